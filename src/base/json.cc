@@ -1,0 +1,119 @@
+#include "base/json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+
+namespace sb {
+namespace {
+
+constexpr std::size_t kMaxDepth = 64;
+
+// Length of the valid UTF-8 sequence at `text[at]`, or 0 (RFC 3629 section 4).
+std::size_t utf8_length(std::string_view text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const unsigned first = byte(at);
+  const std::size_t length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3
+                             : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  if (length == 0 || at + length > text.size() || !is_valid_utf8(text.substr(at, length))) return 0;
+  return length;
+}
+
+}  // namespace
+
+Result<json::value> parse_json(std::string_view text) {
+  json::parse_options options;
+  options.max_depth = kMaxDepth;
+  json::stream_parser parser({}, options);
+  boost::system::error_code error;
+  const std::size_t used = parser.write_some(text.data(), text.size(), error);
+  if (!error && used == text.size()) parser.finish(error);
+  else if (!error) error = json::error::extra_data;
+  if (error) return fail(Errc::invalid_argument, fmt::format("invalid JSON at byte {}: {}", used, error.message()));
+  return parser.release();
+}
+
+std::string to_text(const json::value& value) { return json::serialize(value); }
+
+void append_json_escaped(std::string& out, std::string_view text) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  const bool valid = is_valid_utf8(text);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        if (c < 0x20) {
+          out += "\\u00";
+          out += kDigits[c >> 4];
+          out += kDigits[c & 15];
+        } else if (c < 0x80 || valid) {
+          out += static_cast<char>(c);
+        } else if (const std::size_t length = utf8_length(text, i); length > 0) {
+          out += text.substr(i, length);
+          i += length - 1;
+        } else {
+          out += "\xef\xbf\xbd";
+        }
+    }
+  }
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  append_json_escaped(out, text);
+  out += '"';
+}
+
+const json::value* find_member(const json::value& value, std::string_view key) {
+  const auto* object = value.if_object();
+  return object ? object->if_contains(key) : nullptr;
+}
+
+std::string_view string_member(const json::value& value, std::string_view key, std::string_view otherwise) {
+  const auto* member = find_member(value, key);
+  const auto* text = member ? member->if_string() : nullptr;
+  return text ? std::string_view(*text) : otherwise;
+}
+
+std::int64_t int_member(const json::value& value, std::string_view key, std::int64_t otherwise) {
+  const auto* member = find_member(value, key);
+  if (!member || !member->is_number()) return otherwise;
+  boost::system::error_code error;
+  const auto number = member->to_number<std::int64_t>(error);
+  return error ? otherwise : number;
+}
+
+bool bool_member(const json::value& value, std::string_view key, bool otherwise) {
+  const auto* member = find_member(value, key);
+  return member && member->is_bool() ? member->get_bool() : otherwise;
+}
+
+void TextEdits::replace(std::size_t offset, std::size_t size, std::string text) {
+  edits_.push_back({offset, size, std::move(text)});
+}
+
+std::string TextEdits::apply(std::string_view original) const {
+  std::ranges::sort(edits_, {}, [](const Edit& edit) { return std::pair(edit.offset, edit.size); });
+  std::size_t size = original.size();
+  for (const auto& edit : edits_) size += edit.text.size();
+  std::string out;
+  out.reserve(size);
+  std::size_t at = 0;
+  for (const auto& edit : edits_) {
+    SB_ASSERT(edit.offset >= at && edit.offset + edit.size <= original.size());
+    out += original.substr(at, edit.offset - at);
+    out += edit.text;
+    at = edit.offset + edit.size;
+  }
+  out += original.substr(at);
+  return out;
+}
+
+}  // namespace sb

@@ -1,0 +1,53 @@
+/// JSON, two ways and no third: Boost.JSON builds and changes documents; simdjson On-Demand reads the hot path's bytes,
+/// and edits are spliced into the original text, so that what we do not know passes byte for byte (STACK 2).
+#pragma once
+
+#include <simdjson.h>
+
+#include <boost/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+
+namespace sb {
+
+namespace json = boost::json;
+
+/// Whole document, depth at most 64. Errors: invalid_argument (byte offset in `detail`).
+Result<json::value> parse_json(std::string_view text);
+std::string to_text(const json::value& value);
+
+/// Appends `text` as a JSON string literal, quotes included. Invalid UTF-8 becomes U+FFFD.
+void append_json_string(std::string& out, std::string_view text);
+/// The same without the quotes: for splicing into an existing literal.
+void append_json_escaped(std::string& out, std::string_view text);
+
+/// The member of an object, or null where `value` is no object or has no such member.
+const json::value* find_member(const json::value& value, std::string_view key);
+std::string_view string_member(const json::value& value, std::string_view key, std::string_view otherwise = {});
+std::int64_t int_member(const json::value& value, std::string_view key, std::int64_t otherwise = 0);
+bool bool_member(const json::value& value, std::string_view key, bool otherwise = false);
+
+/// A copy of `text` with room behind it, as simdjson's On-Demand parser needs.
+using PaddedText = simdjson::padded_string;
+
+/// Replacements of byte ranges of one text, applied in one pass; bytes outside the ranges stay as they are.
+class TextEdits {
+ public:
+  /// Ranges must not overlap; any order. `size` 0 inserts.
+  void replace(std::size_t offset, std::size_t size, std::string text);
+  bool empty() const { return edits_.empty(); }
+  std::string apply(std::string_view original) const;
+
+ private:
+  struct Edit {
+    std::size_t offset;
+    std::size_t size;
+    std::string text;
+  };
+  mutable std::vector<Edit> edits_;
+};
+
+}  // namespace sb
