@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,23 +35,24 @@ struct Timeouts {
 
 struct ClientRequest {
   std::string method = "POST";
-  Url origin;                ///< pool key: scheme, host, port
-  std::string target;        ///< path and query as sent
-  Headers headers;           ///< Host, Content-Length and Connection are the client's work
-  std::string_view body;     ///< borrowed until `send` resumes
+  Url origin;             ///< pool key: scheme, host, port
+  std::string target;     ///< path and query as sent
+  Headers headers;        ///< Host, Content-Length and Connection are the client's work
+  std::string_view body;  ///< borrowed until `send` resumes
   Timeouts timeouts;
   CancelSource* cancel = nullptr;  ///< borrowed until the response is destroyed
 };
 
 struct ClientOptions {
   std::size_t connections_per_origin_max = 256;  ///< more requests wait (bounded by timeouts.connect)
+  std::size_t waiting_per_origin_max = 1'024;    ///< more than that fail at once with `unavailable`
   std::chrono::milliseconds pool_idle{30'000};
   std::size_t response_header_bytes_max = 64 * 1024;
   std::string ca_file;  ///< PEM bundle; empty: the system's
 };
 
-/// The response's head has arrived; the body is read piece by piece. Destroying it before the end closes the connection,
-/// reading it to the end returns the connection to its pool.
+/// The response's head has arrived; the body is read piece by piece. Destroying it before the end closes the
+/// connection, reading it to the end returns the connection to its pool. May outlive the Client.
 class ClientResponse {
  public:
   virtual ~ClientResponse() = default;
@@ -63,13 +65,18 @@ class ClientResponse {
   virtual Task<Result<std::string>> read_all(std::size_t bytes_max) = 0;
 };
 
+///
+/// Redirects are not followed: where a request goes is the configuration's decision. While pooled connections idle, a
+/// timer keeps the io_context busy; destroying the Client closes them and fails what is in flight with `cancelled`.
 class Client {
  public:
+  /// A `ca_file` that cannot be used is reported by the first send to an https origin.
   static std::unique_ptr<Client> create(asio::io_context& io, ClientOptions options);
   virtual ~Client() = default;
 
   /// Sends and waits for the head. A pooled connection that turns out stale before any response byte is replaced once,
-  /// silently. Errors: unavailable (refused, DNS, TLS; nothing was sent), upstream_timeout, upstream_invalid, cancelled.
+  /// silently. Errors: unavailable (refused, DNS, TLS; nothing was sent), upstream_timeout, upstream_invalid,
+  /// cancelled.
   virtual Task<Result<std::unique_ptr<ClientResponse>>> send(ClientRequest request) = 0;
 };
 

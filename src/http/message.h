@@ -36,13 +36,13 @@ class Headers {
 };
 
 struct Request {
-  std::string method;   ///< "GET", "POST" ...
-  std::string path;     ///< percent-decoded, starts with "/", no dot segments
-  std::string query;    ///< raw, without "?"
+  std::string method;  ///< "GET", "POST" ...
+  std::string path;    ///< percent-decoded, starts with "/", no dot segments
+  std::string query;   ///< raw, without "?"
   Headers headers;
-  std::string body;     ///< whole, de-chunked, gunzipped; at most the configured limit
-  std::string id;       ///< request id: the client's `x-request-id` if it is sane, else a new one
-  std::string peer;     ///< "127.0.0.1:54321"
+  std::string body;  ///< whole, de-chunked, gunzipped; at most the configured limit
+  std::string id;    ///< request id: the client's `x-request-id` if it is sane, else a new one
+  std::string peer;  ///< "127.0.0.1:54321"
   bool tls = false;
 
   /// Decoded value of a query parameter.

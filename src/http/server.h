@@ -17,15 +17,16 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: the system picks; see Server::port()
   bool reuse_port = false;
+  int backlog = 4'096;               ///< connections the system holds for us before they are accepted
   std::string tls_certificate_file;  ///< PEM chain; empty: plain text
   std::string tls_key_file;
   std::size_t header_bytes_max = 32 * 1024;
   std::size_t body_bytes_max = 10 * 1024 * 1024;
-  std::size_t connections_max = 20'000;  ///< further ones get 503 and are closed
+  std::size_t connections_max = 20'000;              ///< further ones get 503 and are closed
   std::chrono::milliseconds header_timeout{10'000};  ///< from first byte (or accept) to the end of the head
   std::chrono::milliseconds body_timeout{30'000};
-  std::chrono::milliseconds idle_timeout{75'000};    ///< between requests
-  std::chrono::milliseconds write_timeout{30'000};   ///< a client that does not read
+  std::chrono::milliseconds idle_timeout{75'000};   ///< between requests
+  std::chrono::milliseconds write_timeout{30'000};  ///< a client that does not read
 };
 
 /// One request and its answer, on one connection. Borrowed by the handler for as long as the handler runs.

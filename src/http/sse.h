@@ -27,6 +27,8 @@ class SseParser {
   bool mid_event() const;
 
  private:
+  void take_line(std::string_view line, std::vector<SseEvent>& events);
+
   std::size_t event_bytes_max_;
   std::string line_;
   SseEvent current_;

@@ -1,0 +1,75 @@
+/// What the requests of one client share: pools, waiting requests, the sweep of deadlines. Private to src/http.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "http/client.h"
+#include "http/parser.h"
+#include "http/stream.h"
+
+namespace sb::http {
+
+class ClientExchange;
+
+/// One connection to an origin; owned by an exchange or by a pool.
+struct ClientConnection {
+  ClientConnection(Socket socket, std::size_t head_bytes_max)
+      : stream(std::move(socket)),
+        parser(MessageParser::Kind::response, ParserLimits{.head_bytes_max = head_bytes_max}) {}
+
+  Stream stream;
+  ReadBuffer in;
+  MessageParser parser;
+  SteadyTime idle_since{};
+  bool reused = false;
+};
+
+/// Connections to one scheme, host and port.
+struct Origin {
+  std::vector<std::unique_ptr<ClientConnection>> idle;  ///< used from the back: the warmest first
+  std::size_t open = 0;                                 ///< idle ones, used ones, and ones being made
+  std::deque<ClientExchange*> waiting;
+};
+
+struct ClientShared : std::enable_shared_from_this<ClientShared> {
+  ClientShared(asio::io_context& io_context, ClientOptions o);
+
+  using Key = std::tuple<bool, std::string, std::uint16_t>;
+  Origin& origin(const Url& url) { return origins[Key(url.tls, url.host, url.port)]; }
+
+  void add(ClientExchange& exchange);
+  void remove(ClientExchange& exchange);
+  /// A connection that may carry another request.
+  void give_back(Origin& origin, std::unique_ptr<ClientConnection> connection);
+  /// A connection is gone, or could not be made: whoever waits longest may make one.
+  void slot_free(Origin& origin);
+  /// Starts the sweep if it rests, and makes it fast enough for `shortest`.
+  void need_sweep(std::chrono::milliseconds shortest);
+  void shutdown();
+
+  asio::io_context& io;
+  const ClientOptions options;
+  Result<asio::ssl::context> tls;
+  Resolver resolver;
+  std::map<Key, Origin> origins;  ///< entries stay: their number is that of the configured origins
+  ClientExchange* first = nullptr;
+  bool closed = false;
+
+ private:
+  void arm();
+  void sweep();
+
+  Timer timer_;
+  std::chrono::milliseconds period_{250};
+  std::size_t idle_count_ = 0;
+  bool armed_ = false;
+
+ public:
+  std::unique_ptr<ClientConnection> take_idle(Origin& origin);
+};
+
+}  // namespace sb::http
