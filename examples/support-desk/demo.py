@@ -220,13 +220,20 @@ def arguments() -> argparse.Namespace:
     return args
 
 
+def clear(work: Path) -> None:
+    """A demonstration starts from nothing. Only what an earlier one wrote is removed, whatever else the folder holds."""
+    work.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(work / "data", ignore_errors=True)
+    for name in ("signalbox", "small-model", "large-model"):
+        for ending in ("log", "port", "journal.jsonl"):
+            (work / f"{name}.{ending}").unlink(missing_ok=True)
+
+
 def main() -> int:
     args = arguments()
     messages = [json.loads(line) for line in (HERE / "messages.jsonl").read_text(encoding="utf-8").splitlines()]
     messages = messages[:args.messages] if args.messages else messages
-    # A demonstration starts from nothing; what an earlier one left is of no use to it.
-    shutil.rmtree(args.work, ignore_errors=True)
-    args.work.mkdir(parents=True)
+    clear(args.work)
     world = World(args.work.resolve(), large_tier())
     keep = False
     try:
