@@ -107,15 +107,20 @@ def pii_faults(m: dict) -> list[str]:
 
 def intent_faults(m: dict, triage: dict, scripts: dict) -> list[str]:
     faults = []
-    mapped, human = triage["scripts"], set(triage["human"])
+    mapped = triage["scripts"]
     for intent in m.get("expect_intent", []):
         if not re.fullmatch(r"(b77|c150):\w+", intent):
             faults.append(f"expect_intent {intent!r} is no label of the training data")
         elif m["expect"] == ["script"] and mapped.get(intent) not in scripts:
             faults.append(f"expects a script, but {intent} has none")
-        elif m["expect"] == ["human"] and intent not in human:
-            faults.append(f"expects a person, but {intent} is not listed under human")
+        elif m["expect"] == ["human"] and intent in mapped:
+            faults.append(f"expects a person, but {intent} has a script")
     return faults
+
+
+def used_scripts(triage: dict) -> list[tuple[str, str]]:
+    """(what leads to it, script name)"""
+    return [*triage["scripts"].items(), *((f"rule {r['name']}", r["script"]) for r in triage["rules"] if "script" in r)]
 
 
 def training_texts(paths: list[str]):
@@ -160,7 +165,9 @@ def main() -> int:
     scripts = yaml.safe_load((HERE / "scripts/scripts.yaml").read_text(encoding="utf-8"))["scripts"]
 
     faults = [f"triage.yaml: {intent} names the script {name}, which is not in scripts.yaml"
-              for intent, name in triage["scripts"].items() if name not in scripts]
+              for intent, name in used_scripts(triage) if name not in scripts]
+    unused = sorted(scripts.keys() - {name for _, name in used_scripts(triage)})
+    faults += [f"scripts.yaml: nothing leads to {name}" for name in unused]
     faults += [f"scripts.yaml: {name}: {script['file']} does not exist" for name, script in scripts.items()
                if "file" in script and not (HERE / "scripts" / script["file"]).is_file()]
     ids, texts = set(), {}
