@@ -1,7 +1,8 @@
 // POST /v1/chat/completions, /v1/embeddings, GET /v1/models: the surface official clients talk to.
 #include <fmt/format.h>
 
-#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <charconv>
 
 #include "api/api.h"
 #include "api/chat_head.h"
@@ -183,6 +184,21 @@ Task<void> Api::answer_live(http::Exchange& exchange, Work& work) {
 }
 
 Task<void> Api::answer_stored(http::Exchange& exchange, store::RunRow row, bool stream, bool include_usage) {
+  // In work, or about to be taken up again after a restart.
+  const auto give_up = parts_.clock.steady() + kJoinPatience;
+  while (!store::is_final(row.status) && row.status != store::RunStatus::waiting && parts_.clock.steady() < give_up &&
+         !exchange.disconnect().cancelled()) {
+    if (auto pending = parts_.in_flight.find(row.id)) {
+      (void)co_await pending->wait(kJoinPatience);
+    } else {
+      asio::steady_timer pause(co_await asio::this_coro::executor, std::chrono::milliseconds(20));
+      boost::system::error_code ignored;
+      co_await pause.async_wait(asio::redirect_error(use_task, ignored));
+    }
+    auto again = co_await parts_.store.load_run(row.id);
+    if (!again) co_return co_await respond_error(exchange, again.error());
+    row = std::move(*again);
+  }
   if (!store::is_final(row.status) && row.status != store::RunStatus::waiting) {
     co_return co_await respond_error(exchange, Error(Errc::unavailable, "the run goes on; ask again with the same Idempotency-Key"), {{"retry-after", "1"}});
   }

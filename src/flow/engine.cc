@@ -169,7 +169,8 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   const Digest tenant_key = hmac_sha256(parts_.tenant_secret, row.tenant);
   GuardSession guard(parts_.policy(), row.tenant, std::string(reinterpret_cast<const char*>(tenant_key.data()), tenant_key.size()));
   SB_CHECK(guard.load_vault(row.vault));
-  const Data input = Data::from_text(row.input);
+  const std::string row_input = row.input;
+  const Data input = Data::from_text(row_input);
   RunDescriptor descriptor{row.id.to_string(), row.created_us};
   SB_TRY(auto machine, Machine::restore(flow, std::move(descriptor), input, row.state));
   row.epoch = LeaseEpoch{static_cast<std::uint64_t>(row.epoch) + 1};
@@ -180,7 +181,8 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->finish_without_caller = true;
   // Steps so far have indices below this: a resumed run never reuses one.
   run->next_step = static_cast<std::uint32_t>(int_member(parse_json(run->row.state).value_or(nullptr), "steps", 0));
-  run->requested_model = run->guard.requested_model(run->input.text());
+  run->guard.read_request(row_input);
+  run->requested_model = std::string(string_member(run->input.value(), "model"));
   return run;
 }
 
@@ -230,7 +232,10 @@ Task<void> Engine::recover(std::vector<store::RunRow> rows) {
         left->pop_back();
         const std::string id = row.id.to_string();
         const std::string tenant = row.tenant, key = row.idempotency_key;
-        auto pending = engine.parts_.in_flight.enter(tenant, key, row.id, row.request_hash).pending;
+        auto entry = engine.parts_.in_flight.enter(tenant, key, row.id, row.request_hash);
+        // A retry that is looking for this very run may hold the key for a moment.
+        if (!entry.owner) entry = engine.parts_.in_flight.enter(tenant, {}, row.id, row.request_hash);
+        auto pending = entry.pending;
         auto run = engine.resume(std::move(row), pending);
         if (!run) {
           log_error("run.not_resumed", {{"run", id}, {"code", to_string(run.error().code)}, {"detail", run.error().detail}});

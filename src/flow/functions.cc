@@ -36,6 +36,21 @@ std::string attempts_json(const std::vector<model::Attempt>& attempts) {
   return out + "]";
 }
 
+std::string route_decision_json(const triage::RouteDecision& decision) {
+  std::string out = fmt::format(R"({{"kind":"route","chosen":"{}","intent":{},"script":{},"score":{:.4f},"threshold":{:.4f},"out_of_scope":{:.4f},"alternatives":[)",
+                                triage::to_string(decision.route), quoted(decision.intent), quoted(decision.script), decision.confidence,
+                                decision.threshold, decision.out_of_scope);
+  for (std::size_t i = 0; i < decision.alternatives.size(); ++i) {
+    out += fmt::format(R"({}{{"intent":{},"probability":{:.4f}}})", i == 0 ? "" : ",", quoted(decision.alternatives[i].intent), decision.alternatives[i].probability);
+  }
+  out += "],\"reasons\":[";
+  for (std::size_t i = 0; i < decision.reasons.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json_string(out, decision.reasons[i]);
+  }
+  return out + fmt::format(R"(],"versions":{{"triage":"{}","classifier":"{}"}}}})", decision.config_version, decision.model_version);
+}
+
 /// The answer of this call is the run's answer unchanged, so its deltas may go to the caller while it runs.
 bool answers_the_run(const TaskNode& task, const Flow& flow) {
   const bool last = !flow.root.tasks.empty() && &flow.root.tasks.back() == &task && task.then.kind == Transition::Kind::next;
@@ -77,7 +92,7 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   const auto decision = router->route(run.guard.route_query());
   run.row.route = std::string(triage::to_string(decision.route));
   run.intent = decision.intent;
-  result.decision = triage::decision_json(decision);
+  result.decision = route_decision_json(decision);
   const std::string reason = decision.reasons.empty() ? "" : decision.reasons.front();
   result.output = Data(json::object{{"route", run.row.route}, {"target", run.row.route}, {"script", decision.script},
                                     {"intent", decision.intent}, {"confidence", decision.confidence}, {"reason", reason}});
@@ -93,7 +108,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
     result.decision = fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["no script is called that"],"script":{}}})", quoted(name));
     co_return result;
   }
-  json::object input{{"text", run.guard.restore(run.guard.text_of_last_user_message())}, {"intent", run.intent}};
+  json::object input{{"text", run.guard.restore_plain(run.guard.last_user_text())}, {"intent", run.intent}};
   if (const auto* extra = find_member(call.with, "input")) input["input"] = *extra;
   auto answer = co_await parts_.scripts->run(name, std::move(input));
   if (!answer) {
@@ -191,7 +206,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   }
   auto& stream = **started;
   run.row.model = parts_.catalog.deployments()[stream.deployment()].name;
-  auto guard = run.guard.stream_guard();
+  auto guard = run.guard.stream();
   CompletionAssembler assembled;
   std::optional<Problem> problem;
   std::string batch;
@@ -206,7 +221,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
       run.failure = stream.failure();
     } else {
       more = piece->has_value();
-      auto passed = more ? guard.feed(**piece, ready) : guard.finish(ready);
+      auto passed = more ? guard->guard().feed(**piece, ready) : guard->guard().finish(ready);
       if (!passed) {
         run.error_code = passed.error().code;
         problem = problem_of(passed.error(), "Blocked by policy");
@@ -239,7 +254,6 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   }
   result.cost = stream.cost();
   count_saving(run, stream.usage());
-  auto guarded = run.guard.stream_outcome(guard);
   const auto attempts = attempts_json(stream.attempts());
   store::StepRow step;
   step.name = "guard.outbound";
@@ -247,7 +261,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   step.kind = "guard";
   step.started_us = before;
   step.ended_us = parts_.clock.now_us();
-  step.decision = std::move(guarded.decision);
+  step.decision = run.guard.stream_decision(*guard);
   record(run, std::move(step));
   if (problem) {
     run.row.cost += result.cost;
@@ -301,7 +315,7 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   review.reason = std::string(string_member(call.with, "reason", "flow"));
   review.priority = static_cast<int>(int_member(call.with, "priority"));
   review.created_us = parts_.clock.now_us();
-  const json::object question{{"asked", run.guard.text_of_last_user_message()}, {"proposal", string_member(call.with, "proposal")}, {"intent", run.intent}};
+  const json::object question{{"asked", run.guard.last_user_text()}, {"proposal", string_member(call.with, "proposal")}, {"intent", run.intent}};
   review.question = parts_.sealer.seal(run.row.id, to_text(question));
   run.review = review.id;
   CallResult result;

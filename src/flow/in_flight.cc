@@ -50,7 +50,7 @@ InFlight::Entry InFlight::enter(const std::string& tenant, const std::string& ke
 void InFlight::leave(const std::string& tenant, const std::string& key, const std::shared_ptr<Pending>& pending) {
   {
     const std::lock_guard lock(mutex_);
-    if (!key.empty()) by_key_.erase({tenant, key});
+    if (const auto found = by_key_.find({tenant, key}); found != by_key_.end() && found->second == pending) by_key_.erase(found);
     by_run_.erase(pending->run());
   }
   pending->resolve();
