@@ -1,9 +1,6 @@
 #include <fmt/format.h>
 
-#include <deque>
-
 #include "base/json.h"
-#include "http/sse.h"
 #include "model/error_body.h"
 #include "model/openai_wire.h"
 #include "model/provider_http.h"
@@ -27,29 +24,31 @@ Task<Result<ChatReply>> read_refusal(http::ClientResponse& response, std::size_t
 // Chunks as the provider sends them. Ends well only with [DONE].
 class OpenAiStream final : public ChatStream {
  public:
-  OpenAiStream(std::unique_ptr<http::ClientResponse> response, const ChatCall& call)
-      : response_(std::move(response)),
+  OpenAiStream(std::unique_ptr<UpstreamBody> body, const ChatCall& call)
+      : events_(std::move(body)),
         request_body_(call.body),
         want_usage_(call.want_usage),
         reported_model_(call.reported_model) {}
 
   Task<Result<std::optional<std::string>>> next() override {
-    while (true) {
-      while (!events_.empty()) {
-        std::string payload = std::move(events_.front().data);
-        events_.pop_front();
-        auto chunk = take(std::move(payload));
-        if (!chunk) co_return failed(std::move(chunk).error());
-        if (!chunk->empty()) co_return std::optional<std::string>(*std::move(chunk));
-        if (done_) co_return std::optional<std::string>();
+    const Executor executor = co_await asio::this_coro::executor;
+    while (!done_ && !error_) {
+      auto data = co_await events_.next();
+      if (!data) {
+        error_ = std::move(data).error();
+      } else if (*data == kDone) {
+        done_ = true;
+      } else if (!data->empty()) {
+        auto chunk = take(*std::move(data));
+        if (!chunk)
+          error_ = std::move(chunk).error();
+        else if (!chunk->empty())
+          co_return std::optional<std::string>(*std::move(chunk));
       }
-      if (error_) co_return std::unexpected(*error_);
-      if (done_) co_return std::optional<std::string>();
-      auto bytes = co_await response_->read_some();
-      if (!bytes) co_return failed(std::move(bytes).error());
-      if (bytes->empty()) co_return failed(Error(Errc::upstream_invalid, "the provider's stream ended before [DONE]"));
-      if (auto fed = feed(*bytes); !fed) co_return failed(std::move(fed).error());
     }
+    events_.close(done_, executor);
+    if (error_) co_return std::unexpected(*error_);
+    co_return std::optional<std::string>();
   }
 
   Usage usage() const override {
@@ -64,25 +63,8 @@ class OpenAiStream final : public ChatStream {
   std::string_view error_body() const override { return error_body_; }
 
  private:
-  Result<> feed(std::string_view bytes) {
-    std::vector<http::SseEvent> found;
-    auto fed = parser_.feed(bytes, found);
-    for (auto& event : found) events_.push_back(std::move(event));
-    // What came whole before the fault is still handed out first.
-    if (!fed && events_.empty()) return fed;
-    if (!fed) error_ = Error(Errc::upstream_invalid, fed.error().detail);
-    return {};
-  }
-
-  // The chunk to hand out; empty where the event is for us alone.
+  // The chunk to hand out; empty where it is for us alone.
   Result<std::string> take(std::string payload) {
-    if (payload.empty()) return std::string();
-    if (payload == kDone) {
-      done_ = true;
-      events_.clear();
-      response_.reset();
-      return std::string();
-    }
     SB_TRY(ChunkFacts chunk, read_chunk(std::move(payload), reported_model_, output_));
     if (chunk.is_error) {
       error_body_ = std::move(chunk.payload);
@@ -95,16 +77,7 @@ class OpenAiStream final : public ChatStream {
     return std::move(chunk.payload);
   }
 
-  std::unexpected<Error> failed(Error error) {
-    events_.clear();
-    response_.reset();
-    error_ = std::move(error);
-    return std::unexpected(*error_);
-  }
-
-  std::unique_ptr<http::ClientResponse> response_;
-  http::SseParser parser_;
-  std::deque<http::SseEvent> events_;
+  EventReader events_;
   std::string_view request_body_;
   bool want_usage_;
   std::string reported_model_;
@@ -132,17 +105,22 @@ class OpenAiProvider final : public Provider {
 
   Task<Result<StreamStart>> chat_stream(ChatCall call, UpstreamModel model) override {
     SB_CO_TRY(const std::string body, edit_chat_request(call.body, {model.name, true}));
-    SB_CO_TRY(auto response, co_await endpoint_.post("/chat/completions", body, call, model.time_left, true));
+    auto upstream = std::make_unique<UpstreamBody>(call.cancel);
+    ChatCall linked = call;
+    linked.cancel = upstream->cancel();
+    SB_CO_TRY(auto response, co_await endpoint_.post("/chat/completions", body, linked, model.time_left, true));
+    upstream->set(std::move(response));
+    auto& head = upstream->response();
     StreamStart start;
-    if (response->status() >= 300) {
-      SB_CO_TRY(start.head, co_await read_refusal(*response, endpoint_.config().reply_bytes_max));
+    if (head.status() >= 300) {
+      SB_CO_TRY(start.head, co_await read_refusal(head, endpoint_.config().reply_bytes_max));
       co_return start;
     }
-    if (!is_event_stream(response->headers())) {
+    if (!is_event_stream(head.headers())) {
       co_return fail(Errc::upstream_invalid, "the provider answered a stream request with something else");
     }
-    start.head.headers = headers_worth_passing(response->headers());
-    start.stream = std::make_unique<OpenAiStream>(std::move(response), call);
+    start.head.headers = headers_worth_passing(head.headers());
+    start.stream = std::make_unique<OpenAiStream>(std::move(upstream), call);
     co_return start;
   }
 

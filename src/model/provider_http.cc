@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
 #include "base/bytes.h"
 
 namespace sb::model {
@@ -20,7 +23,42 @@ bool is_passed(std::string_view name) {
   return std::ranges::any_of(kPassed, same) || std::ranges::any_of(kPassedPrefixes, begins);
 }
 
+Task<> read_to_end(std::unique_ptr<UpstreamBody> body) {
+  constexpr int kReadsMax = 8;
+  for (int i = 0; i < kReadsMax; ++i) {
+    const auto bytes = co_await body->response().read_some();
+    if (!bytes || bytes->empty()) co_return;
+  }
+}
+
 }  // namespace
+
+void UpstreamBody::drain(std::unique_ptr<UpstreamBody> body, Executor executor) {
+  body->link_.reset();  // the caller's source may be gone by then
+  asio::co_spawn(executor, read_to_end(std::move(body)), asio::detached);
+}
+
+Task<Result<std::string>> EventReader::next() {
+  while (events_.empty()) {
+    if (broken_) co_return std::unexpected(*broken_);
+    if (!body_) co_return fail(Errc::internal, "the stream is closed");
+    const auto bytes = co_await body_->response().read_some();
+    if (!bytes) co_return std::unexpected(bytes.error());
+    if (bytes->empty()) co_return fail(Errc::upstream_invalid, "the provider's stream was cut before its end");
+    std::vector<http::SseEvent> found;
+    if (auto fed = parser_.feed(*bytes, found); !fed) broken_ = Error(Errc::upstream_invalid, fed.error().detail);
+    for (auto& event : found) events_.push_back(std::move(event.data));
+  }
+  std::string data = std::move(events_.front());
+  events_.pop_front();
+  co_return data;
+}
+
+void EventReader::close(bool ended_well, Executor executor) {
+  events_.clear();
+  if (ended_well && body_) UpstreamBody::drain(std::move(body_), executor);
+  body_.reset();
+}
 
 ProviderEndpoint::ProviderEndpoint(const ProviderConfig& config, http::Client& client, KeyStyle key_style,
                                    http::Headers extra)
