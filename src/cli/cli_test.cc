@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/errors.h"
 #include "cli/args.h"
 #include "cli/config_command.h"
 
@@ -224,6 +225,22 @@ TEST_F(ConfigCommand, OtherCommandsFindTheirConfigurationByTheSameFlags) {
   const auto failed = dispatch(root, {"--config", path, "--set", "a=b"});
   EXPECT_EQ(failed.status, kExitFailed);
   EXPECT_THAT(failed.err, HasSubstr("serve: configuration: a: unknown key"));
+}
+
+TEST(ErrorPages, EveryCodeHasItsPageAndItsLineInTheIndex) {
+  std::ostringstream index;
+  index << std::ifstream("docs/errors/README.md").rdbuf();
+  std::size_t pages = 0;
+  for (int number = 1; number <= 99; ++number) {
+    const std::string name(to_string(static_cast<Errc>(number)));
+    if (name == "internal" && number != 99) continue;
+    ++pages;
+    const auto page = "docs/errors/" + name + ".md";
+    EXPECT_TRUE(std::filesystem::exists(page)) << page;
+    EXPECT_THAT(index.str(), HasSubstr("| [" + name + "](" + name + ".md) | " + std::to_string(number) + " |"));
+  }
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator("docs/errors"), {}),
+            static_cast<std::ptrdiff_t>(pages + 1));
 }
 
 }  // namespace
