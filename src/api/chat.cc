@@ -1,6 +1,7 @@
 // POST /v1/chat/completions, /v1/embeddings, GET /v1/models: the surface official clients talk to.
 #include <fmt/format.h>
 
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <charconv>
 

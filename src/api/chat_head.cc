@@ -64,7 +64,6 @@ Result<ChatHead> read_head(std::string& body, std::string_view wants) {
       if (empty) return wrong_type("messages", "an array with at least one message");
     }
   }
-  if (!document.at_end()) return fail(Errc::invalid_argument, "the body is not valid JSON");
   if (!has_model || head.model.empty()) return fail(Errc::invalid_argument, "you must provide a `model`", "model");
   if (!found) return fail(Errc::invalid_argument, fmt::format("you must provide `{}`", wants), std::string(wants));
   return head;

@@ -19,7 +19,7 @@ Problem problem_of(const Error& error, std::string_view title) {
   return problem;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_quoted(std::string_view text) {
   std::string out;
   append_json_string(out, text);
   return out;
@@ -30,7 +30,7 @@ std::string attempts_json(const std::vector<model::Attempt>& attempts) {
   for (const auto& attempt : attempts) {
     if (out.size() > 1) out += ',';
     out += fmt::format(R"({{"deployment":{},"status":{},"cause":"{}","latency_us":{},"input_tokens":{},"output_tokens":{},"estimated":{},"cost_micro":{}}})",
-                       quoted(attempt.name), attempt.status, model::to_string(attempt.cause), attempt.latency_us, attempt.usage.input_tokens,
+                       json_quoted(attempt.name), attempt.status, model::to_string(attempt.cause), attempt.latency_us, attempt.usage.input_tokens,
                        attempt.usage.output_tokens, attempt.usage.estimated, attempt.cost);
   }
   return out + "]";
@@ -38,10 +38,10 @@ std::string attempts_json(const std::vector<model::Attempt>& attempts) {
 
 std::string route_decision_json(const triage::RouteDecision& decision) {
   std::string out = fmt::format(R"({{"kind":"route","chosen":"{}","intent":{},"script":{},"score":{:.4f},"threshold":{:.4f},"out_of_scope":{:.4f},"alternatives":[)",
-                                triage::to_string(decision.route), quoted(decision.intent), quoted(decision.script), decision.confidence,
+                                triage::to_string(decision.route), json_quoted(decision.intent), json_quoted(decision.script), decision.confidence,
                                 decision.threshold, decision.out_of_scope);
   for (std::size_t i = 0; i < decision.alternatives.size(); ++i) {
-    out += fmt::format(R"({}{{"intent":{},"probability":{:.4f}}})", i == 0 ? "" : ",", quoted(decision.alternatives[i].intent), decision.alternatives[i].probability);
+    out += fmt::format(R"({}{{"intent":{},"probability":{:.4f}}})", i == 0 ? "" : ",", json_quoted(decision.alternatives[i].intent), decision.alternatives[i].probability);
   }
   out += "],\"reasons\":[";
   for (std::size_t i = 0; i < decision.reasons.size(); ++i) {
@@ -73,7 +73,7 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   if (run.requested_model != "auto" && !run.requested_model.empty() && !parked_by_policy) {
     const auto target = parts_.catalog.resolve(run.requested_model);
     run.row.route = target && !(*target)->tier.empty() ? (*target)->tier : "direct";
-    result.decision = fmt::format(R"({{"kind":"route","chosen":{},"reasons":["the caller named the model"]}})", quoted(run.row.route));
+    result.decision = fmt::format(R"({{"kind":"route","chosen":{},"reasons":["the caller named the model"]}})", json_quoted(run.row.route));
     result.output = Data(json::object{{"route", "direct"}, {"target", run.requested_model}});
     return result;
   }
@@ -105,7 +105,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   result.output = Data(json::value(nullptr));
   if (!parts_.scripts || !parts_.scripts->has(name)) {
     run.row.route = "small";  // abstains upwards
-    result.decision = fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["no script is called that"],"script":{}}})", quoted(name));
+    result.decision = fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["no script is called that"],"script":{}}})", json_quoted(name));
     co_return result;
   }
   json::object input{{"text", run.guard.restore_plain(run.guard.last_user_text())}, {"intent", run.intent}};
@@ -117,7 +117,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   if (!answer || answer->is_null()) {
     run.row.route = "small";
     result.decision = fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["{}"],"script":{}}})",
-                                  answer ? "the script has no answer" : "the script failed", quoted(name));
+                                  answer ? "the script has no answer" : "the script failed", json_quoted(name));
     co_return result;
   }
   const std::string text = answer->is_string() ? std::string(answer->get_string()) : std::string(string_member(*answer, "text", to_text(*answer)));
@@ -126,7 +126,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   run.row.model = "script/" + name;
   const auto id = run.row.id.to_string();
   auto completion = completion_json({id, run.row.model, run.row.created_us, usage}, text);
-  result.decision = fmt::format(R"({{"kind":"script","chosen":{},"versions":{{"script":"{}"}}}})", quoted(name), parts_.scripts->version(name));
+  result.decision = fmt::format(R"({{"kind":"script","chosen":{},"versions":{{"script":"{}"}}}})", json_quoted(name), parts_.scripts->version(name));
   co_return guard_answer(run, std::move(completion), std::move(result));
 }
 
@@ -182,7 +182,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
   result.cost = outcome->cost;
   count_saving(run, outcome->usage);
-  result.decision = fmt::format(R"({{"kind":"{}","chosen":{},"target":{},"attempts":{}}})", embed ? "embed" : "chat", quoted(run.row.model), quoted(target.name),
+  result.decision = fmt::format(R"({{"kind":"{}","chosen":{},"target":{},"attempts":{}}})", embed ? "embed" : "chat", json_quoted(run.row.model), json_quoted(target.name),
                                 attempts_json(outcome->attempts));
   if (embed) {  // vectors: no text to guard
     result.output = Data::from_text(std::move(outcome->reply.body));
@@ -221,11 +221,12 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
       run.failure = stream.failure();
     } else {
       more = piece->has_value();
-      auto passed = more ? guard->guard().feed(**piece, ready) : guard->guard().finish(ready);
-      if (!passed) {
-        run.error_code = passed.error().code;
-        problem = problem_of(passed.error(), "Blocked by policy");
-        ready.clear();
+      auto passed = more ? guard->guard().feed(**piece) : guard->guard().finish();
+      if (passed && guard->guard().verdict() < policy::Verdict::human) {
+        ready = *std::move(passed);
+      } else {
+        run.error_code = passed ? Errc::policy_denied : passed.error().code;
+        problem = problem_of(passed ? Error(Errc::policy_denied, "the answer contains what the policy blocks") : passed.error(), "Blocked by policy");
       }
     }
     for (const auto& payload : ready) {
@@ -269,8 +270,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
     co_return std::unexpected(*std::move(problem));
   }
   result.output = Data::from_text(assembled.finish(stream.usage()));
-  result.decision = fmt::format(R"({{"kind":"chat","chosen":{},"target":{},"streamed":true,"attempts":{}}})", quoted(run.row.model),
-                                quoted(target.name), attempts);
+  result.decision = fmt::format(R"({{"kind":"chat","chosen":{},"target":{},"streamed":true,"attempts":{}}})", json_quoted(run.row.model),
+                                json_quoted(target.name), attempts);
   co_return result;
 }
 
@@ -320,7 +321,7 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   run.review = review.id;
   CallResult result;
   result.parked = true;
-  result.decision = fmt::format(R"({{"kind":"review","chosen":"park","reasons":[{}],"review":"{}"}})", quoted(review.reason), review.id.to_string());
+  result.decision = fmt::format(R"({{"kind":"review","chosen":"park","reasons":[{}],"review":"{}"}})", json_quoted(review.reason), review.id.to_string());
   run.review_create = std::move(review);
   // What the caller hears meanwhile; the run's own output is the person's answer.
   const auto id = run.row.id.to_string();

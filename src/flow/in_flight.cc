@@ -1,6 +1,7 @@
 #include "flow/in_flight.h"
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 namespace sb::flow {

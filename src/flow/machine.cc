@@ -42,7 +42,10 @@ Machine::Machine(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input
   Data first = run_input_;
   if (flow_->input_from) {
     auto transformed = flow_->input_from->render(scope(run_input_, run_input_));
-    if (!transformed) return stop(transformed.error(), nullptr);
+    if (!transformed) {
+      stop(transformed.error(), nullptr);
+      return;
+    }
     first = *transformed;
   }
   frames_.push_back({&flow_->root, 0, nullptr, first, first});
