@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+
+#include "base/json.h"
+#include "model/anthropic_reply.h"
+#include "model/anthropic_request.h"
+#include "model/provider_http.h"
+
+namespace sb::model {
+namespace {
+
+constexpr std::string_view kVersion = "2023-06-01";
+
+Task<Result<ChatReply>> read_refusal(http::ClientResponse& response, std::size_t bytes_max) {
+  ChatReply reply;
+  reply.status = response.status();
+  reply.headers = headers_worth_passing(response.headers());
+  // The status alone is worth reporting, also when the page behind it is cut.
+  if (const auto body = co_await response.read_all(bytes_max)) reply.body = error_from_anthropic(*body);
+  co_return reply;
+}
+
+// Ends well only with message_stop.
+class AnthropicStream final : public ChatStream {
+ public:
+  AnthropicStream(std::unique_ptr<UpstreamBody> body, const ChatCall& call, AnthropicReplyOptions options)
+      : events_(std::move(body)), request_body_(call.body), translator_(std::move(options), call.want_usage) {}
+
+  Task<Result<std::optional<std::string>>> next() override {
+    const Executor executor = co_await asio::this_coro::executor;
+    while (chunks_.empty() && !translator_.finished() && !error_) {
+      auto data = co_await events_.next();
+      if (!data) {
+        error_ = std::move(data).error();
+      } else if (!data->empty()) {
+        if (auto fed = translator_.feed(*data, chunks_); !fed) error_ = std::move(fed).error();
+      }
+    }
+    if (!chunks_.empty()) {
+      std::optional<std::string> chunk = std::move(chunks_.front());
+      chunks_.pop_front();
+      co_return chunk;
+    }
+    events_.close(translator_.finished(), executor);
+    if (error_) co_return std::unexpected(*error_);
+    co_return std::optional<std::string>();
+  }
+
+  Usage usage() const override {
+    Usage usage = translator_.usage();
+    if (usage.estimated && usage.input_tokens == 0) usage.input_tokens = estimate_input_tokens(request_body_);
+    return usage;
+  }
+
+  std::string_view error_body() const override { return translator_.error_body(); }
+
+ private:
+  EventReader events_;
+  std::string_view request_body_;
+  AnthropicStreamTranslator translator_;
+  std::deque<std::string> chunks_;
+  std::optional<Error> error_;
+};
+
+class AnthropicProvider final : public Provider {
+ public:
+  AnthropicProvider(const ProviderConfig& config, http::Client& client, const Clock& clock)
+      : endpoint_(config, client, KeyStyle::x_api_key, {{"anthropic-version", std::string(kVersion)}}), clock_(clock) {}
+
+  Task<Result<ChatReply>> chat(ChatCall call, UpstreamModel model) override {
+    SB_CO_TRY(const AnthropicRequest request, translate(call, model, false));
+    SB_CO_TRY(auto response, co_await endpoint_.post(path("/messages"), request.body, call, model.time_left, false));
+    const std::size_t bytes_max = endpoint_.config().reply_bytes_max;
+    if (response->status() >= 300) co_return co_await read_refusal(*response, bytes_max);
+    ChatReply reply;
+    reply.status = response->status();
+    reply.headers = headers_worth_passing(response->headers());
+    SB_CO_TRY(const std::string body, co_await response->read_all(bytes_max));
+    SB_CO_TRY(TranslatedReply translated, from_anthropic(body, reply_options(call, request)));
+    reply.usage = translated.usage;
+    if (reply.usage.estimated) reply.usage.input_tokens = estimate_input_tokens(call.body);
+    reply.body = std::move(translated.body);
+    co_return reply;
+  }
+
+  Task<Result<StreamStart>> chat_stream(ChatCall call, UpstreamModel model) override {
+    SB_CO_TRY(const AnthropicRequest request, translate(call, model, true));
+    auto upstream = std::make_unique<UpstreamBody>(call.cancel);
+    ChatCall linked = call;
+    linked.cancel = upstream->cancel();
+    SB_CO_TRY(auto response, co_await endpoint_.post(path("/messages"), request.body, linked, model.time_left, true));
+    upstream->set(std::move(response));
+    auto& head = upstream->response();
+    StreamStart start;
+    if (head.status() >= 300) {
+      SB_CO_TRY(start.head, co_await read_refusal(head, endpoint_.config().reply_bytes_max));
+      co_return start;
+    }
+    if (!is_event_stream(head.headers())) {
+      co_return fail(Errc::upstream_invalid, "the provider answered a stream request with something else");
+    }
+    start.head.headers = headers_worth_passing(head.headers());
+    start.stream = std::make_unique<AnthropicStream>(std::move(upstream), call, reply_options(call, request));
+    co_return start;
+  }
+
+  Task<Result<ChatReply>> embeddings(ChatCall, UpstreamModel) override {
+    co_return fail(Errc::unsupported, "Anthropic has no embeddings; ask for another provider's model", "model");
+  }
+
+  Task<Result<std::vector<std::string>>> list_models(CancelSource* cancel) override {
+    SB_CO_TRY(auto response, co_await endpoint_.get(path("/models"), cancel));
+    if (response->status() != 200) {
+      co_return fail(Errc::upstream_error, fmt::format("GET /models answered {}", response->status()));
+    }
+    SB_CO_TRY(const std::string body, co_await response->read_all(endpoint_.config().reply_bytes_max));
+    const auto parsed = parse_json(body);
+    const auto* data = parsed ? find_member(*parsed, "data") : nullptr;
+    if (!data || !data->is_array()) co_return fail(Errc::upstream_invalid, "GET /models answered without \"data\"");
+    std::vector<std::string> names;
+    for (const auto& model : data->get_array()) names.emplace_back(string_member(model, "id"));
+    co_return names;
+  }
+
+ private:
+  Result<AnthropicRequest> translate(const ChatCall& call, const UpstreamModel& model, bool stream) const {
+    return to_anthropic(call.body, model.name, stream, endpoint_.config().default_max_tokens);
+  }
+
+  AnthropicReplyOptions reply_options(const ChatCall& call, const AnthropicRequest& request) const {
+    return {std::string(call.reported_model), request.answer_tool, clock_.now_us() / 1'000'000};
+  }
+
+  // "https://api.anthropic.com" and ".../v1" both mean the same.
+  std::string path(std::string_view name) const { return (endpoint_.has_path() ? "" : "/v1") + std::string(name); }
+
+  ProviderEndpoint endpoint_;
+  const Clock& clock_;
+};
+
+}  // namespace
+
+std::unique_ptr<Provider> make_anthropic_provider(const ProviderConfig& config, http::Client& client,
+                                                  const Clock& clock) {
+  return std::make_unique<AnthropicProvider>(config, client, clock);
+}
+
+}  // namespace sb::model
