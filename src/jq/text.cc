@@ -16,7 +16,7 @@ constexpr std::string_view kBase32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 std::string layout(std::string_view digits, int point) {
   std::string out;
   const int count = static_cast<int>(digits.size());
-  if (point <= -5 || point > count + 15) {
+  if (point <= -4 || point > count + 15) {
     out += digits[0];
     if (count > 1) out.append(".").append(digits.substr(1));
     const int exponent = point - 1;
