@@ -1,0 +1,61 @@
+/// Builtins that are short in jq itself. Parsed once per process, on first use of one of them.
+#pragma once
+
+#include <string_view>
+
+namespace sb::jq {
+
+// A later definition may use earlier ones and natives only. The definitions follow the manual's descriptions.
+inline constexpr std::string_view kPreludeSource = R"jq(
+def values: select(. != null);
+def nulls: select(. == null);
+def booleans: select(type == "boolean");
+def numbers: select(type == "number");
+def strings: select(type == "string");
+def arrays: select(type == "array");
+def objects: select(type == "object");
+def iterables: select(type == "array" or type == "object");
+def scalars: select(type != "array" and type != "object");
+def finites: select(isinfinite or isnan | not);
+def normals: select(isnormal);
+def map_values(f): .[] |= f;
+def first: .[0];
+def last: .[-1];
+def nth($n): .[$n];
+def nth($n; f): if $n < 0 then error("nth doesn't support negative indices") else last(limit($n + 1; f)) end;
+def to_entries: [keys_unsorted[] as $k | {key: $k, value: .[$k]}];
+def with_entries(f): to_entries | map(f) | from_entries;
+def paths: path(..) | select(length > 0);
+def paths(f): path(.. | select(f)) | select(length > 0);
+def leaf_paths: paths(scalars);
+def del(f): delpaths([path(f)]);
+def pick(f): . as $top | reduce path(f) as $p (null; setpath($p; $top | getpath($p)));
+def recurse(f; c): recurse(f | select(c));
+def walk(f): def w: if type == "object" then map_values(w) elif type == "array" then map(w) else . end | f; w;
+def in($container): . as $key | $container | has($key);
+def inside($container): . as $part | $container | contains($part);
+def combinations: if length == 0 then [] else .[0][] as $x | (.[1:] | combinations) as $w | [$x] + $w end;
+def combinations(n): . as $dot | [range(n)] | map($dot) | combinations;
+def tostream: path(def r: (.[]? | r), .; r) as $p | getpath($p) | reduce path(.[]?) as $q ([$p, .]; [$p + $q]);
+def fromstream(f): {x: null, e: false} as $init
+  | foreach f as $i ($init; if .e then $init else . end
+      | if $i | length == 2 then setpath(["e"]; $i[0] | length == 0) | setpath(["x"] + $i[0]; $i[1])
+        else setpath(["e"]; $i[0] | length == 1) end;
+      if .e then .x else empty end);
+def truncate_stream(stream): . as $n | null | stream | . as $i | if ($i[0] | length) > $n then setpath([0]; $i[0][$n:]) else empty end;
+def todate: strftime("%Y-%m-%dT%H:%M:%SZ");
+def fromdateiso8601: strptime("%Y-%m-%dT%H:%M:%SZ") | mktime;
+def todateiso8601: todate;
+def fromdate: fromdateiso8601;
+def date: todate;
+def dateadd(u; n): . + n;
+def datesub(u; n): . - n;
+def INDEX(stream; f): reduce stream as $row ({}; .[$row | f | tostring] |= $row);
+def INDEX(f): INDEX(.[]; f);
+def IN(s): any(s == .; .);
+def IN(src; s): any(src == s; .);
+def ascii: [.] | implode;
+def add(f): reduce f as $x (null; . + $x);
+)jq";
+
+}  // namespace sb::jq
