@@ -5,6 +5,7 @@
 /// readers beside it). Payloads arrive here already policed: what must not be stored was replaced before.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -123,9 +124,11 @@ struct StreamChunk {
 /// One transaction. Everything in it concerns one run (or none: keys, configuration).
 struct Commit {
   Durability durability = Durability::sync;
-  std::optional<RunRow> create;  ///< Errors: already_exists (idempotency key taken; detail = id of the run that has it)
-  std::optional<RunRow> update;  ///< whole row by id; fenced: row.epoch older than the stored one is lease_lost
-  RunId run;                     ///< owner of steps and chunks
+  std::optional<RunRow> create;  ///< Errors: already_exists (idempotency key or id taken; detail = id of the run that has it)
+  /// Whole row by id; fenced: row.epoch older than the stored one is lease_lost. What a run is born with stays as it was
+  /// (tenant, key, flow, flow_hash, input, idempotency_key, request_hash, created_us). Not together with `create`.
+  std::optional<RunRow> update;
+  RunId run;                     ///< owner of steps and chunks; may be left out beside create or update
   std::vector<StepRow> steps;    ///< same (run, index, attempt) again: ignored
   std::vector<LeafDraft> leaves;
   std::optional<ReviewRow> review_create;
@@ -160,6 +163,18 @@ struct CostRow {
   MicroMoney cost_all_large = 0;
 };
 
+/// Counts by upper bound: `counts[i]` holds values <= `kBounds[i]`, the last one all above.
+struct GroupSizes {
+  static constexpr std::array<std::uint64_t, 10> kBounds{1, 2, 4, 8, 16, 32, 64, 128, 256, 512};
+  std::array<std::uint64_t, kBounds.size() + 1> counts{};
+  std::uint64_t sum = 0;
+};
+struct SyncTimes {
+  static constexpr std::array<std::uint64_t, 12> kBounds{50, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 102400, 409600};
+  std::array<std::uint64_t, kBounds.size() + 1> counts{};
+  std::uint64_t sum = 0;
+};
+
 struct StoreStats {
   std::uint64_t commits = 0;     ///< transactions asked for
   std::uint64_t groups = 0;      ///< fsyncs
@@ -167,8 +182,13 @@ struct StoreStats {
   std::uint64_t queue_max = 0;   ///< bound; beyond it commit() answers unavailable
   std::uint64_t failed_groups = 0;
   std::uint64_t leaves = 0;
+  std::uint64_t rejected_async = 0;  ///< async commits that failed after they were acknowledged (fencing, conflict)
+  std::uint64_t wal_bytes = 0;   ///< write-ahead log waiting for its checkpoint
+  GroupSizes group_sizes;        ///< commits a group
+  SyncTimes sync_us;             ///< COMMIT of a group: write and fsync
 };
 
+/// Reads see every commit acknowledged before them, async ones too.
 class Store {
  public:
   virtual ~Store() = default;
@@ -205,7 +225,13 @@ class LeafLog {
   virtual std::string encode(LeafIndex index, const LeafDraft& draft) = 0;
   /// The group's leaves, first index and bytes in order, before its COMMIT. What is returned (if anything) is stored as the
   /// tree head in the same transaction. Called again with the same `first` if the group had to be rolled back.
+  /// Without leaves: the store is idle or being flushed, a head over all `first` leaves is wanted now.
   virtual std::optional<std::string> append(LeafIndex first, const std::vector<std::string>& leaves) = 0;
+  /// What open() needs beside the leaves after the last tree head, so that a start does not read them all; kept with each
+  /// tree head. Empty: nothing.
+  virtual std::string summary() const { return {}; }
+  /// Before open(): the last summary and the number of leaves it speaks of.
+  virtual void restore(std::uint64_t /*size*/, std::string_view /*summary*/) {}
   /// Called once at start with all that is needed to go on: the number of leaves and a reader of leaf bytes by index.
   virtual Result<> open(std::uint64_t size, const std::function<Result<std::string>(LeafIndex)>& leaf_at,
                         std::optional<std::string> last_tree_head) = 0;

@@ -1,0 +1,282 @@
+#include "store/sqlite/codec.h"
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace sb::store::sqlite {
+namespace {
+
+enum class Tag : char { input = 1, state = 2, step = 3, chunk = 4 };
+constexpr char kRaw = 0;
+constexpr char kZstd = 1;
+constexpr int kZstdLevel = 1;
+
+std::unexpected<Error> damaged(const char* what) {
+  return fail(Errc::corrupt, std::string("database: a stored ") + what + " has the wrong shape; restore from a backup");
+}
+
+void put_number(std::string& out, std::uint64_t value) {
+  while (value >= 0x80) {
+    out.push_back(static_cast<char>(value | 0x80));
+    value >>= 7;
+  }
+  out.push_back(static_cast<char>(value));
+}
+
+void put_bytes(std::string& out, std::string_view bytes) {
+  put_number(out, bytes.size());
+  out += bytes;
+}
+
+std::size_t size_of_number(std::uint64_t value) {
+  std::size_t size = 1;
+  for (; value >= 0x80; value >>= 7) ++size;
+  return size;
+}
+
+// Money may be negative (a refund): zigzag keeps small numbers short.
+std::uint64_t zigzag(std::int64_t value) {
+  return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
+}
+std::int64_t unzigzag(std::uint64_t value) {
+  return static_cast<std::int64_t>(value >> 1) ^ -static_cast<std::int64_t>(value & 1);
+}
+
+// Reads what the put_ functions wrote; sticky failure.
+class Input {
+ public:
+  explicit Input(std::string_view bytes) : rest_(bytes) {}
+
+  std::uint64_t number() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      if (rest_.empty()) break;
+      const auto byte = static_cast<unsigned char>(rest_.front());
+      rest_.remove_prefix(1);
+      value |= std::uint64_t{byte & 0x7fU} << shift;
+      if (byte < 0x80) return value;
+    }
+    failed_ = true;
+    return 0;
+  }
+  std::string_view bytes() {
+    const std::uint64_t size = number();
+    if (failed_ || size > rest_.size()) {
+      failed_ = true;
+      return {};
+    }
+    const auto taken = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return taken;
+  }
+  std::int64_t signed_number() { return unzigzag(number()); }
+  std::string text() { return std::string(bytes()); }
+  char tag() {
+    if (rest_.empty()) {
+      failed_ = true;
+      return 0;
+    }
+    const char tag = rest_.front();
+    rest_.remove_prefix(1);
+    return tag;
+  }
+  bool at_end() const { return rest_.empty(); }
+  bool failed() const { return failed_; }
+
+ private:
+  std::string_view rest_;
+  bool failed_ = false;
+};
+
+// A section's length comes before its content and is as long as it needs to be: content first, then moved by the
+// length's size.
+template <class Fill>
+void put_section(std::string& out, Tag tag, Fill fill) {
+  out.push_back(static_cast<char>(tag));
+  const std::size_t begin = out.size();
+  fill();
+  const std::size_t size = out.size() - begin;
+  std::string length;
+  length.reserve(size_of_number(size));
+  put_number(length, size);
+  out.insert(begin, length);
+}
+
+struct FreeCompressor {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+};
+
+}  // namespace
+
+void BodyWriter::input(std::string_view input) {
+  bytes_.push_back(static_cast<char>(Tag::input));
+  put_bytes(bytes_, input);
+}
+
+void BodyWriter::state(const RunRow& run) {
+  put_section(bytes_, Tag::state, [&] {
+    put_bytes(bytes_, run.state);
+    put_bytes(bytes_, run.output);
+    put_bytes(bytes_, run.vault);
+  });
+}
+
+void BodyWriter::step(const StepRow& step) {
+  put_section(bytes_, Tag::step, [&] {
+    put_number(bytes_, static_cast<std::uint32_t>(step.index));
+    put_number(bytes_, step.attempt);
+    put_number(bytes_, zigzag(step.started_us));
+    put_number(bytes_, zigzag(step.ended_us - step.started_us));
+    put_number(bytes_, zigzag(step.cost));
+    for (const std::string* text : {&step.name, &step.ref, &step.kind, &step.output, &step.decision, &step.error}) {
+      put_bytes(bytes_, *text);
+    }
+  });
+}
+
+void BodyWriter::chunk(const StreamChunk& chunk) {
+  put_section(bytes_, Tag::chunk, [&] {
+    put_number(bytes_, chunk.first_event);
+    put_bytes(bytes_, chunk.data);
+  });
+}
+
+Result<Body> parse_body(std::string_view unpacked) {
+  Body body;
+  Input in(unpacked);
+  while (!in.at_end()) {
+    const auto tag = static_cast<Tag>(in.tag());
+    const std::string_view content = in.bytes();
+    if (in.failed()) return damaged("run");
+    switch (tag) {
+      case Tag::input:
+        body.input = content;
+        break;
+      case Tag::state: {
+        Input fields(content);
+        auto& state = body.state.emplace();
+        state.state = fields.bytes();
+        state.output = fields.bytes();
+        state.vault = fields.bytes();
+        if (fields.failed() || !fields.at_end()) return damaged("state");
+        break;
+      }
+      case Tag::step:
+        body.steps.push_back(content);
+        break;
+      case Tag::chunk:
+        body.chunks.push_back(content);
+        break;
+      default:
+        return damaged("run");
+    }
+  }
+  return body;
+}
+
+Result<StepKey> parse_step_key(std::string_view section) {
+  Input in(section);
+  const StepKey key{static_cast<std::uint32_t>(in.number()), static_cast<std::uint32_t>(in.number())};
+  if (in.failed()) return damaged("step");
+  return key;
+}
+
+Result<StepRow> parse_step(std::string_view section) {
+  Input in(section);
+  StepRow step;
+  step.index = static_cast<StepIndex>(in.number());
+  step.attempt = static_cast<std::uint32_t>(in.number());
+  step.started_us = in.signed_number();
+  step.ended_us = step.started_us + in.signed_number();
+  step.cost = in.signed_number();
+  for (std::string* text : {&step.name, &step.ref, &step.kind, &step.output, &step.decision, &step.error})
+    *text = in.text();
+  if (in.failed() || !in.at_end()) return damaged("step");
+  return step;
+}
+
+Result<StreamChunk> parse_chunk(std::string_view section) {
+  Input in(section);
+  StreamChunk chunk;
+  chunk.first_event = in.number();
+  chunk.data = in.text();
+  if (in.failed() || !in.at_end()) return damaged("stream chunk");
+  return chunk;
+}
+
+std::string compress_if_large(std::string column) {
+  if (column.size() <= kCompressAbove) return column;
+  thread_local const std::unique_ptr<ZSTD_CCtx, FreeCompressor> context(ZSTD_createCCtx());
+  const std::string_view content = std::string_view(column).substr(1);
+  std::string packed(1 + ZSTD_compressBound(content.size()), kZstd);
+  const std::size_t size = ZSTD_compressCCtx(context.get(), packed.data() + 1, packed.size() - 1, content.data(),
+                                             content.size(), kZstdLevel);
+  if (ZSTD_isError(size) || size >= content.size()) return column;
+  packed.resize(1 + size);
+  return packed;
+}
+
+std::string pack_column(std::string_view content) {
+  std::string column;
+  column.reserve(content.size() + 1);
+  column.push_back(kRaw);
+  column += content;
+  return compress_if_large(std::move(column));
+}
+
+Result<std::string_view> unpack(std::string_view column, std::string& buffer) {
+  if (column.empty()) return damaged("value");
+  const std::string_view content = column.substr(1);
+  if (column.front() == kRaw) return content;
+  if (column.front() != kZstd) return damaged("value");
+  const auto size = ZSTD_getFrameContentSize(content.data(), content.size());
+  if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > kMaxColumnBytes)
+    return damaged("value");
+  buffer.resize(size);
+  if (ZSTD_decompress(buffer.data(), buffer.size(), content.data(), content.size()) != size) return damaged("value");
+  return std::string_view(buffer);
+}
+
+Result<std::string> without_steps(std::string_view column, const std::vector<StepKey>& drop) {
+  std::string buffer;
+  SB_TRY(const std::string_view content, unpack(column, buffer));
+  BodyWriter kept;
+  Input in(content);
+  std::size_t begin = 0;
+  std::string_view rest = content;
+  while (!in.at_end()) {
+    const auto tag = static_cast<Tag>(in.tag());
+    const std::string_view section = in.bytes();
+    if (in.failed()) return damaged("run");
+    const auto end = static_cast<std::size_t>(section.data() + section.size() - content.data());
+    bool keep = true;
+    if (tag == Tag::step) {
+      SB_TRY(const StepKey key, parse_step_key(section));
+      keep = std::ranges::find(drop, key) == drop.end();
+    }
+    if (keep) kept.section(rest.substr(begin, end - begin));
+    begin = end;
+  }
+  return compress_if_large(std::move(kept).take());
+}
+
+void append_leaf(std::string& pack, std::string_view leaf) {
+  SB_ASSERT(leaf.size() <= kMaxLeafBytes);
+  pack.push_back(static_cast<char>(leaf.size() >> 8));
+  pack.push_back(static_cast<char>(leaf.size() & 0xff));
+  pack += leaf;
+}
+
+Result<std::string_view> take_leaf(std::string_view& pack) {
+  if (pack.size() < 2) return damaged("audit leaf");
+  const auto size =
+      static_cast<std::size_t>(static_cast<unsigned char>(pack[0]) << 8 | static_cast<unsigned char>(pack[1]));
+  if (pack.size() < 2 + size) return damaged("audit leaf");
+  const auto leaf = pack.substr(2, size);
+  pack.remove_prefix(2 + size);
+  return leaf;
+}
+
+}  // namespace sb::store::sqlite

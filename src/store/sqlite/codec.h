@@ -1,0 +1,80 @@
+/// The bytes of the columns `body`, `question`, `verdict` and `pack` (pure).
+///
+/// A format byte (0 as is, 1 zstd), then the content. A body is a sequence of sections: tag, length, content. Lengths
+/// and integers are LEB128; stored forms are never changed, new ones get a new tag or format.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/store.h"
+
+namespace sb::store::sqlite {
+
+inline constexpr std::size_t kCompressAbove = 64 * 1024;
+inline constexpr std::size_t kMaxColumnBytes = std::size_t{256} << 20;
+
+/// A step as the store tells it from others of its run.
+struct StepKey {
+  std::uint32_t index = 0;
+  std::uint32_t attempt = 0;
+  bool operator==(const StepKey&) const = default;
+  std::uint64_t packed() const { return std::uint64_t{index} << 32 | attempt; }
+};
+
+/// Builds a body, format byte first.
+class BodyWriter {
+ public:
+  BodyWriter() { bytes_.push_back('\0'); }
+
+  void reserve(std::size_t size) { bytes_.reserve(size); }
+  void input(std::string_view input);
+  void state(const RunRow& run);  ///< state, output, vault
+  void step(const StepRow& step);
+  void chunk(const StreamChunk& chunk);
+  /// Copies one section of another body.
+  void section(std::string_view raw) { bytes_ += raw; }
+
+  bool empty() const { return bytes_.size() == 1; }
+  std::string take() && { return std::move(bytes_); }
+
+ private:
+  std::string bytes_;
+};
+
+/// What a body holds, as far as the caller asks. Views into the unpacked bytes.
+struct Body {
+  std::optional<std::string_view> input;
+  struct State {
+    std::string_view state, output, vault;
+  };
+  std::optional<State> state;
+  std::vector<std::string_view> steps;  ///< content of each step's section
+  std::vector<std::string_view> chunks;
+};
+
+/// `unpacked`: what unpack() returned. Errors: corrupt.
+Result<Body> parse_body(std::string_view unpacked);
+Result<StepKey> parse_step_key(std::string_view section);
+Result<StepRow> parse_step(std::string_view section);
+Result<StreamChunk> parse_chunk(std::string_view section);
+
+/// A column of `content`: as is, or compressed where that pays.
+std::string pack_column(std::string_view content);
+/// The same for bytes that already begin with format byte 0.
+std::string compress_if_large(std::string column);
+/// Content without the format byte; decompressed into `buffer` where need be. Errors: corrupt.
+Result<std::string_view> unpack(std::string_view column, std::string& buffer);
+
+/// A copy of the body column without the steps of `drop`.
+Result<std::string> without_steps(std::string_view column, const std::vector<StepKey>& drop);
+
+/// C2SP entry bundle: each leaf as 2 bytes of length (big-endian) and its bytes.
+inline constexpr std::size_t kMaxLeafBytes = 0xffff;
+void append_leaf(std::string& pack, std::string_view leaf);
+/// Takes the first leaf off `pack`. Errors: corrupt.
+Result<std::string_view> take_leaf(std::string_view& pack);
+
+}  // namespace sb::store::sqlite

@@ -1,0 +1,106 @@
+#include "store/sqlite/prepared_commit.h"
+
+#include <fmt/format.h>
+
+namespace sb::store::sqlite {
+namespace {
+
+// A leaf's other fields stay far below what is left of 64 KiB.
+constexpr std::size_t kMaxSummaryBytes = 32 * 1024;
+constexpr std::size_t kMaxLeafFieldBytes = 1024;
+
+Result<> check(const Commit& commit) {
+  if (commit.create && commit.update) {
+    return fail(Errc::invalid_argument, "a commit creates a run or updates it, not both");
+  }
+  const RunRow* const row = commit.create ? &*commit.create : commit.update ? &*commit.update : nullptr;
+  if (row && commit.run != RunId() && commit.run != row->id) {
+    return fail(Errc::invalid_argument, "a commit concerns one run; its steps belong to another than its row");
+  }
+  for (const LeafDraft& leaf : commit.leaves) {
+    if (leaf.summary.size() > kMaxSummaryBytes) {
+      return fail(Errc::too_large,
+                  fmt::format("summary of an audit leaf has {} bytes, at most {} are kept", leaf.summary.size(),
+                              kMaxSummaryBytes),
+                  "summary");
+    }
+    for (const std::string* field : {&leaf.kind, &leaf.tenant, &leaf.actor, &leaf.payload_commit}) {
+      if (field->size() > kMaxLeafFieldBytes) {
+        return fail(Errc::too_large, fmt::format("a field of an audit leaf has {} bytes, at most {} are kept",
+                                                 field->size(), kMaxLeafFieldBytes));
+      }
+    }
+  }
+  return {};
+}
+
+std::size_t payload_size(const Commit& commit) {
+  std::size_t size = 512;
+  for (const auto* row : {&commit.create, &commit.update}) {
+    if (*row) size += (*row)->input.size() + (*row)->state.size() + (*row)->output.size() + (*row)->vault.size() + 64;
+  }
+  for (const StepRow& step : commit.steps) {
+    size += step.name.size() + step.ref.size() + step.kind.size() + step.output.size() + step.decision.size() +
+            step.error.size() + 64;
+  }
+  for (const StreamChunk& chunk : commit.chunks) size += chunk.data.size() + 32;
+  return size;
+}
+
+void release(std::string& text) {
+  std::string().swap(text);
+}
+
+void pack_run(RunRow& run, bool born, BodyWriter& body, std::string& state) {
+  if (born) body.input(run.input);
+  if (is_final(run.status)) {
+    body.state(run);
+  } else {
+    BodyWriter open;
+    open.state(run);
+    state = compress_if_large(std::move(open).take());
+  }
+  for (std::string* text : {&run.input, &run.state, &run.output, &run.vault}) release(*text);
+}
+
+}  // namespace
+
+Result<PreparedCommit> prepare(Commit commit) {
+  SB_CHECK(check(commit));
+  const std::size_t size = payload_size(commit);
+  if (size > kMaxColumnBytes) {
+    return fail(Errc::too_large, fmt::format("a commit of {} bytes; one row holds at most {}", size, kMaxColumnBytes));
+  }
+  PreparedCommit prepared;
+  BodyWriter body;
+  body.reserve(size);
+  if (commit.create) {
+    commit.run = commit.create->id;
+    pack_run(*commit.create, true, body, prepared.state);
+  } else if (commit.update) {
+    commit.run = commit.update->id;
+    pack_run(*commit.update, false, body, prepared.state);
+  }
+  prepared.steps.reserve(commit.steps.size());
+  for (const StepRow& step : commit.steps) {
+    prepared.steps.push_back({static_cast<std::uint32_t>(step.index), step.attempt});
+    body.step(step);
+  }
+  for (const StreamChunk& chunk : commit.chunks) body.chunk(chunk);
+  commit.steps.clear();
+  commit.chunks.clear();
+  if (!body.empty()) prepared.body = compress_if_large(std::move(body).take());
+  if (const ReviewRow* review = commit.review_create   ? &*commit.review_create
+                                : commit.review_change ? &commit.review_change->row
+                                                       : nullptr) {
+    prepared.question = pack_column(review->question);
+    prepared.verdict = pack_column(review->verdict);
+  }
+  prepared.size_bytes = size;
+  for (const LeafDraft& leaf : commit.leaves) prepared.size_bytes += leaf.summary.size() + 256;
+  for (const auto& [name, text] : commit.documents) prepared.size_bytes += name.size() + text.size();
+  prepared.commit = std::move(commit);
+  return prepared;
+}
+
+}  // namespace sb::store::sqlite

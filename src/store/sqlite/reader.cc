@@ -1,0 +1,347 @@
+#include "store/sqlite/reader.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+
+#include "store/sqlite/codec.h"
+#include "store/sqlite/columns.h"
+#include "store/sqlite/schema.h"
+#include "store/sqlite/writer.h"
+
+namespace sb::store::sqlite {
+namespace {
+
+constexpr std::size_t kMaxPage = 1000;
+
+#define SB_RUN_COLUMNS                                                                                           \
+  "no, final, id, tenant, key, flow, flow_hash, status, epoch, route, model, cost, cost_all_large, created_us, " \
+  "updated_us, ended_us, idempotency_key, request_hash, error"
+#define SB_REVIEW_COLUMNS                                                                                       \
+  "id, run, step, tenant, state, reason, priority, question, claimed_by, claim_until_us, decided_by, verdict, " \
+  "created_us, decided_us, due_us"
+
+RunRow thin_run(const Statement& row) {
+  RunRow run;
+  run.id = RunId(uuid_of(row.bytes(2)));
+  run.tenant = row.text(3);
+  run.key = row.text(4);
+  run.flow = row.text(5);
+  run.flow_hash = HexColumn::read(row, 6);
+  run.status = static_cast<RunStatus>(row.integer(7));
+  run.epoch = static_cast<LeaseEpoch>(row.integer(8));
+  run.route = row.text(9);
+  run.model = row.text(10);
+  run.cost = row.integer(11);
+  run.cost_all_large = row.integer(12);
+  run.created_us = row.integer(13);
+  run.updated_us = row.integer(14);
+  run.ended_us = row.integer(15);
+  run.idempotency_key = row.text(16);
+  run.request_hash = HexColumn::read(row, 17);
+  run.error = row.text(18);
+  return run;
+}
+
+Result<ReviewRow> review_of(const Statement& row) {
+  ReviewRow review;
+  std::string buffer;
+  review.id = ReviewId(uuid_of(row.bytes(0)));
+  review.run = RunId(uuid_of(row.bytes(1)));
+  review.step = static_cast<StepIndex>(row.integer(2));
+  review.tenant = row.text(3);
+  review.state = static_cast<ReviewState>(row.integer(4));
+  review.reason = row.text(5);
+  review.priority = static_cast<int>(row.integer(6));
+  SB_TRY(review.question, unpack(row.bytes(7), buffer));
+  review.claimed_by = row.text(8);
+  review.claim_until_us = row.integer(9);
+  review.decided_by = row.text(10);
+  SB_TRY(review.verdict, unpack(row.bytes(11), buffer));
+  review.created_us = row.integer(12);
+  review.decided_us = row.integer(13);
+  review.due_us = row.integer(14);
+  return review;
+}
+
+// Several statements of one answer see one state of the database.
+class Snapshot {
+ public:
+  Snapshot(Statement& begin, Statement& end) : end_(end) {
+    begin.step();
+    begin.reset();
+  }
+  ~Snapshot() {
+    end_.step();
+    end_.reset();
+  }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+ private:
+  Statement& end_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Reader>> Reader::open(const std::string& path, std::size_t cache_kib) {
+  SB_TRY(Database database, open_for_reading(path, cache_kib));
+  std::unique_ptr<Reader> reader(new Reader(std::move(database)));
+  SB_CHECK(reader->prepare_statements());
+  return reader;
+}
+
+Result<> Reader::prepare_statements() {
+  const struct {
+    Statement& statement;
+    std::string_view sql;
+  } all[] = {
+      {begin_, "BEGIN"},
+      {end_, "COMMIT"},
+      {run_by_id_, "SELECT " SB_RUN_COLUMNS " FROM runs WHERE id = ?"},
+      {run_by_key_, "SELECT " SB_RUN_COLUMNS " FROM runs WHERE tenant = ? AND idempotency_key = ?"},
+      {chain_, "SELECT last FROM runs WHERE id = ?"},
+      {journal_, "SELECT prev, body FROM journal WHERE no = ?"},
+      {state_, "SELECT run, body FROM states WHERE run = ?"},
+      // `status <> 6` is implied, but only said aloud does it let SQLite take the partial index.
+      {open_runs_,
+       "SELECT " SB_RUN_COLUMNS " FROM runs WHERE status = ? AND status <> 6 AND id > ? ORDER BY id LIMIT ?"},
+      {review_, "SELECT " SB_REVIEW_COLUMNS " FROM reviews WHERE id = ?"},
+      {costs_,
+       "SELECT route, model, count(*), sum(cost), sum(cost_all_large) FROM runs WHERE created_us >= ?1 AND created_us "
+       "< ?2 "
+       "AND (?3 = '' OR tenant = ?3) GROUP BY route, model ORDER BY route, model"},
+      {spend_, "SELECT amount FROM spending WHERE key = ? AND day = ?"},
+      {document_, "SELECT body FROM documents WHERE name = ?"},
+  };
+  for (const auto& [statement, sql] : all) {
+    SB_TRY(statement, database_.prepare(sql));
+  }
+  return {};
+}
+
+Result<> Reader::fill_payload(RunRow& run, std::int64_t no, std::int64_t final_at) {
+  const auto read = [&](Statement& statement, std::int64_t row, bool with_input, bool with_state) -> Result<> {
+    const ResetAtEnd reset(statement);
+    const int result = statement.bind(1, row).step();
+    if (result == SQLITE_DONE) {
+      return fail(Errc::corrupt, fmt::format("the stored state of run {} is missing", run.id.to_string()));
+    }
+    if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a run from"));
+    std::string buffer;
+    SB_TRY(const std::string_view content, unpack(statement.bytes(1), buffer));
+    SB_TRY(const Body body, parse_body(content));
+    if (with_input) run.input = body.input.value_or("");
+    if (with_state && body.state) {
+      run.state = body.state->state;
+      run.output = body.state->output;
+      run.vault = body.state->vault;
+    }
+    return {};
+  };
+  SB_CHECK(read(journal_, no, true, final_at == no));
+  if (final_at == no) return {};
+  return final_at == 0 ? read(state_, no, false, true) : read(journal_, final_at, false, true);
+}
+
+Result<RunRow> Reader::read_whole_run(Statement& statement) {
+  const ResetAtEnd reset(statement);
+  const int result = statement.step();
+  if (result == SQLITE_DONE) return fail(Errc::not_found, "no such run");
+  if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a run from"));
+  RunRow run = thin_run(statement);
+  SB_CHECK(fill_payload(run, statement.integer(0), statement.integer(1)));
+  return run;
+}
+
+Result<RunRow> Reader::load_run(RunId id) {
+  const Snapshot snapshot(begin_, end_);
+  run_by_id_.bind_blob(1, blob_of(id.uuid));
+  auto run = read_whole_run(run_by_id_);
+  if (!run && run.error().code == Errc::not_found)
+    return fail(Errc::not_found, fmt::format("no run {}", id.to_string()));
+  return run;
+}
+
+Result<std::optional<RunRow>> Reader::find_idempotent(const std::string& tenant, const std::string& key) {
+  const Snapshot snapshot(begin_, end_);
+  run_by_key_.bind(1, tenant).bind(2, key);
+  auto run = read_whole_run(run_by_key_);
+  if (run) return std::optional<RunRow>(*std::move(run));
+  if (run.error().code == Errc::not_found) return std::optional<RunRow>();
+  return std::unexpected(std::move(run).error());
+}
+
+Result<> Reader::walk(RunId id, const std::function<Result<bool>(std::string_view)>& visit) {
+  const Snapshot snapshot(begin_, end_);
+  std::int64_t at = 0;
+  {
+    const ResetAtEnd reset(chain_);
+    const int result = chain_.bind_blob(1, blob_of(id.uuid)).step();
+    if (result == SQLITE_DONE) return fail(Errc::not_found, fmt::format("no run {}", id.to_string()));
+    if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a run from"));
+    at = chain_.integer(0);
+  }
+  std::string buffer;
+  while (at != 0) {
+    const ResetAtEnd reset(journal_);
+    const int result = journal_.bind(1, at).step();
+    if (result == SQLITE_DONE) return fail(Errc::corrupt, fmt::format("steps of run {} are missing", id.to_string()));
+    if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a run from"));
+    SB_TRY(const std::string_view content, unpack(journal_.bytes(1), buffer));
+    SB_TRY(const bool more, visit(content));
+    const std::int64_t before = journal_.integer(0);
+    // A damaged file must not send us in circles.
+    if (before >= at)
+      return fail(Errc::corrupt, fmt::format("the steps of run {} do not form a chain", id.to_string()));
+    at = more ? before : 0;
+  }
+  return {};
+}
+
+Result<std::vector<StepRow>> Reader::load_steps(RunId id) {
+  std::vector<StepRow> steps;
+  SB_CHECK(walk(id, [&](std::string_view content) -> Result<bool> {
+    SB_TRY(const Body body, parse_body(content));
+    for (const std::string_view section : body.steps) {
+      SB_TRY(StepRow step, parse_step(section));
+      steps.push_back(std::move(step));
+    }
+    return true;
+  }));
+  std::ranges::sort(steps, {}, [](const StepRow& step) { return std::pair(step.index, step.attempt); });
+  return steps;
+}
+
+Result<std::vector<StreamChunk>> Reader::load_chunks(RunId id, std::uint64_t from_event) {
+  std::vector<StreamChunk> chunks;
+  // Newest first: done as soon as a chunk begins at or before the event asked for.
+  SB_CHECK(walk(id, [&](std::string_view content) -> Result<bool> {
+    SB_TRY(const Body body, parse_body(content));
+    bool more = true;
+    for (auto section = body.chunks.rbegin(); more && section != body.chunks.rend(); ++section) {
+      SB_TRY(StreamChunk chunk, parse_chunk(*section));
+      more = chunk.first_event > from_event;
+      chunks.push_back(std::move(chunk));
+    }
+    return more;
+  }));
+  std::ranges::reverse(chunks);
+  return chunks;
+}
+
+Result<std::vector<RunRow>> Reader::list_runs(const RunFilter& filter) {
+  std::string sql = "SELECT " SB_RUN_COLUMNS " FROM runs WHERE 1";
+  if (!filter.tenant.empty()) sql += " AND tenant = ?1";
+  if (!filter.flow.empty()) sql += " AND (flow = ?2 OR substr(flow, 1, length(?2) + 1) = ?2 || '@')";
+  if (filter.status)
+    sql += *filter.status == RunStatus::completed ? " AND status = ?3" : " AND status = ?3 AND status <> 6";
+  if (!filter.route.empty()) sql += " AND route = ?4";
+  if (filter.before) sql += " AND id < ?5";
+  sql += " ORDER BY id DESC LIMIT ?6";
+  SB_TRY(Statement list, database_.prepare(sql));
+  list.bind(6, static_cast<std::int64_t>(std::min(filter.limit, kMaxPage)));
+  if (!filter.tenant.empty()) list.bind(1, filter.tenant);
+  if (!filter.flow.empty()) list.bind(2, filter.flow);
+  if (filter.status) list.bind(3, static_cast<std::int64_t>(*filter.status));
+  if (!filter.route.empty()) list.bind(4, filter.route);
+  if (filter.before) list.bind_blob(5, blob_of(filter.before->uuid));
+  std::vector<RunRow> runs;
+  int result;
+  while ((result = list.step()) == SQLITE_ROW) runs.push_back(thin_run(list));
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot list runs of"));
+  return runs;
+}
+
+Result<std::vector<RunRow>> Reader::open_runs_of(RunStatus status, const Uuid& after, std::size_t limit) {
+  const ResetAtEnd reset(open_runs_);
+  open_runs_.bind(1, static_cast<std::int64_t>(status))
+      .bind_blob(2, blob_of(after))
+      .bind(3, static_cast<std::int64_t>(limit));
+  std::vector<RunRow> runs;
+  int result;
+  while ((result = open_runs_.step()) == SQLITE_ROW) {
+    runs.push_back(thin_run(open_runs_));
+    SB_CHECK(fill_payload(runs.back(), open_runs_.integer(0), open_runs_.integer(1)));
+  }
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot list open runs of"));
+  return runs;
+}
+
+Result<std::vector<RunRow>> Reader::open_runs(std::optional<RunId> after, std::size_t limit) {
+  const Snapshot snapshot(begin_, end_);
+  limit = std::min(limit, kMaxPage);
+  const Uuid begin = after ? after->uuid : Uuid();
+  SB_TRY(std::vector<RunRow> runs, open_runs_of(RunStatus::pending, begin, limit));
+  SB_TRY(std::vector<RunRow> running, open_runs_of(RunStatus::running, begin, limit));
+  std::ranges::move(running, std::back_inserter(runs));
+  std::ranges::sort(runs, {}, &RunRow::id);
+  if (runs.size() > limit) runs.resize(limit);
+  return runs;
+}
+
+Result<ReviewRow> Reader::load_review(ReviewId id) {
+  const ResetAtEnd reset(review_);
+  const int result = review_.bind_blob(1, blob_of(id.uuid)).step();
+  if (result == SQLITE_DONE) return fail(Errc::not_found, fmt::format("no review {}", id.to_string()));
+  if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a review from"));
+  return review_of(review_);
+}
+
+Result<std::vector<ReviewRow>> Reader::list_reviews(const ReviewFilter& filter) {
+  std::string sql = "SELECT " SB_REVIEW_COLUMNS " FROM reviews WHERE 1";
+  if (!filter.tenant.empty()) sql += " AND tenant = ?1";
+  if (filter.state) sql += " AND state = ?2";
+  sql += " ORDER BY priority DESC, created_us, id LIMIT ?3";
+  SB_TRY(Statement list, database_.prepare(sql));
+  list.bind(3, static_cast<std::int64_t>(std::min(filter.limit, kMaxPage)));
+  if (!filter.tenant.empty()) list.bind(1, filter.tenant);
+  if (filter.state) list.bind(2, static_cast<std::int64_t>(*filter.state));
+  std::vector<ReviewRow> reviews;
+  int result;
+  while ((result = list.step()) == SQLITE_ROW) {
+    SB_TRY(ReviewRow review, review_of(list));
+    reviews.push_back(std::move(review));
+  }
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot list reviews of"));
+  return reviews;
+}
+
+Result<std::vector<CostRow>> Reader::costs(const std::string& tenant, Micros from_us, Micros to_us) {
+  const ResetAtEnd reset(costs_);
+  costs_.bind(1, from_us).bind(2, to_us).bind(3, tenant);
+  std::vector<CostRow> rows;
+  int result;
+  while ((result = costs_.step()) == SQLITE_ROW) {
+    CostRow row;
+    row.route = costs_.text(0);
+    row.model = costs_.text(1);
+    row.runs = static_cast<std::uint64_t>(costs_.integer(2));
+    row.cost = costs_.integer(3);
+    row.cost_all_large = costs_.integer(4);
+    rows.push_back(std::move(row));
+  }
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot sum up costs of"));
+  return rows;
+}
+
+Result<MicroMoney> Reader::spend_of(const std::string& key, Micros day_us) {
+  const ResetAtEnd reset(spend_);
+  const int result = spend_.bind(1, key).bind(2, day_of(day_us)).step();
+  if (result == SQLITE_DONE) return MicroMoney{0};
+  if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read spending from"));
+  return spend_.integer(0);
+}
+
+Result<std::optional<std::string>> Reader::load_document(const std::string& name) {
+  const ResetAtEnd reset(document_);
+  const int result = document_.bind(1, name).step();
+  if (result == SQLITE_DONE) return std::optional<std::string>();
+  if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a document from"));
+  std::string buffer;
+  SB_TRY(const std::string_view content, unpack(document_.bytes(0), buffer));
+  return std::optional<std::string>(content);
+}
+
+}  // namespace sb::store::sqlite

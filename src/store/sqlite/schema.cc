@@ -1,0 +1,72 @@
+#include "store/sqlite/schema.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+namespace sb::store::sqlite {
+namespace {
+
+constexpr std::int64_t kApplicationId = 0x5342'4f58;  // "SBOX", in the file's header: file(1) and we know it by that
+
+std::int64_t current_version() {
+  return static_cast<std::int64_t>(migrations().size());
+}
+
+Result<std::int64_t> version_of(Database& database, const std::string& path) {
+  SB_TRY(const auto application, database.integer("PRAGMA application_id"));
+  SB_TRY(const auto version, database.integer("PRAGMA user_version"));
+  SB_TRY(const auto objects, database.integer("SELECT count(*) FROM sqlite_schema"));
+  if (application != kApplicationId && objects > 0) {
+    return fail(Errc::corrupt, fmt::format("{} is a database of another program; choose another data directory", path));
+  }
+  if (version > current_version()) {
+    return fail(Errc::unsupported,
+                fmt::format("{} has schema version {}, this program knows up to {}; start a newer one", path, version,
+                            current_version()));
+  }
+  return version;
+}
+
+Result<> migrate(Database& database, std::int64_t version) {
+  while (version < current_version()) {
+    SB_CHECK(database.execute("BEGIN IMMEDIATE"));
+    SB_CHECK(database.execute(migrations()[static_cast<std::size_t>(version)]));
+    ++version;
+    SB_CHECK(database.execute(
+        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, version).c_str()));
+    SB_CHECK(database.execute("COMMIT"));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Database> open_for_writing(const std::string& path, std::size_t cache_kib) {
+  SB_TRY(Database database, Database::open(path, Database::Access::read_write));
+  // page_size counts only before the file exists. The log file keeps its size when it starts over (journal_size_limit):
+  // overwriting allocated blocks makes fdatasync cheaper than extending the file.
+  SB_CHECK(
+      database.execute("PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                       "PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864;"
+                       "PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY"));
+  SB_CHECK(database.execute(fmt::format("PRAGMA cache_size = -{}", cache_kib).c_str()));
+  SB_TRY(const auto version, version_of(database, path));
+  SB_CHECK(migrate(database, version));
+  return database;
+}
+
+Result<Database> open_for_reading(const std::string& path, std::size_t cache_kib) {
+  if (::access(path.c_str(), F_OK) != 0) return fail(Errc::not_found, fmt::format("no database at {}", path));
+  SB_TRY(Database database, Database::open(path, Database::Access::read_only));
+  SB_CHECK(database.execute(fmt::format("PRAGMA cache_size = -{}", cache_kib).c_str()));
+  SB_TRY(const auto version, version_of(database, path));
+  if (version != current_version()) {
+    return fail(Errc::unsupported,
+                fmt::format("{} has schema version {}, this program reads {}; start the server once to "
+                            "bring it up to date",
+                            path, version, current_version()));
+  }
+  return database;
+}
+
+}  // namespace sb::store::sqlite

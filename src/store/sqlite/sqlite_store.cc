@@ -1,0 +1,167 @@
+#include "store/sqlite/sqlite_store.h"
+
+#include <sqlite3.h>
+#include <sys/statvfs.h>
+
+#include <boost/asio/post.hpp>
+#include <filesystem>
+#include <limits>
+
+#include "store/file_lock.h"
+#include "store/sqlite/checkpointer.h"
+#include "store/sqlite/commit_loop.h"
+#include "store/sqlite/read_pool.h"
+#include "store/sqlite/schema.h"
+
+namespace sb::store {
+namespace {
+
+using namespace sqlite;
+
+constexpr std::size_t kCheckpointCacheKib = 256;
+constexpr std::size_t kPageBytes = 8192;
+
+// Every part of the store, in the order they are built; gone in the opposite one.
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(FileLock lock, Database checkpoint_database, std::unique_ptr<Writer> writer, CommitLoop::Limits limits,
+              std::vector<std::unique_ptr<Reader>> readers)
+      : lock_(std::move(lock)), checkpointer_(std::move(checkpoint_database), gate_) {
+    sqlite3_wal_hook(writer->database().handle(), &SqliteStore::on_commit, this);
+    limits.after_group = [this] { checkpointer_.notice(log_pages_.load(std::memory_order_relaxed)); };
+    read_pool_ = std::make_unique<ReadPool>(std::move(readers));
+    loop_ = std::make_unique<CommitLoop>(std::move(writer), std::move(limits), gate_);
+  }
+
+  Task<Result<>> commit(Commit commit) override {
+    const Durability durability = commit.durability;
+    SB_CO_TRY(PreparedCommit prepared, prepare(std::move(commit)));
+    if (durability == Durability::async) co_return loop_->push_async(std::move(prepared));
+    const Executor executor = co_await asio::this_coro::executor;
+    auto start = [&](auto handler) { loop_->push(std::move(prepared), executor, CommitHandler(std::move(handler))); };
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<>)>(start, use_task);
+  }
+
+  Task<Result<RunRow>> load_run(RunId run) override {
+    return read<RunRow>([run](Reader& reader) { return reader.load_run(run); });
+  }
+  Task<Result<std::vector<StepRow>>> load_steps(RunId run) override {
+    return read<std::vector<StepRow>>([run](Reader& reader) { return reader.load_steps(run); });
+  }
+  Task<Result<std::vector<StreamChunk>>> load_chunks(RunId run, std::uint64_t from_event) override {
+    return read<std::vector<StreamChunk>>([=](Reader& reader) { return reader.load_chunks(run, from_event); });
+  }
+  Task<Result<std::optional<RunRow>>> find_idempotent(std::string tenant, std::string key) override {
+    return read<std::optional<RunRow>>([tenant = std::move(tenant), key = std::move(key)](Reader& reader) {
+      return reader.find_idempotent(tenant, key);
+    });
+  }
+  Task<Result<std::vector<RunRow>>> list_runs(RunFilter filter) override {
+    return read<std::vector<RunRow>>([filter = std::move(filter)](Reader& reader) { return reader.list_runs(filter); });
+  }
+  Task<Result<std::vector<RunRow>>> open_runs(std::optional<RunId> after, std::size_t limit) override {
+    return read<std::vector<RunRow>>([=](Reader& reader) { return reader.open_runs(after, limit); });
+  }
+  Task<Result<ReviewRow>> load_review(ReviewId review) override {
+    return read<ReviewRow>([review](Reader& reader) { return reader.load_review(review); });
+  }
+  Task<Result<std::vector<ReviewRow>>> list_reviews(ReviewFilter filter) override {
+    return read<std::vector<ReviewRow>>(
+        [filter = std::move(filter)](Reader& reader) { return reader.list_reviews(filter); });
+  }
+  Task<Result<std::vector<CostRow>>> costs(std::string tenant, Micros from_us, Micros to_us) override {
+    return read<std::vector<CostRow>>(
+        [tenant = std::move(tenant), from_us, to_us](Reader& reader) { return reader.costs(tenant, from_us, to_us); });
+  }
+  Task<Result<MicroMoney>> spend_of(std::string key, Micros day_us) override {
+    return read<MicroMoney>([key = std::move(key), day_us](Reader& reader) { return reader.spend_of(key, day_us); });
+  }
+  Task<Result<std::optional<std::string>>> load_document(std::string name) override {
+    return read<std::optional<std::string>>(
+        [name = std::move(name)](Reader& reader) { return reader.load_document(name); });
+  }
+
+  StoreStats stats() const override {
+    StoreStats stats = loop_->stats();
+    stats.wal_bytes = log_pages_.load(std::memory_order_relaxed) * kPageBytes;
+    return stats;
+  }
+
+  Task<Result<>> flush() override { return wait_for_queued(true); }
+
+ private:
+  Task<Result<>> wait_for_queued(bool with_head) {
+    const Executor executor = co_await asio::this_coro::executor;
+    auto start = [&](auto handler) { loop_->flush(with_head, executor, CommitHandler(std::move(handler))); };
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<>)>(start, use_task);
+  }
+
+  // A failing disk does not keep anybody from reading: that barrier's outcome is not asked for.
+  template <class T, class Query>
+  Task<Result<T>> read(Query query) {
+    if (read_pool_->is_full()) co_return fail(Errc::unavailable, "too many reads of the store wait already; try again");
+    if (loop_->has_unwritten_async()) co_await wait_for_queued(false);
+    const Executor executor = co_await asio::this_coro::executor;
+    auto start = [&](auto handler) {
+      ReadPool::Job job = [executor, query = std::move(query), done = std::move(handler)](Reader& reader) mutable {
+        answer<T>(executor, std::move(done), query(reader));
+      };
+      read_pool_->push(std::move(job));
+    };
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<T>)>(start, use_task);
+  }
+
+  template <class T, class Handler>
+  static void answer(const Executor& executor, Handler handler, Result<T> result) {
+    asio::post(executor,
+               [done = std::move(handler), value = std::move(result)]() mutable { std::move(done)(std::move(value)); });
+  }
+
+  static int on_commit(void* self, sqlite3*, const char*, int pages) {
+    static_cast<SqliteStore*>(self)->log_pages_.store(static_cast<std::size_t>(pages), std::memory_order_relaxed);
+    return SQLITE_OK;
+  }
+
+  FileLock lock_;
+  std::mutex gate_;
+  std::atomic<std::size_t> log_pages_{0};
+  Checkpointer checkpointer_;
+  std::unique_ptr<ReadPool> read_pool_;
+  std::unique_ptr<CommitLoop> loop_;
+};
+
+std::uint64_t free_bytes_at(const std::string& folder) {
+  struct statvfs info{};
+  // A file system that cannot tell is not taken for full.
+  if (::statvfs(folder.c_str(), &info) != 0) return std::numeric_limits<std::uint64_t>::max();
+  return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog& log) {
+  SB_TRY(FileLock lock, FileLock::acquire(options.path + ".lock"));
+  SB_TRY(Database database, open_for_writing(options.path, options.writer_cache_kib));
+  const Clock& clock = options.clock ? *options.clock : system_clock();
+  SB_TRY(std::unique_ptr<Writer> writer, Writer::open(std::move(database), log, clock));
+  SB_TRY(Database checkpoint_database, open_for_writing(options.path, kCheckpointCacheKib));
+  std::vector<std::unique_ptr<Reader>> readers;
+  for (std::size_t i = 0; i < std::max<std::size_t>(options.reader_threads, 1); ++i) {
+    SB_TRY(std::unique_ptr<Reader> reader, Reader::open(options.path, options.reader_cache_kib));
+    readers.push_back(std::move(reader));
+  }
+  if (!options.free_disk_bytes) {
+    const auto folder = std::filesystem::path(options.path).parent_path().string();
+    options.free_disk_bytes = [folder = folder.empty() ? "." : folder] { return free_bytes_at(folder); };
+  }
+  CommitLoop::Limits limits{std::max<std::size_t>(options.commit_batch_max, 1),
+                            options.queue_max,
+                            options.queue_bytes_max,
+                            options.min_free_disk_bytes,
+                            std::move(options.free_disk_bytes),
+                            {}};
+  return std::make_unique<SqliteStore>(std::move(lock), std::move(checkpoint_database), std::move(writer),
+                                       std::move(limits), std::move(readers));
+}
+
+}  // namespace sb::store

@@ -1,0 +1,31 @@
+/// The store in one SQLite file: write-ahead log, synchronous=FULL, one writer thread with group commit, readers beside
+/// it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "store/store.h"
+
+namespace sb::store {
+
+struct SqliteOptions {
+  std::string path;                              ///< the database file; its -wal, -shm and .lock stand beside it
+  std::size_t commit_batch_max = 512;            ///< commits a transaction
+  std::size_t queue_max = 16'384;                ///< commits that wait; beyond it commit() answers unavailable
+  std::size_t queue_bytes_max = 64 << 20;        ///< and bytes
+  std::uint64_t min_free_disk_bytes = 64 << 20;  ///< with less, commits answer disk_full until there is more
+  std::size_t reader_threads = 2;
+  std::size_t writer_cache_kib = 4096;  ///< upper bounds, memory is taken as it is used
+  std::size_t reader_cache_kib = 1024;
+  const Clock* clock = nullptr;                    ///< null: the machine's
+  std::function<std::uint64_t()> free_disk_bytes;  ///< null: of the file system that holds `path`
+};
+
+/// Opens or creates the database, brings its schema up to date, opens `log`. `log` outlives the store; the io_contexts
+/// that callers run on do too. The store's destructor writes all that is queued. Errors: conflict (another process has
+/// it; its id in `detail`), unsupported (made by a newer version), corrupt, permission_denied, disk_full.
+Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog& log);
+
+}  // namespace sb::store

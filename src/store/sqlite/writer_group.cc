@@ -1,0 +1,107 @@
+// What a commit brings beside its run, and what a group writes once for all its commits.
+#include <sqlite3.h>
+
+#include "store/sqlite/columns.h"
+#include "store/sqlite/writer.h"
+
+namespace sb::store::sqlite {
+namespace {
+
+constexpr Micros kDayUs = 86'400'000'000;
+constexpr Micros kHeadBucketUs = 10'000'000;  // one old tree head is kept for each
+// A row of leaves stays small enough to read one of them without reading a megabyte.
+constexpr std::size_t kMaxPackLeaves = 256;
+constexpr std::size_t kMaxPackBytes = 64 * 1024;
+
+std::int64_t floor_divide(std::int64_t value, std::int64_t by) {
+  return value / by - (value % by < 0 ? 1 : 0);
+}
+
+}  // namespace
+
+std::int64_t day_of(Micros time_us) {
+  return floor_divide(time_us, kDayUs);
+}
+
+Result<> Writer::write_rest(Work& work) {
+  const Commit& commit = work.prepared.commit;
+  if (commit.review_create || commit.review_change) SB_CHECK(write_review(work.prepared));
+  if (!commit.spend_key.empty()) group_spending_[{commit.spend_key, day_of(commit.spend_at_us)}] += commit.spend;
+  for (const auto& [name, text] : commit.documents) {
+    const std::string packed = pack_column(text);
+    SB_CHECK(run(sql_.put_document.bind(1, name).bind_blob(2, packed), "cannot store a document in"));
+  }
+  return {};
+}
+
+Result<> Writer::write_review(const PreparedCommit& prepared) {
+  const bool born = prepared.commit.review_create.has_value();
+  const ReviewRow& row = born ? *prepared.commit.review_create : prepared.commit.review_change->row;
+  Statement& put = born ? sql_.insert_review : sql_.update_review;
+  put.bind_blob(1, blob_of(row.id.uuid)).bind(2, static_cast<std::int64_t>(row.state)).bind(3, row.reason);
+  put.bind(4, row.priority).bind(5, row.claimed_by).bind(6, row.claim_until_us).bind(7, row.decided_by);
+  put.bind(8, row.decided_us).bind(9, row.due_us).bind_blob(10, prepared.question).bind_blob(11, prepared.verdict);
+  if (born) {
+    put.bind_blob(12, blob_of(row.run.uuid)).bind(13, static_cast<std::int64_t>(row.step)).bind(14, row.tenant);
+    put.bind(15, row.created_us);
+  }
+  return run(put, "cannot store a review in");
+}
+
+Result<> Writer::write_group(bool want_head) {
+  for (const auto& [key_day, amount] : group_spending_) {
+    sql_.add_spending.bind(1, key_day.first).bind(2, key_day.second).bind(3, amount);
+    SB_CHECK(run(sql_.add_spending, "cannot store spending in"));
+  }
+  std::optional<std::string> head;
+  const std::uint64_t size = next_leaf_ + group_leaves_.size();
+  if (!group_leaves_.empty()) {
+    SB_CHECK(write_leaves());
+    head = log_.append(static_cast<LeafIndex>(next_leaf_), group_leaves_);
+  }
+  if (!head && want_head && size > head_size_) {
+    head = log_.append(static_cast<LeafIndex>(size), {});
+    if (!head) asked_size_ = size;
+  }
+  return head ? write_head(size, *head) : Result<>();
+}
+
+Result<> Writer::write_leaves() {
+  std::string pack;
+  std::uint64_t first = next_leaf_;
+  std::uint64_t count = 0;
+  const auto flush = [&]() -> Result<> {
+    sql_.insert_leaves.bind(1, static_cast<std::int64_t>(first))
+        .bind(2, static_cast<std::int64_t>(count))
+        .bind_blob(3, pack);
+    SB_CHECK(run(sql_.insert_leaves, "cannot append audit leaves to"));
+    first += count;
+    count = 0;
+    pack.assign(1, '\0');
+    return {};
+  };
+  pack.assign(1, '\0');
+  for (const std::string& leaf : group_leaves_) {
+    if (count == kMaxPackLeaves || pack.size() > kMaxPackBytes) SB_CHECK(flush());
+    append_leaf(pack, leaf);
+    ++count;
+  }
+  return flush();
+}
+
+Result<> Writer::write_head(std::uint64_t size, const std::string& note) {
+  const Micros now = clock_.now_us();
+  if (head_size_ > 0 && head_size_ != size &&
+      floor_divide(now, kHeadBucketUs) == floor_divide(head_time_, kHeadBucketUs)) {
+    SB_CHECK(run(sql_.drop_head.bind(1, static_cast<std::int64_t>(head_size_)), "cannot store a tree head in"));
+  }
+  sql_.insert_head.bind(1, static_cast<std::int64_t>(size)).bind(2, now).bind(3, note);
+  SB_CHECK(run(sql_.insert_head, "cannot store a tree head in"));
+  const std::string summary = log_.summary();
+  sql_.put_log_state.bind(1, static_cast<std::int64_t>(size)).bind_blob(2, summary);
+  SB_CHECK(run(sql_.put_log_state, "cannot store a tree head in"));
+  group_head_ = GroupHead{size, now};
+  return {};
+}
+
+}  // namespace sb::store::sqlite
