@@ -92,19 +92,18 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
   auto services = std::make_unique<Services>();
   services->config = std::move(config);
   const auto& settings = services->config;
-  SB_TRY(services->data, store::DataDir::open(settings.data.dir, system_entropy()));
+  SB_TRY(services->data, store::DataDir::open_or_create(settings.data.dir, system_entropy()));
   SB_TRY(services->log, audit::AuditLog::create(services->data));
   store::SqliteOptions options;
-  options.path = services->data.database_path();
+  options.path = services->data.database();
   options.commit_batch_max = settings.data.commit_batch_max;
   options.min_free_disk_bytes = settings.data.min_free_disk_mb << 20;
   SB_TRY(services->store, store::open_sqlite_store(std::move(options), *services->log));
-  SB_TRY(const std::string vault_key, services->data.vault_key());
+  const std::string& vault_key = services->data.vault_key();
   services->sealer = std::make_unique<flow::Sealer>(vault_key, system_entropy());
   const Digest tenant_secret = hmac_sha256(vault_key, "tenant keys");
   services->tenant_secret = std::string(reinterpret_cast<const char*>(tenant_secret.data()), tenant_secret.size());
-  SB_TRY(auto pepper, Pepper::load_or_create(services->data.pepper_path(), system_entropy()));
-  services->keys = std::make_unique<KeyRing>(std::move(pepper));
+  services->keys = std::make_unique<KeyRing>(Pepper(Secret(services->data.pepper())));
   asio::io_context io;
   SB_TRY(const auto document, wait_for(services->store->load_document("keys"), io));
   if (document) {
