@@ -93,7 +93,7 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
   services->config = std::move(config);
   const auto& settings = services->config;
   SB_TRY(services->data, store::DataDir::open_or_create(settings.data.dir, system_entropy()));
-  SB_TRY(services->log, audit::AuditLog::create(services->data));
+  SB_TRY(services->log, audit::AuditLog::create(services->data.audit_seed(), system_clock()));
   store::SqliteOptions options;
   options.path = services->data.database();
   options.commit_batch_max = settings.data.commit_batch_max;

@@ -1,0 +1,107 @@
+"""Reviews, keys, flows and costs, by API and command line."""
+
+from __future__ import annotations
+
+import os
+
+from harness import cli
+
+FLOW = """
+document: {dsl: '1.0.3', namespace: test, name: ask, version: '1.0.0'}
+do:
+  - check:
+      call: review
+      with: {reason: refund, proposal: '${ "We pay " + .amount }', holding: wait}
+"""
+
+
+def parked(server, amount: str) -> tuple[str, str]:
+    made = server.call("POST", "/api/v1/flows", FLOW.encode())
+    assert made.status in (200, 201), made.body
+    run = server.call("POST", "/api/v1/flows/test/ask/runs", {"input": {"amount": amount}, "wait": True}).json()
+    assert run["status"] == "waiting" and run["output"] is None
+    reviews = server.call("GET", "/api/v1/reviews?state=open&limit=1000").json()["reviews"]
+    return run["id"], next(review["id"] for review in reviews if review["run"] == run["id"])
+
+
+def answer(run: dict) -> str:
+    return run["output"]["choices"][0]["message"]["content"]
+
+
+def test_approve_resumes_the_run_exactly_once(server):
+    run, review = parked(server, "5 EUR")
+    shown = server.call("GET", f"/api/v1/reviews/{review}").json()
+    assert shown["question"]["proposal"] == "We pay 5 EUR" and shown["reason"] == "refund"
+    assert server.call("POST", f"/api/v1/reviews/{review}/claim").status == 200
+    assert server.call("POST", f"/api/v1/reviews/{review}/approve").status == 200
+    finished = server.run(run)
+    assert finished["status"] == "completed" and answer(finished) == "We pay 5 EUR"
+    assert server.call("POST", f"/api/v1/reviews/{review}/reject").status == 409
+
+
+def test_edit_and_reject_by_command_line(server):
+    environment = {**os.environ, "SIGNALBOX_API_KEY": server.key}
+    url = f"http://{server.address}"
+    run, review = parked(server, "6 EUR")
+    assert review in cli("reviews", "list", "--url", url, env=environment).stdout
+    edited = cli("reviews", "edit", review, "--text", "We pay 4 EUR", "--url", url, env=environment)
+    assert edited.returncode == 0, edited.stderr
+    assert answer(server.run(run)) == "We pay 4 EUR"
+    run, review = parked(server, "7 EUR")
+    assert cli("reviews", "reject", review, "--reason", "fraud", "--url", url, env=environment).returncode == 0
+    rejected = server.run(run)
+    assert rejected["status"] == "faulted" and rejected["error"]["status"] == 403
+    again = cli("reviews", "approve", review, "--url", url, env=environment)
+    assert again.returncode == 1 and "already rejected" in again.stderr
+
+
+def test_a_parked_run_survives_kill(own_server):
+    server = own_server().start()
+    run, review = parked(server, "8 EUR")
+    server.process.kill()
+    server.start()
+    assert server.run(run)["status"] == "waiting"
+    assert server.call("POST", f"/api/v1/reviews/{review}/approve").status == 200
+    assert answer(server.run(run)) == "We pay 8 EUR"
+
+
+def test_roles_and_revocation(server):
+    made = server.call("POST", "/api/v1/keys", {"name": "desk", "tenant": "desk", "role": "client"})
+    assert made.status == 201
+    key = made.json()
+    assert server.call("GET", "/v1/models", key=key["key"]).status == 200
+    assert server.call("GET", "/api/v1/keys", key=key["key"]).status == 403
+    own = server.call("POST", "/v1/chat/completions", {"model": "simulated", "messages": [{"role": "user", "content": "hi"}]}, key=key["key"])
+    assert own.status == 200
+    other_tenant = server.call("POST", "/api/v1/keys", {"name": "other", "tenant": "other", "role": "client"}).json()
+    assert server.call("GET", f"/api/v1/runs/{own.headers['x-signalbox-run']}", key=other_tenant["key"]).status == 404
+    assert server.call("DELETE", f"/api/v1/keys/{key['id']}").status == 200
+    assert server.call("GET", "/v1/models", key=key["key"]).status == 401
+    listed = server.call("GET", "/api/v1/keys").body.decode()
+    assert key["key"] not in listed
+
+
+def test_rate_and_spend_limits(server):
+    limited = server.call("POST", "/api/v1/keys", {"name": "slow", "role": "client", "limits": {"requests_per_minute": 2}}).json()["key"]
+    statuses = [server.call("GET", "/v1/models", key=limited) for _ in range(3)]
+    assert [reply.status for reply in statuses] == [200, 200, 429]
+    assert int(statuses[2].headers["retry-after"]) >= 1 and statuses[0].headers["x-ratelimit-remaining-requests"] if "x-ratelimit-remaining-requests" in statuses[0].headers else True
+    poor = server.call("POST", "/api/v1/keys", {"name": "poor", "role": "client", "limits": {"spend_micro_per_day": 1}}).json()["key"]
+    chat = {"model": "simulated", "messages": [{"role": "user", "content": "hi"}]}
+    assert server.call("POST", "/v1/chat/completions", chat, key=poor).status == 429
+
+
+def test_flow_versions(server):
+    assert server.call("POST", "/api/v1/flows", FLOW.encode()).status in (200, 201)
+    assert server.call("POST", "/api/v1/flows", FLOW.encode()).status == 200
+    assert server.call("POST", "/api/v1/flows", FLOW.replace("refund", "other").encode()).status == 409
+    refused = server.call("POST", "/api/v1/flows", FLOW.replace("call: review", "call: reveiw").encode())
+    assert refused.status == 422 and "did you mean `review`" in refused.json()["detail"]
+
+
+def test_metrics_and_costs(server):
+    assert server.chat("count me").status == 200
+    metrics = server.call("GET", "/metrics").body.decode()
+    assert "signalbox_store_commits_total" in metrics and "signalbox_api_runs_total" in metrics
+    costs = server.call("GET", "/api/v1/costs").json()
+    assert costs["runs"] >= 1 and costs["total_micro"] > 0
