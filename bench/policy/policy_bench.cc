@@ -1,0 +1,106 @@
+/// Times the guards, one thread: p50 and p99 of single calls. See README.md.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "policy/chat_stream_guard.h"
+#include "policy/guard.h"
+#include "policy/json_guard.h"
+
+namespace {
+
+using namespace sb::policy;
+
+constexpr std::string_view kPolicy = R"(
+name: bench
+version: 1
+rules:
+  - {name: all, types: ["*"], action: tokenise}
+)";
+constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";
+constexpr int kRounds = 20'000;
+
+constexpr std::string_view kProse =
+    "Good morning, I would like to know why the transfer that I made last week has not arrived yet. The person at the "
+    "branch told me that it would take two working days at most, and we are well past that now. Could you please look "
+    "into it and let me know what happened? If there is a form that I have to fill in, just send it over. ";
+constexpr std::string_view kMixed =
+    "Hello, this is about order 48213377 of 2024-03-18, total 1,299.00 EUR. Please write to jane.doe@pages.org or call "
+    "+44 20 7946 0123 after 17:30. The card was 5553 3314 7893 2881 (exp 12/27), the account DE89 3704 0044 0532 0130 "
+    "00. "
+    "Version 2.14.3 of the app shows error E-4041 at https://shop.example/cart?id=77121&step=3, see ticket #99213. ";
+
+std::string repeated(std::string_view unit, std::size_t size) {
+  std::string text;
+  while (text.size() < size) text += unit;
+  text.resize(size);
+  return text;
+}
+
+void measure(std::string_view name, const std::function<void()>& call) {
+  std::vector<double> us(kRounds);
+  for (int i = 0; i < kRounds / 10; ++i) call();
+  for (auto& one : us) {
+    const auto begin = std::chrono::steady_clock::now();
+    call();
+    one = std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
+  }
+  std::ranges::sort(us);
+  fmt::print("{:<44} p50 {:8.2f} us   p99 {:8.2f} us\n", name, us[kRounds / 2], us[kRounds * 99 / 100]);
+}
+
+std::string chat_request(std::string_view text) {
+  std::string out =
+      R"({"model":"auto","temperature":0.2,"messages":[{"role":"system","content":"You are a helpful clerk."},)"
+      R"({"role":"user","content":)";
+  sb::append_json_string(out, text);
+  return out + R"(}],"stream":true,"max_tokens":512})";
+}
+
+std::string chunk(std::string_view text) {
+  std::string out = R"({"id":"chatcmpl-9f1","object":"chat.completion.chunk","created":1717171717,"model":"m-large",)"
+                    R"("choices":[{"index":0,"delta":{"content":)";
+  sb::append_json_string(out, text);
+  return out + R"(},"logprobs":null,"finish_reason":null}]})";
+}
+
+}  // namespace
+
+int main() {
+  const auto policy = *Policy::load(kPolicy, "bench");
+  const std::string clean = repeated(kProse, 2048);
+  const std::string mixed = repeated(kMixed, 2048);
+  TokenVault vault;
+  GuardContext context{Direction::inbound, "acme", kKey, vault};
+  ScanResult scan;
+  measure("scan, 2 KB clean", [&] { policy->scanner(Direction::inbound).scan(clean, 0, true, {}, scan); });
+  measure("scan, 2 KB mixed", [&] { policy->scanner(Direction::inbound).scan(mixed, 0, true, {}, scan); });
+  fmt::print("{:<44} {}\n", "  findings in it", scan.findings.size());
+  measure("guard_text, 2 KB clean", [&] { (void)guard_text(*policy, context, clean); });
+  measure("guard_text, 2 KB mixed", [&] { (void)guard_text(*policy, context, mixed); });
+  const std::string clean_body = chat_request(clean);
+  const std::string mixed_body = chat_request(mixed);
+  measure("guard_json, chat request 2 KB clean",
+          [&] { (void)guard_json(*policy, context, clean_body, JsonProfile::chat_request); });
+  measure("guard_json, chat request 2 KB mixed",
+          [&] { (void)guard_json(*policy, context, mixed_body, JsonProfile::chat_request); });
+  context.direction = Direction::outbound;
+  const std::vector<std::string> chunks = {chunk(" the"), chunk(" transfer"), chunk(" arrived"),
+                                           chunk(","),    chunk(" 48"),       chunk(" days")};
+  auto stream = std::make_unique<ChatStreamGuard>(*policy, context);
+  std::size_t next = 0;
+  measure("chat stream chunk", [&] { (void)stream->feed(chunks[next++ % chunks.size()]); });
+  for (const std::string_view unit :
+       {"7", "1 ", "1-", "@", "a@", "-----BEGIN ", "password=", "[A_1", "://:", "DE12 "}) {
+    const std::string hostile = repeated(unit, 1 << 20);
+    const auto begin = std::chrono::steady_clock::now();
+    policy->scanner(Direction::inbound).scan(hostile, 0, true, {}, scan);
+    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+    fmt::print("{:<44} {:8.1f} ms\n", fmt::format("hostile: 1 MB of \"{}\"", unit), ms);
+  }
+}

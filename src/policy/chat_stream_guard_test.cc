@@ -1,0 +1,138 @@
+#include "policy/chat_stream_guard.h"
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "policy/test_policies.h"
+
+namespace sb::policy {
+namespace {
+
+std::string content_chunk(std::string_view text, int choice = 0) {
+  std::string out = R"({"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":)" +
+                    std::to_string(choice) + R"(,"delta":{"content":)";
+  append_json_string(out, text);
+  return out + R"(},"logprobs":null,"finish_reason":null}],"usage":null})";
+}
+
+std::string finish_chunk(int choice = 0) {
+  return R"({"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":)" +
+         std::to_string(choice) + R"(,"delta":{},"finish_reason":"stop"}]})";
+}
+
+std::string arguments_chunk(std::string_view text) {
+  std::string out = R"({"id":"c1","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":)";
+  append_json_string(out, text);
+  return out + R"(}}]},"finish_reason":null}]})";
+}
+
+class ChatStream : public testing::Test {
+ protected:
+  ChatStream() { EXPECT_TRUE(vault_.token_for("EMAIL", "ann@x.example")); }
+
+  std::vector<std::string> feed(std::string_view payload) {
+    auto out = guard_.feed(payload);
+    EXPECT_TRUE(out) << (out ? "" : out.error().detail);
+    return out ? *out : std::vector<std::string>{};
+  }
+
+  // What a client puts together of one choice's content (or tool arguments).
+  static std::string text_of(const std::vector<std::string>& payloads, std::string_view field = "content") {
+    std::string text;
+    for (const auto& payload : payloads) {
+      const auto document = parse_json(payload);
+      EXPECT_TRUE(document) << payload;
+      for (const auto& choice : document->at("choices").as_array()) {
+        const auto& delta = choice.at("delta");
+        if (field == "content")
+          text += string_member(delta, "content");
+        else if (const auto* calls = find_member(delta, "tool_calls")) {
+          for (const auto& call : calls->as_array()) text += string_member(call.at("function"), "arguments");
+        }
+      }
+    }
+    return text;
+  }
+
+  std::shared_ptr<const Policy> policy_ = test::load(test::kTokeniseAll);
+  TokenVault vault_;
+  GuardContext context_ = test::context_for(vault_, Direction::outbound);
+  ChatStreamGuard guard_{*policy_, context_};
+};
+
+TEST_F(ChatStream, PassesWhatNeedsNoChangeByteForByte) {
+  const std::string role = R"({"id":"c1","choices":[ {"index":0,"delta":{"role":"assistant","content":""},"x":1}]})";
+  EXPECT_EQ(feed(role), std::vector<std::string>{role});
+  const auto chunk = content_chunk("Hello, ");
+  EXPECT_EQ(feed(chunk), std::vector<std::string>{chunk});
+  const std::string usage = R"({"id":"c1","choices":[],"usage":{"total_tokens":3}})";
+  EXPECT_EQ(feed(usage), std::vector<std::string>{usage});
+}
+
+TEST_F(ChatStream, HoldsAWordBackAndSendsItWithTheNextPiece) {
+  EXPECT_TRUE(feed(content_chunk("wor")).empty());
+  EXPECT_EQ(feed(content_chunk("ld ")), std::vector<std::string>{content_chunk("world ")});
+}
+
+TEST_F(ChatStream, SendsTheTailBeforeTheFinish) {
+  EXPECT_TRUE(feed(content_chunk("bye")).empty());
+  const auto out = feed(finish_chunk());
+  ASSERT_EQ(out.size(), 2U);
+  EXPECT_EQ(text_of(out), "bye");
+  EXPECT_EQ(out[1], finish_chunk());
+  EXPECT_TRUE(guard_.finish()->empty());
+}
+
+TEST_F(ChatStream, RestoresAPlaceholderCutOverChunks) {
+  std::vector<std::string> all;
+  for (const auto* piece : {"Dear ", "[EM", "AIL", "_1", "]", ", \"hi\"", "\n"}) {
+    for (auto& payload : feed(content_chunk(piece))) all.push_back(payload);
+  }
+  for (auto& payload : feed(finish_chunk())) all.push_back(payload);
+  EXPECT_EQ(text_of(all), "Dear ann@x.example, \"hi\"\n");
+}
+
+TEST_F(ChatStream, RestoresInsideToolArguments) {
+  ASSERT_TRUE(vault_.token_for("NAME", "A \"B\""));
+  std::vector<std::string> all;
+  for (const auto* piece : {"{\"to", "\":\"[EMA", "IL_1]\",", "\"n\":\"[NAME", "_1]\"}"}) {
+    for (auto& payload : feed(arguments_chunk(piece))) all.push_back(payload);
+  }
+  for (auto& payload : *guard_.finish()) all.push_back(payload);
+  EXPECT_EQ(text_of(all, "arguments"), R"({"to":"ann@x.example","n":"A \"B\""})");
+}
+
+TEST_F(ChatStream, KeepsChoicesApart) {
+  EXPECT_TRUE(feed(content_chunk("bob@exam", 0)).empty());
+  EXPECT_TRUE(feed(content_chunk("ple.org", 1)).empty());
+  std::vector<std::string> all = feed(finish_chunk(1));
+  EXPECT_EQ(text_of(all), "ple.org");
+  all = feed(content_chunk("ple.org", 0));
+  for (auto& payload : feed(finish_chunk(0))) all.push_back(payload);
+  EXPECT_EQ(text_of(all), "[EMAIL_2]");
+}
+
+TEST_F(ChatStream, LogProbabilitiesGoWithTheTextTheyRepeat) {
+  const std::string chunk =
+      R"({"choices":[{"index":0,"delta":{"content":"a@b.org "},"logprobs":{"content":[{"token":"a@b.org"}]} ,"finish_reason":null}]})";
+  EXPECT_EQ(feed(chunk).at(0),
+            R"({"choices":[{"index":0,"delta":{"content":"[EMAIL_2] "},"logprobs":null ,"finish_reason":null}]})");
+}
+
+TEST_F(ChatStream, RefusesWhatIsNoChunk) {
+  EXPECT_EQ(guard_.feed("{\"choices\":[{\"delta\":{\"content\":\"x").error().code, Errc::upstream_invalid);
+  EXPECT_TRUE(guard_.feed(content_chunk("x ")).value().empty()) << "nothing passes after an error";
+}
+
+TEST(ChatStreamBlock, NothingComesAfterIt) {
+  const auto policy = test::load("{name: b, version: 1, rules: [{types: [EMAIL], action: block}]}");
+  TokenVault vault;
+  auto context = test::context_for(vault, Direction::outbound);
+  ChatStreamGuard guard(*policy, context);
+  EXPECT_EQ(guard.feed(content_chunk("to a@b.org ")).value().size(), 1U);
+  EXPECT_EQ(guard.verdict(), Verdict::block);
+  EXPECT_TRUE(guard.feed(content_chunk("more ")).value().empty());
+}
+
+}  // namespace
+}  // namespace sb::policy

@@ -1,0 +1,238 @@
+#include "policy/command.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <sstream>
+
+#include "base/bytes.h"
+#include "base/json.h"
+#include "policy/guard.h"
+#include "policy/policy_cases.h"
+#include "policy/stream_guard.h"
+
+namespace sb::policy {
+namespace {
+
+constexpr std::string_view kHelp = R"(Find and treat personal data and secrets.
+
+  signalbox policy scan --policy FILE [FILE|-]...      where findings are, and what the policy does with them
+  signalbox policy scan --policy FILE --jsonl FILE|-   one JSON line in, one line of spans out
+  signalbox policy test FILE...                        run a policy's cases (policies/default.test.yaml shows how)
+
+Options of scan
+  --policy FILE     the policy; only what its rules speak of is found
+  --direction WORD  inbound (default) or outbound
+  --guarded         print the text as the policy would let it pass, instead of the findings
+  --jsonl FILE|-    lines {"id":...,"text":"..."}; prints {"id":...,"spans":[{"start","end","type","score"}]},
+                    in Unicode code points, end exclusive
+  --chunk N         with --jsonl: feed each text in pieces of N bytes, as a stream would; the output is the same
+  --fail            exit with 1 where something is found (for checks before a commit)
+
+Findings are printed without the values: FILE:LINE:COLUMN TYPE action score rule
+
+Examples
+  git diff --cached | signalbox policy scan --policy policies/secrets.yaml --fail -
+  signalbox policy scan --policy policies/gdpr.yaml --guarded letter.txt
+)";
+
+struct Options {
+  std::string policy;
+  Direction direction = Direction::inbound;
+  bool guarded = false;
+  bool fail = false;
+  std::optional<std::string> jsonl;
+  std::size_t chunk = 0;
+  std::vector<std::string> files;
+};
+
+const std::vector<std::string> kOptions = {"--policy", "--direction", "--guarded", "--jsonl",
+                                           "--chunk",  "--fail",      "--help"};
+
+Result<std::string> read_all(std::istream& stream, std::string_view name) {
+  std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (stream.bad()) return fail(Errc::unavailable, fmt::format("{}: cannot be read", name));
+  return text;
+}
+
+Result<std::string> read_input(const std::string& name, std::istream& in) {
+  if (name == "-") return read_all(in, "standard input");
+  std::ifstream file(name, std::ios::binary);
+  if (!file) return fail(Errc::not_found, fmt::format("{}: no such file, or not readable", name));
+  return read_all(file, name);
+}
+
+Result<Options> parse_scan(std::span<const std::string> args) {
+  Options options;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    const auto& arg = args[i];
+    const auto value = [&]() -> Result<std::string> {
+      if (i + 1 >= args.size()) return fail(Errc::invalid_argument, fmt::format("{} needs a value", arg));
+      return args[++i];
+    };
+    if (arg == "--policy") {
+      SB_TRY(options.policy, value());
+    } else if (arg == "--direction") {
+      SB_TRY(const auto word, value());
+      if (word != "inbound" && word != "outbound")
+        return fail(Errc::invalid_argument, "--direction is inbound or outbound");
+      options.direction = word == "inbound" ? Direction::inbound : Direction::outbound;
+    } else if (arg == "--jsonl") {
+      SB_TRY(options.jsonl, value());
+    } else if (arg == "--chunk") {
+      SB_TRY(const auto text, value());
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), options.chunk);
+      if (error != std::errc() || end != text.data() + text.size() || options.chunk == 0) {
+        return fail(Errc::invalid_argument, "--chunk is a number of bytes, at least 1");
+      }
+    } else if (arg == "--guarded") {
+      options.guarded = true;
+    } else if (arg == "--fail") {
+      options.fail = true;
+    } else if (arg.size() > 1 && arg[0] == '-') {
+      const auto near = nearest(arg, kOptions);
+      return fail(Errc::invalid_argument,
+                  fmt::format("unknown option {}{}", arg, near ? "; did you mean " + *near + "?" : ""));
+    } else {
+      options.files.push_back(arg);
+    }
+  }
+  if (options.policy.empty())
+    return fail(Errc::invalid_argument, "--policy FILE is missing, e.g. --policy policies/default.yaml");
+  if (options.chunk > 0 && !options.jsonl) return fail(Errc::invalid_argument, "--chunk goes with --jsonl");
+  if (!options.jsonl && options.files.empty()) options.files.emplace_back("-");
+  return options;
+}
+
+// Byte offsets, in rising order, to code points; one pass over the text.
+class CodePoints {
+ public:
+  explicit CodePoints(std::string_view text) : text_(text) {}
+  std::size_t at(std::size_t byte) {
+    for (; byte_ < byte && byte_ < text_.size(); ++byte_)
+      count_ += (static_cast<unsigned char>(text_[byte_]) & 0xc0) != 0x80;
+    return count_;
+  }
+
+ private:
+  std::string_view text_;
+  std::size_t byte_ = 0;
+  std::size_t count_ = 0;
+};
+
+// The hashes are not printed, so any key will do.
+constexpr std::string_view kNoKey = "00000000000000000000000000000000";
+
+Result<std::vector<GuardedFinding>> find_in(const Policy& policy, Direction direction, std::string_view text,
+                                            std::size_t chunk) {
+  TokenVault vault;
+  GuardContext context{direction, {}, kNoKey, vault};
+  if (chunk == 0) {
+    SB_TRY(auto result, guard_text(policy, context, text));
+    return std::move(result.findings);
+  }
+  StreamGuard stream(policy, context);
+  for (std::size_t at = 0; at < text.size(); at += chunk) SB_CHECK(stream.feed(text.substr(at, chunk)));
+  SB_CHECK(stream.finish());
+  return stream.findings();
+}
+
+Result<> scan_line(const Policy& policy, const Options& options, std::string_view line, std::size_t number,
+                   std::ostream& out) {
+  const auto at = [&](std::string_view what) { return fmt::format("line {}: {}", number, what); };
+  const auto document = parse_json(line);
+  if (!document) return fail(Errc::invalid_argument, at(document.error().detail));
+  const auto* text = find_member(*document, "text");
+  if (!text || !text->is_string()) return fail(Errc::invalid_argument, at("needs a member \"text\" that is a string"));
+  const std::string_view content = text->get_string();
+  const auto found = find_in(policy, options.direction, content, options.chunk);
+  if (!found) return fail(found.error().code, at(found.error().detail));
+  std::string reply = "{";
+  if (const auto* id = find_member(*document, "id")) reply += "\"id\":" + to_text(*id) + ",";
+  reply += "\"spans\":[";
+  CodePoints points(content);
+  for (const auto& [finding, action, rule, hash] : *found) {
+    if (reply.back() != '[') reply += ',';
+    const std::size_t start = points.at(finding.span.begin);
+    fmt::format_to(std::back_inserter(reply), R"({{"start":{},"end":{},"type":"{}","score":{:.3f}}})", start,
+                   points.at(finding.span.end), finding.type, finding.score);
+  }
+  out << reply << "]}\n";
+  return {};
+}
+
+Result<> scan_lines(const Policy& policy, const Options& options, std::istream& in, std::ostream& out) {
+  std::string line;
+  for (std::size_t number = 1; std::getline(in, line); ++number) {
+    if (!trim(line).empty()) SB_CHECK(scan_line(policy, options, line, number, out));
+  }
+  return {};
+}
+
+void print_findings(std::string_view name, std::string_view text, const std::vector<GuardedFinding>& findings,
+                    std::ostream& out) {
+  std::size_t line = 1;
+  std::size_t line_start = 0;
+  std::size_t at = 0;
+  for (const auto& found : findings) {
+    for (; at < found.finding.span.begin; ++at) {
+      if (text[at] == '\n') ++line, line_start = at + 1;
+    }
+    const auto column = CodePoints(text.substr(line_start)).at(found.finding.span.begin - line_start) + 1;
+    out << fmt::format("{}:{}:{} {} {} {:.2f} {}\n", name, line, column, found.finding.type, to_string(found.action),
+                       found.finding.score, found.rule);
+  }
+}
+
+Result<int> scan(std::span<const std::string> args, std::istream& in, std::ostream& out) {
+  SB_TRY(const auto options, parse_scan(args));
+  SB_TRY(const auto yaml, read_input(options.policy, in));
+  SB_TRY(const auto policy, Policy::load(yaml, options.policy));
+  if (options.jsonl) {
+    if (*options.jsonl == "-") {
+      SB_CHECK(scan_lines(*policy, options, in, out));
+    } else {
+      std::ifstream file(*options.jsonl, std::ios::binary);
+      if (!file) return fail(Errc::not_found, fmt::format("{}: no such file, or not readable", *options.jsonl));
+      SB_CHECK(scan_lines(*policy, options, file, out));
+    }
+    return 0;
+  }
+  bool found = false;
+  for (const auto& name : options.files) {
+    SB_TRY(const auto text, read_input(name, in));
+    TokenVault vault;
+    GuardContext context{options.direction, {}, kNoKey, vault};
+    SB_TRY(const auto result, guard_text(*policy, context, text));
+    if (options.guarded)
+      out << result.text;
+    else
+      print_findings(name, text, result.findings, out);
+    found = found || !result.findings.empty();
+  }
+  return found && options.fail ? 1 : 0;
+}
+
+}  // namespace
+
+int policy_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err) {
+  if (args.empty() || args[0] == "--help" || args[0] == "help" || std::ranges::find(args, "--help") != args.end()) {
+    (args.empty() ? err : out) << kHelp;
+    return args.empty() ? 2 : 0;
+  }
+  Result<int> status;
+  if (args[0] == "scan")
+    status = scan(args.subspan(1), in, out);
+  else if (args[0] == "test")
+    status = run_policy_tests(args.subspan(1), out);
+  else
+    status = fail(Errc::invalid_argument, fmt::format("unknown command \"{}\"; known: scan, test", args[0]));
+  if (status) return *status;
+  err << "signalbox policy: " << status.error().detail << "\n";
+  return 2;
+}
+
+}  // namespace sb::policy

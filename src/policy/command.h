@@ -1,0 +1,14 @@
+/// `signalbox policy`: look for personal data and secrets in files, and test a policy against its cases.
+#pragma once
+
+#include <iosfwd>
+#include <span>
+#include <string>
+
+namespace sb::policy {
+
+/// `args`: what follows "policy" on the command line. Returns the exit status: 0 done, 1 findings (with --fail) or
+/// failed cases, 2 a usage or input error, explained on `err`. Findings are printed without the values.
+int policy_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err);
+
+}  // namespace sb::policy
