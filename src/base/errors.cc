@@ -32,6 +32,13 @@ std::string_view to_string(Errc code) {
   return "internal";
 }
 
+Errc errc_of(std::string_view name) {
+  for (std::uint16_t code = 1; code <= static_cast<std::uint16_t>(Errc::conflict); ++code) {
+    if (to_string(static_cast<Errc>(code)) == name) return static_cast<Errc>(code);
+  }
+  return Errc::internal;
+}
+
 void assertion_failed(const char* expression, const char* file, int line) {
   std::fprintf(stderr, "signalbox: broken invariant: %s (%s:%d); stopping, because going on could write a wrong record\n",
                expression, file, line);

@@ -37,6 +37,8 @@ enum class Errc : std::uint16_t {
 
 /// Stable, machine-readable name ("not_found"); documented under docs/errors/.
 std::string_view to_string(Errc code);
+/// The code of a name; `internal` for one that is none.
+Errc errc_of(std::string_view name);
 
 struct Error {
   Errc code = Errc::internal;

@@ -86,6 +86,7 @@ class Builder final : public YAML::EventHandler {
         throw YamlFault{mark, fmt::format("key \"{}\" appears twice", text)};
       }
       frames_.back().key = std::string(text);
+      document.key_positions[next_pointer()] = {mark.line + 1, mark.column + 1};
       return;
     }
     document.positions[next_pointer()] = {mark.line + 1, mark.column + 1};

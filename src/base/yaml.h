@@ -19,6 +19,7 @@ struct SourcePosition {
 struct YamlDocument {
   json::value value;
   std::map<std::string, SourcePosition, std::less<>> positions;  ///< by JSON pointer (RFC 6901) of the value
+  std::map<std::string, SourcePosition, std::less<>> key_positions;  ///< of the key in front of that value
 
   /// Of the value at `pointer`, or of its nearest ancestor.
   SourcePosition position_of(std::string_view pointer) const;

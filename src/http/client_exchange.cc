@@ -59,7 +59,7 @@ ClientExchange::~ClientExchange() {
 
 Task<Result<>> ClientExchange::start() {
   if (shared_->closed) co_return fail(Errc::cancelled, "the HTTP client is shut down");
-  if (request_.origin.tls && !shared_->tls) co_return std::unexpected(shared_->tls.error());
+  if (request_.origin.tls && !shared_->tls()) co_return std::unexpected(shared_->tls().error());
   if (has_unsafe(request_.target) || request_.target.find(' ') != std::string::npos) {
     co_return fail(Errc::invalid_argument, "the request target holds a blank or line break", "target");
   }
@@ -199,7 +199,7 @@ Task<Result<std::vector<Tcp::endpoint>>> ClientExchange::resolve() {
 Task<Result<>> ClientExchange::handshake() {
   const auto& url = request_.origin;
   auto& stream = connection_->stream;
-  stream.enable_tls(*shared_->tls);
+  stream.enable_tls(*shared_->tls());
   error_code error;
   asio::ip::make_address(url.host, error);
   // RFC 6066 section 3: no server name for literal addresses.

@@ -4,6 +4,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,9 +52,12 @@ struct ClientShared : std::enable_shared_from_this<ClientShared> {
   void need_sweep(std::chrono::milliseconds shortest);
   void shutdown();
 
+  /// Made when first needed: reading the system's certificates takes a tenth of a second.
+  Result<asio::ssl::context>& tls();
+  std::unique_ptr<ClientConnection> take_idle(Origin& origin);
+
   asio::io_context& io;
   const ClientOptions options;
-  Result<asio::ssl::context> tls;
   Resolver resolver;
   std::map<Key, Origin> origins;  ///< entries stay: their number is that of the configured origins
   ClientExchange* first = nullptr;
@@ -63,13 +67,11 @@ struct ClientShared : std::enable_shared_from_this<ClientShared> {
   void arm();
   void sweep();
 
+  std::optional<Result<asio::ssl::context>> tls_;
   Timer timer_;
   std::chrono::milliseconds period_{250};
   std::size_t idle_count_ = 0;
   bool armed_ = false;
-
- public:
-  std::unique_ptr<ClientConnection> take_idle(Origin& origin);
 };
 
 }  // namespace sb::http

@@ -52,6 +52,8 @@ struct ParserCallbacks {
         parser.field_value_.clear();
         return 0;
       };
+      s.on_chunk_extension_name = [](llhttp_t* p, const char*, std::size_t size) { return self(p).on_overhead(size); };
+      s.on_chunk_extension_value = s.on_chunk_extension_name;
       s.on_headers_complete = [](llhttp_t* p) { return self(p).on_head_complete(); };
       s.on_body = [](llhttp_t* p, const char* at, std::size_t size) { return self(p).on_body(at, size); };
       s.on_message_complete = [](llhttp_t* p) -> int {
@@ -78,7 +80,7 @@ void MessageParser::reset() {
   headers = {};
   status = 0;
   expect_no_body = false;
-  head_bytes_ = overhead_bytes_ = 0;
+  head_bytes_ = overhead_bytes_ = extra_bytes_ = 0;
   body_bytes_ = 0;
   field_name_.clear();
   field_value_.clear();
@@ -124,6 +126,11 @@ std::expected<std::size_t, ParseError> MessageParser::execute(std::span<char> by
 ParseError MessageParser::explain(llhttp_errno_t error) const {
   switch (error) {
     case HPE_INVALID_VERSION:
+      // llhttp also says so of what follows the version, which is not a matter of versions.
+      if (std::string_view(llhttp_get_error_reason(&parser_)) != "Invalid HTTP version") {
+        return {400, "the start line is malformed"};
+      }
+      [[fallthrough]];
     case HPE_PAUSED_H2_UPGRADE:
       return {505, "only HTTP/1.0 and HTTP/1.1 are spoken here"};
     case HPE_INVALID_METHOD:
@@ -148,13 +155,20 @@ int MessageParser::refuse(int error_status, std::string_view reason) {
 }
 
 int MessageParser::on_field(const char* at, std::size_t size) {
-  if (!head_complete_) field_name_.append(at, size);  // trailers are read past: nobody here needs one
+  if (head_complete_) return on_overhead(size);  // trailers are read past: nobody here needs one
+  field_name_.append(at, size);
   return 0;
 }
 
 int MessageParser::on_value(const char* at, std::size_t size) {
-  if (!head_complete_) field_value_.append(at, size);
+  if (head_complete_) return on_overhead(size);
+  field_value_.append(at, size);
   return 0;
+}
+
+int MessageParser::on_overhead(std::size_t size) {
+  extra_bytes_ += size;
+  return extra_bytes_ > limits_.head_bytes_max ? refuse(400, "trailers or chunk extensions are too large") : 0;
 }
 
 int MessageParser::on_head_complete() {

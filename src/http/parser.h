@@ -74,11 +74,13 @@ class MessageParser {
   int on_body(const char* at, std::size_t size);
   int on_field(const char* at, std::size_t size);
   int on_value(const char* at, std::size_t size);
+  int on_overhead(std::size_t size);
 
   llhttp_t parser_;
   ParserLimits limits_;
   std::size_t head_bytes_ = 0;
-  std::size_t overhead_bytes_ = 0;  ///< chunk heads, extensions, trailers
+  std::size_t overhead_bytes_ = 0;  ///< all that is not body, behind the head
+  std::size_t extra_bytes_ = 0;     ///< chunk extensions and trailers
   std::uint64_t body_bytes_ = 0;
   char* body_begin_ = nullptr;  ///< where this feed's body bytes are moved together
   char* body_end_ = nullptr;

@@ -1,0 +1,49 @@
+# The front door. `make` alone lists what there is; everything works from a fresh clone on Debian 12.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help deps build demo test bench format lint fuzz torture clean
+
+JOBS ?= $(shell nproc)
+PYTHON := .venv/bin/python
+export NINJA_STATUS = [%f/%t, %e s] 
+
+help: ## list these targets
+	@echo 'Signalbox: one server between applications and AI models.'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo '  JOBS=n limits parallel compilation (default: all cores).'
+
+deps: ## install what this machine lacks (Debian packages, pinned sources, .venv)
+	@scripts/install-deps
+
+build: ## release build: build/release/apps/signalbox/signalbox
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS)
+
+demo: deps ## build, then the support desk example end to end; KEEP=1 leaves the server up
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release -j $(JOBS) --target signalbox
+	@KEEP=$(KEEP) $(PYTHON) examples/support-desk/demo.py
+
+test: ## what CI runs: unit tests (release, asan, tsan), client libraries, end to end
+	@JOBS=$(JOBS) scripts/test
+
+bench: build ## measure this machine, beside the peers that are installed
+	@for run in bench/*/run; do [ ! -x "$$run" ] || { echo "==> $$run"; "$$run"; }; done
+
+format: ## rewrite the C++ sources as .clang-format says
+	@scripts/format
+
+lint: ## formatting, clang-tidy of what changed since main (ALL=1: of everything), shellcheck
+	@scripts/lint $(if $(ALL),--all)
+
+fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) on its corpus
+	@JOBS=$(JOBS) scripts/fuzz
+
+torture: build ## kill the server under load, again and again, and check that nothing is lost
+	@tests/torture/run
+
+clean: ## remove all builds (not the dependencies)
+	@rm -rf build

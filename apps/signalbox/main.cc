@@ -1,0 +1,60 @@
+// The one binary: picks the command and runs it. Everything else is in src/.
+#include <cstring>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "audit/command.h"
+#include "cli/args.h"
+#include "cli/config_command.h"
+#include "cli/flow_command.h"
+#include "cli/reviews_command.h"
+#include "cli/serve_command.h"
+#include "model/simulate.h"
+#include "policy/command.h"
+#include "script/worker.h"
+#include "triage/command.h"
+
+namespace {
+
+/// Modules that bring a command line of their own.
+struct Delegate {
+  const char* name;
+  const char* summary;
+  int (*run)(std::span<const std::string> arguments);
+};
+
+constexpr Delegate kDelegates[] = {
+    {"simulate", "a simulated model provider, for demos, tests and load", [](std::span<const std::string> a) { return sb::model::simulate_command(a); }},
+    {"triage", "train, evaluate and apply the intent classifier",
+     [](std::span<const std::string> a) { return sb::triage::triage_command(a, std::cin, std::cout, std::cerr); }},
+    {"policy", "scan texts with a policy, test a policy",
+     [](std::span<const std::string> a) { return sb::policy::policy_command(a, std::cin, std::cout, std::cerr); }},
+    {"audit", "verify, show and prove the audit log",
+     [](std::span<const std::string> a) { return sb::audit::audit_command(a, std::cout, std::cerr); }},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A script worker is this binary started again; it reads jobs from standard input until that closes.
+  if (argc == 2 && std::strcmp(argv[1], "script-worker") == 0) return sb::script::script_worker_main();
+
+  std::ios::sync_with_stdio(false);
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  sb::cli::Command root("signalbox", "one server between applications and AI models: triage, durable work, policy, record");
+  root.version(SB_VERSION);
+  root.add(sb::cli::init_command());
+  root.add(sb::cli::serve_command());
+  root.add(sb::cli::config_command());
+  root.add(sb::cli::flow_command());
+  root.add(sb::cli::reviews_command());
+  for (const auto& delegate : kDelegates) {
+    if (!arguments.empty() && arguments[0] == delegate.name) return delegate.run(std::span(arguments).subspan(1));
+    root.add(sb::cli::Command(delegate.name, delegate.summary).run([&](const sb::cli::Invocation&) {
+      const std::vector<std::string> help = {"--help"};
+      return delegate.run(help);
+    }));
+  }
+  return root.main(argc, argv);
+}

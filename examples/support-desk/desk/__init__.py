@@ -1,0 +1,1 @@
+"""Parts of the support-desk demo: processes, traffic, checks and the report."""

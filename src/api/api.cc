@@ -1,0 +1,150 @@
+#include "api/api.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "model/error_body.h"
+
+namespace sb::api {
+namespace {
+
+std::vector<std::string> match(std::string_view pattern, std::string_view path, bool& matched) {
+  std::vector<std::string> captured;
+  const auto want = split(pattern, '/');
+  const auto have = split(path, '/');
+  matched = want.size() == have.size();
+  for (std::size_t i = 0; matched && i < want.size(); ++i) {
+    if (want[i] == "*") captured.emplace_back(have[i]);
+    else matched = want[i] == have[i];
+  }
+  return captured;
+}
+
+bool is_openai_path(std::string_view path) { return path.starts_with("/v1/") || path == "/v1"; }
+
+}  // namespace
+
+Task<void> respond_json(http::Exchange& exchange, int status, std::string body, http::Headers extra) {
+  http::Response response{status, std::move(extra), std::move(body)};
+  if (!response.headers.has("content-type")) response.headers.add("content-type", "application/json");
+  (void)co_await exchange.respond(std::move(response));
+}
+
+Task<void> respond_error(http::Exchange& exchange, const Error& error, http::Headers extra) {
+  const int status = model::http_status(error.code);
+  if (is_openai_path(exchange.request().path)) {
+    co_return co_await respond_json(exchange, status, model::openai_error_body(error), std::move(extra));
+  }
+  json::object problem{{"type", fmt::format("https://signalbox.dev/errors/{}", to_string(error.code))},
+                       {"title", to_string(error.code)}, {"status", status}, {"detail", error.detail}};
+  if (!error.param.empty()) problem["param"] = error.param;
+  extra.set("content-type", "application/problem+json");
+  co_return co_await respond_json(exchange, status, to_text(problem), std::move(extra));
+}
+
+const std::vector<Api::Route>& Api::routes() {
+  using P = Permission;
+  static const std::vector<Route> all = {
+      {"POST", "/v1/chat/completions", P::infer, &Api::chat_completions},
+      {"POST", "/v1/embeddings", P::infer, &Api::embeddings},
+      {"GET", "/v1/models", P::infer, &Api::list_models},
+      {"GET", "/v1/models/*", P::infer, &Api::get_model},
+      {"GET", "/v1/models/*/*", P::infer, &Api::get_model},
+      {"GET", "/api/v1/runs", P::read_runs, &Api::list_runs},
+      {"GET", "/api/v1/runs/*", P::read_runs, &Api::get_run},
+      {"GET", "/api/v1/runs/*/stream", P::infer, &Api::get_run_stream},
+      {"GET", "/api/v1/flows", P::read_setup, &Api::list_flows},
+      {"POST", "/api/v1/flows", P::change_setup, &Api::add_flow},
+      {"POST", "/api/v1/flows/*/*/runs", P::start_runs, &Api::create_run},
+      {"GET", "/api/v1/reviews", P::read_reviews, &Api::list_reviews},
+      {"GET", "/api/v1/reviews/*", P::read_reviews, &Api::get_review},
+      {"POST", "/api/v1/reviews/*/*", P::decide_reviews, &Api::act_on_review},
+      {"GET", "/api/v1/costs", P::read_costs, &Api::get_costs},
+      {"GET", "/api/v1/keys", P::manage_keys, &Api::list_keys},
+      {"POST", "/api/v1/keys", P::manage_keys, &Api::create_key},
+      {"DELETE", "/api/v1/keys/*", P::manage_keys, &Api::revoke_key},
+      {"GET", "/healthz", P::read_metrics, &Api::health, true},
+      {"GET", "/readyz", P::read_metrics, &Api::ready, true},
+      {"GET", "/metrics", P::read_metrics, &Api::get_metrics},
+  };
+  return all;
+}
+
+Task<void> Api::handle(http::Exchange& exchange) {
+  const auto& request = exchange.request();
+  const auto started = parts_.clock.steady();
+  std::string_view template_path = "unmatched";
+  std::string tenant;
+  bool path_known = false;
+  const Route* route = nullptr;
+  std::vector<std::string> captured;
+  const std::string_view method = request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
+  for (const auto& candidate : routes()) {
+    bool matched = false;
+    auto values = match(candidate.pattern, request.path, matched);
+    if (!matched) continue;
+    path_known = true;
+    template_path = candidate.pattern;
+    if (candidate.method != method) continue;
+    route = &candidate;
+    captured = std::move(values);
+    break;
+  }
+  if (!route) {
+    const Error error = path_known ? Error(Errc::unsupported, fmt::format("{} does not take {}", request.path, request.method))
+                                   : Error(Errc::not_found, fmt::format("no such path: {} {}", request.method, request.path));
+    if (path_known) {
+      co_await respond_json(exchange, 405, is_openai_path(request.path) ? model::openai_error_body(error) : to_text(json::object{{"title", "method not allowed"}, {"status", 405}, {"detail", error.detail}}));
+    } else {
+      co_await respond_error(exchange, error);
+    }
+  } else if (route->open) {
+    co_await (this->*route->call)(exchange, Caller{}, std::move(captured));
+  } else {
+    auto admitted = parts_.gatekeeper.admit(request, route->permission);
+    if (!admitted) {
+      co_await respond_error(exchange, admitted.error().error, std::move(admitted.error().headers));
+    } else {
+      tenant = admitted->tenant;
+      co_await (this->*route->call)(exchange, *admitted, std::move(captured));
+    }
+  }
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() - started).count();
+  const std::string_view surface = is_openai_path(request.path) ? "v1" : request.path.starts_with("/api/") ? "api" : "system";
+  const auto status_class = static_cast<std::size_t>(std::clamp(exchange.status_sent() / 100, 0, 5));
+  parts_.counters.responses.at(surface == "v1" ? 0 : surface == "api" ? 1 : 2, status_class).add();
+  AccessRecord line;
+  line.started_us = parts_.clock.now_us() - took;
+  line.request_id = request.id;
+  line.method = request.method;
+  line.route = template_path;
+  line.status = exchange.status_sent();
+  line.bytes_out = exchange.bytes_sent();
+  line.duration_us = took;
+  line.tenant = tenant;
+  parts_.access_log.write(line);
+}
+
+ApiMetrics::ApiMetrics(MetricRegistry& registry)
+    : responses(registry.counters("signalbox_api_responses_total", "Responses sent. 5xx rising: look at the log's http.request warnings and at provider breakers.",
+                                  {{"surface", {"v1", "api", "system"}}, {"status", {"none", "1xx", "2xx", "3xx", "4xx", "5xx"}}})),
+      runs(registry.counters("signalbox_api_runs_total", "Model requests by the route they took. A jump of `large` costs money: look at triage's reasons in the runs.",
+                             {{"route", {"script", "small", "large", "human", "direct", "other"}}})),
+      cost_micro(registry.counters("signalbox_api_cost_micro_total", "Cost of model requests in millionths of the currency, by route. Compare with GET /api/v1/costs.",
+                                   {{"route", {"script", "small", "large", "human", "direct", "other"}}})),
+      overhead(registry.histogram("signalbox_api_overhead_seconds", "Our own time in a model request. Rising with durability sync: look at the disk's fsync time.",
+                                  HistogramUnit::microseconds)) {}
+
+Task<void> Api::health(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
+  co_await respond_json(exchange, 200, R"({"status":"ok"})");
+}
+
+Task<void> Api::ready(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
+  const bool is_ready = !parts_.ready || parts_.ready->load();
+  co_await respond_json(exchange, is_ready ? 200 : 503, is_ready ? R"({"status":"ready"})" : R"({"status":"not ready"})");
+}
+
+}  // namespace sb::api

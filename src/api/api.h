@@ -1,0 +1,111 @@
+/// The HTTP surface of one shard: OpenAI-compatible /v1, control API /api/v1, /metrics, health.
+///
+/// Belongs to its shard's thread. Holds no state of its own between requests: everything durable is in the store.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "api/auth.h"
+#include "api/sse_audience.h"
+#include "flow/engine.h"
+#include "http/server.h"
+#include "telemetry/access_log.h"
+#include "telemetry/metrics.h"
+
+namespace sb::api {
+
+/// Counters of the HTTP surface; one set for all shards.
+struct ApiMetrics {
+  explicit ApiMetrics(MetricRegistry& registry);
+  MetricFamily<Counter> responses;   ///< by surface and status class
+  MetricFamily<Counter> runs;        ///< chat runs by route
+  MetricFamily<Counter> cost_micro;  ///< by route
+  Histogram& overhead;               ///< our own time in a model request, without the providers'
+};
+
+struct ApiParts {
+  flow::Engine& engine;
+  store::Store& store;
+  flow::InFlight& in_flight;
+  flow::FlowRegistry& flows;
+  const model::Catalog& catalog;
+  Gatekeeper& gatekeeper;
+  StreamTicker& ticker;
+  const Clock& clock;
+  Entropy& entropy;
+  MetricRegistry& metrics;
+  ApiMetrics& counters;
+  AccessLog& access_log;
+  KeyRing& keys;
+  store::Durability durability = store::Durability::sync;
+  std::size_t in_flight_max = 4096;
+  std::atomic<bool>* ready = nullptr;     ///< /readyz; false while starting and draining
+  bool overhead_header = true;
+  bool auto_model = true;
+  std::string currency = "USD";
+};
+
+class Api {
+ public:
+  explicit Api(ApiParts parts) : parts_(std::move(parts)) {}
+
+  /// One request, from authentication to the access log.
+  Task<void> handle(http::Exchange& exchange);
+
+ private:
+  struct Route;
+  using Method = Task<void> (Api::*)(http::Exchange&, const Caller&, std::vector<std::string>);
+  struct Route {
+    std::string_view method;
+    std::string_view pattern;   ///< segments; "*" matches one
+    Permission permission;
+    Method call;
+    bool open = false;          ///< no key needed
+  };
+  static const std::vector<Route>& routes();
+
+  // /v1
+  Task<void> chat_completions(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> embeddings(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> list_models(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_model(http::Exchange&, const Caller&, std::vector<std::string>);
+  // /api/v1
+  Task<void> list_runs(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_run(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_run_stream(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> create_run(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> add_flow(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> list_flows(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> list_reviews(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_review(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> act_on_review(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_costs(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> list_keys(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> create_key(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> revoke_key(http::Exchange&, const Caller&, std::vector<std::string>);
+  // system
+  Task<void> health(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> ready(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_metrics(http::Exchange&, const Caller&, std::vector<std::string>);
+
+  /// What every model route does: head, idempotency, run, answer.
+  Task<void> serve_model(http::Exchange& exchange, const Caller& principal, std::string_view flow_name, std::string_view wants,
+                         policy::JsonProfile profile);
+  Task<Result<>> store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller, const KeyRecord& key);
+  struct Work;
+  Task<void> answer_live(http::Exchange& exchange, Work& work);
+  Task<void> answer_stored(http::Exchange& exchange, store::RunRow row, bool stream, bool include_usage);
+  http::Headers run_headers(const flow::LiveRun& run, Micros started_us) const;
+  void count(const flow::LiveRun& run, Micros started_us);
+
+  ApiParts parts_;
+};
+
+/// Answers in the shape of the surface the path belongs to: OpenAI errors under /v1, problem details (RFC 9457) elsewhere.
+Task<void> respond_error(http::Exchange& exchange, const Error& error, http::Headers extra = {});
+Task<void> respond_json(http::Exchange& exchange, int status, std::string body, http::Headers extra = {});
+
+}  // namespace sb::api

@@ -1,0 +1,41 @@
+#include "api/auth.h"
+
+namespace sb::api {
+
+std::expected<Caller, Gatekeeper::Refusal> Gatekeeper::admit(const http::Request& request, Permission permission) {
+  const auto refuse = [](Error error, http::Headers headers = {}) { return std::unexpected(Refusal{std::move(error), std::move(headers)}); };
+  const auto presented = presented_key(request.headers.get("authorization"), request.headers.get("x-api-key"));
+  Caller caller;
+  // Without keys a client library still sends its placeholder key: only a text in our form is meant for us.
+  if (!options_.keys_required && !is_api_key(presented)) return caller;
+  auto principal = reader_.authenticate(presented);
+  if (!principal) return refuse(principal.error());
+  const KeyRecord& key = **principal;
+  caller.tenant = key.tenant;
+  caller.key = key.id;
+  caller.key_id = key.id.to_string();
+  caller.role = key.role;
+  if (auto allowed = require(key.role, permission); !allowed) return refuse(allowed.error());
+
+  const auto& own = key.limits;
+  const auto& otherwise = options_.default_limits;
+  const auto per_minute = own.requests_per_minute != 0 ? own.requests_per_minute : otherwise.requests_per_minute;
+  const auto in_flight = own.max_in_flight != 0 ? own.max_in_flight : otherwise.max_in_flight;
+  caller.spend_limit_per_day = own.spend_micro_per_day != 0 ? own.spend_micro_per_day : otherwise.spend_micro_per_day;
+  if (per_minute != 0) {
+    const auto decision = limiters_.rate.take(key.id, per_minute, clock_.steady());
+    caller.limit_headers.add("x-ratelimit-limit-requests", decision.limit_header());
+    caller.limit_headers.add("x-ratelimit-remaining-requests", decision.remaining_header());
+    caller.limit_headers.add("x-ratelimit-reset-requests", decision.reset_header());
+    if (auto allowed = decision.check(); !allowed) {
+      caller.limit_headers.add("retry-after", decision.retry_after_header());
+      return refuse(allowed.error(), std::move(caller.limit_headers));
+    }
+  }
+  auto ticket = limiters_.in_flight.enter(key.id, in_flight);
+  if (!ticket) return refuse(ticket.error(), {{"retry-after", "1"}});
+  caller.ticket = std::move(*ticket);
+  return caller;
+}
+
+}  // namespace sb::api

@@ -1,0 +1,265 @@
+// POST /v1/chat/completions, /v1/embeddings, GET /v1/models: the surface official clients talk to.
+#include <fmt/format.h>
+
+#include <boost/asio/steady_timer.hpp>
+#include <charconv>
+
+#include "api/api.h"
+#include "api/chat_head.h"
+#include "base/bytes.h"
+#include "base/log.h"
+#include "flow/chat_completion.h"
+#include "model/error_body.h"
+
+namespace sb::api {
+namespace {
+
+constexpr std::chrono::milliseconds kJoinPatience{600'000};
+constexpr std::size_t kIdempotencyKeyMax = 255;
+
+/// An answer of the run's failure that a client library understands; retries stop here, we have made ours.
+struct ErrorAnswer {
+  int status;
+  std::string body;
+  http::Headers headers;
+};
+
+ErrorAnswer error_answer(const flow::LiveRun& run) {
+  ErrorAnswer answer{500, {}, {}};
+  if (run.failure) {
+    answer.status = run.failure->status;
+    answer.body = run.failure->body;
+    answer.headers = run.failure->headers;
+    if (!run.failure->retry_after.empty()) answer.headers.set("retry-after", run.failure->retry_after);
+    answer.headers.set("x-should-retry", "false");
+  } else {
+    answer.status = model::http_status(run.error_code);
+  }
+  if (answer.body.empty()) {
+    answer.body = model::openai_error_body(Error(run.error_code, run.problem ? run.problem->detail : "the run failed", run.error_param));
+  }
+  return answer;
+}
+
+}  // namespace
+
+struct Api::Work {
+  std::shared_ptr<flow::LiveRun> run;
+  std::unique_ptr<SseAudience> audience;
+  Micros started_us = 0;
+  bool include_usage = false;
+};
+
+http::Headers Api::run_headers(const flow::LiveRun& run, Micros started_us) const {
+  http::Headers headers{{"x-signalbox-run", run.row.id.to_string()},
+                        {"x-signalbox-route", run.row.route},
+                        {"x-signalbox-durability", run.durability == store::Durability::sync ? "sync" : "async"}};
+  if (!run.row.model.empty()) headers.add("x-signalbox-model", run.row.model);
+  if (!run.intent.empty()) headers.add("x-signalbox-intent", run.intent);
+  if (run.review) headers.add("x-signalbox-review", run.review->to_string());
+  headers.add("x-signalbox-cost", std::to_string(run.row.cost));
+  if (parts_.overhead_header) {
+    headers.add("x-signalbox-overhead-us", std::to_string(std::max<Micros>(0, parts_.clock.now_us() - started_us - run.upstream_us)));
+  }
+  return headers;
+}
+
+void Api::count(const flow::LiveRun& run, Micros started_us) {
+  parts_.counters.runs.of(run.row.route).add();
+  parts_.counters.cost_micro.of(run.row.route).add(static_cast<std::uint64_t>(std::max<MicroMoney>(0, run.row.cost)));
+  parts_.counters.overhead.observe(static_cast<std::uint64_t>(std::max<Micros>(0, parts_.clock.now_us() - started_us - run.upstream_us)));
+}
+
+Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std::string_view flow_name, std::string_view wants,
+                            policy::JsonProfile profile) {
+  const auto& request = exchange.request();
+  const Micros started_us = parts_.clock.now_us();
+  http::Headers limits = caller.limit_headers;
+  if (parts_.in_flight.size() >= parts_.in_flight_max) {
+    limits.set("retry-after", "1");
+    co_return co_await respond_error(exchange, Error(Errc::unavailable, "the server is at its limit of requests in work; try again"), limits);
+  }
+  std::string body = exchange.take_body();
+  auto head = read_head(body, wants);
+  if (!head) co_return co_await respond_error(exchange, head.error(), limits);
+  if (head->model != "auto" || !parts_.auto_model) {
+    if (auto target = parts_.catalog.resolve(head->model); !target) co_return co_await respond_error(exchange, target.error(), limits);
+  }
+  auto flow = parts_.flows.find("signalbox", flow_name);
+  if (!flow) co_return co_await respond_error(exchange, flow.error(), limits);
+
+  const std::string key(request.headers.get("idempotency-key"));
+  std::string hash;
+  if (!key.empty()) {
+    if (key.size() > kIdempotencyKeyMax) {
+      co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "Idempotency-Key has at most 255 characters", "Idempotency-Key"), limits);
+    }
+    hash = to_hex(sha256(flow_name, body));
+  }
+  auto entry = parts_.in_flight.enter(caller.tenant, key, RunId::generate(parts_.clock, parts_.entropy), hash);
+  if (!key.empty()) {
+    // The same key again: the same run, whether it is in work, finished, or went on after a restart.
+    if (!entry.owner) (void)co_await entry.pending->wait(kJoinPatience);
+    auto stored = co_await parts_.store.find_idempotent(caller.tenant, key);
+    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, key, entry.pending);
+    if (!stored) co_return co_await respond_error(exchange, stored.error(), limits);
+    if (*stored) {
+      if ((*stored)->request_hash != hash) {
+        co_return co_await respond_error(exchange, Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"), limits);
+      }
+      co_return co_await answer_stored(exchange, std::move(**stored), head->stream, head->include_usage);
+    }
+    if (!entry.owner) {
+      co_return co_await respond_error(exchange, Error(Errc::unavailable, "the first request with this Idempotency-Key is still in work"), limits);
+    }
+  }
+
+  flow::RunRequest wanted;
+  wanted.flow = *flow;
+  wanted.tenant = caller.tenant;
+  wanted.key = caller.key_id;
+  wanted.input = std::move(body);
+  wanted.profile = profile;
+  wanted.requested_model = head->model;
+  wanted.idempotency_key = key;
+  wanted.request_hash = hash;
+  wanted.request_id = request.id;
+  wanted.durability = parts_.durability;
+  wanted.stream = head->stream;
+  wanted.include_usage = head->include_usage;
+  wanted.cancel = &exchange.disconnect();
+  wanted.spend_limit_per_day = caller.spend_limit_per_day;
+  auto run = parts_.engine.prepare(std::move(wanted), entry.pending, entry.pending->run());
+  if (!run) {
+    parts_.in_flight.leave(caller.tenant, key, entry.pending);
+    co_return co_await respond_error(exchange, run.error(), limits);
+  }
+  Work work;
+  work.run = *run;
+  work.started_us = started_us;
+  work.include_usage = head->include_usage;
+  if (head->stream) {
+    work.audience = std::make_unique<SseAudience>(exchange, parts_.ticker, [this, live = work.run, started_us, limits] {
+      http::Headers headers = run_headers(*live, started_us);
+      for (const auto& [name, value] : limits) headers.add(name, value);
+      return headers;
+    });
+    work.run->audience = work.audience.get();
+  }
+  auto driven = co_await parts_.engine.drive(work.run);
+  count(*work.run, started_us);
+  if (!driven) {
+    if (work.audience) co_await work.audience->settle();
+    if (work.audience && work.audience->begun()) {
+      exchange.abort();  // not recorded: the client must not take it for an answer
+      co_return;
+    }
+    co_return co_await respond_error(exchange, driven.error(), limits);
+  }
+  co_await answer_live(exchange, work);
+}
+
+Task<void> Api::answer_live(http::Exchange& exchange, Work& work) {
+  auto& run = *work.run;
+  if (run.problem) {
+    auto answer = error_answer(run);
+    if (work.audience && work.audience->begun()) {
+      (void)co_await work.audience->fail_in_band(answer.body);
+      co_return;
+    }
+    if (work.audience) co_await work.audience->settle();
+    auto headers = run_headers(run, work.started_us);
+    for (const auto& [name, value] : answer.headers) headers.set(name, value);
+    co_return co_await respond_json(exchange, answer.status, std::move(answer.body), std::move(headers));
+  }
+  if (!work.audience) {
+    co_return co_await respond_json(exchange, 200, run.guard.restore(run.output.text()), run_headers(run, work.started_us));
+  }
+  if (!run.streamed) {
+    for (const auto& chunk : flow::completion_chunks(run.guard.restore(run.output.text()), work.include_usage)) {
+      if (!co_await work.audience->event(run.events++, chunk)) break;
+    }
+  }
+  (void)co_await work.audience->done();
+}
+
+Task<void> Api::answer_stored(http::Exchange& exchange, store::RunRow row, bool stream, bool include_usage) {
+  // In work, or about to be taken up again after a restart.
+  const auto give_up = parts_.clock.steady() + kJoinPatience;
+  while (!store::is_final(row.status) && row.status != store::RunStatus::waiting && parts_.clock.steady() < give_up &&
+         !exchange.disconnect().cancelled()) {
+    if (auto pending = parts_.in_flight.find(row.id)) {
+      (void)co_await pending->wait(kJoinPatience);
+    } else {
+      asio::steady_timer pause(co_await asio::this_coro::executor, std::chrono::milliseconds(20));
+      boost::system::error_code ignored;
+      co_await pause.async_wait(asio::redirect_error(use_task, ignored));
+    }
+    auto again = co_await parts_.store.load_run(row.id);
+    if (!again) co_return co_await respond_error(exchange, again.error());
+    row = std::move(*again);
+  }
+  if (!store::is_final(row.status) && row.status != store::RunStatus::waiting) {
+    co_return co_await respond_error(exchange, Error(Errc::unavailable, "the run goes on; ask again with the same Idempotency-Key"), {{"retry-after", "1"}});
+  }
+  auto live = parts_.engine.reopen(std::move(row));
+  if (!live) co_return co_await respond_error(exchange, live.error());
+  auto& run = **live;
+  if (run.problem) {
+    auto answer = error_answer(run);
+    co_return co_await respond_json(exchange, answer.status, std::move(answer.body), run_headers(run, parts_.clock.now_us()));
+  }
+  auto headers = run_headers(run, parts_.clock.now_us());
+  headers.add("x-signalbox-replayed", "true");
+  const std::string completion = run.guard.restore(run.output.text());
+  if (!stream) co_return co_await respond_json(exchange, 200, completion, std::move(headers));
+
+  // A stream taken up again: what was journaled, from the event after the last one the client saw.
+  std::uint64_t from = 0;
+  const auto last = exchange.request().headers.get("last-event-id");
+  if (!last.empty() && std::from_chars(last.data(), last.data() + last.size(), from).ec == std::errc()) ++from;
+  auto events = co_await parts_.engine.stored_events(run);
+  if (events.empty()) events = flow::completion_chunks(completion, include_usage);
+  SseAudience audience(exchange, parts_.ticker, [headers] { return headers; });
+  for (std::uint64_t id = from; id < events.size(); ++id) {
+    if (!co_await audience.event(id, events[id])) break;
+  }
+  (void)co_await audience.done();
+}
+
+Task<void> Api::chat_completions(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
+  return serve_model(exchange, caller, "chat", "messages", policy::JsonProfile::chat_request);
+}
+
+Task<void> Api::embeddings(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
+  return serve_model(exchange, caller, "embeddings", "input", policy::JsonProfile::any);
+}
+
+Task<void> Api::list_models(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
+  json::array data;
+  const auto add = [&](std::string_view id, std::string_view owner) {
+    data.push_back(json::object{{"id", id}, {"object", "model"}, {"created", 0}, {"owned_by", owner}});
+  };
+  if (parts_.auto_model) add("auto", "signalbox");
+  for (const auto& name : parts_.catalog.names()) add(name, "signalbox");
+  co_await respond_json(exchange, 200, to_text(json::object{{"object", "list"}, {"data", std::move(data)}}));
+}
+
+Task<void> Api::get_model(http::Exchange& exchange, const Caller&, std::vector<std::string> captured) {
+  const std::string name = fmt::format("{}", fmt::join(captured, "/"));
+  if (name != "auto" || !parts_.auto_model) {
+    if (auto target = parts_.catalog.resolve(name); !target) co_return co_await respond_error(exchange, target.error());
+  }
+  co_await respond_json(exchange, 200, to_text(json::object{{"id", name}, {"object", "model"}, {"created", 0}, {"owned_by", "signalbox"}}));
+}
+
+Task<void> Api::get_run_stream(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
+  const auto id = RunId::parse(captured[0]);
+  if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a run id is a UUID", "id"));
+  if (auto pending = parts_.in_flight.find(*id)) (void)co_await pending->wait(kJoinPatience);
+  auto row = co_await parts_.store.load_run(*id);
+  if (!row || row->tenant != caller.tenant) co_return co_await respond_error(exchange, Error(Errc::not_found, "no such run", "id"));
+  co_await answer_stored(exchange, std::move(*row), true, false);
+}
+
+}  // namespace sb::api

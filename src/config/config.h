@@ -1,0 +1,238 @@
+/// `signalbox.yaml` as typed values. Defaults stand here; names, ranges, units and sentences in declaration.cc; the
+/// reader, the JSON Schema and the reference page all come from these two (docs/reference/configuration.md).
+///
+/// A `Config` is a value: read once at start, then shared as const. An empty file is a valid configuration.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/yaml.h"
+#include "config/secret.h"
+
+namespace sb {
+
+struct TlsConfig {
+  std::string certificate;
+  std::string key;
+};
+
+struct ServerLimits {
+  std::size_t header_bytes = 32 * 1024;
+  std::size_t body_bytes = 10 * 1024 * 1024;
+  std::int64_t header_timeout_ms = 10'000;
+  std::int64_t body_timeout_ms = 30'000;
+  std::int64_t idle_timeout_ms = 75'000;
+  std::size_t max_connections = 20'000;
+  std::size_t max_in_flight = 4096;
+};
+
+struct ServerConfig {
+  std::string listen = "127.0.0.1:8080";
+  std::size_t shards = 0;  ///< 0: one for each core
+  std::optional<TlsConfig> tls;
+  ServerLimits limits;
+  std::int64_t drain_timeout_ms = 20'000;
+  std::int64_t request_timeout_ms = 600'000;
+};
+
+enum class Durability { sync, async };
+
+struct DataConfig {
+  std::string dir = "data";
+  Durability durability = Durability::sync;
+  std::size_t commit_batch_max = 512;
+  std::size_t min_free_disk_mb = 64;
+};
+
+struct LogConfig {
+  LogLevel level = LogLevel::info;
+};
+
+/// Micro-units of the configured currency for a million tokens.
+struct PriceConfig {
+  MicroMoney input = 0;
+  std::optional<MicroMoney> cached_input;  ///< empty: as `input`
+  MicroMoney output = 0;
+};
+
+struct ProviderModelConfig {
+  std::string upstream;  ///< the provider's name for it; empty: the same
+  PriceConfig price;
+  std::int64_t context_tokens = 128'000;
+};
+
+struct TimeoutsConfig {
+  std::int64_t connect_ms = 3000;
+  std::int64_t first_byte_ms = 60'000;
+  std::int64_t idle_ms = 60'000;
+  std::int64_t total_ms = 600'000;
+};
+
+struct RetriesConfig {
+  std::int64_t max = 2;
+  std::int64_t base_ms = 200;
+  std::int64_t cap_ms = 5000;
+};
+
+struct BreakerConfig {
+  std::int64_t failures = 5;
+  std::int64_t open_ms = 10'000;
+};
+
+enum class ProviderType { openai, anthropic };
+
+struct ProviderConfig {
+  ProviderType type = ProviderType::openai;
+  std::string base_url;
+  std::optional<SecretRef> api_key;
+  std::string organization;
+  std::map<std::string, std::string> headers;
+  std::map<std::string, ProviderModelConfig> models;
+  TimeoutsConfig timeouts;
+  std::size_t max_connections = 256;
+  RetriesConfig retries;
+  BreakerConfig breaker;
+};
+
+struct DeploymentConfig {
+  std::string provider;
+  std::string model;
+  std::int64_t weight = 1;
+  std::int64_t priority = 0;  ///< lower is tried first
+};
+
+struct TierConfig {
+  std::vector<DeploymentConfig> deployments;
+};
+
+struct AutoModelConfig {
+  bool enabled = true;
+};
+
+struct ModelsConfig {
+  AutoModelConfig automatic;                   ///< key `auto`
+  std::map<std::string, std::string> aliases;  ///< name a client sends -> `auto`, a tier, or "provider/model"
+};
+
+struct PolicyConfig {
+  std::string file;  ///< empty: the built-in default policy
+};
+
+struct TriageConfig {
+  std::string file;  ///< empty: rules and tiers only, no classifier
+};
+
+struct ScriptsConfig {
+  std::string dir;
+};
+
+struct FlowsConfig {
+  std::string dir;
+  std::string chat;  ///< file name inside `dir`; empty: the built-in chat flow
+};
+
+enum class KeysRequired { automatic, always, never };
+
+/// What a key may do where it has no limits of its own; 0: no limit.
+struct DefaultLimits {
+  std::int64_t requests_per_minute = 0;
+  MicroMoney spend_micro_per_day = 0;
+  std::int64_t max_in_flight = 0;
+};
+
+struct KeysConfig {
+  KeysRequired required = KeysRequired::automatic;  ///< `auto`: keys, or a loopback address
+  DefaultLimits limits;
+};
+
+struct TelemetryConfig {
+  bool metrics = true;
+  bool overhead_header = true;
+  std::size_t access_log_per_second = 200;
+};
+
+struct Config {
+  ServerConfig server;
+  DataConfig data;
+  LogConfig log;
+  std::map<std::string, ProviderConfig> providers;
+  std::map<std::string, TierConfig> tiers;
+  ModelsConfig models;
+  PolicyConfig policy;
+  TriageConfig triage;
+  ScriptsConfig scripts;
+  FlowsConfig flows;
+  KeysConfig keys;
+  std::string currency = "USD";
+  TelemetryConfig telemetry;
+};
+
+/// One thing wrong with a configuration.
+struct ConfigProblem {
+  std::string path;         ///< dotted, as `--set` takes it: "tiers.small.deployments[0].weight"
+  SourcePosition position;  ///< line 0 where the value came from `--set` or a default
+  std::string message;      ///< what was expected and what to do
+
+  /// "signalbox.yaml:12:5: server.limts: unknown key; did you mean "limits"?"
+  std::string to_string(std::string_view source) const;
+};
+
+/// What a text means, and everything wrong with it; `config` is usable only if `problems` is empty.
+struct ConfigReport {
+  Config config;
+  std::vector<ConfigProblem> problems;  ///< at most 50, in the order of the file
+};
+
+struct ConfigInput {
+  std::string text{};                     ///< YAML; may be empty
+  std::string source = "signalbox.yaml";  ///< how errors call it
+  std::filesystem::path base_dir{};       ///< relative paths of the file start here; empty: left as they are
+  std::vector<std::string>
+      overrides{};  ///< "a.b[0].c=value", applied in order; their paths start at the working directory
+};
+
+/// Reads, checks types and ranges, then meaning (a tier names a declared model, an address parses, ...). Touches no
+/// file.
+ConfigReport read_config(const ConfigInput& input);
+
+/// `read_config`, with all problems in one error, a line each.
+/// Errors: invalid_argument (`param` is the path of the first problem).
+Result<Config> parse_config(const ConfigInput& input);
+
+/// Reads `file`; without one `./signalbox.yaml` where it exists, else the defaults alone.
+/// Errors: not_found (a named file is not there), invalid_argument.
+Result<Config> load_config(const std::optional<std::filesystem::path>& file,
+                           std::span<const std::string> overrides = {});
+
+/// The text, name and folder that `load_config` would parse. Errors: not_found, too_large.
+Result<ConfigInput> find_config(const std::optional<std::filesystem::path>& file,
+                                std::span<const std::string> overrides);
+
+/// Secrets that cannot be resolved now. `read_config` does not look: a file can be checked where its secrets are not.
+std::vector<ConfigProblem> check_secrets(const Config& config);
+
+struct HostPort {
+  std::string host;  ///< without the brackets of an IPv6 address
+  std::uint16_t port = 0;
+};
+
+/// "127.0.0.1:8080", "[::1]:8080", "localhost:0"; ":8080" is all addresses. Empty for anything else.
+std::optional<HostPort> parse_host_port(std::string_view text);
+/// Whether only this machine can reach `host`.
+bool is_loopback(std::string_view host);
+
+/// The JSON Schema (2020-12) of the file, and its reference page in Markdown. Both end with a line end.
+std::string config_json_schema();
+std::string config_reference();
+
+}  // namespace sb

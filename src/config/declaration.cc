@@ -1,0 +1,317 @@
+// Every key of signalbox.yaml, once. Defaults are the member initialisers in config.h.
+#include <algorithm>
+#include <limits>
+
+#include "base/bytes.h"
+#include "config/schema.h"
+
+namespace sb::config {
+namespace {
+
+constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
+// A thousand million units a day or for a million tokens: far above any price, far below overflow when summed.
+constexpr std::int64_t kMaxMicro = 1'000'000'000LL * 1'000'000;
+
+bool is_name(std::string_view text) {
+  const auto alnum = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); };
+  return !text.empty() && text.size() <= 128 && alnum(text.front()) &&
+         std::ranges::all_of(text, [&](char c) { return alnum(c) || std::string_view("._:-").contains(c); });
+}
+bool is_model_name(std::string_view text) {
+  std::string without(text);
+  std::erase(without, '/');
+  return !text.starts_with('/') && is_name(without);
+}
+bool is_header_name(std::string_view text) {
+  // Credentials belong into `api_key`: there they are a reference and never printed.
+  static constexpr std::string_view kOurs[] = {"authorization", "api-key",           "x-api-key",      "host",
+                                               "connection",    "transfer-encoding", "content-length", "cookie"};
+  const bool token = !text.empty() && text.size() <= 128 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+  return token && std::ranges::none_of(kOurs, [&](auto name) { return iequals(name, text); });
+}
+bool is_header_value(std::string_view text) {
+  return text.size() <= 4096 && std::ranges::all_of(text, [](char c) { return c >= ' ' && c < 127; });
+}
+bool is_url(std::string_view text) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (!text.starts_with(scheme)) continue;
+    const auto host = text.substr(scheme.size());
+    return !host.empty() && host.front() != '/' && host.front() != ':' && text.size() <= 2048 &&
+           std::ranges::all_of(text, [](char c) { return c > ' ' && c < 127; }) && !host.contains('@');
+  }
+  return false;
+}
+bool is_listen(std::string_view text) {
+  return parse_host_port(text).has_value();
+}
+bool is_currency(std::string_view text) {
+  return text.size() == 3 && std::ranges::all_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+bool is_bare_file(std::string_view text) {
+  return text.size() <= 255 && !text.contains('/') && !text.starts_with('.');
+}
+
+constexpr TextForm kName{"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$", "a name of letters, digits, '.', '_', ':', '-'",
+                         is_name};
+constexpr TextForm kModelName{"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$",
+                              "a model name of letters, digits, '.', '_', ':', '/', '-'", is_model_name};
+constexpr TextForm kHeaderName{"^[A-Za-z0-9_-]{1,128}$",
+                               "a header name that Signalbox does not set itself (credentials go into api_key)",
+                               is_header_name};
+constexpr TextForm kHeaderValue{"^[ -~]{0,4096}$", "printable ASCII", is_header_value};
+constexpr TextForm kUrl{"^https?://[^/:@\\s][^@\\s]*$", "an http:// or https:// address without credentials", is_url};
+constexpr TextForm kListen{"^(\\[[0-9A-Fa-f:.]+\\]|[^\\s:\\[\\]]*):[0-9]{1,5}$",
+                           "host:port, such as 127.0.0.1:8080 or [::1]:8080", is_listen};
+constexpr TextForm kCurrency{"^[A-Z]{3}$", "a currency code of three capitals (ISO 4217)", is_currency};
+constexpr TextForm kBareFile{"^([^./][^/]{0,254})?$", "a file name without folders", is_bare_file};
+
+auto server_section() {
+  auto tls = declare<TlsConfig>("TLS at our own door; without it connections are plain.")
+                 .path("certificate", &TlsConfig::certificate,
+                       {.about = "PEM file with the certificate chain.", .required = true})
+                 .path("key", &TlsConfig::key, {.about = "PEM file with the private key.", .required = true});
+  using L = ServerLimits;
+  auto limits =
+      declare<L>("What one client may take; above a limit the answer is 408, 413, 429, 431 or 503.")
+          .integer(
+              "header_bytes", &L::header_bytes,
+              {.about = "Largest request line and headers together.", .unit = "bytes", .min = 1024, .max = 1 << 20})
+          .integer("body_bytes", &L::body_bytes,
+                   {.about = "Largest request body, after decompression too.",
+                    .unit = "bytes",
+                    .min = 1024,
+                    .max = 1LL << 30})
+          .integer("header_timeout_ms", &L::header_timeout_ms,
+                   {.about = "Time from the first byte of a request to the end of its headers.",
+                    .unit = "ms",
+                    .min = 1,
+                    .max = kDayMs})
+          .integer("body_timeout_ms", &L::body_timeout_ms,
+                   {.about = "Longest silence while a body arrives.", .unit = "ms", .min = 1, .max = kDayMs})
+          .integer("idle_timeout_ms", &L::idle_timeout_ms,
+                   {.about = "How long a kept-alive connection may wait for its next request.",
+                    .unit = "ms",
+                    .min = 1,
+                    .max = kDayMs})
+          .integer("max_connections", &L::max_connections,
+                   {.about = "Open client connections; more are refused.", .min = 1, .max = 1'000'000})
+          .integer("max_in_flight", &L::max_in_flight,
+                   {.about = "Requests in work at once; more are answered 503 with Retry-After.",
+                    .min = 1,
+                    .max = 1'000'000});
+  using S = ServerConfig;
+  return declare<S>("The HTTP server.")
+      .text("listen", &S::listen,
+            {.about = "Address and port to listen on; port 0 takes a free one.", .form = &kListen})
+      .integer("shards", &S::shards,
+               {.about = "Threads that own connections and runs; 0 is one for each core.", .max = 1024})
+      .section("tls", &S::tls, tls)
+      .section("limits", &S::limits, limits)
+      .integer("drain_timeout_ms", &S::drain_timeout_ms,
+               {.about = "How long requests in work may finish after SIGTERM.", .unit = "ms", .max = kDayMs})
+      .integer("request_timeout_ms", &S::request_timeout_ms,
+               {.about = "Longest time for one answer, streams included.", .unit = "ms", .min = 1, .max = kDayMs});
+}
+
+auto data_section() {
+  using D = DataConfig;
+  return declare<D>("Where runs, keys and the record are kept.")
+      .path("dir", &D::dir, {.about = "Folder of the database and of the server's own keys; made if it is not there."})
+      .choice("durability", &D::durability, {{"sync", Durability::sync}, {"async", Durability::async}},
+              {.about = "`sync` answers after the state is on disk; `async` answers first and may lose the last "
+                        "moments of a crash."})
+      .integer("commit_batch_max", &D::commit_batch_max,
+               {.about = "Most transactions that share one disk flush.", .min = 1, .max = 65'536})
+      .integer("min_free_disk_mb", &D::min_free_disk_mb,
+               {.about = "Below this free space new work is refused, so that what runs can finish.",
+                .unit = "MiB",
+                .max = 1 << 20});
+}
+
+auto model_entry() {
+  using P = PriceConfig;
+  static constexpr const char* kUnit = "micro-units of `currency` per 1,000,000 tokens";
+  auto price =
+      declare<P>("What the provider charges; costs, budgets and savings are computed from it.")
+          .integer("input", &P::input, {.about = "For tokens of the prompt.", .unit = kUnit, .max = kMaxMicro})
+          .integer("cached_input", &P::cached_input,
+                   {.about = "For prompt tokens the provider had in its cache; without it, as `input`.",
+                    .unit = kUnit,
+                    .max = kMaxMicro})
+          .integer("output", &P::output, {.about = "For tokens of the answer.", .unit = kUnit, .max = kMaxMicro});
+  using M = ProviderModelConfig;
+  return declare<M>("One model of the provider, under the name that tiers and clients use.")
+      .text("upstream", &M::upstream, {.about = "The provider's own name for it; empty means the same name."})
+      .section("price", &M::price, price)
+      .integer("context_tokens", &M::context_tokens,
+               {.about = "Longest prompt and answer together.", .unit = "tokens", .min = 1, .max = 100'000'000});
+}
+
+auto provider_timeouts() {
+  using T = TimeoutsConfig;
+  return declare<T>("How long to wait for the provider.")
+      .integer("connect_ms", &T::connect_ms,
+               {.about = "To a connection, TLS included.", .unit = "ms", .min = 1, .max = kDayMs})
+      .integer("first_byte_ms", &T::first_byte_ms,
+               {.about = "From the request to the first byte of the answer.", .unit = "ms", .min = 1, .max = kDayMs})
+      .integer("idle_ms", &T::idle_ms,
+               {.about = "Longest silence inside an answer.", .unit = "ms", .min = 1, .max = kDayMs})
+      .integer("total_ms", &T::total_ms, {.about = "For the whole answer.", .unit = "ms", .min = 1, .max = kDayMs});
+}
+
+auto provider_section() {
+  using R = RetriesConfig;
+  auto retries =
+      declare<R>("What happens when the provider fails before its answer began.")
+          .integer("max", &R::max, {.about = "Tries after the first one.", .max = 10})
+          .integer(
+              "base_ms", &R::base_ms,
+              {.about = "First pause; it doubles with every try, with jitter.", .unit = "ms", .min = 1, .max = 60'000})
+          .integer("cap_ms", &R::cap_ms,
+                   {.about = "Longest pause, also where the provider asks for more.",
+                    .unit = "ms",
+                    .min = 1,
+                    .max = 600'000});
+  using B = BreakerConfig;
+  auto breaker =
+      declare<B>("When to stop asking a provider that fails.")
+          .integer("failures", &B::failures,
+                   {.about = "Failures in a row, by the provider's own fault, that open the breaker.",
+                    .min = 1,
+                    .max = 1000})
+          .integer(
+              "open_ms", &B::open_ms,
+              {.about = "How long it stays open before one trial request.", .unit = "ms", .min = 1, .max = 3'600'000});
+  using P = ProviderConfig;
+  return declare<P>("One endpoint that serves models.")
+      .choice("type", &P::type, {{"openai", ProviderType::openai}, {"anthropic", ProviderType::anthropic}},
+              {.about = "The protocol it speaks: OpenAI's (also vLLM, llama.cpp, Ollama, Azure's v1 endpoint) or "
+                        "Anthropic Messages."})
+      .text("base_url", &P::base_url,
+            {.about = "Address up to and with the version, such as https://api.openai.com/v1.",
+             .form = &kUrl,
+             .required = true})
+      .secret("api_key", &P::api_key, {.about = "The key sent to the provider; leave it out where none is needed."})
+      .text("organization", &P::organization,
+            {.about = "Sent as OpenAI-Organization where not empty.", .form = &kHeaderValue})
+      .texts("headers", &P::headers,
+             {.about = "Further headers for every request to it.",
+              .max = 32,
+              .form = &kHeaderValue,
+              .names = &kHeaderName})
+      .map("models", &P::models, model_entry(),
+           {.about = "The models it serves, by name.", .max = 1000, .names = &kModelName})
+      .section("timeouts", &P::timeouts, provider_timeouts())
+      .integer("max_connections", &P::max_connections,
+               {.about = "Connections to it from the whole server.", .min = 1, .max = 65'536})
+      .section("retries", &P::retries, retries)
+      .section("breaker", &P::breaker, breaker);
+}
+
+auto tier_section() {
+  using D = DeploymentConfig;
+  auto deployment = declare<D>("One model that can answer for the tier.")
+                        .text("provider", &D::provider, {.about = "A name under `providers`.", .required = true})
+                        .text("model", &D::model, {.about = "A name under that provider's `models`.", .required = true})
+                        .integer("weight", &D::weight,
+                                 {.about = "Share of the requests among deployments of one priority; 0 takes none.",
+                                  .max = 1'000'000})
+                        .integer("priority", &D::priority,
+                                 {.about = "Lower is tried first; the next priority is the fallback.", .max = 1000});
+  return declare<TierConfig>("What answers when triage chooses this tier.")
+      .list("deployments", &TierConfig::deployments, deployment,
+            {.about = "Who can answer, in order of priority.", .min = 1, .max = 64, .required = true});
+}
+
+auto models_section() {
+  auto automatic = declare<AutoModelConfig>("The virtual model `auto`: triage decides.")
+                       .boolean("enabled", &AutoModelConfig::enabled, {.about = "Whether clients may ask for `auto`."});
+  return declare<ModelsConfig>("Names that clients may ask for besides tiers and provider models.")
+      .section("auto", &ModelsConfig::automatic, automatic)
+      .texts("aliases", &ModelsConfig::aliases,
+             {.about = "Other names for `auto`, for a tier or for provider/model.",
+              .max = 1000,
+              .form = &kModelName,
+              .names = &kModelName});
+}
+
+auto keys_section() {
+  using L = DefaultLimits;
+  auto limits =
+      declare<L>("For keys without limits of their own; 0 is no limit.")
+          .integer("requests_per_minute", &L::requests_per_minute,
+                   {.about = "Requests a key may make in a minute.", .max = 100'000'000})
+          .integer(
+              "spend_micro_per_day", &L::spend_micro_per_day,
+              {.about = "Money a key may spend in a day (UTC).", .unit = "micro-units of `currency`", .max = kMaxMicro})
+          .integer("max_in_flight", &L::max_in_flight,
+                   {.about = "Requests of a key in work at once.", .max = 1'000'000});
+  using K = KeysConfig;
+  return declare<K>("Who may ask.")
+      .choice("required", &K::required,
+              {{"auto", KeysRequired::automatic}, {"always", KeysRequired::always}, {"never", KeysRequired::never}},
+              {.about = "`auto` asks for a key as soon as one exists and, until then, listens on loopback only."})
+      .section("limits", &K::limits, limits);
+}
+
+auto telemetry_section() {
+  using T = TelemetryConfig;
+  return declare<T>("What the server tells about itself.")
+      .boolean("metrics", &T::metrics, {.about = "Serve Prometheus metrics at /metrics."})
+      .boolean("overhead_header", &T::overhead_header,
+               {.about = "Say in x-signalbox-overhead-ms what Signalbox itself took."})
+      .integer("access_log_per_second", &T::access_log_per_second,
+               {.about = "Access log lines written in a second; more are counted and left out, 0 writes none.",
+                .max = 1'000'000});
+}
+
+Declaration<Config> build_root() {
+  const std::vector<std::pair<std::string, LogLevel>> levels = {{"debug", LogLevel::debug},
+                                                                {"info", LogLevel::info},
+                                                                {"warn", LogLevel::warn},
+                                                                {"error", LogLevel::error},
+                                                                {"off", LogLevel::off}};
+  auto log = declare<LogConfig>("Log lines on standard error, one JSON object a line.")
+                 .choice("level", &LogConfig::level, levels, {.about = "The least severe lines that are written."});
+  auto policy =
+      declare<PolicyConfig>("What may pass, in and out.")
+          .path("file", &PolicyConfig::file, {.about = "Policy document; empty is the built-in default policy."});
+  auto triage = declare<TriageConfig>("How requests for `auto` are routed.")
+                    .path("file", &TriageConfig::file,
+                          {.about = "Trained classifier with routes and thresholds; empty routes by rules alone."});
+  auto scripts = declare<ScriptsConfig>("Deterministic answers.")
+                     .path("dir", &ScriptsConfig::dir, {.about = "Folder of scripts; empty is none."});
+  auto flows =
+      declare<FlowsConfig>("Flows in the Open Workflow DSL.")
+          .path("dir", &FlowsConfig::dir, {.about = "Folder of flow documents; empty is the built-in flows alone."})
+          .text("chat", &FlowsConfig::chat,
+                {.about = "File in that folder that drives chat completions; empty is the built-in one.",
+                 .form = &kBareFile});
+  return declare<Config>("The configuration of one Signalbox server.")
+      .section("server", &Config::server, server_section())
+      .section("data", &Config::data, data_section())
+      .section("log", &Config::log, log)
+      .map("providers", &Config::providers, provider_section(),
+           {.about = "Endpoints that serve models, by name.", .max = 256, .names = &kName})
+      .map("tiers", &Config::tiers, tier_section(),
+           {.about = "Classes of models, such as small and large, by name.", .max = 64, .names = &kName})
+      .section("models", &Config::models, models_section())
+      .section("policy", &Config::policy, policy)
+      .section("triage", &Config::triage, triage)
+      .section("scripts", &Config::scripts, scripts)
+      .section("flows", &Config::flows, flows)
+      .section("keys", &Config::keys, keys_section())
+      .text("currency", &Config::currency, {.about = "Currency of all prices, costs and budgets.", .form = &kCurrency})
+      .section("telemetry", &Config::telemetry, telemetry_section());
+}
+
+}  // namespace
+
+const Section& root_section() {
+  static const auto root = build_root().get();
+  return *root;
+}
+
+}  // namespace sb::config

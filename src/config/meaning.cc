@@ -1,0 +1,100 @@
+#include "config/meaning.h"
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+
+namespace sb::config {
+namespace {
+
+template <class Map>
+std::vector<std::string> names_of(const Map& map) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : map) names.push_back(name);
+  return names;
+}
+
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& known) {
+  if (known.empty()) return "there is none yet";
+  const auto near = nearest(name, known);
+  return near ? fmt::format("did you mean \"{}\"?", *near)
+              : fmt::format("the first of {} is \"{}\"", known.size(), known.front());
+}
+
+void check_deployment(const Config& config, const DeploymentConfig& deployment, const Place& place, ReadState& state) {
+  const auto provider = config.providers.find(deployment.provider);
+  if (provider == config.providers.end()) {
+    state.value_problem(place.member("provider"), "no such entry under providers; " +
+                                                      did_you_mean(deployment.provider, names_of(config.providers)));
+  } else if (!provider->second.models.contains(deployment.model)) {
+    state.value_problem(place.member("model"),
+                        fmt::format("provider \"{}\" declares no such model; {}", deployment.provider,
+                                    did_you_mean(deployment.model, names_of(provider->second.models))));
+  }
+}
+
+bool is_target(const Config& config, std::string_view name) {
+  if (name == "auto" || config.tiers.contains(std::string(name))) return true;
+  const auto slash = name.find('/');
+  if (slash == std::string_view::npos) return false;
+  const auto provider = config.providers.find(std::string(name.substr(0, slash)));
+  return provider != config.providers.end() && provider->second.models.contains(std::string(name.substr(slash + 1)));
+}
+
+void check_tiers(const Config& config, ReadState& state) {
+  const auto tiers = Place{}.member("tiers");
+  for (const auto& [name, tier] : config.tiers) {
+    const auto place = tiers.member(name);
+    if (name == "auto" || name == "script" || name == "human") {
+      state.key_problem(place, "this name is Signalbox's own; call the tier otherwise, such as small or large");
+    }
+    std::int64_t weights = 0;
+    for (std::size_t i = 0; i < tier.deployments.size(); ++i) {
+      weights += tier.deployments[i].weight;
+      check_deployment(config, tier.deployments[i], place.member("deployments").element(i), state);
+    }
+    if (!tier.deployments.empty() && weights == 0) {
+      state.value_problem(place.member("deployments"), "all weights are 0: nothing could answer");
+    }
+  }
+}
+
+void check_providers(const Config& config, ReadState& state) {
+  const auto providers = Place{}.member("providers");
+  for (const auto& [name, provider] : config.providers) {
+    const auto place = providers.member(name);
+    if (provider.retries.base_ms > provider.retries.cap_ms) {
+      state.value_problem(place.member("retries").member("base_ms"), "must not be above cap_ms");
+    }
+    if (provider.timeouts.first_byte_ms > provider.timeouts.total_ms) {
+      state.value_problem(place.member("timeouts").member("first_byte_ms"), "must not be above total_ms");
+    }
+  }
+}
+
+}  // namespace
+
+void check_meaning(const Config& config, ReadState& state) {
+  check_providers(config, state);
+  check_tiers(config, state);
+  for (const auto& [name, target] : config.models.aliases) {
+    const auto place = Place{}.member("models").member("aliases").member(name);
+    if (is_target(config, name)) {
+      state.key_problem(place, "this name is already auto, a tier or a provider's model; choose another alias");
+    } else if (!is_target(config, target)) {
+      state.value_problem(place, "expected auto, the name of a tier, or provider/model; " +
+                                     did_you_mean(target, names_of(config.tiers)));
+    }
+  }
+  if (!config.flows.chat.empty() && config.flows.dir.empty()) {
+    state.value_problem(Place{}.member("flows").member("chat"), "needs flows.dir, the folder this file is in");
+  }
+  const auto host = parse_host_port(config.server.listen);
+  if (config.keys.required == KeysRequired::never && host && !is_loopback(host->host)) {
+    state.value_problem(
+        Place{}.member("keys").member("required"),
+        "without keys only this machine may ask: set server.listen to 127.0.0.1, or keys.required to auto");
+  }
+}
+
+}  // namespace sb::config

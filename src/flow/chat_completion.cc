@@ -1,0 +1,146 @@
+#include "flow/chat_completion.h"
+
+#include <fmt/format.h>
+
+namespace sb::flow {
+namespace {
+
+std::string usage_json(const model::Usage& usage) {
+  return fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{}}})", usage.input_tokens, usage.output_tokens,
+                     usage.input_tokens + usage.output_tokens);
+}
+
+void append_text(json::object& into, std::string_view key, const json::value& piece) {
+  if (!piece.is_string()) return;
+  auto& slot = into[key];
+  if (!slot.is_string()) slot = json::string();
+  slot.get_string().append(piece.get_string());
+}
+
+json::object chunk_head(const json::value& completion) {
+  json::object head;
+  for (const char* key : {"id", "created", "model", "service_tier", "system_fingerprint"}) {
+    if (const auto* value = find_member(completion, key)) head[key] = *value;
+  }
+  head["object"] = "chat.completion.chunk";
+  return head;
+}
+
+// A stream's tool calls carry their index; a whole message's do not.
+json::value delta_of(const json::value& message) {
+  json::value delta = message;
+  auto* object = delta.if_object();
+  if (!object) return json::object();
+  if (auto* calls = object->if_contains("tool_calls"); calls && calls->is_array()) {
+    std::int64_t index = 0;
+    for (auto& call : calls->get_array()) {
+      if (call.is_object()) call.get_object()["index"] = index++;
+    }
+  }
+  return delta;
+}
+
+}  // namespace
+
+std::string completion_json(const CompletionFacts& facts, std::string_view text) {
+  std::string out = fmt::format(R"({{"id":"chatcmpl-{}","object":"chat.completion","created":{},"model":)", facts.run,
+                                facts.created_us / 1'000'000);
+  append_json_string(out, facts.model);
+  out += R"(,"choices":[{"index":0,"message":{"role":"assistant","content":)";
+  append_json_string(out, text);
+  out += R"(,"refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":)";
+  out += usage_json(facts.usage);
+  out += '}';
+  return out;
+}
+
+std::vector<std::string> completion_chunks(std::string_view completion, bool include_usage) {
+  std::vector<std::string> chunks;
+  const auto parsed = parse_json(completion).value_or(nullptr);
+  const json::object head = chunk_head(parsed);
+  const auto emit = [&](json::array choices, const json::value* usage) {
+    json::object chunk = head;
+    chunk["choices"] = std::move(choices);
+    if (include_usage) chunk["usage"] = usage ? *usage : json::value(nullptr);
+    chunks.push_back(to_text(chunk));
+  };
+  const auto* choices = find_member(parsed, "choices");
+  for (const auto& choice : choices && choices->is_array() ? choices->get_array() : json::array()) {
+    const auto* message = find_member(choice, "message");
+    json::object first{{"index", int_member(choice, "index")}, {"delta", message ? delta_of(*message) : json::object()}, {"finish_reason", nullptr}};
+    if (const auto* logprobs = find_member(choice, "logprobs")) first["logprobs"] = *logprobs;
+    emit({std::move(first)}, nullptr);
+    const auto* reason = find_member(choice, "finish_reason");
+    emit({json::object{{"index", int_member(choice, "index")}, {"delta", json::object()}, {"finish_reason", reason ? *reason : json::value("stop")}}}, nullptr);
+  }
+  if (include_usage) emit({}, find_member(parsed, "usage"));
+  return chunks;
+}
+
+void CompletionAssembler::merge_delta(json::object& message, const json::object& delta) {
+  for (const auto& [key, value] : delta) {
+    if (key == "role") {
+      message["role"] = value;
+    } else if (key == "tool_calls" && value.is_array()) {
+      auto& calls = message["tool_calls"];
+      if (!calls.is_array()) calls = json::array();
+      for (const auto& piece : value.get_array()) {
+        const auto index = static_cast<std::size_t>(std::max<std::int64_t>(0, int_member(piece, "index")));
+        if (index > 127) continue;  // OpenAI allows 128 tools
+        auto& list = calls.get_array();
+        while (list.size() <= index) list.push_back(json::object{{"type", "function"}, {"function", json::object{{"name", ""}, {"arguments", ""}}}});
+        auto& call = list[index].get_object();
+        if (const auto* id = find_member(piece, "id"); id && id->is_string()) call["id"] = *id;
+        if (const auto* function = find_member(piece, "function"); function && function->is_object()) {
+          auto& target = call["function"].get_object();
+          if (const auto* name = find_member(*function, "name")) append_text(target, "name", *name);
+          if (const auto* arguments = find_member(*function, "arguments")) append_text(target, "arguments", *arguments);
+        }
+      }
+    } else if (value.is_string()) {
+      append_text(message, key, value);
+    } else if (!message.contains(key)) {
+      message[key] = value;
+    }
+  }
+}
+
+void CompletionAssembler::add(std::string_view chunk_payload) {
+  const auto chunk = parse_json(chunk_payload).value_or(nullptr);
+  if (!chunk.is_object()) return;
+  if (head_.empty()) {
+    head_ = chunk_head(chunk);
+    head_["object"] = "chat.completion";
+  }
+  if (const auto* usage = find_member(chunk, "usage"); usage && usage->is_object()) usage_ = *usage;
+  const auto* choices = find_member(chunk, "choices");
+  if (!choices || !choices->is_array()) return;
+  for (const auto& choice : choices->get_array()) {
+    auto& slot = choices_[int_member(choice, "index")];
+    if (const auto* delta = find_member(choice, "delta"); delta && delta->is_object()) merge_delta(slot.message, delta->get_object());
+    if (const auto* reason = find_member(choice, "finish_reason"); reason && !reason->is_null()) slot.finish_reason = *reason;
+  }
+}
+
+std::string CompletionAssembler::finish(const model::Usage& usage) const {
+  json::object whole = head_;
+  json::array choices;
+  for (const auto& [index, choice] : choices_) {
+    json::object message = choice.message;
+    if (!message.contains("role")) message["role"] = "assistant";
+    if (!message.contains("content")) message["content"] = nullptr;
+    choices.push_back(json::object{{"index", index}, {"message", std::move(message)}, {"finish_reason", choice.finish_reason}});
+  }
+  whole["choices"] = std::move(choices);
+  whole["usage"] = usage_.is_object() ? usage_ : parse_json(usage_json(usage)).value_or(nullptr);
+  return to_text(whole);
+}
+
+std::string answer_text(const json::value& completion) {
+  const auto* choices = find_member(completion, "choices");
+  if (!choices || !choices->is_array() || choices->get_array().empty()) return {};
+  const auto* message = find_member(choices->get_array().front(), "message");
+  return message ? std::string(string_member(*message, "content")) : std::string();
+}
+
+}  // namespace sb::flow

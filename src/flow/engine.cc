@@ -1,0 +1,384 @@
+#include "flow/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "base/bytes.h"
+#include "base/log.h"
+
+namespace sb::flow {
+
+const std::vector<std::string>& builtin_functions() {
+  static const std::vector<std::string> names = {"triage", "script", "chat", "embed", "review"};
+  return names;
+}
+
+Engine::Engine(asio::io_context& io, EngineParts parts, EngineOptions options)
+    : io_(io), parts_(std::move(parts)), options_(std::move(options)) {}
+Engine::~Engine() = default;
+
+Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
+  const Micros now = parts_.clock.now_us();
+  const Digest tenant_key = hmac_sha256(parts_.tenant_secret, request.tenant);
+  GuardSession guard(parts_.policy(), request.tenant, std::string(reinterpret_cast<const char*>(tenant_key.data()), tenant_key.size()));
+  SB_TRY(auto inbound, guard.inspect(policy::Direction::inbound, std::move(request.input), request.profile));
+
+  store::RunRow row;
+  row.id = id;
+  row.tenant = std::move(request.tenant);
+  row.key = std::move(request.key);
+  row.flow = request.flow->id();
+  row.flow_hash = request.flow->hash;
+  row.status = store::RunStatus::running;
+  row.epoch = LeaseEpoch{1};
+  row.idempotency_key = std::move(request.idempotency_key);
+  row.request_hash = std::move(request.request_hash);
+  row.created_us = now;
+  Machine machine(request.flow, {row.id.to_string(), now}, inbound.content);
+  auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
+  run->input = inbound.content;
+  run->pending = std::move(pending);
+  run->durability = request.durability;
+  run->stream = request.stream;
+  run->include_usage = request.include_usage;
+  run->finish_without_caller = !run->row.idempotency_key.empty();
+  run->audience = request.audience;
+  run->cancel = request.cancel;
+  run->request_id = std::move(request.request_id);
+  run->requested_model = std::move(request.requested_model);
+
+  record_leaf(*run, "run.start", fmt::format(R"({{"flow":"{}","flow_hash":"{}"}})", run->row.flow, run->row.flow_hash.substr(0, 16)),
+              parts_.sealer.commitment(run->row.id, "input", run->input.text()));
+  store::StepRow step;
+  step.name = "guard.inbound";
+  step.ref = "/use/extensions/guard/before";
+  step.kind = "guard";
+  step.started_us = now;
+  step.ended_us = parts_.clock.now_us();
+  step.decision = std::move(inbound.decision);
+  record(*run, std::move(step));
+  if (inbound.verdict == policy::Verdict::human) run->row.route = "human";
+  if (inbound.verdict == policy::Verdict::block) {
+    run->problem = Problem{error_type("authorization"), 403, "Blocked by policy",
+                           "the request contains what the policy blocks: " + fmt::format("{}", fmt::join(inbound.types, ", ")),
+                           "/use/extensions/guard/before"};
+    run->error_code = Errc::policy_denied;
+  }
+  return run;
+}
+
+Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
+  ++runs_;
+  while (!run->problem) {
+    auto action = run->machine.next();
+    record_pure(*run);
+    if (auto* done = std::get_if<Machine::Done>(&action)) {
+      run->output = std::move(done->output);
+      break;
+    }
+    if (auto* faulted = std::get_if<Machine::Faulted>(&action)) {
+      run->problem = std::move(faulted->problem);
+      break;
+    }
+    const auto& due = std::get<Machine::Call>(action);
+    store::StepRow step;
+    step.name = due.task->name;
+    step.ref = due.task->ref;
+    step.kind = std::get<CallTask>(due.task->body).function;
+    step.started_us = parts_.clock.now_us();
+    auto result = co_await call(*run, due);
+    step.ended_us = parts_.clock.now_us();
+    if (!result) {
+      step.error = to_text(result.error().to_json());
+      record(*run, std::move(step));
+      run->machine.fault(std::move(result.error()));
+      continue;
+    }
+    step.decision = std::move(result->decision);
+    step.cost = result->cost;
+    record(*run, std::move(step));
+    if (result->parked) {
+      run->row.state = run->machine.checkpoint();
+      run->row.output = run->output.text();  // what the caller hears meanwhile, and hears again if it asks again
+      auto parked = co_await commit(*run, store::RunStatus::waiting, run->durability);
+      --runs_;
+      parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
+      co_return parked;
+    }
+    run->machine.complete(std::move(result->output));
+  }
+  auto finished = co_await finish(*run);
+  --runs_;
+  parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
+  co_return finished;
+}
+
+Task<Result<>> Engine::finish(LiveRun& run) {
+  const bool gone = run.problem && run.error_code == Errc::cancelled;
+  const auto status = !run.problem ? store::RunStatus::completed : gone ? store::RunStatus::cancelled : store::RunStatus::faulted;
+  run.row.state.clear();
+  run.row.ended_us = parts_.clock.now_us();
+  if (run.problem) {
+    if (run.problem->instance.empty()) run.problem->instance = "/do";
+    auto problem = run.problem->to_json();
+    problem.get_object()["code"] = to_string(run.error_code);
+    run.row.error = to_text(problem);
+  } else {
+    run.row.output = run.output.text();
+  }
+  record_leaf(run, "run.end",
+              fmt::format(R"({{"status":"{}","route":"{}","model":"{}","cost_micro":{},"error":"{}"}})", store::to_string(status),
+                          run.row.route, run.row.model, run.row.cost, run.problem ? to_string(run.error_code) : ""),
+              run.row.output.empty() ? std::string() : parts_.sealer.commitment(run.row.id, "output", run.row.output));
+  co_return co_await commit(run, status, run.durability);
+}
+
+Task<Result<>> Engine::accept(std::shared_ptr<LiveRun> run) {
+  run->row.state = run->machine.checkpoint();
+  co_return co_await commit(*run, store::RunStatus::running, run->durability);
+}
+
+void Engine::spawn(std::shared_ptr<LiveRun> run) {
+  asio::co_spawn(
+      io_,
+      [](Engine& engine, std::shared_ptr<LiveRun> live) -> Task<void> {
+        const auto id = live->row.id.to_string();
+        if (auto driven = co_await engine.drive(std::move(live)); !driven) {
+          log_error("run.not_recorded", {{"run", id}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
+        }
+      }(*this, std::move(run)),
+      asio::detached);
+}
+
+Result<> Engine::unseal(store::RunRow& row) const {
+  for (auto* column : {&row.state, &row.input, &row.output, &row.vault}) {
+    SB_TRY(*column, parts_.sealer.open(row.id, *column));
+  }
+  return {};
+}
+
+Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_ptr<Pending> pending) {
+  SB_CHECK(unseal(row));
+  SB_TRY(auto flow, parts_.flows.find_id(row.flow));
+  if (flow->hash != row.flow_hash) {
+    return fail(Errc::corrupt, fmt::format("run {} was started with another text of {}", row.id.to_string(), row.flow));
+  }
+  const Digest tenant_key = hmac_sha256(parts_.tenant_secret, row.tenant);
+  GuardSession guard(parts_.policy(), row.tenant, std::string(reinterpret_cast<const char*>(tenant_key.data()), tenant_key.size()));
+  SB_CHECK(guard.load_vault(row.vault));
+  const std::string row_input = row.input;
+  const Data input = Data::from_text(row_input);
+  RunDescriptor descriptor{row.id.to_string(), row.created_us};
+  SB_TRY(auto machine, Machine::restore(flow, std::move(descriptor), input, row.state));
+  row.epoch = LeaseEpoch{static_cast<std::uint64_t>(row.epoch) + 1};
+  auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
+  run->input = input;
+  run->pending = std::move(pending);
+  run->stored = true;
+  run->finish_without_caller = true;
+  // Steps so far have indices below this: a resumed run never reuses one.
+  run->next_step = static_cast<std::uint32_t>(int_member(parse_json(run->row.state).value_or(nullptr), "steps", 0));
+  run->guard.read_request(row_input);
+  run->requested_model = std::string(string_member(run->input.value(), "model"));
+  return run;
+}
+
+Result<std::shared_ptr<LiveRun>> Engine::reopen(store::RunRow row) {
+  SB_CHECK(unseal(row));
+  SB_TRY(auto flow, parts_.flows.find_id(row.flow));
+  GuardSession guard(parts_.policy(), row.tenant, {});
+  SB_CHECK(guard.load_vault(row.vault));
+  Machine machine(flow, {row.id.to_string(), row.created_us}, Data());
+  auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
+  run->output = Data::from_text(run->row.output);
+  if (!run->row.error.empty()) {
+    const auto error = parse_json(run->row.error).value_or(nullptr);
+    run->problem = Problem::from_json(error);
+    run->error_code = errc_of(string_member(error, "code"));
+  }
+  return run;
+}
+
+Task<std::vector<std::string>> Engine::stored_events(const LiveRun& run) {
+  std::vector<std::string> events;
+  auto chunks = co_await parts_.store.load_chunks(run.row.id, 0);
+  if (!chunks) co_return events;
+  for (const auto& chunk : *chunks) {
+    auto opened = parts_.sealer.open(run.row.id, chunk.data);
+    // A second attempt after a crash was not streamed: what the first one journaled is not the answer.
+    if (!opened || chunk.first_event != events.size()) co_return std::vector<std::string>();
+    for (const auto line : split(*opened, '\n')) events.emplace_back(line);
+  }
+  if (events.empty() || events.back() != kStreamEnd) co_return std::vector<std::string>();
+  events.pop_back();
+  co_return events;
+}
+
+json::value Engine::open_question(const store::ReviewRow& review) const {
+  return parse_json(parts_.sealer.open(review.run, review.question).value_or("null")).value_or(nullptr);
+}
+
+Task<void> Engine::recover(std::vector<store::RunRow> rows) {
+  auto queue = std::make_shared<std::vector<store::RunRow>>(std::move(rows));
+  std::reverse(queue->begin(), queue->end());  // oldest first, taken from the back
+  const auto workers = std::min(options_.recover_in_parallel, queue->size());
+  for (std::size_t i = 0; i < workers; ++i) {
+    auto worker = [](Engine& engine, std::shared_ptr<std::vector<store::RunRow>> left) -> Task<void> {
+      while (!left->empty()) {
+        store::RunRow row = std::move(left->back());
+        left->pop_back();
+        const std::string id = row.id.to_string();
+        const std::string tenant = row.tenant, key = row.idempotency_key;
+        auto entry = engine.parts_.in_flight.enter(tenant, key, row.id, row.request_hash);
+        // A retry that is looking for this very run may hold the key for a moment.
+        if (!entry.owner) entry = engine.parts_.in_flight.enter(tenant, {}, row.id, row.request_hash);
+        auto pending = entry.pending;
+        auto run = engine.resume(std::move(row), pending);
+        if (!run) {
+          log_error("run.not_resumed", {{"run", id}, {"code", to_string(run.error().code)}, {"detail", run.error().detail}});
+          engine.parts_.in_flight.leave(tenant, key, pending);
+          continue;
+        }
+        log_info("run.resumed", {{"run", id}, {"step", (*run)->next_step}, {"gap_ms", (engine.parts_.clock.now_us() - (*run)->row.updated_us) / 1000}});
+        if (auto driven = co_await engine.drive(*run); !driven) {
+          log_error("run.not_recorded", {{"run", id}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
+        }
+      }
+    };
+    asio::co_spawn(io_, worker(*this, queue), asio::detached);
+  }
+  co_return;
+}
+
+void Engine::record_leaf(LiveRun& run, std::string kind, std::string summary, std::string payload_commit) {
+  store::LeafDraft leaf;
+  leaf.kind = std::move(kind);
+  leaf.tenant = run.row.tenant;
+  leaf.run = run.row.id;
+  leaf.actor = run.row.key;
+  leaf.summary = std::move(summary);
+  leaf.payload_commit = std::move(payload_commit);
+  leaf.time_us = parts_.clock.now_us();
+  run.leaves.push_back(std::move(leaf));
+}
+
+void Engine::record(LiveRun& run, store::StepRow step) {
+  step.index = StepIndex{run.next_step++};
+  run.row.cost += step.cost;
+  run.spend += step.cost;
+  store::LeafDraft leaf;
+  leaf.kind = "step";
+  leaf.tenant = run.row.tenant;
+  leaf.run = run.row.id;
+  leaf.step = step.index;
+  leaf.attempt = step.attempt;
+  std::string summary = "{\"task\":";
+  append_json_string(summary, step.name);
+  summary += ",\"kind\":";
+  append_json_string(summary, step.kind);
+  if (!step.decision.empty()) summary += ",\"decision\":" + step.decision;
+  if (!step.error.empty()) summary += ",\"failed\":true";
+  if (step.cost != 0) summary += fmt::format(",\"cost_micro\":{}", step.cost);
+  summary += '}';
+  leaf.summary = std::move(summary);
+  leaf.time_us = step.ended_us;
+  run.leaves.push_back(std::move(leaf));
+  run.steps.push_back(std::move(step));
+}
+
+void Engine::record_pure(LiveRun& run) {
+  for (const auto& pure : run.machine.take_pure_steps()) {
+    store::StepRow step;
+    step.name = pure.task->name;
+    step.ref = pure.task->ref;
+    step.kind = pure.task->kind();
+    step.started_us = step.ended_us = parts_.clock.now_us();
+    if (!pure.chosen.empty()) {
+      step.decision = "{\"kind\":\"switch\",\"chosen\":";
+      append_json_string(step.decision, pure.chosen);
+      step.decision += '}';
+    }
+    record(run, std::move(step));
+  }
+}
+
+Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Durability durability) {
+  run.row.status = status;
+  run.row.updated_us = parts_.clock.now_us();
+  store::Commit commit;
+  commit.durability = durability;
+  commit.run = run.row.id;
+  auto& row = run.stored ? commit.update.emplace(run.row) : commit.create.emplace(run.row);
+  if (!row.state.empty()) {
+    // The checkpoint also says how many steps there are, so that a resumed run numbers on.
+    row.state.insert(1, fmt::format("\"steps\":{},", run.next_step));
+  }
+  row.input = run.stored ? std::string() : run.input.text();
+  row.vault = run.guard.vault_json();
+  for (auto* column : {&row.state, &row.input, &row.output, &row.vault}) *column = parts_.sealer.seal(row.id, *column);
+  commit.steps = std::exchange(run.steps, {});
+  commit.leaves = std::exchange(run.leaves, {});
+  commit.chunks = std::exchange(run.chunks, {});
+  commit.review_create = std::exchange(run.review_create, {});
+  commit.review_change = std::exchange(run.review_change, {});
+  if (run.spend != 0 && !run.row.key.empty()) {
+    commit.spend_key = run.row.key;
+    commit.spend = std::exchange(run.spend, 0);
+    commit.spend_at_us = run.row.updated_us;
+  }
+  run.stored = true;
+  co_return co_await parts_.store.commit(std::move(commit));
+}
+
+Result<bool> FlowRegistry::add(std::shared_ptr<const Flow> flow) {
+  const std::lock_guard lock(mutex_);
+  const auto [at, added] = flows_.emplace(flow->id(), flow);
+  if (!added && at->second->hash != flow->hash) {
+    return fail(Errc::already_exists, fmt::format("flow {} exists with other content; raise document.version", flow->id()), "document.version");
+  }
+  return added;
+}
+
+Result<std::shared_ptr<const Flow>> FlowRegistry::find_id(std::string_view id) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = flows_.find(id);
+  if (found == flows_.end()) return fail(Errc::not_found, fmt::format("no flow {}", id));
+  return found->second;
+}
+
+namespace {
+
+std::array<std::uint64_t, 3> version_numbers(std::string_view version) {
+  std::array<std::uint64_t, 3> numbers{};
+  std::size_t i = 0;
+  for (const auto part : split(version.substr(0, version.find_first_of("-+")), '.')) {
+    if (i < numbers.size()) std::from_chars(part.data(), part.data() + part.size(), numbers[i++]);
+  }
+  return numbers;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Flow>> FlowRegistry::find(std::string_view ns, std::string_view name, std::string_view version) const {
+  if (!version.empty()) return find_id(fmt::format("{}/{}@{}", ns, name, version));
+  const std::lock_guard lock(mutex_);
+  const std::string prefix = fmt::format("{}/{}@", ns, name);
+  std::shared_ptr<const Flow> best;
+  for (auto at = flows_.lower_bound(prefix); at != flows_.end() && at->first.starts_with(prefix); ++at) {
+    if (!best || version_numbers(best->version) < version_numbers(at->second->version)) best = at->second;
+  }
+  if (!best) return fail(Errc::not_found, fmt::format("no flow {}/{}", ns, name));
+  return best;
+}
+
+std::vector<std::shared_ptr<const Flow>> FlowRegistry::list() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::shared_ptr<const Flow>> all;
+  for (const auto& [id, flow] : flows_) all.push_back(flow);
+  return all;
+}
+
+}  // namespace sb::flow

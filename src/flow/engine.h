@@ -1,0 +1,163 @@
+/// Drives runs: asks the machine what is next, does it, commits, until the run is finished or parked.
+///
+/// One Engine a shard, on that shard's io_context; runs never change shards while they are in memory. Order of things that
+/// crashes must not change: the guard sees the input before it is stored; with durability sync a run is on disk before its
+/// first effect, and its outcome before anybody is told.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/ids.h"
+#include "base/task.h"
+#include "flow/in_flight.h"
+#include "flow/live_run.h"
+#include "flow/sealer.h"
+#include "keys/limits.h"
+#include "model/gateway.h"
+#include "script/runner.h"
+#include "store/store.h"
+#include "triage/router.h"
+
+namespace sb::flow {
+
+/// Names that `call` may use in this version.
+const std::vector<std::string>& builtin_functions();
+
+/// Flows by id; immutable entries, thread-safe look-up. New versions may be added while runs go on with theirs.
+class FlowRegistry {
+ public:
+  /// Errors: already_exists (same version, other content).
+  Result<bool> add(std::shared_ptr<const Flow> flow);  ///< false: the same was there
+  /// `version` empty: the highest. Errors: not_found.
+  Result<std::shared_ptr<const Flow>> find(std::string_view ns, std::string_view name, std::string_view version = {}) const;
+  Result<std::shared_ptr<const Flow>> find_id(std::string_view id) const;
+  std::vector<std::shared_ptr<const Flow>> list() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const Flow>, std::less<>> flows_;
+};
+
+/// Last line of a stream's journal: without it the stream did not reach its end.
+inline constexpr std::string_view kStreamEnd = "[DONE]";
+
+struct EngineOptions {
+  std::string compare_with_tier = "large";          ///< tier whose price the savings are counted against
+  std::size_t recover_in_parallel = 32;
+  std::size_t stream_batch_bytes = 16 * 1024;      ///< deltas are journaled in batches of this size
+  std::chrono::milliseconds review_claim{300'000};
+  std::size_t answer_bytes_max = 8 * 1024 * 1024;
+};
+
+/// What an engine works with. Borrowed; all of it outlives the engine.
+struct EngineParts {
+  store::Store& store;
+  const Clock& clock;
+  Entropy& entropy;
+  const Sealer& sealer;
+  InFlight& in_flight;
+  const FlowRegistry& flows;
+  SpendLedger& ledger;
+  model::ModelGateway& gateway;
+  const model::Catalog& catalog;
+  script::ScriptRunner* scripts;                               ///< null: no scripts configured
+  std::function<std::shared_ptr<const policy::Policy>()> policy;  ///< the one in force now
+  std::function<std::shared_ptr<const triage::Router>()> router;  ///< null inside: no triage, everything to `large`
+  std::string tenant_secret;                                   ///< keyed hashes of findings are derived from it
+};
+
+struct RunRequest {
+  std::shared_ptr<const Flow> flow;
+  std::string tenant;
+  std::string key;
+  std::string input;             ///< JSON as it came
+  policy::JsonProfile profile = policy::JsonProfile::any;
+  std::string requested_model;   ///< of a chat; empty otherwise
+  std::string idempotency_key;
+  std::string request_hash;
+  std::string request_id;
+  store::Durability durability = store::Durability::sync;
+  bool stream = false;
+  bool include_usage = false;
+  CancelSource* cancel = nullptr;
+  Audience* audience = nullptr;
+  MicroMoney spend_limit_per_day = 0;
+};
+
+class Engine {
+ public:
+  Engine(asio::io_context& io, EngineParts parts, EngineOptions options);
+  ~Engine();
+
+  /// Guards the input and makes the run, in memory. Errors: invalid_argument, too_large, policy_denied (inbound block).
+  Result<std::shared_ptr<LiveRun>> prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id);
+
+  /// Works on the run until it is finished or parked, and commits. The run's own failure is its outcome, not an error.
+  /// Errors: what kept the record from being written (disk_full, unavailable, lease_lost).
+  Task<Result<>> drive(std::shared_ptr<LiveRun> run);
+
+  /// Makes the run durable (status running) without working on it: what `202 Accepted` promises.
+  Task<Result<>> accept(std::shared_ptr<LiveRun> run);
+  /// Goes on in the background; the run outlives its caller.
+  void spawn(std::shared_ptr<LiveRun> run);
+
+  /// Rebuilds a run from its row, under a new epoch. Errors: not_found (flow version gone), corrupt.
+  Result<std::shared_ptr<LiveRun>> resume(store::RunRow row, std::shared_ptr<Pending> pending);
+  /// A finished or parked run as it can be answered from again: guard, output or problem. Errors: corrupt.
+  Result<std::shared_ptr<LiveRun>> reopen(store::RunRow row);
+  /// The journaled events of a finished stream, one payload each; empty if the answer was not streamed to its end.
+  Task<std::vector<std::string>> stored_events(const LiveRun& run);
+  /// What a review asks, opened; null where it cannot be.
+  json::value open_question(const store::ReviewRow& review) const;
+
+  /// Drives the rows of a restart, a bounded number at a time.
+  Task<void> recover(std::vector<store::RunRow> rows);
+
+  /// A person's verdict: commits it with the run's new state in one transaction, then lets the run go on.
+  /// `verdict`: {"verdict": "approve"|"edit"|"reject", "text"?, "reason"?}. Errors: not_found, conflict, invalid_argument.
+  Task<Result<store::ReviewRow>> decide(ReviewId review, std::string reviewer, json::object verdict);
+  Task<Result<store::ReviewRow>> claim(ReviewId review, std::string reviewer);
+
+  /// Opens sealed columns of a row in place.
+  Result<> unseal(store::RunRow& row) const;
+
+  std::size_t runs_in_memory() const { return runs_; }
+
+ private:
+  struct CallResult {
+    Data output;
+    std::string decision;
+    MicroMoney cost = 0;
+    bool parked = false;
+  };
+
+  Task<std::expected<CallResult, Problem>> call(LiveRun& run, const Machine::Call& call);
+  std::expected<CallResult, Problem> triage(LiveRun& run);
+  Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
+  Task<std::expected<CallResult, Problem>> model_call(LiveRun& run, const Machine::Call& call);
+  Task<std::expected<CallResult, Problem>> whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call, bool embed);
+  Task<std::expected<CallResult, Problem>> streamed_answer(LiveRun& run, const model::Target& target, model::ChatCall call);
+  std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
+
+  void record(LiveRun& run, store::StepRow step);
+  void record_pure(LiveRun& run);
+  void record_leaf(LiveRun& run, std::string kind, std::string summary, std::string payload_commit = {});
+  void count_saving(LiveRun& run, const model::Usage& usage);
+  std::expected<CallResult, Problem> guard_answer(LiveRun& run, std::string body, CallResult result);
+  Task<Result<>> commit(LiveRun& run, store::RunStatus status, store::Durability durability);
+  Task<Result<>> finish(LiveRun& run);
+  Task<Result<>> flush_chunks(LiveRun& run);
+
+  asio::io_context& io_;
+  EngineParts parts_;
+  EngineOptions options_;
+  std::size_t runs_ = 0;
+};
+
+}  // namespace sb::flow

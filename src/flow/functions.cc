@@ -1,0 +1,342 @@
+// What `call: triage | script | chat | embed | review` do: the engine's hands.
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "flow/chat_completion.h"
+#include "flow/engine.h"
+
+namespace sb::flow {
+namespace {
+
+Problem problem_of(const Error& error, std::string_view title) {
+  Problem problem;
+  problem.type = error_type(error.code == Errc::upstream_timeout ? "timeout" : error.code == Errc::policy_denied ? "authorization"
+                            : error.code == Errc::invalid_argument || error.code == Errc::not_found ? "validation"
+                                                                                                    : "communication");
+  problem.status = 500;
+  problem.title = title;
+  problem.detail = error.detail;
+  return problem;
+}
+
+std::string quoted(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
+std::string attempts_json(const std::vector<model::Attempt>& attempts) {
+  std::string out = "[";
+  for (const auto& attempt : attempts) {
+    if (out.size() > 1) out += ',';
+    out += fmt::format(R"({{"deployment":{},"status":{},"cause":"{}","latency_us":{},"input_tokens":{},"output_tokens":{},"estimated":{},"cost_micro":{}}})",
+                       quoted(attempt.name), attempt.status, model::to_string(attempt.cause), attempt.latency_us, attempt.usage.input_tokens,
+                       attempt.usage.output_tokens, attempt.usage.estimated, attempt.cost);
+  }
+  return out + "]";
+}
+
+std::string route_decision_json(const triage::RouteDecision& decision) {
+  std::string out = fmt::format(R"({{"kind":"route","chosen":"{}","intent":{},"script":{},"score":{:.4f},"threshold":{:.4f},"out_of_scope":{:.4f},"alternatives":[)",
+                                triage::to_string(decision.route), quoted(decision.intent), quoted(decision.script), decision.confidence,
+                                decision.threshold, decision.out_of_scope);
+  for (std::size_t i = 0; i < decision.alternatives.size(); ++i) {
+    out += fmt::format(R"({}{{"intent":{},"probability":{:.4f}}})", i == 0 ? "" : ",", quoted(decision.alternatives[i].intent), decision.alternatives[i].probability);
+  }
+  out += "],\"reasons\":[";
+  for (std::size_t i = 0; i < decision.reasons.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json_string(out, decision.reasons[i]);
+  }
+  return out + fmt::format(R"(],"versions":{{"triage":"{}","classifier":"{}"}}}})", decision.config_version, decision.model_version);
+}
+
+/// The answer of this call is the run's answer unchanged, so its deltas may go to the caller while it runs.
+bool answers_the_run(const TaskNode& task, const Flow& flow) {
+  const bool last = !flow.root.tasks.empty() && &flow.root.tasks.back() == &task && task.then.kind == Transition::Kind::next;
+  return !task.output_as && !flow.output_as && (task.then.kind == Transition::Kind::end || last);
+}
+
+}  // namespace
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::call(LiveRun& run, const Machine::Call& call) {
+  const auto& function = std::get<CallTask>(call.task->body).function;
+  if (function == "triage") co_return triage(run);
+  if (function == "review") co_return review(run, call);
+  if (function == "script") co_return co_await script(run, call);
+  co_return co_await model_call(run, call);
+}
+
+std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
+  CallResult result;
+  const bool parked_by_policy = run.row.route == "human";
+  if (run.requested_model != "auto" && !run.requested_model.empty() && !parked_by_policy) {
+    const auto target = parts_.catalog.resolve(run.requested_model);
+    run.row.route = target && !(*target)->tier.empty() ? (*target)->tier : "direct";
+    result.decision = fmt::format(R"({{"kind":"route","chosen":{},"reasons":["the caller named the model"]}})", quoted(run.row.route));
+    result.output = Data(json::object{{"route", "direct"}, {"target", run.requested_model}});
+    return result;
+  }
+  const auto router = parts_.router();
+  if (!router && !parked_by_policy) {
+    run.row.route = "large";
+    result.decision = R"({"kind":"route","chosen":"large","reasons":["no triage is configured"]})";
+    result.output = Data(json::object{{"route", "large"}, {"target", "large"}});
+    return result;
+  }
+  if (parked_by_policy) {
+    result.decision = R"({"kind":"route","chosen":"human","reasons":["the policy asks for a person"]})";
+    result.output = Data(json::object{{"route", "human"}, {"target", ""}, {"reason", "policy"}});
+    return result;
+  }
+  const auto decision = router->route(run.guard.route_query());
+  run.row.route = std::string(triage::to_string(decision.route));
+  run.intent = decision.intent;
+  result.decision = route_decision_json(decision);
+  const std::string reason = decision.reasons.empty() ? "" : decision.reasons.front();
+  result.output = Data(json::object{{"route", run.row.route}, {"target", run.row.route}, {"script", decision.script},
+                                    {"intent", decision.intent}, {"confidence", decision.confidence}, {"reason", reason}});
+  return result;
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, const Machine::Call& call) {
+  const std::string name(string_member(call.with, "name"));
+  CallResult result;
+  result.output = Data(json::value(nullptr));
+  if (!parts_.scripts || !parts_.scripts->has(name)) {
+    run.row.route = "small";  // abstains upwards
+    result.decision = fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["no script is called that"],"script":{}}})", quoted(name));
+    co_return result;
+  }
+  json::object input{{"text", run.guard.restore_plain(run.guard.last_user_text())}, {"intent", run.intent}};
+  if (const auto* extra = find_member(call.with, "input")) input["input"] = *extra;
+  auto answer = co_await parts_.scripts->run(name, std::move(input));
+  if (!answer) {
+    log_warn("script.failed", {{"run", run.row.id.to_string()}, {"script", name}, {"code", to_string(answer.error().code)}, {"detail", answer.error().detail}});
+  }
+  if (!answer || answer->is_null()) {
+    run.row.route = "small";
+    result.decision = fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["{}"],"script":{}}})",
+                                  answer ? "the script has no answer" : "the script failed", quoted(name));
+    co_return result;
+  }
+  const std::string text = answer->is_string() ? std::string(answer->get_string()) : std::string(string_member(*answer, "text", to_text(*answer)));
+  model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(text), true};
+  count_saving(run, usage);
+  run.row.model = "script/" + name;
+  const auto id = run.row.id.to_string();
+  auto completion = completion_json({id, run.row.model, run.row.created_us, usage}, text);
+  result.decision = fmt::format(R"({{"kind":"script","chosen":{},"versions":{{"script":"{}"}}}})", quoted(name), parts_.scripts->version(name));
+  co_return guard_answer(run, std::move(completion), std::move(result));
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run, const Machine::Call& call) {
+  std::string wanted(string_member(call.with, "model", run.requested_model));
+  if (run.row.route == "small" && wanted == "script") wanted = "small";
+  const auto target = parts_.catalog.resolve(wanted);
+  if (!target) {
+    run.error_code = target.error().code;
+    run.error_param = target.error().param;
+    co_return std::unexpected(problem_of(target.error(), "Unknown model"));
+  }
+  // Before an effect outside: on disk that it was going to happen, so that a crash finds it again.
+  if (run.durability == store::Durability::sync && !(run.stored && run.steps.empty())) {
+    run.row.state = run.machine.checkpoint();
+    if (auto written = co_await commit(run, store::RunStatus::running, run.durability); !written) {
+      run.error_code = written.error().code;
+      co_return std::unexpected(problem_of(written.error(), "The run could not be recorded"));
+    }
+  }
+  const std::string key = fmt::format("{}-{}", run.row.id.to_string(), call.task->name);
+  model::ChatCall chat;
+  chat.body = run.input.text();
+  chat.want_usage = run.include_usage;
+  chat.idempotency_key = key;
+  chat.request_id = run.request_id;
+  chat.cancel = run.finish_without_caller ? nullptr : run.cancel;
+  const bool embed = std::get<CallTask>(call.task->body).function == "embed";
+  if (!embed && run.stream && run.audience && answers_the_run(*call.task, run.machine.flow())) {
+    chat.stream = true;
+    co_return co_await streamed_answer(run, **target, chat);
+  }
+  co_return co_await whole_answer(run, **target, chat, embed);
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call, bool embed) {
+  const Micros before = parts_.clock.now_us();
+  auto outcome = embed ? co_await parts_.gateway.embeddings(target, call) : co_await parts_.gateway.chat(target, call);
+  run.upstream_us += parts_.clock.now_us() - before;
+  CallResult result;
+  if (!outcome) {
+    auto& failure = outcome.error();
+    for (const auto& attempt : failure.attempts) result.cost += attempt.cost;
+    run.row.cost += result.cost;
+    run.spend += result.cost;
+    run.error_code = failure.error.code;
+    run.error_param = failure.error.param;
+    auto problem = problem_of(failure.error, "No model answered");
+    problem.status = failure.status;
+    run.failure = std::move(failure);
+    co_return std::unexpected(std::move(problem));
+  }
+  run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
+  result.cost = outcome->cost;
+  count_saving(run, outcome->usage);
+  result.decision = fmt::format(R"({{"kind":"{}","chosen":{},"target":{},"attempts":{}}})", embed ? "embed" : "chat", quoted(run.row.model), quoted(target.name),
+                                attempts_json(outcome->attempts));
+  if (embed) {  // vectors: no text to guard
+    result.output = Data::from_text(std::move(outcome->reply.body));
+    co_return result;
+  }
+  co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun& run, const model::Target& target, model::ChatCall call) {
+  const Micros before = parts_.clock.now_us();
+  auto started = co_await parts_.gateway.chat_stream(target, call);
+  run.upstream_us += parts_.clock.now_us() - before;
+  CallResult result;
+  if (!started) {
+    run.error_code = started.error().error.code;
+    run.error_param = started.error().error.param;
+    auto problem = problem_of(started.error().error, "No model answered");
+    problem.status = started.error().status;
+    run.failure = std::move(started.error());
+    co_return std::unexpected(std::move(problem));
+  }
+  auto& stream = **started;
+  run.row.model = parts_.catalog.deployments()[stream.deployment()].name;
+  auto guard = run.guard.stream();
+  CompletionAssembler assembled;
+  std::optional<Problem> problem;
+  std::string batch;
+  std::uint64_t batch_first = run.events;
+  std::vector<std::string> ready;
+  for (bool more = true; more && !problem;) {
+    ready.clear();
+    auto piece = co_await stream.next();
+    if (!piece) {
+      run.error_code = piece.error().code;
+      problem = problem_of(piece.error(), "The answer broke off");
+      run.failure = stream.failure();
+    } else {
+      more = piece->has_value();
+      auto passed = more ? guard->guard().feed(**piece, ready) : guard->guard().finish(ready);
+      if (!passed) {
+        run.error_code = passed.error().code;
+        problem = problem_of(passed.error(), "Blocked by policy");
+        ready.clear();
+      }
+    }
+    for (const auto& payload : ready) {
+      if (!batch.empty()) batch += '\n';
+      batch += payload;
+      assembled.add(payload);
+      run.streamed = true;
+      const auto id = run.events++;
+      if (!run.audience) continue;
+      if (auto sent = co_await run.audience->event(id, payload); !sent) {
+        run.audience = nullptr;
+        if (!run.finish_without_caller) {
+          run.error_code = Errc::cancelled;
+          problem = problem_of(sent.error(), "The caller went away");
+          break;
+        }
+      }
+    }
+    if (!more && !problem) batch += batch.empty() ? kStreamEnd : "\n" + std::string(kStreamEnd);
+    if (batch.size() >= options_.stream_batch_bytes || (!batch.empty() && (problem || !more))) {
+      run.chunks.push_back({batch_first, parts_.sealer.seal(run.row.id, batch)});
+      batch.clear();
+      batch_first = run.events;
+      if (run.durability == store::Durability::sync && more && !problem) (void)co_await flush_chunks(run);
+    }
+  }
+  result.cost = stream.cost();
+  count_saving(run, stream.usage());
+  const auto attempts = attempts_json(stream.attempts());
+  store::StepRow step;
+  step.name = "guard.outbound";
+  step.ref = "/use/extensions/guard/after";
+  step.kind = "guard";
+  step.started_us = before;
+  step.ended_us = parts_.clock.now_us();
+  step.decision = run.guard.stream_decision(*guard);
+  record(run, std::move(step));
+  if (problem) {
+    run.row.cost += result.cost;
+    run.spend += result.cost;
+    co_return std::unexpected(*std::move(problem));
+  }
+  result.output = Data::from_text(assembled.finish(stream.usage()));
+  result.decision = fmt::format(R"({{"kind":"chat","chosen":{},"target":{},"streamed":true,"attempts":{}}})", quoted(run.row.model),
+                                quoted(target.name), attempts);
+  co_return result;
+}
+
+Task<Result<>> Engine::flush_chunks(LiveRun& run) {
+  store::Commit commit;
+  commit.durability = store::Durability::async;
+  commit.run = run.row.id;
+  commit.chunks = std::exchange(run.chunks, {});
+  co_return co_await parts_.store.commit(std::move(commit));
+}
+
+std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, std::string body, CallResult result) {
+  store::StepRow step;
+  step.name = "guard.outbound";
+  step.ref = "/use/extensions/guard/after";
+  step.kind = "guard";
+  step.started_us = parts_.clock.now_us();
+  auto guarded = run.guard.inspect(policy::Direction::outbound, std::move(body), policy::JsonProfile::chat_response);
+  step.ended_us = parts_.clock.now_us();
+  if (!guarded) {
+    run.error_code = Errc::upstream_invalid;
+    return std::unexpected(problem_of(guarded.error(), "The answer could not be guarded"));
+  }
+  step.decision = std::move(guarded->decision);
+  record(run, std::move(step));
+  if (guarded->verdict == policy::Verdict::block) {
+    run.error_code = Errc::policy_denied;
+    Error denied(Errc::policy_denied, fmt::format("the answer contains what the policy blocks: {}", fmt::join(guarded->types, ", ")));
+    return std::unexpected(problem_of(denied, "Blocked by policy"));
+  }
+  result.output = std::move(guarded->content);
+  return result;
+}
+
+std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Machine::Call& call) {
+  run.row.route = "human";
+  store::ReviewRow review;
+  review.id = ReviewId::generate(parts_.clock, parts_.entropy);
+  review.run = run.row.id;
+  review.step = StepIndex{run.next_step};
+  review.tenant = run.row.tenant;
+  review.reason = std::string(string_member(call.with, "reason", "flow"));
+  review.priority = static_cast<int>(int_member(call.with, "priority"));
+  review.created_us = parts_.clock.now_us();
+  const json::object question{{"asked", run.guard.last_user_text()}, {"proposal", string_member(call.with, "proposal")}, {"intent", run.intent}};
+  review.question = parts_.sealer.seal(run.row.id, to_text(question));
+  run.review = review.id;
+  CallResult result;
+  result.parked = true;
+  result.decision = fmt::format(R"({{"kind":"review","chosen":"park","reasons":[{}],"review":"{}"}})", quoted(review.reason), review.id.to_string());
+  run.review_create = std::move(review);
+  // What the caller hears meanwhile; the run's own output is the person's answer.
+  const auto id = run.row.id.to_string();
+  const std::string_view holding = string_member(call.with, "holding", "A person will answer this.");
+  model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(holding), true};
+  count_saving(run, usage);
+  run.row.model = "human";
+  run.output = Data::from_text(completion_json({id, "human", run.row.created_us, usage}, holding));
+  return result;
+}
+
+void Engine::count_saving(LiveRun& run, const model::Usage& usage) {
+  const auto large = parts_.catalog.resolve(options_.compare_with_tier);
+  if (!large || (*large)->groups.empty() || (*large)->groups.front().empty()) return;
+  const auto& deployment = parts_.catalog.deployments()[(*large)->groups.front().front().deployment];
+  run.row.cost_all_large = model::cost_of(usage, deployment.price);
+}
+
+}  // namespace sb::flow

@@ -1,0 +1,109 @@
+#include "flow/guard.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace sb::flow {
+namespace {
+
+std::vector<std::string_view> types_of(const std::vector<policy::GuardedFinding>& findings) {
+  std::vector<std::string_view> types;
+  for (const auto& found : findings) {
+    if (std::ranges::find(types, found.finding.type) == types.end()) types.push_back(found.finding.type);
+  }
+  return types;
+}
+
+}  // namespace
+
+GuardSession::GuardSession(std::shared_ptr<const policy::Policy> policy, std::string tenant, std::string tenant_key)
+    : policy_(std::move(policy)), tenant_(std::move(tenant)), tenant_key_(std::move(tenant_key)), vault_(std::make_unique<policy::TokenVault>()) {}
+
+policy::GuardContext GuardSession::context(policy::Direction direction, bool restore) const {
+  return policy::GuardContext{direction, tenant_, tenant_key_, *vault_, restore};
+}
+
+Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::string text, policy::JsonProfile profile) {
+  auto with = context(direction, false);
+  SB_TRY(auto guarded, policy::guard_json(*policy_, with, text, profile));
+  GuardOutcome outcome;
+  outcome.verdict = guarded.verdict;
+  outcome.types = types_of(guarded.findings);
+  outcome.decision = decision_json(guarded.verdict, guarded.findings, direction);
+  outcome.content = Data::from_text(guarded.changed ? std::move(guarded.json) : std::move(text));
+  if (profile == policy::JsonProfile::chat_request) {
+    features_ = guarded.features;
+    last_user_text_ = std::move(guarded.last_user_text);
+    inbound_types_ = outcome.types;
+    request_bytes_ = outcome.content.text().size();
+  }
+  return outcome;
+}
+
+std::string GuardSession::decision_json(policy::Verdict verdict, const std::vector<policy::GuardedFinding>& findings,
+                                        policy::Direction direction) const {
+  std::string out = fmt::format(R"({{"kind":"guard","direction":"{}","chosen":"{}")", policy::to_string(direction), policy::to_string(verdict));
+  if (!findings.empty()) {
+    constexpr std::size_t kMaxListed = 100;  // a page full of numbers must not make a record of megabytes
+    out += ",\"findings\":[";
+    for (std::size_t i = 0; i < std::min(findings.size(), kMaxListed); ++i) {
+      const auto& found = findings[i];
+      if (i > 0) out += ',';
+      out += fmt::format(R"({{"type":"{}","detector":"{}","rule":"{}","start":{},"end":{},"score":{:.2f},"action":"{}","value_hash":"{}"}})", found.finding.type,
+                         found.finding.detector, found.rule, found.finding.span.begin, found.finding.span.end, found.finding.score,
+                         policy::to_string(found.action), found.hash_text());
+    }
+    out += fmt::format("],\"finding_count\":{}", findings.size());
+  }
+  out += fmt::format(R"(,"versions":{{"policy":"{}"}}}})", std::string_view(policy_->hash()).substr(0, 16));
+  return out;
+}
+
+std::string GuardSession::restore(std::string_view json) const {
+  if (vault_->empty()) return std::string(json);
+  return policy::restore_json(*vault_, json).value_or(std::string(json));
+}
+
+std::string GuardSession::restore_plain(std::string_view text) const { return vault_->empty() ? std::string(text) : policy::restore_text(*vault_, text); }
+
+std::unique_ptr<StreamSession> GuardSession::stream() {
+  return std::make_unique<StreamSession>(*policy_, context(policy::Direction::outbound, true));
+}
+
+std::string GuardSession::stream_decision(StreamSession& stream) const {
+  return decision_json(stream.guard().verdict(), stream.guard().findings(), policy::Direction::outbound);
+}
+
+std::string GuardSession::vault_json() const { return vault_->empty() ? std::string() : to_text(vault_->to_json()); }
+
+Result<> GuardSession::load_vault(std::string_view json) {
+  if (json.empty()) return {};
+  SB_TRY(const auto document, parse_json(json));
+  SB_TRY(*vault_, policy::TokenVault::from_json(document));
+  return {};
+}
+
+triage::RouteQuery GuardSession::route_query() const {
+  triage::RouteQuery query;
+  query.text = last_user_text_;
+  query.finding_types = inbound_types_;
+  query.has_tools = features_.has_tools;
+  query.has_images = features_.has_images;
+  query.wants_json_schema = features_.has_json_schema;
+  query.prompt_bytes = features_.text_bytes;
+  query.turns = features_.message_count;
+  return query;
+}
+
+void GuardSession::read_request(const std::string& request) {
+  // Placeholders are no findings, so what was policed passes as it is.
+  auto with = context(policy::Direction::inbound, false);
+  if (auto guarded = policy::guard_json(*policy_, with, request, policy::JsonProfile::chat_request)) {
+    features_ = guarded->features;
+    last_user_text_ = std::move(guarded->last_user_text);
+  }
+}
+
+}  // namespace sb::flow

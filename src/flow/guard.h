@@ -1,0 +1,81 @@
+/// The policy as the engine puts it around a run: one session a run, one placeholder vault a session.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "flow/data.h"
+#include "policy/json_guard.h"
+#include "policy/policy.h"
+#include "policy/chat_stream_guard.h"
+#include "triage/router.h"
+
+namespace sb::flow {
+
+/// What a guard decided about one document.
+struct GuardOutcome {
+  Data content;                         ///< policed
+  policy::Verdict verdict = policy::Verdict::allow;
+  std::string decision;                 ///< JSON {kind, chosen, findings, versions}; no content
+  std::vector<std::string_view> types;  ///< of the findings, each once; live as long as the policy
+};
+
+/// The guard over the deltas of one streamed answer. The session it came from outlives it.
+class StreamSession {
+ public:
+  StreamSession(const policy::Policy& policy, policy::GuardContext context) : context_(context), guard_(policy, context_) {}
+  StreamSession(const StreamSession&) = delete;
+
+  policy::ChatStreamGuard& guard() { return guard_; }
+
+ private:
+  policy::GuardContext context_;  // the guard refers to it
+  policy::ChatStreamGuard guard_;
+};
+
+/// Guards everything that enters or leaves one run. Movable; one shard.
+class GuardSession {
+ public:
+  GuardSession(std::shared_ptr<const policy::Policy> policy, std::string tenant, std::string tenant_key);
+
+  /// Outbound text keeps its placeholders: values come back only for the caller, by `restore`.
+  /// Errors: invalid_argument, too_large (the document), internal (a detector failed: nothing may pass).
+  Result<GuardOutcome> inspect(policy::Direction direction, std::string text, policy::JsonProfile profile);
+
+  /// Puts the values back for a caller who may see them.
+  std::string restore(std::string_view json) const;
+  std::string restore_plain(std::string_view text) const;
+
+  /// Deltas are policed and restored in one pass.
+  std::unique_ptr<StreamSession> stream();
+  /// The decision of a finished stream, as `inspect` would tell it.
+  std::string stream_decision(StreamSession& stream) const;
+
+  std::string vault_json() const;  ///< empty: nothing to restore
+  Result<> load_vault(std::string_view json);
+
+  /// What triage looks at. Views: valid until the session is used again.
+  triage::RouteQuery route_query() const;
+  const std::string& last_user_text() const { return last_user_text_; }
+  /// For a run that is taken up again: the features of a request that was guarded before.
+  void read_request(const std::string& request);
+
+ private:
+  policy::GuardContext context(policy::Direction direction, bool restore) const;
+  std::string decision_json(policy::Verdict verdict, const std::vector<policy::GuardedFinding>& findings,
+                            policy::Direction direction) const;
+
+  std::shared_ptr<const policy::Policy> policy_;
+  std::string tenant_;
+  std::string tenant_key_;
+  std::unique_ptr<policy::TokenVault> vault_;  // stable address: stream guards refer to it
+  policy::RequestFeatures features_;
+  std::string last_user_text_;
+  std::vector<std::string_view> inbound_types_;
+  std::size_t request_bytes_ = 0;
+};
+
+}  // namespace sb::flow

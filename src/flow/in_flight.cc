@@ -1,0 +1,70 @@
+#include "flow/in_flight.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace sb::flow {
+
+void Pending::resolve() {
+  std::vector<std::function<void()>> waiters;
+  {
+    const std::lock_guard lock(mutex_);
+    resolved_ = true;
+    waiters.swap(waiters_);
+  }
+  for (auto& wake : waiters) wake();
+}
+
+Task<bool> Pending::wait(std::chrono::milliseconds patience) {
+  const auto executor = co_await asio::this_coro::executor;
+  using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+  // Shared with the waker, which may come after the wait gave up.
+  auto timer = std::make_shared<Timer>(executor, patience);
+  auto woken = std::make_shared<bool>(false);
+  {
+    const std::lock_guard lock(mutex_);
+    if (resolved_) co_return true;
+    waiters_.push_back([executor, timer, woken] {
+      asio::post(executor, [timer, woken] {
+        *woken = true;
+        timer->cancel();
+      });
+    });
+  }
+  boost::system::error_code ignored;
+  co_await timer->async_wait(asio::redirect_error(use_task, ignored));
+  co_return *woken;
+}
+
+InFlight::Entry InFlight::enter(const std::string& tenant, const std::string& key, RunId run, const std::string& request_hash) {
+  const std::lock_guard lock(mutex_);
+  if (!key.empty()) {
+    if (const auto found = by_key_.find({tenant, key}); found != by_key_.end()) return {found->second, false};
+  }
+  auto pending = std::make_shared<Pending>(run, request_hash);
+  if (!key.empty()) by_key_.emplace(std::pair(tenant, key), pending);
+  by_run_.emplace(run, pending);
+  return {pending, true};
+}
+
+void InFlight::leave(const std::string& tenant, const std::string& key, const std::shared_ptr<Pending>& pending) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = by_key_.find({tenant, key}); found != by_key_.end() && found->second == pending) by_key_.erase(found);
+    by_run_.erase(pending->run());
+  }
+  pending->resolve();
+}
+
+std::shared_ptr<Pending> InFlight::find(RunId run) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_run_.find(run);
+  return found == by_run_.end() ? nullptr : found->second;
+}
+
+std::size_t InFlight::size() const {
+  const std::lock_guard lock(mutex_);
+  return by_run_.size();
+}
+
+}  // namespace sb::flow

@@ -1,0 +1,57 @@
+/// Which runs are being worked on in this process, so that a repeated request joins its run instead of starting another.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/task.h"
+
+namespace sb::flow {
+
+/// One run in work. Resolved once, when it is finished or parked and its state is committed.
+class Pending {
+ public:
+  Pending(RunId run, std::string request_hash) : run_(run), request_hash_(std::move(request_hash)) {}
+
+  RunId run() const { return run_; }
+  const std::string& request_hash() const { return request_hash_; }
+
+  void resolve();
+  /// Returns when resolved, or after `patience` (then false). Resumes on the caller's executor; any thread.
+  Task<bool> wait(std::chrono::milliseconds patience);
+
+ private:
+  RunId run_;
+  std::string request_hash_;
+  std::mutex mutex_;
+  bool resolved_ = false;
+  std::vector<std::function<void()>> waiters_;
+};
+
+/// Thread-safe; shared by all shards. Bounded by the number of requests in flight.
+class InFlight {
+ public:
+  struct Entry {
+    std::shared_ptr<Pending> pending;
+    bool owner;  ///< true: the caller runs it and must `leave`
+  };
+
+  /// `key` is unique within a tenant; an empty one never joins.
+  Entry enter(const std::string& tenant, const std::string& key, RunId run, const std::string& request_hash);
+  void leave(const std::string& tenant, const std::string& key, const std::shared_ptr<Pending>& pending);
+  std::shared_ptr<Pending> find(RunId run) const;
+  std::size_t size() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::string, std::string>, std::shared_ptr<Pending>> by_key_;
+  std::unordered_map<RunId, std::shared_ptr<Pending>> by_run_;
+};
+
+}  // namespace sb::flow

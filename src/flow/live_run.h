@@ -1,0 +1,74 @@
+/// A run while it is worked on: the row, the machine, what is not yet committed, and who listens.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/task.h"
+#include "flow/guard.h"
+#include "flow/in_flight.h"
+#include "flow/machine.h"
+#include "model/gateway.h"
+#include "store/store.h"
+
+namespace sb::flow {
+
+/// The live caller of a run who wants the answer piece by piece. Called on the run's shard, one call at a time.
+class Audience {
+ public:
+  virtual ~Audience() = default;
+  /// One `chat.completion.chunk` payload, policed and restored. Waits while the caller reads slowly.
+  /// Errors: cancelled (the caller is gone).
+  virtual Task<Result<>> event(std::uint64_t id, std::string_view payload) = 0;
+};
+
+/// Belongs to one shard; not thread-safe.
+struct LiveRun {
+  LiveRun(store::RunRow r, Machine m, GuardSession g) : row(std::move(r)), machine(std::move(m)), guard(std::move(g)) {}
+
+  store::RunRow row;          ///< payload columns in clear; the engine seals them on the way to the store
+  Machine machine;
+  GuardSession guard;
+  Data input;                 ///< policed
+  std::shared_ptr<Pending> pending;
+
+  // Wishes of the caller.
+  store::Durability durability = store::Durability::sync;
+  bool stream = false;
+  bool include_usage = false;
+  bool finish_without_caller = false;  ///< it sent an Idempotency-Key: it means to come back
+  Audience* audience = nullptr;
+  CancelSource* cancel = nullptr;
+  std::string request_id;
+  std::string requested_model;
+
+  // Outcome.
+  Data output;
+  std::optional<Problem> problem;
+  std::optional<model::Failure> failure;  ///< the providers' own words, for callers that know how to read them
+  Errc error_code = Errc::internal;
+  std::string error_param;
+  std::optional<ReviewId> review;
+  std::string intent;
+  Micros upstream_us = 0;     ///< time spent waiting for providers
+  std::uint64_t events = 0;   ///< of the live stream so far
+  bool streamed = false;      ///< the audience has received the answer's deltas
+  std::string decided_by;     ///< triage model version, for the record
+
+  // Not yet committed.
+  bool stored = false;
+  std::uint32_t next_step = 0;
+  std::vector<store::StepRow> steps;
+  std::vector<store::LeafDraft> leaves;
+  std::vector<store::StreamChunk> chunks;
+  std::optional<store::ReviewRow> review_create;
+  std::optional<store::ReviewChange> review_change;
+  MicroMoney spend = 0;
+};
+
+}  // namespace sb::flow

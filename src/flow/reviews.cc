@@ -1,0 +1,114 @@
+// A person's part in a run: claiming and deciding what was parked.
+#include <fmt/format.h>
+
+#include "flow/chat_completion.h"
+#include "flow/engine.h"
+
+namespace sb::flow {
+namespace {
+
+store::LeafDraft leaf_of(const store::ReviewRow& review, std::string kind, std::string_view actor, std::string summary, Micros now) {
+  store::LeafDraft leaf;
+  leaf.kind = std::move(kind);
+  leaf.tenant = review.tenant;
+  leaf.run = review.run;
+  leaf.step = review.step;
+  leaf.actor = std::string(actor);
+  leaf.summary = std::move(summary);
+  leaf.time_us = now;
+  return leaf;
+}
+
+}  // namespace
+
+Task<Result<store::ReviewRow>> Engine::claim(ReviewId id, std::string reviewer) {
+  SB_CO_TRY(auto review, co_await parts_.store.load_review(id));
+  const Micros now = parts_.clock.now_us();
+  const bool free = review.state == store::ReviewState::open ||
+                    (review.state == store::ReviewState::claimed && (review.claim_until_us < now || review.claimed_by == reviewer));
+  if (!free) {
+    co_return fail(Errc::conflict, review.state == store::ReviewState::claimed ? "the review is claimed by somebody else"
+                                                                               : fmt::format("the review is already {}", store::to_string(review.state)));
+  }
+  store::Commit commit;
+  commit.run = review.run;
+  store::ReviewChange change{review, review.state, review.claimed_by};
+  change.row.state = store::ReviewState::claimed;
+  change.row.claimed_by = reviewer;
+  change.row.claim_until_us = now + std::chrono::duration_cast<std::chrono::microseconds>(options_.review_claim).count();
+  commit.leaves.push_back(leaf_of(review, "review.claim", reviewer, fmt::format(R"({{"review":"{}"}})", id.to_string()), now));
+  const store::ReviewRow claimed = change.row;
+  commit.review_change = std::move(change);
+  SB_CO_CHECK(co_await parts_.store.commit(std::move(commit)));
+  co_return claimed;
+}
+
+Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer, json::object verdict) {
+  SB_CO_TRY(auto review, co_await parts_.store.load_review(id));
+  const Micros now = parts_.clock.now_us();
+  const bool claimed = review.state == store::ReviewState::claimed;
+  if (review.state != store::ReviewState::open && !claimed) {
+    co_return fail(Errc::conflict, fmt::format("the review is already {}", store::to_string(review.state)));
+  }
+  if (claimed && review.claimed_by != reviewer && review.claim_until_us >= now) {
+    co_return fail(Errc::conflict, "the review is claimed by somebody else");
+  }
+  const std::string choice(string_member(verdict, "verdict"));
+  const std::string text(string_member(verdict, "text"));
+  const auto state = choice == "approve" ? store::ReviewState::approved : choice == "edit" ? store::ReviewState::edited
+                     : choice == "reject" ? store::ReviewState::rejected : store::ReviewState::open;
+  if (state == store::ReviewState::open) co_return fail(Errc::invalid_argument, "verdict must be approve, edit or reject", "verdict");
+  if (state == store::ReviewState::edited && text.empty()) co_return fail(Errc::invalid_argument, "an edit needs the new text", "text");
+
+  SB_CO_TRY(auto row, co_await parts_.store.load_run(review.run));
+  if (row.status != store::RunStatus::waiting) {
+    co_return fail(Errc::conflict, fmt::format("run {} is {}, not waiting for a person", row.id.to_string(), store::to_string(row.status)));
+  }
+  const std::string tenant = row.tenant, key = row.idempotency_key;
+  auto entry = parts_.in_flight.enter(tenant, key, row.id, row.request_hash);
+  if (!entry.owner) co_return fail(Errc::conflict, "the run is being worked on; try again");
+  auto resumed = resume(std::move(row), entry.pending);
+  if (!resumed) {
+    parts_.in_flight.leave(tenant, key, entry.pending);
+    co_return std::unexpected(resumed.error());
+  }
+  auto run = *resumed;
+  const auto question = open_question(review);
+
+  store::ReviewChange change{review, review.state, review.claimed_by};
+  change.row.state = state;
+  change.row.decided_by = reviewer;
+  change.row.decided_us = now;
+  change.row.verdict = parts_.sealer.seal(review.run, to_text(verdict));
+  const store::ReviewRow decided = change.row;
+  run->leaves.push_back(leaf_of(review, "review.verdict", reviewer, fmt::format(R"({{"review":"{}","verdict":"{}"}})", id.to_string(), choice), now));
+  run->review_change = std::move(change);
+
+  const auto action = run->machine.next();
+  if (!std::holds_alternative<Machine::Call>(action)) {
+    parts_.in_flight.leave(tenant, key, entry.pending);
+    co_return fail(Errc::corrupt, fmt::format("run {} does not stand at a review", run->row.id.to_string()));
+  }
+  if (state == store::ReviewState::rejected) {
+    run->machine.fault({error_type("authorization"), 403, "Rejected by a person", "a reviewer rejected the answer", ""});
+    run->error_code = Errc::policy_denied;
+  } else {
+    const std::string answer = state == store::ReviewState::edited ? text : std::string(string_member(question, "proposal"));
+    const auto run_id = run->row.id.to_string();
+    model::Usage usage{model::estimate_input_tokens(run->input.text()), 0, model::estimate_tokens(answer), true};
+    run->machine.complete(Data::from_text(completion_json({run_id, "human", run->row.created_us, usage}, answer)));
+  }
+  // An effect that follows may take long: the verdict is on disk first, the rest goes on by itself.
+  if (std::holds_alternative<Machine::Call>(run->machine.next())) {
+    if (auto accepted = co_await accept(run); !accepted) {
+      parts_.in_flight.leave(tenant, key, entry.pending);
+      co_return std::unexpected(accepted.error());
+    }
+    spawn(run);
+  } else {
+    SB_CO_CHECK(co_await drive(run));
+  }
+  co_return decided;
+}
+
+}  // namespace sb::flow

@@ -1,0 +1,101 @@
+/// Byte classes and the lazy Unicode fold that the hand-written classifiers share.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "policy/detector.h"
+
+namespace sb::policy {
+
+/// Longest part of an e-mail address before its '@' that is looked at, and so the longest trailing word held back.
+inline constexpr std::size_t kMaxWordBytes = 40;
+
+enum ByteClass : std::uint8_t {
+  kDigit = 1,
+  kUpper = 2,
+  kLower = 4,
+  kHigh = 8,        ///< part of a multi-byte UTF-8 sequence
+  kLocalMark = 16,  ///< "._%+-'": inside the local part of an address
+  kTokenMark = 32,  ///< "-_": inside keys
+  kBlank = 64,
+};
+
+constexpr std::array<std::uint8_t, 256> make_byte_classes() {
+  std::array<std::uint8_t, 256> classes{};
+  for (int c = '0'; c <= '9'; ++c) classes[c] = kDigit;
+  for (int c = 'A'; c <= 'Z'; ++c) classes[c] = kUpper;
+  for (int c = 'a'; c <= 'z'; ++c) classes[c] = kLower;
+  for (int c = 0x80; c <= 0xff; ++c) classes[c] = kHigh;
+  for (const char c : std::string_view("._%+-'")) classes[static_cast<unsigned char>(c)] |= kLocalMark;
+  for (const char c : std::string_view("-_")) classes[static_cast<unsigned char>(c)] |= kTokenMark;
+  for (const char c : std::string_view(" \t\n\r")) classes[static_cast<unsigned char>(c)] |= kBlank;
+  return classes;
+}
+
+inline constexpr auto kByteClasses = make_byte_classes();
+
+/// `byte` may be ScanWindow::kEnd, which belongs to no class.
+constexpr bool is_a(int byte, unsigned classes) {
+  return byte >= 0 && (kByteClasses[byte & 0xff] & classes) != 0;
+}
+constexpr bool is_digit(int byte) {
+  return byte >= '0' && byte <= '9';
+}
+constexpr bool is_letter(int byte) {
+  return is_a(byte, kUpper | kLower);
+}
+constexpr bool is_alnum(int byte) {
+  return is_a(byte, kDigit | kUpper | kLower);
+}
+constexpr bool is_token(int byte) {
+  return is_a(byte, kDigit | kUpper | kLower | kTokenMark);
+}
+constexpr bool is_word_byte(int byte) {
+  return is_a(byte, kDigit | kUpper | kLower | kHigh | kLocalMark);
+}
+constexpr int to_upper(int byte) {
+  return byte >= 'a' && byte <= 'z' ? byte - 32 : byte;
+}
+constexpr int to_lower(int byte) {
+  return byte >= 'A' && byte <= 'Z' ? byte + 32 : byte;
+}
+
+inline int byte_of(std::string_view text, std::size_t index) {
+  return index < text.size() ? static_cast<unsigned char>(text[index]) : ScanWindow::kEnd;
+}
+
+/// Whether a candidate may begin at `start`: no letter or digit stands before it, unless as part of an escape such as
+/// the "n" of "\n" in JSON inside a string.
+inline bool begins_word(std::string_view text, std::size_t start) {
+  if (start == 0 || !is_alnum(byte_of(text, start - 1))) return true;
+  const auto before = text.substr(0, start);
+  return before.size() >= 2 && before[before.size() - 2] == '\\' &&
+         std::string_view("nrtbf").find(before.back()) != std::string_view::npos;
+}
+
+/// A character as the number classifiers see it: full-width and Arabic-Indic digits are digits, the many dashes and
+/// blanks of Unicode are '-' and ' ', zero-width characters are nothing.
+struct Symbol {
+  static constexpr int kInvisible = 0x100;
+  static constexpr int kOther = 0x101;
+  int value = ScanWindow::kEnd;  ///< ASCII, kInvisible, kOther or ScanWindow::kEnd
+  std::size_t size = 0;          ///< bytes
+};
+
+Symbol folded_symbol(ScanWindow& window, std::size_t index);
+
+inline Symbol symbol_at(ScanWindow& window, std::size_t index) {
+  const int byte = window.at(index);
+  if (byte < 0x80) return {byte, byte < 0 ? 0U : 1U};
+  return folded_symbol(window, index);
+}
+
+/// `index`, moved forward to the first byte of a UTF-8 sequence.
+inline std::size_t to_sequence_start(std::string_view text, std::size_t index) {
+  while (index < text.size() && (static_cast<unsigned char>(text[index]) & 0xc0) == 0x80) ++index;
+  return index;
+}
+
+}  // namespace sb::policy

@@ -1,0 +1,115 @@
+#include <algorithm>
+#include <charconv>
+
+#include "policy/detect/bytes_class.h"
+#include "policy/detect/context.h"
+#include "policy/detect/number_run.h"
+
+namespace sb::policy {
+namespace {
+
+struct IssuerRange {
+  int digits;  ///< how many leading digits `low` and `high` have
+  int low, high;
+  unsigned lengths;  ///< bit n: numbers of n digits exist
+};
+
+constexpr unsigned lengths(std::initializer_list<int> counts) {
+  unsigned bits = 0;
+  for (const int n : counts) bits |= 1U << n;
+  return bits;
+}
+
+// Public issuer identification ranges, the longest known prefixes only as far as they tell networks apart.
+constexpr IssuerRange kRanges[] = {
+    {1, 4, 4, lengths({13, 16, 19})},                        // Visa
+    {2, 51, 55, lengths({16})},                              // Mastercard
+    {4, 2221, 2720, lengths({16})},                          // Mastercard, second range
+    {2, 34, 34, lengths({15})},                              // American Express
+    {2, 37, 37, lengths({15})},                              // American Express
+    {4, 6011, 6011, lengths({16, 17, 18, 19})},              // Discover
+    {3, 644, 649, lengths({16, 17, 18, 19})},                // Discover
+    {2, 65, 65, lengths({16, 17, 18, 19})},                  // Discover
+    {2, 62, 62, lengths({16, 17, 18, 19})},                  // UnionPay
+    {2, 81, 81, lengths({16, 17, 18, 19})},                  // UnionPay
+    {4, 3528, 3589, lengths({16, 17, 18, 19})},              // JCB
+    {4, 2131, 2131, lengths({15})},                          // JCB, old
+    {4, 1800, 1800, lengths({15})},                          // JCB, old
+    {3, 300, 305, lengths({14, 16})},                        // Diners Club
+    {4, 3095, 3095, lengths({14, 16})},                      // Diners Club
+    {2, 36, 36, lengths({14, 16, 19})},                      // Diners Club International
+    {2, 38, 39, lengths({14, 16})},                          // Diners Club
+    {4, 2200, 2204, lengths({16, 17, 18, 19})},              // Mir
+    {4, 5018, 5018, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 5020, 5020, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 5038, 5038, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 5893, 5893, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 6304, 6304, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 6759, 6763, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {2, 60, 60, lengths({16})},                              // RuPay
+};
+
+// How cards are printed: 4-4-4-4(-3), 4-6-5, 4-6-4, 4-4-5; or one piece.
+bool is_card_grouping(const NumberRun& run, std::size_t used) {
+  static constexpr std::string_view kGroupings[] = {"4444", "44443", "465", "464", "445", "6466", "67"};
+  std::string_view::value_type counts[NumberRun::kMaxGroups];
+  for (std::size_t i = 0; i < used; ++i) counts[i] = static_cast<char>('0' + run.groups[i].count);
+  return std::ranges::find(kGroupings, std::string_view(counts, used)) != std::end(kGroupings);
+}
+
+bool separators_agree(const NumberRun& run, std::size_t used) {
+  for (std::size_t i = 1; i < used; ++i) {
+    if (run.groups[i].separator != run.groups[1].separator || run.groups[i].after_parenthesis) return false;
+  }
+  return used < 2 || std::string_view(" -.\n").find(run.groups[1].separator) != std::string_view::npos;
+}
+
+bool all_same(std::string_view digits) {
+  return digits.find_first_not_of(digits[0]) == std::string_view::npos;
+}
+
+}  // namespace
+
+bool luhn_valid(std::string_view digits) {
+  int sum = 0;
+  bool doubled = false;
+  for (std::size_t i = digits.size(); i-- > 0; doubled = !doubled) {
+    int digit = digits[i] - '0';
+    if (doubled && (digit *= 2) > 9) digit -= 9;
+    sum += digit;
+  }
+  return !digits.empty() && sum % 10 == 0;
+}
+
+bool is_card_range(std::string_view digits) {
+  if (digits.size() < 13 || digits.size() > 19) return false;
+  return std::ranges::any_of(kRanges, [&](const IssuerRange& range) {
+    int prefix = 0;
+    std::from_chars(digits.data(), digits.data() + range.digits, prefix);
+    return prefix >= range.low && prefix <= range.high && (range.lengths >> digits.size() & 1U) != 0;
+  });
+}
+
+void classify_card(ScanWindow& window, const NumberRun& run, Findings& out) {
+  const std::size_t start = run.groups[0].begin;
+  const auto text = window.text();
+  for (std::size_t used = run.group_count; used > 0; --used) {
+    const auto digits = run.digits_of(used);
+    if (digits.size() < 13) return;
+    const bool grouped = used > 1;
+    if (!is_card_range(digits) || !luhn_valid(digits) || all_same(digits)) continue;
+    if (!separators_agree(run, used) || (grouped && !is_card_grouping(run, used))) continue;
+    if (!grouped) {
+      // One piece inside a longer word or behind a decimal point is a hash, a key, a fraction.
+      if (!begins_word(text, start) || is_letter(window.at(run.groups[0].end))) continue;
+      const int before = start > 0 ? byte_of(text, start - 1) : ScanWindow::kEnd;
+      if ((before == '.' || before == ',') && start > 1 && is_digit(byte_of(text, start - 2))) continue;
+    }
+    const bool named = has_hint_before(window, start, Hint::card);
+    const float score = named ? 1.0F : grouped ? 0.95F : 0.9F;
+    out.push_back({"CREDIT_CARD", "card", grouped ? "luhn_grouped" : "luhn", {start, run.groups[used - 1].end}, score});
+    return;
+  }
+}
+
+}  // namespace sb::policy

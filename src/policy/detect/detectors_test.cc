@@ -1,0 +1,170 @@
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "policy/detect/builtin.h"
+#include "policy/detect/number_run.h"
+#include "policy/scanner.h"
+
+namespace sb::policy {
+namespace {
+
+struct Seen {
+  std::string type, value;
+  friend bool operator==(const Seen&, const Seen&) = default;
+  friend void PrintTo(const Seen& seen, std::ostream* out) { *out << seen.type << " \"" << seen.value << '"'; }
+};
+
+std::vector<Seen> scan(std::string_view text, std::string_view label = {}) {
+  static const Scanner scanner(make_builtin_detectors());
+  ScanResult result;
+  scanner.scan(text, 0, true, label, result);
+  std::vector<Seen> seen;
+  for (const auto& f : result.findings) {
+    if (f.score >= 0.5F) seen.push_back({std::string(f.type), std::string(text.substr(f.span.begin, f.span.size()))});
+  }
+  return seen;
+}
+
+struct Case {
+  std::string_view text;
+  std::string_view type;
+  std::string_view value;
+};
+
+class Found : public testing::TestWithParam<Case> {};
+
+TEST_P(Found, AsOneFindingWithItsWholeValue) {
+  const std::vector<Seen> expected{{std::string(GetParam().type), std::string(GetParam().value)}};
+  EXPECT_EQ(scan(GetParam().text), expected) << GetParam().text;
+}
+
+INSTANTIATE_TEST_SUITE_P(Email, Found,
+                         testing::Values(Case{"write to jane.doe+x@mail.example.co.uk.", "EMAIL",
+                                              "jane.doe+x@mail.example.co.uk"},
+                                         Case{"<bob_1@example.org>", "EMAIL", "bob_1@example.org"},
+                                         Case{"mailto:o'brien@example.ie?subject=hi", "EMAIL", "o'brien@example.ie"},
+                                         Case{"**bold@example.com**", "EMAIL", "bold@example.com"},
+                                         Case{"m\xc3\xbcller@b\xc3\xbc"
+                                              "cher.example",
+                                              "EMAIL",
+                                              "m\xc3\xbcller@b\xc3\xbc"
+                                              "cher.example"},
+                                         Case{"VALUES ('x','ann@pages.org')", "EMAIL", "ann@pages.org"},
+                                         Case{"a\\nbob@example.com", "EMAIL", "bob@example.com"},
+                                         Case{"a.b@c.museum...", "EMAIL", "a.b@c.museum"}));
+
+INSTANTIATE_TEST_SUITE_P(Card, Found,
+                         testing::Values(Case{"Card: 5553 3314 7893 2881 please.", "CREDIT_CARD",
+                                              "5553 3314 7893 2881"},
+                                         Case{"CC=2221733311387984;exp=12/29", "CREDIT_CARD", "2221733311387984"},
+                                         Case{"amex 3782 822463 10005", "CREDIT_CARD", "3782 822463 10005"},
+                                         Case{"dots 3480.699833.97627", "CREDIT_CARD", "3480.699833.97627"},
+                                         Case{"en dash 4899\xe2\x80\x93"
+                                              "6141\xe2\x80\x93"
+                                              "5790\xe2\x80\x93"
+                                              "0725",
+                                              "CREDIT_CARD",
+                                              "4899\xe2\x80\x93"
+                                              "6141\xe2\x80\x93"
+                                              "5790\xe2\x80\x93"
+                                              "0725"},
+                                         Case{"zero width 4111\xe2\x80\x8b"
+                                              "1111\xe2\x80\x8b"
+                                              "1111\xe2\x80\x8b"
+                                              "1111",
+                                              "CREDIT_CARD",
+                                              "4111\xe2\x80\x8b"
+                                              "1111\xe2\x80\x8b"
+                                              "1111\xe2\x80\x8b"
+                                              "1111"},
+                                         Case{"const c=\"4012888888881881\";", "CREDIT_CARD", "4012888888881881"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Bank, Found,
+    testing::Values(Case{"IBAN DE89 3704 0044 0532 0130 00 thanks", "IBAN", "DE89 3704 0044 0532 0130 00"},
+                    Case{"iban lower lt088534532524874473", "IBAN", "lt088534532524874473"},
+                    Case{"IE23-PMFM-6869-4094-4787-90", "IBAN", "IE23-PMFM-6869-4094-4787-90"},
+                    Case{"<td>GB29 NWBK 6016 1331 9268 19</td>", "IBAN", "GB29 NWBK 6016 1331 9268 19"},
+                    Case{"wrapped DK12\n0791\n8633\n9071 96", "IBAN", "DK12\n0791\n8633\n9071 96"}));
+
+INSTANTIATE_TEST_SUITE_P(Ssn, Found,
+                         testing::Values(Case{"ssn 536-22-8726", "US_SSN", "536-22-8726"},
+                                         Case{"social security no 536228727 on file", "US_SSN", "536228727"},
+                                         Case{"|536-90-4399|", "US_SSN", "536-90-4399"}));
+
+INSTANTIATE_TEST_SUITE_P(Phone, Found,
+                         testing::Values(Case{"call +1 (212) 555-0187", "PHONE", "+1 (212) 555-0187"},
+                                         Case{"tel +44 20 7946 0123", "PHONE", "+44 20 7946 0123"},
+                                         Case{"Telefon 030/901820-12", "PHONE", "030/901820-12"},
+                                         Case{"t\xc3\xa9l 06 12 34 56 78", "PHONE", "06 12 34 56 78"},
+                                         Case{"mobile 98765 43210 Mumbai", "PHONE", "98765 43210"},
+                                         Case{"fax 0044 161 496 0753", "PHONE", "0044 161 496 0753"},
+                                         Case{"ext: (415) 555-0111 x 2234", "PHONE", "(415) 555-0111 x 2234"},
+                                         Case{"call me 2125550142 after six", "PHONE", "2125550142"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Secret, Found,
+    testing::Values(Case{"aws_access_key_id=AKIA5GXKH7OSUQV6XUOB", "SECRET", "AKIA5GXKH7OSUQV6XUOB"},
+                    Case{"aws_secret_access_key: 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", "SECRET",
+                         "/+xZ90txdegvcU/G7lJ2m7erV7xnuILoVGbuLI4C"},
+                    Case{"git clone https://ghp_FX8ERQUD5gsUlhgQjUpfL8F4jVpaYslIrsei@github.com/a/b", "SECRET",
+                         "ghp_FX8ERQUD5gsUlhgQjUpfL8F4jVpaYslIrsei"},
+                    Case{"postgres://app:s3cr3t-Pa55@db.internal:5432/app", "SECRET", "s3cr3t-Pa55"},
+                    Case{"redis://:p4ssw0rdQQ@cache:6379/0", "SECRET", "p4ssw0rdQQ"},
+                    Case{"\"password\": \"Wint3r!2026x\"", "SECRET", "Wint3r!2026x"},
+                    Case{"--password bLu3-Moon-44", "SECRET", "bLu3-Moon-44"},
+                    Case{"and the password is S3cr-fp2kqgj, it does", "SECRET", "S3cr-fp2kqgj"},
+                    Case{"Authorization: Bearer abCD1234efGH5678ijKL", "SECRET", "abCD1234efGH5678ijKL"},
+                    Case{"k=AIzayZzlcYLJg1WZ7GLUBiYWSnLJ2ki8zhPjGbS&q=x", "SECRET",
+                         "AIzayZzlcYLJg1WZ7GLUBiYWSnLJ2ki8zhPjGbS"},
+                    Case{"-----BEGIN RSA PRIVATE KEY-----\nMIIB+x/9\nabc=\n-----END RSA PRIVATE KEY-----\nend",
+                         "SECRET", "-----BEGIN RSA PRIVATE KEY-----\nMIIB+x/9\nabc=\n-----END RSA PRIVATE KEY-----"}));
+
+class LooksAlike : public testing::TestWithParam<std::string_view> {};
+
+TEST_P(LooksAlike, IsLeftAlone) {
+  EXPECT_EQ(scan(GetParam()), std::vector<Seen>{}) << GetParam();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, LooksAlike,
+    testing::Values("order number 4111 1111 1111 1112 was cancelled", "tracking 9400 1000 0000 0000 0000 00",
+                    "card-like id 4556737586899854 fails Luhn", "ISBN 978-0-306-40615-7", "EAN 4006381333931",
+                    "version 1.2.3.4 of the driver", "upgrade from 2.6.32.71 to 4.19.0.12",
+                    "epoch 1700000000 and 1700003600", "2024-01-31T23:59:59.999Z",
+                    "commit 9fceb02d0ae598e95dc970b74767f19372d61af8", "3.14159265358979 is pi", "$ 212,555,0187.00",
+                    "part no 123-45-678", "SSN-like 666-12-3456 is never issued", "code 123-00-4567 has group 00",
+                    "IBAN DE00 3704 0044 0532 0130 00 has a wrong checksum", "user@ is incomplete and @example too",
+                    "12:34:56 is a time", "scores 6-4 7-6 6-3", "CVE-2024-3094 in xz 5.6.1",
+                    "password policy: at least 12 characters", "api_key = os.environ[\"API_KEY\"]",
+                    "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx is a placeholder", "Bearer $TOKEN",
+                    "the DOB is 03/07/1981", "page 212-555 of the index", "npm i pkg@1.0.2 and @scope/pkg"));
+
+TEST(Context, AJsonKeySaysWhatItsNumberIs) {
+  EXPECT_EQ(scan("2722352416"), std::vector<Seen>{});
+  EXPECT_EQ(scan("2722352416", "phone"), (std::vector<Seen>{{"PHONE", "2722352416"}}));
+  EXPECT_EQ(scan("536228727", "ssn"), (std::vector<Seen>{{"US_SSN", "536228727"}}));
+}
+
+TEST(Luhn, EverySingleDigitErrorIsNoticed) {
+  const std::string good = "4012888888881881";
+  ASSERT_TRUE(luhn_valid(good));
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    for (char c = '0'; c <= '9'; ++c) {
+      auto changed = good;
+      changed[i] = c;
+      EXPECT_EQ(luhn_valid(changed), c == good[i]);
+    }
+  }
+}
+
+TEST(Scanner, ALongKeyIsOneFindingToItsEnd) {
+  std::string key = "sk-proj-";
+  for (int i = 0; i < 40; ++i) key += "aB3x";
+  EXPECT_EQ(scan("key " + key + " end"), (std::vector<Seen>{{"SECRET", key}}));
+}
+
+}  // namespace
+}  // namespace sb::policy

@@ -1,0 +1,92 @@
+#include "policy/detect/literal.h"
+
+#include <algorithm>
+
+#include "policy/detect/bytes_class.h"
+#include "policy/policy.h"
+#include "policy/vault.h"
+
+namespace sb::policy {
+namespace {
+
+class DenyDetector final : public Detector {
+ public:
+  DenyDetector(std::string rule, std::vector<std::string> words) : rule_(std::move(rule)), words_(std::move(words)) {
+    // Longest first: "project x ray" before "project x".
+    std::ranges::sort(words_, [](const auto& a, const auto& b) { return a.size() > b.size(); });
+    for (auto& word : words_) {
+      for (auto& c : word) c = static_cast<char>(to_lower(static_cast<unsigned char>(c)));
+      wake_ += word[0];
+      wake_ += static_cast<char>(to_upper(static_cast<unsigned char>(word[0])));
+    }
+  }
+
+  std::string_view name() const override { return "deny"; }
+  bool reports(std::string_view type) const override { return type == kDeniedType; }
+  std::string_view wake_bytes() const override { return wake_; }
+
+  void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
+    const auto text = window.text();
+    const int first = to_lower(byte_of(text, at));
+    if (is_alnum(first) && !begins_word(text, at)) return;
+    window.begin(at);
+    for (const auto& word : words_) {
+      std::size_t i = 0;
+      while (i < word.size() && to_lower(window.at(at + i)) == static_cast<unsigned char>(word[i])) ++i;
+      if (i < word.size() || (is_alnum(static_cast<unsigned char>(word.back())) && is_alnum(window.at(at + i))))
+        continue;
+      out.push_back({kDeniedType, "deny", rule_, {at, at + i}, 1.0F});
+      return;
+    }
+  }
+
+ private:
+  std::string rule_;
+  std::vector<std::string> words_;
+  std::string wake_;
+};
+
+// "[EMAIL_1]", also as models write it: "[email_1]", "[EMAIL\_1]".
+class PlaceholderDetector final : public Detector {
+ public:
+  std::string_view name() const override { return "placeholder"; }
+  bool reports(std::string_view type) const override { return type == kPlaceholderType; }
+  std::string_view wake_bytes() const override { return "["; }
+
+  void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
+    const auto text = window.text();
+    window.begin(at);
+    std::size_t i = at + 1;
+    std::size_t underscore = 0;
+    while (i - at <= kMaxTypeBytes + 12 &&
+           (is_alnum(window.at(i)) || window.at(i) == '_' || is_escaped_mark(window, i))) {
+      if (text[i] == '_') underscore = i;
+      ++i;
+    }
+    if (underscore == 0 || window.at(i) != ']' || !is_letter(byte_of(text, at + 1))) return;
+    if (i == underscore + 1 || i - underscore > 8) return;
+    for (std::size_t d = underscore + 1; d < i; ++d) {
+      if (!is_digit(byte_of(text, d))) return;
+    }
+    // Surer than anything else that begins here.
+    out.push_back({kPlaceholderType, "placeholder", "placeholder", {at, i + 1}, 2.0F});
+  }
+
+ private:
+  static bool is_escaped_mark(ScanWindow& window, std::size_t i) {
+    return window.at(i) == '\\' && (window.at(i + 1) == '_' || (window.at(i + 1) == '\\' && window.at(i + 2) == '_') ||
+                                    (i > 0 && window.text()[i - 1] == '\\' && window.at(i + 1) == '_'));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Detector> make_deny_detector(std::string rule, std::vector<std::string> words) {
+  return std::make_unique<DenyDetector>(std::move(rule), std::move(words));
+}
+
+std::unique_ptr<Detector> make_placeholder_detector() {
+  return std::make_unique<PlaceholderDetector>();
+}
+
+}  // namespace sb::policy

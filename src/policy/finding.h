@@ -1,0 +1,43 @@
+/// What a detector saw, where, and how sure it is. Never the value itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace sb::policy {
+
+/// Byte range [begin, end) of the text that was scanned.
+struct Span {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+
+  std::size_t size() const { return end - begin; }
+  friend bool operator==(const Span&, const Span&) = default;
+};
+
+/// How a candidate that reached its window's limit goes on: by which bytes, to its true end.
+enum class Tail : std::uint8_t {
+  none,   ///< the span is complete
+  host,   ///< letters, digits, '-' and '.': a long domain name
+  token,  ///< letters, digits and "-_.+/=~": a long key
+  word,   ///< anything but blanks, quotes, backslashes and separators: a long password
+  pem,    ///< a private key block, to its END line
+};
+
+/// One located observation. The names point into the detector that made it: they live as long as the Policy.
+struct Finding {
+  std::string_view type;      ///< "EMAIL", "CREDIT_CARD", ...: what policies speak of
+  std::string_view detector;  ///< "email", "card", ...: who found it
+  std::string_view rule;      ///< which of the detector's rules: "luhn_grouped", "openai_key", ...
+  Span span;
+  float score = 0;  ///< 0..1; a policy's `min_score` is compared with it
+  Tail tail = Tail::none;
+
+  friend bool operator==(const Finding&, const Finding&) = default;
+};
+
+using Findings = std::vector<Finding>;
+
+}  // namespace sb::policy

@@ -1,0 +1,178 @@
+#include "policy/guard.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/crypto.h"
+#include "policy/detect/bytes_class.h"
+
+namespace sb::policy {
+namespace {
+
+std::array<char, 16> keyed_hash(const GuardContext& context, std::string_view type, std::string_view value) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  // Lengths are unambiguous: neither tenants nor types hold a NUL.
+  std::string message;
+  message.reserve(context.tenant.size() + type.size() + value.size() + 2);
+  message.append(context.tenant).append(1, '\0').append(type).append(1, '\0').append(value);
+  const Digest digest = hmac_sha256(context.tenant_key, message);
+  std::array<char, 16> hex;
+  for (std::size_t i = 0; i < 8; ++i) {
+    hex[2 * i] = kDigits[digest[i] >> 4];
+    hex[2 * i + 1] = kDigits[digest[i] & 15];
+  }
+  return hex;
+}
+
+// A stream cannot keep more of an open-ended value; so that whole texts give the same, they do not look further either.
+std::string_view clipped(std::string_view value) {
+  return value.substr(0, kMaxKnownValueBytes);
+}
+
+// '*' for every letter and digit, but for the last `keep` of them; marks and blanks show the shape.
+void append_masked(std::string& out, std::string_view value, int keep) {
+  const auto shown = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
+  auto left = std::ranges::count_if(
+      value, [&](char c) { return is_a(static_cast<unsigned char>(c), kDigit | kUpper | kLower | kHigh) && shown(c); });
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(value[i]);
+    if (!is_a(byte, kDigit | kUpper | kLower | kHigh)) {
+      out += value[i];
+    } else if (!shown(value[i])) {
+      if (left < keep) out += value[i];  // goes with its lead byte
+    } else {
+      const bool keeps = left <= keep;
+      out += keeps ? value[i] : '*';
+      --left;
+    }
+  }
+}
+
+Result<Verdict> append_replacement(GuardContext& context, const Rule& rule, const Finding& finding,
+                                   std::string_view value, const GuardedFinding& recorded, std::string& out) {
+  switch (rule.action) {
+    case Action::allow:
+      return Verdict::allow;
+    case Action::mask:
+      append_masked(out, value, rule.keep_last);
+      return Verdict::changed;
+    case Action::replace:
+      out += rule.with;
+      return Verdict::changed;
+    case Action::hash:
+      fmt::format_to(std::back_inserter(out), "[{}:{}]", finding.type, recorded.hash_text());
+      return Verdict::changed;
+    case Action::tokenise:
+      if (value.size() <= TokenVault::kMaxValueBytes) {
+        SB_TRY(const auto token, context.vault.token_for(finding.type, value));
+        out += token;
+        return Verdict::changed;
+      }
+      break;  // too long to be kept for restoring: taken out for good
+    case Action::redact:
+      break;
+    case Action::route_to_human:
+      fmt::format_to(std::back_inserter(out), "[{}]", finding.type);
+      return Verdict::human;
+    case Action::block:
+      fmt::format_to(std::back_inserter(out), "[{}]", finding.type);
+      return Verdict::block;
+  }
+  fmt::format_to(std::back_inserter(out), "[{}]", finding.type);
+  return Verdict::changed;
+}
+
+}  // namespace
+
+std::string_view to_string(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::allow:
+      return "allow";
+    case Verdict::changed:
+      return "changed";
+    case Verdict::human:
+      return "human";
+    case Verdict::block:
+      return "block";
+  }
+  return "block";
+}
+
+Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const Finding& finding,
+                              std::string_view value, std::string& out, std::vector<GuardedFinding>& findings) {
+  if (finding.type == kPlaceholderType) {
+    const auto* restored = context.vault.value_of(value);
+    if (context.direction == Direction::inbound && !restored) context.vault.reserve(value);
+    const bool known = context.direction == Direction::outbound && context.restore && restored;
+    out += known ? std::string_view(*restored) : value;
+    return known ? Verdict::changed : Verdict::allow;
+  }
+  const Rule* rule = policy.rule_for(context.direction, finding);
+  const auto known = clipped(value);
+  if (!rule || (known.size() == value.size() && Policy::is_allowed(*rule, value))) {
+    out += value;
+    return Verdict::allow;
+  }
+  GuardedFinding recorded{finding, rule->action, rule->name, keyed_hash(context, finding.type, known)};
+  if (findings.size() < kMaxRecordedFindings) findings.push_back(recorded);
+  if (rule->action == Action::allow) {
+    out += value;
+    return Verdict::allow;
+  }
+  return append_replacement(context, *rule, finding, known, recorded, out);
+}
+
+Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::string_view text, std::string_view label,
+                           GuardScratch& scratch, std::vector<GuardedFinding>& findings) {
+  if (text.size() > kMaxTextBytes)
+    return fail(Errc::too_large, fmt::format("a text has at most {} bytes", kMaxTextBytes));
+  try {
+    policy.scanner(context.direction).scan(text, 0, true, label, scratch.scan);
+  } catch (...) {
+    // What it says may hold what it saw: its words stay out of ours.
+    return fail(Errc::internal, fmt::format("policy {}: a detector failed; nothing passes", policy.name()));
+  }
+  Verdict verdict = Verdict::allow;
+  if (scratch.scan.findings.empty()) return verdict;
+  auto& out = scratch.text;
+  out.clear();
+  std::size_t at = 0;
+  for (const Finding& finding : scratch.scan.findings) {
+    out += text.substr(at, finding.span.begin - at);
+    SB_TRY(const Verdict one, apply_finding(policy, context, finding,
+                                            text.substr(finding.span.begin, finding.span.size()), out, findings));
+    verdict = std::max(verdict, one);
+    at = finding.span.end;
+  }
+  out += text.substr(at);
+  return verdict;
+}
+
+Result<GuardResult> guard_text(const Policy& policy, GuardContext& context, std::string_view text,
+                               std::string_view label) {
+  GuardScratch scratch;
+  GuardResult result;
+  SB_TRY(result.verdict, guard_into(policy, context, text, label, scratch, result.findings));
+  result.text = result.verdict == Verdict::allow ? std::string(text) : std::move(scratch.text);
+  return result;
+}
+
+std::string restore_text(const TokenVault& vault, std::string_view text) {
+  if (vault.empty()) return std::string(text);
+  ScanResult scan;
+  Policy::restore_only().scanner(Direction::outbound).scan(text, 0, true, {}, scan);
+  std::string out;
+  std::size_t at = 0;
+  for (const auto& finding : scan.findings) {
+    const auto* value = vault.value_of(text.substr(finding.span.begin, finding.span.size()));
+    if (!value) continue;
+    out += text.substr(at, finding.span.begin - at);
+    out += *value;
+    at = finding.span.end;
+  }
+  out += text.substr(at);
+  return out;
+}
+
+}  // namespace sb::policy

@@ -1,0 +1,82 @@
+/// Applies a policy to a text: finds, decides, replaces. The one place where findings become actions; JSON and streams
+/// build on it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "policy/policy.h"
+#include "policy/vault.h"
+
+namespace sb::policy {
+
+/// What is to be done with the whole text, the gravest last.
+enum class Verdict : std::uint8_t {
+  allow,    ///< unchanged
+  changed,  ///< go on with the new text
+  human,    ///< a person decides first
+  block,    ///< stop
+};
+std::string_view to_string(Verdict verdict);
+
+/// What a guard needs to know of its run. Borrowed for the call (for a stream: for its life).
+struct GuardContext {
+  Direction direction = Direction::inbound;
+  std::string_view tenant;      ///< part of every keyed hash: the same value differs between tenants
+  std::string_view tenant_key;  ///< 32 bytes, for HMAC-SHA256
+  TokenVault& vault;
+  bool restore =
+      true;  ///< outbound: put values back where their placeholders stand; false for those who may not see them
+};
+
+/// A finding as it is recorded: where, what, what was done, and a keyed hash that lets one say "the same value again".
+struct GuardedFinding {
+  Finding finding;  ///< byte offsets into the text before the change; in JSON into the unescaped leaf
+  Action action = Action::allow;
+  std::string_view rule;              ///< the policy rule's name; empty where none applied
+  std::array<char, 16> value_hash{};  ///< hex, first 64 bits of HMAC-SHA256(key, tenant, type, value)
+
+  std::string_view hash_text() const { return {value_hash.data(), value_hash.size()}; }
+};
+
+struct GuardResult {
+  Verdict verdict = Verdict::allow;
+  std::string text;  ///< the new text, also where nothing changed
+  std::vector<GuardedFinding> findings;
+};
+
+/// Inbound text is cleaned; outbound text is cleaned and has its placeholders restored. Values that a placeholder
+/// brings back are the caller's own and not looked at again. Pure but for the vault, which learns new placeholders.
+/// Errors: internal (a detector failed; nothing may pass), too_large (kMaxTextBytes, or the vault is full).
+Result<GuardResult> guard_text(const Policy& policy, GuardContext& context, std::string_view text,
+                               std::string_view label = {});
+
+/// Placeholders back to values, nothing else.
+std::string restore_text(const TokenVault& vault, std::string_view text);
+
+inline constexpr std::size_t kMaxTextBytes = 64U << 20;
+/// Findings beyond this many are treated like the others, but no longer recorded one by one.
+inline constexpr std::size_t kMaxRecordedFindings = 10'000;
+/// Of a longer value (an open-ended key), only so much is hashed and masked; it is never kept for restoring.
+inline constexpr std::size_t kMaxKnownValueBytes = TokenVault::kMaxValueBytes + 1;
+
+/// The shared inner step: appends to `out` what stands for `value` and to `findings` what is recorded. Returns what the
+/// text's verdict becomes at least. Errors: too_large (the vault is full).
+Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const Finding& finding,
+                              std::string_view value, std::string& out, std::vector<GuardedFinding>& findings);
+
+/// Memory that a guard reuses between texts.
+struct GuardScratch {
+  ScanResult scan;
+  std::string text;
+};
+
+/// The same as guard_text without copies: where the result is `allow`, `scratch.text` is meaningless.
+Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::string_view text, std::string_view label,
+                           GuardScratch& scratch, std::vector<GuardedFinding>& findings);
+
+}  // namespace sb::policy

@@ -1,0 +1,38 @@
+#include "policy/json_guard.h"
+
+#include <fmt/format.h>
+
+#include "policy/json_walk.h"
+
+namespace sb::policy {
+
+Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, std::string_view json,
+                                   JsonProfile profile) {
+  if (json.size() > kMaxJsonBytes)
+    return fail(Errc::too_large, fmt::format("a JSON document has at most {} bytes", kMaxJsonBytes));
+  JsonGuardResult result;
+  GuardScratch scratch;
+  JsonWalk walk(policy, context, profile, 0, scratch, result);
+  const auto walked = walk.run(json);
+  json_slot(0).shrink();
+  if (!walked) return std::unexpected(walked.error());
+  result.changed = !walk.edits().empty();
+  if (result.changed) result.json = walk.edits().apply(json);
+  return result;
+}
+
+Result<std::string> restore_json(TokenVault& vault, std::string_view json) {
+  if (vault.empty()) return std::string(json);
+  GuardContext context{Direction::outbound, {}, {}, vault};
+  SB_TRY(auto result, guard_json(Policy::restore_only(), context, json, JsonProfile::chat_response));
+  return result.changed ? std::move(result.json) : std::string(json);
+}
+
+std::string last_user_text(std::string_view request_json) {
+  TokenVault none;
+  GuardContext context{Direction::outbound, {}, {}, none};
+  auto result = guard_json(Policy::restore_only(), context, request_json, JsonProfile::chat_request);
+  return result ? std::move(result->last_user_text) : std::string();
+}
+
+}  // namespace sb::policy

@@ -1,0 +1,106 @@
+#include "policy/json_guard.h"
+
+#include <gtest/gtest.h>
+
+#include "policy/test_policies.h"
+
+namespace sb::policy {
+namespace {
+
+class JsonGuard : public testing::Test {
+ protected:
+  JsonGuardResult guard(std::string_view json, JsonProfile profile, Direction direction = Direction::inbound) {
+    auto context = test::context_for(vault_, direction);
+    auto result = guard_json(*policy_, context, json, profile);
+    EXPECT_TRUE(result) << (result ? "" : result.error().detail);
+    return result ? std::move(*result) : JsonGuardResult{};
+  }
+
+  std::shared_ptr<const Policy> policy_ = test::load(test::kTokeniseAll);
+  TokenVault vault_;
+};
+
+TEST_F(JsonGuard, OnlyTheLeavesThatHoldSomethingChange) {
+  const auto result = guard(R"( {"model" : "bob@example.org", "x":[1, 2.50,"\u00e9 \/"],
+  "messages":[{"role":"user","content":"I am \"Ann\" ann@x.org\n"} ] , "unknown":null})",
+                            JsonProfile::chat_request);
+  EXPECT_EQ(result.verdict, Verdict::changed);
+  EXPECT_EQ(result.json, R"( {"model" : "bob@example.org", "x":[1, 2.50,"\u00e9 \/"],
+  "messages":[{"role":"user","content":"I am \"Ann\" [EMAIL_1]\n"} ] , "unknown":null})");
+  EXPECT_EQ(result.last_user_text, "I am \"Ann\" [EMAIL_1]\n");
+}
+
+TEST_F(JsonGuard, ACleanDocumentIsNotCopied) {
+  const auto result = guard(R"({"messages":[{"role":"user","content":"hello"}]})", JsonProfile::chat_request);
+  EXPECT_FALSE(result.changed);
+  EXPECT_TRUE(result.json.empty());
+  EXPECT_EQ(result.verdict, Verdict::allow);
+}
+
+TEST_F(JsonGuard, ToolArgumentsAreJsonInAString) {
+  const auto result = guard(
+      R"({"choices":[{"message":{"tool_calls":[{"id":"a@b.org","function":{"name":"mail",)"
+      R"("arguments":"{\"to\":\"ann@x.org\",\"card\":4012888888881881,\"q\":\"{\\\"m\\\":\\\"bo@x.org\\\"}\"}"}}]}}]})",
+      JsonProfile::chat_response);
+  EXPECT_EQ(
+      result.json,
+      R"({"choices":[{"message":{"tool_calls":[{"id":"a@b.org","function":{"name":"mail",)"
+      R"("arguments":"{\"to\":\"[EMAIL_1]\",\"card\":\"[CREDIT_CARD_1]\",\"q\":\"{\\\"m\\\":\\\"[EMAIL_2]\\\"}\"}"}}]}}]})");
+}
+
+TEST_F(JsonGuard, BrokenArgumentsAreLookedAtAsText) {
+  const auto result = guard(R"({"m":[{"arguments":"{\"to\": ann@x.org"}]})", JsonProfile::chat_response);
+  EXPECT_EQ(result.json, R"({"m":[{"arguments":"{\"to\": [EMAIL_1]"}]})");
+  EXPECT_EQ(result.findings.size(), 1U);
+}
+
+TEST_F(JsonGuard, KeysGiveContextAndPayloadsAreSkipped) {
+  const std::string image(400, 'A');
+  const auto result =
+      guard(R"({"phone":"2722352416","order":"2722352416","u":{"url":"data:image/png;base64,)" + image + R"("}})",
+            JsonProfile::any);
+  EXPECT_EQ(result.json,
+            R"({"phone":"[PHONE_1]","order":"2722352416","u":{"url":"data:image/png;base64,)" + image + R"("}})");
+  const auto hidden = guard(R"({"url":"data:text/plain;base64,)" + image + R"( ann@x.org"})", JsonProfile::any);
+  EXPECT_TRUE(hidden.changed) << "what is not base64 is text";
+}
+
+TEST_F(JsonGuard, ReadsTheFeaturesOfARequest) {
+  const auto result = guard(R"({"messages":[{"role":"system","content":"be kind"},{"content":"first","role":"user"},
+    {"role":"assistant","content":null},{"role":"user","content":[{"type":"text","text":"what is"},
+    {"type":"image_url","image_url":{"url":"https://x.example/a.png"}},{"type":"text","text":"this"}]}],
+    "tools":[{"type":"function","function":{"name":"f"}}],"response_format":{"type":"json_schema","json_schema":{}}})",
+                            JsonProfile::chat_request);
+  EXPECT_EQ(result.last_user_text, "what is\nthis");
+  EXPECT_EQ(result.features.message_count, 4U);
+  EXPECT_EQ(result.features.text_bytes, 7U + 5U + 7U + 4U);
+  EXPECT_TRUE(result.features.has_tools);
+  EXPECT_TRUE(result.features.has_images);
+  EXPECT_TRUE(result.features.wants_json);
+  EXPECT_TRUE(result.features.has_json_schema);
+  EXPECT_EQ(last_user_text(R"({"messages":[{"role":"user","content":"ann@x.org"}],"tools":[]})"), "ann@x.org");
+  EXPECT_EQ(last_user_text("[]"), "");
+}
+
+TEST_F(JsonGuard, RestoresTextAndArguments) {
+  ASSERT_TRUE(vault_.token_for("NAME", "Ann \"A\" B\\"));
+  EXPECT_EQ(restore_json(vault_, R"({"c":"Hi [NAME_1]","arguments":"{\"n\":\"[NAME_1]\"}"})").value(),
+            R"({"c":"Hi Ann \"A\" B\\","arguments":"{\"n\":\"Ann \\\"A\\\" B\\\\\"}"})");
+}
+
+TEST_F(JsonGuard, RefusesWhatIsNotJson) {
+  auto context = test::context_for(vault_);
+  const std::string deep = std::string(100, '[') + std::string(100, ']');
+  for (const std::string& text : {std::string("{"), std::string("{\"a\":bob@x.org}"), std::string("{} x"),
+                                  std::string(), std::string("{\"a\":\"\xff\"}"), std::string("{\"a\":01}"), deep,
+                                  std::string("{\"a\" \"b\"}"), std::string("\"x\""), std::string("{\"a\":nul}")}) {
+    const auto result = guard_json(*policy_, context, text, JsonProfile::any);
+    ASSERT_FALSE(result) << text;
+    EXPECT_EQ(result.error().code, Errc::invalid_argument) << text;
+  }
+  const auto large = guard_json(*policy_, context, std::string(kMaxJsonBytes + 1, ' '), JsonProfile::any);
+  EXPECT_EQ(large.error().code, Errc::too_large);
+}
+
+}  // namespace
+}  // namespace sb::policy

@@ -1,0 +1,269 @@
+#include "policy/json_walk.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "policy/detect/bytes_class.h"
+
+namespace sb::policy {
+namespace {
+
+namespace od = simdjson::ondemand;
+
+constexpr std::size_t kKeptSlotBytes = 1 << 20;
+
+std::unexpected<Error> invalid(simdjson::error_code code) {
+  return fail(Errc::invalid_argument, fmt::format("invalid JSON: {}", simdjson::error_message(code)));
+}
+
+// Members of chat documents that name things and are never a person's words.
+bool is_identifier_key(std::string_view key) {
+  static constexpr std::string_view kKeys[] = {"model",        "role",         "type",          "id",
+                                               "object",       "tool_call_id", "finish_reason", "system_fingerprint",
+                                               "service_tier", "detail",       "format",        "call_id"};
+  return std::ranges::find(kKeys, key) != std::end(kKeys);
+}
+
+bool is_base64(std::string_view text) {
+  return std::ranges::all_of(text, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return is_alnum(byte) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_';
+  });
+}
+
+// Images and sound: nothing to read in them. Only what truly is base64 is passed over.
+bool is_payload(std::string_view key, std::string_view text) {
+  static constexpr std::string_view kKeys[] = {"url",       "image_url",        "data", "file_data", "b64_json",
+                                               "embedding", "encrypted_content"};
+  if (text.size() < kWindowBytes || std::ranges::find(kKeys, key) == std::end(kKeys)) return false;
+  if (text.starts_with("data:")) {
+    const auto comma = text.substr(0, 128).find(";base64,");
+    return comma != std::string_view::npos && is_base64(text.substr(comma + 8));
+  }
+  return key != "url" && is_base64(text);
+}
+
+bool is_media_type(std::string_view type) {
+  return type == "image_url" || type == "input_image" || type == "input_audio" || type == "file" ||
+         type == "input_file";
+}
+
+bool looks_like_json(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (text[first] == '{' || text[first] == '[');
+}
+
+}  // namespace
+
+simdjson::simdjson_result<od::document> JsonSlot::iterate(std::string_view json) {
+  input.resize(json.size() + simdjson::SIMDJSON_PADDING);
+  std::ranges::copy(json, input.begin());
+  std::fill(input.begin() + static_cast<std::ptrdiff_t>(json.size()), input.end(), '\0');
+  return parser.iterate(input.data(), json.size(), input.size());
+}
+
+void JsonSlot::shrink() {
+  if (input.size() <= kKeptSlotBytes) return;
+  std::string().swap(input);
+  parser = od::parser();
+}
+
+JsonSlot& json_slot(int level) {
+  thread_local std::array<std::unique_ptr<JsonSlot>, kMaxJsonLevels> slots;
+  auto& slot = slots.at(static_cast<std::size_t>(level));
+  if (!slot) slot = std::make_unique<JsonSlot>();
+  return *slot;
+}
+
+Result<> JsonWalk::run(std::string_view json) {
+  auto& slot = json_slot(level_);
+  auto iterated = slot.iterate(json);
+  od::document document;
+  if (const auto error = std::move(iterated).get(document)) return invalid(error);
+  base_ = slot.input.data();
+  od::value root;
+  if (const auto error = document.get_value().get(root); error == simdjson::SCALAR_DOCUMENT_AS_VALUE) {
+    return fail(Errc::invalid_argument, "a JSON document here is an object or an array");
+  } else if (error) {
+    return invalid(error);
+  }
+  SB_CHECK(value(root, {}, profile_ == JsonProfile::chat_request ? Place::top : Place::other, 1));
+  // The parser stands behind the root value; there is a location only where something follows.
+  if (const char* more = nullptr; !document.current_location().get(more))
+    return fail(Errc::invalid_argument, "invalid JSON: more text behind the document");
+  return {};
+}
+
+Result<> JsonWalk::value(od::value v, std::string_view key, Place place, int depth) {
+  od::json_type type;
+  if (const auto error = v.type().get(type)) return invalid(error);
+  switch (type) {
+    case od::json_type::object: {
+      if (depth > kMaxJsonDepth)
+        return fail(Errc::invalid_argument, fmt::format("JSON nested deeper than {}", kMaxJsonDepth));
+      od::object inner;
+      if (const auto error = v.get_object().get(inner)) return invalid(error);
+      return object(inner, place, depth);
+    }
+    case od::json_type::array: {
+      if (depth > kMaxJsonDepth)
+        return fail(Errc::invalid_argument, fmt::format("JSON nested deeper than {}", kMaxJsonDepth));
+      od::array inner;
+      if (const auto error = v.get_array().get(inner)) return invalid(error);
+      return array(inner, key, place, depth);
+    }
+    case od::json_type::string:
+      return string_leaf(v, key, place);
+    case od::json_type::number:
+      return number_leaf(v, key);
+    case od::json_type::boolean: {
+      bool unused;
+      if (const auto error = v.get_bool().get(unused)) return invalid(error);
+      return {};
+    }
+    case od::json_type::null: {
+      bool null = false;
+      if (const auto error = v.is_null().get(null)) return invalid(error);
+      if (!null) return invalid(simdjson::N_ATOM_ERROR);
+      return {};
+    }
+  }
+  return invalid(simdjson::TAPE_ERROR);
+}
+
+Result<> JsonWalk::object(od::object o, Place place, int depth) {
+  for (auto result : o) {
+    od::field field;
+    if (const auto error = std::move(result).get(field)) return invalid(error);
+    std::string_view key;
+    if (const auto error = field.unescaped_key().get(key)) return invalid(error);
+    SB_CHECK(member(field.value(), key, place, depth));
+  }
+  if (place == Place::message) end_message();
+  return {};
+}
+
+Result<> JsonWalk::array(od::array a, std::string_view key, Place place, int depth) {
+  const Place inner = place == Place::messages ? Place::message : place == Place::content ? Place::part : Place::other;
+  for (auto result : a) {
+    od::value item;
+    if (const auto error = std::move(result).get(item)) return invalid(error);
+    if (inner == Place::message) {
+      ++result_.features.message_count;
+      message_text_.clear();
+      message_is_user_ = false;
+    }
+    if (place == Place::parameters) result_.features.has_tools = true;
+    SB_CHECK(value(item, key, inner, depth + 1));
+  }
+  return {};
+}
+
+Result<> JsonWalk::member(od::value v, std::string_view key, Place place, int depth) {
+  Place inner = Place::other;
+  if (place == Place::top) {
+    if (key == "messages")
+      inner = Place::messages;
+    else if (key == "tools" || key == "functions")
+      inner = Place::parameters;
+    else if (key == "response_format")
+      inner = Place::response_format;
+  } else if (place == Place::message && key == "content") {
+    inner = Place::content;
+  }
+  od::json_type type;
+  if (const auto error = v.type().get(type)) return invalid(error);
+  // A string stands where its member stands: the message's content, the part's text.
+  const bool scalar = type != od::json_type::object && type != od::json_type::array;
+  return value(v, key, scalar ? place : inner, depth + 1);
+}
+
+Result<> JsonWalk::string_leaf(od::value v, std::string_view key, Place place) {
+  const std::string_view token = v.raw_json_token();
+  std::string_view text;
+  if (const auto error = v.get_string().get(text)) return invalid(error);
+  const std::size_t offset = static_cast<std::size_t>(token.data() - base_) + 1;
+  const std::size_t size = token.rfind('"') - 1;
+  if (profile_ != JsonProfile::any && is_identifier_key(key)) {
+    note_string(text, key, place);
+    return {};
+  }
+  if (is_payload(key, text)) return {};
+  const bool arguments = key == "arguments" && profile_ != JsonProfile::any;
+  if ((arguments || profile_ == JsonProfile::any) && level_ + 1 < kMaxJsonLevels && looks_like_json(text)) {
+    return nested_json(text, offset, size, key);
+  }
+  SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, key, scratch_, result_.findings));
+  result_.verdict = std::max(result_.verdict, verdict);
+  note_string(verdict == Verdict::allow ? text : std::string_view(scratch_.text), key, place);
+  if (verdict == Verdict::allow) return {};
+  std::string escaped;
+  append_json_escaped(escaped, scratch_.text);
+  edits_.replace(offset, size, std::move(escaped));
+  return {};
+}
+
+Result<> JsonWalk::nested_json(std::string_view text, std::size_t offset, std::size_t size, std::string_view key) {
+  const std::size_t known = result_.findings.size();
+  JsonWalk inner(policy_, context_, JsonProfile::any, level_ + 1, scratch_, result_);
+  std::string changed;
+  if (const auto walked = inner.run(text)) {
+    if (inner.edits().empty()) return {};
+    changed = inner.edits().apply(text);
+  } else if (walked.error().code != Errc::invalid_argument) {
+    return walked;
+  } else {
+    // Looked like JSON and is not: text then. What half a walk found is found again.
+    result_.findings.resize(known);
+    SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, key, scratch_, result_.findings));
+    result_.verdict = std::max(result_.verdict, verdict);
+    if (verdict == Verdict::allow) return {};
+    changed = scratch_.text;
+  }
+  std::string escaped;
+  append_json_escaped(escaped, changed);
+  edits_.replace(offset, size, std::move(escaped));
+  return {};
+}
+
+// A card number need not be quoted. What replaces it is a string.
+Result<> JsonWalk::number_leaf(od::value v, std::string_view key) {
+  std::string_view token = v.raw_json_token();
+  while (!token.empty() && is_a(static_cast<unsigned char>(token.back()), kBlank)) token.remove_suffix(1);
+  const bool whole = std::ranges::all_of(token, [](char c) { return is_digit(static_cast<unsigned char>(c)); });
+  double number;
+  if (const auto error = v.get_double().get(number)) return invalid(error);
+  if (profile_ != JsonProfile::any || !whole || token.size() < 7) return {};
+  SB_TRY(const Verdict verdict, guard_into(policy_, context_, token, key, scratch_, result_.findings));
+  result_.verdict = std::max(result_.verdict, verdict);
+  if (verdict == Verdict::allow) return {};
+  std::string quoted;
+  append_json_string(quoted, scratch_.text);
+  edits_.replace(static_cast<std::size_t>(token.data() - base_), token.size(), std::move(quoted));
+  return {};
+}
+
+void JsonWalk::note_string(std::string_view text, std::string_view key, Place place) {
+  if (place == Place::other || profile_ != JsonProfile::chat_request) return;
+  if ((place == Place::message && key == "content") || (place == Place::part && key == "text")) {
+    if (!message_text_.empty()) message_text_ += '\n';
+    message_text_ += text;
+    result_.features.text_bytes += static_cast<std::uint32_t>(text.size());
+  } else if (place == Place::message && key == "role") {
+    message_is_user_ = text == "user";
+  } else if (place == Place::part && key == "type") {
+    result_.features.has_images = result_.features.has_images || is_media_type(text);
+  } else if (place == Place::response_format && key == "type") {
+    result_.features.has_json_schema = text == "json_schema";
+    result_.features.wants_json = text == "json_schema" || text == "json_object";
+  }
+}
+
+void JsonWalk::end_message() {
+  if (message_is_user_) std::swap(result_.last_user_text, message_text_);
+}
+
+}  // namespace sb::policy

@@ -1,0 +1,64 @@
+/// The walk behind guard_json.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "policy/json_guard.h"
+
+namespace sb::policy {
+
+/// A parser and its padded input, reused by all documents of one thread and nesting level.
+struct JsonSlot {
+  simdjson::ondemand::parser parser;
+  std::string input;
+
+  /// Copies `json` behind which simdjson may read.
+  simdjson::simdjson_result<simdjson::ondemand::document> iterate(std::string_view json);
+  /// Gives memory back after a large document.
+  void shrink();
+};
+
+/// The slot of this thread for documents nested `level` deep in strings. REQUIRES: level < kMaxJsonLevels.
+inline constexpr int kMaxJsonLevels = 4;
+JsonSlot& json_slot(int level);
+
+/// One document's walk.
+class JsonWalk {
+ public:
+  JsonWalk(const Policy& policy, GuardContext& context, JsonProfile profile, int level, GuardScratch& scratch,
+           JsonGuardResult& result)
+      : policy_(policy), context_(context), profile_(profile), level_(level), scratch_(scratch), result_(result) {}
+
+  /// Walks `json`; edits are then in `edits()`. Errors: as guard_json.
+  Result<> run(std::string_view json);
+  const TextEdits& edits() const { return edits_; }
+
+ private:
+  /// Where in a chat document a value stands.
+  enum class Place : std::uint8_t { other, top, messages, message, content, part, response_format, parameters };
+
+  Result<> value(simdjson::ondemand::value value, std::string_view key, Place place, int depth);
+  Result<> object(simdjson::ondemand::object object, Place place, int depth);
+  Result<> array(simdjson::ondemand::array array, std::string_view key, Place place, int depth);
+  Result<> member(simdjson::ondemand::value value, std::string_view key, Place place, int depth);
+  Result<> string_leaf(simdjson::ondemand::value value, std::string_view key, Place place);
+  Result<> number_leaf(simdjson::ondemand::value value, std::string_view key);
+  Result<> nested_json(std::string_view text, std::size_t offset, std::size_t size, std::string_view key);
+  void note_string(std::string_view text, std::string_view key, Place place);
+  void end_message();
+
+  const Policy& policy_;
+  GuardContext& context_;
+  JsonProfile profile_;
+  int level_;
+  GuardScratch& scratch_;
+  JsonGuardResult& result_;
+  TextEdits edits_;
+  const char* base_ = nullptr;
+  std::string message_text_;  // of the message being walked, guarded
+  bool message_is_user_ = false;
+};
+
+}  // namespace sb::policy

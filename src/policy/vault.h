@@ -1,0 +1,63 @@
+/// A run's map between the values we took out of its texts and the placeholders we put in their place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/errors.h"
+#include "base/json.h"
+
+namespace sb::policy {
+
+/// Placeholders look like `[EMAIL_1]`: plain ASCII words in brackets need no escape in JSON, HTML or Markdown, models
+/// repeat them verbatim, and the type in them lets a model write a sensible sentence around them. The same value of the
+/// same type has the same placeholder throughout the run.
+///
+/// A value type, in memory only; not thread-safe (a run belongs to one shard). It holds personal data: the store
+/// encrypts `to_json()` under the run's data key. At most kMaxEntries values of at most kMaxValueBytes.
+class TokenVault {
+ public:
+  static constexpr std::size_t kMaxEntries = 10'000;
+  static constexpr std::size_t kMaxValueBytes = 512;
+
+  /// The placeholder of `value`, made on first sight. Errors: too_large (the vault is full or the value too long).
+  Result<std::string> token_for(std::string_view type, std::string_view value);
+
+  /// The value behind a placeholder as a model wrote it: any letter case, "\_" for "_". Null where it is not ours.
+  const std::string* value_of(std::string_view token) const;
+
+  /// Makes sure that no value gets this placeholder: it stood in the text before.
+  void reserve(std::string_view token);
+
+  std::size_t size() const { return entries_.size(); }
+  bool empty() const { return entries_.empty(); }
+
+  /// {"entries":[{"type","number","value"}], "counters":{type: last number}}.
+  json::value to_json() const;
+  /// Errors: corrupt (not what `to_json` writes).
+  static Result<TokenVault> from_json(const json::value& document);
+
+ private:
+  struct Entry {
+    std::string type;
+    std::uint32_t number;
+    std::string value;
+  };
+  void insert(Entry entry);
+
+  std::vector<Entry> entries_;
+  std::unordered_map<std::string, std::size_t> by_value_;  // type, NUL, value -> index
+  std::unordered_map<std::string, std::size_t> by_token_;  // "[EMAIL_1]" -> index
+  std::unordered_map<std::string, std::uint32_t> counters_;
+};
+
+/// Type names and placeholders share one alphabet: capital letters, digits and '_', at most this long.
+inline constexpr std::size_t kMaxTypeBytes = 32;
+
+/// "[email\_1]" -> "[EMAIL_1]".
+std::string normal_token(std::string_view token);
+
+}  // namespace sb::policy

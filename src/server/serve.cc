@@ -1,0 +1,150 @@
+#include "server/serve.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/log.h"
+#include "server/metrics.h"
+#include "server/services.h"
+#include "server/shard.h"
+
+namespace sb::server {
+namespace {
+
+constexpr std::size_t kRecoverPage = 256;
+
+int refuse(const Error& error) {
+  fmt::print(stderr, "signalbox: {}\n", error.detail);
+  return 1;
+}
+
+/// Signals are taken by one thread that waits for them: no handler ever runs in the middle of anything.
+sigset_t block_signals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+Result<> check_keys(Services& services) {
+  const auto listen = parse_host_port(services.config.server.listen);
+  if (!listen) return fail(Errc::invalid_argument, fmt::format("server.listen: \"{}\" is not HOST:PORT", services.config.server.listen), "server.listen");
+  const bool have_keys = services.keys->usable_count() > 0;
+  const bool loopback = is_loopback(listen->host);
+  const auto required = services.config.keys.required;
+  services.keys_required = required == KeysRequired::always || (required == KeysRequired::automatic && have_keys);
+  if (services.keys_required && !have_keys) {
+    return fail(Errc::unauthenticated, fmt::format("keys.required is `always`, but there is no key; make one: signalbox init --data {}", services.config.data.dir));
+  }
+  if (!services.keys_required && !loopback && required != KeysRequired::never) {
+    return fail(Errc::permission_denied, fmt::format("{} can be reached from other machines and there are no keys; make one (signalbox init --data {}) or listen on 127.0.0.1",
+                                                     services.config.server.listen, services.config.data.dir));
+  }
+  return {};
+}
+
+Result<std::vector<std::unique_ptr<Shard>>> make_shards(Services& services, std::atomic<bool>& ready) {
+  std::vector<std::unique_ptr<Shard>> shards;
+  const auto cores = std::max(1U, std::thread::hardware_concurrency());
+  const auto count = services.config.server.shards != 0 ? services.config.server.shards : cores;
+  std::uint16_t port = parse_host_port(services.config.server.listen)->port;
+  for (std::size_t i = 0; i < count; ++i) {
+    SB_TRY(auto shard, Shard::create(services, port, ready));
+    port = shard->port();  // with port 0 the first one's choice is everybody's
+    shards.push_back(std::move(shard));
+  }
+  return shards;
+}
+
+/// Runs that were open when the last server stopped, spread over the shards, page by page: the server answers meanwhile.
+Task<void> recover(Services& services, std::vector<std::unique_ptr<Shard>>& shards) {
+  std::optional<RunId> after;
+  std::size_t total = 0;
+  while (true) {
+    auto page = co_await services.store->open_runs(after, kRecoverPage);
+    if (!page) {
+      log_error("recovery.failed", {{"code", to_string(page.error().code)}, {"detail", page.error().detail}});
+      co_return;
+    }
+    if (page->empty()) break;
+    after = page->back().id;
+    total += page->size();
+    const bool last = page->size() < kRecoverPage;
+    std::vector<std::vector<store::RunRow>> shares(shards.size());
+    for (std::size_t i = 0; i < page->size(); ++i) shares[i % shares.size()].push_back(std::move((*page)[i]));
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+      if (!shares[i].empty()) shards[i]->recover(std::move(shares[i]));
+    }
+    if (last) break;
+  }
+  if (total > 0) log_info("recovery.started", {{"runs", total}});
+}
+
+void write_listen_file(const Services& services, std::uint16_t port) {
+  const auto host = parse_host_port(services.config.server.listen)->host;
+  const auto path = std::filesystem::path(services.config.data.dir) / "listen";
+  const auto scratch = path.string() + ".new";
+  std::ofstream(scratch) << host << ':' << port << '\n';
+  std::error_code ignored;
+  std::filesystem::rename(scratch, path, ignored);  // whole or not at all, for those who wait for it
+}
+
+}  // namespace
+
+int serve(ServeOptions options) {
+  const auto started = std::chrono::steady_clock::now();
+  const sigset_t signals = block_signals();
+  set_log_level(options.config.log.level);
+  auto services = open_services(std::move(options.config));
+  if (!services) return refuse(services.error());
+  if (auto loaded = load_content(**services); !loaded) return refuse(loaded.error());
+  if (auto checked = check_keys(**services); !checked) return refuse(checked.error());
+  std::atomic<bool> ready{false};
+  auto shards = make_shards(**services, ready);
+  if (!shards) return refuse(shards.error());
+  register_metrics(**services, *shards);
+  for (auto& shard : *shards) shard->start();
+  asio::io_context main;
+  asio::co_spawn(main, recover(**services, *shards), asio::detached);
+  main.run();
+  ready = true;
+  write_listen_file(**services, shards->front()->port());
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
+  log_info("server.ready", {{"listen", fmt::format("{}:{}", parse_host_port((*services)->config.server.listen)->host, shards->front()->port())},
+                            {"shards", shards->size()}, {"data", (*services)->config.data.dir}, {"keys", (*services)->keys_required},
+                            {"start_ms", took}, {"version", SB_VERSION}});
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log_info("server.draining", {{"signal", signal}});
+  ready = false;
+  for (auto& shard : *shards) shard->drain(std::chrono::milliseconds((*services)->config.server.drain_timeout_ms));
+  for (auto& shard : *shards) shard->join();
+  shards->clear();
+  (*services)->store.reset();  // writes what is queued
+  log_info("server.stopped");
+  return 0;
+}
+
+Result<InitReport> init(const Config& config) {
+  SB_TRY(auto services, open_services(config));
+  InitReport report{{}, services->config.data.dir};
+  if (services->keys->usable_count() > 0) return report;
+  SB_TRY(auto key, make_key("first admin", "default", Role::admin, {}, services->keys->pepper(), system_clock(), system_entropy()));
+  auto records = services->keys->records();
+  records.push_back(key.record);
+  SB_CHECK(store_keys(*services, std::move(records), key.record, "key.create"));
+  report.key = std::string(key.text.reveal());
+  return report;
+}
+
+}  // namespace sb::server

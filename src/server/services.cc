@@ -1,0 +1,153 @@
+#include "server/services.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_future.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "base/bytes.h"
+
+namespace sb::server {
+namespace {
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Errc::not_found, fmt::format("cannot read {}", path));
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+/// Waits for one store operation before any shard runs.
+template <class T>
+Result<T> wait_for(Task<Result<T>> task, asio::io_context& io) {
+  std::optional<Result<T>> result;
+  asio::co_spawn(io, std::move(task), [&](std::exception_ptr, Result<T> value) { result = std::move(value); });
+  io.restart();
+  io.run();
+  return result ? *std::move(result) : Result<T>(fail(Errc::internal, "the store gave no answer"));
+}
+
+Result<model::CatalogConfig> catalog_config(const Config& config) {
+  model::CatalogConfig out;
+  for (const auto& [name, provider] : config.providers) {
+    model::ProviderConfig p;
+    p.name = name;
+    p.type = provider.type == ProviderType::anthropic ? model::ProviderType::anthropic : model::ProviderType::openai;
+    p.base_url = provider.base_url;
+    if (provider.api_key) {
+      auto secret = provider.api_key->resolve();
+      if (!secret) return fail(secret.error().code, fmt::format("providers.{}.api_key: {}", name, secret.error().detail), fmt::format("providers.{}.api_key", name));
+      p.api_key = std::string(secret->reveal());
+    }
+    if (!provider.organization.empty()) p.headers.add("openai-organization", provider.organization);
+    for (const auto& [header, value] : provider.headers) p.headers.add(header, value);
+    for (const auto& [model_name, model] : provider.models) {
+      p.models.push_back({model_name, model.upstream, {model.price.input, model.price.cached_input.value_or(model.price.input), model.price.output}, model.context_tokens});
+    }
+    using std::chrono::milliseconds;
+    p.timeouts = {milliseconds(provider.timeouts.connect_ms), milliseconds(provider.timeouts.first_byte_ms), milliseconds(provider.timeouts.idle_ms), milliseconds(provider.timeouts.total_ms)};
+    p.retries.attempts_max = static_cast<int>(provider.retries.max) + 1;
+    p.retries.backoff_base = milliseconds(provider.retries.base_ms);
+    p.retries.backoff_cap = milliseconds(provider.retries.cap_ms);
+    p.breaker.failures_min = static_cast<int>(provider.breaker.failures);
+    p.breaker.open_for = milliseconds(provider.breaker.open_ms);
+    out.providers.push_back(std::move(p));
+  }
+  for (const auto& [name, tier] : config.tiers) {
+    model::TierConfig t{name, {}};
+    for (const auto& d : tier.deployments) t.deployments.push_back({d.provider, d.model, static_cast<int>(d.weight), static_cast<int>(d.priority)});
+    out.tiers.push_back(std::move(t));
+  }
+  out.aliases = config.models.aliases;
+  out.call_deadline = std::chrono::milliseconds(config.server.request_timeout_ms);
+  return out;
+}
+
+Result<> load_flows(Services& services) {
+  const auto add = [&](std::string_view text, std::string_view origin) -> Result<> {
+    SB_TRY(auto flow, flow::load_flow(text, origin, flow::builtin_functions()));
+    SB_CHECK(services.flows.add(std::move(flow)));
+    return {};
+  };
+  const auto& config = services.config.flows;
+  if (!config.dir.empty()) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(config.dir, error)) {
+      const auto extension = entry.path().extension();
+      if (extension != ".yaml" && extension != ".yml" && extension != ".json") continue;
+      SB_TRY(const auto text, read_file(entry.path().string()));
+      SB_CHECK(add(text, entry.path().string()));
+    }
+    if (error) return fail(Errc::not_found, fmt::format("flows.dir: cannot read {}: {}", config.dir, error.message()), "flows.dir");
+  }
+  if (!services.flows.find("signalbox", "chat")) SB_CHECK(add(default_chat_flow(), "chat.yaml"));
+  if (!services.flows.find("signalbox", "embeddings")) SB_CHECK(add(default_embeddings_flow(), "embeddings.yaml"));
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Services>> open_services(Config config) {
+  auto services = std::make_unique<Services>();
+  services->config = std::move(config);
+  const auto& settings = services->config;
+  SB_TRY(services->data, store::DataDir::open(settings.data.dir, system_entropy()));
+  SB_TRY(services->log, audit::AuditLog::create(services->data));
+  store::SqliteOptions options;
+  options.path = services->data.database_path();
+  options.commit_batch_max = settings.data.commit_batch_max;
+  options.min_free_disk_bytes = settings.data.min_free_disk_mb << 20;
+  SB_TRY(services->store, store::open_sqlite_store(std::move(options), *services->log));
+  SB_TRY(const std::string vault_key, services->data.vault_key());
+  services->sealer = std::make_unique<flow::Sealer>(vault_key, system_entropy());
+  const Digest tenant_secret = hmac_sha256(vault_key, "tenant keys");
+  services->tenant_secret = std::string(reinterpret_cast<const char*>(tenant_secret.data()), tenant_secret.size());
+  SB_TRY(auto pepper, Pepper::load_or_create(services->data.pepper_path(), system_entropy()));
+  services->keys = std::make_unique<KeyRing>(std::move(pepper));
+  asio::io_context io;
+  SB_TRY(const auto document, wait_for(services->store->load_document("keys"), io));
+  if (document) {
+    SB_TRY(const auto parsed, parse_json(*document));
+    SB_TRY(auto records, keys_from_json(parsed));
+    SB_CHECK(services->keys->replace(std::move(records)));
+  }
+  services->access_log = std::make_unique<AccessLog>(system_clock(), static_cast<std::uint32_t>(settings.telemetry.access_log_per_second));
+  services->counters = std::make_unique<api::ApiMetrics>(process_metrics());
+  return services;
+}
+
+Result<> load_content(Services& services) {
+  const Config& config = services.config;
+  SB_TRY(auto catalog_settings, catalog_config(config));
+  SB_TRY(auto catalog, model::Catalog::create(std::move(catalog_settings)));
+  services.catalog = std::make_unique<model::Catalog>(std::move(catalog));
+  std::string policy_text(default_policy());
+  if (!config.policy.file.empty()) {
+    SB_TRY(policy_text, read_file(config.policy.file));
+  }
+  SB_TRY(services.policy, policy::Policy::load(policy_text, config.policy.file.empty() ? "default policy" : config.policy.file));
+  if (!config.triage.file.empty()) {
+    SB_TRY(services.router, triage::Router::load(config.triage.file));
+  }
+  if (!config.scripts.dir.empty()) {
+    SB_TRY(services.scripts, script::ScriptRegistry::load(config.scripts.dir));
+  }
+  return load_flows(services);
+}
+
+Result<> store_keys(Services& services, std::vector<KeyRecord> records, const KeyRecord& changed, std::string kind) {
+  store::Commit commit;
+  commit.documents.emplace_back("keys", to_text(keys_to_json(records)));
+  store::LeafDraft leaf;
+  leaf.kind = std::move(kind);
+  leaf.tenant = changed.tenant;
+  leaf.summary = fmt::format(R"({{"key":"{}","role":"{}"}})", changed.id.to_string(), to_string(changed.role));
+  leaf.time_us = system_clock().now_us();
+  commit.leaves.push_back(std::move(leaf));
+  asio::io_context io;
+  SB_CHECK(wait_for(services.store->commit(std::move(commit)), io));
+  return services.keys->replace(std::move(records));
+}
+
+}  // namespace sb::server

@@ -1,0 +1,58 @@
+/// What all shards share: store, log, keys, policy, triage, catalog, flows. Built once, in this order, torn down in reverse.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "api/api.h"
+#include "api/auth.h"
+#include "audit/log.h"
+#include "config/config.h"
+#include "flow/engine.h"
+#include "flow/in_flight.h"
+#include "flow/sealer.h"
+#include "keys/key_ring.h"
+#include "model/catalog.h"
+#include "policy/policy.h"
+#include "script/registry.h"
+#include "store/data_dir.h"
+#include "store/sqlite/sqlite_store.h"
+#include "telemetry/access_log.h"
+#include "telemetry/metrics.h"
+#include "triage/router.h"
+
+namespace sb::server {
+
+struct Services {
+  Config config;
+  store::DataDir data;
+  std::unique_ptr<audit::AuditLog> log;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<KeyRing> keys;
+  std::unique_ptr<flow::Sealer> sealer;
+  std::unique_ptr<model::Catalog> catalog;
+  std::unique_ptr<script::ScriptRegistry> scripts;  ///< null: none configured
+  std::shared_ptr<const policy::Policy> policy;
+  std::shared_ptr<const triage::Router> router;     ///< null: none configured
+  flow::FlowRegistry flows;
+  flow::InFlight in_flight;
+  api::Limiters limiters;
+  std::unique_ptr<AccessLog> access_log;
+  std::unique_ptr<api::ApiMetrics> counters;
+  std::string tenant_secret;
+  bool keys_required = true;
+};
+
+/// Opens data directory, log and store, and loads the keys. Errors: with what to do about them.
+Result<std::unique_ptr<Services>> open_services(Config config);
+/// Reads policy, triage, scripts, flows and model catalog: everything that can be wrong in a configuration.
+Result<> load_content(Services& services);
+/// Writes the key records, with a leaf that says so.
+Result<> store_keys(Services& services, std::vector<KeyRecord> records, const KeyRecord& changed, std::string kind);
+
+/// The shipped documents, built into the binary.
+std::string_view default_chat_flow();
+std::string_view default_embeddings_flow();
+std::string_view default_policy();
+
+}  // namespace sb::server

@@ -1,0 +1,117 @@
+#include "server/shard.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+
+#include "api/sse_audience.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "model/gateway.h"
+#include "model/provider.h"
+
+namespace sb::server {
+
+// Members in order of construction; torn down the other way round.
+struct Shard::Parts {
+  explicit Parts(Services& s) : services(s), ticker(io) {}
+
+  Services& services;
+  asio::io_context io{1};
+  asio::executor_work_guard<Executor> work{io.get_executor()};
+  api::StreamTicker ticker;
+  std::unique_ptr<http::Client> client;
+  std::unique_ptr<model::Sleeper> sleeper;
+  std::unique_ptr<model::ModelGateway> gateway;
+  std::unique_ptr<script::ScriptRunner> scripts;
+  std::unique_ptr<flow::Engine> engine;
+  std::unique_ptr<api::Gatekeeper> gatekeeper;
+  std::unique_ptr<api::Api> api;
+  std::unique_ptr<http::Server> server;
+};
+
+Shard::~Shard() { join(); }
+
+Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t port, std::atomic<bool>& ready) {
+  std::unique_ptr<Shard> shard(new Shard());
+  shard->parts_ = std::make_unique<Parts>(services);
+  Parts& p = *shard->parts_;
+  const Config& config = services.config;
+
+  p.client = http::Client::create(p.io, {});
+  std::vector<std::unique_ptr<model::Provider>> providers;
+  for (const auto& provider : services.catalog->providers()) providers.push_back(model::make_provider(provider, *p.client, system_clock()));
+  p.sleeper = model::make_sleeper(p.io);
+  p.gateway = std::make_unique<model::ModelGateway>(*services.catalog, std::move(providers), system_clock(), *p.sleeper, system_entropy());
+  if (services.scripts) p.scripts = script::ScriptRunner::create(p.io, *services.scripts);
+
+  flow::EngineParts parts{*services.store, system_clock(), system_entropy(), *services.sealer, services.in_flight, services.flows, services.limiters.spend,
+                          *p.gateway, *services.catalog, p.scripts.get(), [&services] { return services.policy; }, [&services] { return services.router; },
+                          services.tenant_secret};
+  p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), flow::EngineOptions{});
+
+  api::GatekeeperOptions door;
+  door.keys_required = services.keys_required;
+  door.default_limits = {config.keys.limits.requests_per_minute, config.keys.limits.spend_micro_per_day, config.keys.limits.max_in_flight};
+  p.gatekeeper = std::make_unique<api::Gatekeeper>(*services.keys, services.limiters, system_clock(), door);
+  api::ApiParts surface{*p.engine, *services.store, services.in_flight, services.flows, *services.catalog, *p.gatekeeper, p.ticker, system_clock(),
+                        system_entropy(), process_metrics(), *services.counters, *services.access_log, *services.keys};
+  surface.durability = config.data.durability == Durability::sync ? store::Durability::sync : store::Durability::async;
+  surface.in_flight_max = config.server.limits.max_in_flight;
+  surface.ready = &ready;
+  surface.overhead_header = config.telemetry.overhead_header;
+  surface.auto_model = config.models.automatic.enabled;
+  surface.currency = config.currency;
+  p.api = std::make_unique<api::Api>(std::move(surface));
+
+  const auto listen = parse_host_port(config.server.listen);
+  const auto& limits = config.server.limits;
+  http::ServerOptions options;
+  options.host = listen ? listen->host : "127.0.0.1";
+  options.port = port;
+  options.reuse_port = true;
+  if (config.server.tls) {
+    options.tls_certificate_file = config.server.tls->certificate;
+    options.tls_key_file = config.server.tls->key;
+  }
+  options.header_bytes_max = limits.header_bytes;
+  options.body_bytes_max = limits.body_bytes;
+  options.connections_max = limits.max_connections;
+  options.header_timeout = std::chrono::milliseconds(limits.header_timeout_ms);
+  options.body_timeout = std::chrono::milliseconds(limits.body_timeout_ms);
+  options.idle_timeout = std::chrono::milliseconds(limits.idle_timeout_ms);
+  SB_TRY(p.server, http::Server::create(p.io, options, [api = p.api.get()](http::Exchange& exchange) { return api->handle(exchange); }));
+  return shard;
+}
+
+std::uint16_t Shard::port() const { return parts_->server->port(); }
+
+model::DeploymentStats Shard::deployment_stats(std::size_t deployment) const { return parts_->gateway->stats(deployment); }
+
+void Shard::start() {
+  parts_->server->start();
+  parts_->ticker.start();
+  thread_ = std::thread([this] { parts_->io.run(); });
+}
+
+void Shard::recover(std::vector<store::RunRow> rows) {
+  asio::co_spawn(parts_->io, parts_->engine->recover(std::move(rows)), asio::detached);
+}
+
+void Shard::drain(std::chrono::milliseconds deadline) {
+  asio::co_spawn(
+      parts_->io,
+      [](Parts& parts, std::chrono::milliseconds limit) -> Task<void> {
+        co_await parts.server->drain(limit);
+        parts.ticker.stop();
+        parts.work.reset();
+        parts.io.stop();
+      }(*parts_, deadline),
+      asio::detached);
+}
+
+void Shard::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace sb::server

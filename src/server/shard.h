@@ -1,0 +1,34 @@
+/// One thread with everything a request needs: listener, client, gateway, engine, handlers.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "server/services.h"
+
+namespace sb::server {
+
+class Shard {
+ public:
+  /// Errors: unavailable (the address is taken), invalid_argument (certificate).
+  static Result<std::unique_ptr<Shard>> create(Services& services, std::uint16_t port, std::atomic<bool>& ready);
+  ~Shard();
+
+  std::uint16_t port() const;
+  void start();
+  /// Takes over runs that a stopped server left open. Any thread.
+  void recover(std::vector<store::RunRow> rows);
+  /// Finishes what is in flight, until the deadline. Any thread; then `join`.
+  void drain(std::chrono::milliseconds deadline);
+  void join();
+  model::DeploymentStats deployment_stats(std::size_t deployment) const;
+
+ private:
+  Shard() = default;
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+  std::thread thread_;
+};
+
+}  // namespace sb::server

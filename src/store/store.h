@@ -1,0 +1,214 @@
+/// The memory of runs. A commit that returned success survives power loss (durability sync).
+///
+/// One transaction a step: outcome, new position, review, cost and audit leaf commit together or not at all.
+/// Thread-safe; each call resumes on the caller's executor. Implementations: sqlite/ (one writer thread, group commit;
+/// readers beside it). Payloads arrive here already policed: what must not be stored was replaced before.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/task.h"
+
+namespace sb::store {
+
+/// The DSL's phases (Open Workflow DSL 1.0.3, "Status phases"). Stored: append, never renumber.
+enum class RunStatus : std::uint8_t { pending = 0, running = 1, waiting = 2, suspended = 3, cancelled = 4, faulted = 5, completed = 6 };
+std::string_view to_string(RunStatus status);
+std::optional<RunStatus> run_status(std::string_view name);
+inline bool is_final(RunStatus status) { return status >= RunStatus::cancelled; }
+
+enum class Durability : std::uint8_t {
+  sync,   ///< commit() resumes when the group is on disk
+  async,  ///< commit() resumes when the transaction is queued; lost with at most the last ~50 ms on power loss or kill
+};
+
+/// One execution of a flow. `state` is the engine's own checkpoint: opaque here.
+struct RunRow {
+  RunId id;
+  std::string tenant;
+  std::string key;               ///< id of the API key that asked; empty: none
+  std::string flow;              ///< "namespace/name@version"
+  std::string flow_hash;
+  RunStatus status = RunStatus::pending;
+  LeaseEpoch epoch{};            ///< of the lease under which it was last written
+  std::string state;             ///< where it stands: enough to go on from
+  std::string input;
+  std::string output;
+  std::string error;             ///< RFC 9457 problem details; empty: none
+  std::string route;             ///< script | small | large | human; empty before triage
+  std::string model;             ///< the deployment that answered
+  std::string vault;             ///< sealed placeholder map; empty: none
+  std::string idempotency_key;   ///< unique within a tenant while the run is kept; empty: none
+  std::string request_hash;      ///< SHA-256 of the request that came with the idempotency key
+  MicroMoney cost = 0;
+  MicroMoney cost_all_large = 0; ///< what the large tier would have cost, by its price list
+  Micros created_us = 0;
+  Micros updated_us = 0;
+  Micros ended_us = 0;           ///< 0: not ended
+};
+
+/// One finished execution of one task. Append-only.
+struct StepRow {
+  StepIndex index{};
+  std::string name;              ///< the task's name in the flow
+  std::string ref;               ///< JSON pointer of the task in the flow document
+  std::string kind;              ///< call function or task type: "guard", "triage", "chat", "switch" ...
+  std::uint32_t attempt = 1;
+  Micros started_us = 0;
+  Micros ended_us = 0;
+  std::string output;            ///< JSON; empty where the step only decided
+  std::string decision;          ///< JSON {kind, chosen, alternatives, score, threshold, reasons, versions}; empty: none
+  std::string error;             ///< JSON; empty: succeeded
+  MicroMoney cost = 0;
+};
+
+/// What an audit leaf says; `seq` and encoding are added by the log. No content: metadata and commitments only.
+struct LeafDraft {
+  std::string kind;              ///< run.start, step, run.end, review.claim, review.verdict, key.create, config.change ...
+  std::string tenant;
+  std::optional<RunId> run;
+  std::optional<StepIndex> step;
+  std::uint32_t attempt = 0;
+  std::string actor;             ///< pseudonym of who caused it; empty: the server
+  std::string summary;           ///< JSON object: decision without its texts, versions
+  std::string payload_commit;    ///< hex SHA-256(salt || payload); empty: none
+  Micros time_us = 0;
+};
+
+enum class ReviewState : std::uint8_t { open = 0, claimed = 1, approved = 2, edited = 3, rejected = 4, expired = 5 };
+std::string_view to_string(ReviewState state);
+
+/// A question for a person: a parked step.
+struct ReviewRow {
+  ReviewId id;
+  RunId run;
+  StepIndex step{};
+  std::string tenant;
+  ReviewState state = ReviewState::open;
+  std::string reason;            ///< why it is here: rule, finding type, route
+  int priority = 0;              ///< higher first
+  std::string question;          ///< JSON: what was asked and what is proposed, policed
+  std::string claimed_by;
+  Micros claim_until_us = 0;     ///< a claim is a lease
+  std::string decided_by;
+  std::string verdict;           ///< JSON: text, reason code
+  Micros created_us = 0;
+  Micros decided_us = 0;
+  Micros due_us = 0;             ///< 0: no deadline
+};
+
+/// A change of a review that applies only while it is in `expected` (and, where claimed, held by `expected_claimant`).
+struct ReviewChange {
+  ReviewRow row;
+  ReviewState expected = ReviewState::open;
+  std::string expected_claimant;
+};
+
+/// A piece of a streamed answer, for clients that come back with Last-Event-ID.
+struct StreamChunk {
+  std::uint64_t first_event = 0; ///< id of the first event in `data`
+  std::string data;              ///< policed events, one JSON payload a line
+};
+
+/// One transaction. Everything in it concerns one run (or none: keys, configuration).
+struct Commit {
+  Durability durability = Durability::sync;
+  std::optional<RunRow> create;  ///< Errors: already_exists (idempotency key taken; detail = id of the run that has it)
+  std::optional<RunRow> update;  ///< whole row by id; fenced: row.epoch older than the stored one is lease_lost
+  RunId run;                     ///< owner of steps and chunks
+  std::vector<StepRow> steps;    ///< same (run, index, attempt) again: ignored
+  std::vector<LeafDraft> leaves;
+  std::optional<ReviewRow> review_create;
+  std::optional<ReviewChange> review_change;  ///< Errors: conflict
+  std::vector<StreamChunk> chunks;
+  std::string spend_key;         ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
+  MicroMoney spend = 0;
+  Micros spend_at_us = 0;
+  std::vector<std::pair<std::string, std::string>> documents;  ///< small named JSON documents (keys, settings): upsert
+};
+
+struct RunFilter {
+  std::string tenant;            ///< empty: all
+  std::string flow;              ///< "namespace/name" prefix; empty: all
+  std::optional<RunStatus> status;
+  std::string route;
+  std::optional<RunId> before;   ///< page: runs with a smaller id, newest first
+  std::size_t limit = 50;        ///< at most 1,000
+};
+
+struct ReviewFilter {
+  std::string tenant;
+  std::optional<ReviewState> state;
+  std::size_t limit = 50;
+};
+
+struct CostRow {
+  std::string route;
+  std::string model;
+  std::uint64_t runs = 0;
+  MicroMoney cost = 0;
+  MicroMoney cost_all_large = 0;
+};
+
+struct StoreStats {
+  std::uint64_t commits = 0;     ///< transactions asked for
+  std::uint64_t groups = 0;      ///< fsyncs
+  std::uint64_t queued = 0;      ///< waiting now
+  std::uint64_t queue_max = 0;   ///< bound; beyond it commit() answers unavailable
+  std::uint64_t failed_groups = 0;
+  std::uint64_t leaves = 0;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  /// Errors: already_exists, lease_lost, conflict, not_found (update of an unknown run), disk_full, unavailable (queue full),
+  /// corrupt. One bad transaction does not fail the others of its group.
+  virtual Task<Result<>> commit(Commit commit) = 0;
+
+  virtual Task<Result<RunRow>> load_run(RunId run) = 0;                       ///< Errors: not_found
+  virtual Task<Result<std::vector<StepRow>>> load_steps(RunId run) = 0;       ///< in order of index
+  virtual Task<Result<std::vector<StreamChunk>>> load_chunks(RunId run, std::uint64_t from_event) = 0;
+  virtual Task<Result<std::optional<RunRow>>> find_idempotent(std::string tenant, std::string key) = 0;
+  virtual Task<Result<std::vector<RunRow>>> list_runs(RunFilter filter) = 0;  ///< without state, vault, input, output
+  /// Runs that must go on after a restart (pending or running; not those waiting for a person). A page of at most `limit`
+  /// with id > `after`, oldest first: start-up does not grow with finished runs.
+  virtual Task<Result<std::vector<RunRow>>> open_runs(std::optional<RunId> after, std::size_t limit) = 0;
+  virtual Task<Result<ReviewRow>> load_review(ReviewId review) = 0;
+  virtual Task<Result<std::vector<ReviewRow>>> list_reviews(ReviewFilter filter) = 0;  ///< by priority, then age
+  virtual Task<Result<std::vector<CostRow>>> costs(std::string tenant, Micros from_us, Micros to_us) = 0;
+  virtual Task<Result<MicroMoney>> spend_of(std::string key, Micros day_us) = 0;
+  virtual Task<Result<std::optional<std::string>>> load_document(std::string name) = 0;
+
+  virtual StoreStats stats() const = 0;
+  /// Waits until everything queued (async too) is on disk. Errors: as commit.
+  virtual Task<Result<>> flush() = 0;
+};
+
+/// Turns drafts into leaves and keeps the Merkle tree; called on the writer thread only, inside the transaction.
+/// Implemented by audit/ (the arrow points down: store knows only this interface).
+class LeafLog {
+ public:
+  virtual ~LeafLog() = default;
+  /// Bytes of the leaf at `index`: canonical JSON.
+  virtual std::string encode(LeafIndex index, const LeafDraft& draft) = 0;
+  /// The group's leaves, first index and bytes in order, before its COMMIT. What is returned (if anything) is stored as the
+  /// tree head in the same transaction. Called again with the same `first` if the group had to be rolled back.
+  virtual std::optional<std::string> append(LeafIndex first, const std::vector<std::string>& leaves) = 0;
+  /// Called once at start with all that is needed to go on: the number of leaves and a reader of leaf bytes by index.
+  virtual Result<> open(std::uint64_t size, const std::function<Result<std::string>(LeafIndex)>& leaf_at,
+                        std::optional<std::string> last_tree_head) = 0;
+};
+
+}  // namespace sb::store

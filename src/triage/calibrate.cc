@@ -1,0 +1,305 @@
+#include "triage/calibrate.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "triage/classifier.h"
+
+namespace sb::triage {
+namespace {
+
+// Numbers that go into the file are cut to six digits: libm's last bits differ between machines, the file must not.
+double six_digits(double value) {
+  if (value == 0) return 0;
+  const double unit = std::pow(10.0, std::floor(std::log10(std::abs(value))) - 5);
+  return std::round(value / unit) * unit;
+}
+
+double negative_log_likelihood(std::span<const Unseen> unseen, double temperature) {
+  double total = 0;
+  for (const auto& text : unseen) {
+    if (text.withheld) continue;
+    const double largest = *std::ranges::max_element(text.logits);
+    double sum = 0;
+    for (const float logit : text.logits) sum += std::exp((logit - largest) / temperature);
+    total += std::log(sum) - (text.logits[text.label] - largest) / temperature;
+  }
+  return total;
+}
+
+using Vector = std::array<double, kGateInputs>;
+using Matrix = std::array<Vector, kGateInputs>;
+
+// Gaussian elimination with pivoting; `matrix` is positive definite (ridge), so that it always ends well.
+Vector solve(Matrix matrix, Vector right) {
+  for (std::size_t column = 0; column < kGateInputs; ++column) {
+    std::size_t pivot = column;
+    for (std::size_t row = column + 1; row < kGateInputs; ++row) {
+      if (std::abs(matrix[row][column]) > std::abs(matrix[pivot][column])) pivot = row;
+    }
+    std::swap(matrix[column], matrix[pivot]);
+    std::swap(right[column], right[pivot]);
+    for (std::size_t row = column + 1; row < kGateInputs; ++row) {
+      const double by = matrix[row][column] / matrix[column][column];
+      for (std::size_t i = column; i < kGateInputs; ++i) matrix[row][i] -= by * matrix[column][i];
+      right[row] -= by * right[column];
+    }
+  }
+  Vector out{};
+  for (std::size_t row = kGateInputs; row-- > 0;) {
+    double sum = right[row];
+    for (std::size_t i = row + 1; i < kGateInputs; ++i) sum -= matrix[row][i] * out[i];
+    out[row] = sum / matrix[row][row];
+  }
+  return out;
+}
+
+struct GateExample {
+  Vector inputs;
+  double target;
+  double weight;
+};
+
+// Newton's method (iteratively reweighted least squares) with a light ridge.
+Vector logistic_regression(std::span<const GateExample> examples) {
+  constexpr int kRounds = 25;
+  constexpr double kRidge = 1e-4;
+  Vector weights{};
+  for (int round = 0; round < kRounds; ++round) {
+    Matrix curvature{};
+    Vector slope{};
+    for (std::size_t i = 0; i < kGateInputs; ++i) {
+      curvature[i][i] = kRidge;
+      slope[i] = -kRidge * weights[i];
+    }
+    for (const auto& example : examples) {
+      double sum = 0;
+      for (std::size_t i = 0; i < kGateInputs; ++i) sum += weights[i] * example.inputs[i];
+      const double p = 1 / (1 + std::exp(-sum));
+      const double bend = std::max(p * (1 - p), 1e-6) * example.weight;
+      for (std::size_t i = 0; i < kGateInputs; ++i) {
+        slope[i] += example.weight * (example.target - p) * example.inputs[i];
+        for (std::size_t j = 0; j < kGateInputs; ++j) curvature[i][j] += bend * example.inputs[i] * example.inputs[j];
+      }
+    }
+    const Vector move = solve(curvature, slope);
+    double largest = 0;
+    for (std::size_t i = 0; i < kGateInputs; ++i) {
+      weights[i] += std::clamp(move[i], -2.0, 2.0);
+      largest = std::max(largest, std::abs(move[i]));
+    }
+    if (largest < 1e-9) break;
+  }
+  return weights;
+}
+
+// One unseen text, reduced to what the thresholds look at.
+struct Outcome {
+  double script_score = 0;  // 0: not a script, or vetoed
+  double human_mass = 0;
+  double confidence = 0;
+  AnswerKind truth = AnswerKind::none;
+  bool right = false;
+  bool out_of_scope = false;
+  bool withheld = false;
+};
+
+// Texts of a withheld label that got a label of the same meaning were answered rightly: they teach nothing.
+std::vector<Outcome> outcomes(std::span<const Unseen> unseen, const RouteMap* routes, const ModelData& data) {
+  std::vector<Outcome> out;
+  for (const auto& text : unseen) {
+    const auto p = conclude(text.logits, data, text.coverage.word, text.coverage.total);
+    const auto& truth = data.labels[text.label];
+    const bool same = p.intent == truth.name || (routes && routes->same_intent(p.intent, truth.name));
+    if (text.withheld && same) continue;
+    const double human = p.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
+    const bool scriptable = p.kind == AnswerKind::script && human < data.thresholds.veto;
+    out.push_back({scriptable ? p.script_score : 0, human, p.confidence,
+                   text.out_of_scope ? AnswerKind::none : truth.kind, same && !text.out_of_scope, text.out_of_scope,
+                   text.withheld});
+  }
+  return out;
+}
+
+struct Tally {
+  std::uint64_t scripted = 0;  // in scope
+  std::uint64_t wrong = 0;     // of those
+  std::uint64_t outside = 0;   // out of scope and scripted
+};
+
+struct Totals {
+  std::uint64_t inside = 0;
+  std::uint64_t outside = 0;
+};
+
+double wrong_rate(double scripted, double wrong, double outside, double share) {
+  const double harm = (1 - share) * scripted * wrong + share * outside;
+  const double all = (1 - share) * scripted + share * outside;
+  return all > 0 ? harm / all : 0;
+}
+
+// Half of the risk of being wrong about the bound is spent on each of its two parts (Bonferroni).
+double wrong_bound(const Tally& tally, const Totals& totals, double share) {
+  const double scripted =
+      static_cast<double>(tally.scripted) / static_cast<double>(std::max<std::uint64_t>(totals.inside, 1));
+  const double outside = totals.outside > 0 ? upper_bound(tally.outside, totals.outside, 0.975) : 1.0;
+  return wrong_rate(scripted, upper_bound(tally.wrong, tally.scripted, 0.975), outside, share);
+}
+
+double wrong_estimate(const Tally& tally, const Totals& totals, double share) {
+  const auto part = [](std::uint64_t a, std::uint64_t b) {
+    return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0;
+  };
+  return wrong_rate(part(tally.scripted, totals.inside), part(tally.wrong, tally.scripted),
+                    part(tally.outside, totals.outside), share);
+}
+
+// The lowest threshold whose bound is within the target; without one, the one with the lowest bound.
+void fit_script(std::vector<Outcome> all, const Target& target, ModelData& data, ThresholdReport& report) {
+  Totals totals;
+  std::uint64_t scriptable = 0;
+  for (const auto& one : all) {
+    ++(one.out_of_scope ? totals.outside : totals.inside);
+    scriptable += one.truth == AnswerKind::script;
+  }
+  std::erase_if(all,
+                [&](const Outcome& one) { return one.script_score <= 0 || one.human_mass >= data.thresholds.human; });
+  std::ranges::sort(all, std::ranges::greater(), &Outcome::script_score);
+  Tally tally;
+  double best = 2;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].out_of_scope) {
+      ++tally.outside;
+    } else {
+      ++tally.scripted;
+      tally.wrong += !all[i].right;
+    }
+    if (i + 1 < all.size() && all[i + 1].script_score == all[i].script_score) continue;
+    const double bound = wrong_bound(tally, totals, target.out_of_scope);
+    if (bound > target.wrong_scripts && bound >= best) continue;
+    best = std::max(bound, target.wrong_scripts);
+    data.thresholds.script = six_digits(all[i].script_score);
+    report.wrong_scripts_bound = bound;
+    report.wrong_scripts = wrong_estimate(tally, totals, target.out_of_scope);
+    report.scripted =
+        static_cast<double>(tally.scripted - tally.wrong) / static_cast<double>(std::max<std::uint64_t>(scriptable, 1));
+  }
+}
+
+// The lowest threshold that hands over at most the allowed share of what needs no person: recall comes first.
+void fit_human(std::span<const Outcome> all, const Target& target, ModelData& data, ThresholdReport& report) {
+  std::vector<double> others;
+  std::uint64_t needing = 0;
+  for (const auto& one : all) {
+    if (one.withheld) continue;
+    if (one.truth == AnswerKind::human)
+      ++needing;
+    else
+      others.push_back(one.human_mass);
+  }
+  if (needing == 0 || others.empty()) return;
+  std::ranges::sort(others, std::ranges::greater());
+  const auto allowed = static_cast<std::size_t>(target.needless_human * static_cast<double>(others.size()));
+  // Above the first one too many, and never so low that noise decides.
+  const double first_over = allowed < others.size() ? others[allowed] : 0.0;
+  data.thresholds.human = six_digits(std::clamp(first_over + 1e-3, 0.02, 0.9));
+  std::uint64_t found = 0;
+  for (const auto& one : all)
+    found += !one.withheld && one.truth == AnswerKind::human && one.human_mass >= data.thresholds.human;
+  const auto needless = std::ranges::count_if(others, [&](double mass) { return mass >= data.thresholds.human; });
+  report.human_recall = static_cast<double>(found) / static_cast<double>(needing);
+  report.needless_human = static_cast<double>(needless) / static_cast<double>(others.size());
+}
+
+void fit_confidence(std::vector<Outcome> all, const Target& target, ModelData& data) {
+  std::ranges::sort(all, std::ranges::greater(), &Outcome::confidence);
+  double right = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    right += all[i].right;
+    if (right >= (1 - target.wrong_answers) * static_cast<double>(i + 1))
+      data.thresholds.confidence = six_digits(all[i].confidence);
+  }
+}
+
+}  // namespace
+
+void fit_temperature(std::span<const Unseen> unseen, ModelData& data) {
+  // Golden section: the loss is convex in 1 / temperature, so unimodal in its logarithm.
+  constexpr double kGolden = 0.6180339887498949;
+  double low = std::log(0.05);
+  double high = std::log(20.0);
+  for (int i = 0; i < 40; ++i) {
+    const double a = high - kGolden * (high - low);
+    const double b = low + kGolden * (high - low);
+    if (negative_log_likelihood(unseen, std::exp(a)) < negative_log_likelihood(unseen, std::exp(b)))
+      high = b;
+    else
+      low = a;
+    if (high - low < 1e-4) break;
+  }
+  data.calibration.temperature = six_digits(std::exp((low + high) / 2));
+}
+
+void fit_gate(std::span<const Unseen> unseen, double share, ModelData& data) {
+  std::vector<GateExample> examples;
+  std::array<double, 3> counts{};  // in scope, out of scope, withheld
+  const auto group = [](const Unseen& text) { return text.withheld ? 2U : text.out_of_scope ? 1U : 0U; };
+  for (const auto& text : unseen) ++counts[group(text)];
+  if (counts[0] == 0 || counts[1] + counts[2] == 0) return;
+  const double kinds = (counts[1] > 0) + (counts[2] > 0);
+  for (const auto& text : unseen) {
+    const auto observation = observe(text.logits, data, text.coverage.word, text.coverage.total);
+    const unsigned g = group(text);
+    // Collected and withheld texts speak for half of the out-of-scope traffic each, however many there are.
+    const double weight = (g == 0 ? 1 - share : share / kinds) / counts[g];
+    examples.push_back({observation.gate, g == 0 ? 0.0 : 1.0, weight * static_cast<double>(unseen.size())});
+  }
+  const auto weights = logistic_regression(examples);
+  data.calibration.out_of_scope.clear();
+  for (const double weight : weights) data.calibration.out_of_scope.push_back(six_digits(weight));
+}
+
+ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,
+                               ModelData& data) {
+  ThresholdReport report;
+  // A label for people with a twentieth of the probability is reason enough not to run a script.
+  data.thresholds.veto = 0.05;
+  const auto all = outcomes(unseen, routes, data);
+  const bool has_routes =
+      std::ranges::any_of(data.labels, [](const Label& label) { return label.kind != AnswerKind::none; });
+  if (has_routes) {
+    fit_human(all, target, data, report);
+    fit_script(all, target, data, report);
+  } else {
+    fit_confidence(all, target, data);
+  }
+  return report;
+}
+
+double upper_bound(std::uint64_t errors, std::uint64_t trials, double confidence) {
+  if (errors >= trials) return 1;
+  const auto n = static_cast<double>(trials);
+  // P(X <= errors) under rate p, by its terms in logarithms; it falls with p: bisect.
+  const auto tail = [&](double p) {
+    double term = n * std::log1p(-p);
+    double sum = std::exp(term);
+    for (std::uint64_t k = 1; k <= errors; ++k) {
+      term += std::log((n - static_cast<double>(k) + 1) / static_cast<double>(k)) + std::log(p) - std::log1p(-p);
+      sum += std::exp(term);
+    }
+    return sum;
+  };
+  double low = 0;
+  double high = 1;
+  for (int i = 0; i < 50; ++i) {
+    const double middle = (low + high) / 2;
+    if (tail(middle) > 1 - confidence)
+      low = middle;
+    else
+      high = middle;
+  }
+  return high;
+}
+
+}  // namespace sb::triage

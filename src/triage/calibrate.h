@@ -1,0 +1,56 @@
+/// From scores on unseen texts to probabilities, and from probabilities to thresholds that keep a promise.
+///
+/// Pure functions; deterministic.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "triage/dataset.h"
+#include "triage/model_data.h"
+#include "triage/scorer.h"
+
+namespace sb::triage {
+
+/// A text as weights saw it that were learnt without it.
+struct Unseen {
+  std::vector<float> logits;
+  Coverage coverage;
+  std::uint32_t label = 0;    ///< the true one
+  bool out_of_scope = false;  ///< its label is the out-of-scope one, or was withheld from the weights
+  bool withheld = false;      ///< the latter
+};
+
+/// What the thresholds must keep: limits on rates.
+struct Target {
+  double wrong_scripts = 0.01;   ///< of scripted queries, at most this share may be wrong ...
+  double out_of_scope = 0.12;    ///< ... in traffic of which this share is out of scope
+  double needless_human = 0.01;  ///< of the others, at most this share may go to a person; within it, none is missed
+  double wrong_answers = 0.05;   ///< models without routes: of the answers not abstained from, this share may be wrong
+};
+
+/// How the thresholds did on the unseen texts they were picked on.
+struct ThresholdReport {
+  double scripted = 0;             ///< share of scriptable queries that pass
+  double wrong_scripts = 0;        ///< of scripted queries, at the target's share of out-of-scope traffic
+  double wrong_scripts_bound = 0;  ///< upper 95 % bound of it; above the target: the data cannot promise it
+  double human_recall = 0;
+  double needless_human = 0;
+};
+
+/// Sets the temperature that makes the true labels of `unseen` (withheld ones aside) likeliest.
+void fit_temperature(std::span<const Unseen> unseen, ModelData& data);
+
+/// Sets the out-of-scope gate (logistic regression); `share`: of out-of-scope queries in the traffic it speaks of.
+/// Leaves the gate out where no text is out of scope.
+void fit_gate(std::span<const Unseen> unseen, double share, ModelData& data);
+
+/// Sets the thresholds. `routes` tells which labels mean the same; may be null.
+ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,
+                               ModelData& data);
+
+/// Upper end of the one-sided Clopper-Pearson interval (Biometrika, 1934): the true rate is below it with `confidence`.
+double upper_bound(std::uint64_t errors, std::uint64_t trials, double confidence);
+
+}  // namespace sb::triage

@@ -1,0 +1,82 @@
+/// The intent classifier: one text in, a label with an honest probability out, in microseconds and in process.
+///
+/// Tier 0 of triage. Linear over hashed word and character n-grams with low-rank 8-bit weights; probabilities are
+/// calibrated, so that of the queries with confidence 0.9 nine in ten carry the right label. It abstains rather than
+/// guess: on text in another language, on noise, on what its labels do not cover.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/errors.h"
+#include "triage/model_data.h"
+
+namespace sb::triage {
+
+struct Alternative {
+  std::string_view intent;  ///< lives as long as the model
+  double probability = 0;
+};
+
+inline constexpr std::size_t kAlternatives = 3;
+
+struct Prediction {
+  std::string_view intent;             ///< likeliest label; lives as long as the model
+  AnswerKind kind = AnswerKind::none;  ///< who answers that label's queries
+  AnswerKind route =
+      AnswerKind::none;     ///< `kind` after the model's thresholds; an abstention is `generative`, never `script`
+  bool abstained = false;   ///< `route` is not `kind`, or (models without routes) the confidence is too low
+  double confidence = 0;    ///< calibrated probability that `intent` is right
+  double script_score = 0;  ///< confidence that a script for `intent` is right: in scope, too; against the thresholds
+  double out_of_scope = 0;  ///< probability that no label fits
+  double coverage = 0;      ///< share of the text's n-grams that training saw
+  std::array<double, kAnswerKinds> kind_mass{};           ///< probability by AnswerKind; sums to 1
+  std::array<Alternative, kAlternatives> alternatives{};  ///< likeliest labels, best first; empty names where fewer
+  bool truncated = false;                                 ///< longer than kMaxTextBytes: the end was not read
+  bool readable = false;  ///< false: empty, no UTF-8, or binary; nothing above means anything
+};
+
+/// Immutable; any number of threads may predict at once. Cheap to copy (shared).
+class IntentModel {
+ public:
+  /// Reads a model file's bytes. Errors: corrupt, unsupported (another format version); `detail` says which.
+  static Result<IntentModel> load(std::string_view bytes);
+  /// The same from disk; `detail` names the file. Errors: as load, and not_found, too_large (over 64 MiB).
+  static Result<IntentModel> load_file(const std::string& path);
+  /// From data already checked (fresh from training).
+  static IntentModel from_data(ModelData data);
+
+  /// Never allocates, never fails. Looks at the first kMaxTextBytes bytes; anything unreadable or longer abstains.
+  Prediction predict(std::string_view text) const;
+
+  /// First 16 hex digits of the file's SHA-256; names the model in every decision.
+  const std::string& version() const;
+  const ModelData& data() const;
+  /// Null where no label has this name.
+  const Label* find_label(std::string_view name) const;
+
+ private:
+  struct State;
+  explicit IntentModel(std::shared_ptr<const State> state);
+  std::shared_ptr<const State> state_;
+};
+
+inline constexpr std::size_t kGateInputs = 6;
+
+/// What the out-of-scope gate weighs, before calibration; also what training fits it on.
+struct Observation {
+  std::uint32_t label = 0;  ///< likeliest
+  std::array<double, kGateInputs> gate{};
+};
+
+/// The observation behind a prediction, from raw logits.
+Observation observe(std::span<const float> logits, const ModelData& data, double word_coverage, double total_coverage);
+
+/// Everything `predict` derives from logits; pure, so that thresholds are fitted through the very code that applies
+/// them.
+Prediction conclude(std::span<const float> logits, const ModelData& data, double word_coverage, double total_coverage);
+
+}  // namespace sb::triage

@@ -1,0 +1,339 @@
+#include "triage/command.h"
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <charconv>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/json.h"
+#include "triage/evaluate.h"
+#include "triage/train.h"
+
+namespace sb::triage {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+constexpr std::string_view kHelp = R"(signalbox triage: the small model that decides who answers
+
+  train    labelled texts -> a model file, seconds to a minute
+  eval     how good a model file is on labelled texts it has not seen
+  predict  adds intent, route, confidence, abstained to each JSON line
+
+`signalbox triage <command> --help` explains one. A first round:
+
+  signalbox triage train --data train.jsonl.gz --out my.sbm
+  signalbox triage eval --model my.sbm --data validation.jsonl.gz
+  echo '{"text": "where is my card?"}' | signalbox triage predict --model my.sbm --jsonl -
+)";
+
+constexpr std::string_view kTrainHelp = R"(signalbox triage train --data FILE... --out MODEL [options]
+
+Learns from JSON lines, plain or gzip: {"text": "...", "intent": "...", "route": "script|generative|human"}.
+"route" says who answers the intent; give it in the data, or for all intents at once with --routes, or not at all.
+Texts that fit no intent carry the intent "oos". Twenty texts an intent are a start.
+The same files, options and seed give the same bytes.
+
+  --data FILE...        texts to learn from
+  --out MODEL           file to write (made complete, then moved into place)
+  --routes FILE         JSON {"routes": {"intent": "script|generative|human"}, "equivalent_intents": [["a", "b"]]}
+  --seed N              another draw of the same kind (1)
+  --wrong-scripts P     of scripted answers, at most this share may be wrong (0.01); where the texts cannot support the
+                        promise, the threshold is the safest there is, and the report says so
+  --out-of-scope P      ... in traffic with this share of queries that fit no intent (0.12)
+  --needless-human P    of queries that need no person, at most this share may go to one (0.01)
+
+Knobs of the learner; the defaults were chosen on three public sets and seldom need a touch:
+  --epochs N (20)  --rate R (0.4)  --dimension N (32)  --members N (3)  --min-count N (2)  --max-rows N (60000)
+  --words N (2)  --char-min N (3)  --char-max N (4)  --dropout P (0.6)
+)";
+
+constexpr std::string_view kEvalHelp = R"(signalbox triage eval --model MODEL --data FILE... [--routes FILE] [--json]
+
+Prints accuracy, calibration error, out-of-scope detection and latency on labelled texts (format: train --help); for
+models with routes also how much is scripted, how often wrongly, and whether people get what is theirs.
+  --routes FILE   its "equivalent_intents" count as right for each other
+  --json          one JSON object instead of lines for people
+)";
+
+constexpr std::string_view kPredictHelp = R"(signalbox triage predict --model MODEL --jsonl FILE
+
+Copies each JSON line and adds
+  intent      the likeliest label
+  route       script, generative or human, thresholds applied (null for models without routes)
+  confidence  probability that the intent is right, calibrated
+  abstained   true: do not act on the intent; a model or a person should answer
+  out_of_scope, alternatives   more of what was seen
+FILE may be gzip; "-" reads standard input. Texts are read from "text", or from "prompt".
+)";
+
+// Options of one command: name -> values; "--x" takes values until the next "--".
+class Options {
+ public:
+  static std::optional<Options> parse(std::span<const std::string> args, const Strings& known, std::ostream& err) {
+    Options out;
+    std::vector<std::string>* values = nullptr;
+    for (const auto& arg : args) {
+      if (arg.starts_with("--")) {
+        if (std::ranges::find(known, arg) == known.end()) {
+          const auto near = nearest(arg, known);
+          fmt::print(err, "unknown option {}{}; see --help\n", arg,
+                     near ? fmt::format(", did you mean {}?", *near) : "");
+          return std::nullopt;
+        }
+        values = &out.values_[arg];
+      } else if (values) {
+        values->push_back(arg);
+      } else {
+        fmt::print(err, "unexpected \"{}\": every value follows an option; see --help\n", arg);
+        return std::nullopt;
+      }
+    }
+    return out;
+  }
+
+  bool has(std::string_view name) const { return values_.contains(name); }
+  Strings list(std::string_view name) const {
+    const auto found = values_.find(name);
+    return found == values_.end() ? Strings() : found->second;
+  }
+  Result<std::string> one(std::string_view name) const {
+    const auto values = list(name);
+    if (values.size() != 1) return fail(Errc::invalid_argument, fmt::format("{} needs one value; see --help", name));
+    return values[0];
+  }
+  template <class T>
+  Result<> number(std::string_view name, T& out) const {
+    if (!has(name)) return {};
+    SB_TRY(const auto text, one(name));
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+    if (error != std::errc() || end != text.data() + text.size()) {
+      return fail(Errc::invalid_argument, fmt::format("{} \"{}\": is not a number it can take", name, text));
+    }
+    return {};
+  }
+  Result<> rate(std::string_view name, double& out) const {
+    SB_CHECK(number(name, out));
+    if (!(out >= 0 && out <= 1)) return fail(Errc::invalid_argument, fmt::format("{}: is a share, from 0 to 1", name));
+    return {};
+  }
+
+ private:
+  std::map<std::string, Strings, std::less<>> values_;
+};
+
+int report(const Error& error, std::ostream& err) {
+  fmt::print(err, "triage: {}\n", error.detail);
+  return 1;
+}
+
+// Written beside and moved into place: a reader never sees half a model.
+Result<> write_file(const std::string& path, const std::string& bytes) {
+  const std::string partial = path + ".partial";
+  {
+    std::ofstream file(partial, std::ios::binary | std::ios::trunc);
+    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    if (!file.flush()) return fail(Errc::internal, fmt::format("{}: cannot be written", partial));
+  }
+  std::error_code error;
+  std::filesystem::rename(partial, path, error);
+  if (error) return fail(Errc::internal, fmt::format("{}: {}", path, error.message()));
+  return {};
+}
+
+Progress progress_bar(std::ostream& err) {
+  const auto begin = std::chrono::steady_clock::now();
+  return [&err, begin, shown = -1](double share) mutable {
+    const int percent = static_cast<int>(share * 100);
+    if (percent / 5 == shown) return;
+    shown = percent / 5;
+    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    fmt::print(err, "\rtraining [{:<20}] {:3} %  {:.0f} s", std::string(static_cast<std::size_t>(shown), '#'), percent,
+               seconds);
+    if (share >= 1) err << '\n';
+    err.flush();
+  };
+}
+
+Result<TrainOptions> train_options(const Options& options) {
+  TrainOptions out;
+  SB_CHECK(options.number("--seed", out.seed));
+  SB_CHECK(options.rate("--wrong-scripts", out.target.wrong_scripts));
+  SB_CHECK(options.rate("--out-of-scope", out.target.out_of_scope));
+  SB_CHECK(options.rate("--needless-human", out.target.needless_human));
+  SB_CHECK(options.number("--epochs", out.learn.epochs));
+  SB_CHECK(options.number("--rate", out.learn.rate));
+  SB_CHECK(options.number("--dimension", out.learn.dimension));
+  SB_CHECK(options.number("--members", out.learn.members));
+  SB_CHECK(options.number("--min-count", out.learn.min_count));
+  SB_CHECK(options.number("--max-rows", out.learn.max_rows));
+  SB_CHECK(options.number("--words", out.features.word_max));
+  SB_CHECK(options.number("--char-min", out.features.char_min));
+  SB_CHECK(options.number("--char-max", out.features.char_max));
+  SB_CHECK(options.rate("--dropout", out.learn.feature_dropout));
+  return out;
+}
+
+void print_report(const TrainReport& report, const ModelData& data, const Target& target, std::ostream& out) {
+  fmt::print(out, "texts {}, intents {}, n-grams {}\n", report.samples, report.labels, report.rows);
+  fmt::print(out, "accuracy on withheld quarters {:.4f}, temperature {:.3f}\n", report.accuracy, report.temperature);
+  const bool has_routes = std::ranges::any_of(data.labels, [](const Label& l) { return l.kind != AnswerKind::none; });
+  const auto& t = data.thresholds;
+  if (!has_routes) {
+    fmt::print(out, "no routes; abstains below confidence {:.3f}\n", t.confidence);
+    return;
+  }
+  const auto& r = report.thresholds;
+  fmt::print(out,
+             "script at {:.4f}: {:.1f} % of scriptable texts, wrong {:.2f} % (at most {:.2f} % with 95 % confidence)\n",
+             t.script, r.scripted * 100, r.wrong_scripts * 100, r.wrong_scripts_bound * 100);
+  if (r.wrong_scripts_bound > target.wrong_scripts) {
+    fmt::print(out, "  this data cannot promise {:.2f} %: more out-of-scope texts (intent \"oos\") would help most\n",
+               target.wrong_scripts * 100);
+  }
+  fmt::print(out, "person at {:.4f}: recall {:.2f} %, needless {:.2f} %\n", t.human, r.human_recall * 100,
+             r.needless_human * 100);
+}
+
+std::string command_line(std::span<const std::string> args) {
+  // Folders are left out: the same files elsewhere are the same files.
+  std::string line = "signalbox triage train";
+  for (const auto& arg : args)
+    line += " " + (arg.starts_with("--") ? arg : std::filesystem::path(arg).filename().string());
+  return line;
+}
+
+Result<> run_train(const Options& options, std::span<const std::string> args, std::ostream& out, std::ostream& err) {
+  SB_TRY(auto settings, train_options(options));
+  settings.command = command_line(args);
+  SB_TRY(const auto target, options.one("--out"));
+  const auto files = options.list("--data");
+  if (files.empty()) return fail(Errc::invalid_argument, "train needs --data FILE...; see --help");
+  SB_TRY(const auto dataset, read_dataset(files));
+  std::optional<RouteMap> routes;
+  if (options.has("--routes")) {
+    SB_TRY(const auto path, options.one("--routes"));
+    SB_TRY(routes, read_routes(path));
+  }
+  SB_TRY(const auto trained, train(dataset, routes ? &*routes : nullptr, settings, progress_bar(err)));
+  const auto bytes = encode_model(trained.data);
+  SB_CHECK(write_file(target, bytes));
+  print_report(trained.report, trained.data, settings.target, out);
+  fmt::print(out, "wrote {} ({} bytes), version {}\n", target, bytes.size(),
+             IntentModel::from_data(trained.data).version());
+  return {};
+}
+
+Result<> run_eval(const Options& options, std::ostream& out) {
+  SB_TRY(const auto path, options.one("--model"));
+  SB_TRY(const auto model, IntentModel::load_file(path));
+  const auto files = options.list("--data");
+  if (files.empty()) return fail(Errc::invalid_argument, "eval needs --data FILE...; see --help");
+  SB_TRY(const auto dataset, read_dataset(files));
+  std::optional<RouteMap> routes;
+  if (options.has("--routes")) {
+    SB_TRY(const auto name, options.one("--routes"));
+    SB_TRY(routes, read_routes(name));
+  }
+  const auto evaluation = evaluate(model, dataset.examples, routes ? &*routes : nullptr);
+  options.has("--json") ? print_json(evaluation, out) : print(evaluation, out);
+  return {};
+}
+
+Result<> predict_line(const IntentModel& model, std::string_view line, std::ostream& out) {
+  SB_TRY(auto value, parse_json(line));
+  const auto* text = find_member(value, "text");
+  if (!text) text = find_member(value, "prompt");
+  if (!text || !text->is_string()) return fail(Errc::invalid_argument, "no string \"text\"");
+  const std::string query(text->get_string());
+  const auto p = model.predict(query);
+  auto& object = value.get_object();
+  object["intent"] = p.intent;
+  object["route"] = p.route == AnswerKind::none ? json::value(nullptr) : json::value(to_string(p.route));
+  object["confidence"] = p.confidence;
+  object["abstained"] = p.abstained;
+  object["out_of_scope"] = p.out_of_scope;
+  json::array alternatives;
+  for (const auto& one : p.alternatives) {
+    if (!one.intent.empty()) alternatives.push_back({{"intent", one.intent}, {"probability", one.probability}});
+  }
+  object["alternatives"] = std::move(alternatives);
+  out << to_text(value) << '\n';
+  return {};
+}
+
+Result<> run_predict(const Options& options, std::istream& in, std::ostream& out) {
+  SB_TRY(const auto path, options.one("--model"));
+  SB_TRY(const auto model, IntentModel::load_file(path));
+  SB_TRY(const auto source, options.one("--jsonl"));
+  std::size_t number = 0;
+  const auto handle = [&](std::string_view line) -> Result<> {
+    ++number;
+    if (trim(line).empty()) return {};
+    auto done = predict_line(model, line, out);
+    if (!done) return fail(Errc::invalid_argument, fmt::format("{}:{}: {}", source, number, done.error().detail));
+    return {};
+  };
+  if (source == "-") {
+    for (std::string line; std::getline(in, line);) SB_CHECK(handle(line));
+    return {};
+  }
+  SB_TRY(const auto lines, read_lines(source));
+  for (const auto& line : lines) SB_CHECK(handle(line));
+  return {};
+}
+
+struct Command {
+  std::string_view help;
+  Strings options;
+  std::function<Result<>(const Options&)> run;
+};
+
+}  // namespace
+
+int triage_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err) {
+  const std::map<std::string, Command, std::less<>> commands{
+      {"train",
+       {kTrainHelp,
+        {"--data", "--out", "--routes", "--seed", "--wrong-scripts", "--out-of-scope", "--needless-human", "--epochs",
+         "--rate", "--dimension", "--members", "--min-count", "--max-rows", "--words", "--char-min", "--char-max",
+         "--dropout"},
+        [&](const Options& options) { return run_train(options, args.subspan(1), out, err); }}},
+      {"eval",
+       {kEvalHelp,
+        {"--model", "--data", "--routes", "--json"},
+        [&](const Options& options) { return run_eval(options, out); }}},
+      {"predict",
+       {kPredictHelp, {"--model", "--jsonl"}, [&](const Options& options) { return run_predict(options, in, out); }}},
+  };
+  if (args.empty() || args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
+    (args.empty() ? err : out) << kHelp;
+    return args.empty() ? 2 : 0;
+  }
+  const auto found = commands.find(args[0]);
+  if (found == commands.end()) {
+    const auto near = nearest(args[0], Strings{"train", "eval", "predict"});
+    fmt::print(err, "triage: no command \"{}\"{}\n\n{}", args[0], near ? fmt::format("; did you mean {}?", *near) : "",
+               kHelp);
+    return 2;
+  }
+  if (std::ranges::any_of(args, [](const auto& arg) { return arg == "--help" || arg == "-h"; })) {
+    out << found->second.help;
+    return 0;
+  }
+  const auto options = Options::parse(args.subspan(1), found->second.options, err);
+  if (!options) return 2;
+  const auto done = found->second.run(*options);
+  return done ? 0 : report(done.error(), err);
+}
+
+}  // namespace sb::triage

@@ -1,0 +1,170 @@
+#include "triage/evaluate.h"
+
+#include <fmt/format.h>
+#include <fmt/ostream.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <ostream>
+
+#include "base/json.h"
+
+namespace sb::triage {
+namespace {
+
+constexpr std::size_t kBins = 15;
+
+double share(std::size_t part, std::size_t whole) {
+  return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
+}
+
+struct Scored {
+  double score;
+  bool outside;
+};
+
+// Probability that an out-of-scope text scores higher than one in scope (Mann-Whitney), ties counted half.
+double area_under_curve(std::vector<Scored> all) {
+  std::ranges::sort(all, {}, &Scored::score);
+  double pairs = 0;
+  double inside_before = 0;
+  std::size_t outside_total = 0;
+  for (std::size_t begin = 0; begin < all.size();) {
+    std::size_t end = begin;
+    double inside = 0;
+    double outside = 0;
+    for (; end < all.size() && all[end].score == all[begin].score; ++end) (all[end].outside ? outside : inside) += 1;
+    pairs += outside * (inside_before + inside / 2);
+    inside_before += inside;
+    outside_total += static_cast<std::size_t>(outside);
+    begin = end;
+  }
+  const double possible = static_cast<double>(outside_total) * inside_before;
+  return possible > 0 ? pairs / possible : 0.5;
+}
+
+struct Counts {
+  std::size_t right = 0, inside = 0, inside_right = 0, outside = 0;
+  std::size_t scriptable = 0, scripted = 0, scripted_right = 0, outside_scripted = 0, human_scripted = 0;
+  std::size_t human = 0, human_found = 0, others = 0, needless = 0, abstained = 0;
+};
+
+void count_route(const Prediction& p, AnswerKind truth, bool outside, bool right, Counts& out) {
+  out.scriptable += truth == AnswerKind::script;
+  if (p.route == AnswerKind::script) {
+    ++out.scripted;
+    out.scripted_right += right && !outside;
+    out.outside_scripted += outside;
+    out.human_scripted += truth == AnswerKind::human;
+  }
+  if (outside) return;
+  const bool handed_over = p.route == AnswerKind::human;
+  if (truth == AnswerKind::human) {
+    ++out.human;
+    out.human_found += handed_over;
+  } else {
+    ++out.others;
+    out.needless += handed_over;
+  }
+}
+
+void fill_bins(std::vector<std::pair<double, bool>>& confidences, Evaluation& out) {
+  out.bins.resize(kBins);
+  for (const auto& [confidence, right] : confidences) {
+    auto& bin = out.bins[std::min(static_cast<std::size_t>(confidence * kBins), kBins - 1)];
+    ++bin.count;
+    bin.confidence += confidence;
+    bin.accuracy += right;
+  }
+  for (auto& bin : out.bins) {
+    if (bin.count == 0) continue;
+    out.calibration_error += std::abs(bin.accuracy - bin.confidence) / static_cast<double>(confidences.size());
+    bin.accuracy /= static_cast<double>(bin.count);
+    bin.confidence /= static_cast<double>(bin.count);
+  }
+}
+
+}  // namespace
+
+Evaluation evaluate(const IntentModel& model, const std::vector<Example>& examples, const RouteMap* routes) {
+  Evaluation out;
+  Counts counts;
+  std::vector<double> latencies;
+  std::vector<Scored> scored;
+  std::vector<std::pair<double, bool>> confidences;
+  out.has_routes = std::ranges::any_of(model.data().labels, [](const Label& l) { return l.kind != AnswerKind::none; });
+  for (const auto& example : examples) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto p = model.predict(example.text);
+    latencies.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
+    const auto* label = model.find_label(example.intent);
+    const bool outside = !label || label->out_of_scope;
+    const bool right = p.intent == example.intent || (routes && routes->same_intent(p.intent, example.intent));
+    counts.right += right;
+    counts.abstained += p.abstained;
+    ++(outside ? counts.outside : counts.inside);
+    counts.inside_right += right && !outside;
+    scored.push_back({p.out_of_scope, outside});
+    confidences.emplace_back(p.confidence, right);
+    count_route(p, label ? label->kind : AnswerKind::none, outside, right, counts);
+  }
+  out.count = examples.size();
+  out.accuracy = share(counts.right, out.count);
+  out.in_scope_accuracy = share(counts.inside_right, counts.inside);
+  fill_bins(confidences, out);
+  out.out_of_scope_auroc = area_under_curve(std::move(scored));
+  out.scripted_right = share(counts.scripted_right, counts.scriptable);
+  out.wrong_scripts = share(counts.scripted - counts.scripted_right, counts.scripted);
+  out.wrong_scripts_of_all = share(counts.scripted - counts.scripted_right, out.count);
+  out.out_of_scope_scripted = share(counts.outside_scripted, counts.outside);
+  out.human_scripted = counts.human_scripted;
+  out.human_recall = share(counts.human_found, counts.human);
+  out.needless_human = share(counts.needless, counts.others);
+  out.abstained = share(counts.abstained, out.count);
+  std::ranges::sort(latencies);
+  if (!latencies.empty()) {
+    out.latency_us_p50 = latencies[latencies.size() / 2];
+    out.latency_us_p99 = latencies[latencies.size() * 99 / 100];
+  }
+  return out;
+}
+
+void print(const Evaluation& e, std::ostream& out) {
+  fmt::print(out, "texts                    {}\n", e.count);
+  fmt::print(out, "accuracy                 {:.4f}   (in scope {:.4f})\n", e.accuracy, e.in_scope_accuracy);
+  fmt::print(out, "calibration error (ECE)  {:.4f}\n", e.calibration_error);
+  fmt::print(out, "out-of-scope AUROC       {:.4f}\n", e.out_of_scope_auroc);
+  fmt::print(out, "abstained                {:.4f}\n", e.abstained);
+  fmt::print(out, "latency p50 / p99        {:.1f} / {:.1f} us\n", e.latency_us_p50, e.latency_us_p99);
+  if (!e.has_routes) return;
+  fmt::print(out, "scriptable and scripted  {:.4f}\n", e.scripted_right);
+  fmt::print(out, "wrong scripts            {:.4f} of scripted, {:.4f} of all\n", e.wrong_scripts,
+             e.wrong_scripts_of_all);
+  fmt::print(out, "out of scope, scripted   {:.4f}\n", e.out_of_scope_scripted);
+  fmt::print(out, "for people, scripted     {}\n", e.human_scripted);
+  fmt::print(out, "people: recall           {:.4f}   (needless {:.4f})\n", e.human_recall, e.needless_human);
+}
+
+void print_json(const Evaluation& e, std::ostream& out) {
+  json::object object{{"texts", e.count},
+                      {"accuracy", e.accuracy},
+                      {"in_scope_accuracy", e.in_scope_accuracy},
+                      {"calibration_error", e.calibration_error},
+                      {"out_of_scope_auroc", e.out_of_scope_auroc},
+                      {"abstained", e.abstained},
+                      {"latency_us_p50", e.latency_us_p50},
+                      {"latency_us_p99", e.latency_us_p99}};
+  if (e.has_routes) {
+    object["scripted_right"] = e.scripted_right;
+    object["wrong_scripts"] = e.wrong_scripts;
+    object["wrong_scripts_of_all"] = e.wrong_scripts_of_all;
+    object["out_of_scope_scripted"] = e.out_of_scope_scripted;
+    object["human_scripted"] = e.human_scripted;
+    object["human_recall"] = e.human_recall;
+    object["needless_human"] = e.needless_human;
+  }
+  out << to_text(object) << '\n';
+}
+
+}  // namespace sb::triage

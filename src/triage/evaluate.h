@@ -1,0 +1,48 @@
+/// How good a model is on labelled texts it was not trained on.
+#pragma once
+
+#include <iosfwd>
+#include <vector>
+
+#include "triage/classifier.h"
+#include "triage/dataset.h"
+
+namespace sb::triage {
+
+struct Reliability {
+  double confidence = 0;  ///< mean of the bin
+  double accuracy = 0;
+  std::size_t count = 0;
+};
+
+struct Evaluation {
+  std::size_t count = 0;
+  double accuracy = 0;           ///< right intents / all
+  double in_scope_accuracy = 0;  ///< the same without out-of-scope texts
+  double calibration_error = 0;  ///< expected (ECE), 15 bins of equal width, over all texts
+  std::vector<Reliability> bins;
+  double out_of_scope_auroc = 0;  ///< of the score; 0.5 where none is out of scope
+  double latency_us_p50 = 0;      ///< of predict, one thread
+  double latency_us_p99 = 0;
+
+  // With routes only.
+  bool has_routes = false;
+  double scripted_right = 0;  ///< of scriptable texts, the share run with the right script
+  double wrong_scripts = 0;   ///< of scripted texts
+  double wrong_scripts_of_all = 0;
+  double out_of_scope_scripted = 0;  ///< of out-of-scope texts
+  std::size_t human_scripted = 0;    ///< texts for people only that ran a script
+  double human_recall = 0;
+  double needless_human = 0;  ///< of in-scope texts that need no person
+  double abstained = 0;
+};
+
+/// `routes` tells which intents mean the same; may be null. Out of scope: an intent the model has as such, or has not.
+Evaluation evaluate(const IntentModel& model, const std::vector<Example>& examples, const RouteMap* routes);
+
+/// A few lines for people.
+void print(const Evaluation& evaluation, std::ostream& out);
+/// The same as one JSON object and a line end.
+void print_json(const Evaluation& evaluation, std::ostream& out);
+
+}  // namespace sb::triage

@@ -1,0 +1,93 @@
+/// A classifier as plain data: what training makes, what the model file holds, what prediction reads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "triage/features.h"
+
+namespace sb::triage {
+
+/// What may answer a label's queries. The file knows three; the router splits `generative` into small and large models.
+enum class AnswerKind : std::uint8_t { none = 0, script = 1, generative = 2, human = 3 };
+inline constexpr std::size_t kAnswerKinds = 4;
+std::string_view to_string(AnswerKind kind);
+
+/// Limits of a model; a file beyond them is refused, so that a query's time stays bounded.
+inline constexpr std::size_t kMaxLabels = 1024;
+inline constexpr std::size_t kMaxDimension = 512;
+inline constexpr std::size_t kMaxRows = 1U << 20;
+inline constexpr std::int32_t kMaxRowWeight = 4095;
+inline constexpr std::int32_t kMaxHeadWeight = 2047;
+
+struct Label {
+  std::string name;
+  AnswerKind kind = AnswerKind::none;
+  bool out_of_scope = false;  ///< the label that means "none of the others"
+};
+
+/// Scores to probabilities, fitted on predictions for texts that the predicting model had not seen.
+struct Calibration {
+  double temperature =
+      1.0;  ///< logits are divided by it (Guo et al., "On calibration of modern neural networks", 2017)
+  /// Logistic regression of "out of scope": bias, then the weights of classifier.cc's four observations.
+  std::vector<double> out_of_scope = {};
+};
+
+/// A query is scripted, or handed to a person, only beyond these.
+struct Thresholds {
+  double script = 1.1;      ///< least script score; above 1: no query is ever scripted
+  double human = 0.5;       ///< least probability of needing a person that sends it to one
+  double veto = 0.2;        ///< at or above this probability of needing a person nothing is scripted
+  double confidence = 0.5;  ///< models without routes: below it the model abstains
+};
+
+struct TrainingFile {
+  std::string name;  ///< without its folder
+  std::string sha256;
+  std::uint64_t rows = 0;
+};
+
+/// Where a model comes from: enough to make it again, byte for byte.
+struct Provenance {
+  std::vector<TrainingFile> files;
+  std::string routes_sha256;  ///< of the label -> route file; empty without one
+  std::string command;
+  std::uint64_t seed = 0;
+};
+
+struct ModelData {
+  FeatureConfig features;
+  std::vector<Label> labels;
+  std::uint32_t dimension = 0;
+
+  /// By row, ascending hash: which feature, its weight in the sum, its weight in the length.
+  std::vector<std::uint32_t> hashes;
+  std::vector<std::uint16_t> row_weights;     ///< 1..kMaxRowWeight
+  std::vector<std::uint16_t> length_weights;  ///< 1..kMaxRowWeight, in units of 1 / kLengthUnit
+  std::vector<std::int8_t> embeddings;        ///< [rows][dimension], -127..127
+  std::uint16_t unknown_word_weight = 0;      ///< length of an n-gram that training never saw twice
+  std::uint16_t unknown_char_weight = 0;
+
+  std::vector<std::int16_t> heads;  ///< [labels][dimension], -kMaxHeadWeight..kMaxHeadWeight
+  std::vector<float> biases;        ///< [labels]
+  float scale = 1.0F;               ///< integer dot product * scale / length = logit
+
+  Calibration calibration;
+  Thresholds thresholds;
+  Provenance provenance;
+};
+
+inline constexpr double kLengthUnit = 256.0;
+
+/// The file: "SBTRIAGE", u32 version, u64 size of the rest, SHA-256 of the rest; then a JSON header (u32 size), then
+/// the arrays, little endian. See docs in README.md. Equal data gives equal bytes.
+std::string encode_model(const ModelData& data);
+
+/// Errors: corrupt (not a model, cut, changed, or inconsistent inside), unsupported (another version of the format).
+Result<ModelData> decode_model(std::string_view bytes);
+
+}  // namespace sb::triage

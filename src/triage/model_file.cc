@@ -1,0 +1,303 @@
+#include <fmt/format.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "base/json.h"
+#include "triage/classifier.h"
+#include "triage/model_data.h"
+
+namespace sb::triage {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "the file is little endian and is copied as it is");
+
+constexpr std::string_view kMagic = "SBTRIAGE";
+constexpr std::uint32_t kVersion = 1;
+constexpr std::size_t kPrologueBytes = 8 + 4 + 8 + 32;
+
+template <class T>
+void put(std::string& out, T value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+template <class T>
+void put_all(std::string& out, const std::vector<T>& values) {
+  out.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+}
+
+json::object header_of(const ModelData& data) {
+  json::array labels;
+  for (const auto& label : data.labels) {
+    json::object entry{{"name", label.name}, {"kind", to_string(label.kind)}};
+    if (label.out_of_scope) entry["out_of_scope"] = true;
+    labels.push_back(std::move(entry));
+  }
+  json::array files;
+  for (const auto& file : data.provenance.files) {
+    files.push_back({{"name", file.name}, {"sha256", file.sha256}, {"rows", file.rows}});
+  }
+  json::array gate;
+  for (const double weight : data.calibration.out_of_scope) gate.push_back(weight);
+  const auto& f = data.features;
+  const auto& t = data.thresholds;
+  return {
+      {"features",
+       {{"word_max", f.word_max},
+        {"char_min", f.char_min},
+        {"char_max", f.char_max},
+        {"skip_pairs", f.skip_pairs},
+        {"across_words", f.across_words}}},
+      {"labels", std::move(labels)},
+      {"dimension", data.dimension},
+      {"rows", data.hashes.size()},
+      {"unknown_word_weight", data.unknown_word_weight},
+      {"unknown_char_weight", data.unknown_char_weight},
+      {"scale", static_cast<double>(data.scale)},
+      {"temperature", data.calibration.temperature},
+      {"out_of_scope_gate", std::move(gate)},
+      {"thresholds", {{"script", t.script}, {"human", t.human}, {"veto", t.veto}, {"confidence", t.confidence}}},
+      {"provenance",
+       {{"files", std::move(files)},
+        {"routes_sha256", data.provenance.routes_sha256},
+        {"command", data.provenance.command},
+        {"seed", data.provenance.seed}}},
+  };
+}
+
+// Reads fields of the header and remembers the first that is missing or of another type.
+class HeaderReader {
+ public:
+  explicit HeaderReader(const json::value& value) : value_(value) {}
+
+  double number(std::string_view key) {
+    const auto* member = find_member(value_, key);
+    boost::system::error_code error;
+    const double number = member && member->is_number() ? member->to_number<double>(error) : NAN;
+    if (error || !std::isfinite(number)) missing(key);
+    return number;
+  }
+  std::uint64_t count(std::string_view key, std::uint64_t largest) {
+    const auto* member = find_member(value_, key);
+    boost::system::error_code error;
+    const auto number = member && member->is_number() ? member->to_number<std::uint64_t>(error) : largest + 1;
+    if (error || number > largest) {
+      missing(key);
+      return 0;
+    }
+    return number;
+  }
+  bool flag(std::string_view key) { return bool_member(value_, key); }
+  std::string text(std::string_view key) { return std::string(string_member(value_, key)); }
+  HeaderReader inside(std::string_view key) {
+    static const json::value kNothing;
+    const auto* member = find_member(value_, key);
+    if (!member) missing(key);
+    HeaderReader reader(member ? *member : kNothing);
+    return reader;
+  }
+  const json::array& list(std::string_view key) {
+    static const json::array kEmpty;
+    const auto* member = find_member(value_, key);
+    const auto* array = member ? member->if_array() : nullptr;
+    if (!array) missing(key);
+    return array ? *array : kEmpty;
+  }
+  const std::string& fault() const { return fault_; }
+  void adopt(const HeaderReader& inner) {
+    if (fault_.empty()) fault_ = inner.fault_;
+  }
+
+ private:
+  void missing(std::string_view key) {
+    if (fault_.empty()) fault_ = key;
+  }
+
+  const json::value& value_;
+  std::string fault_;
+};
+
+std::optional<AnswerKind> kind_of(std::string_view name) {
+  for (const auto kind : {AnswerKind::none, AnswerKind::script, AnswerKind::generative, AnswerKind::human}) {
+    if (to_string(kind) == name) return kind;
+  }
+  return std::nullopt;
+}
+
+Result<std::vector<Label>> read_labels(const json::array& list) {
+  std::vector<Label> labels;
+  for (const auto& entry : list) {
+    const auto kind = kind_of(string_member(entry, "kind"));
+    Label label{std::string(string_member(entry, "name")), kind.value_or(AnswerKind::none),
+                bool_member(entry, "out_of_scope")};
+    if (!kind || label.name.empty()) return fail(Errc::corrupt, "a label in the header has no name or an unknown kind");
+    labels.push_back(std::move(label));
+  }
+  if (labels.empty() || labels.size() > kMaxLabels) {
+    return fail(Errc::corrupt, fmt::format("{} labels; 1 to {} are possible", labels.size(), kMaxLabels));
+  }
+  return labels;
+}
+
+void read_provenance(HeaderReader reader, Provenance& out) {
+  for (const auto& entry : reader.list("files")) {
+    out.files.push_back({std::string(string_member(entry, "name")), std::string(string_member(entry, "sha256")),
+                         static_cast<std::uint64_t>(int_member(entry, "rows"))});
+  }
+  out.routes_sha256 = reader.text("routes_sha256");
+  out.command = reader.text("command");
+  out.seed = reader.count("seed", UINT64_MAX - 1);
+}
+
+Result<ModelData> read_header(std::string_view text, std::size_t& rows) {
+  SB_TRY(const auto value, parse_json(text));
+  HeaderReader reader(value);
+  ModelData data;
+  auto features = reader.inside("features");
+  data.features = {static_cast<int>(features.count("word_max", 3)), static_cast<int>(features.count("char_min", 8)),
+                   static_cast<int>(features.count("char_max", 8)), features.flag("skip_pairs"),
+                   features.flag("across_words")};
+  SB_TRY(data.labels, read_labels(reader.list("labels")));
+  data.dimension = static_cast<std::uint32_t>(reader.count("dimension", kMaxDimension));
+  rows = reader.count("rows", kMaxRows);
+  data.unknown_word_weight = static_cast<std::uint16_t>(reader.count("unknown_word_weight", kMaxRowWeight));
+  data.unknown_char_weight = static_cast<std::uint16_t>(reader.count("unknown_char_weight", kMaxRowWeight));
+  data.scale = static_cast<float>(reader.number("scale"));
+  data.calibration.temperature = reader.number("temperature");
+  for (const auto& weight : reader.list("out_of_scope_gate")) {
+    data.calibration.out_of_scope.push_back(weight.is_number() ? weight.to_number<double>() : NAN);
+  }
+  auto thresholds = reader.inside("thresholds");
+  data.thresholds = {thresholds.number("script"), thresholds.number("human"), thresholds.number("veto"),
+                     thresholds.number("confidence")};
+  read_provenance(reader.inside("provenance"), data.provenance);
+  reader.adopt(features);
+  reader.adopt(thresholds);
+  if (!reader.fault().empty()) {
+    return fail(Errc::corrupt, fmt::format("header field \"{}\" is missing or out of range", reader.fault()));
+  }
+  return data;
+}
+
+class ArrayReader {
+ public:
+  explicit ArrayReader(std::string_view bytes) : bytes_(bytes) {}
+
+  template <class T>
+  void take(std::size_t count, std::vector<T>& out) {
+    if (bytes_.size() / sizeof(T) < count) {
+      short_ = true;
+      return;
+    }
+    out.resize(count);
+    std::memcpy(out.data(), bytes_.data(), count * sizeof(T));
+    bytes_.remove_prefix(count * sizeof(T));
+  }
+  bool exact() const { return !short_ && bytes_.empty(); }
+
+ private:
+  std::string_view bytes_;
+  bool short_ = false;
+};
+
+// A checksum proves that nothing changed since writing, not that the writer was ours: ranges are checked all the same,
+// because the scorer's arithmetic relies on them.
+Result<> check_ranges(const ModelData& data) {
+  const auto bad = [](std::string_view what) { return fail(Errc::corrupt, fmt::format("{} out of range", what)); };
+  const auto& f = data.features;
+  if (f.word_max < 1 || f.char_min < 1 || f.char_max < f.char_min) return bad("feature settings");
+  if (data.dimension == 0) return bad("dimension");
+  for (std::size_t i = 0; i < data.hashes.size(); ++i) {
+    if (i > 0 && data.hashes[i] <= data.hashes[i - 1]) return bad("feature order");
+    if (data.row_weights[i] == 0 || data.row_weights[i] > kMaxRowWeight) return bad("a row weight");
+    if (data.length_weights[i] == 0 || data.length_weights[i] > kMaxRowWeight) return bad("a length weight");
+  }
+  if (data.unknown_word_weight == 0 || data.unknown_char_weight == 0) return bad("an unknown n-gram's weight");
+  for (const auto value : data.embeddings) {
+    if (value == -128) return bad("an embedding");
+  }
+  for (const auto value : data.heads) {
+    if (std::abs(value) > kMaxHeadWeight) return bad("a head weight");
+  }
+  for (const auto value : data.biases) {
+    if (!std::isfinite(value) || std::abs(value) > 1e6F) return bad("a bias");
+  }
+  if (!(data.scale > 0) || !(data.scale < 1e3F)) return bad("scale");
+  if (!(data.calibration.temperature >= 1e-3 && data.calibration.temperature <= 1e3)) return bad("temperature");
+  const auto& gate = data.calibration.out_of_scope;
+  if (!gate.empty() && gate.size() != kGateInputs) return bad("out-of-scope gate");
+  for (const double weight : gate) {
+    if (!(std::abs(weight) < 1e6)) return bad("out-of-scope gate");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string encode_model(const ModelData& data) {
+  const std::string header = json::serialize(header_of(data));
+  std::string payload;
+  payload.reserve(header.size() + data.embeddings.size() + data.hashes.size() * 8 + data.heads.size() * 2 + 4096);
+  put(payload, static_cast<std::uint32_t>(header.size()));
+  payload += header;
+  put_all(payload, data.hashes);
+  put_all(payload, data.row_weights);
+  put_all(payload, data.length_weights);
+  put_all(payload, data.embeddings);
+  put_all(payload, data.heads);
+  put_all(payload, data.biases);
+  std::string out(kMagic);
+  put(out, kVersion);
+  put(out, static_cast<std::uint64_t>(payload.size()));
+  const auto digest = sha256(payload);
+  out.append(digest.begin(), digest.end());
+  return out + payload;
+}
+
+Result<ModelData> decode_model(std::string_view bytes) {
+  if (bytes.size() < kPrologueBytes || !bytes.starts_with(kMagic)) {
+    return fail(Errc::corrupt, "not a triage model (it does not begin with SBTRIAGE)");
+  }
+  std::uint32_t version = 0;
+  std::uint64_t size = 0;
+  std::memcpy(&version, bytes.data() + 8, sizeof version);
+  std::memcpy(&size, bytes.data() + 12, sizeof size);
+  if (version != kVersion) {
+    return fail(Errc::unsupported,
+                fmt::format("format version {}, this build reads {}; train it anew with `signalbox triage train`",
+                            version, kVersion));
+  }
+  const auto payload = bytes.substr(kPrologueBytes);
+  if (payload.size() != size) {
+    return fail(Errc::corrupt,
+                fmt::format("{} bytes where {} were written: cut or lengthened; copy it again", payload.size(), size));
+  }
+  const auto digest = sha256(payload);
+  if (std::memcmp(digest.data(), bytes.data() + 20, digest.size()) != 0) {
+    return fail(Errc::corrupt, "checksum does not match: the bytes changed since training; copy it again");
+  }
+  std::uint32_t header_size = 0;
+  if (payload.size() < sizeof header_size) return fail(Errc::corrupt, "no header");
+  std::memcpy(&header_size, payload.data(), sizeof header_size);
+  if (payload.size() - sizeof header_size < header_size) return fail(Errc::corrupt, "header longer than the file");
+
+  std::size_t rows = 0;
+  auto header = read_header(payload.substr(sizeof header_size, header_size), rows);
+  if (!header) return fail(Errc::corrupt, header.error().detail);
+  ModelData data = *std::move(header);
+  ArrayReader arrays(payload.substr(sizeof header_size + header_size));
+  arrays.take(rows, data.hashes);
+  arrays.take(rows, data.row_weights);
+  arrays.take(rows, data.length_weights);
+  arrays.take(rows * data.dimension, data.embeddings);
+  arrays.take(data.labels.size() * data.dimension, data.heads);
+  arrays.take(data.labels.size(), data.biases);
+  if (!arrays.exact()) return fail(Errc::corrupt, "the arrays are not as long as the header says");
+  SB_CHECK(check_ranges(data));
+  return data;
+}
+
+}  // namespace sb::triage

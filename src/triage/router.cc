@@ -1,0 +1,266 @@
+#include "triage/router.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "triage/router_config.h"
+
+namespace sb::triage {
+namespace {
+
+// What the rules look at of the text; beyond it nothing is matched, and nothing is scripted either.
+constexpr std::size_t kMaxRuleBytes = 16384;
+
+bool any_of_names(const std::vector<std::string>& wanted, std::span<const std::string_view> present) {
+  return std::ranges::any_of(present,
+                             [&](std::string_view name) { return std::ranges::find(wanted, name) != wanted.end(); });
+}
+
+// Empty: the rule does not hold. Otherwise what made it hold, without a word of the text.
+std::string why_holds(const Rule& rule, const RouteQuery& query, const std::string& normalised) {
+  std::string why;
+  const auto holds = [&](std::string_view what) { why += why.empty() ? what : fmt::format(", {}", what); };
+  if (!rule.phrases.empty()) {
+    if (!std::ranges::any_of(rule.phrases,
+                             [&](const auto& phrase) { return normalised.find(phrase) != normalised.npos; }))
+      return {};
+    holds("phrase");
+  }
+  if (!rule.exact.empty()) {
+    if (std::ranges::find(rule.exact, normalised) == rule.exact.end()) return {};
+    holds("exact text");
+  }
+  if (!rule.finding_types.empty()) {
+    if (!any_of_names(rule.finding_types, query.finding_types)) return {};
+    holds("policy finding");
+  }
+  if (!rule.policy_classes.empty()) {
+    if (std::ranges::find(rule.policy_classes, query.policy_class) == rule.policy_classes.end()) return {};
+    holds("policy class");
+  }
+  const auto flag = [&](const std::optional<bool>& wanted, bool is, std::string_view what) {
+    if (!wanted) return true;
+    if (*wanted == is) holds(what);
+    return *wanted == is;
+  };
+  if (!flag(rule.tools, query.has_tools, "tools") || !flag(rule.images, query.has_images, "images") ||
+      !flag(rule.json_schema, query.wants_json_schema, "JSON schema")) {
+    return {};
+  }
+  if (rule.prompt_bytes_over) {
+    if (query.prompt_bytes <= *rule.prompt_bytes_over) return {};
+    holds("prompt size");
+  }
+  if (rule.turns_over) {
+    if (query.turns <= *rule.turns_over) return {};
+    holds("turns");
+  }
+  return why;
+}
+
+bool looks_like_code(std::string_view text) {
+  if (text.find("```") != text.npos) return true;
+  constexpr std::string_view kSigns[] = {"();",     "{\n", "};", "#include",     "def ",
+                                         "SELECT ", "=> ", "</", "public static"};
+  return std::ranges::count_if(kSigns, [&](std::string_view sign) { return text.find(sign) != text.npos; }) >= 2;
+}
+
+// Two numbers with an operator between, or words that ask for a derivation.
+bool looks_like_maths(std::string_view text, const std::string& normalised) {
+  const auto is_digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
+  for (std::size_t i = 1; i + 1 < text.size(); ++i) {
+    if (std::string_view("+*/^=").find(text[i]) == std::string_view::npos) continue;
+    const auto before = text.substr(0, i).find_last_not_of(' ');
+    const auto after = text.find_first_not_of(' ', i + 1);
+    // 1/2/2026 is a date, not a sum.
+    const bool tight = text[i] == '/' && before == i - 1 && after == i + 1;
+    if (!tight && before != text.npos && after != text.npos && is_digit(text[before]) && is_digit(text[after]))
+      return true;
+  }
+  constexpr std::string_view kWords[] = {" solve ", " equation ", " prove ", " integral ", " derivative ", " theorem "};
+  return std::ranges::any_of(kWords, [&](std::string_view word) { return normalised.find(word) != normalised.npos; });
+}
+
+// Why the large model; empty: the small one will do.
+std::string why_large(const LargeWhen& when, const RouteQuery& query, const Prediction* seen,
+                      const std::string& normalised) {
+  if (query.prompt_bytes > when.prompt_bytes_over) return "prompt size";
+  if (query.text.size() > when.text_bytes_over) return "message size";
+  if (query.turns > when.turns_over) return "turns";
+  if (when.tools && query.has_tools) return "tools";
+  if (when.images && query.has_images) return "images";
+  if (when.json_schema && query.wants_json_schema) return "JSON schema";
+  const auto read = query.text.substr(0, kMaxRuleBytes);
+  if (when.code && looks_like_code(read)) return "code";
+  if (when.maths && looks_like_maths(read, normalised)) return "maths";
+  if (!seen) return {};
+  if (when.abstained && seen->abstained) return "classifier abstained";
+  if (std::ranges::find(when.intents, seen->intent) != when.intents.end()) return "intent";
+  return {};
+}
+
+void apply_rule(const Rule& rule, std::string why, RouteDecision& out) {
+  out.route = rule.route;
+  out.script = rule.script;
+  out.confidence = 1;
+  out.reasons.push_back(fmt::format("rule {}: {}", rule.name, why));
+}
+
+void describe(const Prediction& seen, RouteDecision& out) {
+  out.intent = seen.intent;
+  out.confidence = seen.confidence;
+  out.out_of_scope = seen.out_of_scope;
+  for (const auto& alternative : seen.alternatives) {
+    if (!alternative.intent.empty() && alternative.intent != seen.intent) {
+      out.alternatives.push_back({std::string(alternative.intent), alternative.probability});
+    }
+  }
+}
+
+}  // namespace
+
+std::string_view to_string(Route route) {
+  switch (route) {
+    case Route::script:
+      return "script";
+    case Route::small:
+      return "small";
+    case Route::large:
+      return "large";
+    case Route::human:
+      return "human";
+  }
+  return "large";
+}
+
+std::optional<Route> route_from(std::string_view name) {
+  for (const auto route : {Route::script, Route::small, Route::large, Route::human}) {
+    if (to_string(route) == name) return route;
+  }
+  return std::nullopt;
+}
+
+Router::Router(std::shared_ptr<const Config> config) : config_(std::move(config)) {}
+
+const std::optional<IntentModel>& Router::model() const {
+  return config_->model;
+}
+
+std::vector<std::string> Router::script_names() const {
+  std::vector<std::string> names;
+  for (const auto& [intent, script] : config_->scripts) names.push_back(script);
+  for (const auto& rule : config_->rules) {
+    if (!rule.script.empty()) names.push_back(rule.script);
+  }
+  std::ranges::sort(names);
+  const auto tail = std::ranges::unique(names);
+  names.erase(tail.begin(), tail.end());
+  return names;
+}
+
+namespace {
+
+// A person or a script by the classifier; false: a model must answer, `out` says why so far.
+bool by_classifier(const Router::Config& config, const Prediction& seen, const RouteQuery& query, RouteDecision& out) {
+  const double human = seen.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
+  if (seen.readable && human >= config.human_threshold) {
+    out.route = Route::human;
+    out.confidence = human;
+    out.threshold = config.human_threshold;
+    out.reasons.push_back(fmt::format("needs a person: {:.3f} >= {:.3f}", human, config.human_threshold));
+    return true;
+  }
+  if (!seen.readable) {
+    out.reasons.emplace_back("text is empty or not readable");
+    return false;
+  }
+  if (seen.kind != AnswerKind::script) {
+    out.reasons.emplace_back(seen.kind == AnswerKind::human ? "may need a person, below the threshold"
+                                                            : "intent is for a model");
+    return false;
+  }
+  out.threshold = config.script_threshold;
+  const auto refuse = [&](std::string reason) {
+    out.reasons.push_back(std::move(reason));
+    return false;
+  };
+  if (seen.script_score < config.script_threshold) {
+    return refuse(fmt::format("script score {:.3f} < {:.3f}", seen.script_score, config.script_threshold));
+  }
+  if (human >= config.veto)
+    return refuse(fmt::format("no script: needs a person with {:.3f} >= {:.3f}", human, config.veto));
+  if (seen.truncated) return refuse("no script: message longer than the classifier reads");
+  if (query.has_tools || query.has_images || query.wants_json_schema) {
+    return refuse("no script: the request has tools, images or a JSON schema");
+  }
+  const auto script = config.scripts.find(seen.intent);
+  if (script == config.scripts.end()) return refuse("no script is configured for the intent");
+  out.route = Route::script;
+  out.script = script->second;
+  out.reasons.push_back(fmt::format("script score {:.3f} >= {:.3f}", seen.script_score, config.script_threshold));
+  return true;
+}
+
+}  // namespace
+
+RouteDecision Router::route(const RouteQuery& query) const {
+  const auto& config = *config_;
+  RouteDecision out;
+  out.config_version = config.version;
+  const std::string normalised = normalise_phrase(query.text.substr(0, kMaxRuleBytes));
+  for (const auto& rule : config.rules) {
+    auto why = why_holds(rule, query, normalised);
+    if (why.empty()) continue;
+    const bool cut = query.text.size() > kMaxRuleBytes;
+    const bool unfit = query.has_tools || query.has_images || query.wants_json_schema || cut;
+    if (rule.route == Route::script && unfit) {
+      out.reasons.push_back(fmt::format(
+          "rule {}: {}; not scripted, the request has tools, images, a JSON schema or is too long", rule.name, why));
+      continue;
+    }
+    apply_rule(rule, std::move(why), out);
+    return out;
+  }
+
+  std::optional<Prediction> seen;
+  if (config.model) {
+    seen = config.model->predict(query.text);
+    out.model_version = config.model->version();
+    describe(*seen, out);
+    if (by_classifier(config, *seen, query, out)) return out;
+  }
+  auto why = why_large(config.large_when, query, seen ? &*seen : nullptr, normalised);
+  out.route = why.empty() ? config.otherwise : Route::large;
+  out.reasons.push_back(why.empty() ? fmt::format("nothing asks for the large model: {}", to_string(config.otherwise))
+                                    : fmt::format("large: {}", why));
+  return out;
+}
+
+Result<std::shared_ptr<const Router>> Router::from_text(std::string_view yaml, const std::string& name,
+                                                        std::optional<IntentModel> model) {
+  SB_TRY(auto config, parse_router_config(yaml, name));
+  if (model) SB_CHECK(bind_model(yaml, name, *model, config));
+  config.model = std::move(model);
+  return std::make_shared<const Router>(std::make_shared<const Config>(std::move(config)));
+}
+
+Result<std::shared_ptr<const Router>> Router::load(const std::string& yaml_path) {
+  std::ifstream file(yaml_path, std::ios::binary);
+  if (!file) return fail(Errc::not_found, fmt::format("triage: {}: cannot be opened", yaml_path));
+  std::ostringstream text;
+  text << file.rdbuf();
+  SB_TRY(const auto config, parse_router_config(text.view(), yaml_path));
+  std::optional<IntentModel> model;
+  if (!config.model_path.empty()) {
+    const auto path = std::filesystem::path(yaml_path).parent_path() / config.model_path;
+    SB_TRY(model, IntentModel::load_file(path.string()));
+  }
+  return from_text(text.view(), yaml_path, std::move(model));
+}
+
+}  // namespace sb::triage

@@ -1,0 +1,78 @@
+/// Which tier answers a query: a script, a small model, a large model, or a person. And why.
+///
+/// Rules first (they are certain), then the classifier (it is calibrated), each with its reason. Configured by one YAML
+/// document; README.md shows a complete one. Pure after loading: no I/O, no clock, no state, so decisions replay.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "triage/classifier.h"
+
+namespace sb::triage {
+
+enum class Route : std::uint8_t { script = 0, small = 1, large = 2, human = 3 };
+std::string_view to_string(Route route);
+std::optional<Route> route_from(std::string_view name);
+
+/// What is known of a request before anything answered it. Views: valid during the call.
+struct RouteQuery {
+  std::string_view text;                                 ///< the last user message
+  std::span<const std::string_view> finding_types = {};  ///< what the policy found in it, e.g. "iban"
+  std::string_view policy_class = {};                    ///< the policy's word for its sensitivity; empty: none
+  bool has_tools = false;
+  bool has_images = false;
+  bool wants_json_schema = false;
+  std::size_t prompt_bytes = 0;  ///< of the whole conversation
+  std::size_t turns = 1;         ///< user messages in it
+};
+
+struct IntentScore {
+  std::string intent;
+  double probability = 0;
+};
+
+struct RouteDecision {
+  Route route = Route::large;
+  std::string intent;       ///< likeliest; empty where nobody looked (a rule decided) or nothing was readable
+  std::string script;       ///< to run; set if and only if `route` is script
+  double confidence = 0;    ///< calibrated probability of `intent`; 1 for a rule
+  double threshold = 0;     ///< what the score was held against; 0 for a rule
+  double out_of_scope = 0;  ///< probability that no intent fits
+  std::vector<IntentScore> alternatives;  ///< the next intents, best first
+  std::vector<std::string> reasons;       ///< in order, e.g. "rule refunds: phrase"; names rules, never the text
+  std::string model_version;              ///< which weights looked; empty if none did
+  std::string config_version;             ///< first 16 hex digits of the document's SHA-256
+};
+
+/// Immutable and shared: any number of threads may route at once.
+class Router {
+ public:
+  /// Reads the document and its model file (relative to the document's folder).
+  /// Errors: invalid_argument (`path:line:column: ` what, and the nearest known name), not_found, corrupt, unsupported.
+  static Result<std::shared_ptr<const Router>> load(const std::string& yaml_path);
+
+  /// The same from text, with a model already loaded (the document's `model` is then not opened); for tests and replay.
+  static Result<std::shared_ptr<const Router>> from_text(std::string_view yaml, const std::string& name,
+                                                         std::optional<IntentModel> model);
+
+  RouteDecision route(const RouteQuery& query) const;
+
+  /// Every script the document names; the composition root checks that each exists.
+  std::vector<std::string> script_names() const;
+  const std::optional<IntentModel>& model() const;
+
+  struct Config;
+  explicit Router(std::shared_ptr<const Config> config);
+
+ private:
+  std::shared_ptr<const Config> config_;
+};
+
+}  // namespace sb::triage

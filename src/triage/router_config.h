@@ -1,0 +1,70 @@
+/// The triage document, read and checked.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "triage/classifier.h"
+#include "triage/router.h"
+
+namespace sb::triage {
+
+/// If every condition that is set holds, the rule decides. Lists hold if one of their entries does.
+struct Rule {
+  std::string name;
+  std::vector<std::string> phrases;  ///< normalised; as whole words anywhere in the text
+  std::vector<std::string> exact;    ///< normalised; the whole text
+  std::vector<std::string> finding_types;
+  std::vector<std::string> policy_classes;
+  std::optional<bool> tools;
+  std::optional<bool> images;
+  std::optional<bool> json_schema;
+  std::optional<std::size_t> prompt_bytes_over;
+  std::optional<std::size_t> turns_over;
+
+  Route route = Route::human;
+  std::string script;
+};
+
+/// What makes a generative query one for the large model.
+struct LargeWhen {
+  std::size_t prompt_bytes_over = 6000;
+  std::size_t text_bytes_over = 1200;
+  std::size_t turns_over = 12;
+  bool code = true;
+  bool maths = true;
+  bool tools = true;
+  bool images = true;
+  bool json_schema = false;
+  bool abstained = false;  ///< the classifier does not know what is asked
+  std::vector<std::string> intents;
+};
+
+struct Router::Config {
+  std::string version;
+  std::optional<IntentModel> model;
+  std::string model_path;
+  double script_threshold = 1.1;
+  double human_threshold = 0.5;
+  double veto = 0.05;
+  std::map<std::string, std::string, std::less<>> scripts;  ///< intent -> script
+  std::vector<Rule> rules;
+  LargeWhen large_when;
+  Route otherwise = Route::small;  ///< generative, and nothing of large_when holds
+};
+
+/// Parses and checks; does not open the model. Errors: invalid_argument, `detail` begins "name:line:column: ".
+Result<Router::Config> parse_router_config(std::string_view yaml, const std::string& name);
+
+/// Checks what only the model can tell (intents exist) and fills thresholds the document leaves to it.
+Result<> bind_model(std::string_view yaml, const std::string& name, const IntentModel& model, Router::Config& config);
+
+/// Lower case, words apart by one blank, punctuation dropped; with a blank before and behind, so that whole words are
+/// found.
+std::string normalise_phrase(std::string_view text);
+
+}  // namespace sb::triage

@@ -1,0 +1,50 @@
+/// The arithmetic of a prediction: features to logits, in integers, so that every machine gets the same numbers.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "triage/features.h"
+#include "triage/model_data.h"
+
+namespace sb::triage {
+
+/// What was known of a text.
+struct Coverage {
+  double word = 0;   ///< share of the word n-grams' weight that training saw; 0..1
+  double total = 0;  ///< the same of all n-grams
+};
+
+/// Immutable after construction; any number of threads may score at once.
+class Scorer {
+ public:
+  /// `data` is valid (decode_model checks, training makes it so).
+  explicit Scorer(const ModelData& data);
+
+  /// Fills `logits` ([labels]). No allocation; time grows with `features.count` (at most kMaxFeatures) and labels.
+  Coverage score(const FeatureList& features, std::span<float> logits) const;
+
+ private:
+  // One probe usually ends the search: the table is at most half full and hashes are well mixed.
+  struct Slot {
+    std::uint32_t hash;
+    std::uint32_t row_plus_one;  // 0: empty
+    std::uint16_t row_weight;
+    std::uint16_t length_weight;
+  };
+  const Slot* find(std::uint32_t hash) const;
+
+  std::uint32_t dimension_;
+  std::uint32_t stride_;  // dimension rounded up to whole vectors
+  std::size_t mask_;
+  std::vector<Slot> slots_;
+  std::vector<std::int8_t> embeddings_;  // [rows][stride]
+  std::vector<std::int16_t> heads_;      // [labels][stride]
+  std::vector<float> biases_;
+  float scale_;
+  std::uint16_t unknown_word_;
+  std::uint16_t unknown_char_;
+};
+
+}  // namespace sb::triage

@@ -1,0 +1,210 @@
+#include "triage/train.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace sb::triage {
+namespace {
+
+struct Prepared {
+  std::vector<Label> labels;
+  std::vector<Sample> samples;
+};
+
+Result<AnswerKind> kind_of(const Example& example, const RouteMap* routes, const TrainOptions& options) {
+  if (example.intent == options.out_of_scope_label) return AnswerKind::none;
+  if (routes) {
+    const auto found = routes->kinds.find(example.intent);
+    if (found == routes->kinds.end()) {
+      return fail(Errc::invalid_argument,
+                  fmt::format("intent {} has no route in the routes file; add it there", example.intent));
+    }
+    return found->second;
+  }
+  const auto kind = answer_kind(example.route);
+  if (!kind) {
+    return fail(Errc::invalid_argument, fmt::format("intent {}: route \"{}\" is not script, generative or human",
+                                                    example.intent, example.route));
+  }
+  return *kind;
+}
+
+Result<Prepared> prepare(const Dataset& dataset, const RouteMap* routes, const TrainOptions& options) {
+  std::map<std::string, AnswerKind, std::less<>> kinds;  // ordered: label numbers do not depend on the order of lines
+  for (const auto& example : dataset.examples) {
+    SB_TRY(const auto kind, kind_of(example, routes, options));
+    const auto [at, fresh] = kinds.emplace(example.intent, kind);
+    if (!fresh && at->second != kind) {
+      return fail(Errc::invalid_argument, fmt::format("intent {} has two routes in the data: {} and {}", example.intent,
+                                                      to_string(at->second), to_string(kind)));
+    }
+  }
+  if (kinds.size() < 2)
+    return fail(Errc::invalid_argument, "the data has fewer than two intents: nothing to tell apart");
+  if (kinds.size() > kMaxLabels) {
+    return fail(Errc::invalid_argument, fmt::format("{} intents; at most {} are possible", kinds.size(), kMaxLabels));
+  }
+  Prepared out;
+  std::map<std::string_view, std::uint32_t> numbers;
+  for (const auto& [name, kind] : kinds) {
+    numbers[name] = static_cast<std::uint32_t>(out.labels.size());
+    out.labels.push_back({name, kind, name == options.out_of_scope_label});
+  }
+  const auto features = std::make_unique<FeatureList>();
+  for (const auto& example : dataset.examples) {
+    extract_features(example.text, options.features, *features);
+    Sample sample;
+    sample.hashes.assign(features->hashes.begin(),
+                         features->hashes.begin() + static_cast<std::ptrdiff_t>(features->count));
+    sample.word_count = static_cast<std::uint32_t>(features->word_count);
+    sample.label = numbers.at(example.intent);
+    out.samples.push_back(std::move(sample));
+  }
+  return out;
+}
+
+// Each label's texts dealt out in turn: every part has its share of every label.
+std::vector<std::uint32_t> deal_texts(const Prepared& prepared, std::uint32_t folds) {
+  std::vector<std::uint32_t> dealt(prepared.labels.size());
+  std::vector<std::uint32_t> part;
+  for (const auto& sample : prepared.samples) part.push_back((sample.label + dealt[sample.label]++) % folds);
+  return part;
+}
+
+class Rehearsal {
+ public:
+  Rehearsal(const Prepared& prepared, const TrainOptions& options, const Progress& progress)
+      : prepared_(prepared), options_(options), progress_(progress) {}
+
+  // Predicts each part by weights learnt from the others.
+  void by_texts() {
+    const auto part = deal_texts(prepared_, options_.folds);
+    for (std::uint32_t fold = 0; fold < options_.folds; ++fold) {
+      run([&](std::uint32_t i) { return part[i] == fold; }, false);
+    }
+  }
+
+  // The same with whole labels withheld; the out-of-scope label stays, it is no label that could be new.
+  void by_labels() {
+    if (prepared_.labels.size() < 2 * options_.folds) return;
+    for (std::uint32_t fold = 0; fold < options_.folds; ++fold) {
+      run(
+          [&](std::uint32_t i) {
+            const auto label = prepared_.samples[i].label;
+            return label % options_.folds == fold && !prepared_.labels[label].out_of_scope;
+          },
+          true);
+    }
+  }
+
+  // From everything: the model itself.
+  ModelData learn_all() {
+    std::vector<std::uint32_t> all(prepared_.samples.size());
+    for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
+    auto data = learn_from(all);
+    data.labels = prepared_.labels;
+    return data;
+  }
+
+  const std::vector<Unseen>& unseen() const { return unseen_; }
+
+ private:
+  ModelData learn_from(std::span<const std::uint32_t> chosen) {
+    const double rounds = 2.0 * options_.folds + 1;
+    const double before = done_++;
+    return learn(prepared_.samples, chosen, prepared_.labels.size(), options_.features, options_.learn, options_.seed,
+                 [&](double share) { progress_((before + share) / rounds); });
+  }
+
+  template <class Left>
+  void run(Left left, bool withheld) {
+    std::vector<std::uint32_t> chosen;
+    std::vector<std::uint32_t> rest;
+    for (std::uint32_t i = 0; i < prepared_.samples.size(); ++i) (left(i) ? rest : chosen).push_back(i);
+    if (chosen.empty()) return;
+    auto data = learn_from(chosen);
+    data.labels = prepared_.labels;
+    const Scorer scorer(data);
+    const auto features = std::make_unique<FeatureList>();
+    for (const auto i : rest) {
+      const auto& sample = prepared_.samples[i];
+      std::ranges::copy(sample.hashes, features->hashes.begin());
+      features->count = sample.hashes.size();
+      features->word_count = sample.word_count;
+      Unseen text;
+      text.logits.resize(prepared_.labels.size());
+      text.coverage = scorer.score(*features, text.logits);
+      text.label = sample.label;
+      text.withheld = withheld;
+      text.out_of_scope = withheld || prepared_.labels[sample.label].out_of_scope;
+      unseen_.push_back(std::move(text));
+    }
+  }
+
+  const Prepared& prepared_;
+  const TrainOptions& options_;
+  const Progress& progress_;
+  std::vector<Unseen> unseen_;
+  double done_ = 0;
+};
+
+double accuracy_of(std::span<const Unseen> unseen) {
+  double right = 0;
+  double all = 0;
+  for (const auto& text : unseen) {
+    if (text.withheld) continue;
+    ++all;
+    right += std::ranges::max_element(text.logits) - text.logits.begin() == static_cast<std::ptrdiff_t>(text.label);
+  }
+  return all > 0 ? right / all : 0;
+}
+
+Result<> check_options(const TrainOptions& o) {
+  const auto& f = o.features;
+  if (f.word_max < 1 || f.word_max > 3 || f.char_min < 1 || f.char_max < f.char_min || f.char_max > 8) {
+    return fail(Errc::invalid_argument, "word n-grams are of 1 to 3 words, character n-grams of 1 to 8 bytes");
+  }
+  const auto& l = o.learn;
+  if (l.dimension == 0 || l.dimension % 8 != 0 || l.members == 0 || l.dimension * l.members > kMaxDimension) {
+    return fail(Errc::invalid_argument,
+                fmt::format("dimension must be a multiple of 8, dimension x members at most {}", kMaxDimension));
+  }
+  if (l.epochs == 0 || l.epochs > 1000 || !(l.rate > 0 && l.rate <= 2) ||
+      !(l.feature_dropout >= 0 && l.feature_dropout < 1)) {
+    return fail(Errc::invalid_argument, "epochs are 1 to 1000, the rate is in (0, 2], dropout in [0, 1)");
+  }
+  if (l.max_rows == 0 || l.max_rows > kMaxRows || o.folds < 2 || o.folds > 20) {
+    return fail(Errc::invalid_argument, fmt::format("rows are 1 to {}, folds 2 to 20", kMaxRows));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const TrainOptions& options,
+                      const Progress& progress) {
+  SB_CHECK(check_options(options));
+  SB_TRY(const auto prepared, prepare(dataset, routes, options));
+  Rehearsal rehearsal(prepared, options, progress);
+  rehearsal.by_texts();
+  rehearsal.by_labels();
+  Trained out{rehearsal.learn_all(), {}};
+  if (out.data.hashes.empty()) {
+    return fail(Errc::invalid_argument, "no word or n-gram occurs in two texts: too little data to learn from");
+  }
+  const auto& unseen = rehearsal.unseen();
+  fit_temperature(unseen, out.data);
+  fit_gate(unseen, options.target.out_of_scope, out.data);
+  out.report.thresholds = fit_thresholds(unseen, options.target, routes, out.data);
+  out.report.samples = prepared.samples.size();
+  out.report.labels = prepared.labels.size();
+  out.report.rows = out.data.hashes.size();
+  out.report.accuracy = accuracy_of(unseen);
+  out.report.temperature = out.data.calibration.temperature;
+  out.data.provenance = {dataset.files, routes ? routes->sha256 : "", options.command, options.seed};
+  return out;
+}
+
+}  // namespace sb::triage

@@ -1,0 +1,344 @@
+#include "triage/trainer.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <tuple>
+#include <unordered_map>
+
+#include "triage/portable_math.h"
+
+// Fused multiply-add rounds once where we round twice: other bits on other machines.
+#pragma clang fp contract(off)
+
+namespace sb::triage {
+namespace {
+
+// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, good enough to shuffle with, the same everywhere.
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed) : state_(seed) {}
+  std::uint64_t next() {
+    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+  }
+  float uniform() { return static_cast<float>(next() >> 40) * 0x1p-24F; }
+  // The bias of a modulus is below 2^-40 here: no list is longer than 2^24.
+  std::size_t below(std::size_t bound) { return static_cast<std::size_t>(next() % bound); }
+
+ private:
+  std::uint64_t state_;
+};
+
+constexpr std::size_t kLanes = 8;
+
+// Eight partial sums, added in a fixed order: what a vector unit does, written down so that all do it alike.
+float dot(const float* __restrict a, const float* __restrict b, std::size_t size) {
+  std::array<float, kLanes> part{};
+  for (std::size_t i = 0; i < size; i += kLanes) {
+    for (std::size_t j = 0; j < kLanes; ++j) part[j] += a[i + j] * b[i + j];
+  }
+  return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
+void add_scaled(float* __restrict to, const float* __restrict from, float by, std::size_t size) {
+  for (std::size_t i = 0; i < size; ++i) to[i] += by * from[i];
+}
+
+// The n-grams kept, and the texts written in them.
+struct Corpus {
+  std::vector<std::uint32_t> hashes;  // by row, ascending
+  std::vector<float> weights;         // by row
+  float unknown_word = 0;
+  float unknown_char = 0;
+  std::vector<std::uint32_t> rows;    // of all texts, one after the other
+  std::vector<std::size_t> begins;    // [texts + 1], into rows
+  std::vector<float> unknown_length;  // [texts], squared length of the n-grams not kept
+  std::vector<std::uint32_t> labels;  // [texts]
+};
+
+struct Count {
+  std::uint32_t texts = 0;
+  std::uint32_t last_text = 0;
+  bool word = false;
+};
+
+std::vector<std::pair<std::uint32_t, Count>> kept_features(std::span<const Sample> samples,
+                                                           std::span<const std::uint32_t> chosen,
+                                                           const LearnOptions& options) {
+  std::unordered_map<std::uint32_t, Count> counts;
+  std::uint32_t text = 0;
+  for (const auto index : chosen) {
+    ++text;
+    const auto& sample = samples[index];
+    for (std::size_t i = 0; i < sample.hashes.size(); ++i) {
+      auto& count = counts[sample.hashes[i]];
+      if (count.last_text == text) continue;
+      count.last_text = text;
+      ++count.texts;
+      count.word = count.word || i < sample.word_count;
+    }
+  }
+  std::vector<std::pair<std::uint32_t, Count>> kept;
+  for (const auto& entry : counts) {
+    if (entry.second.texts >= options.min_count) kept.push_back(entry);
+  }
+  // Words first among equals: they mean more than the n-grams inside them.
+  std::ranges::sort(kept, [](const auto& a, const auto& b) {
+    return std::tuple(b.second.texts, b.second.word, a.first) < std::tuple(a.second.texts, a.second.word, b.first);
+  });
+  if (kept.size() > options.max_rows) kept.resize(options.max_rows);
+  std::ranges::sort(kept, {}, [](const auto& entry) { return entry.first; });
+  return kept;
+}
+
+Corpus make_corpus(std::span<const Sample> samples, std::span<const std::uint32_t> chosen,
+                   const LearnOptions& options) {
+  Corpus corpus;
+  const auto weight = [&](std::uint32_t texts, bool word) {
+    const double idf = 1.0 + std::log(static_cast<double>(chosen.size()) / std::max(texts, 1U));
+    return static_cast<float>(std::pow(idf, options.idf_power) * (word ? options.word_weight : 1.0));
+  };
+  std::unordered_map<std::uint32_t, std::uint32_t> row_of;
+  for (const auto& [hash, count] : kept_features(samples, chosen, options)) {
+    row_of[hash] = static_cast<std::uint32_t>(corpus.hashes.size());
+    corpus.hashes.push_back(hash);
+    corpus.weights.push_back(weight(count.texts, count.word));
+  }
+  corpus.unknown_word = weight(1, true);
+  corpus.unknown_char = weight(1, false);
+  corpus.begins.push_back(0);
+  for (const auto index : chosen) {
+    const auto& sample = samples[index];
+    float unknown = 0;
+    for (std::size_t i = 0; i < sample.hashes.size(); ++i) {
+      const auto found = row_of.find(sample.hashes[i]);
+      if (found != row_of.end()) {
+        corpus.rows.push_back(found->second);
+      } else {
+        const float length = i < sample.word_count ? corpus.unknown_word : corpus.unknown_char;
+        unknown += length * length;
+      }
+    }
+    corpus.begins.push_back(corpus.rows.size());
+    corpus.unknown_length.push_back(unknown);
+    corpus.labels.push_back(sample.label);
+  }
+  return corpus;
+}
+
+struct Weights {
+  std::vector<float> embeddings;  // [rows][dimension]
+  std::vector<float> heads;       // [labels][dimension]
+  std::vector<float> biases;      // [labels]
+};
+
+// One learner: its weights, its generator and the scratch space of a step.
+class Member {
+ public:
+  Member(const Corpus& corpus, std::size_t label_count, const LearnOptions& options, std::uint64_t seed)
+      : corpus_(corpus), options_(options), dimension_(options.dimension), generator_(seed) {
+    weights_.embeddings.resize(corpus.hashes.size() * dimension_);
+    const float spread = 1.0F / std::sqrt(static_cast<float>(dimension_));
+    for (auto& value : weights_.embeddings) value = (generator_.uniform() * 2 - 1) * spread;
+    weights_.heads.resize(label_count * dimension_);
+    weights_.biases.resize(label_count);
+    logits_.resize(label_count);
+    hidden_.resize(dimension_);
+    back_.resize(dimension_);
+  }
+
+  void train(const std::function<void(double)>& progress) {
+    std::vector<std::uint32_t> order(corpus_.labels.size());
+    for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+    const std::size_t steps = order.size() * options_.epochs;
+    std::size_t step_index = 0;
+    for (std::uint32_t epoch = 0; epoch < options_.epochs; ++epoch) {
+      for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[generator_.below(i)]);
+      for (const auto text : order) {
+        const double left = 1.0 - static_cast<double>(step_index++) / static_cast<double>(steps);
+        step(text, static_cast<float>(options_.rate * left));
+      }
+      progress(static_cast<double>(epoch + 1) / options_.epochs);
+    }
+  }
+
+  const Weights& weights() const { return weights_; }
+
+ private:
+  void step(std::uint32_t text, float rate) {
+    if (!forward(text)) return;
+    softmax_gradient(corpus_.labels[text]);
+    backward(rate);
+  }
+
+  // hidden = sum of the kept rows / length. False: nothing is known of the text.
+  bool forward(std::uint32_t text) {
+    used_.clear();
+    const auto keep = static_cast<float>(1.0 - options_.feature_dropout);
+    float squared = corpus_.unknown_length[text] * keep;
+    for (std::size_t i = corpus_.begins[text]; i < corpus_.begins[text + 1]; ++i) {
+      if (generator_.uniform() >= keep) continue;
+      const auto row = corpus_.rows[i];
+      used_.push_back(row);
+      squared += corpus_.weights[row] * corpus_.weights[row];
+    }
+    if (used_.empty()) return false;
+    over_length_ = 1.0F / std::sqrt(squared);
+    std::ranges::fill(hidden_, 0.0F);
+    for (const auto row : used_) {
+      add_scaled(hidden_.data(), &weights_.embeddings[row * dimension_], corpus_.weights[row] * over_length_,
+                 dimension_);
+    }
+    return true;
+  }
+
+  // logits_ becomes the loss's gradient by logit: probability minus (smoothed) target.
+  void softmax_gradient(std::uint32_t label) {
+    float largest = -1e30F;
+    for (std::size_t i = 0; i < logits_.size(); ++i) {
+      logits_[i] = dot(&weights_.heads[i * dimension_], hidden_.data(), dimension_) + weights_.biases[i];
+      largest = std::max(largest, logits_[i]);
+    }
+    float total = 0;
+    for (auto& value : logits_) {
+      value = exp_negative(value - largest);
+      total += value;
+    }
+    const auto smoothing = static_cast<float>(options_.label_smoothing);
+    const float share = smoothing / static_cast<float>(logits_.size());
+    for (auto& value : logits_) value = value / total - share;
+    logits_[label] -= 1.0F - smoothing;
+  }
+
+  void backward(float rate) {
+    // A label this improbable moves nothing that a step of this size could show; skipping them halves the time.
+    constexpr float kNegligible = 1e-4F;
+    std::ranges::fill(back_, 0.0F);
+    for (std::size_t i = 0; i < logits_.size(); ++i) {
+      const float gradient = logits_[i];
+      if (std::abs(gradient) < kNegligible) continue;
+      float* head = &weights_.heads[i * dimension_];
+      add_scaled(back_.data(), head, gradient, dimension_);
+      add_scaled(head, hidden_.data(), -rate * gradient, dimension_);
+      weights_.biases[i] -= rate * 0.1F * gradient;
+    }
+    for (const auto row : used_) {
+      add_scaled(&weights_.embeddings[row * dimension_], back_.data(), -rate * corpus_.weights[row] * over_length_,
+                 dimension_);
+    }
+  }
+
+  const Corpus& corpus_;
+  const LearnOptions& options_;
+  std::size_t dimension_;
+  Generator generator_;
+  Weights weights_;
+  std::vector<std::uint32_t> used_;
+  std::vector<float> hidden_;
+  std::vector<float> back_;
+  std::vector<float> logits_;
+  float over_length_ = 0;
+};
+
+// Rounds the members' floats to the model's integers; their dimensions stand side by side.
+class Quantiser {
+ public:
+  Quantiser(const Corpus& corpus, std::span<const Weights> members, std::size_t member_dimension)
+      : corpus_(corpus), members_(members), member_dimension_(member_dimension) {}
+
+  void fill(ModelData& out) {
+    const std::size_t rows = corpus_.hashes.size();
+    out.dimension = static_cast<std::uint32_t>(member_dimension_ * members_.size());
+    out.hashes = corpus_.hashes;
+    out.embeddings.reserve(rows * out.dimension);
+    std::vector<float> weighted(rows);
+    float heaviest = 1e-30F;
+    for (std::size_t row = 0; row < rows; ++row) {
+      heaviest = std::max(heaviest, weighted[row] = corpus_.weights[row] * row_maximum(row));
+    }
+    const float unit = heaviest / static_cast<float>(kMaxRowWeight);
+    for (std::size_t row = 0; row < rows; ++row) {
+      const auto weight = static_cast<std::uint16_t>(std::clamp(std::lround(weighted[row] / unit), 1L, 4095L));
+      out.row_weights.push_back(weight);
+      out.length_weights.push_back(length(corpus_.weights[row]));
+      // Rounding the row's weight is made good in its numbers.
+      fill_row(row, 127.0F * corpus_.weights[row] / (static_cast<float>(weight) * unit), out);
+    }
+    out.unknown_word_weight = length(corpus_.unknown_word);
+    out.unknown_char_weight = length(corpus_.unknown_char);
+    fill_heads(unit / 127.0F, out);
+  }
+
+ private:
+  static std::uint16_t length(float weight) {
+    return static_cast<std::uint16_t>(std::clamp(std::lround(weight * kLengthUnit), 1L, 4095L));
+  }
+
+  float row_maximum(std::size_t row) const {
+    float largest = 0;
+    for (const auto& member : members_) {
+      for (std::size_t i = 0; i < member_dimension_; ++i) {
+        largest = std::max(largest, std::abs(member.embeddings[row * member_dimension_ + i]));
+      }
+    }
+    return largest;
+  }
+
+  void fill_row(std::size_t row, float by, ModelData& out) const {
+    for (const auto& member : members_) {
+      for (std::size_t i = 0; i < member_dimension_; ++i) {
+        const float value = member.embeddings[row * member_dimension_ + i] * by;
+        out.embeddings.push_back(static_cast<std::int8_t>(std::clamp(std::lround(value), -127L, 127L)));
+      }
+    }
+  }
+
+  void fill_heads(float embedding_unit, ModelData& out) const {
+    float largest = 1e-30F;
+    for (const auto& member : members_) {
+      for (const float value : member.heads) largest = std::max(largest, std::abs(value));
+    }
+    const float unit = largest / static_cast<float>(kMaxHeadWeight);
+    const std::size_t labels = members_[0].biases.size();
+    for (std::size_t label = 0; label < labels; ++label) {
+      float bias = 0;
+      for (const auto& member : members_) {
+        for (std::size_t i = 0; i < member_dimension_; ++i) {
+          const float value = member.heads[label * member_dimension_ + i] / unit;
+          out.heads.push_back(static_cast<std::int16_t>(std::clamp(std::lround(value), -2047L, 2047L)));
+        }
+        bias += member.biases[label];
+      }
+      out.biases.push_back(bias / static_cast<float>(members_.size()));
+    }
+    out.scale = unit * embedding_unit / static_cast<float>(members_.size());
+  }
+
+  const Corpus& corpus_;
+  std::span<const Weights> members_;
+  std::size_t member_dimension_;
+};
+
+}  // namespace
+
+ModelData learn(std::span<const Sample> samples, std::span<const std::uint32_t> chosen, std::size_t label_count,
+                const FeatureConfig& features, const LearnOptions& options, std::uint64_t seed,
+                const Progress& progress) {
+  SB_ASSERT(!chosen.empty() && options.dimension % kLanes == 0);
+  const Corpus corpus = make_corpus(samples, chosen, options);
+  std::vector<Weights> members;
+  for (std::uint32_t i = 0; i < options.members; ++i) {
+    Member member(corpus, label_count, options, seed + 0x51ed2701ULL * (i + 1));
+    member.train([&](double share) { progress((i + share) / options.members); });
+    members.push_back(member.weights());
+  }
+  ModelData model;
+  model.features = features;
+  Quantiser(corpus, members, options.dimension).fill(model);
+  return model;
+}
+
+}  // namespace sb::triage
