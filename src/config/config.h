@@ -27,8 +27,8 @@ struct TlsConfig {
 };
 
 struct ServerLimits {
-  std::size_t header_bytes = 32 * 1024;
-  std::size_t body_bytes = 10 * 1024 * 1024;
+  std::size_t header_bytes = std::size_t{32} * 1024;
+  std::size_t body_bytes = std::size_t{10} * 1024 * 1024;
   std::int64_t header_timeout_ms = 10'000;
   std::int64_t body_timeout_ms = 30'000;
   std::int64_t idle_timeout_ms = 75'000;

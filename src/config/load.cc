@@ -24,15 +24,23 @@ bool is_blank(std::string_view text) {
   });
 }
 
-// "line 3, column 5: what" back into its parts.
+// Takes `before` and the number behind it off the front of `rest`; 0 where they are not there.
+int take_number(std::string_view& rest, std::string_view before) {
+  if (!rest.starts_with(before)) return 0;
+  rest.remove_prefix(before.size());
+  int number = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+  rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+  return error == std::errc() ? number : 0;
+}
+
+// The YAML reader's "line 3, column 5: what", back into its parts.
 ConfigProblem from_yaml_error(const Error& error) {
-  ConfigProblem problem{"", {1, 1}, error.detail};
-  int line = 0, column = 0, used = 0;
-  if (std::sscanf(error.detail.c_str(), "line %d, column %d: %n", &line, &column, &used) == 2 && used > 0) {
-    problem.position = {line, column};
-    problem.message = "not readable as YAML: " + error.detail.substr(static_cast<std::size_t>(used));
-  }
-  return problem;
+  std::string_view rest = error.detail;
+  const int line = take_number(rest, "line ");
+  const int column = take_number(rest, ", column ");
+  if (line == 0 || column == 0 || !rest.starts_with(": ")) return {"", {1, 1}, error.detail};
+  return {"", {line, column}, fmt::format("not readable as YAML: {}", rest.substr(2))};
 }
 
 bool by_position(const ConfigProblem& a, const ConfigProblem& b) {

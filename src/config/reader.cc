@@ -1,4 +1,4 @@
-// Reads values into structs as the declaration says, and reports what does not fit. Values are never echoed: a secret
+// Reads values into structs as the declaration says, and reports what does not fit. Texts are never echoed: a secret
 // pasted into the wrong key must not end in a log.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -52,6 +52,7 @@ std::string range_text(const Facts& facts, std::int64_t max) {
 
 std::string unknown_key(std::string_view name, const Section& section) {
   std::vector<std::string> known;
+  known.reserve(section.keys.size());
   for (const auto& key : section.keys) known.push_back(key.name);
   if (const auto near = nearest(name, known)) return fmt::format("unknown key; did you mean \"{}\"?", *near);
   return fmt::format("unknown key; known here: {}", fmt::join(known, ", "));

@@ -130,7 +130,7 @@ class Declaration {
   Declaration& integer(const char* name, std::optional<std::int64_t> T::* member, Facts facts) {
     auto read = [member, facts](const json::value& value, void* owner, const Place& place, ReadState& state) {
       constexpr auto kTypeMax = std::numeric_limits<std::int64_t>::max();
-      if (const auto got = read_integer(value, facts, kTypeMax, place, state)) of(owner).*member = *got;
+      if (const auto got = read_integer(value, facts, kTypeMax, place, state)) of(owner).*member = got;
     };
     return add({.name = name, .kind = KeyKind::integer, .facts = facts, .optional = true, .read = read});
   }
