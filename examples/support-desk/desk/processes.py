@@ -159,14 +159,3 @@ class Api:
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
         return json.loads(text) if text else {}
-
-    def listed(self, path: str, name: str, page: int = 200) -> list[dict]:
-        """All entries of a listing, page by page: `{name: [...], "next": cursor or null}`."""
-        entries: list[dict] = []
-        cursor = ""
-        while True:
-            answer = self.call("GET", f"{path}?limit={page}{f'&after={cursor}' if cursor else ''}")
-            entries += answer[name]
-            cursor = answer.get("next")
-            if not cursor:
-                return entries
