@@ -56,7 +56,10 @@ def test_the_servers_list_is_held_against_the_answers(runs, lost, doubled):
 
 
 def test_a_message_without_an_answer_is_lost():
-    assert durability([outcome(1, failed="APITimeoutError")], []) == (1, 0)
+    unanswered = outcome(1, failed="APITimeoutError")
+    assert durability([unanswered], []) == (1, 0)
+    assert durability([unanswered], [run_of(outcome(1))]) == (1, 0)
+    assert durability([unanswered], [run_of(outcome(1)), run_of(outcome(2))]) == (1, 2)
 
 
 def test_two_messages_with_one_run_are_doubled():

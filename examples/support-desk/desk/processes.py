@@ -70,7 +70,7 @@ def read_text(path: Path) -> str:
 def start_small_model(script: Path, work: Path) -> tuple[Process, str]:
     """Returns the process and its address "host:port"."""
     log = work / "small-model.log"
-    process = Process("the small model", [sys.executable, str(script), "--port", "0", "--slots", "4", "--threads", "2",
+    process = Process("the small model", [sys.executable, str(script), "--port", "0", "--slots", "4",
                                           "--journal", str(work / "small-model.journal.jsonl")], log)
 
     def listen() -> str:
