@@ -58,7 +58,7 @@ def value_valid(kind: str, value: str) -> bool:
     if kind == "phone":
         return 7 <= len(re.sub(r"\D", "", value)) <= 15
     if kind == "ssn":
-        return re.fullmatch(r"\d{3}-\d{2}-\d{4}", value) is not None
+        return re.fullmatch(r"\d{3}[- ]\d{2}[- ]\d{4}", value) is not None
     return len(value) >= 16 and " " not in value
 
 

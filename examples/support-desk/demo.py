@@ -37,6 +37,7 @@ PARALLEL = 8
 KILL_AFTER = 0.4  # share of the messages that are answered when the server is killed
 ASK_AGAIN = 25  # answers from before the crash that are asked for once more
 APPROVALS = 3
+LISTED_MAX = 1000  # most entries of one listing
 
 
 @dataclass
@@ -135,6 +136,16 @@ async def traffic(world: World, messages: list[dict], progress: Progress) -> Cra
     return result
 
 
+def ends(api: Api, run: str, seconds: float = 10) -> bool:
+    """Whether the run completes in time: a verdict sets it going, it need not have arrived yet."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if api.call("GET", f"/api/v1/runs/{run}")["status"] == "completed":
+            return True
+        time.sleep(0.05)
+    return False
+
+
 def approve(api: Api, reviews: list[dict]) -> list[str]:
     """A person answers the first few reviews. Returns what went wrong."""
     faults = []
@@ -142,13 +153,24 @@ def approve(api: Api, reviews: list[dict]) -> list[str]:
         path = f"/api/v1/reviews/{review['id']}"
         try:
             api.call("POST", f"{path}/claim")
-            api.call("POST", f"{path}/approve", {"answer": "A colleague has looked at this and will call you today."})
-            status = api.call("GET", f"/api/v1/runs/{review['run']}")["status"]
-            if status != "completed":
-                faults.append(f"run {review['run']} is {status} after the approval")
+            api.call("POST", f"{path}/approve", {"reason": "looked at during the demonstration"})
+            if not ends(api, review["run"]):
+                faults.append(f"run {review['run']} has not gone on after the approval")
         except urllib.error.HTTPError as error:
             faults.append(f"{error.url} answered {error.code}: {error.read(300).decode(errors='replace')}")
     return faults
+
+
+def all_runs(api: Api) -> list[dict]:
+    """Every run the server lists, page by page, newest first."""
+    runs: list[dict] = []
+    before = ""
+    while True:
+        page = api.call("GET", f"/api/v1/runs?limit={LISTED_MAX}{before}")
+        runs += page["runs"]
+        if not page.get("next"):
+            return runs
+        before = f"&before={page['next']}"
 
 
 def reckon(world: World, progress: Progress, crashed: Crash, began: float) -> bool:
@@ -158,9 +180,9 @@ def reckon(world: World, progress: Progress, crashed: Crash, began: float) -> bo
     journals = [checks.Journal.read("small-model", world.work / "small-model.journal.jsonl")]
     if world.large == "simulated":
         journals.append(checks.Journal.read("large-model", world.work / "large-model.journal.jsonl"))
-    reviews = api.listed("/api/v1/reviews", "reviews")
+    reviews = api.call("GET", f"/api/v1/reviews?state=open&limit={LISTED_MAX}")["reviews"]
     review_faults = approve(api, reviews)
-    runs = api.listed("/api/v1/runs", "runs")
+    runs = all_runs(api)
     durable = checks.check_durability(outcomes, runs, crashed.again, journals, progress.kills)
     files = [world.work / "signalbox.log", *(file for file in (world.work / "data").rglob("*") if file.is_file())]
     masked = checks.check_masking(outcomes, journals, files)

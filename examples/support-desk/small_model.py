@@ -239,7 +239,7 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one and prints it")
     parser.add_argument("--journal", help="append every request to this file, one JSON line each")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the model")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the model; more than one only where cores idle: they spin for one another")
     parser.add_argument("--slots", type=int, default=2, help="answers worked on at the same time")
     parser.add_argument("--max-tokens", type=int, default=48, help="upper limit for an answer's tokens")
     args = parser.parse_args()

@@ -70,7 +70,7 @@ def read_text(path: Path) -> str:
 def start_small_model(script: Path, work: Path) -> tuple[Process, str]:
     """Returns the process and its address "host:port"."""
     log = work / "small-model.log"
-    process = Process("the small model", [sys.executable, str(script), "--port", "0", "--slots", "4", "--threads", "2",
+    process = Process("the small model", [sys.executable, str(script), "--port", "0", "--slots", "4",
                                           "--journal", str(work / "small-model.journal.jsonl")], log)
 
     def listen() -> str:
@@ -159,14 +159,3 @@ class Api:
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
         return json.loads(text) if text else {}
-
-    def listed(self, path: str, name: str, page: int = 200) -> list[dict]:
-        """All entries of a listing, page by page: `{name: [...], "next": cursor or null}`."""
-        entries: list[dict] = []
-        cursor = ""
-        while True:
-            answer = self.call("GET", f"{path}?limit={page}{f'&after={cursor}' if cursor else ''}")
-            entries += answer[name]
-            cursor = answer.get("next")
-            if not cursor:
-                return entries

@@ -126,4 +126,5 @@ class Desk:
         outcome.route = headers.get("x-signalbox-route", "")
         outcome.intent = headers.get("x-signalbox-intent", "")
         outcome.review = headers.get("x-signalbox-review", "")
-        outcome.cost_micro = int(headers.get("x-signalbox-cost", "0"))
+        if not stream:  # a stream's headers are sent before its cost is known
+            outcome.cost_micro = int(headers.get("x-signalbox-cost", "0"))
