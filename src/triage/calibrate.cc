@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "triage/classifier.h"
+#include "triage/portable_math.h"
 
 namespace sb::triage {
 namespace {
@@ -17,13 +18,14 @@ double six_digits(double value) {
 }
 
 double negative_log_likelihood(std::span<const Unseen> unseen, double temperature) {
+  const auto over = static_cast<float>(1.0 / temperature);
   double total = 0;
   for (const auto& text : unseen) {
     if (text.withheld) continue;
-    const double largest = *std::ranges::max_element(text.logits);
-    double sum = 0;
-    for (const float logit : text.logits) sum += std::exp((logit - largest) / temperature);
-    total += std::log(sum) - (text.logits[text.label] - largest) / temperature;
+    const float largest = *std::ranges::max_element(text.logits);
+    float sum = 0;
+    for (const float logit : text.logits) sum += exp_negative((logit - largest) * over);
+    total += std::log(static_cast<double>(sum)) - static_cast<double>((text.logits[text.label] - largest) * over);
   }
   return total;
 }
@@ -229,14 +231,13 @@ void fit_temperature(std::span<const Unseen> unseen, ModelData& data) {
   constexpr double kGolden = 0.6180339887498949;
   double low = std::log(0.05);
   double high = std::log(20.0);
-  for (int i = 0; i < 40; ++i) {
+  while (high - low > 1e-3) {
     const double a = high - kGolden * (high - low);
     const double b = low + kGolden * (high - low);
     if (negative_log_likelihood(unseen, std::exp(a)) < negative_log_likelihood(unseen, std::exp(b)))
       high = b;
     else
       low = a;
-    if (high - low < 1e-4) break;
   }
   data.calibration.temperature = six_digits(std::exp((low + high) / 2));
 }

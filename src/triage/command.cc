@@ -185,7 +185,7 @@ Result<TrainOptions> train_options(const Options& options) {
 
 void print_report(const TrainReport& report, const ModelData& data, const Target& target, std::ostream& out) {
   fmt::print(out, "texts {}, intents {}, n-grams {}\n", report.samples, report.labels, report.rows);
-  fmt::print(out, "accuracy on withheld quarters {:.4f}, temperature {:.3f}\n", report.accuracy, report.temperature);
+  fmt::print(out, "accuracy on withheld thirds {:.4f}, temperature {:.3f}\n", report.accuracy, report.temperature);
   const bool has_routes = std::ranges::any_of(data.labels, [](const Label& l) { return l.kind != AnswerKind::none; });
   const auto& t = data.thresholds;
   if (!has_routes) {

@@ -73,6 +73,8 @@ std::vector<std::uint32_t> deal_texts(const Prepared& prepared, std::uint32_t fo
   return part;
 }
 
+constexpr std::uint32_t kWithheldParts = 2;
+
 class Rehearsal {
  public:
   Rehearsal(const Prepared& prepared, const TrainOptions& options, const Progress& progress)
@@ -80,22 +82,22 @@ class Rehearsal {
 
   // Predicts each part by weights learnt from the others.
   void by_texts() {
-    const auto part = deal_texts(prepared_, options_.folds);
-    for (std::uint32_t fold = 0; fold < options_.folds; ++fold) {
+    const auto part = deal_texts(prepared_, options_.text_folds);
+    for (std::uint32_t fold = 0; fold < options_.text_folds; ++fold) {
       run([&](std::uint32_t i) { return part[i] == fold; }, false);
     }
   }
 
-  // The same with whole labels withheld; the out-of-scope label stays, it is no label that could be new.
+  // The same with whole labels withheld, two parts of them; the out-of-scope label stays, it is no label that could be
+  // new. Two parts are enough: what out of scope looks like depends little on which labels are missing.
   void by_labels() {
-    if (prepared_.labels.size() < 2 * options_.folds) return;
-    for (std::uint32_t fold = 0; fold < options_.folds; ++fold) {
-      run(
-          [&](std::uint32_t i) {
-            const auto label = prepared_.samples[i].label;
-            return label % options_.folds == fold && !prepared_.labels[label].out_of_scope;
-          },
-          true);
+    if (prepared_.labels.size() < 2 * options_.label_folds) return;
+    for (std::uint32_t fold = 0; fold < kWithheldParts; ++fold) {
+      const auto left = [&](std::uint32_t i) {
+        const auto label = prepared_.samples[i].label;
+        return label % options_.label_folds == fold && !prepared_.labels[label].out_of_scope;
+      };
+      run(left, true);
     }
   }
 
@@ -112,7 +114,7 @@ class Rehearsal {
 
  private:
   ModelData learn_from(std::span<const std::uint32_t> chosen) {
-    const double rounds = 2.0 * options_.folds + 1;
+    const double rounds = 1.0 + options_.text_folds + kWithheldParts;
     const double before = done_++;
     return learn(prepared_.samples, chosen, prepared_.labels.size(), options_.features, options_.learn, options_.seed,
                  [&](double share) { progress_((before + share) / rounds); });
@@ -175,7 +177,8 @@ Result<> check_options(const TrainOptions& o) {
       !(l.feature_dropout >= 0 && l.feature_dropout < 1)) {
     return fail(Errc::invalid_argument, "epochs are 1 to 1000, the rate is in (0, 2], dropout in [0, 1)");
   }
-  if (l.max_rows == 0 || l.max_rows > kMaxRows || o.folds < 2 || o.folds > 20) {
+  if (l.max_rows == 0 || l.max_rows > kMaxRows || o.text_folds < 2 || o.text_folds > 20 ||
+      o.label_folds < kWithheldParts) {
     return fail(Errc::invalid_argument, fmt::format("rows are 1 to {}, folds 2 to 20", kMaxRows));
   }
   return {};

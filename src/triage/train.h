@@ -1,7 +1,7 @@
 /// Training: labelled texts in, a calibrated model with its thresholds out.
 ///
 /// Weights come from all texts. Calibration and thresholds come from texts the predicting weights had not seen: each
-/// quarter in turn is predicted by weights learnt from the rest, and each quarter of the *labels* by weights that never
+/// third in turn is predicted by weights learnt from the rest, and two quarters of the *labels* by weights that never
 /// met them, which shows what an out-of-scope query looks like when none was collected.
 #pragma once
 
@@ -19,7 +19,8 @@ struct TrainOptions {
   FeatureConfig features = {.word_max = 2, .char_min = 3, .char_max = 4, .skip_pairs = true};
   LearnOptions learn;
   Target target;
-  std::uint32_t folds = 4;
+  std::uint32_t text_folds = 3;   ///< parts of the texts predicted by weights learnt from the other parts
+  std::uint32_t label_folds = 4;  ///< parts of the labels; two of them are withheld in turn
   std::uint64_t seed = 1;
   std::string out_of_scope_label = "oos";  ///< the label of texts that fit no other
   std::string command;                     ///< for the provenance
@@ -30,7 +31,7 @@ struct TrainReport {
   std::size_t samples = 0;
   std::size_t labels = 0;
   std::size_t rows = 0;
-  double accuracy = 0;  ///< of the quarters, before thresholds
+  double accuracy = 0;  ///< of the thirds, before thresholds
   double temperature = 1;
   ThresholdReport thresholds;  ///< zero for a model without routes
 };
@@ -40,7 +41,7 @@ struct Trained {
   TrainReport report;
 };
 
-/// Deterministic in (dataset, routes, options). About ten times the time of learning once.
+/// Deterministic in (dataset, routes, options). About five times the time of learning once.
 /// `routes` may be null: then the "route" fields of the data decide, if there are any.
 /// Errors: invalid_argument (no examples, one label only, too many labels, a route contradicts itself).
 Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const TrainOptions& options,
