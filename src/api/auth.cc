@@ -17,13 +17,10 @@ std::expected<Caller, Gatekeeper::Refusal> Gatekeeper::admit(const http::Request
   caller.role = key.role;
   if (auto allowed = require(key.role, permission); !allowed) return refuse(allowed.error());
 
-  const auto& own = key.limits;
-  const auto& otherwise = options_.default_limits;
-  const auto per_minute = own.requests_per_minute != 0 ? own.requests_per_minute : otherwise.requests_per_minute;
-  const auto in_flight = own.max_in_flight != 0 ? own.max_in_flight : otherwise.max_in_flight;
-  caller.spend_limit_per_day = own.spend_micro_per_day != 0 ? own.spend_micro_per_day : otherwise.spend_micro_per_day;
-  if (per_minute != 0) {
-    const auto decision = limiters_.rate.take(key.id, per_minute, clock_.steady());
+  const KeyLimits limits = effective_limits(key.limits, options_.default_limits);
+  caller.spend_limit_per_day = limits.spend_micro_per_day;
+  if (limits.requests_per_minute != 0) {
+    const auto decision = limiters_.rate.take(key.id, limits.requests_per_minute, clock_.steady());
     caller.limit_headers.add("x-ratelimit-limit-requests", decision.limit_header());
     caller.limit_headers.add("x-ratelimit-remaining-requests", decision.remaining_header());
     caller.limit_headers.add("x-ratelimit-reset-requests", decision.reset_header());
@@ -32,7 +29,7 @@ std::expected<Caller, Gatekeeper::Refusal> Gatekeeper::admit(const http::Request
       return refuse(allowed.error(), std::move(caller.limit_headers));
     }
   }
-  auto ticket = limiters_.in_flight.enter(key.id, in_flight);
+  auto ticket = limiters_.in_flight.enter(key.id, limits.max_in_flight);
   if (!ticket) return refuse(ticket.error(), {{"retry-after", "1"}});
   caller.ticket = std::move(*ticket);
   return caller;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "http/message.h"
+#include "keys/door.h"
 #include "keys/key_ring.h"
 #include "keys/limits.h"
 #include "keys/roles.h"
@@ -32,7 +33,7 @@ struct Limiters {
 
 struct GatekeeperOptions {
   bool keys_required = true;               ///< false: a request without a key is the admin of tenant `default`
-  KeyLimits default_limits;
+  DefaultLimits default_limits;
 };
 
 /// One a shard: it keeps its own view of the key ring.

@@ -67,6 +67,7 @@ struct EngineParts {
   model::ModelGateway& gateway;
   const model::Catalog& catalog;
   script::ScriptRunner* scripts;                               ///< null: no scripts configured
+  const script::ScriptRegistry* script_registry;               ///< null with it
   std::function<std::shared_ptr<const policy::Policy>()> policy;  ///< the one in force now
   std::function<std::shared_ptr<const triage::Router>()> router;  ///< null inside: no triage, everything to `large`
   std::string tenant_secret;                                   ///< keyed hashes of findings are derived from it

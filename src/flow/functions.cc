@@ -103,7 +103,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   const std::string name(string_member(call.with, "name"));
   CallResult result;
   result.output = Data(json::value(nullptr));
-  if (!parts_.scripts || !parts_.scripts->has(name)) {
+  if (!parts_.scripts || !parts_.script_registry->find(name)) {
     run.row.route = "small";  // abstains upwards
     result.decision = fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["no script is called that"],"script":{}}})", json_quoted(name));
     co_return result;
@@ -126,7 +126,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   run.row.model = "script/" + name;
   const auto id = run.row.id.to_string();
   auto completion = completion_json({id, run.row.model, run.row.created_us, usage}, text);
-  result.decision = fmt::format(R"({{"kind":"script","chosen":{},"versions":{{"script":"{}"}}}})", json_quoted(name), parts_.scripts->version(name));
+  result.decision = fmt::format(R"({{"kind":"script","chosen":{},"versions":{{"script":"{}"}}}})", json_quoted(name), parts_.script_registry->version(name));
   co_return guard_answer(run, std::move(completion), std::move(result));
 }
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "keys/door.h"
 #include "server/metrics.h"
 #include "server/services.h"
 #include "server/shard.h"
@@ -37,20 +38,12 @@ sigset_t block_signals() {
 }
 
 Result<> check_keys(Services& services) {
-  const auto listen = parse_host_port(services.config.server.listen);
-  if (!listen) return fail(Errc::invalid_argument, fmt::format("server.listen: \"{}\" is not HOST:PORT", services.config.server.listen), "server.listen");
-  const bool have_keys = services.keys->usable_count() > 0;
-  const bool loopback = is_loopback(listen->host);
-  const auto required = services.config.keys.required;
-  services.keys_required = required == KeysRequired::always || (required == KeysRequired::automatic && have_keys);
-  if (services.keys_required && !have_keys) {
+  const auto usable = services.keys->usable_count();
+  services.keys_required = keys_needed(services.config.keys.required, usable);
+  if (services.keys_required && usable == 0) {
     return fail(Errc::unauthenticated, fmt::format("keys.required is `always`, but there is no key; make one: signalbox init --data {}", services.config.data.dir));
   }
-  if (!services.keys_required && !loopback && required != KeysRequired::never) {
-    return fail(Errc::permission_denied, fmt::format("{} can be reached from other machines and there are no keys; make one (signalbox init --data {}) or listen on 127.0.0.1",
-                                                     services.config.server.listen, services.config.data.dir));
-  }
-  return {};
+  return check_listen(services.config, usable);
 }
 
 Result<std::vector<std::unique_ptr<Shard>>> make_shards(Services& services, std::atomic<bool>& ready) {

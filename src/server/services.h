@@ -14,7 +14,7 @@
 #include "keys/key_ring.h"
 #include "model/catalog.h"
 #include "policy/policy.h"
-#include "script/registry.h"
+#include "script/runner.h"
 #include "store/data_dir.h"
 #include "store/sqlite/sqlite_store.h"
 #include "telemetry/access_log.h"

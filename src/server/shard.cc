@@ -43,16 +43,16 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   for (const auto& provider : services.catalog->providers()) providers.push_back(model::make_provider(provider, *p.client, system_clock()));
   p.sleeper = model::make_sleeper(p.io);
   p.gateway = std::make_unique<model::ModelGateway>(*services.catalog, std::move(providers), system_clock(), *p.sleeper, system_entropy());
-  if (services.scripts) p.scripts = script::ScriptRunner::create(p.io, *services.scripts);
+  if (services.scripts) p.scripts = std::make_unique<script::ScriptRunner>(p.io.get_executor(), *services.scripts);
 
   flow::EngineParts parts{*services.store, system_clock(), system_entropy(), *services.sealer, services.in_flight, services.flows, services.limiters.spend,
-                          *p.gateway, *services.catalog, p.scripts.get(), [&services] { return services.policy; }, [&services] { return services.router; },
+                          *p.gateway, *services.catalog, p.scripts.get(), services.scripts.get(), [&services] { return services.policy; }, [&services] { return services.router; },
                           services.tenant_secret};
   p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), flow::EngineOptions{});
 
   api::GatekeeperOptions door;
   door.keys_required = services.keys_required;
-  door.default_limits = {config.keys.limits.requests_per_minute, config.keys.limits.spend_micro_per_day, config.keys.limits.max_in_flight};
+  door.default_limits = config.keys.limits;
   p.gatekeeper = std::make_unique<api::Gatekeeper>(*services.keys, services.limiters, system_clock(), door);
   api::ApiParts surface{*p.engine, *services.store, services.in_flight, services.flows, *services.catalog, *p.gatekeeper, p.ticker, system_clock(),
                         system_entropy(), process_metrics(), *services.counters, *services.access_log, *services.keys};
