@@ -1,0 +1,269 @@
+#include "audit/canonical_json.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace sb::audit {
+namespace {
+
+constexpr int kMaxDepth = 32;
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";
+
+// Length of the well-formed UTF-8 sequence at the front of `text`, or 0 (RFC 3629, section 4).
+std::size_t sequence_length(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text.front());
+  const std::size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  return length > 0 && length <= text.size() && is_valid_utf8(text.substr(0, length)) ? length : 0;
+}
+
+bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x80 && c != '"' && c != '\\'; }
+
+void append_escape(std::string& out, char c) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  switch (c) {
+    case '"': out += "\\\""; break;
+    case '\\': out += "\\\\"; break;
+    case '\b': out += "\\b"; break;
+    case '\f': out += "\\f"; break;
+    case '\n': out += "\\n"; break;
+    case '\r': out += "\\r"; break;
+    case '\t': out += "\\t"; break;
+    default:
+      out += "\\u00";
+      out += kDigits[static_cast<unsigned char>(c) >> 4];
+      out += kDigits[c & 15];
+  }
+}
+
+// ECMAScript's Number to string (ECMA-262, 6.1.6.1.20), which RFC 8785 section 3.2.2.3 asks for.
+void append_number(std::string& out, double number) {
+  if (number == 0) {
+    out += '0';
+    return;
+  }
+  std::array<char, 32> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::scientific).ptr;
+  std::string_view text(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
+  if (text.front() == '-') {
+    out += '-';
+    text.remove_prefix(1);
+  }
+  const std::size_t e = text.find('e');
+  std::string digits(1, text.front());
+  if (e > 1) digits += text.substr(2, e - 2);
+  int exponent = 0;
+  const std::size_t sign = text[e + 1] == '+' ? 1 : 0;
+  std::from_chars(text.data() + e + 1 + sign, text.data() + text.size(), exponent);
+  const int point = exponent + 1;  // the number is 0.DIGITS * 10^point
+  const int count = static_cast<int>(digits.size());
+  if (point >= count && point <= 21) {
+    out += digits;
+    out.append(static_cast<std::size_t>(point - count), '0');
+  } else if (point > 0 && point <= 21) {
+    out.append(digits, 0, static_cast<std::size_t>(point));
+    out += '.';
+    out.append(digits, static_cast<std::size_t>(point));
+  } else if (point > -6 && point <= 0) {
+    out += "0.";
+    out.append(static_cast<std::size_t>(-point), '0');
+    out += digits;
+  } else {
+    out += digits.front();
+    if (count > 1) (out += '.').append(digits, 1);
+    out += 'e';
+    out += exponent < 0 ? '-' : '+';
+    out += std::to_string(std::abs(exponent));
+  }
+}
+
+// Member names are ordered by UTF-16 code units (RFC 8785, 3.2.3). That is the order of the bytes, except that a character
+// beyond the basic plane (first byte f0 and up, in UTF-16 a surrogate d800-dfff) comes before U+E000..U+FFFF (ee, ef).
+bool utf16_less(std::string_view a, std::string_view b) {
+  const auto [x, y] = std::ranges::mismatch(a, b);
+  if (x == a.end() || y == b.end()) return x == a.end() && y != b.end();
+  const auto rank = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0xf0 ? 0xee : byte >= 0xee ? byte + 0x10 : static_cast<int>(byte);
+  };
+  const int left = rank(*x);
+  const int right = rank(*y);
+  if (left != right) return left < right;
+  return static_cast<unsigned char>(*x) < static_cast<unsigned char>(*y);
+}
+
+// Walks a text and says whether it is canonical; strict where being sure would cost more than writing it anew.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : text_(text) {}
+  bool accepts() { return value(0) && at_ == text_.size(); }
+
+ private:
+  char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
+  bool take(char c) {
+    if (peek() != c) return false;
+    ++at_;
+    return true;
+  }
+  bool word(std::string_view word) {
+    if (text_.substr(at_, word.size()) != word) return false;
+    at_ += word.size();
+    return true;
+  }
+  bool value(int depth) {
+    if (depth > kMaxDepth) return false;
+    switch (peek()) {
+      case '{': return object(depth);
+      case '[': return array(depth);
+      case '"': return string();
+      case 't': return word("true");
+      case 'f': return word("false");
+      case 'n': return word("null");
+      default: return number();
+    }
+  }
+  bool object(int depth) {
+    ++at_;
+    if (take('}')) return true;
+    std::string_view before;
+    for (bool first = true;; first = false) {
+      const std::size_t begin = at_ + 1;
+      if (!string()) return false;
+      const std::string_view name = text_.substr(begin, at_ - 1 - begin);
+      // Escapes and characters beyond ASCII in names would need unescaping to be compared.
+      if (!std::ranges::all_of(name, is_plain) || (!first && before >= name)) return false;
+      before = name;
+      if (!take(':') || !value(depth + 1)) return false;
+      if (take('}')) return true;
+      if (!take(',')) return false;
+    }
+  }
+  bool array(int depth) {
+    ++at_;
+    if (take(']')) return true;
+    for (;;) {
+      if (!value(depth + 1)) return false;
+      if (take(']')) return true;
+      if (!take(',')) return false;
+    }
+  }
+  bool string() {
+    if (!take('"')) return false;
+    while (at_ < text_.size()) {
+      if (is_plain(text_[at_])) {
+        ++at_;
+        continue;
+      }
+      if (take('"')) return true;
+      if (take('\\')) {
+        const char c = peek();
+        // \u is canonical for some control characters only; rare enough to be written anew.
+        if (c != '"' && c != '\\' && c != 'b' && c != 'f' && c != 'n' && c != 'r' && c != 't') return false;
+        ++at_;
+        continue;
+      }
+      const std::size_t length = sequence_length(text_.substr(at_));
+      if (length < 2) return false;
+      at_ += length;
+    }
+    return false;
+  }
+  // At most 15 significant digits: such a decimal is the shortest text of its double. No exponent, no trailing zero.
+  bool number() {
+    take('-');
+    const std::size_t begin = at_;
+    std::size_t digits = 0;
+    while (is_digit()) ++at_, ++digits;
+    const bool zero = text_.substr(begin, 1) == "0";
+    if (digits == 0 || digits > 15 || (zero && digits > 1)) return false;
+    if (!take('.')) return is_end() && !(zero && begin > 0 && text_[begin - 1] == '-');
+    const std::size_t fraction = at_;
+    while (is_digit()) ++at_;
+    const std::size_t count = at_ - fraction;
+    if (count == 0 || digits + count > 15 || text_[at_ - 1] == '0' || !is_end()) return false;
+    return !zero || text_.substr(fraction, 6).find_first_not_of('0') != std::string_view::npos;
+  }
+  bool is_digit() const { return peek() >= '0' && peek() <= '9'; }
+  bool is_end() const { return peek() != 'e' && peek() != 'E' && peek() != '.'; }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+};
+
+}  // namespace
+
+void append_canonical_string(std::string& out, std::string_view text) {
+  out += '"';
+  while (!text.empty()) {
+    const auto plain = static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+    out += text.substr(0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) break;
+    const char c = text.front();
+    std::size_t used = 1;
+    if (static_cast<unsigned char>(c) < 0x80) {
+      append_escape(out, c);
+    } else if (const std::size_t length = sequence_length(text); length > 0) {
+      out += text.substr(0, length);
+      used = length;
+    } else {
+      out += kReplacement;
+    }
+    text.remove_prefix(used);
+  }
+  out += '"';
+}
+
+void append_canonical(std::string& out, const json::value& value) {
+  switch (value.kind()) {
+    case json::kind::null: out += "null"; break;
+    case json::kind::bool_: out += value.get_bool() ? "true" : "false"; break;
+    case json::kind::string: append_canonical_string(out, value.get_string()); break;
+    case json::kind::int64: append_number(out, static_cast<double>(value.get_int64())); break;
+    case json::kind::uint64: append_number(out, static_cast<double>(value.get_uint64())); break;
+    case json::kind::double_: append_number(out, value.get_double()); break;
+    case json::kind::array: {
+      char separator = '[';
+      for (const json::value& element : value.get_array()) {
+        out += separator;
+        append_canonical(out, element);
+        separator = ',';
+      }
+      out += separator == '[' ? "[]" : "]";
+      break;
+    }
+    case json::kind::object: {
+      std::vector<const json::key_value_pair*> members;
+      for (const auto& member : value.get_object()) members.push_back(&member);
+      std::ranges::sort(members, utf16_less, [](const auto* member) { return std::string_view(member->key()); });
+      char separator = '{';
+      for (const auto* member : members) {
+        out += separator;
+        append_canonical_string(out, member->key());
+        out += ':';
+        append_canonical(out, member->value());
+        separator = ',';
+      }
+      out += separator == '{' ? "{}" : "}";
+      break;
+    }
+  }
+}
+
+bool is_canonical(std::string_view text) { return Scanner(text).accepts(); }
+
+Result<> append_canonical_text(std::string& out, std::string_view text) {
+  if (is_canonical(text)) {
+    out += text;
+    return {};
+  }
+  SB_TRY(const json::value value, parse_json(text));
+  append_canonical(out, value);
+  return {};
+}
+
+}  // namespace sb::audit

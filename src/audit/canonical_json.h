@@ -1,0 +1,23 @@
+/// JSON in its canonical form, RFC 8785 (pure): one text for one value, so that a hash of it means something.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/errors.h"
+#include "base/json.h"
+
+namespace sb::audit {
+
+/// Appends a string literal. Invalid UTF-8 becomes U+FFFD.
+void append_canonical_string(std::string& out, std::string_view text);
+void append_canonical(std::string& out, const json::value& value);
+
+/// Appends the JSON text `text` in canonical form; text that is canonical already is only copied (one pass, no parsing).
+/// Errors: invalid_argument (not JSON); then nothing was appended.
+Result<> append_canonical_text(std::string& out, std::string_view text);
+
+/// Whether `text` is known to be canonical. May say no of a few canonical texts (rare numbers), never yes of others.
+bool is_canonical(std::string_view text);
+
+}  // namespace sb::audit

@@ -1,0 +1,71 @@
+/// Signed tree heads in the C2SP formats: tlog-checkpoint (https://c2sp.org/tlog-checkpoint) inside a signed note
+/// (https://c2sp.org/signed-note), Ed25519 (pure).
+///
+///     signalbox.local/log/5f0c...          origin
+///     20852163                             number of leaves
+///     CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2...  root hash, base64
+///
+///     — signalbox.local/log/5f0c... Az3grlgtzPICa5OS8npVmf1Myq...
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/crypto.h"
+#include "base/errors.h"
+
+namespace sb::audit {
+
+struct TreeHead {
+  std::string origin;
+  std::uint64_t size = 0;
+  Digest root{};
+};
+
+/// A name for a log that nobody else uses: made of its public key.
+std::string default_origin(std::string_view public_key);
+
+/// A public key in the form that Go's sumdb tools take: "name+keyid+base64(0x01 || key)".
+class NoteVerifier {
+ public:
+  /// REQUIRES a name without blanks and plus signs, a key of 32 bytes.
+  NoteVerifier(std::string name, std::string public_key);
+  /// Errors: invalid_argument.
+  static Result<NoteVerifier> parse(std::string_view text);
+
+  const std::string& name() const { return name_; }
+  std::array<std::uint8_t, 4> key_id() const { return id_; }
+  std::string to_string() const;
+
+  /// The text of the note, newline at its end included, if it carries a valid signature of this key; signatures of other
+  /// keys (witnesses) are passed over. Errors: corrupt.
+  Result<std::string_view> open(std::string_view note) const;
+
+ private:
+  std::string name_;
+  std::string public_key_;
+  std::array<std::uint8_t, 4> id_;
+};
+
+/// Signs notes under one name.
+class NoteSigner {
+ public:
+  NoteSigner(std::string name, SigningKey key);
+  /// REQUIRES a text that ends in a newline.
+  std::string sign(std::string_view text) const;
+  const NoteVerifier& verifier() const { return verifier_; }
+
+ private:
+  SigningKey key_;
+  NoteVerifier verifier_;
+};
+
+std::string tree_head_text(const TreeHead& head);
+/// Errors: corrupt (not three lines of that form).
+Result<TreeHead> parse_tree_head(std::string_view text);
+/// Both: the head of a note signed by `verifier`, for its log. Errors: corrupt.
+Result<TreeHead> open_tree_head(std::string_view note, const NoteVerifier& verifier);
+
+}  // namespace sb::audit

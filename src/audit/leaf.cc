@@ -1,0 +1,149 @@
+#include "audit/leaf.h"
+
+#include <array>
+#include <charconv>
+
+#include "audit/canonical_json.h"
+
+namespace sb::audit {
+namespace {
+
+template <class Integer>
+void append_integer(std::string& out, Integer value) {
+  std::array<char, 24> buffer;
+  out.append(buffer.data(), std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr);
+}
+
+void append_member(std::string& out, std::string_view name) {
+  if (out.size() > 1) out += ',';
+  out += name;
+}
+
+// Takes the members of a leaf in their fixed order.
+class Members {
+ public:
+  explicit Members(std::string_view text) : rest_(text) {}
+
+  bool take(std::string_view token) {
+    if (!rest_.starts_with(token)) return false;
+    rest_.remove_prefix(token.size());
+    return true;
+  }
+  /// The member's name with quotes and colon, after a comma where one is due.
+  bool member(std::string_view name) {
+    const std::string_view at = rest_;
+    if (!first_ && !take(",")) return false;
+    if (take(name)) {
+      first_ = false;
+      return true;
+    }
+    rest_ = at;
+    return false;
+  }
+  bool string(std::string_view& value) {
+    if (!take("\"")) return false;
+    for (std::size_t i = 0; i < rest_.size(); ++i) {
+      if (rest_[i] == '\\') ++i;
+      else if (rest_[i] == '"') {
+        value = rest_.substr(0, i);
+        rest_.remove_prefix(i + 1);
+        return true;
+      }
+    }
+    return false;
+  }
+  template <class Integer>
+  bool integer(Integer& value) {
+    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+    if (error != std::errc()) return false;
+    rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+    return true;
+  }
+  /// Any value up to the comma or brace that ends it.
+  bool skip_value() {
+    int depth = 0;
+    std::string_view ignored;
+    while (!rest_.empty()) {
+      const char c = rest_.front();
+      if (c == '"') {
+        if (!string(ignored)) return false;
+        continue;
+      }
+      if (depth == 0 && (c == ',' || c == '}')) return true;
+      if (c == '{' || c == '[') ++depth;
+      if (c == '}' || c == ']') --depth;
+      rest_.remove_prefix(1);
+    }
+    return false;
+  }
+  bool at_end() const { return rest_.empty(); }
+
+ private:
+  std::string_view rest_;
+  bool first_ = true;
+};
+
+bool parse(Members& in, LeafFields& leaf) {
+  std::string_view ignored;
+  std::uint32_t step = 0;
+  if (!in.take("{")) return false;
+  if (in.member("\"actor\":") && !in.string(ignored)) return false;
+  if (in.member("\"attempt\":") && !in.integer(leaf.attempt)) return false;
+  if (!in.member("\"kind\":") || !in.string(leaf.kind)) return false;
+  if (in.member("\"payload_commit\":") && !in.string(ignored)) return false;
+  if (in.member("\"run\":") && !in.string(leaf.run)) return false;
+  if (!in.member("\"seq\":") || !in.integer(leaf.seq)) return false;
+  if (in.member("\"step\":")) {
+    if (!in.integer(step)) return false;
+    leaf.step = step;
+  }
+  if (in.member("\"summary\":") && !in.skip_value()) return false;
+  if (in.member("\"tenant\":") && !in.string(ignored)) return false;
+  return in.member("\"time\":") && in.integer(leaf.time_us) && in.take("}") && in.at_end();
+}
+
+}  // namespace
+
+std::string encode_leaf(LeafIndex index, const store::LeafDraft& draft) {
+  std::string out;
+  out.reserve(256 + draft.summary.size() + draft.payload_commit.size());
+  out += '{';
+  const auto text = [&](std::string_view name, std::string_view value) {
+    if (value.empty()) return;
+    append_member(out, name);
+    append_canonical_string(out, value);
+  };
+  text("\"actor\":", draft.actor);
+  if (draft.attempt > 0) {
+    append_member(out, "\"attempt\":");
+    append_integer(out, draft.attempt);
+  }
+  append_member(out, "\"kind\":");
+  append_canonical_string(out, draft.kind);
+  text("\"payload_commit\":", draft.payload_commit);
+  if (draft.run) text("\"run\":", draft.run->to_string());
+  append_member(out, "\"seq\":");
+  append_integer(out, static_cast<std::uint64_t>(index));
+  if (draft.step) {
+    append_member(out, "\"step\":");
+    append_integer(out, static_cast<std::uint32_t>(*draft.step));
+  }
+  if (!draft.summary.empty()) {
+    append_member(out, "\"summary\":");
+    if (!append_canonical_text(out, draft.summary)) append_canonical_string(out, draft.summary);
+  }
+  text("\"tenant\":", draft.tenant);
+  append_member(out, "\"time\":");
+  append_integer(out, draft.time_us);
+  out += '}';
+  return out;
+}
+
+Result<LeafFields> parse_leaf(std::string_view text) {
+  Members in(text);
+  LeafFields leaf;
+  if (!parse(in, leaf)) return fail(Errc::corrupt, "an audit leaf is not of the form that this program writes");
+  return leaf;
+}
+
+}  // namespace sb::audit

@@ -1,0 +1,34 @@
+/// What one leaf of the record says, as RFC 8785 canonical JSON (pure).
+///
+///     {"actor":"k-7f3a","attempt":1,"kind":"step","payload_commit":"9f86...","run":"0190...","seq":12,"step":0,
+///      "summary":{"chosen":"small"},"tenant":"acme","time":1790000000000000}
+///
+/// `seq` is the leaf's index, `time` is UTC microseconds, `payload_commit` hex SHA-256(salt || payload). Members without a
+/// value are left out; `seq`, `kind` and `time` are always there.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/errors.h"
+#include "store/store.h"
+
+namespace sb::audit {
+
+/// A summary that is no JSON is recorded as a JSON string: the record takes what happened, it does not refuse.
+std::string encode_leaf(LeafIndex index, const store::LeafDraft& draft);
+
+/// The members by which leaves are found and compared with what is stored. Views into the text; strings still escaped.
+struct LeafFields {
+  std::uint64_t seq = 0;
+  std::string_view kind;
+  std::string_view run;
+  std::optional<std::uint32_t> step;
+  std::uint32_t attempt = 0;
+  std::int64_t time_us = 0;
+};
+
+/// Reads what encode_leaf() wrote. Errors: corrupt (anything else).
+Result<LeafFields> parse_leaf(std::string_view text);
+
+}  // namespace sb::audit

@@ -1,0 +1,160 @@
+#include "audit/verify.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "audit/leaf.h"
+#include "audit/merkle.h"
+#include "base/clock.h"
+#include "store/sqlite/record_reader.h"
+
+namespace sb::audit {
+namespace {
+
+using store::sqlite::RecordReader;
+using store::sqlite::StepKey;
+using store::sqlite::StoredSteps;
+
+constexpr std::size_t kMaxProblems = 20;
+
+struct ExpectedRoot {
+  TreeHead head;
+  std::string note;
+  bool kept;
+};
+
+class Verification {
+ public:
+  Verification(RecordReader& record, const VerifyOptions& options) : record_(record), options_(options) {}
+
+  VerifyReport run() {
+    collect_heads();
+    check_roots();  // heads of the empty tree
+    walk_leaves();
+    finish_heads();
+    finish_steps();
+    return std::move(report_);
+  }
+
+ private:
+  template <class... Args>
+  void problem(fmt::format_string<Args...> format, Args&&... args) {
+    if (++report_.problem_count <= kMaxProblems) {
+      report_.problems.push_back(fmt::format(format, std::forward<Args>(args)...));
+    }
+  }
+
+  void collect_heads() {
+    auto stored = record_.heads();
+    if (!stored) return problem("{}", stored.error().detail);
+    for (const auto& row : *stored) {
+      auto head = open_tree_head(row.note, *options_.key);
+      if (!head) problem("tree head of {} leaves: {}", row.size, head.error().detail);
+      else if (head->size != row.size) problem("tree head of {} leaves is filed under {}", head->size, row.size);
+      else expected_.push_back({*std::move(head), row.note, false});
+    }
+    if (!options_.kept_head.empty()) {
+      auto head = open_tree_head(options_.kept_head, *options_.key);
+      if (!head) problem("kept tree head: {}", head.error().detail);
+      else expected_.push_back({*std::move(head), options_.kept_head, true});
+    }
+    std::ranges::stable_sort(expected_, {}, [](const ExpectedRoot& expected) { return expected.head.size; });
+  }
+
+  void check_roots() {
+    for (; next_head_ < expected_.size() && expected_[next_head_].head.size == range_.size(); ++next_head_) {
+      const ExpectedRoot& expected = expected_[next_head_];
+      if (expected.head.root != range_.root()) {
+        problem("the first {} leaves are not those of the {}tree head", range_.size(), expected.kept ? "kept " : "");
+        continue;
+      }
+      if (expected.kept) continue;
+      ++report_.heads;
+      report_.signed_leaves = expected.head.size;
+      report_.newest_head = expected.note;
+    }
+  }
+
+  void walk_leaves() {
+    advance_steps();
+    for (;;) {
+      auto leaf = record_.next_leaf();
+      if (!leaf) return problem("{}", leaf.error().detail);
+      if (!*leaf) return;
+      check_leaf((*leaf)->index, (*leaf)->bytes);
+      range_.append(leaf_hash((*leaf)->bytes));
+      check_roots();
+    }
+  }
+
+  void check_leaf(std::uint64_t index, std::string_view bytes) {
+    ++report_.leaves;
+    const auto fields = parse_leaf(bytes);
+    if (!fields) return problem("leaf {}: {}", index, fields.error().detail);
+    if (fields->seq != index) problem("leaf {} says that it is number {}", index, fields->seq);
+    while (steps_ && index >= steps_->leaf + steps_->leaves) finish_commit();
+    if (fields->kind != "step" || !fields->step) return;
+    const StepKey key{*fields->step, fields->attempt};
+    if (steps_ && index >= steps_->leaf && steps_->run && steps_->run->to_string() == fields->run) {
+      if (const auto found = std::ranges::find(steps_->steps, key); found != steps_->steps.end()) {
+        steps_->steps.erase(found);
+        ++report_.steps;
+        return;
+      }
+    }
+    problem("leaf {}: step {} attempt {} of run {} is recorded but not stored", index, key.index, key.attempt, fields->run);
+  }
+
+  // The commit's leaves are past: each of its steps must have had one.
+  void finish_commit() {
+    for (const StepKey& key : steps_->steps) {
+      problem("step {} attempt {} of run {} is stored but not recorded (near leaf {})", key.index, key.attempt,
+              steps_->run ? steps_->run->to_string() : "(gone)", steps_->leaf);
+    }
+    advance_steps();
+  }
+
+  void advance_steps() {
+    const std::uint64_t end = steps_ ? steps_->leaf + steps_->leaves : 0;
+    steps_.reset();
+    auto next = record_.next_steps();
+    if (!next) return problem("{}", next.error().detail);
+    steps_ = *std::move(next);
+    if (steps_ && steps_->leaf < end) problem("commits near leaf {} are not in their order", steps_->leaf);
+  }
+
+  void finish_heads() {
+    for (; next_head_ < expected_.size(); ++next_head_) {
+      const ExpectedRoot& expected = expected_[next_head_];
+      problem("a {}tree head was signed for {} leaves, the log has {}: it was cut short or rolled back",
+              expected.kept ? "kept " : "", expected.head.size, report_.leaves);
+    }
+    if (report_.leaves > 0 && report_.heads == 0 && report_.problem_count == 0) problem("no tree head vouches for the leaves");
+  }
+
+  void finish_steps() {
+    while (steps_) finish_commit();
+  }
+
+  RecordReader& record_;
+  const VerifyOptions& options_;
+  VerifyReport report_;
+  CompactRange range_;
+  std::vector<ExpectedRoot> expected_;
+  std::size_t next_head_ = 0;
+  std::optional<StoredSteps> steps_;
+};
+
+}  // namespace
+
+Result<VerifyReport> verify_store(const VerifyOptions& options) {
+  SB_ASSERT(options.key.has_value());
+  const auto begin = system_clock().steady();
+  SB_TRY(const std::unique_ptr<RecordReader> record, RecordReader::open(options.database));
+  VerifyReport report = Verification(*record, options).run();
+  report.elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(system_clock().steady() - begin).count();
+  return report;
+}
+
+}  // namespace sb::audit

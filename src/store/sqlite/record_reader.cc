@@ -1,0 +1,99 @@
+#include "store/sqlite/record_reader.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include "store/sqlite/columns.h"
+#include "store/sqlite/schema.h"
+
+namespace sb::store::sqlite {
+namespace {
+
+constexpr std::size_t kCacheKib = 2048;
+
+}  // namespace
+
+Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path) {
+  SB_TRY(Database database, open_for_reading(path, kCacheKib));
+  SB_CHECK(database.execute("BEGIN"));
+  std::unique_ptr<RecordReader> reader(new RecordReader(std::move(database)));
+  SB_TRY(reader->leaves_, reader->database_.prepare("SELECT first, count, pack FROM leaves WHERE first >= ? ORDER BY first"));
+  SB_TRY(reader->steps_, reader->database_.prepare("SELECT j.leaf, j.leaves, r.id, j.body FROM journal j LEFT JOIN runs r ON r.no = j.run "
+                                                   "ORDER BY j.no"));
+  return reader;
+}
+
+Result<> RecordReader::seek(std::uint64_t index) {
+  SB_TRY(Statement row, database_.prepare("SELECT coalesce(max(first), 0) FROM leaves WHERE first <= ?"));
+  if (row.bind(1, static_cast<std::int64_t>(index)).step() != SQLITE_ROW) {
+    return std::unexpected(database_.error("cannot read audit leaves from"));
+  }
+  leaves_.reset();
+  leaves_.bind(1, row.integer(0));
+  next_index_ = static_cast<std::uint64_t>(row.integer(0));
+  skip_before_ = index;
+  seeked_ = true;
+  rest_ = {};
+  left_ = 0;
+  return {};
+}
+
+Result<std::optional<RecordReader::StoredLeaf>> RecordReader::next_leaf() {
+  if (!seeked_) SB_CHECK(seek(0));
+  for (;;) {
+    while (left_ == 0) {
+      if (!rest_.empty()) {
+        return fail(Errc::corrupt, fmt::format("the row of audit leaves before {} holds more than it says", next_index_));
+      }
+      const int result = leaves_.step();
+      if (result == SQLITE_DONE) return std::optional<StoredLeaf>();
+      if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read audit leaves from"));
+      const auto first = static_cast<std::uint64_t>(leaves_.integer(0));
+      if (first > next_index_) {
+        return fail(Errc::corrupt, fmt::format("audit leaves {} to {} are missing", next_index_, first - 1));
+      }
+      if (first < next_index_) return fail(Errc::corrupt, fmt::format("audit leaf {} is there twice", first));
+      left_ = static_cast<std::uint64_t>(leaves_.integer(1));
+      SB_TRY(rest_, unpack(leaves_.bytes(2), pack_));
+      if (left_ == 0) return fail(Errc::corrupt, fmt::format("the row of audit leaves at {} is empty", first));
+    }
+    SB_TRY(const std::string_view leaf, take_leaf(rest_));
+    --left_;
+    const std::uint64_t index = next_index_++;
+    if (index >= skip_before_) return std::optional(StoredLeaf{index, leaf});
+  }
+}
+
+Result<std::optional<StoredSteps>> RecordReader::next_steps() {
+  for (;;) {
+    const int result = steps_.step();
+    if (result == SQLITE_DONE) return std::optional<StoredSteps>();
+    if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read steps from"));
+    std::string buffer;
+    SB_TRY(const std::string_view content, unpack(steps_.bytes(3), buffer));
+    SB_TRY(const Body body, parse_body(content));
+    if (body.steps.empty()) continue;
+    StoredSteps stored;
+    stored.leaf = static_cast<std::uint64_t>(steps_.integer(0));
+    stored.leaves = static_cast<std::uint64_t>(steps_.integer(1));
+    if (const auto id = steps_.bytes(2); !id.empty()) stored.run = RunId(uuid_of(id));
+    for (const std::string_view section : body.steps) {
+      SB_TRY(const StepKey key, parse_step_key(section));
+      stored.steps.push_back(key);
+    }
+    return std::optional(std::move(stored));
+  }
+}
+
+Result<std::vector<StoredHead>> RecordReader::heads() {
+  SB_TRY(Statement rows, database_.prepare("SELECT size, time_us, note FROM tree_heads ORDER BY size"));
+  std::vector<StoredHead> heads;
+  int result;
+  while ((result = rows.step()) == SQLITE_ROW) {
+    heads.push_back({static_cast<std::uint64_t>(rows.integer(0)), rows.integer(1), rows.text(2)});
+  }
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot read tree heads from"));
+  return heads;
+}
+
+}  // namespace sb::store::sqlite
