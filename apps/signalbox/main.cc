@@ -51,10 +51,10 @@ int main(int argc, char** argv) {
   root.add(sb::cli::reviews_command());
   for (const auto& delegate : kDelegates) {
     if (!arguments.empty() && arguments[0] == delegate.name) return delegate.run(std::span(arguments).subspan(1));
-    root.add(sb::cli::Command(delegate.name, delegate.summary).run([&](const sb::cli::Invocation&) {
+    root.add(sb::cli::Command(delegate.name, delegate.summary)).run([&delegate](const sb::cli::Invocation&) {
       const std::vector<std::string> help = {"--help"};
       return delegate.run(help);
-    }));
+    });
   }
   return root.main(argc, argv);
 }
