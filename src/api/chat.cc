@@ -129,6 +129,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   wanted.stream = head->stream;
   wanted.include_usage = head->include_usage;
   wanted.cancel = &exchange.disconnect();
+  wanted.spender = caller.key;
   wanted.spend_limit_per_day = caller.spend_limit_per_day;
   auto run = parts_.engine.prepare(std::move(wanted), entry.pending, entry.pending->run());
   if (!run) {

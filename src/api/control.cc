@@ -134,6 +134,8 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     wanted.idempotency_key = key;
     wanted.request_hash = hash;
     wanted.request_id = exchange.request().id;
+    wanted.spender = caller.key;
+    wanted.spend_limit_per_day = caller.spend_limit_per_day;
     auto run = parts_.engine.prepare(std::move(wanted), entry.pending, id);
     Result<> accepted;
     if (run) accepted = (*run)->problem ? Result<>() : co_await parts_.engine.accept(*run);
@@ -170,6 +172,9 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
   if (*added) {
     store::Commit commit;
     commit.documents.emplace_back("flow:" + (*flow)->id(), (*flow)->source);
+    json::array ids;  // so that a restart finds them
+    for (const auto& known : parts_.flows.list()) ids.push_back(json::string(known->id()));
+    commit.documents.emplace_back("flows", to_text(ids));
     store::LeafDraft leaf;
     leaf.kind = "flow.register";
     leaf.tenant = caller.tenant;

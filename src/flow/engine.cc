@@ -48,6 +48,8 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   run->finish_without_caller = !run->row.idempotency_key.empty();
   run->audience = request.audience;
   run->cancel = request.cancel;
+  run->spender = request.spender;
+  run->spend_limit_per_day = request.spend_limit_per_day;
   run->request_id = std::move(request.request_id);
   run->requested_model = std::move(request.requested_model);
 

@@ -88,6 +88,7 @@ struct RunRequest {
   bool include_usage = false;
   CancelSource* cancel = nullptr;
   Audience* audience = nullptr;
+  std::optional<KeyId> spender;
   MicroMoney spend_limit_per_day = 0;
 };
 
@@ -142,6 +143,7 @@ class Engine {
   std::expected<CallResult, Problem> triage(LiveRun& run);
   Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> model_call(LiveRun& run, const Machine::Call& call);
+  Result<Reservation> reserve(const LiveRun& run, const model::Target& target);
   Task<std::expected<CallResult, Problem>> whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call, bool embed);
   Task<std::expected<CallResult, Problem>> streamed_answer(LiveRun& run, const model::Target& target, model::ChatCall call);
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);

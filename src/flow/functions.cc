@@ -147,6 +147,12 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
       co_return std::unexpected(problem_of(written.error(), "The run could not be recorded"));
     }
   }
+  auto reserved = reserve(run, **target);
+  if (!reserved) {
+    run.error_code = reserved.error().code;
+    co_return std::unexpected(problem_of(reserved.error(), "The budget is spent"));
+  }
+  const MicroMoney cost_before = run.row.cost;
   const std::string key = fmt::format("{}-{}", run.row.id.to_string(), call.task->name);
   model::ChatCall chat;
   chat.body = run.input.text();
@@ -157,9 +163,28 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   const bool embed = std::get<CallTask>(call.task->body).function == "embed";
   if (!embed && run.stream && run.audience && answers_the_run(*call.task, run.machine.flow())) {
     chat.stream = true;
-    co_return co_await streamed_answer(run, **target, chat);
+    auto answer = co_await streamed_answer(run, **target, chat);
+    reserved->settle(answer ? answer->cost : run.row.cost - cost_before);
+    co_return answer;
   }
-  co_return co_await whole_answer(run, **target, chat, embed);
+  auto answer = co_await whole_answer(run, **target, chat, embed);
+  reserved->settle(answer ? answer->cost : run.row.cost - cost_before);
+  co_return answer;
+}
+
+Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& target) {
+  if (!run.spender) return Reservation();
+  MicroMoney most = 0;
+  if (run.spend_limit_per_day != 0) {
+    constexpr std::int64_t kOutputTokens = 4096;  // where the request sets no limit of its own
+    const auto& request = run.input.value();
+    const auto asked = int_member(request, "max_completion_tokens", int_member(request, "max_tokens", kOutputTokens));
+    const model::Usage worst{model::estimate_input_tokens(run.input.text()), 0, std::max<std::int64_t>(1, asked) * std::max<std::int64_t>(1, int_member(request, "n", 1)), true};
+    for (const auto& group : target.groups) {
+      for (const auto& candidate : group) most = std::max(most, model::cost_of(worst, parts_.catalog.deployments()[candidate.deployment].price));
+    }
+  }
+  return parts_.ledger.reserve(*run.spender, run.spend_limit_per_day, most, parts_.clock.now_us());
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call, bool embed) {

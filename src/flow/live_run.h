@@ -44,6 +44,8 @@ struct LiveRun {
   bool finish_without_caller = false;  ///< it sent an Idempotency-Key: it means to come back
   Audience* audience = nullptr;
   CancelSource* cancel = nullptr;
+  std::optional<KeyId> spender;             ///< whose budget pays
+  MicroMoney spend_limit_per_day = 0;       ///< 0: none
   std::string request_id;
   std::string requested_model;
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "http/server.h"
 #include "keys/door.h"
 #include "server/metrics.h"
 #include "server/services.h"
@@ -50,7 +51,16 @@ Result<std::vector<std::unique_ptr<Shard>>> make_shards(Services& services, std:
   std::vector<std::unique_ptr<Shard>> shards;
   const auto cores = std::max(1U, std::thread::hardware_concurrency());
   const auto count = services.config.server.shards != 0 ? services.config.server.shards : cores;
-  std::uint16_t port = parse_host_port(services.config.server.listen)->port;
+  const auto listen = parse_host_port(services.config.server.listen);
+  std::uint16_t port = listen->port;
+  if (port != 0) {
+    // Our shards share the port (SO_REUSEPORT); with another process we must not, and a socket of its own finds that out.
+    asio::io_context io;
+    http::ServerOptions alone;
+    alone.host = listen->host;
+    alone.port = port;
+    SB_CHECK(http::Server::create(io, alone, {}));
+  }
   for (std::size_t i = 0; i < count; ++i) {
     SB_TRY(auto shard, Shard::create(services, port, ready));
     port = shard->port();  // with port 0 the first one's choice is everybody's

@@ -64,6 +64,32 @@ Result<model::CatalogConfig> catalog_config(const Config& config) {
   return out;
 }
 
+/// Those that came by API: open runs need their very versions again.
+Result<> load_registered_flows(Services& services, const std::function<Result<>(std::string_view, std::string_view)>& add) {
+  asio::io_context io;
+  SB_TRY(const auto index, wait_for(services.store->load_document("flows"), io));
+  if (!index) return {};
+  SB_TRY(const auto ids, parse_json(*index));
+  for (const auto& id : ids.is_array() ? ids.get_array() : json::array()) {
+    if (!id.is_string()) return fail(Errc::corrupt, "the list of registered flows is not a list of names");
+    SB_TRY(const auto source, wait_for(services.store->load_document("flow:" + std::string(id.get_string())), io));
+    if (source) SB_CHECK(add(*source, std::string_view(id.get_string())));
+  }
+  return {};
+}
+
+/// What each limited key has spent today, as the books say.
+Result<> load_spending(Services& services) {
+  asio::io_context io;
+  const Micros now = system_clock().now_us();
+  for (const auto& key : services.keys->records()) {
+    if (key.revoked_us) continue;
+    SB_TRY(const auto spent, wait_for(services.store->spend_of(key.id.to_string(), now), io));
+    if (spent != 0) services.limiters.spend.restore(key.id, utc_day(now), spent);
+  }
+  return {};
+}
+
 Result<> load_flows(Services& services) {
   const auto add = [&](std::string_view text, std::string_view origin) -> Result<> {
     SB_TRY(auto flow, flow::load_flow(text, origin, flow::builtin_functions()));
@@ -81,6 +107,7 @@ Result<> load_flows(Services& services) {
     }
     if (error) return fail(Errc::not_found, fmt::format("flows.dir: cannot read {}: {}", config.dir, error.message()), "flows.dir");
   }
+  SB_CHECK(load_registered_flows(services, add));
   if (!services.flows.find("signalbox", "chat")) SB_CHECK(add(default_chat_flow(), "chat.yaml"));
   if (!services.flows.find("signalbox", "embeddings")) SB_CHECK(add(default_embeddings_flow(), "embeddings.yaml"));
   return {};
@@ -132,6 +159,7 @@ Result<> load_content(Services& services) {
   if (!config.scripts.dir.empty()) {
     SB_TRY(services.scripts, script::ScriptRegistry::load(config.scripts.dir));
   }
+  SB_CHECK(load_spending(services));
   return load_flows(services);
 }
 

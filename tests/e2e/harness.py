@@ -11,7 +11,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 60
@@ -121,7 +120,7 @@ class Server:
         self.address = ""
 
     def write_config(self, config: dict):
-        self.config_file.write_text(yaml.safe_dump(config))
+        self.config_file.write_text(json.dumps(config, indent=1))  # JSON is YAML
 
     def start(self) -> "Server":
         listen = self.data / "listen"

@@ -134,7 +134,7 @@ def test_a_stream_is_taken_up_again_after_the_last_event(server):
 
 
 def test_no_room_on_disk_is_said_and_survived(own_server, simulator):
-    server = own_server(data={"min_free_disk_mb": 1_000_000_000}).start()
+    server = own_server(data={"min_free_disk_mb": 1_048_576}).start()
     reply = server.chat("hello")
     assert reply.status in (503, 507), reply.body
     assert "disk" in reply.json()["error"]["message"]
