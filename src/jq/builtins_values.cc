@@ -141,7 +141,8 @@ Outcome f_max(Run& run, const Value& in, Arguments, Value& out) {
 }
 
 Outcome f_reverse(Run& run, const Value& in, Arguments, Value& out) {
-  if (in.is_null()) return out = json::array(), kDone;
+  // [.[length - 1 - range(0; length)]], so whatever has length 0 gives [].
+  if (in.is_null() || (in.is_object() && in.get_object().empty()) || (in.is_number() && to_double(in) == 0)) return out = json::array(), kDone;
   if (const auto* text = in.if_string()) {
     std::string reversed;
     const std::string_view all(*text);

@@ -176,7 +176,7 @@ void Compiler::collapse_fields(Node& node) {
     node.b = nullptr;
   }
   if (node.a && node.a->op == Op::identity) node.a = nullptr;
-  if (!node.a || node.a->op != Op::field) return;
+  if (!node.a || node.a->op != Op::field || node.optional || node.a->optional) return;
   node.keys.insert(node.keys.begin(), node.a->keys.begin(), node.a->keys.end());
   node.a = node.a->a;
 }

@@ -30,15 +30,12 @@ Flow Run::logic(const Node& node, Val in, const Frame& frame, Sink out) {
 
 Flow Run::alternative(const Node& node, Val in, const Frame& frame, Sink out) {
   bool any = false;
-  bool beyond = false;
   const Flow flow = eval(node.a, in.borrowed(), frame, [&](Val v) {
     if (!truthy(*v.v)) return Flow::go;
     any = true;
-    const Flow inner = out(v);
-    beyond = inner != Flow::go;
-    return inner;
+    return out(v);
   });
-  if (flow != Flow::go && (flow != Flow::error || beyond)) return flow;
+  if (flow != Flow::go) return flow;  // errors of the left side are not swallowed: `(f)? // g` does that
   return any ? Flow::go : eval(node.b, in, frame, out);
 }
 

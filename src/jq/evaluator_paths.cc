@@ -19,7 +19,7 @@ Flow Run::descend(const Node& node, Val in, const Value& key, Sink out) {
   if (key.is_array() && in.v->is_array() && !work(static_cast<std::int64_t>(in.v->get_array().size() * (1 + key.get_array().size()) / 4)))
     return Flow::fatal;
   const Value* found = jq::index(*in.v, key, scratch, fault);
-  if (!found) return raise(node, std::move(*fault));
+  if (!found) return node.optional ? Flow::go : raise(node, std::move(*fault));
   const PathNode path{in.path, &key};
   return out(Val{found, in.path ? &path : nullptr, found != &kNullValue && (in.movable || found == &scratch)});
 }
@@ -79,7 +79,7 @@ Flow Run::iterate(const Node& node, Val in, Sink out) {
     }
     return Flow::go;
   }
-  Fault fault = fault_about(*in.v, "");
+  if (node.optional) return Flow::go;
   const std::string kind(kind_name(*in.v));
   return raise(node, {"Cannot iterate over " + kind, in.v->is_null() ? "Cannot iterate over null" : "Cannot iterate over " + kind + " (" + excerpt(*in.v) + ")"});
 }

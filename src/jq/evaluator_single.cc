@@ -40,8 +40,7 @@ Flow Run::single(const Node* node, Val in, const Frame& frame, Held& out) {
     }
     case Op::alternative: {
       const Flow flow = single(node->a, in.value_only(), frame, out);
-      if (flow != Flow::go && flow != Flow::error) return flow;
-      if (flow == Flow::go && out.has() && truthy(*out.p)) return flow;
+      if (flow != Flow::go || (out.has() && truthy(*out.p))) return flow;
       out = Held();
       return single(node->b, in, frame, out);
     }
@@ -125,7 +124,7 @@ Flow Run::single_field(const Node& node, Val in, const Frame& frame, Held& out) 
   for (const auto& key : node.keys) {
     std::optional<Fault> fault;
     at = member(*at, key.get_string(), fault);
-    if (!at) return raise(node, std::move(*fault));
+    if (!at) return node.optional ? Flow::go : raise(node, std::move(*fault));
   }
   if (at == &kNullValue) out.borrow(at);
   else if (node.a ? target.owned() : in.movable) out.set(std::move(*const_cast<Value*>(at)));

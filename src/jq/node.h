@@ -73,6 +73,8 @@ struct Node {
   Operator oper = Operator::add;
   Format format = Format::text;
   bool resolved = false;
+  bool grouped = false;   ///< stood in parentheses
+  bool optional = false;  ///< `?` right behind an index: only that step's own faults are dropped
   bool single = false;  ///< at most one output, so it can be evaluated to a value instead of into a sink
   bool quick = false;   ///< single, and evaluating it to a value copies nothing large
   std::uint32_t column = 1;

@@ -187,8 +187,15 @@ Result<Node*> Parser::suffix(Node* term, bool& more) {
     return node;
   }
   if (at_symbol("?") || at_symbol("?//")) {
-    Node* node = code_.make(Op::attempt, column);
-    node->a = term;
+    Node* node = term;
+    // Parenthesised terms are marked by `grouped`: (.a.b)? guards the whole of it.
+    const bool step = !term->grouped && (term->op == Op::field || term->op == Op::index || term->op == Op::slice || term->op == Op::iterate);
+    if (step) {
+      term->optional = true;
+    } else {
+      node = code_.make(Op::attempt, column);
+      node->a = term;
+    }
     if (at_symbol("?")) {
       SB_CHECK(advance());
     } else {
@@ -292,6 +299,7 @@ Result<Node*> Parser::symbol_term() {
     SB_CHECK(advance());
     SB_TRY(Node* node, pipe());
     SB_CHECK(expect_symbol(")", "in parentheses"));
+    node->grouped = true;
     return node;
   }
   if (at_symbol("[")) return array();

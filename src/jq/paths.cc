@@ -148,7 +148,6 @@ const Value* index(const Value& container, const Value& key, Value& scratch, std
     scratch = indices_of(container.get_array(), key.get_array());
     return &scratch;
   }
-  if (key.is_null() && container.is_null()) return &kNullValue;
   fault = cannot_index(container, key);
   return nullptr;
 }

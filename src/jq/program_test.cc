@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdio>
+
 #include "jq/text.h"
 #include "jq/values.h"
 
@@ -169,6 +172,24 @@ TEST(Program, StopsWhatWouldNotEndOrGrowsWithoutLimit) {
     const auto result = program->eval_all(nullptr, {}, {100'000, 4 * 1024 * 1024});
     ASSERT_FALSE(result) << c.program;
     EXPECT_EQ(result.error().code, c.code) << c.program << ": " << result.error().detail;
+  }
+}
+
+TEST(Program, PrintsWhatCompilingAndEvaluatingCost) {
+  constexpr std::string_view kPrograms[] = {".user.tier == \"gold\" and .amount > 100", ".items | length", "[.items[] | select(.price > 2) | .name]",
+                                            "{id: .user.id, total: ([.items[].price] | add)}", ".user.id"};
+  const auto input = *parse_json(R"({"user":{"id":7,"tier":"gold"},"amount":250,"items":[{"name":"a","price":1},{"name":"b","price":3}]})");
+  const auto us_each = [](int count, auto&& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < count; ++i) work();
+    return std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count() / count;
+  };
+  for (const auto source : kPrograms) {
+    const auto program = Program::compile(source);
+    ASSERT_TRUE(program);
+    const double compile = us_each(2000, [&] { EXPECT_TRUE(Program::compile(source)); });
+    const double one = us_each(20000, [&] { EXPECT_TRUE(program->eval_one(input)); });
+    printf("%-60s compile %6.2f us, evaluate %6.3f us\n", std::string(source).c_str(), compile, one);
   }
 }
 

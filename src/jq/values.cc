@@ -140,7 +140,7 @@ std::optional<Fault> multiply(Value& a, const Value& b, Value& out) {
     const auto& text = a.is_string() ? a.get_string() : b.get_string();
     const double times = to_double(a.is_string() ? b : a);
     if (!(times > 0)) return out = nullptr, std::nullopt;
-    const double count = std::max(1.0, std::ceil(times));
+    const double count = std::max(1.0, std::floor(times));
     if (count * static_cast<double>(text.size()) > 16.0 * 1024 * 1024)
       return Fault{"repeated string is too long", "repeated string is too long"};
     json::string repeated;
