@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "policy/finding.h"
@@ -48,6 +49,15 @@ class ScanWindow {
     const std::size_t size = std::min(index, kWindowBytes);
     return text_.substr(index - size, size);
   }
+
+  /// The nearest telling word before the last place that was asked about (detect/context.cc): candidates come left to
+  /// right, so that each word is looked up once.
+  struct HintMemo {
+    std::size_t asked = std::string_view::npos;
+    std::size_t word = 0;   ///< where the word begins
+    std::uint8_t hint = 0;  ///< 0: there was none
+  };
+  HintMemo hint_memo;
 
   /// For the scanner: prepares the window for the next trigger at `index`.
   void reset(std::size_t index) {

@@ -22,31 +22,31 @@ constexpr unsigned lengths(std::initializer_list<int> counts) {
 
 // Public issuer identification ranges, the longest known prefixes only as far as they tell networks apart.
 constexpr IssuerRange kRanges[] = {
-    {1, 4, 4, lengths({13, 16, 19})},                        // Visa
-    {2, 51, 55, lengths({16})},                              // Mastercard
-    {4, 2221, 2720, lengths({16})},                          // Mastercard, second range
-    {2, 34, 34, lengths({15})},                              // American Express
-    {2, 37, 37, lengths({15})},                              // American Express
-    {4, 6011, 6011, lengths({16, 17, 18, 19})},              // Discover
-    {3, 644, 649, lengths({16, 17, 18, 19})},                // Discover
-    {2, 65, 65, lengths({16, 17, 18, 19})},                  // Discover
-    {2, 62, 62, lengths({16, 17, 18, 19})},                  // UnionPay
-    {2, 81, 81, lengths({16, 17, 18, 19})},                  // UnionPay
-    {4, 3528, 3589, lengths({16, 17, 18, 19})},              // JCB
-    {4, 2131, 2131, lengths({15})},                          // JCB, old
-    {4, 1800, 1800, lengths({15})},                          // JCB, old
-    {3, 300, 305, lengths({14, 16})},                        // Diners Club
-    {4, 3095, 3095, lengths({14, 16})},                      // Diners Club
-    {2, 36, 36, lengths({14, 16, 19})},                      // Diners Club International
-    {2, 38, 39, lengths({14, 16})},                          // Diners Club
-    {4, 2200, 2204, lengths({16, 17, 18, 19})},              // Mir
-    {4, 5018, 5018, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
-    {4, 5020, 5020, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
-    {4, 5038, 5038, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
-    {4, 5893, 5893, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
-    {4, 6304, 6304, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
-    {4, 6759, 6763, lengths({13, 14, 15, 16, 17, 18, 19})},  // Maestro
-    {2, 60, 60, lengths({16})},                              // RuPay
+    {1, 4, 4, lengths({13, 16, 19})},                            // Visa
+    {2, 51, 55, lengths({16})},                                  // Mastercard
+    {4, 2221, 2720, lengths({16})},                              // Mastercard, second range
+    {2, 34, 34, lengths({15})},                                  // American Express
+    {2, 37, 37, lengths({15})},                                  // American Express
+    {4, 6011, 6011, lengths({16, 17, 18, 19})},                  // Discover
+    {3, 644, 649, lengths({16, 17, 18, 19})},                    // Discover
+    {2, 65, 65, lengths({16, 17, 18, 19})},                      // Discover
+    {2, 62, 62, lengths({16, 17, 18, 19})},                      // UnionPay
+    {2, 81, 81, lengths({16, 17, 18, 19})},                      // UnionPay
+    {4, 3528, 3589, lengths({16, 17, 18, 19})},                  // JCB
+    {4, 2131, 2131, lengths({15})},                              // JCB, old
+    {4, 1800, 1800, lengths({15})},                              // JCB, old
+    {3, 300, 305, lengths({14, 16})},                            // Diners Club
+    {4, 3095, 3095, lengths({14, 16})},                          // Diners Club
+    {2, 36, 36, lengths({14, 16, 19})},                          // Diners Club International
+    {2, 38, 39, lengths({14, 16})},                              // Diners Club
+    {4, 2200, 2204, lengths({16, 17, 18, 19})},                  // Mir
+    {4, 5018, 5018, lengths({12, 13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 5020, 5020, lengths({12, 13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 5038, 5038, lengths({12, 13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 5893, 5893, lengths({12, 13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 6304, 6304, lengths({12, 13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {4, 6759, 6763, lengths({12, 13, 14, 15, 16, 17, 18, 19})},  // Maestro
+    {2, 60, 60, lengths({16})},                                  // RuPay
 };
 
 // How cards are printed: 4-4-4-4(-3), 4-6-5, 4-6-4, 4-4-5; or one piece.
@@ -82,7 +82,7 @@ bool luhn_valid(std::string_view digits) {
 }
 
 bool is_card_range(std::string_view digits) {
-  if (digits.size() < 13 || digits.size() > 19) return false;
+  if (digits.size() < 12 || digits.size() > 19) return false;
   return std::ranges::any_of(kRanges, [&](const IssuerRange& range) {
     int prefix = 0;
     std::from_chars(digits.data(), digits.data() + range.digits, prefix);
@@ -91,11 +91,12 @@ bool is_card_range(std::string_view digits) {
 }
 
 void classify_card(ScanWindow& window, const NumberRun& run, Findings& out) {
+  if (run.digit_count < 12) return;
   const std::size_t start = run.groups[0].begin;
   const auto text = window.text();
   for (std::size_t used = run.group_count; used > 0; --used) {
     const auto digits = run.digits_of(used);
-    if (digits.size() < 13) return;
+    if (digits.size() < 12) return;
     const bool grouped = used > 1;
     if (!is_card_range(digits) || !luhn_valid(digits) || all_same(digits)) continue;
     if (!separators_agree(run, used) || (grouped && !is_card_grouping(run, used))) continue;
@@ -106,6 +107,7 @@ void classify_card(ScanWindow& window, const NumberRun& run, Findings& out) {
       if ((before == '.' || before == ',') && start > 1 && is_digit(byte_of(text, start - 2))) continue;
     }
     const bool named = has_hint_before(window, start, Hint::card);
+    if (digits.size() == 12 && !named) continue;  // too many other numbers are this long
     const float score = named ? 1.0F : grouped ? 0.95F : 0.9F;
     out.push_back({"CREDIT_CARD", "card", grouped ? "luhn_grouped" : "luhn", {start, run.groups[used - 1].end}, score});
     return;

@@ -65,6 +65,10 @@ constexpr auto kWords = std::to_array<HintWord>({
     {"chiama", Hint::phone},
     {"bel", Hint::phone},
     {"reach", Hint::phone},
+    {"registered", Hint::phone},
+    {"messages", Hint::phone},
+    {"message", Hint::phone},
+
     {"連絡先", Hint::phone},
     {"電話", Hint::phone},
     {"手机", Hint::phone},
@@ -202,45 +206,69 @@ Hint hint_of(std::string_view word) {
 
 constexpr std::size_t kMaxWord = 24;
 
-// Calls `visit(hint)` for each telling word, the nearest first, until it returns true. "phoneNumber" is two words.
+// Calls `visit(hint, begin)` for each telling word in [low, end), the nearest first, until it returns true.
+// "phoneNumber" is two words. A word that `low` may have cut is none, unless the text begins there.
 template <class Visit>
-bool walk_back(std::string_view text, Visit visit) {
-  std::size_t end = text.size();
-  while (end > 0) {
-    while (end > 0 && !is_a(byte_of(text, end - 1), kUpper | kLower | kHigh)) --end;
+bool walk_back(std::string_view text, std::size_t low, std::size_t end, Visit visit) {
+  while (end > low) {
+    while (end > low && !is_a(byte_of(text, end - 1), kUpper | kLower | kHigh)) --end;
     std::size_t begin = end;
-    while (begin > 0 && is_a(byte_of(text, begin - 1), kUpper | kLower | kHigh)) {
+    while (begin > low && is_a(byte_of(text, begin - 1), kUpper | kLower | kHigh)) {
       --begin;
-      const bool camel = begin > 0 && is_a(byte_of(text, begin), kUpper) && is_a(byte_of(text, begin - 1), kLower);
+      const bool camel = begin > low && is_a(byte_of(text, begin), kUpper) && is_a(byte_of(text, begin - 1), kLower);
       if (camel) break;
     }
     const std::size_t size = end - begin;
-    if (size > 0 && size <= kMaxWord) {
+    if (size > 0 && size <= kMaxWord && (begin > low || low == 0)) {
       std::array<char, kMaxWord> lower;
       for (std::size_t i = 0; i < size; ++i) lower[i] = static_cast<char>(to_lower(byte_of(text, begin + i)));
       const Hint hint = hint_of({lower.data(), size});
-      if (hint != Hint::none && visit(hint)) return true;
+      if (hint != Hint::none && visit(hint, begin)) return true;
     }
     end = begin;
   }
   return false;
 }
 
-}  // namespace
+std::size_t lowest(std::size_t start) {
+  return start > kWindowBytes ? start - kWindowBytes : 0;
+}
 
-Hint hint_before(const ScanWindow& window, std::size_t start) {
+Hint hint_of_label(std::string_view label) {
   Hint found = Hint::none;
-  const auto take = [&](Hint hint) {
+  walk_back(label, 0, label.size(), [&](Hint hint, std::size_t) {
     found = hint;
     return true;
-  };
-  if (!walk_back(window.before(start), take) && start < kWindowBytes) walk_back(window.label(), take);
+  });
   return found;
 }
 
+}  // namespace
+
+Hint hint_before(ScanWindow& window, std::size_t start) {
+  auto& memo = window.hint_memo;
+  const std::size_t low = lowest(start);
+  ScanWindow::HintMemo now{start, 0, 0};
+  const auto take = [&](Hint hint, std::size_t begin) {
+    now.word = begin;
+    now.hint = static_cast<std::uint8_t>(hint);
+    return true;
+  };
+  const bool known = memo.asked <= start && memo.asked > low;  // what lies before `asked` was looked at
+  if (!walk_back(window.text(), known ? memo.asked - 1 : low, start, take) && known && memo.hint != 0 &&
+      (memo.word > low || low == 0)) {
+    now = {start, memo.word, memo.hint};
+  }
+  memo = now;
+  if (now.hint != 0) return static_cast<Hint>(now.hint);
+  return start < kWindowBytes ? hint_of_label(window.label()) : Hint::none;
+}
+
 bool has_hint_before(const ScanWindow& window, std::size_t start, Hint wanted) {
-  const auto same = [&](Hint hint) { return hint == wanted; };
-  return walk_back(window.before(start), same) || (start < kWindowBytes && walk_back(window.label(), same));
+  const auto same = [&](Hint hint, std::size_t) { return hint == wanted; };
+  if (walk_back(window.text(), lowest(start), start, same)) return true;
+  const auto label = window.label();
+  return start < kWindowBytes && walk_back(label, 0, label.size(), same);
 }
 
 }  // namespace sb::policy

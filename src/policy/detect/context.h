@@ -12,7 +12,7 @@ enum class Hint : std::uint8_t { none, phone, card, ssn, bank, address, other };
 
 /// The kind of the nearest telling word in the kWindowBytes before `start` (then in the label), in any of the shipped
 /// languages; `other` stands for words that name some other number: order, invoice, version, passport.
-Hint hint_before(const ScanWindow& window, std::size_t start);
+Hint hint_before(ScanWindow& window, std::size_t start);
 
 /// Whether any word before `start` has this kind.
 bool has_hint_before(const ScanWindow& window, std::size_t start, Hint hint);

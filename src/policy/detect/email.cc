@@ -41,18 +41,20 @@ class EmailDetector final : public Detector {
  public:
   std::string_view name() const override { return "email"; }
   bool reports(std::string_view type) const override { return type == "EMAIL"; }
-  std::string_view wake_bytes() const override { return "@"; }
+  std::string_view wake_bytes() const override { return "@%&\\"; }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
     const auto text = window.text();
     const std::size_t start = local_start(text, at);
     if (start == at) return;
     window.begin(start);
-    std::size_t end = at + 1;
+    const std::size_t host = host_start(window, at);
+    if (host == 0) return;
+    std::size_t end = host;
     std::size_t last_dot = 0;
     while (is_host_byte(window.at(end))) {
       if (text[end] == '.') {
-        if (end == at + 1 || text[end - 1] == '.') break;  // ".." ends the sentence, not a label
+        if (end == host || text[end - 1] == '.') break;  // ".." ends the sentence, not a label
         last_dot = end;
       }
       ++end;
@@ -61,12 +63,24 @@ class EmailDetector final : public Detector {
       out.push_back({"EMAIL", "email", "address", {start, end}, 0.9F, Tail::host});
       return;
     }
-    while (end > at + 1 && (text[end - 1] == '.' || text[end - 1] == '-')) --end;
+    while (end > host && (text[end - 1] == '.' || text[end - 1] == '-')) --end;
     if (last_dot >= end) last_dot = text.substr(0, end).rfind('.');
-    if (last_dot == std::string_view::npos || last_dot <= at + 1 || end - last_dot < 3) return;
+    if (last_dot == std::string_view::npos || last_dot <= host || end - last_dot < 3) return;
     // A top-level domain has letters ("xn--" too); "@1.0.2" is a version.
     if (!is_a(byte_of(text, last_dot + 1), kUpper | kLower | kHigh)) return;
     out.push_back({"EMAIL", "email", "address", {start, end}, 0.99F});
+  }
+
+ private:
+  // Behind the '@', which may be written as a URL, HTML or JSON writes it; 0 where there is none.
+  static std::size_t host_start(ScanWindow& window, std::size_t at) {
+    if (window.text()[at] == '@') return at + 1;
+    for (const std::string_view escape : {"%40", "&#64;", "&#x40;", "\\u0040"}) {
+      std::size_t i = 0;
+      while (i < escape.size() && window.at(at + i) == static_cast<unsigned char>(escape[i])) ++i;
+      if (i == escape.size()) return at + i;
+    }
+    return 0;
   }
 };
 

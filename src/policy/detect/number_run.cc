@@ -85,7 +85,6 @@ NumberRun read_number_run(ScanWindow& window, std::size_t at) {
       return run;
     }
     run.groups[run.group_count++] = group;
-    run.next = symbol.value;
     const Gap gap = read_gap(window, group.end);
     if (!gap.joins) break;
     at = gap.next;

@@ -26,7 +26,6 @@ struct NumberRun {
   std::size_t group_count = 0;
   std::size_t digit_count = 0;
   bool overflow = false;  ///< a group of more digits than any number has, or cut by the window
-  int next = 0;           ///< the byte behind the last group, folded; ScanWindow::kEnd where there is none
 
   std::string_view digits_of(std::size_t groups_used) const {
     const auto& last = groups[groups_used - 1];

@@ -22,7 +22,7 @@ class NumberDetector final : public Detector {
     if (!is_digit(symbol_at(window, at).value)) return;
     if (byte_of(text, at) >= 0x80 && follows_folded_digit(text, at)) return;
     const NumberRun run = read_number_run(window, at);
-    if (run.group_count == 0) return;
+    if (run.group_count == 0 || run.digit_count < 7) return;
     classify_card(window, run, out);
     classify_ssn(window, run, out);
     classify_phone(window, run, start, out);

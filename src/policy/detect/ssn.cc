@@ -18,7 +18,7 @@ bool is_issuable(std::string_view digits) {
 void classify_ssn(ScanWindow& window, const NumberRun& run, Findings& out) {
   const std::size_t start = run.groups[0].begin;
   const auto text = window.text();
-  if (!begins_word(text, start)) return;
+  if (run.digit_count < 9 || !begins_word(text, start)) return;
   const auto& first = run.groups[0];
   const bool single = first.count == 9;
   const bool grouped = run.group_count >= 3 && first.count == 3 && run.groups[1].count == 2 &&
@@ -38,11 +38,12 @@ void classify_ssn(ScanWindow& window, const NumberRun& run, Findings& out) {
   const int before = start > 0 ? byte_of(text, start - 1) : ScanWindow::kEnd;
   if ((before == '-' || before == '.' || before == '+') && start > 1 && is_alnum(byte_of(text, start - 2))) return;
 
-  const bool named = has_hint_before(window, start, Hint::ssn);
-  if (single && !named) return;
-  const Hint nearest = named ? Hint::ssn : hint_before(window, start);
-  if (nearest == Hint::other || nearest == Hint::phone) return;
-  const float score = named ? 0.98F : run.groups[1].separator == '-' ? 0.85F : 0.6F;
+  const Hint nearest = hint_before(window, start);
+  if (single && nearest != Hint::ssn) return;
+  const bool named = nearest == Hint::ssn || has_hint_before(window, start, Hint::ssn);
+  if (!named && (nearest == Hint::other || nearest == Hint::phone)) return;
+  // Above a telephone number's score of the same shape.
+  const float score = named ? 0.98F : run.groups[1].separator == '-' ? 0.85F : 0.72F;
   out.push_back({"US_SSN", "ssn", grouped ? "grouped" : "named", {start, last.end}, score});
 }
 

@@ -1,0 +1,67 @@
+/// Whatever the bytes: a stream gives what the whole text gives, and guarded JSON is JSON.
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/json.h"
+#include "policy/chat_stream_guard.h"
+#include "policy/json_guard.h"
+#include "policy/stream_guard.h"
+
+namespace {
+
+using namespace sb::policy;
+
+constexpr std::string_view kYaml =
+    "{name: fuzz, version: 1, rules: [{types: ['*'], action: tokenise}, {name: words, deny: [project x, zz], action: "
+    "redact}]}";
+constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";
+
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+void check_text(const Policy& policy, Direction direction, std::string_view text, std::size_t step) {
+  TokenVault vault;
+  (void)vault.token_for("EMAIL", "ann@x.example");
+  GuardContext context{direction, "t", kKey, vault};
+  const auto whole = guard_text(policy, context, text);
+  require(whole.has_value());
+  StreamGuard stream(policy, context);
+  std::string streamed;
+  for (std::size_t at = 0; at < text.size(); at += step) {
+    streamed += stream.feed(text.substr(at, step)).value();
+    require(stream.held_bytes() <= kWindowBytes);
+  }
+  streamed += stream.finish().value();
+  require(streamed == whole->text);
+  require(stream.findings().size() == whole->findings.size());
+}
+
+void check_json(const Policy& policy, std::string_view text) {
+  for (const auto profile : {JsonProfile::any, JsonProfile::chat_request, JsonProfile::chat_response}) {
+    TokenVault vault;
+    GuardContext context{Direction::inbound, "t", kKey, vault};
+    const auto result = guard_json(policy, context, text, profile);
+    if (result && result->changed && sb::parse_json(text)) require(sb::parse_json(result->json).has_value());
+  }
+  TokenVault vault;
+  GuardContext context{Direction::outbound, "t", kKey, vault};
+  ChatStreamGuard stream(policy, context);
+  const auto payloads = stream.feed(text);
+  if (payloads && sb::parse_json(text)) {
+    for (const auto& payload : *payloads) require(sb::parse_json(payload).has_value());
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const auto policy = *Policy::load(kYaml, "fuzz");
+  if (size < 2) return 0;
+  const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const auto direction = (data[0] & 1) != 0 ? Direction::outbound : Direction::inbound;
+  check_text(*policy, direction, text, 1U + (data[0] >> 3));
+  check_json(*policy, text);
+  return 0;
+}
