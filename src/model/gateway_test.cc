@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "testing/fake_provider.h"
 
 namespace sb::model {
@@ -22,6 +23,7 @@ using testing::FakeReply;
 class Gateway : public ::testing::Test {
  protected:
   Gateway() {
+    set_log_level(LogLevel::off);  // breakers open and close by the hundred here
     CatalogConfig config;
     for (const char* name : {"a", "b"}) {
       ProviderConfig provider;

@@ -133,7 +133,7 @@ class SimulatorImpl final : public Simulator {
                    : request->model == "sim-slow" && !options_.latency.count() ? microseconds(kSlowFirstByte)
                                                                                : microseconds(options_.latency),
                    exchange);
-    if (exchange.disconnect().cancelled()) co_return;
+    if (exchange.disconnect().cancelled()) co_return exchange.abort();
     if (request->model == "sim-garbage") co_return co_await respond(exchange, 200, "text/html", std::string(kPage));
     const SimulatedFrame frame{fmt::format("chatcmpl-sim-{}", ++served_), system_clock().now_us() / 1'000'000,
                                request->model};
