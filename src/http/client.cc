@@ -88,6 +88,7 @@ void ClientShared::sweep() {
     origin.open -= count;
     idle_count_ -= count;
   }
+  std::erase_if(origins, [](const auto& entry) { return entry.second.open == 0 && entry.second.users == 0; });
   if (first || idle_count_ > 0) arm();
 }
 

@@ -44,6 +44,7 @@ ClientExchange::ClientExchange(std::shared_ptr<ClientShared> shared, ClientReque
       total_deadline_(SteadyClock::now() + request_.timeouts.total),
       deadline_(total_deadline_) {
   shared_->add(*this);
+  ++origin_.users;
 }
 
 ClientExchange::~ClientExchange() {
@@ -55,6 +56,7 @@ ClientExchange::~ClientExchange() {
   } else {
     drop_connection();
   }
+  --origin_.users;
 }
 
 Task<Result<>> ClientExchange::start() {
@@ -69,6 +71,7 @@ Task<Result<>> ClientExchange::start() {
     }
   }
   registration_.emplace(request_.cancel, [this] { stop(Stop::cancelled); });
+  if (stop_ != Stop::none) co_return std::unexpected(stopped("starting"));
   const auto& t = request_.timeouts;
   shared_->need_sweep(std::min({t.connect, t.first_byte, t.idle, t.total}));
   build_head();
@@ -281,6 +284,8 @@ Task<bool> ClientExchange::fill() {
   const auto room = connection_->in.prepare();
   const auto [error, size] = co_await connection_->stream.async_read_some(room, use_tuple);
   connection_->in.filled(size);
+  // Without TLS's own end, the end of the connection proves nothing about the body (RFC 9112 section 9.8).
+  truncated_ = error == asio::ssl::error::stream_truncated;
   co_return !error && stop_ == Stop::none;
 }
 
@@ -311,7 +316,7 @@ Task<Result<std::string_view>> ClientExchange::read_some() {
       limit_phase(request_.timeouts.idle);
       if (!co_await fill()) {
         if (stop_ != Stop::none) continue;
-        if (connection.parser.finish()) continue;
+        if (!truncated_ && connection.parser.finish()) continue;
         co_return give_up("the response was cut before its end");
       }
     }

@@ -74,6 +74,7 @@ class ClientExchange final : public ClientResponse {
   bool owns_slot_ = false;  ///< one of origin_.open is ours
   bool waiting_ = false;
   bool write_failed_ = false;
+  bool truncated_ = false;
   bool ended_ = false;  ///< the body was read to its end
   std::optional<CancelRegistration> registration_;
 };

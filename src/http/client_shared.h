@@ -34,6 +34,7 @@ struct Origin {
   std::vector<std::unique_ptr<ClientConnection>> idle;  ///< used from the back: the warmest first
   std::size_t open = 0;                                 ///< idle ones, used ones, and ones being made
   std::deque<ClientExchange*> waiting;
+  std::size_t users = 0;  ///< exchanges that refer to this
 };
 
 struct ClientShared : std::enable_shared_from_this<ClientShared> {
@@ -59,7 +60,7 @@ struct ClientShared : std::enable_shared_from_this<ClientShared> {
   asio::io_context& io;
   const ClientOptions options;
   Resolver resolver;
-  std::map<Key, Origin> origins;  ///< entries stay: their number is that of the configured origins
+  std::map<Key, Origin> origins;  ///< an entry goes once nothing is open there and nobody refers to it
   ClientExchange* first = nullptr;
   bool closed = false;
 

@@ -25,6 +25,7 @@ class Headers {
   /// Replaces all fields of that name with one.
   void set(std::string_view name, std::string value);
   void remove(std::string_view name);
+  void reserve(std::size_t fields) { fields_.reserve(fields); }
 
   auto begin() const { return fields_.begin(); }
   auto end() const { return fields_.end(); }

@@ -9,6 +9,7 @@ namespace sb::http {
 namespace {
 
 constexpr std::size_t kFieldsMax = 256;
+constexpr std::size_t kFieldsUsual = 16;
 constexpr std::size_t kTargetBytesMax = 8 * 1024;  // RFC 9112 section 3 asks for at least 8000
 /// A chunk of one byte costs five more; ten times as much framing as body is an attack, not a style.
 constexpr std::uint64_t kOverheadPerBodyByte = 10;
@@ -38,6 +39,10 @@ struct ParserCallbacks {
         auto& parser = self(p);
         if (parser.target.size() + size > kTargetBytesMax) return parser.refuse(414, "the request target is too long");
         parser.target.append(at, size);
+        return 0;
+      };
+      s.on_message_begin = [](llhttp_t* p) {
+        self(p).headers.reserve(kFieldsUsual);
         return 0;
       };
       s.on_header_field = [](llhttp_t* p, const char* at, std::size_t size) { return self(p).on_field(at, size); };

@@ -15,6 +15,8 @@ namespace sb::http {
 namespace {
 
 constexpr std::chrono::milliseconds kAcceptRetry{100};
+constexpr std::chrono::milliseconds kRefusalTime{1'000};
+constexpr std::size_t kRefusingMax = 256;
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 Result<Acceptor> listen(asio::io_context& io, const ServerOptions& options) {
@@ -44,9 +46,8 @@ Result<Acceptor> listen(asio::io_context& io, const ServerOptions& options) {
   return acceptor;
 }
 
-/// Refuses a connection over the cap without giving it a coroutine. Best effort: the socket's buffer is empty.
-void refuse(Socket& socket) {
-  static const std::string kAnswer = [] {
+const std::string& full_answer() {
+  static const std::string answer = [] {
     constexpr std::string_view kBody =
         R"({"error":{"message":"the server has as many connections as it may; retry","type":"server_error",)"
         R"("param":null,"code":"overloaded"}})";
@@ -55,10 +56,26 @@ void refuse(Socket& socket) {
         "retry-after: 1\r\nconnection: close\r\n\r\n{}",
         kBody.size(), kBody);
   }();
+  return answer;
+}
+
+/// Refuses a connection over the cap. Waits a moment for the client to close, because closing with its request unread
+/// would reset the connection and destroy the answer; only a few are given that moment.
+Task<void> refuse(std::shared_ptr<ServerShared> shared, std::shared_ptr<Socket> socket) {
+  ++shared->refusing;
   error_code ignored;
-  socket.non_blocking(true, ignored);
-  socket.write_some(asio::buffer(kAnswer), ignored);
-  socket.shutdown(Socket::shutdown_send, ignored);
+  socket->non_blocking(true, ignored);
+  if (!shared->tls) socket->write_some(asio::buffer(full_answer()), ignored);
+  socket->shutdown(Socket::shutdown_send, ignored);
+  Timer limit(shared->io.get_executor(), kRefusalTime);
+  limit.async_wait([socket](error_code error) {
+    error_code nothing;
+    if (!error) socket->close(nothing);
+  });
+  char unread[512];
+  for (error_code error; !error;)
+    std::tie(error, std::ignore) = co_await socket->async_read_some(asio::buffer(unread), use_tuple);
+  --shared->refusing;
 }
 
 Task<void> accept_loop(std::shared_ptr<ServerShared> shared, std::shared_ptr<Acceptor> acceptor) {
@@ -74,7 +91,9 @@ Task<void> accept_loop(std::shared_ptr<ServerShared> shared, std::shared_ptr<Acc
       continue;
     }
     if (shared->connections >= shared->options.connections_max) {
-      refuse(socket);
+      if (shared->refusing >= kRefusingMax) continue;
+      auto refusal = refuse(shared, std::make_shared<Socket>(std::move(socket)));
+      asio::co_spawn(shared->io.get_executor(), std::move(refusal), asio::detached);
       continue;
     }
     auto connection = std::make_shared<ServerConnection>(shared, std::move(socket));

@@ -46,7 +46,8 @@ class Exchange {
 
   /// Status and headers of a streamed (chunked) response; nothing is sent before the first write or flush.
   virtual Task<Result<>> begin_stream(int status, Headers headers) = 0;
-  /// One chunk, sent at once (TCP_NODELAY); waits while the client reads slowly. Errors: cancelled.
+  /// One chunk, sent at once (TCP_NODELAY); waits while the client reads slowly. Nothing but the head for empty bytes.
+  /// Errors: cancelled (the client is gone, reads too slowly, or has closed its sending side).
   virtual Task<Result<>> write(std::string_view bytes) = 0;
   /// The terminating chunk. Without it the client sees a broken body: that is what `abort` is for.
   virtual Task<Result<>> end_stream() = 0;
@@ -54,7 +55,8 @@ class Exchange {
   virtual void abort() = 0;
 
   virtual bool responded() const = 0;
-  /// Fires when the client goes away while the handler runs. Owned by the exchange.
+  /// Fires when the client goes away while the handler runs. Owned by the exchange. A client that has sent more than
+  /// 4 KiB of further requests meanwhile is only noticed when it is written to.
   virtual CancelSource& disconnect() = 0;
 
   // For the access log.

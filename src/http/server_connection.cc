@@ -20,6 +20,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLingerTime{1'000};
 constexpr std::size_t kRequestIdBytesMax = 128;
+constexpr std::uint64_t kBodyReserveMax = 256 * 1024;
 
 bool is_sane_id(std::string_view id) {
   return !id.empty() && id.size() <= kRequestIdBytesMax && std::ranges::all_of(id, [](char c) {
@@ -108,6 +109,7 @@ Task<void> ServerConnection::run() {
   enter(Phase::idle, shared_->options.header_timeout);
   bool open = shared_->tls ? co_await handshake() : true;
   while (open && co_await receive()) {
+    if (!read_pending_) in_.shrink();  // a long wait for the handler needs no large buffer
     start_read();
     open = co_await handle();
     if (!open) break;
@@ -164,7 +166,9 @@ bool ServerConnection::take_bytes(ParseError& error) {
   }
   if (in_head && parser_.head_complete() && !parser_.complete()) {
     enter(Phase::receiving, shared_->options.body_timeout);
-    if (const auto length = parser_.content_length()) request_.body.reserve(*length);
+    // What a client announces is not yet what it sends.
+    const auto announced = parser_.content_length().value_or(0);
+    request_.body.reserve(std::min<std::uint64_t>(announced, kBodyReserveMax));
   }
   request_.body.append(fed->body);
   in_.consume(fed->consumed);
@@ -201,8 +205,7 @@ std::optional<ParseError> ServerConnection::take_target(std::string_view target)
 }
 
 std::optional<ParseError> ServerConnection::take_body() {
-  const auto id = request_.headers.get("x-request-id");
-  request_.id = is_sane_id(id) ? std::string(id) : Uuid::v7(system_clock().now_us(), system_entropy()).to_string();
+  choose_id(request_.headers);
   const auto coding = request_.headers.get("content-encoding");
   if (coding.empty() || iequals(coding, "identity")) return std::nullopt;
   if (!iequals(coding, "gzip") && !iequals(coding, "x-gzip")) {
@@ -221,10 +224,15 @@ std::optional<ParseError> ServerConnection::take_body() {
   return std::nullopt;
 }
 
+void ServerConnection::choose_id(const Headers& headers) {
+  const auto id = headers.get("x-request-id");
+  request_.id = is_sane_id(id) ? std::string(id) : Uuid::v7(system_clock().now_us(), system_entropy()).to_string();
+}
+
 Task<bool> ServerConnection::reject(int status, std::string_view message) {
   keep_alive_ = false;
   timed_out_ = false;
-  if (request_.id.empty()) request_.id = Uuid::v7(system_clock().now_us(), system_entropy()).to_string();
+  if (request_.id.empty()) choose_id(parser_.headers);
   Response response;
   response.status = status;
   response.headers.add("content-type", "application/json");
@@ -271,7 +279,7 @@ Task<void> ServerConnection::close_gently() {
   // has not read yet (RFC 9112 section 9.6): say that we are done, then read what is still coming, for a short time.
   if (!broken_ && !eof_ && stream_.socket().is_open()) {
     enter(Phase::closing, kLingerTime);
-    if (stream_.tls()) SSL_shutdown(stream_.tls()->native_handle());
+    if (stream_.tls()) co_await close_tls();
     error_code ignored;
     stream_.socket().shutdown(Socket::shutdown_send, ignored);
     while (!eof_ && !broken_ && !timed_out_) {
@@ -282,6 +290,15 @@ Task<void> ServerConnection::close_gently() {
   }
   deadline_ = kNever;
   stream_.close();
+}
+
+/// Says properly that nothing more comes, so that the end cannot be mistaken for a cut (RFC 8446 section 6.1).
+Task<void> ServerConnection::close_tls() {
+  error_code ignored;
+  stream_.socket().cancel(ignored);
+  while (read_pending_) co_await wakeup_.wait();
+  co_await stream_.tls()->async_shutdown(use_tuple);
+  broken_ = true;  // what may still come is not worth reading: it is encrypted
 }
 
 struct ServerConnection::ReadDone {
@@ -327,13 +344,13 @@ void ServerConnection::sweep(SteadyTime now) {
   if (now >= write_deadline_) return kill();
   if (now < deadline_) return;
   deadline_ = kNever;
-  if (phase_ == Phase::idle || phase_ == Phase::handshake) return kill();
+  if (phase_ != Phase::receiving) return kill();
   timed_out_ = true;
   wakeup_.notify();
 }
 
 void ServerConnection::drain() {
-  if (phase_ == Phase::idle && in_.empty()) kill();
+  if (phase_ == Phase::handshake || (phase_ == Phase::idle && in_.empty())) kill();
 }
 
 void ServerConnection::kill() {

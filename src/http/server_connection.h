@@ -31,6 +31,7 @@ struct ServerShared {
   bool draining = false;
   std::size_t connections = 0;
   std::size_t in_flight = 0;
+  std::size_t refusing = 0;           ///< connections over the cap that are being told so
   ServerConnection* first = nullptr;  ///< all connections, linked through their own members
   Wakeup all_gone;
 
@@ -68,6 +69,8 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
   Task<bool> reject(int status, std::string_view message);
   Task<bool> handle();
   Task<void> close_gently();
+  Task<void> close_tls();
+  void choose_id(const Headers& headers);
   bool take_bytes(ParseError& error);
   std::optional<ParseError> finish_request();
   std::optional<ParseError> take_target(std::string_view target);

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "http/test_support.h"
 
 namespace sb::http {
@@ -295,6 +297,48 @@ TEST_F(ServerTest, EventLoopMayGoWhileConnectionsAreOpen) {
   busy.reset();
   server.reset();
   io.reset();
+}
+
+TEST(Shards, ShareNothing) {
+  // Two servers on one port, each with a client of its own on its own thread: the thread sanitizer judges this one.
+  ServerOptions options;
+  options.reuse_port = true;
+  std::vector<std::unique_ptr<asio::io_context>> loops;
+  std::vector<std::unique_ptr<Server>> servers;
+  for (int i = 0; i < 2; ++i) {
+    loops.push_back(std::make_unique<asio::io_context>(1));
+    auto server = Server::create(*loops.back(), options, echo);
+    ASSERT_TRUE(server);
+    options.port = (*server)->port();
+    servers.push_back(std::move(*server));
+    servers.back()->start();
+  }
+  std::array<int, 2> answered{};
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < 2; ++i) {
+    threads.emplace_back([&, i] {
+      auto client = Client::create(*loops[i], {});
+      const auto ask = [](Client& c, std::uint16_t port, int& count) -> Task<void> {
+        for (int n = 0; n < 50; ++n) {
+          ClientRequest request;
+          request.origin = local_url(port);
+          request.target = "/t";
+          auto response = co_await c.send(std::move(request));
+          if (response && co_await (*response)->read_all(1'000) == "POST /t? []") ++count;
+        }
+      };
+      asio::co_spawn(*loops[i], ask(*client, options.port, answered[i]), asio::detached);
+      while (answered[i] < 50) loops[i]->run_one();
+      client.reset();
+      // The other thread's client may be served by this loop: it runs until both are done.
+      asio::co_spawn(*loops[i], servers[i]->drain(milliseconds(10'000)),
+                     [&, i](std::exception_ptr) { loops[i]->stop(); });
+      loops[i]->run();
+      servers[i].reset();
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(answered, (std::array{50, 50}));
 }
 
 TEST(ServerCreate, NamesTheAddressThatIsTaken) {
