@@ -162,7 +162,7 @@ def main() -> int:
 
     messages = [json.loads(line) for line in args.file.read_text(encoding="utf-8").splitlines()]
     triage = yaml.safe_load((HERE / "triage.yaml").read_text(encoding="utf-8"))
-    scripts = yaml.safe_load((HERE / "scripts/scripts.yaml").read_text(encoding="utf-8"))["scripts"]
+    scripts = yaml.safe_load((HERE / "scripts/scripts.yaml").read_text(encoding="utf-8"))
 
     faults = [f"triage.yaml: {intent} names the script {name}, which is not in scripts.yaml"
               for intent, name in used_scripts(triage) if name not in scripts]

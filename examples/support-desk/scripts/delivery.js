@@ -1,5 +1,5 @@
 // Estimates when a card arrives: from the account's open order, the country named in the text and the kind of delivery.
-// Input: text, intent, account.card, bank.delivery_days. Counts working days only; the order's age comes with the account.
+// Input: text, intent, input.account.card, input.bank.delivery_days. Counts working days only; the order's age comes with the account.
 
 const COUNTRIES = {
   DE: ["germany", "deutschland"], AT: ["austria", "österreich"], FR: ["france", "lyon", "paris"],
@@ -22,8 +22,8 @@ function days(count) {
 
 export default function main(input) {
   const text = String(input.text || "").toLowerCase();
-  const { card } = input.account;
-  const plan = input.bank.delivery_days;
+  const { card } = input.input.account;
+  const plan = input.input.bank.delivery_days;
   const where = country(text, card.country);
   const usual = plan.standard[where] || plan.standard.other;
   const express = `Express delivery takes ${days(plan.express_days)} and costs ${plan.express_fee}.`;

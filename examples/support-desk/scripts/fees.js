@@ -1,5 +1,5 @@
 // Tells what a transfer, a top-up or a payment abroad costs; with an amount in the text, it works the fee out.
-// Input: text, intent, bank (data/bank.json).
+// Input: text, intent, input.bank (from the flow).
 
 function euros(value) {
   return value === 0 ? "free" : value.toFixed(2) + " EUR";
@@ -34,7 +34,7 @@ function abroad(fees) {
 
 export default function main(input) {
   const intent = String(input.intent || "");
-  const fees = input.bank.fees;
+  const fees = input.input.bank.fees;
   if (intent.includes("top_up")) return topUp(fees.top_up);
   if (intent.includes("international")) return abroad(fees);
   return transfer(fees.transfer, amount(String(input.text || "")));
