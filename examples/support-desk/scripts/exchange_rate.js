@@ -65,8 +65,12 @@ export default function main(input) {
     if (afterAmount && afterAmount !== from) [from, to] = [afterAmount, from];
   }
   const rate = table[to] / table[from];
-  const first = sum === null
-    ? `One ${from} is ${rate.toPrecision(4)} ${to} (rate of ${asOf}).`
-    : `${money(sum, from)} are ${money(sum * rate, to)} at ${rate.toPrecision(4)} (rate of ${asOf}).`;
-  return `${first} Exchanging costs ${fee.weekday} % on weekdays and ${fee.weekend} % at weekends; you see the exact sum before you confirm.`;
+  const first =
+    sum === null
+      ? `One ${from} is ${rate.toPrecision(4)} ${to} (rate of ${asOf}).`
+      : `${money(sum, from)} are ${money(sum * rate, to)} at ${rate.toPrecision(4)} (rate of ${asOf}).`;
+  return (
+    `${first} Exchanging costs ${fee.weekday} % on weekdays and ${fee.weekend} % at weekends; ` +
+    "you see the exact sum before you confirm."
+  );
 }

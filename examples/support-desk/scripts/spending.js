@@ -2,7 +2,8 @@
 // Input: text, intent, input.account.
 
 const KINDS = {
-  groceries: ["grocer", "supermarket", "food"], restaurants: ["restaurant", "eating out", "dining"],
+  groceries: ["grocer", "supermarket", "food"],
+  restaurants: ["restaurant", "eating out", "dining"],
   transport: ["transport", "train", "bus", "tickets", "petrol"],
 };
 
