@@ -54,7 +54,9 @@ def value_valid(kind: str, value: str) -> bool:
         return iban_valid(packed)
     if kind == "email":
         # RFC 2606 and its country-code cousins: nobody receives mail there.
-        return re.fullmatch(EMAIL, value) is not None and re.search(r"@(?:[\w-]+\.)?example\.[a-z.]+$", value) is not None
+        return (
+            re.fullmatch(EMAIL, value) is not None and re.search(r"@(?:[\w-]+\.)?example\.[a-z.]+$", value) is not None
+        )
     if kind == "phone":
         return 7 <= len(re.sub(r"\D", "", value)) <= 15
     if kind == "ssn":
@@ -132,7 +134,7 @@ def training_texts(paths: list[str]):
 
 
 def trigrams(text: str) -> set[str]:
-    return {text[i:i + 3] for i in range(max(1, len(text) - 2))}
+    return {text[i : i + 3] for i in range(max(1, len(text) - 2))}
 
 
 def copied(messages: list[dict], paths: list[str], limit: float = 0.9) -> list[str]:
@@ -157,19 +159,27 @@ def copied(messages: list[dict], paths: list[str], limit: float = 0.9) -> list[s
 def main() -> int:
     parser = argparse.ArgumentParser(description="Checks the support desk's messages.")
     parser.add_argument("--file", type=Path, default=HERE / "messages.jsonl")
-    parser.add_argument("--train", nargs="*", default=[], help="JSON lines (or .gz) with a 'text' that must not occur here")
+    parser.add_argument(
+        "--train", nargs="*", default=[], help="JSON lines (or .gz) with a 'text' that must not occur here"
+    )
     args = parser.parse_args()
 
     messages = [json.loads(line) for line in args.file.read_text(encoding="utf-8").splitlines()]
     triage = yaml.safe_load((HERE / "triage.yaml").read_text(encoding="utf-8"))
-    scripts = yaml.safe_load((HERE / "scripts/scripts.yaml").read_text(encoding="utf-8"))["scripts"]
+    scripts = yaml.safe_load((HERE / "scripts/scripts.yaml").read_text(encoding="utf-8"))
 
-    faults = [f"triage.yaml: {intent} names the script {name}, which is not in scripts.yaml"
-              for intent, name in used_scripts(triage) if name not in scripts]
+    faults = [
+        f"triage.yaml: {intent} names the script {name}, which is not in scripts.yaml"
+        for intent, name in used_scripts(triage)
+        if name not in scripts
+    ]
     unused = sorted(scripts.keys() - {name for _, name in used_scripts(triage)})
     faults += [f"scripts.yaml: nothing leads to {name}" for name in unused]
-    faults += [f"scripts.yaml: {name}: {script['file']} does not exist" for name, script in scripts.items()
-               if "file" in script and not (HERE / "scripts" / script["file"]).is_file()]
+    faults += [
+        f"scripts.yaml: {name}: {script['file']} does not exist"
+        for name, script in scripts.items()
+        if "file" in script and not (HERE / "scripts" / script["file"]).is_file()
+    ]
     ids, texts = set(), {}
     for m in messages:
         name = m.get("id", "?")
@@ -188,8 +198,10 @@ def main() -> int:
     for fault in faults:
         print(fault, file=sys.stderr)
     languages = len({m.get("lang") for m in messages})
-    print(f"{len(messages)} messages, {languages} languages, {sum(len(m.get('pii', [])) for m in messages)} pieces of "
-          f"personal data, {len(scripts)} scripts: {len(faults)} faults")
+    print(
+        f"{len(messages)} messages, {languages} languages, {sum(len(m.get('pii', [])) for m in messages)} pieces of "
+        f"personal data, {len(scripts)} scripts: {len(faults)} faults"
+    )
     return 1 if faults else 0
 
 

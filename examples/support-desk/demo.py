@@ -195,14 +195,21 @@ def reckon(world: World, progress: Progress, crashed: Crash, began: float) -> bo
     report.money(money, "EUR")
     report.durability(durable, progress, crashed.seconds_down, len(crashed.again))
     report.head("People and record")
-    print(f"  {len(reviews)} reviews waited for a person, {min(APPROVALS, len(reviews))} approved just now, "
-          f"{max(0, len(reviews) - APPROVALS)} wait on")
+    print(
+        f"  {len(reviews)} reviews waited for a person, {min(APPROVALS, len(reviews))} approved just now, "
+        f"{max(0, len(reviews) - APPROVALS)} wait on"
+    )
     print(f"  audit: {' '.join((audit.stdout if audit.returncode == 0 else audit.stdout + audit.stderr).split())}")
 
-    problems = {"lost": durable.lost, "doubled": durable.doubled, "personal data": masked.leaks, "reviews": review_faults,
-                "cost": [money.fault] if money.fault else [],
-                "record": [] if audit.returncode == 0 else ["signalbox audit verify failed"],
-                "crash": [] if progress.kills else ["the server was not killed: too few messages"]}
+    problems = {
+        "lost": durable.lost,
+        "doubled": durable.doubled,
+        "personal data": masked.leaks,
+        "reviews": review_faults,
+        "cost": [money.fault] if money.fault else [],
+        "record": [] if audit.returncode == 0 else ["signalbox audit verify failed"],
+        "crash": [] if progress.kills else ["the server was not killed: too few messages"],
+    }
     if any(problems.values()):
         report.head("What did not hold")
         for name, lines in problems.items():
@@ -211,8 +218,10 @@ def reckon(world: World, progress: Progress, crashed: Crash, began: float) -> bo
     print(f"\n{len(outcomes)} messages in {time.monotonic() - began:.0f} s")
     print(f"lost {len(durable.lost)}")
     print(f"doubled {len(durable.doubled)}")
-    print(f"saved {money.saved_percent:.1f} % of the cost of sending everything to the large model"
-          + (" (simulated, at its list price)" if world.large == "simulated" else ""))
+    print(
+        f"saved {money.saved_percent:.1f} % of the cost of sending everything to the large model"
+        + (" (simulated, at its list price)" if world.large == "simulated" else "")
+    )
     return not any(problems.values())
 
 
@@ -224,17 +233,23 @@ def where_to_look(world: World) -> None:
     if os.environ.get("KEEP"):
         base = f"http://{world.server.listen}"
         print(f"  the server (still up)     {base}  key {world.api_key}")
-        print(f"  runs, reviews, costs      curl -H 'Authorization: Bearer {world.api_key}' {base}/api/v1/runs   (reviews, costs)")
+        print(f"  runs, reviews, costs      curl -H 'Authorization: Bearer {world.api_key}' {base}/api/v1/runs")
         print(f"  metrics                   {base}/metrics")
-        print(f"  stop it                   kill {' '.join(str(p) for p in [world.server.pid, *(h.pid for h in world.helpers)])}")
+        print(
+            f"  stop it                   kill {world.server.pid} {' '.join(str(helper.pid) for helper in world.helpers)}"
+        )
     else:
         print("  the running server        make demo KEEP=1")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--signalbox", type=Path, default=ROOT / "build/release/apps/signalbox/signalbox", help="the binary")
-    parser.add_argument("--work", type=Path, default=ROOT / "run/support-desk", help="folder for data, logs and journals")
+    parser.add_argument(
+        "--signalbox", type=Path, default=ROOT / "build/release/apps/signalbox/signalbox", help="the binary"
+    )
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "run/support-desk", help="folder for data, logs and journals"
+    )
     parser.add_argument("--messages", type=int, default=0, help="send only the first N")
     args = parser.parse_args()
     if not args.signalbox.is_file():
@@ -243,7 +258,7 @@ def arguments() -> argparse.Namespace:
 
 
 def clear(work: Path) -> None:
-    """A demonstration starts from nothing. Only what an earlier one wrote is removed, whatever else the folder holds."""
+    """A demonstration starts from nothing. Only what an earlier one wrote is removed."""
     work.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(work / "data", ignore_errors=True)
     for name in ("signalbox", "small-model", "large-model"):
@@ -254,7 +269,7 @@ def clear(work: Path) -> None:
 def main() -> int:
     args = arguments()
     messages = [json.loads(line) for line in (HERE / "messages.jsonl").read_text(encoding="utf-8").splitlines()]
-    messages = messages[:args.messages] if args.messages else messages
+    messages = messages[: args.messages] if args.messages else messages
     clear(args.work)
     world = World(args.work.resolve(), large_tier())
     keep = False

@@ -114,8 +114,13 @@ class Journal:
         if self._file is None:
             return
         kept = {name.lower(): value for name, value in headers.items() if name.lower() != "authorization"}
-        line = {"time": time.time(), "path": path, "idempotency_key": kept.get("idempotency-key", ""), "headers": kept,
-                "body": body}
+        line = {
+            "time": time.time(),
+            "path": path,
+            "idempotency_key": kept.get("idempotency-key", ""),
+            "headers": kept,
+            "body": body,
+        }
         with self._lock:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
@@ -152,8 +157,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/v1/models":
-            self.send_json(200, {"object": "list", "data": [
-                {"id": MODEL_NAME, "object": "model", "created": 1730419200, "owned_by": "HuggingFaceTB"}]})
+            self.send_json(
+                200,
+                {
+                    "object": "list",
+                    "data": [{"id": MODEL_NAME, "object": "model", "created": 1730419200, "owned_by": "HuggingFaceTB"}],
+                },
+            )
         elif self.path == "/healthz":
             self.send_json(200, {"status": "ok"})
         else:
@@ -191,8 +201,9 @@ class Handler(BaseHTTPRequestHandler):
                 started = True
                 if not request["stream"]:
                     failed = "error" in chunk
-                    self.send_json(int(chunk["error"].get("code", 500)) if failed else 200,
-                                   chunk if failed else clean(chunk))
+                    self.send_json(
+                        int(chunk["error"].get("code", 500)) if failed else 200, chunk if failed else clean(chunk)
+                    )
                     return False
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream")
@@ -239,7 +250,12 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one and prints it")
     parser.add_argument("--journal", help="append every request to this file, one JSON line each")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of the model; more than one only where cores idle: they spin for one another")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="CPU threads of the model; more than one only where cores idle: they spin for one another",
+    )
     parser.add_argument("--slots", type=int, default=2, help="answers worked on at the same time")
     parser.add_argument("--max-tokens", type=int, default=48, help="upper limit for an answer's tokens")
     args = parser.parse_args()

@@ -44,13 +44,17 @@ def test_a_sound_run_has_nothing_lost_and_nothing_doubled():
     assert durability([first, second, parked], runs, [(first, outcome(1))], {"a": 1, "b": 2}) == (0, 0)
 
 
-@pytest.mark.parametrize("runs, lost, doubled", [
-    ([], 1, 0),
-    ([{"id": "run-1", "status": "running"}], 1, 0),
-    ([{"id": "run-1", "status": "faulted"}], 1, 0),
-    ([{"id": "run-1", "status": "completed"}] * 2, 0, 1),
-    ([{"id": "run-1", "status": "completed"}, {"id": "run-9", "status": "completed"}], 0, 1),
-], ids=["run_unknown", "run_not_finished", "run_failed", "run_listed_twice", "run_of_nobody"])
+@pytest.mark.parametrize(
+    "runs, lost, doubled",
+    [
+        ([], 1, 0),
+        ([{"id": "run-1", "status": "running"}], 1, 0),
+        ([{"id": "run-1", "status": "faulted"}], 1, 0),
+        ([{"id": "run-1", "status": "completed"}] * 2, 0, 1),
+        ([{"id": "run-1", "status": "completed"}, {"id": "run-9", "status": "completed"}], 0, 1),
+    ],
+    ids=["run_unknown", "run_not_finished", "run_failed", "run_listed_twice", "run_of_nobody"],
+)
 def test_the_servers_list_is_held_against_the_answers(runs, lost, doubled):
     assert durability([outcome(1)], runs) == (lost, doubled)
 
@@ -67,10 +71,14 @@ def test_two_messages_with_one_run_are_doubled():
     assert durability(pair, [run_of(pair[0])]) == (0, 1)
 
 
-@pytest.mark.parametrize("again, lost, doubled", [
-    (outcome(1, "other"), 0, 1),
-    (outcome(1, failed="NotFoundError"), 1, 0),
-], ids=["second_run", "forgotten"])
+@pytest.mark.parametrize(
+    "again, lost, doubled",
+    [
+        (outcome(1, "other"), 0, 1),
+        (outcome(1, failed="NotFoundError"), 1, 0),
+    ],
+    ids=["second_run", "forgotten"],
+)
 def test_an_answer_from_before_the_crash_must_stay(again, lost, doubled):
     first = outcome(1)
     assert durability([first], [run_of(first)], [(first, again)]) == (lost, doubled)
@@ -82,12 +90,16 @@ def test_another_answer_of_the_same_run_is_doubled():
     assert durability([first], [run_of(first)], [(first, again)]) == (0, 1)
 
 
-@pytest.mark.parametrize("calls, kills, keyless, doubled", [
-    ({"a": 3}, 1, 0, 2),  # more calls than the crash explains, and nobody was in flight
-    ({"a": 2}, 1, 0, 1),  # repeated although nobody was in flight
-    ({"a": 2}, 0, 0, 2),
-    ({"a": 1}, 1, 1, 1),
-], ids=["three_calls", "nobody_in_flight", "no_crash", "no_key"])
+@pytest.mark.parametrize(
+    "calls, kills, keyless, doubled",
+    [
+        ({"a": 3}, 1, 0, 2),  # more calls than the crash explains, and nobody was in flight
+        ({"a": 2}, 1, 0, 1),  # repeated although nobody was in flight
+        ({"a": 2}, 0, 0, 2),
+        ({"a": 1}, 1, 1, 1),
+    ],
+    ids=["three_calls", "nobody_in_flight", "no_crash", "no_key"],
+)
 def test_the_providers_journals_show_second_effects(calls, kills, keyless, doubled):
     first = outcome(1)
     assert durability([first], [run_of(first)], calls=calls, kills=kills, keyless=keyless) == (0, doubled)
@@ -130,23 +142,33 @@ def test_money_must_add_up():
 
 def test_journal_counts_calls_by_key(tmp_path):
     path = tmp_path / "j.jsonl"
-    lines = [{"idempotency_key": "a", "body": "{}"}, {"idempotency_key": "a", "body": {"x": 1}}, {"idempotency_key": "", "body": ""}]
+    lines = [
+        {"idempotency_key": "a", "body": "{}"},
+        {"idempotency_key": "a", "body": {"x": 1}},
+        {"idempotency_key": "", "body": ""},
+    ]
     path.write_text("\n".join(json.dumps(line) for line in lines))
     journal = checks.Journal.read("small", path)
     assert (journal.calls, journal.keyless, journal.bodies[1]) == (Counter(a=2), 1, '{"x": 1}')
 
 
 def test_percentiles_are_values_that_occurred():
-    assert report.percentile([3, 1, 2, 4], .5) == 2
-    assert report.percentile(list(range(1, 101)), .95) == 95
-    assert report.percentile([], .5) == 0
+    assert report.percentile([3, 1, 2, 4], 0.5) == 2
+    assert report.percentile(list(range(1, 101)), 0.95) == 95
+    assert report.percentile([], 0.5) == 0
 
 
-@pytest.mark.parametrize("kind, value, valid", [
-    ("card", "4111 1111 1111 1111", True), ("card", "4111 1111 1111 1112", False),
-    ("iban", "GB29 NWBK 6016 1331 9268 19", True), ("iban", "GB29 NWBK 6016 1331 9268 91", False),
-    ("email", "a@example.org", True), ("email", "a@bank.com", False),
-])
+@pytest.mark.parametrize(
+    "kind, value, valid",
+    [
+        ("card", "4111 1111 1111 1111", True),
+        ("card", "4111 1111 1111 1112", False),
+        ("iban", "GB29 NWBK 6016 1331 9268 19", True),
+        ("iban", "GB29 NWBK 6016 1331 9268 91", False),
+        ("email", "a@example.org", True),
+        ("email", "a@bank.com", False),
+    ],
+)
 def test_check_digits(kind, value, valid):
     assert check_messages.value_valid(kind, value) is valid
 

@@ -35,7 +35,10 @@ test("streamText adds up, with usage and finish reason", async () => {
 
 test("generateText calls a tool and goes on with its result", async () => {
   const answer = await generateText({
-    model: model("small"), prompt: "What is on account A1?", tools: { account_balance: balance }, maxRetries: 0,
+    model: model("small"),
+    prompt: "What is on account A1?",
+    tools: { account_balance: balance },
+    maxRetries: 0,
     stopWhen: stepCountIs(2),
     // The tool is required in the first step only: then the model has to put its result into words.
     prepareStep: ({ stepNumber }) => ({ toolChoice: stepNumber === 0 ? "required" : "none" }),
@@ -47,7 +50,11 @@ test("generateText calls a tool and goes on with its result", async () => {
 
 test("streamText streams a tool call", async () => {
   const result = streamText({
-    model: model("small"), prompt: "What is on account A1?", tools: { account_balance: balance }, toolChoice: "required", maxRetries: 0,
+    model: model("small"),
+    prompt: "What is on account A1?",
+    tools: { account_balance: balance },
+    toolChoice: "required",
+    maxRetries: 0,
   });
   const kinds = [];
   for await (const part of result.fullStream) kinds.push(part.type);
@@ -57,7 +64,9 @@ test("streamText streams a tool call", async () => {
 
 test("structured output", async () => {
   const { output } = await generateText({
-    model: model("large"), prompt: "Judge this", maxRetries: 0,
+    model: model("large"),
+    prompt: "Judge this",
+    maxRetries: 0,
     output: Output.object({ schema: z.object({ topic: z.string(), urgent: z.boolean() }) }),
   });
   assert.equal(typeof output.topic, "string");
@@ -86,10 +95,18 @@ test("faults are API call errors with our status, and down providers are not ask
 
 test("stream that breaks is an error part and no finish", async () => {
   const errors = [];
-  const result = streamText({ model: model("sim-break-stream"), prompt: "Tell me", maxRetries: 0, onError: ({ error }) => errors.push(error) });
+  const result = streamText({
+    model: model("sim-break-stream"),
+    prompt: "Tell me",
+    maxRetries: 0,
+    onError: ({ error }) => errors.push(error),
+  });
   const parts = [];
   for await (const part of result.fullStream) parts.push(part);
-  assert.ok(parts.some((part) => part.type === "error"), parts.map((part) => part.type).join());
+  assert.ok(
+    parts.some((part) => part.type === "error"),
+    parts.map((part) => part.type).join(),
+  );
   assert.ok(errors.length > 0);
   assert.ok(!parts.some((part) => part.type === "finish" && part.finishReason === "stop"));
 });

@@ -23,8 +23,18 @@ ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 60
 # Tries of one call at one provider: the first and two more. Tests count them.
 ATTEMPTS = 3
-FAULTY_MODELS = ["sim-error-500", "sim-error-400", "sim-429", "sim-flaky", "sim-slow", "sim-garbage", "sim-garbage-stream",
-                 "sim-break-stream", "sim-no-usage", "sim-echo"]
+FAULTY_MODELS = [
+    "sim-error-500",
+    "sim-error-400",
+    "sim-429",
+    "sim-flaky",
+    "sim-slow",
+    "sim-garbage",
+    "sim-garbage-stream",
+    "sim-break-stream",
+    "sim-no-usage",
+    "sim-echo",
+]
 
 
 def binary() -> Path:
@@ -56,7 +66,9 @@ def wait_for(process: subprocess.Popen, log: Path, ready):
 
 def launch(arguments: list[str], log: Path) -> subprocess.Popen:
     with log.open("wb") as out:
-        return subprocess.Popen([str(binary()), *arguments], stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        return subprocess.Popen(
+            [str(binary()), *arguments], stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
 
 
 def text_of(path: Path) -> str:
@@ -103,10 +115,26 @@ class Server:
 def simulator(tmp_path_factory):
     work = tmp_path_factory.mktemp("simulator")
     answers = work / "answers.jsonl"
-    answers.write_text(json.dumps({"match": "", "answer": "This is a canned answer of some length, for every question."}) + "\n")
+    answers.write_text(
+        json.dumps({"match": "", "answer": "This is a canned answer of some length, for every question."}) + "\n"
+    )
     log, port_file, journal = work / "log", work / "port", work / "journal.jsonl"
-    process = launch(["simulate", "--listen", "127.0.0.1:0", "--port-file", str(port_file), "--answers", str(answers),
-                      "--journal", str(journal), "--model", "simulated"], log)
+    process = launch(
+        [
+            "simulate",
+            "--listen",
+            "127.0.0.1:0",
+            "--port-file",
+            str(port_file),
+            "--answers",
+            str(answers),
+            "--journal",
+            str(journal),
+            "--model",
+            "simulated",
+        ],
+        log,
+    )
     port = wait_for(process, log, lambda: text_of(port_file))
     yield f"127.0.0.1:{port}", Journal(journal)
     process.terminate()
@@ -121,8 +149,12 @@ def configuration(simulator_address: str) -> dict:
     return {
         "providers": {
             "sim": {"type": "openai", "base_url": f"http://{simulator_address}/v1", "models": models, **patient},
-            "down": {"type": "openai", "base_url": f"http://127.0.0.1:{closed_port()}/v1", "models": {"unreachable": dict(price)},
-                     **patient},
+            "down": {
+                "type": "openai",
+                "base_url": f"http://127.0.0.1:{closed_port()}/v1",
+                "models": {"unreachable": dict(price)},
+                **patient,
+            },
         },
         "tiers": {tier: {"deployments": [{"provider": "sim", "model": "simulated"}]} for tier in ("small", "large")},
     }

@@ -15,8 +15,17 @@ from pydantic import BaseModel, Field
 @pytest.fixture
 def chat(server):
     def make(**options) -> ChatOpenAI:
-        return ChatOpenAI(**{"model": "small", "base_url": server.base_url, "api_key": server.key, "max_retries": 0,
-                             "use_responses_api": False, **options})
+        return ChatOpenAI(
+            **{
+                "model": "small",
+                "base_url": server.base_url,
+                "api_key": server.key,
+                "max_retries": 0,
+                "use_responses_api": False,
+                **options,
+            }
+        )
+
     return make
 
 
@@ -90,8 +99,9 @@ def test_structured_output(chat, method):
 
 
 def test_embeddings(server):
-    embeddings = OpenAIEmbeddings(model="simulated", base_url=server.base_url, api_key=server.key, max_retries=0,
-                                  check_embedding_ctx_length=False)
+    embeddings = OpenAIEmbeddings(
+        model="simulated", base_url=server.base_url, api_key=server.key, max_retries=0, check_embedding_ctx_length=False
+    )
     first, second = embeddings.embed_documents(["lost card", "exchange rate"])
     assert len(first) == len(second) > 8 and first != second
 

@@ -10,9 +10,16 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-TOOLS = [{"type": "function", "function": {
-    "name": "account_balance", "description": "Balance of an account",
-    "parameters": {"type": "object", "properties": {"account": {"type": "string"}}, "required": ["account"]}}}]
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "account_balance",
+            "description": "Balance of an account",
+            "parameters": {"type": "object", "properties": {"account": {"type": "string"}}, "required": ["account"]},
+        },
+    }
+]
 
 
 @pytest.fixture
@@ -42,7 +49,9 @@ def test_completion_has_text_usage_and_the_headers_that_explain_it(client):
 
 
 def test_auto_says_which_way_it_went(client):
-    raw = client.chat.completions.with_raw_response.create(model="auto", messages=ask("Please compare these two contracts"))
+    raw = client.chat.completions.with_raw_response.create(
+        model="auto", messages=ask("Please compare these two contracts")
+    )
     assert raw.headers["x-signalbox-route"] in {"script", "small", "large", "human"}
     assert raw.parse().choices[0].message.content
 
@@ -50,8 +59,12 @@ def test_auto_says_which_way_it_went(client):
 def test_async_client_runs_many_requests_at_once(server):
     async def run():
         async with openai.AsyncOpenAI(base_url=server.base_url, api_key=server.key, max_retries=0) as client:
-            return await asyncio.gather(*(client.chat.completions.with_raw_response.create(
-                model="sim-echo", messages=ask(f"number {i}")) for i in range(32)))
+            return await asyncio.gather(
+                *(
+                    client.chat.completions.with_raw_response.create(model="sim-echo", messages=ask(f"number {i}"))
+                    for i in range(32)
+                )
+            )
 
     answers = asyncio.run(run())
     assert [f"number {i}" in raw.parse().choices[0].message.content for i, raw in enumerate(answers)] == [True] * 32
@@ -89,21 +102,29 @@ def test_stream_tells_usage_only_when_asked(client):
 
 
 def test_tool_call_and_its_result(client):
-    first = client.chat.completions.create(model="small", messages=ask("What is on account A1?"), tools=TOOLS,
-                                           tool_choice="required")
+    first = client.chat.completions.create(
+        model="small", messages=ask("What is on account A1?"), tools=TOOLS, tool_choice="required"
+    )
     call = first.choices[0].message.tool_calls[0]
     assert first.choices[0].finish_reason == "tool_calls"
     assert call.function.name == "account_balance"
     assert "account" in json.loads(call.function.arguments)
-    second = client.chat.completions.create(model="small", tools=TOOLS, messages=[
-        *ask("What is on account A1?"), first.choices[0].message.model_dump(exclude_none=True),
-        {"role": "tool", "tool_call_id": call.id, "content": "12 EUR"}])
+    second = client.chat.completions.create(
+        model="small",
+        tools=TOOLS,
+        messages=[
+            *ask("What is on account A1?"),
+            first.choices[0].message.model_dump(exclude_none=True),
+            {"role": "tool", "tool_call_id": call.id, "content": "12 EUR"},
+        ],
+    )
     assert second.choices[0].message.content
 
 
 def test_streamed_tool_call_is_put_together(client):
-    with client.chat.completions.stream(model="small", messages=ask("What is on account A1?"), tools=TOOLS,
-                                        tool_choice="required") as stream:
+    with client.chat.completions.stream(
+        model="small", messages=ask("What is on account A1?"), tools=TOOLS, tool_choice="required"
+    ) as stream:
         for _ in stream:
             pass
         message = stream.get_final_completion().choices[0].message
@@ -123,7 +144,9 @@ def test_response_format_gives_a_typed_object(client):
 
 
 def test_json_object_mode(client):
-    answer = client.chat.completions.create(model="large", messages=ask("As JSON please"), response_format={"type": "json_object"})
+    answer = client.chat.completions.create(
+        model="large", messages=ask("As JSON please"), response_format={"type": "json_object"}
+    )
     assert isinstance(json.loads(answer.choices[0].message.content), dict)
 
 
@@ -148,14 +171,16 @@ def test_models_lists_virtual_and_provider_models(client):
 
 
 def test_unknown_fields_reach_the_provider_as_they_are(client, server, marker):
-    client.chat.completions.create(model="simulated", messages=ask(marker), extra_body={"top_k": 7, "vendor": {"x": [1, 2.50]}})
+    client.chat.completions.create(
+        model="simulated", messages=ask(marker), extra_body={"top_k": 7, "vendor": {"x": [1, 2.50]}}
+    )
     (call,) = server.journal.calls(marker)
     body = call["body"] if isinstance(call["body"], dict) else json.loads(call["body"])
     assert body["top_k"] == 7 and body["vendor"] == {"x": [1, 2.50]}
 
 
 def test_every_language_survives_the_way_there_and_back(client):
-    text = "Überweisung übrigens 汇款 🦆 Ðakota \u202eright-to-left “quotes” \\ / \" tab\tend"
+    text = 'Überweisung übrigens 汇款 🦆 Ðakota \u202eright-to-left “quotes” \\ / " tab\tend'
     assert text in client.chat.completions.create(model="sim-echo", messages=ask(text)).choices[0].message.content
     stream = client.chat.completions.create(model="sim-echo", messages=ask(text), stream=True)
     assert text in "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
@@ -175,8 +200,9 @@ def test_a_provider_that_counts_nothing_still_costs(client):
 
 def test_same_idempotency_key_is_the_same_run(client, server, marker):
     def send():
-        return client.chat.completions.with_raw_response.create(model="simulated", messages=ask(marker),
-                                                                extra_headers={"Idempotency-Key": marker})
+        return client.chat.completions.with_raw_response.create(
+            model="simulated", messages=ask(marker), extra_headers={"Idempotency-Key": marker}
+        )
 
     first, second = send(), send()
     assert second.headers["x-signalbox-run"] == first.headers["x-signalbox-run"]
@@ -187,9 +213,15 @@ def test_same_idempotency_key_is_the_same_run(client, server, marker):
 def test_same_idempotency_key_at_the_same_time_is_one_run(server, marker):
     async def run():
         async with openai.AsyncOpenAI(base_url=server.base_url, api_key=server.key, max_retries=0) as client:
-            return await asyncio.gather(*(client.chat.completions.with_raw_response.create(
-                model="simulated", messages=ask(marker), extra_headers={"Idempotency-Key": marker}) for _ in range(8)),
-                return_exceptions=True)
+            return await asyncio.gather(
+                *(
+                    client.chat.completions.with_raw_response.create(
+                        model="simulated", messages=ask(marker), extra_headers={"Idempotency-Key": marker}
+                    )
+                    for _ in range(8)
+                ),
+                return_exceptions=True,
+            )
 
     results = asyncio.run(run())
     answered = [raw for raw in results if not isinstance(raw, Exception)]

@@ -60,9 +60,17 @@ def test_unknown_model(counted):
     assert "small" in str(caught.value)  # the nearest known name
 
 
-@pytest.mark.parametrize("options", [
-    {"messages": "hello"}, {"messages": []}, {"messages": ["hello"]}, {"model": 7}, {"stream": "yes"},
-], ids=["messages_is_text", "no_messages", "message_is_text", "model_is_number", "stream_is_text"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"messages": "hello"},
+        {"messages": []},
+        {"messages": ["hello"]},
+        {"model": 7},
+        {"stream": "yes"},
+    ],
+    ids=["messages_is_text", "no_messages", "message_is_text", "model_is_number", "stream_is_text"],
+)
 def test_malformed_request(counted, options):
     with pytest.raises(openai.BadRequestError) as caught:
         counted.chat(**options)
@@ -71,12 +79,19 @@ def test_malformed_request(counted, options):
     assert counted.requests == 1
 
 
-@pytest.mark.parametrize("body, status", [
-    (b"{", 400), (b"", 400), (b"[]", 400), (b'"chat"', 400),
-    (b'{"model": "small", "messages": [{"role": "user", "content": "\xff\xfe"}]}', 400),
-    (b'{"model": "small", "messages": [{"role": "user", "content": "' + b"x" * (12 << 20) + b'"}]}', 413),
-    (b'{"model": "small", "messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
-], ids=["cut_off", "empty", "array", "text", "invalid_utf8", "too_large", "too_deep"])
+@pytest.mark.parametrize(
+    "body, status",
+    [
+        (b"{", 400),
+        (b"", 400),
+        (b"[]", 400),
+        (b'"chat"', 400),
+        (b'{"model": "small", "messages": [{"role": "user", "content": "\xff\xfe"}]}', 400),
+        (b'{"model": "small", "messages": [{"role": "user", "content": "' + b"x" * (12 << 20) + b'"}]}', 413),
+        (b'{"model": "small", "messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400),
+    ],
+    ids=["cut_off", "empty", "array", "text", "invalid_utf8", "too_large", "too_deep"],
+)
 def test_bytes_that_are_no_request(server, body, status):
     got, headers, answer = server.post("/v1/chat/completions", body)
     assert got == status

@@ -46,8 +46,9 @@ class Durability:
     repeated_calls: int = 0  # provider calls that the crash interrupted and that were made again, as they may be
 
 
-def check_durability(outcomes: list[Outcome], runs: list[dict], again: list[tuple[Outcome, Outcome]],
-                     journals: list[Journal], kills: int) -> Durability:
+def check_durability(
+    outcomes: list[Outcome], runs: list[dict], again: list[tuple[Outcome, Outcome]], journals: list[Journal], kills: int
+) -> Durability:
     """`runs` as the server lists them now; `again` are answers from before the crash, asked for once more after it."""
     result = Durability()
     listed = defaultdict(list)
@@ -87,7 +88,9 @@ def check_durability(outcomes: list[Outcome], runs: list[dict], again: list[tupl
 
     for journal in journals:
         if journal.keyless:
-            result.doubled.append(f"{journal.name}: {journal.keyless} calls without an idempotency key cannot be told apart")
+            result.doubled.append(
+                f"{journal.name}: {journal.keyless} calls without an idempotency key cannot be told apart"
+            )
         for key, calls in journal.calls.items():
             # A call in flight at a crash is made once more with the same key; anything beyond that is a second effect.
             if calls > 1 + kills:
@@ -96,8 +99,10 @@ def check_durability(outcomes: list[Outcome], runs: list[dict], again: list[tupl
     # At most what was in flight at the crash may have been repeated: messages whose first try did not succeed.
     interrupted = sum(1 for outcome in outcomes if outcome.tries > 1)
     if result.repeated_calls > interrupted * max(kills, 1):
-        result.doubled.append(f"{result.repeated_calls} provider calls were repeated, but only {interrupted} messages "
-                              "were in flight at the crash")
+        result.doubled.append(
+            f"{result.repeated_calls} provider calls were repeated, but only {interrupted} messages "
+            "were in flight at the crash"
+        )
     return result
 
 
@@ -108,7 +113,7 @@ def squash(text: str) -> str:
 
 @dataclass
 class Masking:
-    """Pieces of personal data by type: sent by customers, in messages that a model answered, and seen where they must not be."""
+    """Pieces of personal data by type: sent by customers, of it in messages that a model answered, and the leaks."""
 
     sent: Counter = field(default_factory=Counter)
     to_models: Counter = field(default_factory=Counter)
@@ -185,5 +190,7 @@ def check_money(costs: dict, outcomes: list[Outcome], runs: list[dict]) -> Money
         money.fault = f"the runs cost {sum(by_run.values())}, the account says {money.total_micro}"
     for outcome in outcomes:
         if outcome.cost_micro and by_run.get(outcome.run) != outcome.cost_micro:
-            money.fault = f"run {outcome.run} cost {by_run.get(outcome.run)}, its customer was told {outcome.cost_micro}"
+            money.fault = (
+                f"run {outcome.run} cost {by_run.get(outcome.run)}, its customer was told {outcome.cost_micro}"
+            )
     return money

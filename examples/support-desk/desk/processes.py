@@ -27,7 +27,9 @@ class Process:
         self.name = name
         self.log = log
         with log.open("ab") as out:
-            self._child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=cwd)
+            self._child = subprocess.Popen(
+                command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=cwd
+            )
 
     @property
     def pid(self) -> int:
@@ -70,8 +72,20 @@ def read_text(path: Path) -> str:
 def start_small_model(script: Path, work: Path) -> tuple[Process, str]:
     """Returns the process and its address "host:port"."""
     log = work / "small-model.log"
-    process = Process("the small model", [sys.executable, str(script), "--port", "0", "--slots", "4",
-                                          "--journal", str(work / "small-model.journal.jsonl")], log)
+    process = Process(
+        "the small model",
+        [
+            sys.executable,
+            str(script),
+            "--port",
+            "0",
+            "--slots",
+            "4",
+            "--journal",
+            str(work / "small-model.journal.jsonl"),
+        ],
+        log,
+    )
 
     def listen() -> str:
         found = re.search(r'"listen": "([^"]+)"', log.read_text(errors="replace"))
@@ -83,10 +97,28 @@ def start_small_model(script: Path, work: Path) -> tuple[Process, str]:
 def start_simulator(binary: Path, answers: Path, work: Path) -> tuple[Process, str]:
     port_file = work / "large-model.port"
     port_file.unlink(missing_ok=True)
-    process = Process("the simulated large model", [
-        str(binary), "simulate", "--listen", "127.0.0.1:0", "--port-file", str(port_file), "--answers", str(answers),
-        "--latency-ms", "350", "--tokens-per-second", "80", "--model", "simulated-large",
-        "--journal", str(work / "large-model.journal.jsonl")], work / "large-model.log")
+    process = Process(
+        "the simulated large model",
+        [
+            str(binary),
+            "simulate",
+            "--listen",
+            "127.0.0.1:0",
+            "--port-file",
+            str(port_file),
+            "--answers",
+            str(answers),
+            "--latency-ms",
+            "350",
+            "--tokens-per-second",
+            "80",
+            "--model",
+            "simulated-large",
+            "--journal",
+            str(work / "large-model.journal.jsonl"),
+        ],
+        work / "large-model.log",
+    )
     return process, "127.0.0.1:" + process.wait_until(lambda: read_text(port_file), "port file")
 
 
@@ -112,9 +144,21 @@ class Signalbox:
         began = time.monotonic()
         port_file = self._data / "listen"
         port_file.unlink(missing_ok=True)
-        self._process = Process("signalbox serve", [
-            str(self._binary), "serve", "--config", str(self._config), "--data", str(self._data), "--listen", self.listen,
-            *self._overrides], self._log)
+        self._process = Process(
+            "signalbox serve",
+            [
+                str(self._binary),
+                "serve",
+                "--config",
+                str(self._config),
+                "--data",
+                str(self._data),
+                "--listen",
+                self.listen,
+                *self._overrides,
+            ],
+            self._log,
+        )
         # The same port again after a crash: the clients know no other.
         port = self._process.wait_until(lambda: read_text(port_file), f"{port_file.name} file").rpartition(":")[2]
         self.listen = f"127.0.0.1:{port}"
@@ -142,7 +186,9 @@ class Signalbox:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess:
         """Runs another subcommand on the same data folder."""
-        return subprocess.run([str(self._binary), *arguments, "--data", str(self._data)], capture_output=True, text=True)
+        return subprocess.run(
+            [str(self._binary), *arguments, "--data", str(self._data)], capture_output=True, text=True
+        )
 
 
 class Api:
@@ -153,9 +199,12 @@ class Api:
 
     def call(self, method: str, path: str, body: dict | None = None) -> dict:
         """Raises urllib.error.HTTPError for an answer that is no success."""
-        request = urllib.request.Request(self._base_url + path, method=method,
-                                         data=None if body is None else json.dumps(body).encode(),
-                                         headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"})
+        request = urllib.request.Request(
+            self._base_url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             text = answer.read()
         return json.loads(text) if text else {}

@@ -61,7 +61,10 @@ def routes(outcomes: list[Outcome]) -> None:
         mine = [o for o in outcomes if o.route == name]
         times = [o.seconds * 1000 for o in mine if o.tries == 1]
         share = 100 * len(mine) / max(1, len(outcomes))
-        print(f"  {name:7} {len(mine):4}  {share:5.1f} %   p50 {percentile(times, .5):7.1f} ms   p95 {percentile(times, .95):7.1f} ms")
+        print(
+            f"  {name:7} {len(mine):4}  {share:5.1f} %"
+            f"   p50 {percentile(times, 0.5):7.1f} ms   p95 {percentile(times, 0.95):7.1f} ms"
+        )
 
 
 def routing(found: Routing) -> None:
@@ -76,19 +79,28 @@ def routing(found: Routing) -> None:
 def masking(found: Masking) -> None:
     head("Personal data: sent by customers, of it in messages that a model answered, there in clear")
     for kind in sorted(found.sent):
-        print(f"  {kind:8} {found.sent[kind]:3}  {found.to_models[kind]:3}  {sum(f' {kind} ' in leak for leak in found.leaks):3}")
+        print(
+            f"  {kind:8} {found.sent[kind]:3}  {found.to_models[kind]:3}"
+            f"  {sum(f' {kind} ' in leak for leak in found.leaks):3}"
+        )
 
 
 def money(found: Money, currency: str) -> None:
     head("Cost")
-    print(f"  this run {found.total_micro / 1e6:.4f} {currency}, all by the large model {found.all_large_micro / 1e6:.4f} {currency}")
+    print(
+        f"  this run {found.total_micro / 1e6:.4f} {currency},"
+        f" all by the large model {found.all_large_micro / 1e6:.4f} {currency}"
+    )
 
 
 def durability(found: Durability, progress: Progress, seconds_down: float, asked_again: int) -> None:
     interrupted = sum(1 for outcome in progress.outcomes if outcome.tries > 1)
     head("Crash")
-    print(f"  {progress.kills} x kill -9 under load, back after {seconds_down:.2f} s; {interrupted} messages were in flight and sent again, "
-          f"{found.repeated_calls} provider calls repeated under the same key")
+    print(
+        f"  {progress.kills} x kill -9 under load, back after {seconds_down:.2f} s; "
+        f"{interrupted} messages were in flight and sent again, "
+        f"{found.repeated_calls} provider calls repeated under the same key"
+    )
     print(f"  {asked_again} answers from before the crash asked for again: the same run each")
 
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 import openai
 
-SYSTEM_PROMPT = "You are the support desk of Nordlicht, a bank. Answer the customer politely in one or two short sentences."
+SYSTEM_PROMPT = (
+    "You are the support desk of Nordlicht, a bank. Answer the customer politely in one or two short sentences."
+)
 MAX_TOKENS = 32
 RETRY_DELAY_S = 0.25
 GIVE_UP_AFTER_S = 150
@@ -107,8 +109,12 @@ class Desk:
         message = outcome.message
         stream = int(message["id"][1:]) % STREAM_EVERY == 0
         raw = await self._client.chat.completions.with_raw_response.create(
-            model="auto", max_tokens=MAX_TOKENS, stream=stream, extra_headers={"Idempotency-Key": outcome.key},
-            messages=[{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": message["text"]}])
+            model="auto",
+            max_tokens=MAX_TOKENS,
+            stream=stream,
+            extra_headers={"Idempotency-Key": outcome.key},
+            messages=[{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": message["text"]}],
+        )
         if stream:
             pieces, finished = [], False
             async for chunk in raw.parse():

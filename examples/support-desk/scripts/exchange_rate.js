@@ -1,5 +1,5 @@
 // Answers "what is the rate" and "how much is 80 pounds in euros" from the bank's own table of rates.
-// Input: text, rates (data/rates.json). Pure: no clock, no network, no randomness.
+// Input: text, input.rates (from the flow). Pure: no clock, no network, no randomness.
 
 const FALLBACK_TARGET = "USD";
 
@@ -53,7 +53,7 @@ function money(value, code) {
 }
 
 export default function main(input) {
-  const { per_base: table, names, as_of: asOf, base, exchange_fee_percent: fee } = input.rates;
+  const { per_base: table, names, as_of: asOf, base, exchange_fee_percent: fee } = input.input.rates;
   const text = String(input.text || "").toLowerCase();
   const named = currencies(text, names);
   let from = named[0] || base;
@@ -65,8 +65,12 @@ export default function main(input) {
     if (afterAmount && afterAmount !== from) [from, to] = [afterAmount, from];
   }
   const rate = table[to] / table[from];
-  const first = sum === null
-    ? `One ${from} is ${rate.toPrecision(4)} ${to} (rate of ${asOf}).`
-    : `${money(sum, from)} are ${money(sum * rate, to)} at ${rate.toPrecision(4)} (rate of ${asOf}).`;
-  return `${first} Exchanging costs ${fee.weekday} % on weekdays and ${fee.weekend} % at weekends; you see the exact sum before you confirm.`;
+  const first =
+    sum === null
+      ? `One ${from} is ${rate.toPrecision(4)} ${to} (rate of ${asOf}).`
+      : `${money(sum, from)} are ${money(sum * rate, to)} at ${rate.toPrecision(4)} (rate of ${asOf}).`;
+  return (
+    `${first} Exchanging costs ${fee.weekday} % on weekdays and ${fee.weekend} % at weekends; ` +
+    "you see the exact sum before you confirm."
+  );
 }

@@ -1,14 +1,15 @@
 // Lists the latest payments, or sums up the month by kind of spending when the question names one.
-// Input: text, intent, account.
+// Input: text, intent, input.account.
 
 const KINDS = {
-  groceries: ["grocer", "supermarket", "food"], restaurants: ["restaurant", "eating out", "dining"],
+  groceries: ["grocer", "supermarket", "food"],
+  restaurants: ["restaurant", "eating out", "dining"],
   transport: ["transport", "train", "bus", "tickets", "petrol"],
 };
 
 export default function main(input) {
   const text = String(input.text || "").toLowerCase();
-  const { transactions, spent_this_month: spent } = input.account;
+  const { transactions, spent_this_month: spent } = input.input.account;
   if (String(input.intent || "").endsWith("transactions")) {
     const lines = transactions.map((t) => `- ${t.day}: ${t.what}, ${t.amount}`);
     return ["Your latest transactions:", ...lines].join("\n");
