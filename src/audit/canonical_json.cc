@@ -1,9 +1,13 @@
 #include "audit/canonical_json.h"
 
+#include <fmt/format.h>
+#include <simdjson.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -11,28 +15,51 @@
 namespace sb::audit {
 namespace {
 
+namespace dom = simdjson::dom;
+
 constexpr int kMaxDepth = 32;
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
 // Length of the well-formed UTF-8 sequence at the front of `text`, or 0 (RFC 3629, section 4).
 std::size_t sequence_length(std::string_view text) {
   const auto first = static_cast<unsigned char>(text.front());
-  const std::size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+  const std::size_t length = first < 0x80   ? 1
+                             : first < 0xc2 ? 0
+                             : first < 0xe0 ? 2
+                             : first < 0xf0 ? 3
+                             : first < 0xf5 ? 4
+                                            : 0;
   return length > 0 && length <= text.size() && is_valid_utf8(text.substr(0, length)) ? length : 0;
 }
 
-bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x80 && c != '"' && c != '\\'; }
+bool is_plain(char c) {
+  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x80 && c != '"' && c != '\\';
+}
 
 void append_escape(std::string& out, char c) {
   static constexpr char kDigits[] = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; break;
-    case '\\': out += "\\\\"; break;
-    case '\b': out += "\\b"; break;
-    case '\f': out += "\\f"; break;
-    case '\n': out += "\\n"; break;
-    case '\r': out += "\\r"; break;
-    case '\t': out += "\\t"; break;
+    case '"':
+      out += "\\\"";
+      break;
+    case '\\':
+      out += "\\\\";
+      break;
+    case '\b':
+      out += "\\b";
+      break;
+    case '\f':
+      out += "\\f";
+      break;
+    case '\n':
+      out += "\\n";
+      break;
+    case '\r':
+      out += "\\r";
+      break;
+    case '\t':
+      out += "\\t";
+      break;
     default:
       out += "\\u00";
       out += kDigits[static_cast<unsigned char>(c) >> 4];
@@ -47,7 +74,8 @@ void append_number(std::string& out, double number) {
     return;
   }
   std::array<char, 32> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, std::chars_format::scientific).ptr;
   std::string_view text(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
   if (text.front() == '-') {
     out += '-';
@@ -81,8 +109,9 @@ void append_number(std::string& out, double number) {
   }
 }
 
-// Member names are ordered by UTF-16 code units (RFC 8785, 3.2.3). That is the order of the bytes, except that a character
-// beyond the basic plane (first byte f0 and up, in UTF-16 a surrogate d800-dfff) comes before U+E000..U+FFFF (ee, ef).
+// Member names are ordered by UTF-16 code units (RFC 8785, 3.2.3). That is the order of the bytes, except that a
+// character beyond the basic plane (first byte f0 and up, in UTF-16 a surrogate d800-dfff) comes before U+E000..U+FFFF
+// (ee, ef).
 bool utf16_less(std::string_view a, std::string_view b) {
   const auto [x, y] = std::ranges::mismatch(a, b);
   if (x == a.end() || y == b.end()) return x == a.end() && y != b.end();
@@ -117,13 +146,20 @@ class Scanner {
   bool value(int depth) {
     if (depth > kMaxDepth) return false;
     switch (peek()) {
-      case '{': return object(depth);
-      case '[': return array(depth);
-      case '"': return string();
-      case 't': return word("true");
-      case 'f': return word("false");
-      case 'n': return word("null");
-      default: return number();
+      case '{':
+        return object(depth);
+      case '[':
+        return array(depth);
+      case '"':
+        return string();
+      case 't':
+        return word("true");
+      case 'f':
+        return word("false");
+      case 'n':
+        return word("null");
+      default:
+        return number();
     }
   }
   bool object(int depth) {
@@ -194,6 +230,59 @@ class Scanner {
   std::size_t at_ = 0;
 };
 
+bool append_value(std::string& out, const dom::element& value, int depth);
+
+bool append_array(std::string& out, const dom::array& array, int depth) {
+  out += '[';
+  bool first = true;
+  for (const dom::element element : array) {
+    if (!std::exchange(first, false)) out += ',';
+    if (!append_value(out, element, depth + 1)) return false;
+  }
+  out += ']';
+  return true;
+}
+
+bool append_object(std::string& out, const dom::object& object, int depth) {
+  std::vector<dom::key_value_pair> members(object.begin(), object.end());
+  std::ranges::sort(members, utf16_less, &dom::key_value_pair::key);
+  if (std::ranges::adjacent_find(members, {}, &dom::key_value_pair::key) != members.end()) return false;
+  out += '{';
+  bool first = true;
+  for (const dom::key_value_pair& member : members) {
+    if (!std::exchange(first, false)) out += ',';
+    append_canonical_string(out, member.key);
+    out += ':';
+    if (!append_value(out, member.value, depth + 1)) return false;
+  }
+  out += '}';
+  return true;
+}
+
+// False: nested too deeply, or a name twice in one object.
+bool append_value(std::string& out, const dom::element& value, int depth) {
+  if (depth > kMaxDepth) return false;
+  switch (value.type()) {
+    case dom::element_type::NULL_VALUE:
+      out += "null";
+      break;
+    case dom::element_type::BOOL:
+      out += value.get_bool().value_unsafe() ? "true" : "false";
+      break;
+    case dom::element_type::STRING:
+      append_canonical_string(out, value.get_string().value_unsafe());
+      break;
+    case dom::element_type::ARRAY:
+      return append_array(out, value.get_array().value_unsafe(), depth);
+    case dom::element_type::OBJECT:
+      return append_object(out, value.get_object().value_unsafe(), depth);
+    default:
+      append_number(out, value.get_double().value_unsafe());
+      break;
+  }
+  return true;
+}
+
 }  // namespace
 
 void append_canonical_string(std::string& out, std::string_view text) {
@@ -218,51 +307,30 @@ void append_canonical_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-void append_canonical(std::string& out, const json::value& value) {
-  switch (value.kind()) {
-    case json::kind::null: out += "null"; break;
-    case json::kind::bool_: out += value.get_bool() ? "true" : "false"; break;
-    case json::kind::string: append_canonical_string(out, value.get_string()); break;
-    case json::kind::int64: append_number(out, static_cast<double>(value.get_int64())); break;
-    case json::kind::uint64: append_number(out, static_cast<double>(value.get_uint64())); break;
-    case json::kind::double_: append_number(out, value.get_double()); break;
-    case json::kind::array: {
-      char separator = '[';
-      for (const json::value& element : value.get_array()) {
-        out += separator;
-        append_canonical(out, element);
-        separator = ',';
-      }
-      out += separator == '[' ? "[]" : "]";
-      break;
-    }
-    case json::kind::object: {
-      std::vector<const json::key_value_pair*> members;
-      for (const auto& member : value.get_object()) members.push_back(&member);
-      std::ranges::sort(members, utf16_less, [](const auto* member) { return std::string_view(member->key()); });
-      char separator = '{';
-      for (const auto* member : members) {
-        out += separator;
-        append_canonical_string(out, member->key());
-        out += ':';
-        append_canonical(out, member->value());
-        separator = ',';
-      }
-      out += separator == '{' ? "{}" : "}";
-      break;
-    }
-  }
+bool is_canonical(std::string_view text) {
+  return Scanner(text).accepts();
 }
-
-bool is_canonical(std::string_view text) { return Scanner(text).accepts(); }
 
 Result<> append_canonical_text(std::string& out, std::string_view text) {
   if (is_canonical(text)) {
     out += text;
     return {};
   }
-  SB_TRY(const json::value value, parse_json(text));
-  append_canonical(out, value);
+  return append_rewritten(out, text);
+}
+
+Result<> append_rewritten(std::string& out, std::string_view text) {
+  dom::parser parser;
+  dom::element value;
+  const std::size_t before = out.size();
+  // simdjson and not Boost.JSON: here a number must become exactly the double that its text is nearest to.
+  if (const auto error = parser.parse(text.data(), text.size()).get(value)) {
+    return fail(Errc::invalid_argument, fmt::format("invalid JSON: {}", simdjson::error_message(error)));
+  }
+  if (!append_value(out, value, 0)) {
+    out.resize(before);
+    return fail(Errc::invalid_argument, "JSON with a member named twice, or nested too deeply");
+  }
   return {};
 }
 

@@ -5,17 +5,17 @@
 #include <string_view>
 
 #include "base/errors.h"
-#include "base/json.h"
 
 namespace sb::audit {
 
 /// Appends a string literal. Invalid UTF-8 becomes U+FFFD.
 void append_canonical_string(std::string& out, std::string_view text);
-void append_canonical(std::string& out, const json::value& value);
 
-/// Appends the JSON text `text` in canonical form; text that is canonical already is only copied (one pass, no parsing).
-/// Errors: invalid_argument (not JSON); then nothing was appended.
+/// Appends the JSON text `text` in canonical form; text that is canonical already is only copied (one pass, no
+/// parsing). Errors: invalid_argument (not JSON, a member twice, an integer beyond 64 bits); then nothing was appended.
 Result<> append_canonical_text(std::string& out, std::string_view text);
+/// The same without the look for canonical text.
+Result<> append_rewritten(std::string& out, std::string_view text);
 
 /// Whether `text` is known to be canonical. May say no of a few canonical texts (rare numbers), never yes of others.
 bool is_canonical(std::string_view text);

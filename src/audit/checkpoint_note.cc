@@ -9,13 +9,15 @@
 namespace sb::audit {
 namespace {
 
-constexpr char kEd25519 = 1;                     // signature type of signed-note
+constexpr char kEd25519 = 1;                         // signature type of signed-note
 constexpr std::string_view kDash = "\xe2\x80\x94 ";  // em dash, blank
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kMaxNoteBytes = 64 * 1024;
 constexpr int kMaxSignatures = 64;
 
-std::string_view view_of(const auto& bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string_view view_of(const auto& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 std::array<std::uint8_t, 4> key_id_of(std::string_view name, std::string_view public_key) {
   std::string text(name);
@@ -31,7 +33,9 @@ bool is_key_name(std::string_view name) {
   return !name.empty() && name.find_first_of(" +\t\r\n") == std::string_view::npos && is_valid_utf8(name);
 }
 
-std::unexpected<Error> bad_note(const char* why) { return fail(Errc::corrupt, std::string("tree head: ") + why); }
+std::unexpected<Error> bad_note(const char* why) {
+  return fail(Errc::corrupt, std::string("tree head: ") + why);
+}
 
 std::string_view take_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
@@ -59,14 +63,16 @@ std::string NoteVerifier::to_string() const {
 Result<NoteVerifier> NoteVerifier::parse(std::string_view text) {
   const auto parts = split(trim(text), '+');
   // base64 may hold a plus itself: name and id end at the first two.
-  if (parts.size() < 3 || !is_key_name(parts[0])) return fail(Errc::invalid_argument, "a verifier key is name+id+base64");
+  if (parts.size() < 3 || !is_key_name(parts[0]))
+    return fail(Errc::invalid_argument, "a verifier key is name+id+base64");
   const std::string_view trimmed = trim(text);
   const auto key = from_base64(trimmed.substr(parts[0].size() + parts[1].size() + 2));
   if (!key || key->size() != 1 + kKeyBytes || key->front() != kEd25519) {
     return fail(Errc::invalid_argument, "a verifier key ends in the base64 of an Ed25519 key of signed-note");
   }
   NoteVerifier verifier(std::string(parts[0]), key->substr(1));
-  if (to_hex(verifier.id_) != parts[1]) return fail(Errc::invalid_argument, "a verifier key's id does not fit its name and key");
+  if (to_hex(verifier.id_) != parts[1])
+    return fail(Errc::invalid_argument, "a verifier key's id does not fit its name and key");
   return verifier;
 }
 
@@ -74,7 +80,8 @@ Result<std::string_view> NoteVerifier::open(std::string_view note) const {
   if (note.size() > kMaxNoteBytes) return bad_note("a signed note of more than 64 KiB");
   const std::size_t end = note.rfind("\n\n");
   if (end == std::string_view::npos || !note.ends_with('\n')) return bad_note("not a signed note");
-  const bool has_control = std::ranges::any_of(note, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\n'; });
+  const bool has_control =
+      std::ranges::any_of(note, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\n'; });
   if (has_control || !is_valid_utf8(note)) return bad_note("a signed note with bytes that do not belong there");
   const std::string_view text = note.substr(0, end + 1);
   std::string_view lines = note.substr(end + 2);
@@ -118,7 +125,8 @@ Result<TreeHead> parse_tree_head(std::string_view text) {
   const std::string_view size = take_line(text);
   const auto root = from_base64(take_line(text));
   const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), head.size);
-  const bool canonical_size = error == std::errc() && end == size.data() + size.size() && (size == "0" || size.front() != '0');
+  const bool canonical_size =
+      error == std::errc() && end == size.data() + size.size() && (size == "0" || size.front() != '0');
   if (head.origin.empty() || !canonical_size || !root || root->size() != head.root.size()) {
     return bad_note("not of the form origin, size, root");
   }

@@ -39,8 +39,8 @@ class NoteVerifier {
   std::array<std::uint8_t, 4> key_id() const { return id_; }
   std::string to_string() const;
 
-  /// The text of the note, newline at its end included, if it carries a valid signature of this key; signatures of other
-  /// keys (witnesses) are passed over. Errors: corrupt.
+  /// The text of the note, newline at its end included, if it carries a valid signature of this key; signatures of
+  /// other keys (witnesses) are passed over. Errors: corrupt.
   Result<std::string_view> open(std::string_view note) const;
 
  private:

@@ -35,7 +35,8 @@ TEST(TreeHeadNote, IsTheTextOfTheSpecification) {
   head.size = 20852163;
   const auto root = from_base64("CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=");
   std::copy(root->begin(), root->end(), head.root.begin());
-  EXPECT_EQ(tree_head_text(head), "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n");
+  EXPECT_EQ(tree_head_text(head),
+            "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n");
 }
 
 TEST(TreeHeadNote, GoesThereAndBack) {
@@ -67,8 +68,9 @@ TEST(TreeHeadNote, AnyChangedByteIsNoticed) {
 
 TEST(TreeHeadNote, RefusesTextsThatAreNoTreeHead) {
   const std::string root = to_base64(std::string(32, 'r'));
-  for (const std::string& text : {std::string("o\n1\n"), "o\n01\n" + root + "\n", "o\n\n" + root + "\n", "\n1\n" + root + "\n",
-                                  std::string("o\n1\nAAAA\n"), "o\n-1\n" + root + "\n", "o\n99999999999999999999\n" + root + "\n"}) {
+  for (const std::string& text :
+       {std::string("o\n1\n"), "o\n01\n" + root + "\n", "o\n\n" + root + "\n", "\n1\n" + root + "\n",
+        std::string("o\n1\nAAAA\n"), "o\n-1\n" + root + "\n", "o\n99999999999999999999\n" + root + "\n"}) {
     EXPECT_FALSE(parse_tree_head(text)) << text;
   }
   EXPECT_TRUE(parse_tree_head("o\n0\n" + root + "\n"));
@@ -77,7 +79,8 @@ TEST(TreeHeadNote, RefusesTextsThatAreNoTreeHead) {
 TEST(NoteVerifier, RefusesKeysThatDoNotFit) {
   const std::string good = signer().verifier().to_string();
   EXPECT_TRUE(NoteVerifier::parse(good + "\n"));
-  for (const std::string& bad : {std::string(), std::string("a+b"), "x" + good, good.substr(0, good.size() - 4), std::string("a+00000000+AAAA")}) {
+  for (const std::string& bad : {std::string(), std::string("a+b"), "x" + good, good.substr(0, good.size() - 4),
+                                 std::string("a+00000000+AAAA")}) {
     EXPECT_FALSE(NoteVerifier::parse(bad)) << bad;
   }
 }

@@ -63,7 +63,8 @@ Result<Flags> parse_flags(std::span<const std::string> args, std::span<const std
     if (name == "--checkpoint") name = "--head";
     if (std::ranges::find(known, name) == known.end()) {
       const auto near = nearest(name, known);
-      return fail(Errc::invalid_argument, fmt::format("unknown option {}{}", name, near ? fmt::format("; did you mean {}?", *near) : ""));
+      return fail(Errc::invalid_argument,
+                  fmt::format("unknown option {}{}", name, near ? fmt::format("; did you mean {}?", *near) : ""));
     }
     if (name == "--json") {
       flags.values[name] = "";
@@ -97,7 +98,9 @@ Result<NoteVerifier> key_of(const Flags& flags) {
   return NoteVerifier(default_origin(key.public_key()), key.public_key());
 }
 
-std::string database_of(const Flags& flags) { return flags.get("--data") + "/" + DataDir::kDatabase; }
+std::string database_of(const Flags& flags) {
+  return flags.get("--data") + "/" + DataDir::kDatabase;
+}
 
 Result<std::string> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -121,8 +124,9 @@ json::value report_json(const VerifyReport& report) {
 }
 
 void print_report(const VerifyReport& report, std::ostream& out) {
-  out << fmt::format("{}: {} leaves, {} steps, {} signed tree heads, {:.2f} s\n", report.ok() ? "verified" : "NOT VERIFIED",
-                     report.leaves, report.steps, report.heads, static_cast<double>(report.elapsed_us) / 1e6);
+  out << fmt::format("{}: {} leaves, {} steps, {} signed tree heads, {:.2f} s\n",
+                     report.ok() ? "verified" : "NOT VERIFIED", report.leaves, report.steps, report.heads,
+                     static_cast<double>(report.elapsed_us) / 1e6);
   if (report.ok() && report.leaves > report.signed_leaves) {
     out << fmt::format("the last {} leaves are not under a tree head yet\n", report.leaves - report.signed_leaves);
   }
@@ -142,11 +146,14 @@ Result<int> verify(const Flags& flags, std::ostream& out) {
     if (options.kept_head.empty()) return fail(Errc::corrupt, fmt::format("{} is empty", flags.get("--head")));
   }
   SB_TRY(const VerifyReport report, verify_store(options));
-  if (flags.has("--json")) out << to_text(report_json(report)) << '\n';
-  else print_report(report, out);
+  if (flags.has("--json"))
+    out << to_text(report_json(report)) << '\n';
+  else
+    print_report(report, out);
   if (report.ok() && flags.has("--save")) {
     std::ofstream file(flags.get("--save"), std::ios::binary | std::ios::trunc);
-    if (!(file << report.newest_head).flush()) return fail(Errc::permission_denied, fmt::format("cannot write {}", flags.get("--save")));
+    if (!(file << report.newest_head).flush())
+      return fail(Errc::permission_denied, fmt::format("cannot write {}", flags.get("--save")));
   }
   return report.ok() ? kOk : kFailed;
 }
@@ -194,7 +201,8 @@ Result<int> prove(const Flags& flags, std::ostream& out) {
     SB_TRY(const LeafFields fields, parse_leaf(leaf->bytes));
     if (fields.run == id) leaves.emplace_back(leaf->index, leaf->bytes);
   }
-  if (tree.root(head.size) != head.root) return fail(Errc::corrupt, "the log does not fit its tree head; run `signalbox audit verify`");
+  if (tree.root(head.size) != head.root)
+    return fail(Errc::corrupt, "the log does not fit its tree head; run `signalbox audit verify`");
   if (leaves.empty()) return fail(Errc::not_found, fmt::format("no leaf of run {} under the newest tree head", id));
   json::array entries;
   for (const auto& [index, leaf] : leaves) {
@@ -204,7 +212,8 @@ Result<int> prove(const Flags& flags, std::ostream& out) {
     }
     entries.push_back(json::object{{"index", index}, {"leaf", leaf}, {"proof", std::move(proof)}});
   }
-  out << to_text(json::object{{"run", id}, {"key", verifier.to_string()}, {"head", heads.back().note}, {"entries", std::move(entries)}})
+  out << to_text(json::object{
+             {"run", id}, {"key", verifier.to_string()}, {"head", heads.back().note}, {"entries", std::move(entries)}})
       << '\n';
   return kOk;
 }
@@ -228,7 +237,8 @@ int audit_command(std::span<const std::string> args, std::ostream& out, std::ost
     out << kHelp;
     return kOk;
   }
-  const auto verb = std::ranges::find(verbs, args.empty() ? std::string_view() : std::string_view(args[0]), &Verb::name);
+  const auto verb =
+      std::ranges::find(verbs, args.empty() ? std::string_view() : std::string_view(args[0]), &Verb::name);
   if (verb == std::end(verbs)) {
     err << kHelp;
     return kUsage;

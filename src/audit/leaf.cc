@@ -43,7 +43,8 @@ class Members {
   bool string(std::string_view& value) {
     if (!take("\"")) return false;
     for (std::size_t i = 0; i < rest_.size(); ++i) {
-      if (rest_[i] == '\\') ++i;
+      if (rest_[i] == '\\')
+        ++i;
       else if (rest_[i] == '"') {
         value = rest_.substr(0, i);
         rest_.remove_prefix(i + 1);

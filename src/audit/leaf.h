@@ -3,8 +3,8 @@
 ///     {"actor":"k-7f3a","attempt":1,"kind":"step","payload_commit":"9f86...","run":"0190...","seq":12,"step":0,
 ///      "summary":{"chosen":"small"},"tenant":"acme","time":1790000000000000}
 ///
-/// `seq` is the leaf's index, `time` is UTC microseconds, `payload_commit` hex SHA-256(salt || payload). Members without a
-/// value are left out; `seq`, `kind` and `time` are always there.
+/// `seq` is the leaf's index, `time` is UTC microseconds, `payload_commit` hex SHA-256(salt || payload). Members
+/// without a value are left out; `seq`, `kind` and `time` are always there.
 #pragma once
 
 #include <string>

@@ -16,7 +16,9 @@ Result<std::unique_ptr<AuditLog>> AuditLog::create(std::string_view seed, const 
   return std::unique_ptr<AuditLog>(new AuditLog(std::move(signer), clock, options.head_every));
 }
 
-std::string AuditLog::encode(LeafIndex index, const store::LeafDraft& draft) { return encode_leaf(index, draft); }
+std::string AuditLog::encode(LeafIndex index, const store::LeafDraft& draft) {
+  return encode_leaf(index, draft);
+}
 
 std::string AuditLog::sign_head() {
   head_at_ = clock_.steady();
@@ -37,7 +39,9 @@ std::optional<std::string> AuditLog::append(LeafIndex first, const std::vector<s
   return sign_head();
 }
 
-void AuditLog::restore(std::uint64_t size, std::string_view summary) { restored_ = CompactRange::parse(size, summary); }
+void AuditLog::restore(std::uint64_t size, std::string_view summary) {
+  restored_ = CompactRange::parse(size, summary);
+}
 
 Result<> AuditLog::open(std::uint64_t size, const std::function<Result<std::string>(LeafIndex)>& leaf_at,
                         std::optional<std::string> last_tree_head) {
@@ -46,12 +50,14 @@ Result<> AuditLog::open(std::uint64_t size, const std::function<Result<std::stri
     SB_TRY(head, open_tree_head(*last_tree_head, verifier()));
   }
   const auto does_not_fit = [&] {
-    return fail(Errc::corrupt, fmt::format("the audit log does not lead to its tree head at {} leaves; run `signalbox audit verify`",
-                                           head.size));
+    return fail(Errc::corrupt,
+                fmt::format("the audit log does not lead to its tree head at {} leaves; run `signalbox audit verify`",
+                            head.size));
   };
   range_ = CompactRange();
   // A summary that leads to the signed root is as good as the leaves it stands for; any other is not looked at.
-  if (last_tree_head && restored_ && restored_->size() == head.size && restored_->root() == head.root) range_ = *restored_;
+  if (last_tree_head && restored_ && restored_->size() == head.size && restored_->root() == head.root)
+    range_ = *restored_;
   restored_.reset();
   if (head.size > size) return does_not_fit();
   while (range_.size() < size) {

@@ -13,15 +13,16 @@ namespace sb::audit {
 struct AuditLogOptions {
   /// Name of the log; empty: made of its public key. With a name of its own, `audit verify` needs --key.
   std::string origin;
-  std::chrono::milliseconds head_every{100};      ///< a tree head at most that often; always one when the store is idle
+  std::chrono::milliseconds head_every{100};  ///< a tree head at most that often; always one when the store is idle
 };
 
-/// Keeps the compact range of the tree in memory (at most 2 KiB) and signs tree heads. Called on the store's writer thread;
-/// verifier() from any thread.
+/// Keeps the compact range of the tree in memory (at most 2 KiB) and signs tree heads. Called on the store's writer
+/// thread; verifier() from any thread.
 class AuditLog final : public store::LeafLog {
  public:
   /// `clock` is borrowed. Errors: invalid_argument (a seed that is not 32 bytes, an origin that cannot be a key name).
-  static Result<std::unique_ptr<AuditLog>> create(std::string_view seed, const Clock& clock, AuditLogOptions options = {});
+  static Result<std::unique_ptr<AuditLog>> create(std::string_view seed, const Clock& clock,
+                                                  AuditLogOptions options = {});
 
   std::string encode(LeafIndex index, const store::LeafDraft& draft) override;
   std::optional<std::string> append(LeafIndex first, const std::vector<std::string>& leaves) override;

@@ -11,11 +11,15 @@ namespace sb::audit {
 namespace {
 
 // The largest power of two below n; RFC 6962, 2.1. REQUIRES n > 1.
-std::uint64_t split_of(std::uint64_t n) { return std::bit_floor(n - 1); }
+std::uint64_t split_of(std::uint64_t n) {
+  return std::bit_floor(n - 1);
+}
 
 }  // namespace
 
-Digest leaf_hash(std::string_view leaf) { return sha256(std::string_view("\0", 1), leaf); }
+Digest leaf_hash(std::string_view leaf) {
+  return sha256(std::string_view("\0", 1), leaf);
+}
 
 Digest node_hash(const Digest& left, const Digest& right) {
   std::array<char, 1 + 2 * sizeof(Digest)> bytes;
@@ -25,7 +29,9 @@ Digest node_hash(const Digest& left, const Digest& right) {
   return sha256({bytes.data(), bytes.size()});
 }
 
-Digest empty_root() { return sha256(std::string_view()); }
+Digest empty_root() {
+  return sha256(std::string_view());
+}
 
 // As in binary addition: a new leaf merges with each subtree of its own height in turn.
 void CompactRange::append(const Digest& leaf) {

@@ -19,7 +19,8 @@ Digest node_hash(const Digest& left, const Digest& right);
 /// Root of the tree without leaves: the hash of nothing.
 Digest empty_root();
 
-/// The roots of the perfect subtrees that the leaves so far form, largest first: all that appending needs. At most 64 hashes.
+/// The roots of the perfect subtrees that the leaves so far form, largest first: all that appending needs. At most 64
+/// hashes.
 class CompactRange {
  public:
   void append(const Digest& leaf);
@@ -49,7 +50,8 @@ class MerkleTree {
 
  private:
   Digest range_root(std::uint64_t begin, std::uint64_t end) const;
-  void subproof(std::uint64_t old_size, std::uint64_t begin, std::uint64_t end, bool whole, std::vector<Digest>& proof) const;
+  void subproof(std::uint64_t old_size, std::uint64_t begin, std::uint64_t end, bool whole,
+                std::vector<Digest>& proof) const;
 
   std::vector<std::vector<Digest>> levels_;  ///< [level][i]: root of leaves [i << level, (i + 1) << level)
 };

@@ -7,11 +7,13 @@
 namespace sb::audit {
 namespace {
 
-// The eight leaves and the roots after each of them that Certificate Transparency's reference implementation tests with.
+// The eight leaves and the roots after each of them that Certificate Transparency's reference implementation tests
+// with.
 const std::vector<std::string>& leaves() {
   static const std::vector<std::string> values = [] {
     std::vector<std::string> bytes;
-    for (const char* hex : {"", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"}) {
+    for (const char* hex :
+         {"", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"}) {
       bytes.push_back(*from_hex(hex));
     }
     return bytes;

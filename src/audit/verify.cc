@@ -50,14 +50,19 @@ class Verification {
     if (!stored) return problem("{}", stored.error().detail);
     for (const auto& row : *stored) {
       auto head = open_tree_head(row.note, *options_.key);
-      if (!head) problem("tree head of {} leaves: {}", row.size, head.error().detail);
-      else if (head->size != row.size) problem("tree head of {} leaves is filed under {}", head->size, row.size);
-      else expected_.push_back({*std::move(head), row.note, false});
+      if (!head)
+        problem("tree head of {} leaves: {}", row.size, head.error().detail);
+      else if (head->size != row.size)
+        problem("tree head of {} leaves is filed under {}", head->size, row.size);
+      else
+        expected_.push_back({*std::move(head), row.note, false});
     }
     if (!options_.kept_head.empty()) {
       auto head = open_tree_head(options_.kept_head, *options_.key);
-      if (!head) problem("kept tree head: {}", head.error().detail);
-      else expected_.push_back({*std::move(head), options_.kept_head, true});
+      if (!head)
+        problem("kept tree head: {}", head.error().detail);
+      else
+        expected_.push_back({*std::move(head), options_.kept_head, true});
     }
     std::ranges::stable_sort(expected_, {}, [](const ExpectedRoot& expected) { return expected.head.size; });
   }
@@ -103,7 +108,8 @@ class Verification {
         return;
       }
     }
-    problem("leaf {}: step {} attempt {} of run {} is recorded but not stored", index, key.index, key.attempt, fields->run);
+    problem("leaf {}: step {} attempt {} of run {} is recorded but not stored", index, key.index, key.attempt,
+            fields->run);
   }
 
   // The commit's leaves are past: each of its steps must have had one.
@@ -130,7 +136,8 @@ class Verification {
       problem("a {}tree head was signed for {} leaves, the log has {}: it was cut short or rolled back",
               expected.kept ? "kept " : "", expected.head.size, report_.leaves);
     }
-    if (report_.leaves > 0 && report_.heads == 0 && report_.problem_count == 0) problem("no tree head vouches for the leaves");
+    if (report_.leaves > 0 && report_.heads == 0 && report_.problem_count == 0)
+      problem("no tree head vouches for the leaves");
   }
 
   void finish_steps() {

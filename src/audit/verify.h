@@ -12,26 +12,26 @@ namespace sb::audit {
 struct VerifyOptions {
   std::string database;             ///< path of the SQLite file; a server may be running on it
   std::optional<NoteVerifier> key;  ///< the log's public key; REQUIRED
-  std::string kept_head;            ///< a tree head kept from earlier (a signed note): the log must continue it; empty: none
+  std::string kept_head;  ///< a tree head kept from earlier (a signed note): the log must continue it; empty: none
 };
 
 struct VerifyReport {
   std::uint64_t leaves = 0;
-  std::uint64_t steps = 0;              ///< stored steps that the record speaks of
-  std::uint64_t heads = 0;              ///< tree heads whose signature and root are right
-  std::uint64_t signed_leaves = 0;      ///< size of the newest of them; leaves after it are not signed yet
-  std::string newest_head;              ///< that tree head: keep it, outside this machine, for the next verification
+  std::uint64_t steps = 0;          ///< stored steps that the record speaks of
+  std::uint64_t heads = 0;          ///< tree heads whose signature and root are right
+  std::uint64_t signed_leaves = 0;  ///< size of the newest of them; leaves after it are not signed yet
+  std::string newest_head;          ///< that tree head: keep it, outside this machine, for the next verification
   std::uint64_t problem_count = 0;
-  std::vector<std::string> problems;    ///< the first 20
+  std::vector<std::string> problems;  ///< the first 20
   std::int64_t elapsed_us = 0;
 
   bool ok() const { return problem_count == 0; }
 };
 
-/// Finds: a changed, missing, added or moved leaf; leaf numbers with gaps; a false or foreign tree head; a log cut short or
-/// rolled back behind a tree head, stored or kept; stored steps that the record does not know, and recorded steps that are
-/// not stored. What was found is in the report; it needs memory for 64 hashes and the tree heads, whatever the log's length.
-/// Errors: not_found, permission_denied, unsupported (schema), corrupt (not a database).
+/// Finds: a changed, missing, added or moved leaf; leaf numbers with gaps; a false or foreign tree head; a log cut
+/// short or rolled back behind a tree head, stored or kept; stored steps that the record does not know, and recorded
+/// steps that are not stored. What was found is in the report; it needs memory for 64 hashes and the tree heads,
+/// whatever the log's length. Errors: not_found, permission_denied, unsupported (schema), corrupt (not a database).
 Result<VerifyReport> verify_store(const VerifyOptions& options);
 
 }  // namespace sb::audit

@@ -17,9 +17,11 @@ Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path
   SB_TRY(Database database, open_for_reading(path, kCacheKib));
   SB_CHECK(database.execute("BEGIN"));
   std::unique_ptr<RecordReader> reader(new RecordReader(std::move(database)));
-  SB_TRY(reader->leaves_, reader->database_.prepare("SELECT first, count, pack FROM leaves WHERE first >= ? ORDER BY first"));
-  SB_TRY(reader->steps_, reader->database_.prepare("SELECT j.leaf, j.leaves, r.id, j.body FROM journal j LEFT JOIN runs r ON r.no = j.run "
-                                                   "ORDER BY j.no"));
+  SB_TRY(reader->leaves_,
+         reader->database_.prepare("SELECT first, count, pack FROM leaves WHERE first >= ? ORDER BY first"));
+  SB_TRY(reader->steps_, reader->database_.prepare(
+                             "SELECT j.leaf, j.leaves, r.id, j.body FROM journal j LEFT JOIN runs r ON r.no = j.run "
+                             "ORDER BY j.no"));
   return reader;
 }
 
@@ -43,7 +45,8 @@ Result<std::optional<RecordReader::StoredLeaf>> RecordReader::next_leaf() {
   for (;;) {
     while (left_ == 0) {
       if (!rest_.empty()) {
-        return fail(Errc::corrupt, fmt::format("the row of audit leaves before {} holds more than it says", next_index_));
+        return fail(Errc::corrupt,
+                    fmt::format("the row of audit leaves before {} holds more than it says", next_index_));
       }
       const int result = leaves_.step();
       if (result == SQLITE_DONE) return std::optional<StoredLeaf>();

@@ -18,7 +18,7 @@ struct StoredHead {
 struct StoredSteps {
   std::uint64_t leaf = 0;
   std::uint64_t leaves = 0;
-  std::optional<RunId> run;     ///< nothing: its run is gone
+  std::optional<RunId> run;  ///< nothing: its run is gone
   std::vector<StepKey> steps;
 };
 
@@ -29,7 +29,8 @@ class RecordReader {
 
   /// Moves the leaf cursor: the next leaf is the first one at or after `index`.
   Result<> seek(std::uint64_t index);
-  /// The next leaf in order; nothing at the end. Errors: corrupt (rows overlap, leave a gap or do not hold what they say).
+  /// The next leaf in order; nothing at the end. Errors: corrupt (rows overlap, leave a gap or do not hold what they
+  /// say).
   struct StoredLeaf {
     std::uint64_t index;
     std::string_view bytes;  ///< until the next call

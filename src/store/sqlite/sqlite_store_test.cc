@@ -1,9 +1,22 @@
 #include "store/sqlite/sqlite_store.h"
 
+#include <sqlite3.h>
+#include <sys/resource.h>
+
+#include <atomic>
+#include <csignal>
+#include <latch>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
 #include "store/store_contract.h"
 
 namespace sb::store::testing {
 namespace {
+
+constexpr std::uint64_t kPlenty = std::uint64_t{1} << 40;
 
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract,
                          ::testing::Values(StoreFactory{"sqlite",
@@ -13,6 +26,259 @@ INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract,
                                                           return open_sqlite_store(std::move(options), log);
                                                         }}),
                          [](const auto& info) { return info.param.name; });
+
+class SqliteStore : public ::testing::Test {
+ protected:
+  std::unique_ptr<Store> open(const std::function<void(SqliteOptions&)>& change = {}) {
+    SqliteOptions options;
+    options.path = folder_.file("test.db");
+    if (change) change(options);
+    auto opened = open_sqlite_store(std::move(options), log_);
+    EXPECT_TRUE(opened) << opened.error().detail;
+    return opened ? *std::move(opened) : nullptr;
+  }
+  Errc open_error() {
+    SqliteOptions options;
+    options.path = folder_.file("test.db");
+    auto opened = open_sqlite_store(std::move(options), log_);
+    if (opened) return Errc{0};
+    detail_ = opened.error().detail;
+    return opened.error().code;
+  }
+  void sql(const char* text) {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(folder_.file("test.db").c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, text, nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(database);
+  }
+  static Commit async_chat(RunId id) {
+    Commit commit = chat_commit(id);
+    commit.durability = Durability::async;
+    return commit;
+  }
+
+  TemporaryFolder folder_;
+  PlainLog log_;
+  std::string detail_;
+};
+
+TEST_F(SqliteStore, OneProcessAtATimeAndTheErrorNamesIt) {
+  const auto store = open();
+  PlainLog other;
+  SqliteOptions options;
+  options.path = folder_.file("test.db");
+  const auto second = open_sqlite_store(options, other);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, Errc::conflict);
+  EXPECT_NE(second.error().detail.find(std::to_string(::getpid())), std::string::npos);
+}
+
+TEST_F(SqliteStore, RefusesFilesItDoesNotUnderstand) {
+  open().reset();
+  sql("PRAGMA user_version = 99");
+  EXPECT_EQ(open_error(), Errc::unsupported);
+  EXPECT_NE(detail_.find("99"), std::string::npos);
+  std::filesystem::remove(folder_.file("test.db"));
+  sql("CREATE TABLE theirs (x)");
+  EXPECT_EQ(open_error(), Errc::corrupt);
+  std::filesystem::remove(folder_.file("test.db"));
+  std::FILE* file = std::fopen(folder_.file("test.db").c_str(), "w");
+  std::fputs(std::string(20'000, 'x').c_str(), file);
+  std::fclose(file);
+  EXPECT_EQ(open_error(), Errc::corrupt);
+}
+
+struct Tally {
+  std::mutex mutex;
+  std::map<std::string, std::set<std::string>> winners;  // idempotency key -> ids that were acknowledged
+  std::map<std::string, std::set<std::string>> named;    // idempotency key -> ids that refusals named
+  std::size_t acknowledged = 0;
+  std::size_t strangers = 0;  // resumed on another thread than asked from
+};
+
+Task<> race(Store& store, Tally& tally, int commits) {
+  for (int i = 0; i < commits; ++i) {
+    const RunId id = new_run_id();
+    Commit commit = chat_commit(id);
+    const std::string key = "key-" + std::to_string(i);
+    commit.create->idempotency_key = key;
+    const auto thread = std::this_thread::get_id();
+    const auto done = co_await store.commit(std::move(commit));
+    const std::lock_guard lock(tally.mutex);
+    if (thread != std::this_thread::get_id()) ++tally.strangers;
+    if (done) {
+      ++tally.acknowledged;
+      tally.winners[key].insert(id.to_string());
+    } else if (done.error().code == Errc::already_exists) {
+      tally.named[key].insert(done.error().detail);
+    }
+  }
+}
+
+TEST_F(SqliteStore, ManyThreadsRaceForOneKeyAndOneWins) {
+  constexpr int kThreads = 3;
+  constexpr int kTasks = 16;
+  constexpr int kCommits = 12;
+  const auto store = open();
+  Tally tally;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&] {
+      asio::io_context context(1);
+      for (int i = 0; i < kTasks; ++i) asio::co_spawn(context, race(*store, tally, kCommits), asio::detached);
+      context.run();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(tally.strangers, 0U);
+  EXPECT_EQ(tally.acknowledged, std::size_t{kCommits});
+  for (const auto& [key, ids] : tally.winners) {
+    EXPECT_EQ(ids.size(), 1U);
+    EXPECT_EQ(tally.named[key], ids) << "a refusal names the run that has the key";
+  }
+  ASSERT_TRUE(wait_for(store->flush()));
+  const StoreStats stats = store->stats();
+  EXPECT_EQ(stats.commits, std::uint64_t{kThreads} * kTasks * kCommits);
+  EXPECT_LT(stats.groups, stats.commits) << "commits that wait together share a transaction";
+  EXPECT_EQ(stats.leaves, 5U * kCommits);
+}
+
+// A log that keeps the writer busy until it is let go.
+class BlockingLog final : public LeafLog {
+ public:
+  std::string encode(LeafIndex, const LeafDraft& draft) override {
+    if (draft.kind == "block") {
+      reached.count_down();
+      go_on.wait();
+    }
+    return draft.kind;
+  }
+  std::optional<std::string> append(LeafIndex, const std::vector<std::string>&) override { return std::nullopt; }
+  Result<> open(std::uint64_t, const std::function<Result<std::string>(LeafIndex)>&,
+                std::optional<std::string>) override {
+    return {};
+  }
+  std::latch reached{1};
+  std::latch go_on{1};
+};
+
+Task<> send(Store& store, Commit commit, std::map<Errc, int>& outcomes) {
+  const auto done = co_await store.commit(std::move(commit));
+  ++outcomes[done ? Errc{0} : done.error().code];
+}
+
+TEST_F(SqliteStore, AFullQueueRefusesAndOneBadCommitHarmsNobodyElseInItsGroup) {
+  BlockingLog log;
+  SqliteOptions options;
+  options.path = folder_.file("test.db");
+  options.queue_max = 8;
+  auto store = *open_sqlite_store(std::move(options), log);
+  asio::io_context context;
+  std::map<Errc, int> outcomes;
+  Commit block;
+  block.leaves.emplace_back().kind = "block";
+  asio::co_spawn(context, send(*store, block, outcomes), asio::detached);
+  context.poll();
+  log.reached.wait();
+  for (int i = 0; i < 12; ++i) {
+    Commit commit = chat_commit(new_run_id());
+    if (i == 3) std::swap(commit.create, commit.update);  // of a run that is not there
+    asio::co_spawn(context, send(*store, std::move(commit), outcomes), asio::detached);
+  }
+  context.poll();
+  EXPECT_EQ(store->stats().queued, 8U);
+  log.go_on.count_down();
+  context.run();
+  EXPECT_EQ(outcomes, (std::map<Errc, int>{{Errc{0}, 8}, {Errc::not_found, 1}, {Errc::unavailable, 4}}));
+  EXPECT_EQ(store->stats().groups, 2U);
+  EXPECT_EQ(wait_for(store->list_runs({}))->size(), 7U);
+}
+
+TEST_F(SqliteStore, ALowDiskRefusesAndGoesOnByItself) {
+  std::atomic<std::uint64_t> free_bytes{0};
+  const auto store = open([&](SqliteOptions& options) { options.free_disk_bytes = [&] { return free_bytes.load(); }; });
+  // Acknowledged before anybody knew: kept, not lost.
+  const RunId held = new_run_id();
+  ASSERT_TRUE(wait_for(store->commit(async_chat(held))));
+  EXPECT_EQ(wait_for(store->commit(chat_commit(new_run_id()))).error().code, Errc::disk_full);
+  EXPECT_EQ(wait_for(store->commit(async_chat(new_run_id()))).error().code, Errc::disk_full);
+  EXPECT_EQ(wait_for(store->flush()).error().code, Errc::disk_full);
+  EXPECT_EQ(wait_for(store->load_run(held)).error().code, Errc::not_found) << "reads go on";
+  EXPECT_GE(store->stats().failed_groups, 2U);
+  free_bytes = kPlenty;
+  const RunId next = new_run_id();
+  ASSERT_TRUE(wait_for(store->commit(chat_commit(next))));
+  EXPECT_TRUE(wait_for(store->load_run(held)));
+  EXPECT_TRUE(wait_for(store->load_run(next)));
+  EXPECT_EQ(wait_for(store->list_runs({}))->size(), 2U) << "what was refused is not there";
+}
+
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = bytes;
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(SqliteStore, AWriteThatFailsLosesNothingThatWasAcknowledged) {
+  std::vector<RunId> acknowledged;
+  std::vector<RunId> refused;
+  auto store = open();
+  {
+    const FileSizeLimit limit(600 * 1024);
+    for (int i = 0; i < 400 && refused.size() < 3; ++i) {
+      const RunId id = new_run_id();
+      const auto done = wait_for(store->commit(chat_commit(id)));
+      if (done)
+        acknowledged.push_back(id);
+      else
+        EXPECT_EQ(done.error().code, Errc::disk_full);
+      if (!done) refused.push_back(id);
+    }
+  }
+  EXPECT_EQ(refused.size(), 3U);
+  EXPECT_GT(acknowledged.size(), 10U);
+  acknowledged.push_back(new_run_id());
+  ASSERT_TRUE(wait_for(store->commit(chat_commit(acknowledged.back())))) << "there is room again";
+  for (int round = 0; round < 2; ++round) {
+    for (const RunId& id : acknowledged) EXPECT_TRUE(wait_for(store->load_run(id)));
+    for (const RunId& id : refused) EXPECT_FALSE(wait_for(store->load_run(id)));
+    store.reset();
+    store = open();
+  }
+  EXPECT_EQ(log_.read.size(), 5 * acknowledged.size());
+}
+
+TEST_F(SqliteStore, TheLogIsMovedIntoTheFileUnderLoad) {
+  const auto store = open([](SqliteOptions& options) { options.free_disk_bytes = [] { return kPlenty; }; });
+  std::uint64_t highest = 0;
+  std::size_t runs = 0;
+  bool restarted = false;
+  const auto fill = [&]() -> Task<Result<>> {
+    while (runs < 40'000 && !restarted) {
+      for (int i = 0; i < 256; ++i, ++runs) SB_CO_CHECK(co_await store->commit(async_chat(new_run_id())));
+      SB_CO_CHECK(co_await store->flush());
+      const std::uint64_t now = store->stats().wal_bytes;
+      restarted = now < highest;
+      highest = std::max(highest, now);
+    }
+    co_return Result<>();
+  };
+  const auto filled = wait_for(fill());
+  ASSERT_TRUE(filled) << filled.error().detail;
+  EXPECT_TRUE(restarted);
+  EXPECT_EQ(store->stats().leaves, 5 * runs);
+}
 
 }  // namespace
 }  // namespace sb::store::testing

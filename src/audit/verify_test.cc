@@ -1,0 +1,285 @@
+#include "audit/verify.h"
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "audit/command.h"
+#include "audit/leaf.h"
+#include "audit/log.h"
+#include "audit/merkle.h"
+#include "base/bytes.h"
+#include "base/json.h"
+#include "store/data_dir.h"
+#include "store/sqlite/sqlite_store.h"
+#include "store/testing.h"
+
+namespace sb::audit {
+namespace {
+
+using store::testing::chat_commit;
+using store::testing::new_run_id;
+using store::testing::TemporaryFolder;
+using store::testing::wait_for;
+
+class Record : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto data = store::DataDir::open_or_create(folder_.path(), system_entropy());
+    ASSERT_TRUE(data);
+    seed_ = data->audit_seed();
+    database_ = data->database();
+    open();
+  }
+
+  void open() {
+    auto log = AuditLog::create(seed_, system_clock());
+    ASSERT_TRUE(log);
+    log_ = *std::move(log);
+    store::SqliteOptions options;
+    options.path = database_;
+    auto opened = store::open_sqlite_store(std::move(options), *log_);
+    ASSERT_TRUE(opened) << opened.error().detail;
+    store_ = *std::move(opened);
+  }
+  void close() { store_.reset(); }
+  void add_runs(int count) {
+    for (int i = 0; i < count; ++i) {
+      runs_.push_back(new_run_id());
+      const auto done = wait_for(store_->commit(chat_commit(runs_.back())));
+      ASSERT_TRUE(done) << done.error().detail;
+    }
+    ASSERT_TRUE(wait_for(store_->flush()));
+  }
+  VerifyReport verify(std::string kept = {}) {
+    auto report = verify_store({database_, log_->verifier(), std::move(kept)});
+    EXPECT_TRUE(report) << report.error().detail;
+    return report ? *report : VerifyReport();
+  }
+  void sql(const std::string& text) {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(database_.c_str(), &database), SQLITE_OK);
+    char* error = nullptr;
+    EXPECT_EQ(sqlite3_exec(database, text.c_str(), nullptr, nullptr, &error), SQLITE_OK) << error;
+    sqlite3_close(database);
+  }
+  int run(std::vector<std::string> args) {
+    out_.str("");
+    err_.str("");
+    return audit_command(args, out_, err_);
+  }
+
+  TemporaryFolder folder_;
+  std::string seed_;
+  std::string database_;
+  std::unique_ptr<AuditLog> log_;
+  std::unique_ptr<store::Store> store_;
+  std::vector<RunId> runs_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(Record, VerifiesWhileTheServerRunsAndAfterIt) {
+  EXPECT_TRUE(verify().ok());
+  add_runs(40);
+  VerifyReport report = verify();
+  EXPECT_TRUE(report.ok()) << report.problems.front();
+  EXPECT_EQ(report.leaves, 200U);
+  EXPECT_EQ(report.steps, 160U);
+  EXPECT_EQ(report.signed_leaves, 200U);
+  close();
+  EXPECT_TRUE(verify().ok());
+  open();
+  add_runs(3);
+  report = verify(report.newest_head);
+  EXPECT_TRUE(report.ok()) << report.problems.front();
+  EXPECT_EQ(report.leaves, 215U);
+}
+
+TEST_F(Record, GoesOnWithoutItsSummaryByReadingEveryLeaf) {
+  add_runs(5);
+  close();
+  sql("DELETE FROM log_state");
+  open();
+  add_runs(5);
+  close();
+  sql("UPDATE log_state SET summary = zeroblob(64)");
+  open();
+  add_runs(5);
+  EXPECT_TRUE(verify().ok());
+}
+
+TEST_F(Record, DoesNotGoOnUnderAnotherKeyOrAfterLosingLeaves) {
+  add_runs(5);
+  close();
+  const auto reopen_with = [&](const std::string& seed) {
+    const auto other = AuditLog::create(seed, system_clock());
+    store::SqliteOptions options;
+    options.path = database_;
+    auto opened = store::open_sqlite_store(options, **other);
+    return opened ? Errc{0} : opened.error().code;
+  };
+  EXPECT_EQ(reopen_with(std::string(32, 'x')), Errc::corrupt);
+  EXPECT_EQ(reopen_with(seed_), Errc{0});
+  sql("DELETE FROM leaves WHERE first = (SELECT max(first) FROM leaves)");
+  EXPECT_EQ(reopen_with(seed_), Errc::corrupt);
+}
+
+// Somebody with the file and a shell, but without the key.
+struct Damage {
+  const char* name;
+  const char* sql;
+};
+class DamagedRecord : public Record, public ::testing::WithParamInterface<Damage> {};
+TEST_P(DamagedRecord, IsNoticed) {
+  add_runs(12);
+  close();
+  ASSERT_TRUE(verify().ok());
+  sql(GetParam().sql);
+  const VerifyReport report = verify();
+  EXPECT_FALSE(report.ok());
+  EXPECT_FALSE(report.problems.empty());
+}
+INSTANTIATE_TEST_SUITE_P(
+    Kinds, DamagedRecord,
+    ::testing::Values(
+        Damage{"leaf_changed",
+               "UPDATE leaves SET pack = CAST(replace(CAST(pack AS TEXT), 'small', 'large') AS BLOB) WHERE first = 10"},
+        Damage{"leaf_lengthened", "UPDATE leaves SET pack = pack || x'00' WHERE first = 20"},
+        Damage{"leaf_format_changed", "UPDATE leaves SET pack = x'05' || substr(pack, 2) WHERE first = 20"},
+        Damage{"row_cut_short", "UPDATE leaves SET pack = substr(pack, 1, length(pack) - 5) WHERE first = 20"},
+        Damage{"count_changed", "UPDATE leaves SET count = count - 1 WHERE first = 20"},
+        Damage{"leaves_dropped_in_the_middle", "DELETE FROM leaves WHERE first = 25"},
+        Damage{"leaves_dropped_at_the_start", "DELETE FROM leaves WHERE first = 0"},
+        Damage{"truncated", "DELETE FROM leaves WHERE first >= 50"},
+        Damage{"truncated_with_its_commits",
+               "DELETE FROM journal WHERE leaf >= 50; DELETE FROM leaves WHERE first >= 50"},
+        Damage{"everything_gone_but_the_heads", "DELETE FROM leaves; DELETE FROM journal; DELETE FROM runs"},
+        Damage{"two_rows_swapped",
+               "UPDATE leaves SET pack = (SELECT l.pack FROM leaves l WHERE l.first = 15 + 20 - leaves.first) WHERE "
+               "first IN (15, 20)"},
+        Damage{"a_row_inserted", "INSERT INTO leaves SELECT first + 5, count, pack FROM leaves WHERE first = 55"},
+        Damage{"a_row_shifted", "UPDATE leaves SET first = first + 1000 WHERE first = 30"},
+        Damage{"head_changed", "UPDATE tree_heads SET note = replace(note, '6', '7')"},
+        Damage{"head_moved", "UPDATE tree_heads SET size = size - 1 WHERE size = (SELECT max(size) FROM tree_heads)"},
+        Damage{"heads_gone", "DELETE FROM tree_heads"}, Damage{"step_dropped", "DELETE FROM journal WHERE no = 4"},
+        Damage{"run_dropped", "DELETE FROM runs WHERE no = 4"},
+        Damage{"step_added",
+               "INSERT INTO journal (no, run, prev, leaf, leaves, body) SELECT 1000, run, prev, 60, 0, body FROM "
+               "journal WHERE no = 5"},
+        Damage{"step_given_to_another_run", "UPDATE journal SET run = 2 WHERE no = 7"},
+        Damage{"commits_reordered", "UPDATE journal SET leaf = 0 WHERE no = 9"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST_F(Record, AnyFlippedBitInTheLeavesIsNoticed) {
+  add_runs(1);
+  close();
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(database_.c_str(), &database), SQLITE_OK);
+  sqlite3_exec(database, "PRAGMA synchronous = OFF", nullptr, nullptr, nullptr);
+  int size = 0;
+  const auto flip = [&](int offset) {
+    sqlite3_blob* pack = nullptr;
+    ASSERT_EQ(sqlite3_blob_open(database, "main", "leaves", "pack", 0, 1, &pack), SQLITE_OK);
+    size = sqlite3_blob_bytes(pack);
+    char byte = 0;
+    ASSERT_EQ(sqlite3_blob_read(pack, &byte, 1, offset), SQLITE_OK);
+    byte = static_cast<char>(byte ^ (1 << (offset % 8)));
+    ASSERT_EQ(sqlite3_blob_write(pack, &byte, 1, offset), SQLITE_OK);
+    sqlite3_blob_close(pack);  // ends the transaction: only now others see it
+  };
+  for (int offset = 0; offset == 0 || offset < size; offset += 7) {
+    flip(offset);
+    EXPECT_FALSE(verify().ok()) << "byte " << offset;
+    flip(offset);
+  }
+  sqlite3_close(database);
+  EXPECT_TRUE(verify().ok());
+}
+
+TEST_F(Record, RollingBackToAnOlderCopyIsNoticedWithAKeptTreeHead) {
+  add_runs(5);
+  close();
+  std::ifstream file(database_, std::ios::binary);
+  const std::string old((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  open();
+  add_runs(5);
+  const std::string kept = verify().newest_head;
+  close();
+  std::ofstream(database_, std::ios::binary | std::ios::trunc) << old;
+  EXPECT_TRUE(verify().ok()) << "the old copy is whole in itself";
+  EXPECT_FALSE(verify(kept).ok());
+  // Another history of the same length, signed with the right key, is not the one that was promised either.
+  open();
+  add_runs(5);
+  EXPECT_TRUE(verify().ok());
+  EXPECT_FALSE(verify(kept).ok());
+}
+
+TEST_F(Record, TheCommandShowsProvesAndVerifies) {
+  add_runs(7);
+  const std::string& data = folder_.path();
+  EXPECT_EQ(run({"verify", "--data", data, "--save", folder_.file("head")}), 0) << err_.str();
+  EXPECT_NE(out_.str().find("verified: 35 leaves, 28 steps"), std::string::npos) << out_.str();
+  EXPECT_EQ(run({"verify", "--data", data, "--head", folder_.file("head"), "--json"}), 0) << err_.str();
+  const auto report = parse_json(out_.str());
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(bool_member(*report, "ok"));
+  EXPECT_EQ(int_member(*report, "leaves"), 35);
+
+  EXPECT_EQ(run({"key", "--data", data}), 0);
+  const auto key = NoteVerifier::parse(out_.str());
+  ASSERT_TRUE(key);
+  EXPECT_EQ(run({"verify", "--data=" + data, "--key", key->to_string()}), 0) << err_.str();
+
+  EXPECT_EQ(run({"show", "--data", data, "--run", runs_[3].to_string()}), 0);
+  const std::string shown = out_.str();
+  EXPECT_EQ(std::count(shown.begin(), shown.end(), '\n'), 5);
+  EXPECT_EQ(run({"show", "--data", data, "--from", "33"}), 0);
+  EXPECT_TRUE(out_.str().starts_with("{\"attempt\":1,\"kind\":\"step\"")) << out_.str();
+  EXPECT_EQ(parse_leaf(out_.str().substr(0, out_.str().find('\n')))->seq, 33U);
+
+  EXPECT_EQ(run({"prove", "--data", data, "--run", runs_[3].to_string()}), 0) << err_.str();
+  const auto proof = parse_json(out_.str());
+  ASSERT_TRUE(proof);
+  const auto head = open_tree_head(string_member(*proof, "head"), *key);
+  ASSERT_TRUE(head);
+  const auto& entries = find_member(*proof, "entries")->get_array();
+  EXPECT_EQ(entries.size(), 5U);
+  for (const auto& entry : entries) {
+    std::vector<Digest> path;
+    for (const auto& hash : find_member(entry, "proof")->get_array()) {
+      const auto bytes = from_base64(std::string_view(hash.get_string()));
+      Digest digest;
+      std::copy(bytes->begin(), bytes->end(), digest.begin());
+      path.push_back(digest);
+    }
+    EXPECT_TRUE(verify_inclusion(static_cast<std::uint64_t>(int_member(entry, "index")), head->size,
+                                 leaf_hash(string_member(entry, "leaf")), path, head->root));
+  }
+}
+
+TEST_F(Record, TheCommandSaysWhatIsWrong) {
+  const std::string& data = folder_.path();
+  EXPECT_EQ(run({}), 2);
+  EXPECT_EQ(run({"verfy", "--data", data}), 2);
+  EXPECT_EQ(run({"verify"}), 2);
+  EXPECT_EQ(run({"verify", "--data"}), 2);
+  EXPECT_EQ(run({"verify", "--data", data, "--kye", "x"}), 2);
+  EXPECT_NE(err_.str().find("did you mean --key?"), std::string::npos) << err_.str();
+  EXPECT_EQ(run({"show", "--data", data, "--from", "x"}), 2);
+  EXPECT_EQ(run({"prove", "--data", data}), 2);
+  EXPECT_EQ(run({"prove", "--data", data, "--run", new_run_id().to_string()}), 1);
+  EXPECT_EQ(run({"verify", "--data", data + "/nowhere"}), 1);
+  EXPECT_EQ(run({"help"}), 0);
+  add_runs(2);
+  close();
+  sql("DELETE FROM tree_heads");
+  EXPECT_EQ(run({"verify", "--data", data}), 1);
+  EXPECT_NE(out_.str().find("NOT VERIFIED"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sb::audit
