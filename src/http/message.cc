@@ -84,7 +84,7 @@ constexpr std::array kReasons = std::to_array<Reason>({
 
 std::string_view Headers::get(std::string_view name) const {
   for (const auto& [field, value] : fields_) {
-    if (iequals(field, name)) return value;
+    if (field.size() == name.size() && iequals(field, name)) return value;
   }
   return {};
 }

@@ -30,6 +30,7 @@ bool is_sane_id(std::string_view id) {
 }
 
 bool has_dot_segment(std::string_view path) {
+  if (path.find("/.") == std::string_view::npos) return false;
   for (const auto segment : split(path, '/')) {
     if (segment == "." || segment == "..") return true;
   }
