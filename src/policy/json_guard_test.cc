@@ -82,6 +82,17 @@ TEST_F(JsonGuard, ReadsTheFeaturesOfARequest) {
   EXPECT_EQ(last_user_text("[]"), "");
 }
 
+TEST_F(JsonGuard, LogProbabilitiesGoWithTheTextTheyRepeat) {
+  const std::string clean = R"({"choices":[{"logprobs":{"content":[{"token":"hi"}]},"message":{"content":"hi"}}]})";
+  EXPECT_FALSE(guard(clean, JsonProfile::chat_response).changed);
+  EXPECT_EQ(
+      guard(
+          R"({"choices":[{"logprobs":{"content":[{"token":"ann"},{"token":"@x.org"}]} ,"message":{"content":"ann@x.org"}}]})",
+          JsonProfile::chat_response)
+          .json,
+      R"({"choices":[{"logprobs":null ,"message":{"content":"[EMAIL_1]"}}]})");
+}
+
 TEST_F(JsonGuard, RestoresTextAndArguments) {
   ASSERT_TRUE(vault_.token_for("NAME", "Ann \"A\" B\\"));
   EXPECT_EQ(restore_json(vault_, R"({"c":"Hi [NAME_1]","arguments":"{\"n\":\"[NAME_1]\"}"})").value(),

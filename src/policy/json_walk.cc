@@ -94,6 +94,9 @@ Result<> JsonWalk::run(std::string_view json) {
   // The parser stands behind the root value; there is a location only where something follows.
   if (const char* more = nullptr; !document.current_location().get(more))
     return fail(Errc::invalid_argument, "invalid JSON: more text behind the document");
+  if (!edits_.empty() || result_.verdict != Verdict::allow) {
+    for (const auto& [offset, size] : logprobs_) edits_.replace(offset, size, "null");
+  }
   return {};
 }
 
@@ -163,6 +166,7 @@ Result<> JsonWalk::array(od::array a, std::string_view key, Place place, int dep
 }
 
 Result<> JsonWalk::member(od::value v, std::string_view key, Place place, int depth) {
+  if (profile_ == JsonProfile::chat_response && key == "logprobs") return note_logprobs(v, key, place, depth);
   Place inner = Place::other;
   if (place == Place::top) {
     if (key == "messages")
@@ -179,6 +183,20 @@ Result<> JsonWalk::member(od::value v, std::string_view key, Place place, int de
   // A string stands where its member stands: the message's content, the part's text.
   const bool scalar = type != od::json_type::object && type != od::json_type::array;
   return value(v, key, scalar ? place : inner, depth + 1);
+}
+
+// Log probabilities repeat the answer token by token, cut where no detector sees a value whole: they do not outlive a
+// text that changed.
+Result<> JsonWalk::note_logprobs(od::value v, std::string_view key, Place place, int depth) {
+  od::json_type type;
+  if (const auto error = v.type().get(type)) return invalid(error);
+  if (type != od::json_type::object) return value(v, key, place, depth + 1);
+  od::object repeated;
+  if (const auto error = v.get_object().get(repeated)) return invalid(error);
+  std::string_view raw;
+  if (const auto error = repeated.raw_json().get(raw)) return invalid(error);
+  logprobs_.push_back({static_cast<std::size_t>(raw.data() - base_), raw.rfind('}') + 1});
+  return {};
 }
 
 Result<> JsonWalk::string_leaf(od::value v, std::string_view key, Place place) {

@@ -3,6 +3,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/json.h"
 #include "policy/json_guard.h"
@@ -43,6 +45,7 @@ class JsonWalk {
   Result<> object(simdjson::ondemand::object object, Place place, int depth);
   Result<> array(simdjson::ondemand::array array, std::string_view key, Place place, int depth);
   Result<> member(simdjson::ondemand::value value, std::string_view key, Place place, int depth);
+  Result<> note_logprobs(simdjson::ondemand::value value, std::string_view key, Place place, int depth);
   Result<> string_leaf(simdjson::ondemand::value value, std::string_view key, Place place);
   Result<> number_leaf(simdjson::ondemand::value value, std::string_view key);
   Result<> nested_json(std::string_view text, std::size_t offset, std::size_t size, std::string_view key);
@@ -57,7 +60,8 @@ class JsonWalk {
   JsonGuardResult& result_;
   TextEdits edits_;
   const char* base_ = nullptr;
-  std::string message_text_;  // of the message being walked, guarded
+  std::vector<std::pair<std::size_t, std::size_t>> logprobs_;  // offset and size
+  std::string message_text_;                                   // of the message being walked, guarded
   bool message_is_user_ = false;
 };
 

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <charconv>
 
 #include "policy/detect/bytes_class.h"
 #include "policy/detect/context.h"
@@ -83,9 +82,11 @@ bool luhn_valid(std::string_view digits) {
 
 bool is_card_range(std::string_view digits) {
   if (digits.size() < 12 || digits.size() > 19) return false;
+  static constexpr int kShift[] = {0, 1000, 100, 10, 1};
+  int first_four = 0;
+  for (const char c : digits.substr(0, 4)) first_four = first_four * 10 + (c - '0');
   return std::ranges::any_of(kRanges, [&](const IssuerRange& range) {
-    int prefix = 0;
-    std::from_chars(digits.data(), digits.data() + range.digits, prefix);
+    const int prefix = first_four / kShift[range.digits];
     return prefix >= range.low && prefix <= range.high && (range.lengths >> digits.size() & 1U) != 0;
   });
 }
@@ -98,8 +99,8 @@ void classify_card(ScanWindow& window, const NumberRun& run, Findings& out) {
     const auto digits = run.digits_of(used);
     if (digits.size() < 12) return;
     const bool grouped = used > 1;
-    if (!is_card_range(digits) || !luhn_valid(digits) || all_same(digits)) continue;
-    if (!separators_agree(run, used) || (grouped && !is_card_grouping(run, used))) continue;
+    if (grouped && (!is_card_grouping(run, used) || !separators_agree(run, used))) continue;
+    if (!luhn_valid(digits) || !is_card_range(digits) || all_same(digits)) continue;
     if (!grouped) {
       // One piece inside a longer word or behind a decimal point is a hash, a key, a fraction.
       if (!begins_word(text, start) || is_letter(window.at(run.groups[0].end))) continue;
