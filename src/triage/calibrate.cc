@@ -135,30 +135,47 @@ struct Totals {
   std::uint64_t outside = 0;
 };
 
-double wrong_rate(double scripted, double wrong, double outside, double share) {
-  const double harm = (1 - share) * scripted * wrong + share * outside;
-  const double all = (1 - share) * scripted + share * outside;
-  return all > 0 ? harm / all : 0;
+// Shares of all traffic, `share` of it out of scope: wrongly scripted, and scripted at all.
+struct Harm {
+  double wrong = 0;
+  double scripted = 0;
+};
+
+Harm harm(double scripted, double wrong, double outside, double share) {
+  return {(1 - share) * scripted * wrong + share * outside, (1 - share) * scripted + share * outside};
 }
 
-// Half of the risk of being wrong about the bound is spent on each of its two parts (Bonferroni).
+double part(std::uint64_t some, std::uint64_t all) {
+  return all > 0 ? static_cast<double>(some) / static_cast<double>(all) : 0;
+}
+
+// Upper bound of the wrong share of all traffic. Half of the risk of being wrong about it is spent on each of its two
+// parts (Bonferroni).
 double wrong_bound(const Tally& tally, const Totals& totals, double share) {
-  const double scripted =
-      static_cast<double>(tally.scripted) / static_cast<double>(std::max<std::uint64_t>(totals.inside, 1));
   const double outside = totals.outside > 0 ? upper_bound(tally.outside, totals.outside, 0.975) : 1.0;
-  return wrong_rate(scripted, upper_bound(tally.wrong, tally.scripted, 0.975), outside, share);
+  return harm(part(tally.scripted, totals.inside), upper_bound(tally.wrong, tally.scripted, 0.975), outside, share)
+      .wrong;
 }
 
+// Wrong ones among the scripted, as counted.
 double wrong_estimate(const Tally& tally, const Totals& totals, double share) {
-  const auto part = [](std::uint64_t a, std::uint64_t b) {
-    return b > 0 ? static_cast<double>(a) / static_cast<double>(b) : 0;
-  };
-  return wrong_rate(part(tally.scripted, totals.inside), part(tally.wrong, tally.scripted),
-                    part(tally.outside, totals.outside), share);
+  const auto h = harm(part(tally.scripted, totals.inside), part(tally.wrong, tally.scripted),
+                      part(tally.outside, totals.outside), share);
+  return h.scripted > 0 ? h.wrong / h.scripted : 0;
 }
 
-// The lowest threshold whose bound is within the target; without one, the one with the lowest bound.
+// Collected out-of-scope texts are the better witnesses; withheld labels, close to those that stayed, stand in where
+// there are too few of them.
+void keep_witnesses(std::vector<Outcome>& all) {
+  constexpr std::ptrdiff_t kEnough = 50;
+  const auto collected = [](const Outcome& one) { return one.out_of_scope && !one.withheld; };
+  if (std::ranges::count_if(all, collected) < kEnough) return;
+  std::erase_if(all, [](const Outcome& one) { return one.withheld; });
+}
+
+// The lowest threshold that keeps estimate and bound within the target; without one, the one that comes nearest.
 void fit_script(std::vector<Outcome> all, const Target& target, ModelData& data, ThresholdReport& report) {
+  keep_witnesses(all);
   Totals totals;
   std::uint64_t scriptable = 0;
   for (const auto& one : all) {
@@ -179,11 +196,13 @@ void fit_script(std::vector<Outcome> all, const Target& target, ModelData& data,
     }
     if (i + 1 < all.size() && all[i + 1].script_score == all[i].script_score) continue;
     const double bound = wrong_bound(tally, totals, target.out_of_scope);
-    if (bound > target.wrong_scripts && bound >= best) continue;
-    best = std::max(bound, target.wrong_scripts);
+    const double estimate = wrong_estimate(tally, totals, target.out_of_scope);
+    const double worse = std::max(bound, estimate);
+    if (worse > target.wrong_scripts && worse >= best) continue;
+    best = std::max(worse, target.wrong_scripts);
     data.thresholds.script = six_digits(all[i].script_score);
     report.wrong_scripts_bound = bound;
-    report.wrong_scripts = wrong_estimate(tally, totals, target.out_of_scope);
+    report.wrong_scripts = estimate;
     report.scripted =
         static_cast<double>(tally.scripted - tally.wrong) / static_cast<double>(std::max<std::uint64_t>(scriptable, 1));
   }

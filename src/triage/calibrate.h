@@ -34,7 +34,7 @@ struct Target {
 struct ThresholdReport {
   double scripted = 0;             ///< share of scriptable queries that pass
   double wrong_scripts = 0;        ///< of scripted queries, at the target's share of out-of-scope traffic
-  double wrong_scripts_bound = 0;  ///< upper 95 % bound of it; above the target: the data cannot promise it
+  double wrong_scripts_bound = 0;  ///< of all queries, upper 95 % bound; above the target: the data cannot promise it
   double human_recall = 0;
   double needless_human = 0;
 };

@@ -47,8 +47,8 @@ The same files, options and seed give the same bytes.
   --out MODEL           file to write (made complete, then moved into place)
   --routes FILE         JSON {"routes": {"intent": "script|generative|human"}, "equivalent_intents": [["a", "b"]]}
   --seed N              another draw of the same kind (1)
-  --wrong-scripts P     of scripted answers, at most this share may be wrong (0.01); where the texts cannot support the
-                        promise, the threshold is the safest there is, and the report says so
+  --wrong-scripts P     at most this share of scripted answers is wrong as counted, and of all queries with 95 %
+                        confidence (0.01); where the texts cannot support it, the report says so
   --out-of-scope P      ... in traffic with this share of queries that fit no intent (0.12)
   --needless-human P    of queries that need no person, at most this share may go to one (0.01)
 
@@ -194,7 +194,8 @@ void print_report(const TrainReport& report, const ModelData& data, const Target
   }
   const auto& r = report.thresholds;
   fmt::print(out,
-             "script at {:.4f}: {:.1f} % of scriptable texts, wrong {:.2f} % (at most {:.2f} % with 95 % confidence)\n",
+             "script at {:.4f}: {:.1f} % of scriptable texts; wrong: {:.2f} % of scripted, at most {:.2f} % of all (95 "
+             "% sure)\n",
              t.script, r.scripted * 100, r.wrong_scripts * 100, r.wrong_scripts_bound * 100);
   if (r.wrong_scripts_bound > target.wrong_scripts) {
     fmt::print(out, "  this data cannot promise {:.2f} %: more out-of-scope texts (intent \"oos\") would help most\n",

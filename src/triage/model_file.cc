@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <charconv>
 #include <cmath>
 #include <cstring>
 
@@ -29,6 +30,11 @@ void put_all(std::string& out, const std::vector<T>& values) {
   out.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
 }
 
+// Written as text, shortest form that reads back as the same number: Boost.JSON's own parser may miss the last bit.
+json::string exact(double value) {
+  return json::string(fmt::format("{}", value));
+}
+
 json::object header_of(const ModelData& data) {
   json::array labels;
   for (const auto& label : data.labels) {
@@ -41,7 +47,7 @@ json::object header_of(const ModelData& data) {
     files.push_back({{"name", file.name}, {"sha256", file.sha256}, {"rows", file.rows}});
   }
   json::array gate;
-  for (const double weight : data.calibration.out_of_scope) gate.push_back(weight);
+  for (const double weight : data.calibration.out_of_scope) gate.push_back(exact(weight));
   const auto& f = data.features;
   const auto& t = data.thresholds;
   return {
@@ -56,10 +62,14 @@ json::object header_of(const ModelData& data) {
       {"rows", data.hashes.size()},
       {"unknown_word_weight", data.unknown_word_weight},
       {"unknown_char_weight", data.unknown_char_weight},
-      {"scale", static_cast<double>(data.scale)},
-      {"temperature", data.calibration.temperature},
+      {"scale", exact(data.scale)},
+      {"temperature", exact(data.calibration.temperature)},
       {"out_of_scope_gate", std::move(gate)},
-      {"thresholds", {{"script", t.script}, {"human", t.human}, {"veto", t.veto}, {"confidence", t.confidence}}},
+      {"thresholds",
+       {{"script", exact(t.script)},
+        {"human", exact(t.human)},
+        {"veto", exact(t.veto)},
+        {"confidence", exact(t.confidence)}}},
       {"provenance",
        {{"files", std::move(files)},
         {"routes_sha256", data.provenance.routes_sha256},
@@ -74,11 +84,14 @@ class HeaderReader {
   explicit HeaderReader(const json::value& value) : value_(value) {}
 
   double number(std::string_view key) {
-    const auto* member = find_member(value_, key);
-    boost::system::error_code error;
-    const double number = member && member->is_number() ? member->to_number<double>(error) : NAN;
-    if (error || !std::isfinite(number)) missing(key);
-    return number;
+    const double value = number_in(find_member(value_, key));
+    if (!std::isfinite(value)) missing(key);
+    return value;
+  }
+  std::vector<double> numbers(std::string_view key) {
+    std::vector<double> out;
+    for (const auto& entry : list(key)) out.push_back(number_in(&entry));
+    return out;
   }
   std::uint64_t count(std::string_view key, std::uint64_t largest) {
     const auto* member = find_member(value_, key);
@@ -112,6 +125,12 @@ class HeaderReader {
   }
 
  private:
+  static double number_in(const json::value* value) {
+    const auto* text = value ? value->if_string() : nullptr;
+    double number = NAN;
+    if (!text || std::from_chars(text->data(), text->data() + text->size(), number).ec != std::errc()) return NAN;
+    return number;
+  }
   void missing(std::string_view key) {
     if (fault_.empty()) fault_ = key;
   }
@@ -167,9 +186,7 @@ Result<ModelData> read_header(std::string_view text, std::size_t& rows) {
   data.unknown_char_weight = static_cast<std::uint16_t>(reader.count("unknown_char_weight", kMaxRowWeight));
   data.scale = static_cast<float>(reader.number("scale"));
   data.calibration.temperature = reader.number("temperature");
-  for (const auto& weight : reader.list("out_of_scope_gate")) {
-    data.calibration.out_of_scope.push_back(weight.is_number() ? weight.to_number<double>() : NAN);
-  }
+  data.calibration.out_of_scope = reader.numbers("out_of_scope_gate");
   auto thresholds = reader.inside("thresholds");
   data.thresholds = {thresholds.number("script"), thresholds.number("human"), thresholds.number("veto"),
                      thresholds.number("confidence")};

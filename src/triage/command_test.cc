@@ -1,0 +1,145 @@
+#include "triage/command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/json.h"
+#include "triage/testing_data.h"
+
+namespace sb::triage {
+namespace {
+
+using testing::HasSubstr;
+
+class TriageCommand : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "triage_test_XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+
+  int run(const std::vector<std::string>& args, const std::string& input = "") {
+    std::istringstream in(input);
+    out_.str("");
+    err_.str("");
+    return triage_command(args, in, out_, err_);
+  }
+
+  std::string write_examples(const std::string& name) {
+    std::string lines;
+    for (const auto& e : test_dataset().examples) {
+      lines += to_text(json::object{{"text", e.text}, {"intent", e.intent}, {"route", e.route}}) + "\n";
+    }
+    const gzFile gz = gzopen(file(name).c_str(), "wb");
+    gzwrite(gz, lines.data(), static_cast<unsigned>(lines.size()));
+    gzclose(gz);
+    return file(name);
+  }
+
+  std::filesystem::path folder_;
+  std::ostringstream out_;
+  std::ostringstream err_;
+};
+
+TEST_F(TriageCommand, TrainsEvaluatesAndPredicts) {
+  const auto data = write_examples("train.jsonl.gz");
+  ASSERT_EQ(
+      run({"train", "--data", data, "--out", file("m.sbm"), "--epochs", "10", "--members", "1", "--dimension", "16"}),
+      0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("wrote "));
+  EXPECT_THAT(err_.str(), HasSubstr("100 %"));
+
+  ASSERT_EQ(run({"eval", "--model", file("m.sbm"), "--data", data, "--json"}), 0) << err_.str();
+  const auto report = parse_json(out_.str());
+  ASSERT_TRUE(report);
+  EXPECT_EQ(int_member(*report, "texts"), static_cast<std::int64_t>(test_dataset().examples.size()));
+
+  ASSERT_EQ(run({"predict", "--model", file("m.sbm"), "--jsonl", "-"},
+                "{\"id\": 7, \"text\": \"what is my balance\"}\n\n{\"text\": \"\"}\n"),
+            0)
+      << err_.str();
+  std::istringstream lines(out_.str());
+  std::string line;
+  ASSERT_TRUE(std::getline(lines, line));
+  const auto first = parse_json(line);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(int_member(*first, "id"), 7);
+  EXPECT_EQ(string_member(*first, "intent"), "balance");
+  EXPECT_TRUE(find_member(*first, "confidence") && find_member(*first, "abstained") && find_member(*first, "route"));
+  ASSERT_TRUE(std::getline(lines, line));
+  EXPECT_TRUE(bool_member(*parse_json(line), "abstained"));
+  EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST_F(TriageCommand, TwoRunsWriteTheSameBytes) {
+  const auto data = write_examples("train.jsonl.gz");
+  for (const auto* name : {"a.sbm", "b.sbm"}) {
+    ASSERT_EQ(run({"train", "--data", data, "--out", file(name), "--epochs", "3", "--members", "1"}), 0) << err_.str();
+    std::filesystem::rename(file(name), file(std::string(name) + ".kept"));
+  }
+  const auto read = [&](const char* name) {
+    std::ifstream in(file(name), std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  // The command line, output name included, is part of the provenance: only it may differ.
+  auto a = IntentModel::load(read("a.sbm.kept"));
+  auto b = IntentModel::load(read("b.sbm.kept"));
+  ASSERT_TRUE(a && b);
+  EXPECT_EQ(a->data().embeddings, b->data().embeddings);
+  EXPECT_EQ(a->data().heads, b->data().heads);
+  EXPECT_EQ(a->data().thresholds.script, b->data().thresholds.script);
+  EXPECT_EQ(a->data().provenance.files[0].sha256, b->data().provenance.files[0].sha256);
+  EXPECT_THAT(a->data().provenance.command, HasSubstr("--data train.jsonl.gz"));
+}
+
+TEST_F(TriageCommand, HelpTeaches) {
+  EXPECT_EQ(run({"--help"}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("triage train --data"));
+  for (const auto* command : {"train", "eval", "predict"}) {
+    EXPECT_EQ(run({command, "--help"}), 0);
+    EXPECT_THAT(out_.str(), HasSubstr(std::string("signalbox triage ") + command));
+  }
+}
+
+TEST_F(TriageCommand, WrongUsageSaysWhatWouldBeRight) {
+  EXPECT_EQ(run({}), 2);
+  EXPECT_EQ(run({"tran"}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("did you mean train?"));
+  EXPECT_EQ(run({"train", "--dat", "x"}), 2);
+  EXPECT_THAT(err_.str(), HasSubstr("did you mean --data?"));
+  EXPECT_EQ(run({"train", "x"}), 2);
+  EXPECT_EQ(run({"train", "--out", "x"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("--data"));
+  EXPECT_EQ(run({"train", "--data", file("missing"), "--out", "x"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr(file("missing")));
+  EXPECT_EQ(run({"train", "--data", "x", "--out", "y", "--seed", "many"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("--seed \"many\""));
+}
+
+TEST_F(TriageCommand, BadLinesAreNamedWithoutTheirText) {
+  std::ofstream(file("bad.jsonl")) << "{\"text\": \"fine\", \"intent\": \"a\"}\n{\"text\": \"private words\"}\n";
+  EXPECT_EQ(run({"train", "--data", file("bad.jsonl"), "--out", file("m")}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("bad.jsonl:2: no \"intent\""));
+  EXPECT_EQ(err_.str().find("private"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(file("m")));
+}
+
+TEST_F(TriageCommand, PredictRefusesAFileThatIsNoModel) {
+  std::ofstream(file("m.sbm")) << "hello";
+  EXPECT_EQ(run({"predict", "--model", file("m.sbm"), "--jsonl", "-"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("m.sbm: not a triage model"));
+}
+
+}  // namespace
+}  // namespace sb::triage

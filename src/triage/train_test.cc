@@ -1,0 +1,131 @@
+#include "triage/train.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "triage/evaluate.h"
+#include "triage/testing_data.h"
+
+namespace sb::triage {
+namespace {
+
+const auto kQuiet = [](double) {};
+
+TEST(Train, IsTheSameByteForByte) {
+  const auto again = train(test_dataset(), nullptr, test_options(), kQuiet);
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(encode_model(again->data) == encode_model(test_model().data()));
+}
+
+TEST(Train, AnotherSeedIsAnotherModel) {
+  auto options = test_options();
+  options.seed = 2;
+  const auto other = train(test_dataset(), nullptr, options, kQuiet);
+  ASSERT_TRUE(other);
+  EXPECT_FALSE(encode_model(other->data) == encode_model(test_model().data()));
+}
+
+TEST(Train, ReportsProgressUpToTheEnd) {
+  double last = 0;
+  ASSERT_TRUE(train(test_dataset(), nullptr, test_options(), [&](double share) {
+    EXPECT_GE(share, last);
+    last = share;
+  }));
+  EXPECT_DOUBLE_EQ(last, 1);
+}
+
+TEST(Train, ThresholdsKeepPeopleAndScriptsApart) {
+  const auto evaluation = evaluate(test_model(), test_dataset().examples, nullptr);
+  EXPECT_TRUE(evaluation.has_routes);
+  EXPECT_GT(evaluation.accuracy, 0.95);
+  EXPECT_GT(evaluation.scripted_right, 0.3);
+  EXPECT_EQ(evaluation.human_scripted, 0U);
+  EXPECT_GT(evaluation.human_recall, 0.9);
+}
+
+TEST(Train, RefusesWhatItCannotLearnFrom) {
+  const auto code = [](const Dataset& dataset, const TrainOptions& options) {
+    const auto trained = train(dataset, nullptr, options, kQuiet);
+    return trained ? Errc::internal : trained.error().code;
+  };
+  EXPECT_EQ(code({}, test_options()), Errc::invalid_argument);
+  EXPECT_EQ(code({.examples = {{"a b", "one", ""}, {"a c", "one", ""}}, .files = {}}, test_options()),
+            Errc::invalid_argument);
+  EXPECT_EQ(code({.examples = {{"a", "one", "script"}, {"b", "one", "human"}, {"c", "two", "human"}}, .files = {}},
+                 test_options()),
+            Errc::invalid_argument);
+  EXPECT_EQ(code({.examples = {{"a", "one", "wizard"}, {"b", "two", ""}}, .files = {}}, test_options()),
+            Errc::invalid_argument);
+  auto options = test_options();
+  options.learn.dimension = 7;
+  EXPECT_EQ(code(test_dataset(), options), Errc::invalid_argument);
+}
+
+TEST(Train, AMissingRouteIsNamed) {
+  RouteMap routes;
+  routes.kinds["hours"] = AnswerKind::script;
+  const auto trained = train(test_dataset(), &routes, test_options(), kQuiet);
+  ASSERT_FALSE(trained);
+  EXPECT_NE(trained.error().detail.find("has no route"), std::string::npos) << trained.error().detail;
+}
+
+TEST(Calibrate, ClopperPearsonMatchesItsClosedForms) {
+  // No error in n: 1 - (1 - confidence)^(1/n). All but none: the table's values (Clopper and Pearson, 1934).
+  EXPECT_NEAR(upper_bound(0, 100, 0.95), 1 - std::pow(0.05, 0.01), 1e-9);
+  EXPECT_NEAR(upper_bound(0, 10, 0.975), 0.3085, 1e-4);
+  EXPECT_NEAR(upper_bound(5, 10, 0.975), 0.8129, 1e-4);
+  EXPECT_EQ(upper_bound(3, 3, 0.95), 1);
+  EXPECT_EQ(upper_bound(0, 0, 0.95), 1);
+}
+
+TEST(Calibrate, TheBoundGrowsWithErrorsAndFallsWithTrials) {
+  for (std::uint64_t errors = 0; errors < 20; ++errors) {
+    EXPECT_LT(upper_bound(errors, 1000, 0.95), upper_bound(errors + 1, 1000, 0.95));
+    EXPECT_GT(upper_bound(errors, 1000, 0.95), upper_bound(errors, 2000, 0.95));
+    EXPECT_GT(upper_bound(errors, 1000, 0.95), static_cast<double>(errors) / 1000);
+  }
+}
+
+TEST(Calibrate, TheTemperatureUndoesOverconfidence) {
+  // Two labels, logits +-3 (95 % sure), right in four of five: the honest temperature gives 80 %, i.e. 6 / ln 4.
+  ModelData data;
+  data.labels = {{"a", AnswerKind::none, false}, {"b", AnswerKind::none, false}};
+  std::vector<Unseen> unseen;
+  for (std::uint32_t i = 0; i < 1000; ++i) unseen.push_back({{3, -3}, {}, i % 5 == 0 ? 1U : 0U, false, false});
+  fit_temperature(unseen, data);
+  EXPECT_NEAR(data.calibration.temperature, 6 / std::log(4.0), 0.02);
+}
+
+struct PublicSet {
+  const char* name;
+  double accuracy;  // fastText's on the held-out tests of these sets; ours must not be below it on validation
+};
+
+class PublicData : public testing::TestWithParam<PublicSet> {};
+
+TEST_P(PublicData, ReachesTheAccuracyAndIsCalibrated) {
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  GTEST_SKIP() << "too slow under sanitizers; the arithmetic is the same";
+#endif
+  const std::filesystem::path folder = "../shared/data/triage";
+  const auto file = [&](const char* part) {
+    return (folder / (std::string("intent-") + GetParam().name + part)).string();
+  };
+  if (!std::filesystem::exists(file("-train.jsonl.gz"))) GTEST_SKIP() << "no " << file("-train.jsonl.gz");
+  const auto training = read_dataset({file("-train.jsonl.gz")});
+  const auto validation = read_dataset({file("-val.jsonl.gz")});
+  ASSERT_TRUE(training && validation);
+  const auto trained = train(*training, nullptr, TrainOptions{}, kQuiet);
+  ASSERT_TRUE(trained) << trained.error().detail;
+  const auto e = evaluate(IntentModel::from_data(trained->data), validation->examples, nullptr);
+  EXPECT_GE(e.accuracy, GetParam().accuracy);
+  EXPECT_LE(e.calibration_error, 0.03);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, PublicData, testing::Values(PublicSet{"hwu64", 0.860}),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace sb::triage
