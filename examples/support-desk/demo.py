@@ -27,6 +27,7 @@ import urllib.error
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from desk import checks, report
 from desk.processes import Api, Process, Signalbox, StartError, start_simulator, start_small_model
 from desk.traffic import Desk, Outcome, Progress
@@ -190,7 +191,8 @@ def reckon(world: World, progress: Progress, crashed: Crash, began: float) -> bo
     audit = world.server.command("audit", "verify")
 
     report.routes(outcomes)
-    report.routing(checks.check_routing(outcomes))
+    triage = yaml.safe_load((HERE / "triage.yaml").read_text(encoding="utf-8"))
+    report.routing(checks.check_routing(outcomes, triage["scripts"]))
     report.masking(masked)
     report.money(money, "EUR")
     report.durability(durable, progress, crashed.seconds_down, len(crashed.again))
@@ -235,9 +237,7 @@ def where_to_look(world: World) -> None:
         print(f"  the server (still up)     {base}  key {world.api_key}")
         print(f"  runs, reviews, costs      curl -H 'Authorization: Bearer {world.api_key}' {base}/api/v1/runs")
         print(f"  metrics                   {base}/metrics")
-        print(
-            f"  stop it                   kill {world.server.pid} {' '.join(str(helper.pid) for helper in world.helpers)}"
-        )
+        print(f"  stop it                   kill {world.server.pid} {' '.join(str(h.pid) for h in world.helpers)}")
     else:
         print("  the running server        make demo KEEP=1")
 

@@ -121,10 +121,11 @@ def test_routing_tells_harmless_from_harmful():
     def routed(route, expect, **message):
         o = outcome(1, route=route, message={"expect": expect, **message})
         o.intent = message.get("seen", "")
-        return checks.check_routing([o])
+        return checks.check_routing([o], {"b77:a": "one", "b77:b": "two", "c150:a": "one"})
 
     assert routed("script", ["script"]).right == 1
     assert routed("script", ["script"], expect_intent=["b77:a"], seen="b77:a").right == 1
+    assert routed("script", ["script"], expect_intent=["b77:a"], seen="c150:a").right == 1
     assert routed("script", ["script"], expect_intent=["b77:a"], seen="b77:b").wrong_script
     assert routed("script", ["human"]).wrong_script
     assert routed("small", ["human"]).missed_human

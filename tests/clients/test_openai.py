@@ -187,7 +187,7 @@ def test_every_language_survives_the_way_there_and_back(client):
 
 
 def test_personal_data_stays_with_us(client, server, marker):
-    secrets = ["4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "anna.lindqvist@example.com"]
+    secrets = ["5555 5555 5555 4444", "DE89 3704 0044 0532 0130 00", "anna.lindqvist@mail.example.org"]
     client.chat.completions.create(model="simulated", messages=ask(f"{marker}: " + " and ".join(secrets)))
     (call,) = server.journal.calls(marker)
     assert [secret for secret in secrets if secret in json.dumps(call["body"])] == []

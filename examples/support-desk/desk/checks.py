@@ -150,14 +150,20 @@ class Routing:
     too_high: list[str] = field(default_factory=list)  # a model where a script would do: dearer, not wrong
 
 
-def check_routing(outcomes: list[Outcome]) -> Routing:
+def check_routing(outcomes: list[Outcome], script_of: dict[str, str]) -> Routing:
+    """`script_of`: the script that answers an intent. Intents with one script are one question to the customer."""
     result = Routing()
     for outcome in outcomes:
         message, route = outcome.message, outcome.route
         result.total += 1
         wanted = message.get("expect_intent")
-        # A script is right only for the very intent, where one is known.
-        wrong_intent = route == "script" and wanted and outcome.intent and outcome.intent not in wanted
+        # A script is right only for the very question, where it is known which.
+        wrong_intent = (
+            route == "script"
+            and wanted
+            and outcome.intent
+            and script_of.get(outcome.intent) not in {script_of.get(intent) for intent in wanted}
+        )
         if route in message["expect"] and not wrong_intent:
             result.right += 1
         elif route == "script":

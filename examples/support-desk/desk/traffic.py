@@ -10,6 +10,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
+import httpx2
 import openai
 
 SYSTEM_PROMPT = (
@@ -117,10 +118,14 @@ class Desk:
         )
         if stream:
             pieces, finished = [], False
-            async for chunk in raw.parse():
-                for choice in chunk.choices:
-                    pieces.append(choice.delta.content or "")
-                    finished = finished or choice.finish_reason is not None
+            try:
+                async for chunk in raw.parse():
+                    for choice in chunk.choices:
+                        pieces.append(choice.delta.content or "")
+                        finished = finished or choice.finish_reason is not None
+            except (httpx2.HTTPError, ValueError):
+                # The library passes these on as they come: a cut connection, or half an event before the cut.
+                finished = False
             if not finished:
                 # A stream that ends without a reason was cut off: no answer yet.
                 raise openai.APIConnectionError(message="the stream ended early", request=raw.http_request)
