@@ -264,19 +264,25 @@ Flow Run::single_object(const Node& node, Val in, const Frame& frame, Held& out)
   return spent_ ? Flow::fatal : Flow::go;
 }
 
+// The last part is evaluated first, as in jq: that decides which fault is seen where several would be.
 Flow Run::single_text(const Node& node, Val in, const Frame& frame, Held& out) {
   std::string made;
   if (node.op == Op::formatted) {
     if (auto fault = format_value(node.format, *in.v, made)) return raise(node, std::move(*fault));
   }
-  for (const Node* part : node.list) {
-    if (part->op == Op::literal) {
-      made += part->value.get_string();
-      continue;
-    }
+  std::vector<std::string> pieces(node.list.size());
+  for (std::size_t i = node.list.size(); i-- > 0;) {
+    if (node.list[i]->op == Op::literal) continue;
     Held value;
-    if (const Flow flow = single(part, in.value_only(), frame, value); flow != Flow::go || !value.has()) return flow;
-    if (auto fault = format_value(node.format, *value.p, made)) return raise(node, std::move(*fault));
+    if (const Flow flow = single(node.list[i], in.value_only(), frame, value); flow != Flow::go || !value.has())
+      return flow;
+    if (auto fault = format_value(node.format, *value.p, pieces[i])) return raise(node, std::move(*fault));
+  }
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (node.list[i]->op == Op::literal)
+      made += node.list[i]->value.get_string();
+    else
+      made += pieces[i];
   }
   charge(static_cast<std::int64_t>(made.size()));
   out.set(json::string(made));
