@@ -10,17 +10,35 @@ struct Refused {
   std::string_view reason;
 };
 
-constexpr std::string_view kMachine = "results must not depend on the machine or the moment; pass what you need as a variable";
+constexpr std::string_view kMachine =
+    "results must not depend on the machine or the moment; pass what you need as a variable";
 constexpr std::string_view kOneInput = "a program has one input; pass everything in it";
 constexpr std::string_view kNoOutput = "programs have no side effects; return what you want to see";
-constexpr std::string_view kNoRegex = "there are no regular expressions; use startswith, endswith, contains, split, ltrimstr or index";
+constexpr std::string_view kNoRegex =
+    "there are no regular expressions; use startswith, endswith, contains, split, ltrimstr or index";
 
 constexpr Refused kRefused[] = {
-    {"now", kMachine}, {"env", kMachine}, {"localtime", kMachine}, {"strflocaltime", kMachine}, {"input_filename", kMachine},
-    {"get_search_list", kMachine}, {"input_line_number", kMachine}, {"modulemeta", "modules are not available"},
-    {"input", kOneInput}, {"inputs", kOneInput}, {"debug", kNoOutput}, {"stderr", kNoOutput}, {"halt", kNoOutput},
-    {"halt_error", kNoOutput}, {"test", kNoRegex}, {"match", kNoRegex}, {"capture", kNoRegex}, {"scan", kNoRegex},
-    {"sub", kNoRegex}, {"gsub", kNoRegex}, {"splits", kNoRegex},
+    {"now", kMachine},
+    {"env", kMachine},
+    {"localtime", kMachine},
+    {"strflocaltime", kMachine},
+    {"input_filename", kMachine},
+    {"get_search_list", kMachine},
+    {"input_line_number", kMachine},
+    {"modulemeta", "modules are not available"},
+    {"input", kOneInput},
+    {"inputs", kOneInput},
+    {"debug", kNoOutput},
+    {"stderr", kNoOutput},
+    {"halt", kNoOutput},
+    {"halt_error", kNoOutput},
+    {"test", kNoRegex},
+    {"match", kNoRegex},
+    {"capture", kNoRegex},
+    {"scan", kNoRegex},
+    {"sub", kNoRegex},
+    {"gsub", kNoRegex},
+    {"splits", kNoRegex},
     {"builtins", "the list of functions is in the documentation"},
 };
 

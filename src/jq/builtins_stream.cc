@@ -6,9 +6,13 @@
 namespace sb::jq {
 namespace {
 
-Flow do_empty(Run&, const Node&, Val, const Frame&, Sink) { return Flow::go; }
+Flow do_empty(Run&, const Node&, Val, const Frame&, Sink) {
+  return Flow::go;
+}
 
-Flow do_error(Run& run, const Node& node, Val in, const Frame&, Sink) { return run.raise_value(node, run.copy(*in.v)); }
+Flow do_error(Run& run, const Node& node, Val in, const Frame&, Sink) {
+  return run.raise_value(node, run.copy(*in.v));
+}
 
 Flow do_error_with(Run& run, const Node& node, Val in, const Frame& frame, Sink) {
   return run.eval(node.list[0], in.value_only(), frame, [&](Val v) { return run.raise_value(node, run.copy(*v.v)); });
@@ -18,10 +22,12 @@ Flow do_select(Run& run, const Node& node, Val in, const Frame& frame, Sink out)
   const Node* condition = node.list[0];
   if (condition->single) {
     Held held;
-    if (const Flow flow = run.single(condition, in.value_only(), frame, held); flow != Flow::go || !held.has()) return flow;
+    if (const Flow flow = run.single(condition, in.value_only(), frame, held); flow != Flow::go || !held.has())
+      return flow;
     return truthy(*held.p) ? out(in) : Flow::go;
   }
-  return run.eval(condition, in.value_only(), frame, [&](Val v) { return truthy(*v.v) ? out(in.borrowed()) : Flow::go; });
+  return run.eval(condition, in.value_only(), frame,
+                  [&](Val v) { return truthy(*v.v) ? out(in.borrowed()) : Flow::go; });
 }
 
 Flow do_map(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
@@ -48,13 +54,16 @@ Flow recurse_with(Run& run, const Node& node, Val in, const Frame& frame, Sink o
   while (true) {
     if (const Flow flow = out(Val{&current}); flow != Flow::go) return flow;
     Held next;
-    if (const Flow flow = run.single(step, Val{&current, nullptr, true}, frame, next); flow != Flow::go || !next.has()) return flow;
+    if (const Flow flow = run.single(step, Val{&current, nullptr, true}, frame, next); flow != Flow::go || !next.has())
+      return flow;
     Value made = run.release(next);
     current = std::move(made);
   }
 }
 
-Flow do_recurse(Run& run, const Node& node, Val in, const Frame&, Sink out) { return run.recurse(node, in, out); }
+Flow do_recurse(Run& run, const Node& node, Val in, const Frame&, Sink out) {
+  return run.recurse(node, in, out);
+}
 
 // until (stops: emits) and while (stops: ends) differ only in what they hand on.
 Flow loop(Run& run, const Node& node, Val in, const Frame& frame, bool until, Sink out) {
@@ -71,19 +80,25 @@ Flow loop(Run& run, const Node& node, Val in, const Frame& frame, bool until, Si
   Value current = run.copy(*in.v);
   while (true) {
     Held truth;
-    if (const Flow flow = run.single(condition, Val{&current}, frame, truth); flow != Flow::go || !truth.has()) return flow;
+    if (const Flow flow = run.single(condition, Val{&current}, frame, truth); flow != Flow::go || !truth.has())
+      return flow;
     if (truthy(*truth.p) == until) return until ? out(Val{&current, nullptr, true}) : Flow::go;
     if (!until)
       if (const Flow flow = out(Val{&current}); flow != Flow::go) return flow;
     Held next;
-    if (const Flow flow = run.single(step, Val{&current, nullptr, true}, frame, next); flow != Flow::go || !next.has()) return flow;
+    if (const Flow flow = run.single(step, Val{&current, nullptr, true}, frame, next); flow != Flow::go || !next.has())
+      return flow;
     Value made = run.release(next);
     current = std::move(made);
   }
 }
 
-Flow do_until(Run& run, const Node& node, Val in, const Frame& frame, Sink out) { return loop(run, node, in, frame, true, out); }
-Flow do_while(Run& run, const Node& node, Val in, const Frame& frame, Sink out) { return loop(run, node, in, frame, false, out); }
+Flow do_until(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
+  return loop(run, node, in, frame, true, out);
+}
+Flow do_while(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
+  return loop(run, node, in, frame, false, out);
+}
 
 Flow take_first(Run& run, const Node* filter, Val in, const Frame& frame, Sink out) {
   const char mark = 0;
@@ -95,7 +110,9 @@ Flow take_first(Run& run, const Node* filter, Val in, const Frame& frame, Sink o
   return flow == Flow::leave && beyond == Flow::go && run.left_to(&mark) ? Flow::go : flow;
 }
 
-Flow do_first(Run& run, const Node& node, Val in, const Frame& frame, Sink out) { return take_first(run, node.list[0], in, frame, out); }
+Flow do_first(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
+  return take_first(run, node.list[0], in, frame, out);
+}
 
 Flow do_limit(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
   return run.eval(node.list[0], in.value_only(), frame, [&](Val count) {
@@ -128,7 +145,8 @@ Flow do_last(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
 
 Flow do_isempty(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
   Value result = true;
-  const Flow flow = take_first(run, node.list[0], in.value_only(), frame, [&](Val) { return result = false, Flow::go; });
+  const Flow flow =
+      take_first(run, node.list[0], in.value_only(), frame, [&](Val) { return result = false, Flow::go; });
   return flow == Flow::go ? out(Val{&result, nullptr, true}) : flow;
 }
 
@@ -153,11 +171,14 @@ Flow do_range(Run& run, const Node& node, Val in, const Frame& frame, Sink out) 
   const Value zero = 0;
   const Value one = 1;
   const auto& list = node.list;
-  if (list.size() == 1) return run.eval(list[0], in.value_only(), frame, [&](Val to) { return count_range(run, node, zero, *to.v, one, out); });
+  if (list.size() == 1)
+    return run.eval(list[0], in.value_only(), frame,
+                    [&](Val to) { return count_range(run, node, zero, *to.v, one, out); });
   return run.eval(list[0], in.value_only(), frame, [&](Val from) {
     return run.eval(list[1], in.value_only(), frame, [&](Val to) {
       if (list.size() == 2) return count_range(run, node, *from.v, *to.v, one, out);
-      return run.eval(list[2], in.value_only(), frame, [&](Val by) { return count_range(run, node, *from.v, *to.v, *by.v, out); });
+      return run.eval(list[2], in.value_only(), frame,
+                      [&](Val by) { return count_range(run, node, *from.v, *to.v, *by.v, out); });
     });
   });
 }
@@ -186,7 +207,8 @@ Flow do_getpath(Run& run, const Node& node, Val in, const Frame& frame, Sink out
 }
 
 // any/all over `generator` with `condition`; stops at the first value that settles it.
-Flow quantify(Run& run, const Node& node, const Node* generator, const Node* condition, Val in, const Frame& frame, bool any, Sink out) {
+Flow quantify(Run& run, const Node& node, const Node* generator, const Node* condition, Val in, const Frame& frame,
+              bool any, Sink out) {
   Value result = !any;
   const char mark = 0;
   const auto judge = [&](Val truth) {
@@ -195,19 +217,22 @@ Flow quantify(Run& run, const Node& node, const Node* generator, const Node* con
     return run.leave_to(&mark);
   };
   const auto each = [&](Val item) { return condition ? run.eval(condition, item, frame, judge) : judge(item); };
-  const Flow flow = generator ? run.eval(generator, in.value_only(), frame, each) : run.iterate(node, in.value_only(), each);
+  const Flow flow =
+      generator ? run.eval(generator, in.value_only(), frame, each) : run.iterate(node, in.value_only(), each);
   if (flow != Flow::go && !(flow == Flow::leave && run.left_to(&mark))) return flow;
   return out(Val{&result, nullptr, true});
 }
 
 Flow do_any(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
   const auto& list = node.list;
-  return quantify(run, node, list.size() == 2 ? list[0] : nullptr, list.empty() ? nullptr : list.back(), in, frame, true, out);
+  return quantify(run, node, list.size() == 2 ? list[0] : nullptr, list.empty() ? nullptr : list.back(), in, frame,
+                  true, out);
 }
 
 Flow do_all(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
   const auto& list = node.list;
-  return quantify(run, node, list.size() == 2 ? list[0] : nullptr, list.empty() ? nullptr : list.back(), in, frame, false, out);
+  return quantify(run, node, list.size() == 2 ? list[0] : nullptr, list.empty() ? nullptr : list.back(), in, frame,
+                  false, out);
 }
 
 enum class Grouping { sort, group, unique, min, max };
@@ -215,7 +240,8 @@ enum class Grouping { sort, group, unique, min, max };
 // The *_by family: each item with the array of its key's outputs, stably sorted.
 template <Grouping kind>
 Flow do_by(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
-  if (!in.v->is_array()) return run.raise(node, fault_about(*in.v, "cannot be sorted or grouped, as it is not an array"));
+  if (!in.v->is_array())
+    return run.raise(node, fault_about(*in.v, "cannot be sorted or grouped, as it is not an array"));
   std::vector<std::pair<Value, const Value*>> rows;
   for (const auto& item : in.v->get_array()) {
     json::array key;
@@ -230,8 +256,10 @@ Flow do_by(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
   const auto less = [](const auto& a, const auto& b) { return compare(a.first, b.first) < 0; };
   if constexpr (kind == Grouping::min || kind == Grouping::max) {
     // Ties: the first smallest, the last largest.
-    const auto found = kind == Grouping::min ? std::ranges::min_element(rows, less)
-                                             : std::max_element(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return !less(b, a); });
+    const auto found =
+        kind == Grouping::min
+            ? std::ranges::min_element(rows, less)
+            : std::max_element(rows.begin(), rows.end(), [&](const auto& a, const auto& b) { return !less(b, a); });
     if (found != rows.end()) result = run.copy(*found->second);
   } else {
     std::ranges::stable_sort(rows, less);
@@ -285,6 +313,8 @@ constexpr Native kNatives[] = {
 
 }  // namespace
 
-std::span<const Native> stream_natives() { return kNatives; }
+std::span<const Native> stream_natives() {
+  return kNatives;
+}
 
 }  // namespace sb::jq

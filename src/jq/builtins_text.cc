@@ -14,7 +14,9 @@ using Arguments = std::span<Value>;
 using Outcome = std::optional<Fault>;
 constexpr Outcome kDone = std::nullopt;
 
-Fault plain(std::string_view text) { return {std::string(text), std::string(text)}; }
+Fault plain(std::string_view text) {
+  return {std::string(text), std::string(text)};
+}
 
 // memmem and not find: linear also for text made to be searched badly.
 std::size_t find_text(std::string_view where, std::string_view what, std::size_t from) {
@@ -23,27 +25,37 @@ std::size_t find_text(std::string_view where, std::string_view what, std::size_t
   return found ? static_cast<std::size_t>(static_cast<const char*>(found) - where.data()) : std::string_view::npos;
 }
 
-Outcome f_tostring(Run&, const Value& in, Arguments, Value& out) { return out = json::string(text_of(in)), kDone; }
-Outcome f_tojson(Run&, const Value& in, Arguments, Value& out) { return out = json::string(dump(in)), kDone; }
+Outcome f_tostring(Run&, const Value& in, Arguments, Value& out) {
+  return out = json::string(text_of(in)), kDone;
+}
+Outcome f_tojson(Run&, const Value& in, Arguments, Value& out) {
+  return out = json::string(dump(in)), kDone;
+}
 
 Outcome f_tonumber(Run&, const Value& in, Arguments, Value& out) {
   if (in.is_number()) return out = in, kDone;
   const auto* text = in.if_string();
   if (!text) return fault_about(in, "cannot be parsed as a number");
   std::string_view rest(*text);
-  if (const auto trimmed = sb::trim(rest); trimmed.size() != rest.size()) return fault_about(in, "cannot be parsed as a number");
+  if (const auto trimmed = sb::trim(rest); trimmed.size() != rest.size())
+    return fault_about(in, "cannot be parsed as a number");
   const char* end = rest.data() + rest.size();
   std::int64_t integer = 0;
-  if (const auto read = std::from_chars(rest.data(), end, integer); read.ec == std::errc() && read.ptr == end) return out = integer, kDone;
+  if (const auto read = std::from_chars(rest.data(), end, integer); read.ec == std::errc() && read.ptr == end)
+    return out = integer, kDone;
   double real = 0;
   const auto first = rest.find_first_not_of('-');
-  const bool digits = first != std::string_view::npos && ((rest[first] >= '0' && rest[first] <= '9') || rest[first] == '.');
+  const bool digits =
+      first != std::string_view::npos && ((rest[first] >= '0' && rest[first] <= '9') || rest[first] == '.');
   const auto read = std::from_chars(rest.data(), end, real);
-  if (!digits || read.ec == std::errc::invalid_argument || read.ptr != end) return fault_about(in, "cannot be parsed as a number");
+  if (!digits || read.ec == std::errc::invalid_argument || read.ptr != end)
+    return fault_about(in, "cannot be parsed as a number");
   if (read.ec == std::errc::result_out_of_range) {
     const auto e = rest.find_first_of("eE");
     const bool tiny = e != std::string_view::npos && rest.substr(e + 1).starts_with('-');
-    real = tiny ? 0.0 : rest.starts_with('-') ? -std::numeric_limits<double>::max() : std::numeric_limits<double>::max();
+    real = tiny                    ? 0.0
+           : rest.starts_with('-') ? -std::numeric_limits<double>::max()
+                                   : std::numeric_limits<double>::max();
   }
   return out = number(real), kDone;
 }
@@ -131,7 +143,8 @@ Outcome f_explode(Run& run, const Value& in, Arguments, Value& out) {
   const auto* text = in.if_string();
   if (!text) return fault_about(in, "cannot be exploded");
   json::array codepoints;
-  for (std::size_t at = 0; at < text->size();) codepoints.push_back(static_cast<std::int64_t>(next_codepoint(*text, at)));
+  for (std::size_t at = 0; at < text->size();)
+    codepoints.push_back(static_cast<std::int64_t>(next_codepoint(*text, at)));
   run.charge(static_cast<std::int64_t>(16 * codepoints.size()));
   return out = std::move(codepoints), kDone;
 }
@@ -154,7 +167,8 @@ Outcome f_indices(Run& run, const Value& in, Arguments a, Value& out) {
     const std::string_view text(in.get_string()), wanted(a[0].get_string());
     json::array found;
     if (wanted.empty()) return out = nullptr, kDone;
-    for (std::size_t at = find_text(text, wanted, 0); at != std::string_view::npos; at = find_text(text, wanted, at + 1)) {
+    for (std::size_t at = find_text(text, wanted, 0); at != std::string_view::npos;
+         at = find_text(text, wanted, at + 1)) {
       found.push_back(count_codepoints(text.substr(0, at)));
       if (!run.work(1 + static_cast<std::int64_t>(at / 64))) return kDone;
     }
@@ -162,8 +176,10 @@ Outcome f_indices(Run& run, const Value& in, Arguments a, Value& out) {
   }
   if (!in.is_array()) return fault_about(in, "cannot be searched");
   json::array wanted;
-  if (a[0].is_array()) wanted = a[0].get_array();
-  else wanted.push_back(a[0]);
+  if (a[0].is_array())
+    wanted = a[0].get_array();
+  else
+    wanted.push_back(a[0]);
   if (!run.work(static_cast<std::int64_t>(in.get_array().size() * (1 + wanted.size()) / 4))) return kDone;
   Outcome fault;
   Value scratch;
@@ -196,16 +212,34 @@ Outcome f_format(Run&, const Value& in, Arguments a, Value& out) {
 }
 
 constexpr Native kNatives[] = {
-    {"tostring", 0, f_tostring}, {"tojson", 0, f_tojson}, {"tonumber", 0, f_tonumber}, {"fromjson", 0, f_fromjson},
-    {"startswith", 1, f_startswith}, {"endswith", 1, f_endswith}, {"ltrimstr", 1, f_ltrimstr}, {"rtrimstr", 1, f_rtrimstr},
-    {"trim", 0, f_trim<true, true>}, {"ltrim", 0, f_trim<true, false>}, {"rtrim", 0, f_trim<false, true>},
-    {"split", 1, f_split}, {"join", 1, f_join}, {"ascii_downcase", 0, f_case<'A', 'a'>}, {"ascii_upcase", 0, f_case<'a', 'A'>},
-    {"explode", 0, f_explode}, {"implode", 0, f_implode}, {"indices", 1, f_indices},
-    {"index", 1, f_index<false>}, {"rindex", 1, f_index<true>}, {"utf8bytelength", 0, f_utf8bytelength}, {"format", 1, f_format},
+    {"tostring", 0, f_tostring},
+    {"tojson", 0, f_tojson},
+    {"tonumber", 0, f_tonumber},
+    {"fromjson", 0, f_fromjson},
+    {"startswith", 1, f_startswith},
+    {"endswith", 1, f_endswith},
+    {"ltrimstr", 1, f_ltrimstr},
+    {"rtrimstr", 1, f_rtrimstr},
+    {"trim", 0, f_trim<true, true>},
+    {"ltrim", 0, f_trim<true, false>},
+    {"rtrim", 0, f_trim<false, true>},
+    {"split", 1, f_split},
+    {"join", 1, f_join},
+    {"ascii_downcase", 0, f_case<'A', 'a'>},
+    {"ascii_upcase", 0, f_case<'a', 'A'>},
+    {"explode", 0, f_explode},
+    {"implode", 0, f_implode},
+    {"indices", 1, f_indices},
+    {"index", 1, f_index<false>},
+    {"rindex", 1, f_index<true>},
+    {"utf8bytelength", 0, f_utf8bytelength},
+    {"format", 1, f_format},
 };
 
 }  // namespace
 
-std::span<const Native> text_natives() { return kNatives; }
+std::span<const Native> text_natives() {
+  return kNatives;
+}
 
 }  // namespace sb::jq

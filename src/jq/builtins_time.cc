@@ -14,7 +14,9 @@ using Outcome = std::optional<Fault>;
 constexpr Outcome kDone = std::nullopt;
 constexpr double kMaxSeconds = 253402300799.0;  // the end of the year 9999
 
-Fault plain(std::string_view text) { return {std::string(text), std::string(text)}; }
+Fault plain(std::string_view text) {
+  return {std::string(text), std::string(text)};
+}
 
 std::tm broken_down(std::int64_t seconds) {
   std::tm time{};
@@ -30,8 +32,9 @@ Outcome to_broken(const Value& in, Value& out) {
   if (!(std::abs(at) <= kMaxSeconds)) return plain("gmtime() takes seconds within the years 1 to 9999");
   const double whole = std::floor(at);
   const std::tm time = broken_down(static_cast<std::int64_t>(whole));
-  out = json::array{1900 + time.tm_year, time.tm_mon, time.tm_mday, time.tm_hour, time.tm_min,
-                    number(time.tm_sec + (at - whole)), time.tm_wday, time.tm_yday};
+  out = json::array{1900 + time.tm_year, time.tm_mon, time.tm_mday,
+                    time.tm_hour,        time.tm_min, number(time.tm_sec + (at - whole)),
+                    time.tm_wday,        time.tm_yday};
   return kDone;
 }
 
@@ -58,7 +61,9 @@ std::optional<std::tm> from_broken(const Value& in) {
   return time;
 }
 
-Outcome f_gmtime(Run&, const Value& in, Arguments, Value& out) { return to_broken(in, out); }
+Outcome f_gmtime(Run&, const Value& in, Arguments, Value& out) {
+  return to_broken(in, out);
+}
 
 Outcome f_mktime(Run&, const Value& in, Arguments, Value& out) {
   auto time = from_broken(in);
@@ -93,16 +98,22 @@ Outcome f_strptime(Run&, const Value& in, Arguments a, Value& out) {
   if (!rest || *rest != '\0') return fault_about(in, "does not match the date format");
   std::tm normal = time;
   timegm(&normal);
-  out = json::array{1900 + time.tm_year, time.tm_mon, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec, normal.tm_wday, normal.tm_yday};
+  out = json::array{1900 + time.tm_year, time.tm_mon, time.tm_mday,   time.tm_hour,
+                    time.tm_min,         time.tm_sec, normal.tm_wday, normal.tm_yday};
   return kDone;
 }
 
 constexpr Native kNatives[] = {
-    {"gmtime", 0, f_gmtime}, {"mktime", 0, f_mktime}, {"strftime", 1, f_strftime}, {"strptime", 1, f_strptime},
+    {"gmtime", 0, f_gmtime},
+    {"mktime", 0, f_mktime},
+    {"strftime", 1, f_strftime},
+    {"strptime", 1, f_strptime},
 };
 
 }  // namespace
 
-std::span<const Native> time_natives() { return kNatives; }
+std::span<const Native> time_natives() {
+  return kNatives;
+}
 
 }  // namespace sb::jq

@@ -11,10 +11,16 @@ using Arguments = std::span<Value>;
 using Outcome = std::optional<Fault>;
 constexpr Outcome kDone = std::nullopt;
 
-Fault plain(std::string_view text) { return {std::string(text), std::string(text)}; }
+Fault plain(std::string_view text) {
+  return {std::string(text), std::string(text)};
+}
 
-Outcome f_not(Run&, const Value& in, Arguments, Value& out) { return out = !truthy(in), kDone; }
-Outcome f_type(Run&, const Value& in, Arguments, Value& out) { return out = json::string(kind_name(in)), kDone; }
+Outcome f_not(Run&, const Value& in, Arguments, Value& out) {
+  return out = !truthy(in), kDone;
+}
+Outcome f_type(Run&, const Value& in, Arguments, Value& out) {
+  return out = json::string(kind_name(in)), kDone;
+}
 
 Outcome f_length(Run&, const Value& in, Arguments, Value& out) {
   if (in.is_null()) return out = 0, kDone;
@@ -38,8 +44,12 @@ Outcome keys_of(const Value& in, bool sorted, Value& out) {
   }
   return out = std::move(keys), kDone;
 }
-Outcome f_keys(Run&, const Value& in, Arguments, Value& out) { return keys_of(in, true, out); }
-Outcome f_keys_unsorted(Run&, const Value& in, Arguments, Value& out) { return keys_of(in, false, out); }
+Outcome f_keys(Run&, const Value& in, Arguments, Value& out) {
+  return keys_of(in, true, out);
+}
+Outcome f_keys_unsorted(Run&, const Value& in, Arguments, Value& out) {
+  return keys_of(in, false, out);
+}
 
 Outcome f_has(Run&, const Value& in, Arguments arguments, Value& out) {
   bool found = false;
@@ -49,7 +59,9 @@ Outcome f_has(Run&, const Value& in, Arguments arguments, Value& out) {
 }
 
 Outcome f_contains(Run& run, const Value& in, Arguments arguments, Value& out) {
-  const auto rows = [](const Value& v) -> std::int64_t { return v.is_array() ? static_cast<std::int64_t>(v.get_array().size()) : 1; };
+  const auto rows = [](const Value& v) -> std::int64_t {
+    return v.is_array() ? static_cast<std::int64_t>(v.get_array().size()) : 1;
+  };
   if (!run.work(rows(in) * rows(arguments[0]) / 4)) return plain("too much work");
   Outcome fault;
   out = contains(in, arguments[0], fault);
@@ -103,7 +115,9 @@ Outcome flatten(Run& run, const Value& in, double depth, Value& out) {
   }
   return out = std::move(made), kDone;
 }
-Outcome f_flatten(Run& run, const Value& in, Arguments, Value& out) { return flatten(run, in, 1e9, out); }
+Outcome f_flatten(Run& run, const Value& in, Arguments, Value& out) {
+  return flatten(run, in, 1e9, out);
+}
 Outcome f_flatten_to(Run& run, const Value& in, Arguments arguments, Value& out) {
   if (!arguments[0].is_number()) return plain("flatten depth must be a number");
   return flatten(run, in, to_double(arguments[0]), out);
@@ -116,11 +130,17 @@ Outcome sorted(Run& run, const Value& in, bool unique, Value& out) {
   auto& array = copy.get_array();
   if (!run.work(static_cast<std::int64_t>(array.size()))) return plain("too much work");
   std::stable_sort(array.begin(), array.end(), [](const Value& a, const Value& b) { return compare(a, b) < 0; });
-  if (unique) array.erase(std::unique(array.begin(), array.end(), [](const Value& a, const Value& b) { return equal(a, b); }), array.end());
+  if (unique)
+    array.erase(std::unique(array.begin(), array.end(), [](const Value& a, const Value& b) { return equal(a, b); }),
+                array.end());
   return out = std::move(copy), kDone;
 }
-Outcome f_sort(Run& run, const Value& in, Arguments, Value& out) { return sorted(run, in, false, out); }
-Outcome f_unique(Run& run, const Value& in, Arguments, Value& out) { return sorted(run, in, true, out); }
+Outcome f_sort(Run& run, const Value& in, Arguments, Value& out) {
+  return sorted(run, in, false, out);
+}
+Outcome f_unique(Run& run, const Value& in, Arguments, Value& out) {
+  return sorted(run, in, true, out);
+}
 
 Outcome f_min(Run& run, const Value& in, Arguments, Value& out) {
   if (!in.is_array()) return fault_about(in, "has no least element, as it is not an array");
@@ -142,7 +162,8 @@ Outcome f_max(Run& run, const Value& in, Arguments, Value& out) {
 
 Outcome f_reverse(Run& run, const Value& in, Arguments, Value& out) {
   // [.[length - 1 - range(0; length)]], so whatever has length 0 gives [].
-  if (in.is_null() || (in.is_object() && in.get_object().empty()) || (in.is_number() && to_double(in) == 0)) return out = json::array(), kDone;
+  if (in.is_null() || (in.is_object() && in.get_object().empty()) || (in.is_number() && to_double(in) == 0))
+    return out = json::array(), kDone;
   if (const auto* text = in.if_string()) {
     std::string reversed;
     const std::string_view all(*text);
@@ -180,7 +201,8 @@ Outcome f_from_entries(Run& run, const Value& in, Arguments, Value& out) {
     if (!entry) return fault_about(row, "is not an entry with a key and a value");
     const Value* key = nullptr;
     for (const char* name : {"key", "k", "name", "Name", "Key", "K"})
-      if (const auto* found = entry->if_contains(name); found && !key && (truthy(*found) || found->is_bool())) key = found;
+      if (const auto* found = entry->if_contains(name); found && !key && (truthy(*found) || found->is_bool()))
+        key = found;
     const Value* value = nullptr;
     for (const char* name : {"value", "v", "Value", "V"})
       if (const auto* found = entry->if_contains(name); found && (!value || value->is_null())) value = found;
@@ -215,29 +237,49 @@ Outcome f_transpose(Run& run, const Value& in, Arguments, Value& out) {
 Outcome f_bsearch(Run&, const Value& in, Arguments arguments, Value& out) {
   if (!in.is_array()) return fault_about(in, "cannot be searched from, as it is not an array");
   const auto& array = in.get_array();
-  const auto found = std::lower_bound(array.begin(), array.end(), arguments[0], [](const Value& a, const Value& b) { return compare(a, b) < 0; });
+  const auto found = std::lower_bound(array.begin(), array.end(), arguments[0],
+                                      [](const Value& a, const Value& b) { return compare(a, b) < 0; });
   const auto at = static_cast<std::int64_t>(found - array.begin());
   out = found != array.end() && equal(*found, arguments[0]) ? at : -1 - at;
   return kDone;
 }
 
 Outcome f_toarray(Run& run, const Value& in, Arguments, Value& out) {
-  if (in.is_array()) out = run.copy(in);
-  else out = json::array{run.copy(in)};
+  if (in.is_array())
+    out = run.copy(in);
+  else
+    out = json::array{run.copy(in)};
   return kDone;
 }
 
 constexpr Native kNatives[] = {
-    {"not", 0, f_not}, {"type", 0, f_type}, {"length", 0, f_length}, {"keys", 0, f_keys},
-    {"keys_unsorted", 0, f_keys_unsorted}, {"has", 1, f_has}, {"contains", 1, f_contains}, {"add", 0, f_add},
-    {"flatten", 0, f_flatten}, {"flatten", 1, f_flatten_to}, {"sort", 0, f_sort}, {"unique", 0, f_unique},
-    {"min", 0, f_min}, {"max", 0, f_max}, {"reverse", 0, f_reverse}, {"setpath", 2, f_setpath},
-    {"delpaths", 1, f_delpaths}, {"from_entries", 0, f_from_entries}, {"transpose", 0, f_transpose},
-    {"bsearch", 1, f_bsearch}, {"toarray", 0, f_toarray},
+    {"not", 0, f_not},
+    {"type", 0, f_type},
+    {"length", 0, f_length},
+    {"keys", 0, f_keys},
+    {"keys_unsorted", 0, f_keys_unsorted},
+    {"has", 1, f_has},
+    {"contains", 1, f_contains},
+    {"add", 0, f_add},
+    {"flatten", 0, f_flatten},
+    {"flatten", 1, f_flatten_to},
+    {"sort", 0, f_sort},
+    {"unique", 0, f_unique},
+    {"min", 0, f_min},
+    {"max", 0, f_max},
+    {"reverse", 0, f_reverse},
+    {"setpath", 2, f_setpath},
+    {"delpaths", 1, f_delpaths},
+    {"from_entries", 0, f_from_entries},
+    {"transpose", 0, f_transpose},
+    {"bsearch", 1, f_bsearch},
+    {"toarray", 0, f_toarray},
 };
 
 }  // namespace
 
-std::span<const Native> value_natives() { return kNatives; }
+std::span<const Native> value_natives() {
+  return kNatives;
+}
 
 }  // namespace sb::jq

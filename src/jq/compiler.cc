@@ -84,7 +84,9 @@ class Compiler {
   std::size_t pattern_base_ = 0;
 };
 
-bool single_or_absent(const Node* node) { return !node || node->single; }
+bool single_or_absent(const Node* node) {
+  return !node || node->single;
+}
 
 bool keys_single(const Pattern& pattern) {
   return std::ranges::all_of(pattern.entries, [](const Pattern::Entry& entry) {
@@ -101,18 +103,25 @@ bool Compiler::is_single(const Node& node) {
     case Op::comma:
     case Op::foreach:
     case Op::closure:
-    case Op::call: return false;
+    case Op::call:
+      return false;
     case Op::reduce:
     case Op::array:
     case Op::update:
-    case Op::leave: return true;
+    case Op::leave:
+      return true;
     case Op::assign:
     case Op::compute:
-    case Op::supply: return node.b->single;
-    case Op::bind: return children && node.patterns.size() == 1 && keys_single(*node.patterns[0]);
-    case Op::function: return node.function->single;
-    case Op::native: return node.native->singular == Singular::always || (node.native->singular == Singular::as_arguments && children);
-    default: return children;
+    case Op::supply:
+      return node.b->single;
+    case Op::bind:
+      return children && node.patterns.size() == 1 && keys_single(*node.patterns[0]);
+    case Op::function:
+      return node.function->single;
+    case Op::native:
+      return node.native->singular == Singular::always || (node.native->singular == Singular::as_arguments && children);
+    default:
+      return children;
   }
 }
 
@@ -128,11 +137,16 @@ bool Compiler::is_quick(const Node& node) {
     case Op::text:
     case Op::assign:
     case Op::compute:
-    case Op::supply: return true;
-    case Op::label: return false;
-    case Op::function: return node.function->body->quick;
-    case Op::native: return node.native->value || !node.native->hands_on;
-    default: return quick(node.a) && quick(node.b) && quick(node.c);
+    case Op::supply:
+      return true;
+    case Op::label:
+      return false;
+    case Op::function:
+      return node.function->body->quick;
+    case Op::native:
+      return node.native->value || !node.native->hands_on;
+    default:
+      return quick(node.a) && quick(node.b) && quick(node.c);
   }
 }
 
@@ -140,8 +154,12 @@ Result<void> Compiler::resolve(Node* node) {
   if (!node || node->resolved) return {};
   node->resolved = true;
   switch (node->op) {
-    case Op::variable: SB_CHECK(resolve_name(*node, false)); break;
-    case Op::leave: SB_CHECK(resolve_name(*node, true)); break;
+    case Op::variable:
+      SB_CHECK(resolve_name(*node, false));
+      break;
+    case Op::leave:
+      SB_CHECK(resolve_name(*node, true));
+      break;
     case Op::label: {
       Block block(*scope_);
       node->slot = declare(node->name, true);
@@ -149,11 +167,20 @@ Result<void> Compiler::resolve(Node* node) {
       break;
     }
     case Op::reduce:
-    case Op::foreach: SB_CHECK(resolve_fold(*node)); break;
-    case Op::bind: SB_CHECK(resolve_bind(*node)); break;
-    case Op::define: SB_CHECK(resolve_define(*node)); break;
-    case Op::call: SB_CHECK(resolve_call(*node)); break;
-    default: SB_CHECK(resolve_all(*node));
+    case Op::foreach:
+      SB_CHECK(resolve_fold(*node));
+      break;
+    case Op::bind:
+      SB_CHECK(resolve_bind(*node));
+      break;
+    case Op::define:
+      SB_CHECK(resolve_define(*node));
+      break;
+    case Op::call:
+      SB_CHECK(resolve_call(*node));
+      break;
+    default:
+      SB_CHECK(resolve_all(*node));
   }
   if (node->op == Op::field || node->op == Op::index) collapse_fields(*node);
   node->single = is_single(*node);
@@ -196,19 +223,23 @@ Result<void> Compiler::resolve_name(Node& node, bool label) {
     }
   }
   if (!label && node.name == "ENV")
-    return fail(Errc::unsupported, fmt::format("jq: column {}: $ENV is not available: results must not depend on the machine", node.column));
+    return fail(
+        Errc::unsupported,
+        fmt::format("jq: column {}: $ENV is not available: results must not depend on the machine", node.column));
   std::vector<std::string> known;
   for (Scope* scope = scope_; scope; scope = scope->outer)
     for (const auto& variable : scope->variables)
       if (variable.label == label) known.emplace_back(variable.name);
   const auto near = nearest(node.name, known);
-  return syntax_error(node.column, fmt::format("${} is not defined{}", node.name, near ? fmt::format("; did you mean ${}?", *near) : ""));
+  return syntax_error(node.column, fmt::format("${} is not defined{}", node.name,
+                                               near ? fmt::format("; did you mean ${}?", *near) : ""));
 }
 
 Result<void> Compiler::declare_pattern(Pattern& pattern) {
   if (pattern.kind == Pattern::Kind::variable) {
     for (const auto& variable : scope_->variables)
-      if (variable.name == pattern.name && !variable.label && variable.slot >= pattern_base_) return pattern.slot = variable.slot, Result<void>();
+      if (variable.name == pattern.name && !variable.label && variable.slot >= pattern_base_)
+        return pattern.slot = variable.slot, Result<void>();
     pattern.slot = declare(pattern.name, false);
   }
   for (auto& entry : pattern.entries) {
@@ -301,14 +332,17 @@ Result<void> Compiler::resolve_call(Node& node) {
   SB_CHECK(resolve_all(node));
   if (use_callable(node)) return {};
   if (const auto reason = refusal(node.name); !reason.empty())
-    return fail(Errc::unsupported, fmt::format("jq: column {}: {} is not available: {}", node.column, node.name, reason));
+    return fail(Errc::unsupported,
+                fmt::format("jq: column {}: {} is not available: {}", node.column, node.name, reason));
   std::vector<std::string> known = native_names();
   for (Scope* scope = scope_; scope; scope = scope->outer)
     for (const auto& callable : scope->callables) known.emplace_back(callable.name);
   for (const auto& name : known)
-    if (name == node.name) return syntax_error(node.column, fmt::format("{} does not take {} arguments", node.name, node.list.size()));
+    if (name == node.name)
+      return syntax_error(node.column, fmt::format("{} does not take {} arguments", node.name, node.list.size()));
   const auto near = nearest(node.name, known);
-  return syntax_error(node.column, fmt::format("{}/{} is not defined{}", node.name, node.list.size(), near ? fmt::format("; did you mean {}?", *near) : ""));
+  return syntax_error(node.column, fmt::format("{}/{} is not defined{}", node.name, node.list.size(),
+                                               near ? fmt::format("; did you mean {}?", *near) : ""));
 }
 
 struct Prelude {

@@ -10,7 +10,9 @@ namespace {
 // Threads have 8 MiB by default; the rest is for whoever called us.
 constexpr std::ptrdiff_t kMaxStackBytes = 2 * 1024 * 1024;
 
-const char* stack_now() { return static_cast<const char*>(__builtin_frame_address(0)); }
+const char* stack_now() {
+  return static_cast<const char*>(__builtin_frame_address(0));
+}
 
 }  // namespace
 
@@ -45,7 +47,9 @@ Flow Run::start(const Value& input, std::span<const Value* const> variables, Sin
 
 Error Run::failure() const {
   if (spent_ && std::string_view(spent_) == "steps")
-    return {Errc::deadline_exceeded, fmt::format("jq: the program took more than {} steps; give it less data or a simpler expression", budget_.steps)};
+    return {Errc::deadline_exceeded,
+            fmt::format("jq: the program took more than {} steps; give it less data or a simpler expression",
+                        budget_.steps)};
   if (spent_ && std::string_view(spent_) == "stack")
     return {Errc::too_large, "jq: the program recursed too deeply; use reduce, foreach or limit"};
   if (spent_) return {Errc::too_large, fmt::format("jq: the program made more than {} bytes of values", budget_.bytes)};
@@ -88,15 +92,20 @@ Flow Run::eval(const Node* node, Val in, const Frame& caller, Sink out) {
       return out(held.val());
     }
     switch (node->op) {
-      case Op::identity: return out(in);
-      case Op::field: return field(*node, in, *frame, out);
-      case Op::index: return index(*node, in, *frame, out);
-      case Op::slice: return slice(*node, in, *frame, out);
+      case Op::identity:
+        return out(in);
+      case Op::field:
+        return field(*node, in, *frame, out);
+      case Op::index:
+        return index(*node, in, *frame, out);
+      case Op::slice:
+        return slice(*node, in, *frame, out);
       case Op::iterate: {
         if (!node->a) return iterate(*node, in, out);
         return eval(node->a, in.borrowed(), *frame, [&](Val v) { return iterate(*node, v, out); });
       }
-      case Op::recurse: return recurse(*node, in, out);
+      case Op::recurse:
+        return recurse(*node, in, out);
       case Op::pipe: {
         if (in.path || !node->a->quick)
           return eval(node->a, in, *frame, [&](Val v) { return eval(node->b, v, *frame, out); });
@@ -117,7 +126,9 @@ Flow Run::eval(const Node* node, Val in, const Frame& caller, Sink out) {
       case Op::choose: {
         if (node->a->single) {
           Held condition;
-          if (const Flow flow = single(node->a, in.value_only(), *frame, condition); flow != Flow::go || !condition.has()) return flow;
+          if (const Flow flow = single(node->a, in.value_only(), *frame, condition);
+              flow != Flow::go || !condition.has())
+            return flow;
           node = truthy(*condition.p) ? node->b : node->c;
           if (!node) return out(in);
           continue;
@@ -135,15 +146,22 @@ Flow Run::eval(const Node* node, Val in, const Frame& caller, Sink out) {
           if (const Flow flow = compute(*node, zero, *v.v, made); flow != Flow::go) return flow;
           return out(made.val());
         });
-      case Op::binary: return binary(*node, in, *frame, out);
+      case Op::binary:
+        return binary(*node, in, *frame, out);
       case Op::both:
-      case Op::either: return logic(*node, in, *frame, out);
-      case Op::alternative: return alternative(*node, in, *frame, out);
-      case Op::attempt: return attempt(*node, in, *frame, out);
-      case Op::foreach: return foreach(*node, in, *frame, out);
-      case Op::reduce: return reduce_path(*node, in, *frame, out);
+      case Op::either:
+        return logic(*node, in, *frame, out);
+      case Op::alternative:
+        return alternative(*node, in, *frame, out);
+      case Op::attempt:
+        return attempt(*node, in, *frame, out);
+      case Op::foreach:
+        return foreach (*node, in, *frame, out);
+      case Op::reduce:
+        return reduce_path(*node, in, *frame, out);
       case Op::bind:
-        return eval(node->a, in.value_only(), *frame, [&](Val v) { return bind_alternatives(*node, in, *v.v, *frame, out); });
+        return eval(node->a, in.value_only(), *frame,
+                    [&](Val v) { return bind_alternatives(*node, in, *v.v, *frame, out); });
       case Op::label: {
         const Value mark;
         const Value*& place = slot(*frame, *node);
@@ -153,13 +171,17 @@ Flow Run::eval(const Node* node, Val in, const Frame& caller, Sink out) {
         slots_[at] = saved;
         return flow == Flow::leave && target_ == &mark ? Flow::go : flow;
       }
-      case Op::leave: return leave_to(slot(*frame, *node));
+      case Op::leave:
+        return leave_to(slot(*frame, *node));
       case Op::object: {
         json::object built;
         return object(*node, 0, built, in, *frame, out);
       }
-      case Op::text: return text(*node, node->list.size(), {}, in, *frame, out);
-      case Op::define: node = node->a; continue;
+      case Op::text:
+        return text(*node, node->list.size(), {}, in, *frame, out);
+      case Op::define:
+        node = node->a;
+        continue;
       case Op::closure: {
         const Closure& closure = hop(*frame, node->hops)->arguments[node->slot];
         return eval(closure.body, in, *closure.frame, out);
@@ -172,10 +194,12 @@ Flow Run::eval(const Node* node, Val in, const Frame& caller, Sink out) {
         node = node->function->body;
         continue;
       }
-      case Op::native: return native(*node, in, *frame, out);
+      case Op::native:
+        return native(*node, in, *frame, out);
       case Op::assign:
       case Op::compute:
-      case Op::supply: return assign(*node, in, *frame, out);
+      case Op::supply:
+        return assign(*node, in, *frame, out);
       default: {
         // Makes a value: it has no path, which whoever collects paths will say.
         Held held;

@@ -38,8 +38,9 @@ class Sink {
  public:
   template <class F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Sink>)
-  Sink(F&& f) : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
-                call_([](void* object, Val v) { return (*static_cast<std::remove_reference_t<F>*>(object))(v); }) {}
+  Sink(F&& f)
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
+        call_([](void* object, Val v) { return (*static_cast<std::remove_reference_t<F>*>(object))(v); }) {}
   Flow operator()(Val v) const { return call_(object_, v); }
 
  private:
@@ -55,7 +56,10 @@ struct Held {
   bool has() const { return p != nullptr; }
   bool owned() const { return p == &own; }
   void borrow(const Value* value) { p = value; }
-  void set(Value&& value) { own = std::move(value); p = &own; }
+  void set(Value&& value) {
+    own = std::move(value);
+    p = &own;
+  }
   Val val() const { return {p, nullptr, owned()}; }
 };
 
@@ -77,8 +81,9 @@ class Body {
  public:
   template <class F>
     requires(!std::is_same_v<std::remove_cvref_t<F>, Body>)
-  Body(F&& f) : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
-                call_([](void* object) { return (*static_cast<std::remove_reference_t<F>*>(object))(); }) {}
+  Body(F&& f)
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
+        call_([](void* object) { return (*static_cast<std::remove_reference_t<F>*>(object))(); }) {}
   Flow operator()() const { return call_(object_); }
 
  private:
@@ -134,7 +139,10 @@ class Run {
   /// Follows `key` from `in` and hands the place on, with its path where one is followed.
   Flow descend(const Node& node, Val in, const Value& key, Sink out);
   /// Ends the producers up to the one that holds `mark`.
-  Flow leave_to(const void* mark) { target_ = mark; return Flow::leave; }
+  Flow leave_to(const void* mark) {
+    target_ = mark;
+    return Flow::leave;
+  }
   bool left_to(const void* mark) const { return target_ == mark; }
 
  private:
@@ -150,7 +158,8 @@ class Run {
   const Value*& slot(const Frame& frame, const Node& node) { return slots_[hop(frame, node.hops)->base + node.slot]; }
 
   Flow bind(const Pattern& pattern, const Value& value, const Node& node, const Frame& frame, Body body);
-  Flow bind_entries(const Pattern& pattern, std::size_t at, const Value& value, const Node& node, const Frame& frame, Body body);
+  Flow bind_entries(const Pattern& pattern, std::size_t at, const Value& value, const Node& node, const Frame& frame,
+                    Body body);
   Flow bind_alternatives(const Node& node, Val in, const Value& value, const Frame& frame, Sink out);
 
   Flow field(const Node& node, Val in, const Frame& frame, Sink out);
@@ -162,14 +171,15 @@ class Run {
   Flow logic(const Node& node, Val in, const Frame& frame, Sink out);
   Flow alternative(const Node& node, Val in, const Frame& frame, Sink out);
   Flow attempt(const Node& node, Val in, const Frame& frame, Sink out);
-  Flow foreach(const Node& node, Val in, const Frame& frame, Sink out);
+  Flow foreach (const Node& node, Val in, const Frame& frame, Sink out);
   Flow reduce(const Node& node, Val in, const Frame& frame, Held& out);
   Flow reduce_path(const Node& node, Val in, const Frame& frame, Sink out);
   Flow object(const Node& node, std::size_t at, json::object& built, Val in, const Frame& frame, Sink out);
   Flow text(const Node& node, std::size_t left, std::string tail, Val in, const Frame& frame, Sink out);
   Flow call(const Node& node, Val in, const Frame& frame, Sink out);
   Flow native(const Node& node, Val in, const Frame& frame, Sink out);
-  Flow native_arguments(const Node& node, std::size_t left, std::vector<Value>& arguments, Val in, const Frame& frame, Sink out);
+  Flow native_arguments(const Node& node, std::size_t left, std::vector<Value>& arguments, Val in, const Frame& frame,
+                        Sink out);
 
   Flow single_field(const Node& node, Val in, const Frame& frame, Held& out);
   Flow single_index(const Node& node, Val in, const Frame& frame, Held& out);

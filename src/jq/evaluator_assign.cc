@@ -26,7 +26,8 @@ Value* locate(Value& root, const json::array& path) {
 }  // namespace
 
 Flow Run::assign(const Node& node, Val in, const Frame& frame, Sink out) {
-  return eval(node.b, in.value_only(), frame, [&](Val v) { return assign_value(node, in.value_only(), *v.v, frame, out); });
+  return eval(node.b, in.value_only(), frame,
+              [&](Val v) { return assign_value(node, in.value_only(), *v.v, frame, out); });
 }
 
 Flow Run::assign_value(const Node& node, Val in, const Value& value, const Frame& frame, Sink out) {
@@ -73,8 +74,10 @@ Flow Run::update(const Node& node, Val in, const Frame& frame, Held& out) {
 Flow Run::update_at(const Node& node, Value& root, const json::array& path, const Frame& frame, json::array& removed) {
   Value* place = locate(root, path);
   Value before;
-  if (place) before = std::move(*place);
-  else if (auto fault = get_path(root, path, before)) return raise(node, std::move(*fault));
+  if (place)
+    before = std::move(*place);
+  else if (auto fault = get_path(root, path, before))
+    return raise(node, std::move(*fault));
   Held after;
   const Val input{&before, nullptr, true};
   Flow flow;
@@ -94,8 +97,10 @@ Flow Run::update_at(const Node& node, Value& root, const json::array& path, cons
     return Flow::go;
   }
   Value made = release(after);
-  if (place) *place = std::move(made);
-  else if (auto fault = set_path(root, path, 0, std::move(made))) return raise(node, std::move(*fault));
+  if (place)
+    *place = std::move(made);
+  else if (auto fault = set_path(root, path, 0, std::move(made)))
+    return raise(node, std::move(*fault));
   return spent_ ? Flow::fatal : Flow::go;
 }
 

@@ -10,7 +10,8 @@ Flow Run::binary(const Node& node, Val in, const Frame& frame, Sink out) {
     return eval(node.a, in.value_only(), frame, [&](Val left) {
       Held made;
       Value a = node.oper >= Operator::eq ? Value() : take(left);
-      const Flow flow = node.oper >= Operator::eq ? compute(node, const_cast<Value&>(*left.v), *right.v, made) : compute(node, a, *right.v, made);
+      const Flow flow = node.oper >= Operator::eq ? compute(node, const_cast<Value&>(*left.v), *right.v, made)
+                                                  : compute(node, a, *right.v, made);
       return flow == Flow::go ? out(made.val()) : flow;
     });
   });
@@ -108,7 +109,7 @@ Flow Run::reduce_path(const Node& node, Val in, const Frame& frame, Sink out) {
   });
 }
 
-Flow Run::foreach(const Node& node, Val in, const Frame& frame, Sink out) {
+Flow Run::foreach (const Node& node, Val in, const Frame& frame, Sink out) {
   return eval(node.b, in.value_only(), frame, [&](Val start) {
     Value state = take(start);
     return eval(node.a, in.value_only(), frame, [&](Val v) {
@@ -148,7 +149,8 @@ Flow Run::text(const Node& node, std::size_t left, std::string tail, Val in, con
     return spent_ ? Flow::fatal : out(Val{&made, nullptr, true});
   }
   const Node* part = node.list[left - 1];
-  if (part->op == Op::literal) return text(node, left - 1, std::string(part->value.get_string()) + tail, in, frame, out);
+  if (part->op == Op::literal)
+    return text(node, left - 1, std::string(part->value.get_string()) + tail, in, frame, out);
   return eval(part, in.value_only(), frame, [&](Val v) {
     std::string formatted;
     if (auto fault = format_value(node.format, *v.v, formatted)) return raise(node, std::move(*fault));
@@ -177,7 +179,8 @@ Flow Run::native(const Node& node, Val in, const Frame& frame, Sink out) {
   return native_arguments(node, node.list.size(), arguments, in, frame, out);
 }
 
-Flow Run::native_arguments(const Node& node, std::size_t left, std::vector<Value>& arguments, Val in, const Frame& frame, Sink out) {
+Flow Run::native_arguments(const Node& node, std::size_t left, std::vector<Value>& arguments, Val in,
+                           const Frame& frame, Sink out) {
   if (left == 0) {
     std::vector<Value> mine = arguments;
     Value made;

@@ -5,7 +5,9 @@
 namespace sb::jq {
 
 SlotGuard::SlotGuard(Run& run) : run_(run), base_(run.slots_used_) {}
-SlotGuard::~SlotGuard() { run_.slots_used_ = base_; }
+SlotGuard::~SlotGuard() {
+  run_.slots_used_ = base_;
+}
 
 std::size_t SlotGuard::reserve(std::size_t count) {
   run_.slots_used_ = base_ + count;
@@ -16,7 +18,8 @@ std::size_t SlotGuard::reserve(std::size_t count) {
 Flow Run::descend(const Node& node, Val in, const Value& key, Sink out) {
   Value scratch;
   std::optional<Fault> fault;
-  if (key.is_array() && in.v->is_array() && !work(static_cast<std::int64_t>(in.v->get_array().size() * (1 + key.get_array().size()) / 4)))
+  if (key.is_array() && in.v->is_array() &&
+      !work(static_cast<std::int64_t>(in.v->get_array().size() * (1 + key.get_array().size()) / 4)))
     return Flow::fatal;
   const Value* found = jq::index(*in.v, key, scratch, fault);
   if (!found) return node.optional ? Flow::go : raise(node, std::move(*fault));
@@ -65,7 +68,8 @@ Flow Run::iterate(const Node& node, Val in, Sink out) {
       if (!tick()) return Flow::fatal;
       const Value key = static_cast<std::int64_t>(i);
       const PathNode path{in.path, &key};
-      if (const Flow flow = out(Val{&(*array)[i], in.path ? &path : nullptr, in.movable}); flow != Flow::go) return flow;
+      if (const Flow flow = out(Val{&(*array)[i], in.path ? &path : nullptr, in.movable}); flow != Flow::go)
+        return flow;
     }
     return Flow::go;
   }
@@ -75,13 +79,16 @@ Flow Run::iterate(const Node& node, Val in, Sink out) {
       Value key;
       if (in.path) key = json::string(entry.key());
       const PathNode path{in.path, &key};
-      if (const Flow flow = out(Val{&entry.value(), in.path ? &path : nullptr, in.movable}); flow != Flow::go) return flow;
+      if (const Flow flow = out(Val{&entry.value(), in.path ? &path : nullptr, in.movable}); flow != Flow::go)
+        return flow;
     }
     return Flow::go;
   }
   if (node.optional) return Flow::go;
   const std::string kind(kind_name(*in.v));
-  return raise(node, {"Cannot iterate over " + kind, in.v->is_null() ? "Cannot iterate over null" : "Cannot iterate over " + kind + " (" + excerpt(*in.v) + ")"});
+  return raise(node, {"Cannot iterate over " + kind,
+                      in.v->is_null() ? "Cannot iterate over null"
+                                      : "Cannot iterate over " + kind + " (" + excerpt(*in.v) + ")"});
 }
 
 Flow Run::recurse(const Node& node, Val in, Sink out) {
@@ -118,15 +125,18 @@ Flow Run::bind(const Pattern& pattern, const Value& value, const Node& node, con
   return bind_entries(pattern, 0, value, node, frame, body);
 }
 
-Flow Run::bind_entries(const Pattern& pattern, std::size_t at, const Value& value, const Node& node, const Frame& frame, Body body) {
+Flow Run::bind_entries(const Pattern& pattern, std::size_t at, const Value& value, const Node& node, const Frame& frame,
+                       Body body) {
   if (at == pattern.entries.size()) return body();
   const auto& entry = pattern.entries[at];
   const auto rest = [&] { return bind_entries(pattern, at + 1, value, node, frame, body); };
   const auto with_key = [&](Val key) {
     if (!pattern.entries[at].key && !(value.is_array() || value.is_null()))
-      return raise(node, {"Cannot index " + std::string(kind_name(value)) + " with number", "Cannot index " + std::string(kind_name(value)) + " with number"});
+      return raise(node, {"Cannot index " + std::string(kind_name(value)) + " with number",
+                          "Cannot index " + std::string(kind_name(value)) + " with number"});
     if (entry.key && !key.v->is_string())
-      return raise(node, {"Cannot index object with " + std::string(kind_name(*key.v)), "Cannot index object with " + std::string(kind_name(*key.v))});
+      return raise(node, {"Cannot index object with " + std::string(kind_name(*key.v)),
+                          "Cannot index object with " + std::string(kind_name(*key.v))});
     return descend(node, Val{&value}, *key.v, [&](Val v) {
       const auto inner = [&] { return entry.value ? bind(*entry.value, *v.v, node, frame, rest) : rest(); };
       return entry.name ? bind(*entry.name, *v.v, node, frame, inner) : inner();

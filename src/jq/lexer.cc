@@ -7,9 +7,15 @@
 namespace sb::jq {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_word_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_word(char c) { return is_word_start(c) || is_digit(c); }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_word_start(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+bool is_word(char c) {
+  return is_word_start(c) || is_digit(c);
+}
 
 std::size_t word_size(std::string_view text) {
   std::size_t size = 0;
@@ -27,7 +33,9 @@ std::size_t name_size(std::string_view text) {
 
 std::size_t number_size(std::string_view text) {
   std::size_t size = 0;
-  const auto digits = [&] { while (size < text.size() && is_digit(text[size])) ++size; };
+  const auto digits = [&] {
+    while (size < text.size() && is_digit(text[size])) ++size;
+  };
   digits();
   if (size < text.size() && text[size] == '.') ++size, digits();
   if (size < text.size() && (text[size] == 'e' || text[size] == 'E')) {
@@ -39,7 +47,8 @@ std::size_t number_size(std::string_view text) {
 }
 
 std::size_t symbol_size(std::string_view text) {
-  for (const std::string_view symbol : {"?//=", "?//", "//=", "|=", "+=", "-=", "*=", "/=", "%=", "==", "!=", "<=", ">=", "//", ".."})
+  for (const std::string_view symbol :
+       {"?//=", "?//", "//=", "|=", "+=", "-=", "*=", "/=", "%=", "==", "!=", "<=", ">=", "//", ".."})
     if (text.starts_with(symbol)) return symbol == "?//=" ? 1 : symbol.size();
   return std::string_view(".[]{}()|,:;=<>+-*/%?$").find(text[0]) == std::string_view::npos ? 0 : 1;
 }
@@ -103,25 +112,43 @@ Result<bool> Lexer::string_part(std::string& out) {
 Result<void> Lexer::escape(std::string& out) {
   const char c = at_ < source_.size() ? source_[at_++] : '\0';
   switch (c) {
-    case '"': case '\\': case '/': out += c; return {};
-    case 'b': out += '\b'; return {};
-    case 'f': out += '\f'; return {};
-    case 'n': out += '\n'; return {};
-    case 'r': out += '\r'; return {};
-    case 't': out += '\t'; return {};
+    case '"':
+    case '\\':
+    case '/':
+      out += c;
+      return {};
+    case 'b':
+      out += '\b';
+      return {};
+    case 'f':
+      out += '\f';
+      return {};
+    case 'n':
+      out += '\n';
+      return {};
+    case 'r':
+      out += '\r';
+      return {};
+    case 't':
+      out += '\t';
+      return {};
     case 'u': {
       SB_TRY(char32_t unit, hex4());
       if (unit >= 0xd800 && unit < 0xdc00 && source_.substr(at_).starts_with("\\u")) {
         const std::size_t before = at_;
         at_ += 2;
         SB_TRY(const char32_t low, hex4());
-        if (low >= 0xdc00 && low < 0xe000) unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
-        else at_ = before;
+        if (low >= 0xdc00 && low < 0xe000)
+          unit = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+        else
+          at_ = before;
       }
       append_utf8(out, unit);
       return {};
     }
-    default: return syntax_error(column() - 1, "unknown escape in a string; known: \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX \\(");
+    default:
+      return syntax_error(column() - 1,
+                          "unknown escape in a string; known: \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\uXXXX \\(");
   }
 }
 
@@ -130,7 +157,10 @@ Result<char32_t> Lexer::hex4() {
   char32_t unit = 0;
   for (int i = 0; i < 4; ++i) {
     const char c = source_[at_++];
-    const int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    const int digit = is_digit(c)            ? c - '0'
+                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                             : -1;
     if (digit < 0) return syntax_error(column() - 1, "\\u needs four hexadecimal digits");
     unit = unit << 4 | static_cast<char32_t>(digit);
   }

@@ -61,8 +61,8 @@ struct Pattern {
   std::string_view name;
   std::uint32_t slot = 0;
   struct Entry {
-    Node* key = nullptr;        ///< objects only
-    Pattern* name = nullptr;    ///< `{$x: ...}` binds $x too
+    Node* key = nullptr;      ///< objects only
+    Pattern* name = nullptr;  ///< `{$x: ...}` binds $x too
     Pattern* value = nullptr;
   };
   std::vector<Entry> entries;
@@ -75,8 +75,8 @@ struct Node {
   bool resolved = false;
   bool grouped = false;   ///< stood in parentheses
   bool optional = false;  ///< `?` right behind an index: only that step's own faults are dropped
-  bool single = false;  ///< at most one output, so it can be evaluated to a value instead of into a sink
-  bool quick = false;   ///< single, and evaluating it to a value copies nothing large
+  bool single = false;    ///< at most one output, so it can be evaluated to a value instead of into a sink
+  bool quick = false;     ///< single, and evaluating it to a value copies nothing large
   std::uint32_t column = 1;
   std::uint32_t slot = 0;
   std::uint32_t hops = 0;

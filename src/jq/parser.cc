@@ -58,8 +58,8 @@ const Infix* infix_of(const Token& token) {
 }
 
 bool is_keyword(std::string_view word) {
-  for (const std::string_view keyword : {"def", "if", "then", "elif", "else", "end", "as", "reduce", "foreach", "try", "catch",
-                                         "label", "import", "include", "and", "or", "__loc__"})
+  for (const std::string_view keyword : {"def", "if", "then", "elif", "else", "end", "as", "reduce", "foreach", "try",
+                                         "catch", "label", "import", "include", "and", "or", "__loc__"})
     if (word == keyword) return true;
   return false;
 }
@@ -74,7 +74,9 @@ Value number_literal(std::string_view text) {
   const auto end = std::from_chars(padded.data(), padded.data() + padded.size(), real);
   if (end.ec == std::errc::result_out_of_range) {
     const auto e = text.find_first_of("eE");
-    return e != std::string_view::npos && text.substr(e + 1).starts_with('-') ? Value(0) : Value(std::numeric_limits<double>::max());
+    return e != std::string_view::npos && text.substr(e + 1).starts_with('-')
+               ? Value(0)
+               : Value(std::numeric_limits<double>::max());
   }
   return number(real);
 }
@@ -119,18 +121,22 @@ Result<Node*> Parser::program() {
   SB_CHECK(advance());
   if (token_.kind == TokenKind::end) return code_.make(Op::identity, 1);
   for (const std::string_view word : {"import", "include", "module"})
-    if (at_word(word)) return fail(Errc::unsupported, fmt::format("jq: column {}: modules are not available (`{}`); define what you need with `def`", token_.column, word));
-  SB_TRY(Node* root, pipe());
+    if (at_word(word))
+      return fail(Errc::unsupported,
+                  fmt::format("jq: column {}: modules are not available (`{}`); define what you need with `def`",
+                              token_.column, word));
+  SB_TRY(Node * root, pipe());
   if (token_.kind != TokenKind::end) return unexpected("after the expression");
   return root;
 }
 
 Result<Node*> Parser::pipe() {
   DepthGuard guard(depth_);
-  if (depth_ > kMaxDepth) return fail(Errc::too_large, fmt::format("jq: column {}: nested deeper than {} levels", token_.column, kMaxDepth));
+  if (depth_ > kMaxDepth)
+    return fail(Errc::too_large, fmt::format("jq: column {}: nested deeper than {} levels", token_.column, kMaxDepth));
   if (at_word("def")) return definition();
   if (at_word("label")) return label();
-  SB_TRY(Node* left, binary(kCommaLevel));
+  SB_TRY(Node * left, binary(kCommaLevel));
   if (!at_symbol("|")) return left;
   Node* node = code_.make(Op::pipe, token_.column);
   SB_CHECK(advance());
@@ -141,8 +147,9 @@ Result<Node*> Parser::pipe() {
 
 Result<Node*> Parser::binary(int minimum) {
   DepthGuard guard(depth_);
-  if (depth_ > kMaxDepth) return fail(Errc::too_large, fmt::format("jq: column {}: nested deeper than {} levels", token_.column, kMaxDepth));
-  SB_TRY(Node* left, unary());
+  if (depth_ > kMaxDepth)
+    return fail(Errc::too_large, fmt::format("jq: column {}: nested deeper than {} levels", token_.column, kMaxDepth));
+  SB_TRY(Node * left, unary());
   int ceiling = std::numeric_limits<int>::max();
   while (const Infix* infix = infix_of(token_)) {
     if (infix->level < minimum) break;
@@ -169,7 +176,7 @@ Result<Node*> Parser::unary() {
 }
 
 Result<Node*> Parser::postfix() {
-  SB_TRY(Node* node, term());
+  SB_TRY(Node * node, term());
   for (bool more = true; more;) {
     SB_TRY(node, suffix(node, more));
   }
@@ -189,7 +196,8 @@ Result<Node*> Parser::suffix(Node* term, bool& more) {
   if (at_symbol("?") || at_symbol("?//")) {
     Node* node = term;
     // Parenthesised terms are marked by `grouped`: (.a.b)? guards the whole of it.
-    const bool step = !term->grouped && (term->op == Op::field || term->op == Op::index || term->op == Op::slice || term->op == Op::iterate);
+    const bool step = !term->grouped && (term->op == Op::field || term->op == Op::index || term->op == Op::slice ||
+                                         term->op == Op::iterate);
     if (step) {
       term->optional = true;
     } else {
@@ -253,10 +261,16 @@ Result<Node*> Parser::term() {
       SB_CHECK(advance());
       return node;
     }
-    case TokenKind::quote: return string(Format::text);
+    case TokenKind::quote:
+      return string(Format::text);
     case TokenKind::format: {
       const auto format = format_named(token.text);
-      if (!format) return syntax_error(token.column, fmt::format("@{} is not a format; known: @text @json @csv @tsv @html @uri @sh @base64 @base64d @base32 @base32d", token.text));
+      if (!format)
+        return syntax_error(
+            token.column,
+            fmt::format(
+                "@{} is not a format; known: @text @json @csv @tsv @html @uri @sh @base64 @base64d @base32 @base32d",
+                token.text));
       SB_CHECK(advance());
       if (token_.kind == TokenKind::quote) return string(*format);
       Node* node = code_.make(Op::formatted, token.column);
@@ -275,9 +289,12 @@ Result<Node*> Parser::term() {
       node->name = token.text;
       return node;
     }
-    case TokenKind::word: return word_term();
-    case TokenKind::symbol: return symbol_term();
-    case TokenKind::end: break;
+    case TokenKind::word:
+      return word_term();
+    case TokenKind::symbol:
+      return symbol_term();
+    case TokenKind::end:
+      break;
   }
   return unexpected("where an expression belongs");
 }
@@ -297,7 +314,7 @@ Result<Node*> Parser::symbol_term() {
   }
   if (at_symbol("(")) {
     SB_CHECK(advance());
-    SB_TRY(Node* node, pipe());
+    SB_TRY(Node * node, pipe());
     SB_CHECK(expect_symbol(")", "in parentheses"));
     node->grouped = true;
     return node;
@@ -331,7 +348,7 @@ Result<Node*> Parser::string(Format format) {
     }
     if (!more) break;
     SB_CHECK(advance());
-    SB_TRY(Node* inner, pipe());
+    SB_TRY(Node * inner, pipe());
     if (!at_symbol(")")) return unexpected("in an interpolation: expected `)`");
     // Wrapped, so that a literal inside \( ) is still formatted.
     Node* part = code_.make(Op::pipe, token_.column);
@@ -350,7 +367,7 @@ Result<Node*> Parser::call(Token name) {
   if (!at_symbol("(")) return node;
   do {
     SB_CHECK(advance());
-    SB_TRY(Node* argument, pipe());
+    SB_TRY(Node * argument, pipe());
     node->list.push_back(argument);
   } while (at_symbol(";"));
   SB_CHECK(expect_symbol(")", "in a call"));
@@ -387,7 +404,8 @@ Result<Node*> Parser::condition() {
   SB_TRY(node->b, pipe());
   if (at_word("elif")) {
     DepthGuard guard(depth_);
-    if (depth_ > kMaxDepth) return fail(Errc::too_large, fmt::format("jq: column {}: more than {} elif", token_.column, kMaxDepth));
+    if (depth_ > kMaxDepth)
+      return fail(Errc::too_large, fmt::format("jq: column {}: more than {} elif", token_.column, kMaxDepth));
     SB_TRY(node->c, condition());
     return node;
   }
@@ -432,7 +450,8 @@ Result<Node*> Parser::fold(Op op) {
 
 Result<Node*> Parser::definition() {
   DepthGuard guard(depth_);
-  if (depth_ > kMaxDepth) return fail(Errc::too_large, fmt::format("jq: column {}: nested deeper than {} levels", token_.column, kMaxDepth));
+  if (depth_ > kMaxDepth)
+    return fail(Errc::too_large, fmt::format("jq: column {}: nested deeper than {} levels", token_.column, kMaxDepth));
   Node* node = code_.make(Op::define, token_.column);
   Function& function = code_.functions.emplace_back();
   function.column = static_cast<std::uint32_t>(token_.column);
@@ -444,7 +463,8 @@ Result<Node*> Parser::definition() {
   if (at_symbol("(")) {
     do {
       SB_CHECK(advance());
-      if (token_.kind != TokenKind::word && token_.kind != TokenKind::variable) return unexpected("in a parameter list");
+      if (token_.kind != TokenKind::word && token_.kind != TokenKind::variable)
+        return unexpected("in a parameter list");
       function.parameters.push_back({token_.text, token_.kind == TokenKind::variable});
       SB_CHECK(advance());
     } while (at_symbol(";"));
@@ -453,7 +473,8 @@ Result<Node*> Parser::definition() {
   SB_CHECK(expect_symbol(":", "after a function's name"));
   SB_TRY(function.body, pipe());
   SB_CHECK(expect_symbol(";", "after a function's body"));
-  if (token_.kind == TokenKind::end) node->a = code_.make(Op::identity, token_.column);
+  if (token_.kind == TokenKind::end)
+    node->a = code_.make(Op::identity, token_.column);
   else {
     SB_TRY(node->a, pipe());
   }

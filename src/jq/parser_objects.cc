@@ -60,7 +60,7 @@ Result<void> Parser::object_entry(Node& object) {
 // Everything but a bare comma; jq 1.7 asks for parentheses around operators here, newer versions do not.
 Result<Node*> Parser::object_value() {
   constexpr int kAboveComma = 2;
-  SB_TRY(Node* left, binary(kAboveComma));
+  SB_TRY(Node * left, binary(kAboveComma));
   if (!at_symbol("|")) return left;
   Node* node = code_.make(Op::pipe, token_.column);
   SB_CHECK(advance());
@@ -72,7 +72,7 @@ Result<Node*> Parser::object_value() {
 Result<std::vector<Pattern*>> Parser::alternatives() {
   std::vector<Pattern*> patterns;
   while (true) {
-    SB_TRY(Pattern* next, pattern());
+    SB_TRY(Pattern * next, pattern());
     patterns.push_back(next);
     if (!at_symbol("?//")) return patterns;
     SB_CHECK(advance());
@@ -89,7 +89,7 @@ Result<Pattern*> Parser::pattern() {
     made->kind = Pattern::Kind::array;
     do {
       SB_CHECK(advance());
-      SB_TRY(Pattern* item, pattern());
+      SB_TRY(Pattern * item, pattern());
       made->entries.push_back({nullptr, nullptr, item});
     } while (at_symbol(","));
     SB_CHECK(expect_symbol("]", "in an array pattern"));

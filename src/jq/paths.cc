@@ -12,14 +12,19 @@ constexpr std::size_t kMaxArrayIndex = 1'000'000;  // .[1e9] = 1 must not alloca
 
 Fault cannot_index(const Value& container, const Value& key) {
   std::string safe = "Cannot index " + std::string(kind_name(container)) + " with ";
-  std::string message = safe + (key.is_string() ? "\"" + std::string(key.get_string()) + "\"" : std::string(kind_name(key)));
+  std::string message =
+      safe + (key.is_string() ? "\"" + std::string(key.get_string()) + "\"" : std::string(kind_name(key)));
   safe += kind_name(key);
   return {std::move(safe), std::move(message)};
 }
 
-Fault plain(std::string text) { return {text, text}; }
+Fault plain(std::string text) {
+  return {text, text};
+}
 
-bool is_slice(const Value& key) { return key.is_object(); }
+bool is_slice(const Value& key) {
+  return key.is_object();
+}
 
 struct Range {
   std::size_t from;
@@ -90,7 +95,8 @@ std::optional<Fault> delete_last(Value& root, const Value& key) {
     auto& array = root.get_array();
     const auto range = bounds(part(key, "start"), part(key, "end"), array.size());
     if (!range) return plain("Start and end indices of an array slice must be numbers");
-    array.erase(array.begin() + static_cast<std::ptrdiff_t>(range->from), array.begin() + static_cast<std::ptrdiff_t>(range->to));
+    array.erase(array.begin() + static_cast<std::ptrdiff_t>(range->from),
+                array.begin() + static_cast<std::ptrdiff_t>(range->to));
     return std::nullopt;
   }
   return plain("Cannot delete field at " + std::string(kind_name(key)) + " index of " + std::string(kind_name(root)));
@@ -167,7 +173,8 @@ std::optional<Fault> slice(const Value& container, const Value& from, const Valu
     out = json::string(all.substr(begin, length));
   } else {
     const auto& array = container.get_array();
-    out = json::array(array.begin() + static_cast<std::ptrdiff_t>(range->from), array.begin() + static_cast<std::ptrdiff_t>(range->to));
+    out = json::array(array.begin() + static_cast<std::ptrdiff_t>(range->from),
+                      array.begin() + static_cast<std::ptrdiff_t>(range->to));
   }
   return std::nullopt;
 }

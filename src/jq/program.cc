@@ -15,8 +15,10 @@ namespace {
 // JSON has no nan and no infinities: jq prints them as null and the largest double.
 void make_finite(Value& value) {
   if (auto* real = value.if_double()) {
-    if (std::isnan(*real)) value = nullptr;
-    else if (std::isinf(*real)) *real = std::copysign(std::numeric_limits<double>::max(), *real);
+    if (std::isnan(*real))
+      value = nullptr;
+    else if (std::isinf(*real))
+      *real = std::copysign(std::numeric_limits<double>::max(), *real);
   } else if (auto* array = value.if_array()) {
     for (auto& item : *array) make_finite(item);
   } else if (auto* object = value.if_object()) {
@@ -27,18 +29,22 @@ void make_finite(Value& value) {
 }  // namespace
 
 Result<Program> Program::compile(std::string_view source, std::span<const std::string> variables) {
-  if (source.size() > kMaxSourceBytes) return fail(Errc::too_large, fmt::format("jq: the program is over {} bytes", kMaxSourceBytes));
+  if (source.size() > kMaxSourceBytes)
+    return fail(Errc::too_large, fmt::format("jq: the program is over {} bytes", kMaxSourceBytes));
   auto code = std::make_shared<Code>();
   code->source = source;
   code->variables = variables.size();
-  SB_TRY(Node* root, Parser(*code).program());
+  SB_TRY(Node * root, Parser(*code).program());
   SB_CHECK(resolve(*code, root, variables));
   return Program(std::move(code));
 }
 
-std::string_view Program::source() const { return code_->source; }
+std::string_view Program::source() const {
+  return code_->source;
+}
 
-Result<json::value> Program::eval_one(const json::value& input, std::span<const json::value* const> variables, Budget budget) const {
+Result<json::value> Program::eval_one(const json::value& input, std::span<const json::value* const> variables,
+                                      Budget budget) const {
   Run run(*code_, budget);
   std::optional<Value> result;
   const char mark = 0;
@@ -52,7 +58,8 @@ Result<json::value> Program::eval_one(const json::value& input, std::span<const 
   return std::move(*result);
 }
 
-Result<bool> Program::eval_truth(const json::value& input, std::span<const json::value* const> variables, Budget budget) const {
+Result<bool> Program::eval_truth(const json::value& input, std::span<const json::value* const> variables,
+                                 Budget budget) const {
   Run run(*code_, budget);
   bool truth = false;
   const char mark = 0;
@@ -64,8 +71,8 @@ Result<bool> Program::eval_truth(const json::value& input, std::span<const json:
   return truth;
 }
 
-Result<std::vector<json::value>> Program::eval_all(const json::value& input, std::span<const json::value* const> variables,
-                                                   Budget budget) const {
+Result<std::vector<json::value>> Program::eval_all(const json::value& input,
+                                                   std::span<const json::value* const> variables, Budget budget) const {
   Run run(*code_, budget);
   std::vector<Value> results;
   const char mark = 0;
@@ -75,7 +82,8 @@ Result<std::vector<json::value>> Program::eval_all(const json::value& input, std
     return Flow::go;
   });
   if (flow == Flow::error || flow == Flow::fatal) return std::unexpected(run.failure());
-  if (flow == Flow::leave) return fail(Errc::too_large, fmt::format("jq: the program has more than {} outputs", kMaxOutputs));
+  if (flow == Flow::leave)
+    return fail(Errc::too_large, fmt::format("jq: the program has more than {} outputs", kMaxOutputs));
   for (auto& result : results) make_finite(result);
   return results;
 }

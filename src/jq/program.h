@@ -22,7 +22,7 @@ namespace sb::jq {
 
 /// What one evaluation may use. Exceeding `steps` is deadline_exceeded, exceeding `bytes` is too_large.
 struct Budget {
-  std::int64_t steps = 1'000'000;       ///< evaluated nodes and visited elements, about 10-50 ns each
+  std::int64_t steps = 1'000'000;         ///< evaluated nodes and visited elements, about 10-50 ns each
   std::int64_t bytes = 64 * 1024 * 1024;  ///< bytes created or copied in all, not the peak
 };
 
@@ -46,7 +46,8 @@ class Program {
                                Budget budget = {}) const;
 
   /// All outputs in order, at most kMaxOutputs. Errors: as eval_one, less not_found.
-  Result<std::vector<json::value>> eval_all(const json::value& input, std::span<const json::value* const> variables = {},
+  Result<std::vector<json::value>> eval_all(const json::value& input,
+                                            std::span<const json::value* const> variables = {},
                                             Budget budget = {}) const;
 
   /// Whether the first output is neither `false` nor `null`; no output counts as false. Errors: as eval_all.

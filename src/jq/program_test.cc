@@ -48,7 +48,8 @@ constexpr Case kCases[] = {
     {"-1 + 2, -(1 * 2), 7 / 2, 6 / 2, 5 % -2, -5 % 2", "null", "1 -2 3.5 3 1 -1"},
     {"9007199254740993 + 1, . + 1", "9223372036854775806", "9007199254740994 9223372036854775807"},
     {". == 9007199254740993.0, . > 9007199254740992.0", "9007199254740993", "false true"},
-    {"1e-5, 1e17, 1.5e300, 0.0001, 3.0, 1e1000", "null", "1e-05 100000000000000000 1.5e+300 0.0001 3 1.7976931348623157e+308"},
+    {"1e-5, 1e17, 1.5e300, 0.0001, 3.0, 1e1000", "null",
+     "1e-05 100000000000000000 1.5e+300 0.0001 3 1.7976931348623157e+308"},
     {"[nan] | sort, (nan < nan), ([nan] | tojson)", "null", "[null] true \"[null]\""},
     {".a // \"d\", (.b // 1)", "{\"a\":false,\"b\":2}", "\"d\" 2"},
     {"[.[] | if . > 2 then \"big\" elif . > 1 then \"mid\" end]", "[1,2,3]", R"([1,"mid","big"])"},
@@ -63,7 +64,8 @@ constexpr Case kCases[] = {
     {"[foreach (1,2) as $x (0; .+$x, .*2)]", "null", "[1,0,2,0]"},
     {". as {a: $x, b: [$y, {c: $z}], $d} | [$x,$y,$z,$d]", R"({"a":1,"b":[2,{"c":3}],"d":4})", "[1,2,3,4]"},
     {".[] as [$a] ?// $a | [$a]", "[[3],4]", "[3] [4]"},
-    {"[[3]] | .[] as [$a] ?// [$b] | if $a != null then error(\"err: \\($a)\") else {$a,$b} end", "null", R"({"a":null,"b":3})"},
+    {"[[3]] | .[] as [$a] ?// [$b] | if $a != null then error(\"err: \\($a)\") else {$a,$b} end", "null",
+     R"({"a":null,"b":3})"},
     {". as {$x: [$y]} | [$x, $y]", "{\"x\":[7]}", "[[7],7]"},
     {"def f: . + 1; def g: f | f; 3 | g", "null", "5"},
     {"def f(g): g | g; 1 | [f(. + 1 as $x | $x, $x * 10)]", "null", "[3,12,12,21]"},
@@ -73,13 +75,15 @@ constexpr Case kCases[] = {
     {"def count: def r: if . >= 100000 then . else . + 1 | r end; r; 0 | count", "null", "100000"},
     {"label $out | 1, 2, break $out, 3", "null", "1 2"},
     {"[label $f | range(10) | ., (select(. == 1) | break $f)]", "null", "[0,1]"},
-    {"[limit(3; repeat(1))], [limit(0; 1, 2)], [first(range(5;9))], [until(. > 100; . * 2)]", "1", "[1,1,1] [] [5] [128]"},
+    {"[limit(3; repeat(1))], [limit(0; 1, 2)], [first(range(5;9))], [until(. > 100; . * 2)]", "1",
+     "[1,1,1] [] [5] [128]"},
     {"[.. | numbers]", "[1,[2,{\"a\":3}]]", "[1,2,3]"},
     {"[recurse(if . < 3 then . + 1 else empty end)], [while(. < 10; . * 3)]", "1", "[1,2,3] [1,3,9]"},
     {"[paths]", "{\"a\":[1]}", R"([["a"],["a",0]])"},
     {"path(.a[0].b, .c[1:2], (.d | select(true)))", "null", R"(["a",0,"b"] ["c",{"start":1,"end":2}] ["d"])"},
     {"[path(..)]", "{\"a\":[1]}", R"([[],["a"],["a",0]])"},
-    {"path(1)", "null", "error: jq: column 6: Invalid path expression: it makes a value instead of pointing into its input"},
+    {"path(1)", "null",
+     "error: jq: column 6: Invalid path expression: it makes a value instead of pointing into its input"},
     {"path(reduce (\"a\",\"b\") as $k (.; .[$k]))", "{\"a\":{\"b\":1}}", R"(["a","b"])"},
     {".a.b = 1, .a += 1, (.x //= 5)", "{\"a\":null}", R"({"a":{"b":1}} {"a":1} {"a":null,"x":5})"},
     {".[] += 1", "[1,2]", "[2,3]"},
@@ -88,21 +92,25 @@ constexpr Case kCases[] = {
     {".a[1:] |= map(. + 1)", "{\"a\":[1,2]}", R"({"a":[1,3]})"},
     {".[1:] = [\"x\",\"y\",\"z\"]", "[1,2,3]", R"([1,"x","y","z"])"},
     {"del(.[0,2]), del(.[1:]), delpaths([[0],[1]])", "[1,2,3]", "[2] [1] [3]"},
-    {"to_entries, with_entries(.value += 1), (to_entries | from_entries)", "{\"a\":1}", R"([{"key":"a","value":1}] {"a":2} {"a":1})"},
+    {"to_entries, with_entries(.value += 1), (to_entries | from_entries)", "{\"a\":1}",
+     R"([{"key":"a","value":1}] {"a":2} {"a":1})"},
     {"map_values(. + 1), map(. * 2), add, any(. > 1), all(. > 1)", "[1,2]", "[2,3] [2,4] 3 true false"},
     {"group_by(.a), sort_by(-.b), unique_by(.a), min_by(.b), max_by(.a)", R"([{"a":1,"b":2},{"a":1,"b":3}])",
      R"([[{"a":1,"b":2},{"a":1,"b":3}]] [{"a":1,"b":3},{"a":1,"b":2}] [{"a":1,"b":2}] {"a":1,"b":2} {"a":1,"b":3})"},
     {"sort, unique, min, max, reverse", R"([{"b":1},[1],"a",2,1,true,false,null,2])",
      R"([null,false,true,1,2,2,"a",[1],{"b":1}] [null,false,true,1,2,"a",[1],{"b":1}] null {"b":1} [2,null,false,true,1,2,"a",[1],{"b":1}])"},
     {"flatten, flatten(1), transpose", "[[1,[2]],[3]]", "[1,2,3] [1,[2],3] [[1,3],[[2],null]]"},
-    {"contains({a:[\"oo\"]}), (\"bar\" | inside(\"foobar\")), has(\"a\"), (\"a\" | in({a:1}))", R"({"a":["foo"]})", "true true true true"},
+    {"contains({a:[\"oo\"]}), (\"bar\" | inside(\"foobar\")), has(\"a\"), (\"a\" | in({a:1}))", R"({"a":["foo"]})",
+     "true true true true"},
     {"split(\", \"), (split(\"\") | join(\"-\")), ascii_upcase, length, utf8bytelength, explode", "\"a, b\"",
      R"(["a","b"] "a-,- -b" "A, B" 4 4 [97,44,32,98])"},
-    {"ltrimstr(\"x\"), rtrimstr(\"y\"), startswith(\"x\"), endswith(\"y\"), trim, indices(\"x\"), index(\"y\"), rindex(\"x\")", "\"xay\"",
-     R"("ay" "xa" true true "xay" [0] 2 0)"},
+    {"ltrimstr(\"x\"), rtrimstr(\"y\"), startswith(\"x\"), endswith(\"y\"), trim, indices(\"x\"), index(\"y\"), "
+     "rindex(\"x\")",
+     "\"xay\"", R"("ay" "xa" true true "xay" [0] 2 0)"},
     {"indices(1), indices([1,2]), index(2)", "[1,2,1,2]", "[0,2] [0,2] 1"},
     {"@base64, (@base64 | @base64d), @uri, @html, @sh, @json, @text", "\"<\u00e9 '>\"",
-     "\"PMOpICc+\" \"<\u00e9 '>\" \"%3C%C3%A9%20%27%3E\" \"&lt;\u00e9 &#39;&gt;\" \"'<\u00e9 '\\\\''>'\" \"\\\"<\u00e9 '>\\\"\" \"<\u00e9 '>\""},
+     "\"PMOpICc+\" \"<\u00e9 '>\" \"%3C%C3%A9%20%27%3E\" \"&lt;\u00e9 &#39;&gt;\" \"'<\u00e9 '\\\\''>'\" \"\\\"<\u00e9 "
+     "'>\\\"\" \"<\u00e9 '>\""},
     {"@sh", "[[1]]", "error: jq: column 1: array can not be escaped for shell"},
     {"@csv, @csv \"r:\\(.)\"", R"([1,"a\"b",null,true])", R"("1,\"a\"\"b\",,true" "r:1,\"a\"\"b\",,true")"},
     {"@base32, (@base32 | @base32d)", "\"This\"", R"("KRUGS4Y=" "This")"},
@@ -119,12 +127,17 @@ constexpr Case kCases[] = {
     {"{a:{b:1}} * {a:{c:2}}, ([1,2,3] - [2]), (\"a,b\" / \",\")", "null", R"({"a":{"b":1,"c":2}} [1,3] ["a","b"])"},
     {"ltrimstr(1), (.a |= .), ([limit(2; .[]?)])", "{}", "{} {\"a\":null} []"},
     {"first, last, nth(1), [nth(1; .[])]", "[1,2]", "1 2 2 [2]"},
-    {"splits(\"a\")", "null", "compile: jq: column 1: splits is not available: there are no regular expressions; use startswith, endswith, contains, split, ltrimstr or index"},
-    {"1 +\n now", "null", "compile: jq: column 6: now is not available: results must not depend on the machine or the moment; pass what you need as a variable"},
+    {"splits(\"a\")", "null",
+     "compile: jq: column 1: splits is not available: there are no regular expressions; use startswith, endswith, "
+     "contains, split, ltrimstr or index"},
+    {"1 +\n now", "null",
+     "compile: jq: column 6: now is not available: results must not depend on the machine or the moment; pass what you "
+     "need as a variable"},
     {"lenght", "null", "compile: jq: column 1: lenght/0 is not defined; did you mean length?"},
     {".a[", "null", "compile: jq: column 4: the program ends where an expression belongs"},
     {".a.b", "\"secret\"", "error: jq: column 3: Cannot index string with string"},
-    {"error(\"secret\")", "null", "error: jq: column 1: the program raised an error of its own (the message is data, so it is not shown)"},
+    {"error(\"secret\")", "null",
+     "error: jq: column 1: the program raised an error of its own (the message is data, so it is not shown)"},
     {"\"a\" + 1", "null", "error: jq: column 5: string and number cannot be added"},
 };
 
@@ -141,7 +154,8 @@ TEST(Program, BindsVariablesByPosition) {
   EXPECT_EQ(program->eval_one({{"n", 4}}, values).value(), json::value("ada: 4"));
   EXPECT_EQ(program->eval_one({{"n", 3}}, values).error().code, Errc::not_found);
   EXPECT_FALSE(program->eval_truth({{"n", 3}}, values).value());
-  EXPECT_EQ(Program::compile("$limti", names).error().detail, "jq: column 1: $limti is not defined; did you mean $limit?");
+  EXPECT_EQ(Program::compile("$limti", names).error().detail,
+            "jq: column 1: $limti is not defined; did you mean $limit?");
 }
 
 struct BoundedCase {
@@ -176,9 +190,11 @@ TEST(Program, StopsWhatWouldNotEndOrGrowsWithoutLimit) {
 }
 
 TEST(Program, PrintsWhatCompilingAndEvaluatingCost) {
-  constexpr std::string_view kPrograms[] = {".user.tier == \"gold\" and .amount > 100", ".items | length", "[.items[] | select(.price > 2) | .name]",
+  constexpr std::string_view kPrograms[] = {".user.tier == \"gold\" and .amount > 100", ".items | length",
+                                            "[.items[] | select(.price > 2) | .name]",
                                             "{id: .user.id, total: ([.items[].price] | add)}", ".user.id"};
-  const auto input = *parse_json(R"({"user":{"id":7,"tier":"gold"},"amount":250,"items":[{"name":"a","price":1},{"name":"b","price":3}]})");
+  const auto input = *parse_json(
+      R"({"user":{"id":7,"tier":"gold"},"amount":250,"items":[{"name":"a","price":1},{"name":"b","price":3}]})");
   const auto us_each = [](int count, auto&& work) {
     const auto begin = std::chrono::steady_clock::now();
     for (int i = 0; i < count; ++i) work();

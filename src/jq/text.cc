@@ -38,7 +38,8 @@ std::string double_text(double x) {
   if (std::isnan(x)) return "null";
   if (std::isinf(x)) x = std::copysign(std::numeric_limits<double>::max(), x);
   std::array<char, 32> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(x), std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(x), std::chars_format::scientific).ptr;
   const std::string_view text(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
   const auto e = text.find('e');
   std::string digits(text.substr(0, 1));
@@ -51,12 +52,23 @@ std::string double_text(double x) {
 void append_html(std::string& out, std::string_view text) {
   for (const char c : text) {
     switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '\'': out += "&#39;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
 }
@@ -84,7 +96,9 @@ Fault cannot(const Value& value, std::string_view what) {
 
 std::optional<Fault> format_row(const Value& value, bool csv, std::string& out) {
   const auto* row = value.if_array();
-  if (!row) return cannot(value, csv ? "cannot be csv-formatted, only an array can be" : "cannot be tsv-formatted, only an array can be");
+  if (!row)
+    return cannot(
+        value, csv ? "cannot be csv-formatted, only an array can be" : "cannot be tsv-formatted, only an array can be");
   bool first = true;
   for (const auto& cell : *row) {
     if (!std::exchange(first, false)) out += csv ? ',' : '\t';
@@ -93,8 +107,14 @@ std::optional<Fault> format_row(const Value& value, bool csv, std::string& out) 
     } else if (const auto* text = cell.if_string()) {
       if (csv) out += '"';
       for (const char c : *text) {
-        if (csv) out.append(c == '"' ? "\"\"" : std::string_view(&c, 1));
-        else out.append(c == '\t' ? "\\t" : c == '\n' ? "\\n" : c == '\r' ? "\\r" : c == '\\' ? "\\\\" : std::string_view(&c, 1));
+        if (csv)
+          out.append(c == '"' ? "\"\"" : std::string_view(&c, 1));
+        else
+          out.append(c == '\t'   ? "\\t"
+                     : c == '\n' ? "\\n"
+                     : c == '\r' ? "\\r"
+                     : c == '\\' ? "\\\\"
+                                 : std::string_view(&c, 1));
       }
       if (csv) out += '"';
     } else if (!cell.is_null()) {
@@ -140,7 +160,8 @@ void append_base32(std::string& out, std::string_view bytes) {
   for (std::size_t at = 0; at < bytes.size(); at += 5) {
     std::uint64_t group = 0;
     const std::size_t count = std::min<std::size_t>(5, bytes.size() - at);
-    for (std::size_t i = 0; i < 5; ++i) group = group << 8 | (i < count ? static_cast<unsigned char>(bytes[at + i]) : 0U);
+    for (std::size_t i = 0; i < 5; ++i)
+      group = group << 8 | (i < count ? static_cast<unsigned char>(bytes[at + i]) : 0U);
     const std::size_t digits = (count * 8 + 4) / 5;
     for (std::size_t i = 0; i < 8; ++i) out += i < digits ? kBase32[group >> (35 - 5 * i) & 31] : '=';
   }
@@ -171,9 +192,15 @@ std::string number_text(const Value& value) {
 
 void append_dump(std::string& out, const Value& value) {
   switch (value.kind()) {
-    case json::kind::null: out += "null"; break;
-    case json::kind::bool_: out += value.get_bool() ? "true" : "false"; break;
-    case json::kind::string: append_json_string(out, value.get_string()); break;
+    case json::kind::null:
+      out += "null";
+      break;
+    case json::kind::bool_:
+      out += value.get_bool() ? "true" : "false";
+      break;
+    case json::kind::string:
+      append_json_string(out, value.get_string());
+      break;
     case json::kind::array: {
       out += '[';
       bool first = true;
@@ -196,7 +223,8 @@ void append_dump(std::string& out, const Value& value) {
       out += '}';
       break;
     }
-    default: out += number_text(value);
+    default:
+      out += number_text(value);
   }
 }
 
@@ -234,10 +262,14 @@ std::size_t codepoint_offset(std::string_view text, std::int64_t index) {
 char32_t next_codepoint(std::string_view text, std::size_t& at) {
   const auto first = static_cast<unsigned char>(text[at++]);
   if (first < 0x80) return first;
-  const std::size_t length = first >= 0xf0 && first < 0xf5 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc2 && first < 0xe0 ? 2 : 0;
+  const std::size_t length = first >= 0xf0 && first < 0xf5   ? 4
+                             : first >= 0xe0 && first < 0xf0 ? 3
+                             : first >= 0xc2 && first < 0xe0 ? 2
+                                                             : 0;
   if (length == 0 || at - 1 + length > text.size() || !is_valid_utf8(text.substr(at - 1, length))) return 0xfffd;
   char32_t codepoint = first & (0x7fU >> length);
-  for (std::size_t i = 1; i < length; ++i) codepoint = codepoint << 6 | (static_cast<unsigned char>(text[at++]) & 0x3fU);
+  for (std::size_t i = 1; i < length; ++i)
+    codepoint = codepoint << 6 | (static_cast<unsigned char>(text[at++]) & 0x3fU);
   return codepoint;
 }
 
@@ -262,8 +294,8 @@ void append_utf8(std::string& out, char32_t c) {
 
 std::optional<Format> format_named(std::string_view name) {
   static constexpr std::pair<std::string_view, Format> kFormats[] = {
-      {"text", Format::text}, {"json", Format::json}, {"csv", Format::csv}, {"tsv", Format::tsv},
-      {"html", Format::html}, {"uri", Format::uri}, {"sh", Format::sh}, {"base64", Format::base64},
+      {"text", Format::text},       {"json", Format::json},     {"csv", Format::csv},        {"tsv", Format::tsv},
+      {"html", Format::html},       {"uri", Format::uri},       {"sh", Format::sh},          {"base64", Format::base64},
       {"base64d", Format::base64d}, {"base32", Format::base32}, {"base32d", Format::base32d}};
   for (const auto& [known, format] : kFormats)
     if (known == name) return format;
@@ -272,19 +304,35 @@ std::optional<Format> format_named(std::string_view name) {
 
 std::optional<Fault> format_value(Format format, const Value& value, std::string& out) {
   switch (format) {
-    case Format::text: out += text_of(value); return std::nullopt;
-    case Format::json: append_dump(out, value); return std::nullopt;
-    case Format::csv: return format_row(value, true, out);
-    case Format::tsv: return format_row(value, false, out);
-    case Format::html: append_html(out, text_of(value)); return std::nullopt;
-    case Format::uri: append_uri(out, text_of(value)); return std::nullopt;
-    case Format::sh: return format_shell(value, out);
-    case Format::base64: out += to_base64(text_of(value)); return std::nullopt;
-    case Format::base32: append_base32(out, text_of(value)); return std::nullopt;
+    case Format::text:
+      out += text_of(value);
+      return std::nullopt;
+    case Format::json:
+      append_dump(out, value);
+      return std::nullopt;
+    case Format::csv:
+      return format_row(value, true, out);
+    case Format::tsv:
+      return format_row(value, false, out);
+    case Format::html:
+      append_html(out, text_of(value));
+      return std::nullopt;
+    case Format::uri:
+      append_uri(out, text_of(value));
+      return std::nullopt;
+    case Format::sh:
+      return format_shell(value, out);
+    case Format::base64:
+      out += to_base64(text_of(value));
+      return std::nullopt;
+    case Format::base32:
+      append_base32(out, text_of(value));
+      return std::nullopt;
     case Format::base64d:
     case Format::base32d: {
       const auto bytes = format == Format::base64d ? decode_base64(text_of(value)) : decode_base32(text_of(value));
-      if (!bytes) return cannot(value, format == Format::base64d ? "is not valid base64 data" : "is not valid base32 data");
+      if (!bytes)
+        return cannot(value, format == Format::base64d ? "is not valid base64 data" : "is not valid base32 data");
       append_valid_utf8(out, *bytes);
       return std::nullopt;
     }

@@ -15,19 +15,27 @@ namespace {
 
 int rank(const Value& value) {
   switch (value.kind()) {
-    case json::kind::null: return 0;
-    case json::kind::bool_: return value.get_bool() ? 2 : 1;
+    case json::kind::null:
+      return 0;
+    case json::kind::bool_:
+      return value.get_bool() ? 2 : 1;
     case json::kind::int64:
     case json::kind::uint64:
-    case json::kind::double_: return 3;
-    case json::kind::string: return 4;
-    case json::kind::array: return 5;
-    case json::kind::object: return 6;
+    case json::kind::double_:
+      return 3;
+    case json::kind::string:
+      return 4;
+    case json::kind::array:
+      return 5;
+    case json::kind::object:
+      return 6;
   }
   return 0;
 }
 
-int sign(auto a, auto b) { return a < b ? -1 : a > b ? 1 : 0; }
+int sign(auto a, auto b) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
 
 // Exact: a double of magnitude 2^63 and more is outside the integers' range, below that its floor is one of them.
 int compare_int_double(std::int64_t a, double b) {
@@ -49,7 +57,8 @@ int compare_numbers(const Value& a, const Value& b) {
   }
   if (a.is_uint64() && b.is_uint64()) return sign(a.get_uint64(), b.get_uint64());
   // uint64 only ever holds what int64 cannot: more than 2^63 - 1.
-  if (a.is_uint64()) return b.is_int64() ? 1 : sign(static_cast<long double>(a.get_uint64()), static_cast<long double>(b.get_double()));
+  if (a.is_uint64())
+    return b.is_int64() ? 1 : sign(static_cast<long double>(a.get_uint64()), static_cast<long double>(b.get_double()));
   if (b.is_uint64()) return -compare_numbers(b, a);
   if (a.is_int64()) return compare_int_double(a.get_int64(), b.get_double());
   if (std::isnan(a.get_double())) return -1;
@@ -84,8 +93,10 @@ Fault operands_fault(const Value& a, const Value& b, std::string_view verb) {
 void deep_merge(json::object& into, const json::object& from) {
   for (const auto& [key, value] : from) {
     auto* mine = into.if_contains(key);
-    if (mine && mine->is_object() && value.is_object()) deep_merge(mine->get_object(), value.get_object());
-    else into.insert_or_assign(key, value);
+    if (mine && mine->is_object() && value.is_object())
+      deep_merge(mine->get_object(), value.get_object());
+    else
+      into.insert_or_assign(key, value);
   }
 }
 
@@ -94,8 +105,10 @@ std::optional<Fault> add(Value& a, const Value& b, Value& out) {
   if (b.is_null()) return out = std::move(a), std::nullopt;
   if (a.is_number() && b.is_number()) {
     std::int64_t sum = 0;
-    if (a.is_int64() && b.is_int64() && !__builtin_add_overflow(a.get_int64(), b.get_int64(), &sum)) out = sum;
-    else out = number(to_double(a) + to_double(b));
+    if (a.is_int64() && b.is_int64() && !__builtin_add_overflow(a.get_int64(), b.get_int64(), &sum))
+      out = sum;
+    else
+      out = number(to_double(a) + to_double(b));
     return std::nullopt;
   }
   if (a.is_string() && b.is_string()) {
@@ -115,8 +128,10 @@ std::optional<Fault> add(Value& a, const Value& b, Value& out) {
 std::optional<Fault> subtract(Value& a, const Value& b, Value& out) {
   if (a.is_number() && b.is_number()) {
     std::int64_t difference = 0;
-    if (a.is_int64() && b.is_int64() && !__builtin_sub_overflow(a.get_int64(), b.get_int64(), &difference)) out = difference;
-    else out = number(to_double(a) - to_double(b));
+    if (a.is_int64() && b.is_int64() && !__builtin_sub_overflow(a.get_int64(), b.get_int64(), &difference))
+      out = difference;
+    else
+      out = number(to_double(a) - to_double(b));
     return std::nullopt;
   }
   if (!a.is_array() || !b.is_array()) return operands_fault(a, b, "subtracted");
@@ -132,8 +147,10 @@ std::optional<Fault> subtract(Value& a, const Value& b, Value& out) {
 std::optional<Fault> multiply(Value& a, const Value& b, Value& out) {
   if (a.is_number() && b.is_number()) {
     std::int64_t product = 0;
-    if (a.is_int64() && b.is_int64() && !__builtin_mul_overflow(a.get_int64(), b.get_int64(), &product)) out = product;
-    else out = number(to_double(a) * to_double(b));
+    if (a.is_int64() && b.is_int64() && !__builtin_mul_overflow(a.get_int64(), b.get_int64(), &product))
+      out = product;
+    else
+      out = number(to_double(a) * to_double(b));
     return std::nullopt;
   }
   if ((a.is_string() && b.is_number()) || (a.is_number() && b.is_string())) {
@@ -186,12 +203,14 @@ std::optional<Fault> divide(Value& a, const Value& b, Value& out) {
 
 std::optional<Fault> modulo(Value& a, const Value& b, Value& out) {
   if (!a.is_number() || !b.is_number()) return operands_fault(a, b, "divided");
-  if (std::isnan(to_double(a)) || std::isnan(to_double(b))) return out = std::numeric_limits<double>::quiet_NaN(), std::nullopt;
+  if (std::isnan(to_double(a)) || std::isnan(to_double(b)))
+    return out = std::numeric_limits<double>::quiet_NaN(), std::nullopt;
   const auto truncated = [](const Value& v) -> std::int64_t {
     if (v.is_int64()) return v.get_int64();
     const double x = to_double(v);
-    return x >= 0x1p63 ? std::numeric_limits<std::int64_t>::max() : x <= -0x1p63 ? std::numeric_limits<std::int64_t>::min()
-                                                                                 : static_cast<std::int64_t>(x);
+    return x >= 0x1p63    ? std::numeric_limits<std::int64_t>::max()
+           : x <= -0x1p63 ? std::numeric_limits<std::int64_t>::min()
+                          : static_cast<std::int64_t>(x);
   };
   const std::int64_t divisor = truncated(b);
   if (divisor == 0) return operands_fault(a, b, "divided because the divisor is zero");
@@ -204,14 +223,20 @@ std::optional<Fault> modulo(Value& a, const Value& b, Value& out) {
 
 std::string_view kind_name(const Value& value) {
   switch (value.kind()) {
-    case json::kind::null: return "null";
-    case json::kind::bool_: return "boolean";
+    case json::kind::null:
+      return "null";
+    case json::kind::bool_:
+      return "boolean";
     case json::kind::int64:
     case json::kind::uint64:
-    case json::kind::double_: return "number";
-    case json::kind::string: return "string";
-    case json::kind::array: return "array";
-    case json::kind::object: return "object";
+    case json::kind::double_:
+      return "number";
+    case json::kind::string:
+      return "string";
+    case json::kind::array:
+      return "array";
+    case json::kind::object:
+      return "object";
   }
   return "null";
 }
@@ -220,8 +245,10 @@ int compare(const Value& a, const Value& b) {
   const int rank_a = rank(a);
   if (const int order = sign(rank_a, rank(b)); order != 0 || rank_a < 3) return order;
   switch (rank_a) {
-    case 3: return compare_numbers(a, b);
-    case 4: return sign(std::string_view(a.get_string()).compare(b.get_string()), 0);
+    case 3:
+      return compare_numbers(a, b);
+    case 4:
+      return sign(std::string_view(a.get_string()).compare(b.get_string()), 0);
     case 5: {
       const auto& x = a.get_array();
       const auto& y = b.get_array();
@@ -229,7 +256,8 @@ int compare(const Value& a, const Value& b) {
         if (const int order = compare(x[i], y[i]); order != 0) return order;
       return sign(x.size(), y.size());
     }
-    default: return compare_objects(a.get_object(), b.get_object());
+    default:
+      return compare_objects(a.get_object(), b.get_object());
   }
 }
 
@@ -254,10 +282,14 @@ Value number(double x) {
 
 double to_double(const Value& value) {
   switch (value.kind()) {
-    case json::kind::int64: return static_cast<double>(value.get_int64());
-    case json::kind::uint64: return static_cast<double>(value.get_uint64());
-    case json::kind::double_: return value.get_double();
-    default: return 0;
+    case json::kind::int64:
+      return static_cast<double>(value.get_int64());
+    case json::kind::uint64:
+      return static_cast<double>(value.get_uint64());
+    case json::kind::double_:
+      return value.get_double();
+    default:
+      return 0;
   }
 }
 
@@ -270,17 +302,28 @@ std::int64_t to_index(const Value& value) {
 
 std::optional<Fault> apply(Operator op, Value& a, const Value& b, Value& out) {
   switch (op) {
-    case Operator::add: return add(a, b, out);
-    case Operator::subtract: return subtract(a, b, out);
-    case Operator::multiply: return multiply(a, b, out);
-    case Operator::divide: return divide(a, b, out);
-    case Operator::modulo: return modulo(a, b, out);
-    case Operator::eq: return out = equal(a, b), std::nullopt;
-    case Operator::ne: return out = !equal(a, b), std::nullopt;
-    case Operator::lt: return out = compare(a, b) < 0, std::nullopt;
-    case Operator::le: return out = compare(a, b) <= 0, std::nullopt;
-    case Operator::gt: return out = compare(a, b) > 0, std::nullopt;
-    case Operator::ge: return out = compare(a, b) >= 0, std::nullopt;
+    case Operator::add:
+      return add(a, b, out);
+    case Operator::subtract:
+      return subtract(a, b, out);
+    case Operator::multiply:
+      return multiply(a, b, out);
+    case Operator::divide:
+      return divide(a, b, out);
+    case Operator::modulo:
+      return modulo(a, b, out);
+    case Operator::eq:
+      return out = equal(a, b), std::nullopt;
+    case Operator::ne:
+      return out = !equal(a, b), std::nullopt;
+    case Operator::lt:
+      return out = compare(a, b) < 0, std::nullopt;
+    case Operator::le:
+      return out = compare(a, b) <= 0, std::nullopt;
+    case Operator::gt:
+      return out = compare(a, b) > 0, std::nullopt;
+    case Operator::ge:
+      return out = compare(a, b) >= 0, std::nullopt;
   }
   return std::nullopt;
 }
@@ -297,7 +340,8 @@ bool contains(const Value& a, const Value& b, std::optional<Fault>& fault) {
         return kind_name(item) == kind_name(wanted) && contains(item, wanted, fault);
       });
     });
-  if (a.is_string() && b.is_string()) return std::string_view(a.get_string()).find(b.get_string()) != std::string_view::npos;
+  if (a.is_string() && b.is_string())
+    return std::string_view(a.get_string()).find(b.get_string()) != std::string_view::npos;
   if (kind_name(a) == kind_name(b)) return equal(a, b);
   if (!fault) fault = operands_fault(a, b, "have their containment checked");
   return false;
@@ -309,7 +353,8 @@ std::int64_t copy_cost(const Value& value) {
   if (const auto* array = value.if_array())
     for (const auto& item : *array) cost += copy_cost(item);
   if (const auto* object = value.if_object())
-    for (const auto& entry : *object) cost += 32 + static_cast<std::int64_t>(entry.key().size()) + copy_cost(entry.value());
+    for (const auto& entry : *object)
+      cost += 32 + static_cast<std::int64_t>(entry.key().size()) + copy_cost(entry.value());
   return cost;
 }
 

@@ -22,7 +22,9 @@ struct Fault {
 
 extern const Value kNullValue;
 
-inline bool truthy(const Value& value) { return !(value.is_null() || (value.is_bool() && !value.get_bool())); }
+inline bool truthy(const Value& value) {
+  return !(value.is_null() || (value.is_bool() && !value.get_bool()));
+}
 std::string_view kind_name(const Value& value);  ///< "null", "boolean", "number", ...
 
 /// null < false < true < numbers < strings < arrays < objects; integers and doubles compare exactly; nan is below all

@@ -84,7 +84,8 @@ std::string line_of(std::string_view stack) {
 
 class Call {
  public:
-  explicit Call(const JavaScriptCall& call) : call_(call), deadline_{monotonic_ms() + call.timeout_ms}, runtime_(JS_NewRuntime()) {
+  explicit Call(const JavaScriptCall& call)
+      : call_(call), deadline_{monotonic_ms() + call.timeout_ms}, runtime_(JS_NewRuntime()) {
     if (!runtime_) return;
     JS_SetMemoryLimit(runtime_.get(), std::size_t{call.memory_mib} * 1024 * 1024);
     JS_SetMaxStackSize(runtime_.get(), kStackBytes);
@@ -158,7 +159,8 @@ class Call {
     auto* context = context_.get();
     if (!drain()) return failure(Outcome::thrown);
     const auto state = JS_PromiseState(context, promise);
-    if (state == JS_PROMISE_PENDING) return {Outcome::refused, "its promise never settles: there is nothing to wait for in a script"};
+    if (state == JS_PROMISE_PENDING)
+      return {Outcome::refused, "its promise never settles: there is nothing to wait for in a script"};
     const Scoped value(context, JS_PromiseResult(context, promise));
     if (state == JS_PROMISE_FULFILLED) return answer(value.get());
     JS_Throw(context, JS_DupValue(context, value.get()));
@@ -169,13 +171,16 @@ class Call {
     auto* context = context_.get();
     const Scoped text(context, JS_JSONStringify(context, value, JS_UNDEFINED, JS_UNDEFINED));
     if (text.failed()) return failure(Outcome::thrown);
-    if (!JS_IsString(text.get())) return {Outcome::refused, "it returned something that JSON has no form for (undefined, a function)"};
+    if (!JS_IsString(text.get()))
+      return {Outcome::refused, "it returned something that JSON has no form for (undefined, a function)"};
     std::size_t size = 0;
     const char* bytes = JS_ToCStringLen(context, &size, text.get());
     if (!bytes) return failure(Outcome::thrown);
     JavaScriptAnswer result{Outcome::result, {}};
-    if (size > call_.result_bytes_max) result = {Outcome::too_large, fmt::format("its result is over {} bytes", call_.result_bytes_max)};
-    else result.text.assign(bytes, size);
+    if (size > call_.result_bytes_max)
+      result = {Outcome::too_large, fmt::format("its result is over {} bytes", call_.result_bytes_max)};
+    else
+      result.text.assign(bytes, size);
     JS_FreeCString(context, bytes);
     return result;
   }
@@ -189,9 +194,10 @@ class Call {
     const std::string message = text_property(context, exception.get(), "message");
     if (name == "InternalError" && message == "out of memory")
       return {Outcome::memory, fmt::format("it needed more than {} MiB", call_.memory_mib)};
-    if (JS_IsNull(exception.get())) return {Outcome::memory, fmt::format("it needed more than {} MiB", call_.memory_mib)};
-    static constexpr std::array<std::string_view, 8> kKnown{"Error", "TypeError", "RangeError", "ReferenceError",
-                                                            "SyntaxError", "EvalError", "URIError", "InternalError"};
+    if (JS_IsNull(exception.get()))
+      return {Outcome::memory, fmt::format("it needed more than {} MiB", call_.memory_mib)};
+    static constexpr std::array<std::string_view, 8> kKnown{"Error",       "TypeError", "RangeError", "ReferenceError",
+                                                            "SyntaxError", "EvalError", "URIError",   "InternalError"};
     const bool known = std::ranges::find(kKnown, name) != kKnown.end();
     const std::string line = line_of(text_property(context, exception.get(), "stack"));
     // A syntax error's text is about the source, which is no secret; it says what to repair.
@@ -209,6 +215,8 @@ class Call {
 
 }  // namespace
 
-JavaScriptAnswer run_javascript(const JavaScriptCall& call) { return Call(call).run(); }
+JavaScriptAnswer run_javascript(const JavaScriptCall& call) {
+  return Call(call).run();
+}
 
 }  // namespace sb::script

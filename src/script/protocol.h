@@ -17,8 +17,8 @@ inline constexpr std::uint32_t kMaxFrameBytes = 4 * 1024 * 1024;
 
 enum class Outcome : char {
   result = 'r',
-  syntax = 's',     ///< the source does not compile; message: where
-  thrown = 'x',     ///< the script threw; message: the error's class and line, not its text
+  syntax = 's',  ///< the source does not compile; message: where
+  thrown = 'x',  ///< the script threw; message: the error's class and line, not its text
   timeout = 't',
   memory = 'm',
   too_large = 'l',  ///< the result is over result_bytes_max

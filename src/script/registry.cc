@@ -18,7 +18,8 @@ constexpr std::int64_t kMaxMemoryMib = 256;
 // A step of jq takes 10 to 50 ns; this keeps a jq script's time near its timeout_ms.
 constexpr std::int64_t kStepsPerMs = 20'000;
 
-const std::vector<std::string> kKeys{"kind", "file", "inline", "description", "input", "output", "timeout_ms", "memory_mib"};
+const std::vector<std::string> kKeys{"kind",  "file",   "inline",     "description",
+                                     "input", "output", "timeout_ms", "memory_mib"};
 
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t bytes_max) {
   std::ifstream file(path, std::ios::binary);
@@ -26,7 +27,8 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t byt
   std::string text(bytes_max + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > bytes_max) return fail(Errc::too_large, fmt::format("{} is over {} bytes", path.string(), bytes_max));
+  if (text.size() > bytes_max)
+    return fail(Errc::too_large, fmt::format("{} is over {} bytes", path.string(), bytes_max));
   return text;
 }
 
@@ -40,7 +42,8 @@ class Entry {
     auto pointer = pointer_append("", name_);
     if (!key.empty()) pointer = pointer_append(pointer, key);
     const auto at = manifest_.position_of(pointer);
-    return fail(code, fmt::format("scripts.yaml: line {}: {}{}{}: {}", at.line, name_, key.empty() ? "" : ".", key, what));
+    return fail(code,
+                fmt::format("scripts.yaml: line {}: {}{}{}: {}", at.line, name_, key.empty() ? "" : ".", key, what));
   }
 
   Result<std::string> text(std::string_view key) const {
@@ -83,11 +86,13 @@ Result<ScriptKind> kind_of(const Entry& entry) {
   return entry.wrong(entry.has("kind") ? "kind" : "", "kind must be template, jq or javascript");
 }
 
-Result<std::string> source_of(const Entry& entry, const std::filesystem::path& directory, const ScriptOptions& options) {
+Result<std::string> source_of(const Entry& entry, const std::filesystem::path& directory,
+                              const ScriptOptions& options) {
   if (entry.has("file") == entry.has("inline")) return entry.wrong("", "give either `file` or `inline`");
   if (entry.has("inline")) {
     SB_TRY(std::string text, entry.text("inline"));
-    if (text.size() > options.source_bytes_max) return entry.wrong("inline", fmt::format("is over {} bytes", options.source_bytes_max), Errc::too_large);
+    if (text.size() > options.source_bytes_max)
+      return entry.wrong("inline", fmt::format("is over {} bytes", options.source_bytes_max), Errc::too_large);
     return text;
   }
   SB_TRY(const std::string file, entry.text("file"));
@@ -106,7 +111,8 @@ Result<void> keep(const Entry& entry, Script& script, Result<Code> compiled) {
   return {};
 }
 
-Result<Script> read_entry(const Entry& entry, std::string_view name, const std::filesystem::path& directory, const ScriptOptions& options) {
+Result<Script> read_entry(const Entry& entry, std::string_view name, const std::filesystem::path& directory,
+                          const ScriptOptions& options) {
   SB_CHECK(entry.check_keys());
   Script script;
   script.name = name;
@@ -120,9 +126,15 @@ Result<Script> read_entry(const Entry& entry, std::string_view name, const std::
   const auto limits = fmt::format("{}\n{}\n{}\n", to_string(script.kind), script.timeout_ms, script.memory_mib);
   script.version = to_hex(sha256(limits, source)).substr(0, 16);
   switch (script.kind) {
-    case ScriptKind::text_template: SB_CHECK(keep(entry, script, Template::compile(source))); break;
-    case ScriptKind::jq: SB_CHECK(keep(entry, script, jq::Program::compile(source))); break;
-    case ScriptKind::javascript: script.code = JavaScript{std::move(source)}; break;
+    case ScriptKind::text_template:
+      SB_CHECK(keep(entry, script, Template::compile(source)));
+      break;
+    case ScriptKind::jq:
+      SB_CHECK(keep(entry, script, jq::Program::compile(source)));
+      break;
+    case ScriptKind::javascript:
+      script.code = JavaScript{std::move(source)};
+      break;
   }
   return script;
 }
@@ -131,14 +143,19 @@ Result<Script> read_entry(const Entry& entry, std::string_view name, const std::
 
 std::string_view to_string(ScriptKind kind) {
   switch (kind) {
-    case ScriptKind::text_template: return "template";
-    case ScriptKind::jq: return "jq";
-    case ScriptKind::javascript: return "javascript";
+    case ScriptKind::text_template:
+      return "template";
+    case ScriptKind::jq:
+      return "jq";
+    case ScriptKind::javascript:
+      return "javascript";
   }
   return "template";
 }
 
-jq::Budget Script::budget() const { return {timeout_ms * kStepsPerMs, memory_mib * 1024 * 1024}; }
+jq::Budget Script::budget() const {
+  return {timeout_ms * kStepsPerMs, memory_mib * 1024 * 1024};
+}
 
 Result<std::unique_ptr<ScriptRegistry>> ScriptRegistry::load(const std::string& directory, ScriptOptions options) {
   constexpr std::size_t kMaxManifestBytes = 1024 * 1024;
@@ -147,7 +164,8 @@ Result<std::unique_ptr<ScriptRegistry>> ScriptRegistry::load(const std::string& 
   if (!manifest) return fail(manifest.error().code, "scripts.yaml: " + manifest.error().detail);
   const auto* entries = manifest->value.if_object();
   if (!entries) return fail(Errc::invalid_argument, "scripts.yaml: must map script names to their definitions");
-  if (entries->size() > options.scripts_max) return fail(Errc::too_large, fmt::format("scripts.yaml: more than {} scripts", options.scripts_max));
+  if (entries->size() > options.scripts_max)
+    return fail(Errc::too_large, fmt::format("scripts.yaml: more than {} scripts", options.scripts_max));
   auto registry = std::make_unique<ScriptRegistry>();
   for (const auto& [name, value] : *entries) {
     const json::object none;
@@ -169,7 +187,8 @@ Result<const Script*> ScriptRegistry::get(std::string_view name) const {
   std::vector<std::string> names;
   for (const auto& [known, script] : scripts_) names.push_back(known);
   const auto near = nearest(name, names);
-  return fail(Errc::not_found, fmt::format("there is no script {}{}", name, near ? fmt::format("; did you mean {}?", *near) : ""));
+  return fail(Errc::not_found,
+              fmt::format("there is no script {}{}", name, near ? fmt::format("; did you mean {}?", *near) : ""));
 }
 
 std::string ScriptRegistry::version(std::string_view name) const {
@@ -178,7 +197,9 @@ std::string ScriptRegistry::version(std::string_view name) const {
 }
 
 Result<json::value> ScriptRegistry::evaluate(const Script& script, const json::value& input) {
-  const auto named = [&](Error error) { return fail(error.code, fmt::format("script {}: {}", script.name, error.detail)); };
+  const auto named = [&](Error error) {
+    return fail(error.code, fmt::format("script {}: {}", script.name, error.detail));
+  };
   if (const auto* text = std::get_if<Template>(&script.code)) {
     auto rendered = text->render(input, script.budget());
     if (!rendered) return named(rendered.error());

@@ -27,10 +27,12 @@ TEST(Template, FillsItsHoles) {
 }
 
 TEST(Template, RefusesHolesThatAreWrongOrEmpty) {
-  EXPECT_EQ(render("a\nb {{ .x | }}", {}), "compile: line 2: jq: column 6: the program ends where an expression belongs");
+  EXPECT_EQ(render("a\nb {{ .x | }}", {}),
+            "compile: line 2: jq: column 5: the program ends where an expression belongs");
   EXPECT_EQ(render("a {{ .x ", {}), "compile: line 1: {{ is not closed by }}");
   EXPECT_EQ(render("{{ }}", {}), "compile: line 1: the hole is empty");
-  EXPECT_EQ(render("\n{{ .x }}", json::object()), "error: line 2: a hole has no value for this input; write {{ .x // \"...\" }} where that is fine");
+  EXPECT_EQ(render("\n{{ .x }}", json::object()),
+            "error: line 2: a hole has no value for this input; write {{ .x // \"...\" }} where that is fine");
   EXPECT_EQ(render("{{ .x.y }}", {{"x", "secret"}}), "error: line 1: jq: column 3: Cannot index string with string");
 }
 
@@ -62,7 +64,9 @@ std::string load_error(std::string_view manifest) {
 }
 
 TEST(Registry, LoadsFilesAndInlineSources) {
-  Directory directory("a:\n  kind: template\n  file: a.txt\n  description: greets\n  timeout_ms: 5\nb:\n  kind: jq\n  inline: .x + 1\n");
+  Directory directory(
+      "a:\n  kind: template\n  file: a.txt\n  description: greets\n  timeout_ms: 5\nb:\n  kind: jq\n  inline: .x + "
+      "1\n");
   directory.write("a.txt", "Hi {{ .x }}");
   const auto registry = ScriptRegistry::load(directory.path());
   ASSERT_TRUE(registry) << registry.error().detail;
@@ -76,7 +80,9 @@ TEST(Registry, LoadsFilesAndInlineSources) {
 }
 
 TEST(Registry, VersionsChangeWithWhatAScriptDoes) {
-  const auto version = [](std::string_view manifest) { return (*ScriptRegistry::load(Directory(manifest).path()))->version("a"); };
+  const auto version = [](std::string_view manifest) {
+    return (*ScriptRegistry::load(Directory(manifest).path()))->version("a");
+  };
   const auto base = version("a:\n  kind: jq\n  inline: .x\n");
   EXPECT_EQ(base.size(), 16U);
   EXPECT_EQ(version("a:\n  kind: jq\n  inline: .x\n  description: other words\n"), base);
@@ -86,13 +92,19 @@ TEST(Registry, VersionsChangeWithWhatAScriptDoes) {
 }
 
 TEST(Registry, NamesTheFaultAndItsPlace) {
-  EXPECT_EQ(load_error("a:\n  kind: jq\n  inline: .x |\n"), "scripts.yaml: line 2: a: jq: column 5: the program ends where an expression belongs");
-  EXPECT_EQ(load_error("a:\n  kind: lua\n  inline: x\n"), "scripts.yaml: line 2: a.kind: kind must be template, jq or javascript");
-  EXPECT_EQ(load_error("a:\n  kind: jq\n  inlin: x\n"), "scripts.yaml: line 3: a.inlin: unknown key; did you mean inline?");
+  EXPECT_EQ(load_error("a:\n  kind: jq\n  inline: .x |\n"),
+            "scripts.yaml: line 2: a: jq: column 5: the program ends where an expression belongs");
+  EXPECT_EQ(load_error("a:\n  kind: lua\n  inline: x\n"),
+            "scripts.yaml: line 2: a.kind: kind must be template, jq or javascript");
+  EXPECT_EQ(load_error("a:\n  kind: jq\n  inlin: x\n"),
+            "scripts.yaml: line 3: a.inlin: unknown key; did you mean inline?");
   EXPECT_EQ(load_error("a:\n  kind: jq\n"), "scripts.yaml: line 2: a: give either `file` or `inline`");
-  EXPECT_EQ(load_error("a:\n  kind: jq\n  file: ../b.jq\n"), "scripts.yaml: line 3: a.file: must be a path inside the script directory");
-  EXPECT_EQ(load_error("a:\n  kind: jq\n  file: /etc/passwd\n"), "scripts.yaml: line 3: a.file: must be a path inside the script directory");
-  EXPECT_EQ(load_error("a:\n  kind: jq\n  inline: .\n  timeout_ms: 0\n"), "scripts.yaml: line 4: a.timeout_ms: must be a whole number from 1 to 10000");
+  EXPECT_EQ(load_error("a:\n  kind: jq\n  file: ../b.jq\n"),
+            "scripts.yaml: line 3: a.file: must be a path inside the script directory");
+  EXPECT_EQ(load_error("a:\n  kind: jq\n  file: /etc/passwd\n"),
+            "scripts.yaml: line 3: a.file: must be a path inside the script directory");
+  EXPECT_EQ(load_error("a:\n  kind: jq\n  inline: .\n  timeout_ms: 0\n"),
+            "scripts.yaml: line 4: a.timeout_ms: must be a whole number from 1 to 10000");
   EXPECT_EQ(load_error("a: 3\n"), "scripts.yaml: line 1: a: must be a mapping with `kind` and `file` or `inline`");
   EXPECT_EQ(load_error("a: [\n").substr(0, 20), "scripts.yaml: line 2");
   EXPECT_EQ(ScriptRegistry::load("/nonexistent").error().code, Errc::not_found);

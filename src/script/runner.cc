@@ -27,10 +27,13 @@ std::string request(const Script& script, std::string_view input, std::size_t re
 
 Errc code_of(Outcome outcome) {
   switch (outcome) {
-    case Outcome::timeout: return Errc::deadline_exceeded;
+    case Outcome::timeout:
+      return Errc::deadline_exceeded;
     case Outcome::memory:
-    case Outcome::too_large: return Errc::too_large;
-    default: return Errc::invalid_argument;
+    case Outcome::too_large:
+      return Errc::too_large;
+    default:
+      return Errc::invalid_argument;
   }
 }
 
@@ -94,7 +97,8 @@ Task<Result<ScriptRunner::Lease>> ScriptRunner::acquire() {
   if (leased_ >= options_.workers_max) {
     if (waiting_.size() >= options_.queue_max) {
       ++counters_.refused;
-      co_return fail(Errc::unavailable, fmt::format("{} calls wait for a script worker already; try again later", options_.queue_max));
+      co_return fail(Errc::unavailable,
+                     fmt::format("{} calls wait for a script worker already; try again later", options_.queue_max));
     }
     Waiter waiter(executor_);
     waiter.timer.expires_after(options_.queue_wait);
@@ -104,7 +108,8 @@ Task<Result<ScriptRunner::Lease>> ScriptRunner::acquire() {
     if (!waiter.granted) {
       std::erase(waiting_, &waiter);
       ++counters_.refused;
-      co_return fail(Errc::unavailable, fmt::format("no script worker was free within {} ms; try again later", options_.queue_wait.count()));
+      co_return fail(Errc::unavailable, fmt::format("no script worker was free within {} ms; try again later",
+                                                    options_.queue_wait.count()));
     }
   } else {
     ++leased_;
@@ -139,10 +144,13 @@ Task<Result<json::value>> ScriptRunner::run(std::string name, json::value input)
   if (script->kind != ScriptKind::javascript) co_return ScriptRegistry::evaluate(*script, input);
   std::string text = to_text(input);
   if (text.size() > options_.input_bytes_max)
-    co_return fail(Errc::too_large, fmt::format("script {}: the input is over {} bytes", name, options_.input_bytes_max));
+    co_return fail(Errc::too_large,
+                   fmt::format("script {}: the input is over {} bytes", name, options_.input_bytes_max));
   SB_CO_TRY(const std::string result, co_await call(*script, std::move(text)));
   auto value = parse_json(result);
-  if (!value) co_return fail(Errc::invalid_argument, fmt::format("script {}: its result is no JSON we take: {}", name, value.error().detail));
+  if (!value)
+    co_return fail(Errc::invalid_argument,
+                   fmt::format("script {}: its result is no JSON we take: {}", name, value.error().detail));
   co_return *std::move(value);
 }
 

@@ -1,8 +1,8 @@
 /// Runs scripts on one shard: templates and jq in place, JavaScript in a small pool of sandboxed worker processes.
 ///
 /// A worker is this program started again as `script-worker` (script/worker.h), connected by a socket pair. Workers
-/// start when first needed, serve one call at a time, and are replaced after a number of calls, or when they hang, die or
-/// answer nonsense; the call that suffered gets an error, others do not notice.
+/// start when first needed, serve one call at a time, and are replaced after a number of calls, or when they hang, die
+/// or answer nonsense; the call that suffered gets an error, others do not notice.
 ///
 /// Belongs to one shard: construct, call and destroy it on that shard's thread. The registry outlives it, and it
 /// outlives the calls in flight; destroying it kills its workers.
@@ -24,19 +24,19 @@ struct RunnerOptions {
   std::string program = "/proc/self/exe";
   std::vector<std::string> arguments{"script-worker"};
   std::size_t workers_max = 2;
-  std::size_t queue_max = 256;               ///< calls waiting for a worker; more are refused
+  std::size_t queue_max = 256;                 ///< calls waiting for a worker; more are refused
   std::chrono::milliseconds queue_wait{2000};  ///< longest wait for a worker
-  std::chrono::milliseconds grace{500};      ///< after a script's own timeout, before its worker is killed
+  std::chrono::milliseconds grace{500};        ///< after a script's own timeout, before its worker is killed
   std::size_t calls_per_worker = 1000;
   std::size_t input_bytes_max = 1024 * 1024;
   std::size_t result_bytes_max = 1024 * 1024;
 };
 
 struct RunnerCounters {
-  std::uint64_t calls = 0;            ///< of JavaScript
+  std::uint64_t calls = 0;  ///< of JavaScript
   std::uint64_t workers_started = 0;
-  std::uint64_t workers_killed = 0;   ///< hung, died or answered nonsense
-  std::uint64_t refused = 0;          ///< for want of a worker
+  std::uint64_t workers_killed = 0;  ///< hung, died or answered nonsense
+  std::uint64_t refused = 0;         ///< for want of a worker
 };
 
 class WorkerProcess;

@@ -35,18 +35,42 @@ constexpr std::uint32_t kArchitecture = AUDIT_ARCH_AARCH64;
 
 // Reading and writing open descriptors, memory, time, and ending. x32 calls have other numbers, so they are not here.
 constexpr int kAllowed[] = {
-    __NR_read, __NR_write, __NR_readv, __NR_writev, __NR_exit, __NR_exit_group, __NR_brk, __NR_munmap, __NR_mremap, __NR_madvise,
-    __NR_futex, __NR_clock_gettime, __NR_clock_getres, __NR_gettimeofday, __NR_rt_sigreturn, __NR_rt_sigprocmask, __NR_sched_yield,
-    __NR_getrandom, __NR_restart_syscall,
+    __NR_read,
+    __NR_write,
+    __NR_readv,
+    __NR_writev,
+    __NR_exit,
+    __NR_exit_group,
+    __NR_brk,
+    __NR_munmap,
+    __NR_mremap,
+    __NR_madvise,
+    __NR_futex,
+    __NR_clock_gettime,
+    __NR_clock_getres,
+    __NR_gettimeofday,
+    __NR_rt_sigreturn,
+    __NR_rt_sigprocmask,
+    __NR_sched_yield,
+    __NR_getrandom,
+    __NR_restart_syscall,
 #ifdef SB_SANITIZED
-    __NR_getpid, __NR_gettid, __NR_sigaltstack, __NR_sched_getaffinity, __NR_rt_sigaction,
+    __NR_getpid,
+    __NR_gettid,
+    __NR_sigaltstack,
+    __NR_sched_getaffinity,
+    __NR_rt_sigaction,
 #endif
 };
 
 std::vector<sock_filter> make_filter() {
   std::vector<sock_filter> program;
-  const auto load = [&](std::size_t offset) { program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset))); };
-  const auto equal = [&](std::uint32_t value, std::uint8_t yes, std::uint8_t no) { program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no)); };
+  const auto load = [&](std::size_t offset) {
+    program.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset)));
+  };
+  const auto equal = [&](std::uint32_t value, std::uint8_t yes, std::uint8_t no) {
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, yes, no));
+  };
   const auto finish = [&](std::uint32_t action) { program.push_back(BPF_STMT(BPF_RET | BPF_K, action)); };
 
   load(offsetof(seccomp_data, arch));
@@ -95,7 +119,9 @@ Result<void> enter_sandbox() {
   auto program = make_filter();
   const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0)
-    return fail(Errc::unsupported, fmt::format("script worker: no seccomp filter ({}); scripts in JavaScript need Linux with seccomp", std::strerror(errno)));
+    return fail(Errc::unsupported,
+                fmt::format("script worker: no seccomp filter ({}); scripts in JavaScript need Linux with seccomp",
+                            std::strerror(errno)));
   return {};
 }
 

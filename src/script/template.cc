@@ -42,7 +42,8 @@ Result<Template> Template::compile(std::string_view text) {
     const auto literal = text.substr(0, begin);
     if (!literal.empty()) made.parts_.emplace_back(std::string(literal));
     if (begin == std::string_view::npos) return made;
-    if (++holes > kMaxHoles) return fail(Errc::too_large, fmt::format("the template has more than {} holes", kMaxHoles));
+    if (++holes > kMaxHoles)
+      return fail(Errc::too_large, fmt::format("the template has more than {} holes", kMaxHoles));
     line += static_cast<int>(std::ranges::count(literal, '\n'));
     text.remove_prefix(begin + 2);
     SB_TRY(Found found, read_hole(text, line));
@@ -65,11 +66,17 @@ Result<std::string> Template::render(const json::value& input, jq::Budget budget
       return fail(value.error().code, fmt::format("line {}: {}", hole.line, value.error().detail));
     }
     if (!value || value->is_null()) {
-      return fail(Errc::invalid_argument, fmt::format("line {}: a hole has no value for this input; write {{{{ .x // \"...\" }}}} where that is fine", hole.line));
+      return fail(
+          Errc::invalid_argument,
+          fmt::format("line {}: a hole has no value for this input; write {{{{ .x // \"...\" }}}} where that is fine",
+                      hole.line));
     }
-    if (const auto* text = value->if_string()) out += std::string_view(*text);
-    else out += to_text(*value);
-    if (out.size() > kMaxRenderedBytes) return fail(Errc::too_large, fmt::format("the rendered text is over {} bytes", kMaxRenderedBytes));
+    if (const auto* text = value->if_string())
+      out += std::string_view(*text);
+    else
+      out += to_text(*value);
+    if (out.size() > kMaxRenderedBytes)
+      return fail(Errc::too_large, fmt::format("the rendered text is over {} bytes", kMaxRenderedBytes));
   }
   return out;
 }

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <ctime>
 
 #include "script/javascript.h"
 #include "script/sandbox.h"
@@ -35,6 +36,7 @@ bool write_all(const std::string& bytes) {
 }  // namespace
 
 int script_worker_main() {
+  tzset();  // reads TZ, and files, now: local dates must not try to later
   if (const auto walls = enter_sandbox(); !walls) {
     std::fprintf(stderr, "%s\n", walls.error().detail.c_str());
     return 2;
@@ -50,8 +52,8 @@ int script_worker_main() {
     const std::uint32_t source_size = read_u32(body.data() + 12);
     if (source_size > size - kRequestHeaderBytes) return 3;
     const std::string_view rest = std::string_view(body).substr(kRequestHeaderBytes);
-    const JavaScriptCall call{rest.substr(0, source_size), rest.substr(source_size), read_u32(body.data()), read_u32(body.data() + 4),
-                              read_u32(body.data() + 8)};
+    const JavaScriptCall call{rest.substr(0, source_size), rest.substr(source_size), read_u32(body.data()),
+                              read_u32(body.data() + 4), read_u32(body.data() + 8)};
     const auto answer = run_javascript(call);
     std::string frame;
     append_u32(frame, static_cast<std::uint32_t>(answer.text.size() + 1));

@@ -34,8 +34,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return list;
 }
 
-/// posix_spawn's settings: descriptors 0 and 1 are the socket, no inherited signal mask, a process group of its own so that
-/// a terminal's ^C reaches the server alone.
+/// posix_spawn's settings: descriptors 0 and 1 are the socket, no inherited signal mask, a process group of its own so
+/// that a terminal's ^C reaches the server alone.
 struct SpawnSettings {
   explicit SpawnSettings(int socket) {
     posix_spawn_file_actions_init(&actions);
@@ -74,7 +74,8 @@ Result<std::shared_ptr<WorkerProcess>> WorkerProcess::start(Executor executor, c
   auto variables = worker_environment();
   const SpawnSettings settings(ends[1]);
   pid_t pid = -1;
-  const int failed = posix_spawn(&pid, program.c_str(), &settings.actions, &settings.attributes, pointers(words).data(), pointers(variables).data());
+  const int failed = posix_spawn(&pid, program.c_str(), &settings.actions, &settings.attributes, pointers(words).data(),
+                                 pointers(variables).data());
   close(ends[1]);
   if (failed != 0) {
     close(ends[0]);
@@ -98,7 +99,8 @@ void WorkerProcess::kill_now() {
   if (!std::exchange(killed_, true)) kill(pid_, SIGKILL);
 }
 
-Task<Result<WorkerAnswer>> WorkerProcess::exchange(std::string frame, std::chrono::milliseconds limit, std::size_t answer_bytes_max) {
+Task<Result<WorkerAnswer>> WorkerProcess::exchange(std::string frame, std::chrono::milliseconds limit,
+                                                   std::size_t answer_bytes_max) {
   const std::size_t turn = ++turns_;
   timer_.expires_after(limit);
   std::weak_ptr<WorkerProcess> weak = weak_from_this();
@@ -110,9 +112,11 @@ Task<Result<WorkerAnswer>> WorkerProcess::exchange(std::string frame, std::chron
   auto [write_error, written] = co_await asio::async_write(socket_, asio::buffer(frame), asio::as_tuple(use_task));
   boost::system::error_code read_error = write_error;
   WorkerAnswer answer;
-  if (!read_error) std::tie(read_error, written) = co_await asio::async_read(socket_, asio::buffer(prefix), asio::as_tuple(use_task));
+  if (!read_error)
+    std::tie(read_error, written) = co_await asio::async_read(socket_, asio::buffer(prefix), asio::as_tuple(use_task));
   const std::uint32_t size = read_error ? 0 : read_u32(prefix);
-  if (!read_error && (size < 1 || size - 1 > answer_bytes_max || std::string_view("rsxtmln").find(prefix[4]) == std::string_view::npos)) {
+  if (!read_error && (size < 1 || size - 1 > answer_bytes_max ||
+                      std::string_view("rsxtmln").find(prefix[4]) == std::string_view::npos)) {
     kill_now();
     timer_.cancel();
     co_return fail(Errc::unavailable, "the script worker gave an answer that is not of its protocol; it was replaced");
@@ -120,12 +124,15 @@ Task<Result<WorkerAnswer>> WorkerProcess::exchange(std::string frame, std::chron
   if (!read_error) {
     answer.outcome = static_cast<Outcome>(prefix[4]);
     answer.text.resize(size - 1);
-    std::tie(read_error, written) = co_await asio::async_read(socket_, asio::buffer(answer.text), asio::as_tuple(use_task));
+    std::tie(read_error, written) =
+        co_await asio::async_read(socket_, asio::buffer(answer.text), asio::as_tuple(use_task));
   }
   timer_.cancel();
   ++turns_;  // a timer that has fired already must not hit the next call
   if (!read_error) co_return answer;
-  if (killed_) co_return fail(Errc::deadline_exceeded, fmt::format("it did not stop within {} ms; its worker was killed", limit.count()));
+  if (killed_)
+    co_return fail(Errc::deadline_exceeded,
+                   fmt::format("it did not stop within {} ms; its worker was killed", limit.count()));
   kill_now();
   co_return fail(Errc::unavailable, "its worker died; it was replaced");
 }

@@ -16,7 +16,8 @@
 namespace sb::script {
 
 using WorkerSocket = asio::basic_stream_socket<asio::local::stream_protocol, Executor>;
-using ShardTimer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using ShardTimer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
 struct WorkerAnswer {
   Outcome outcome = Outcome::result;
