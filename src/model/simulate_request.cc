@@ -22,10 +22,23 @@ struct Reader {
   std::string wrong;  // the first member of a wrong type
   bool has_messages = false;
 
+  // A text without escapes stands in the body as it is: no need to unescape it byte by byte.
+  static bool plain_string(ondemand::value value, std::string_view& out) {
+    ondemand::json_type type;
+    if (value.type().get(type) || type != ondemand::json_type::string) return false;
+    const std::string_view token = value.raw_json_token();
+    const auto last = token.rfind('"');
+    if (last == 0 || token.find('\\') != std::string_view::npos) return false;
+    out = token.substr(1, last - 1);
+    return true;
+  }
+
   void content(ondemand::value value, std::string& text) {
     std::string_view part;
     ondemand::array parts;
-    if (!value.get_string().get(part)) {
+    if (plain_string(value, part)) {
+      text = part;
+    } else if (!value.get_string().get(part)) {
       text = part;
     } else if (!value.get_array().get(parts)) {
       for (auto entry : parts) {
