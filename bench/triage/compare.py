@@ -6,11 +6,17 @@
 
 fastText: supervised, 100 epochs, word pairs, subwords of 3 to 5, rate 0.5; latency is that of its Python binding.
 """
-import argparse, gzip, json, os, subprocess, sys, tempfile, time
+import argparse
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
 
 import fasttext
 
-PINNED = "0.9.2"
 
 
 def rows(path):
