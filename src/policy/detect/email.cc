@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
 
@@ -12,6 +14,17 @@ bool is_punctuation_sequence(std::string_view text, std::size_t at) {
   return byte_of(text, at) == 0xe3 && second == 0x80;
 }
 
+// What belongs to an escape of JSON or source code ("\\n", "\\u003c") is not part of what follows it: taking it away
+// would break the text around. Returns `start`, or the first byte behind the escape that `start` lies in.
+std::size_t behind_escape(std::string_view text, std::size_t start) {
+  if (start > 0 && text[start - 1] == '\\' && std::string_view("nrtbf").find(text[start]) != std::string_view::npos)
+    return start + 1;
+  for (std::size_t back = 1; back <= 5 && back <= start; ++back) {
+    if (text[start - back] == '\\' && text[start - back + 1] == 'u') return start - back + 6;
+  }
+  return start;
+}
+
 std::size_t local_start(std::string_view text, std::size_t at) {
   std::size_t start = at;
   const std::size_t least = at > kMaxWordBytes ? at - kMaxWordBytes : 0;
@@ -24,11 +37,7 @@ std::size_t local_start(std::string_view text, std::size_t at) {
     }
   }
   start = to_sequence_start(text, start);
-  // The letter of an escape ("\nbob@...") belongs to the escape.
-  if (start < at && start > 0 && text[start - 1] == '\\' &&
-      std::string_view("nrtbf").find(text[start]) != std::string_view::npos) {
-    ++start;
-  }
+  start = std::min(at, behind_escape(text, start));
   while (start < at && std::string_view(".-'%_+").find(text[start]) != std::string_view::npos) ++start;
   return start;
 }
