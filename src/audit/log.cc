@@ -47,7 +47,13 @@ Result<> AuditLog::open(std::uint64_t size, const std::function<Result<std::stri
                         std::optional<std::string> last_tree_head) {
   TreeHead head;
   if (last_tree_head) {
-    SB_TRY(head, open_tree_head(*last_tree_head, verifier()));
+    auto opened = open_tree_head(*last_tree_head, verifier());
+    if (!opened) {
+      return fail(Errc::corrupt, fmt::format("the record was not signed with this data directory's key ({}); restore "
+                                             "keys/audit.seed, or the database that belongs to it",
+                                             opened.error().detail));
+    }
+    head = *std::move(opened);
   }
   const auto does_not_fit = [&] {
     return fail(Errc::corrupt,

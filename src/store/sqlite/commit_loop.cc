@@ -102,17 +102,26 @@ void CommitLoop::run() {
     const bool idle = group.empty();
     if (idle && !writer_->head_is_behind()) return;  // stopping, and nothing is left to do
     process(std::move(group), idle);
-    {
-      const std::lock_guard lock(mutex_);
-      if (stopping_ && stalled_) {
-        // Nobody will free the disk for us now; what async callers were promised is a bounded loss, and it is said.
-        if (!queue_.empty())
-          log_error("store.async_commits_lost", {{"commits", queue_.size()}, {"code", to_string(stalled_->code)}});
-        queue_.clear();
-        return;
-      }
-    }
+    if (give_up()) return;
   }
+}
+
+// Nobody will free the disk for us once we are closing: who waits is told, and what async callers lose is said.
+bool CommitLoop::give_up() {
+  Group group;
+  Result<> outcome;
+  std::size_t lost = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!stopping_ || !stalled_) return false;
+    outcome = std::unexpected(*stalled_);
+    std::ranges::move(queue_, std::back_inserter(group));
+    queue_.clear();
+  }
+  for (const auto& pending : group) lost += pending->kind == Kind::async ? 1 : 0;
+  if (lost > 0) log_error("store.async_commits_lost", {{"commits", lost}, {"code", to_string(outcome.error().code)}});
+  complete(group, outcome);
+  return true;
 }
 
 // True: there is a group to take. False: nothing came for so long that the log's last leaves want their tree head.

@@ -61,6 +61,7 @@ class CommitLoop {
   Group take();
   bool wait_for_work(std::unique_lock<std::mutex>& lock);
   void process(Group group, bool idle);
+  bool give_up();
   Result<> write(const Group& group, bool idle);
   Result<> check_disk();
   void settle_failure(Group& group, const Error& error);
