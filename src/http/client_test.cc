@@ -305,9 +305,11 @@ TEST_F(ClientTest, NamesAreResolved) {
   run(io_, [&]() -> Task<void> {
     auto request = request_to(server->port());
     request.origin.host = "localhost";
+    request.timeouts.connect = std::chrono::seconds(60);  // a lookup may be slow where the machine is busy
     auto response = co_await client_->send(std::move(request));
     EXPECT_TRUE(response.has_value()) << response.error().detail;
     auto unknown = request_to(server->port());
+    unknown.timeouts.connect = std::chrono::seconds(60);
     unknown.origin.host = "name.invalid";  // RFC 6761: never exists
     const auto failed = co_await client_->send(std::move(unknown));
     EXPECT_EQ(failed.error().code, Errc::unavailable);
