@@ -12,8 +12,14 @@ if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "Signalbox builds with clang 19 (g++ 12 miscompiles coroutines); use a preset of CMakePresets.json")
 endif()
 
+# simdjson's On-Demand front end picks its SIMD kernel when it is compiled, not when it runs: without AVX2 it falls back to
+# plain code, three times slower. x86-64-v3 is every server processor since 2013; others set this to what they have.
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  set(SB_MARCH "-march=x86-64-v3;-mpclmul" CACHE STRING "Instruction set of the build")
+endif()
+
 add_library(sb_options INTERFACE)
-target_compile_options(sb_options INTERFACE
+target_compile_options(sb_options INTERFACE ${SB_MARCH}
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
   -Werror -Wno-error=deprecated-declarations
   -fstack-protector-strong -fno-omit-frame-pointer)
