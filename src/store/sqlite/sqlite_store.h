@@ -14,7 +14,7 @@ struct SqliteOptions {
   std::string path;                              ///< the database file; its -wal, -shm and .lock stand beside it
   std::size_t commit_batch_max = 512;            ///< commits a transaction
   std::size_t queue_max = 16'384;                ///< commits that wait; beyond it commit() answers unavailable
-  std::size_t queue_bytes_max = 64 << 20;        ///< and bytes
+  std::size_t queue_bytes_max = 16 << 20;        ///< and bytes: what a stalled disk may cost in memory
   std::uint64_t min_free_disk_bytes = 64 << 20;  ///< with less, commits answer disk_full until there is more
   std::size_t reader_threads = 2;
   std::size_t writer_cache_kib = 4096;  ///< upper bounds, memory is taken as it is used
