@@ -20,6 +20,7 @@ endif()
 
 add_library(sb_options INTERFACE)
 target_compile_options(sb_options INTERFACE ${SB_MARCH}
+  -Xclang -fno-pch-timestamp  # a header that was only touched (a package upgrade, a fresh clone) does not spoil the build
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
   -Werror -Wno-error=deprecated-declarations
   -fstack-protector-strong -fno-omit-frame-pointer)
