@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <stdexcept>
+
 #include "triage/testing_data.h"
 
 namespace sb::triage {
@@ -44,7 +46,7 @@ generative:
 
 std::shared_ptr<const Router> test_router() {
   auto router = Router::from_text(kDocument, "triage.yaml", test_model());
-  EXPECT_TRUE(router) << router.error().detail;
+  if (!router) throw std::runtime_error(router.error().detail);
   return *router;
 }
 
@@ -90,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(
              Route::human,
              "",
              "rule threat: phrase"},
-        Case{"phrase_is_whole_words", {.text = "we are going to Suede concert opening hours"}, Route::small, "", ""},
+        Case{"phrase_is_whole_words", {.text = "we are going to Suede concert opening hours"}, Route::script, "opening-hours", "script score"},
         Case{"all_conditions_must_hold",
              {.text = "what are your opening hours", .finding_types = kCard},
              Route::script,
@@ -110,7 +112,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{
             "exact_question", {.text = "who RUNS this site"}, Route::script, "imprint", "rule faq-imprint: exact text"},
         Case{"exact_is_not_part", {.text = "who runs this site and why"}, Route::small, "", ""},
-        Case{"exact_with_tools", {.text = "who runs this site", .has_tools = true}, Route::large, "", "not scripted"},
+        // Then the classifier is asked, and knows only that it does not know this one.
+        Case{"exact_with_tools", {.text = "who runs this site", .has_tools = true}, Route::human, "", "not scripted"},
         Case{"tools_are_never_scripted",
              {.text = "what are your opening hours", .has_tools = true},
              Route::large,
@@ -128,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(
              "",
              "rule structured: tools, JSON schema"},
         Case{"many_turns", {.text = "write me a poem about rain", .turns = 9}, Route::large, "", "large: turns"},
-        Case{"code", {.text = "fix this\n```c\nint main();\n```"}, Route::large, "", "large: code"},
+        Case{"code", {.text = "write me a poem about this\n```c\nint main();\n```"}, Route::large, "", "large: code"},
         Case{"maths", {.text = "write me a poem about 12 * 17"}, Route::large, "", "large: maths"},
         Case{"a_date_is_no_sum", {.text = "write me a poem about 1/2/2026"}, Route::small, "", ""},
         Case{"empty", {.text = ""}, Route::small, "", "not readable"},
