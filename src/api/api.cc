@@ -11,21 +11,29 @@
 namespace sb::api {
 namespace {
 
-std::vector<std::string> match(std::string_view pattern, std::string_view path, bool& matched) {
-  std::vector<std::string> captured;
+bool is_openai_path(std::string_view path) { return path.starts_with("/v1/") || path == "/v1"; }
+
+}  // namespace
+
+std::optional<std::vector<std::string>> match_path(std::string_view pattern, std::string_view path) {
   const auto want = split(pattern, '/');
   const auto have = split(path, '/');
-  matched = want.size() == have.size();
-  for (std::size_t i = 0; matched && i < want.size(); ++i) {
+  if (want.size() != have.size()) return std::nullopt;
+  std::vector<std::string> captured;
+  for (std::size_t i = 0; i < want.size(); ++i) {
     if (want[i] == "*") captured.emplace_back(have[i]);
-    else matched = want[i] == have[i];
+    else if (want[i] != have[i]) return std::nullopt;
   }
   return captured;
 }
 
-bool is_openai_path(std::string_view path) { return path.starts_with("/v1/") || path == "/v1"; }
+Result<> check_idempotency_key(std::string_view key) {
+  constexpr std::size_t kMax = 255;
+  if (key.size() > kMax) return fail(Errc::invalid_argument, fmt::format("Idempotency-Key has at most {} characters", kMax), "Idempotency-Key");
+  return {};
+}
 
-}  // namespace
+Error at_limit() { return Error(Errc::unavailable, "the server is at its limit of requests in work; try again"); }
 
 Task<void> respond_json(http::Exchange& exchange, int status, std::string body, http::Headers extra) {
   http::Response response{status, std::move(extra), std::move(body)};
@@ -35,6 +43,7 @@ Task<void> respond_json(http::Exchange& exchange, int status, std::string body, 
 
 Task<void> respond_error(http::Exchange& exchange, const Error& error, http::Headers extra) {
   const int status = model::http_status(error.code);
+  if ((status == 429 || status == 503) && !extra.has("retry-after")) extra.add("retry-after", "1");
   if (is_openai_path(exchange.request().path)) {
     co_return co_await respond_json(exchange, status, model::openai_error_body(error), std::move(extra));
   }
@@ -83,14 +92,13 @@ Task<void> Api::handle(http::Exchange& exchange) {
   std::vector<std::string> captured;
   const std::string_view method = request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
   for (const auto& candidate : routes()) {
-    bool matched = false;
-    auto values = match(candidate.pattern, request.path, matched);
-    if (!matched) continue;
+    auto values = match_path(candidate.pattern, request.path);
+    if (!values) continue;
     path_known = true;
     template_path = candidate.pattern;
     if (candidate.method != method) continue;
     route = &candidate;
-    captured = std::move(values);
+    captured = *std::move(values);
     break;
   }
   if (!route) {

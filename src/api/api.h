@@ -9,6 +9,7 @@
 #include <string>
 
 #include "api/auth.h"
+#include "api/change_gate.h"
 #include "api/sse_audience.h"
 #include "flow/engine.h"
 #include "http/server.h"
@@ -40,6 +41,7 @@ struct ApiParts {
   ApiMetrics& counters;
   AccessLog& access_log;
   KeyRing& keys;
+  ChangeGate& changes;
   store::Durability durability = store::Durability::sync;
   std::size_t in_flight_max = 4096;
   std::atomic<bool>* ready = nullptr;     ///< /readyz; false while starting and draining
@@ -94,6 +96,8 @@ class Api {
   /// What every model route does: head, idempotency, run, answer.
   Task<void> serve_model(http::Exchange& exchange, const Caller& principal, std::string_view flow_name, std::string_view wants,
                          policy::JsonProfile profile);
+  /// Makes the run durable and lets it go on in the background. Errors: as Engine::prepare and accept.
+  Task<Result<>> start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pending> pending);
   Task<Result<>> store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller, const KeyRecord& key);
   struct Work;
   Task<void> answer_live(http::Exchange& exchange, Work& work);
@@ -105,7 +109,15 @@ class Api {
 };
 
 /// Answers in the shape of the surface the path belongs to: OpenAI errors under /v1, problem details (RFC 9457) elsewhere.
+/// A 429 or 503 says when to come back, whatever `extra` says.
 Task<void> respond_error(http::Exchange& exchange, const Error& error, http::Headers extra = {});
 Task<void> respond_json(http::Exchange& exchange, int status, std::string body, http::Headers extra = {});
+
+/// Errors: invalid_argument (over 255 characters).
+Result<> check_idempotency_key(std::string_view key);
+/// The refusal of a server that has `in_flight_max` runs in work.
+Error at_limit();
+/// Segments of `path` that stand where `pattern` has "*"; nothing where they do not match.
+std::optional<std::vector<std::string>> match_path(std::string_view pattern, std::string_view path);
 
 }  // namespace sb::api

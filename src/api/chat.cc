@@ -16,7 +16,6 @@ namespace sb::api {
 namespace {
 
 constexpr std::chrono::milliseconds kJoinPatience{600'000};
-constexpr std::size_t kIdempotencyKeyMax = 255;
 
 /// An answer of the run's failure that a client library understands; retries stop here, we have made ours.
 struct ErrorAnswer {
@@ -77,8 +76,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   const Micros started_us = parts_.clock.now_us();
   http::Headers limits = caller.limit_headers;
   if (parts_.in_flight.size() >= parts_.in_flight_max) {
-    limits.set("retry-after", "1");
-    co_return co_await respond_error(exchange, Error(Errc::unavailable, "the server is at its limit of requests in work; try again"), limits);
+    co_return co_await respond_error(exchange, at_limit(), limits);
   }
   std::string body = exchange.take_body();
   auto head = read_head(body, wants);
@@ -92,9 +90,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   const std::string key(request.headers.get("idempotency-key"));
   std::string hash;
   if (!key.empty()) {
-    if (key.size() > kIdempotencyKeyMax) {
-      co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "Idempotency-Key has at most 255 characters", "Idempotency-Key"), limits);
-    }
+    if (auto fits = check_idempotency_key(key); !fits) co_return co_await respond_error(exchange, fits.error(), limits);
     hash = to_hex(sha256(flow_name, body));
   }
   auto entry = parts_.in_flight.enter(caller.tenant, key, RunId::generate(parts_.clock, parts_.entropy), hash);
@@ -258,9 +254,9 @@ Task<void> Api::get_model(http::Exchange& exchange, const Caller&, std::vector<s
 Task<void> Api::get_run_stream(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
   const auto id = RunId::parse(captured[0]);
   if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a run id is a UUID", "id"));
-  if (auto pending = parts_.in_flight.find(*id)) (void)co_await pending->wait(kJoinPatience);
   auto row = co_await parts_.store.load_run(*id);
-  if (!row || row->tenant != caller.tenant) co_return co_await respond_error(exchange, Error(Errc::not_found, "no such run", "id"));
+  // What was taken out of the request is put back into the answer: for the key that sent it, and nobody else.
+  if (!row || row->tenant != caller.tenant || row->key != caller.key_id) co_return co_await respond_error(exchange, Error(Errc::not_found, "no such run", "id"));
   co_await answer_stored(exchange, std::move(*row), true, false);
 }
 

@@ -94,6 +94,24 @@ Task<void> Api::get_run(http::Exchange& exchange, const Caller& caller, std::vec
   co_await respond_json(exchange, 200, to_text(body));
 }
 
+Task<Result<>> Api::start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pending> pending) {
+  const std::string tenant = wanted.tenant, key = wanted.idempotency_key;
+  auto run = parts_.engine.prepare(std::move(wanted), pending, pending->run());
+  if (!run) {
+    parts_.in_flight.leave(tenant, key, pending);
+    co_return std::unexpected(run.error());
+  }
+  (*run)->finish_without_caller = true;
+  (*run)->requested_model = string_member((*run)->input.value(), "model");  // policed, like all that a flow sees
+  if ((*run)->problem) co_return co_await parts_.engine.drive(*run);         // refused already: on disk before it is told
+  if (auto accepted = co_await parts_.engine.accept(*run); !accepted) {
+    parts_.in_flight.leave(tenant, key, pending);
+    co_return std::unexpected(accepted.error());
+  }
+  parts_.engine.spawn(*std::move(run));
+  co_return Result<>();
+}
+
 Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
   auto body = parse_json(exchange.request().body);
   if (!body || !body->is_object()) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, R"(send {"input": ..., "version"?: "...", "wait"?: bool})"));
@@ -109,18 +127,23 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
   const auto* input = find_member(*body, "input");
   const std::string text = input ? to_text(*input) : "{}";
   const std::string key(exchange.request().headers.get("idempotency-key"));
+  if (auto fits = check_idempotency_key(key); !fits) co_return co_await respond_error(exchange, fits.error());
+  if (parts_.in_flight.size() >= parts_.in_flight_max) co_return co_await respond_error(exchange, at_limit());
   const std::string hash = key.empty() ? std::string() : to_hex(sha256((*flow)->id(), text));
   auto entry = parts_.in_flight.enter(caller.tenant, key, RunId::generate(parts_.clock, parts_.entropy), hash);
   RunId id = entry.pending->run();
-  bool known = !entry.owner;
-  if (!key.empty() && entry.owner) {
+  bool known = false;
+  if (!key.empty()) {
     auto stored = co_await parts_.store.find_idempotent(caller.tenant, key);
-    if (!stored || *stored) parts_.in_flight.leave(caller.tenant, key, entry.pending);
+    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, key, entry.pending);
     if (!stored) co_return co_await respond_error(exchange, stored.error());
-    if (*stored) {
-      known = true;
-      id = (*stored)->id;
-      if ((*stored)->request_hash != hash) co_return co_await respond_error(exchange, Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"));
+    known = stored->has_value();
+    if (known) id = (*stored)->id;
+    if (known && (*stored)->request_hash != hash) {
+      co_return co_await respond_error(exchange, Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"));
+    }
+    if (!known && !entry.owner) {  // not on disk yet: nothing to promise
+      co_return co_await respond_error(exchange, Error(Errc::unavailable, "the first request with this Idempotency-Key is still being accepted; try again"));
     }
   }
   if (!known) {
@@ -130,21 +153,12 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     wanted.key = caller.key_id;
     wanted.input = text;
     wanted.profile = (*flow)->ns == "signalbox" && (*flow)->name == "chat" ? policy::JsonProfile::chat_request : policy::JsonProfile::any;
-    wanted.requested_model = input ? std::string(string_member(*input, "model")) : std::string();
     wanted.idempotency_key = key;
     wanted.request_hash = hash;
     wanted.request_id = exchange.request().id;
     wanted.spender = caller.key;
     wanted.spend_limit_per_day = caller.spend_limit_per_day;
-    auto run = parts_.engine.prepare(std::move(wanted), entry.pending, id);
-    Result<> accepted;
-    if (run) accepted = (*run)->problem ? Result<>() : co_await parts_.engine.accept(*run);
-    if (!run || !accepted) {
-      parts_.in_flight.leave(caller.tenant, key, entry.pending);
-      co_return co_await respond_error(exchange, run ? accepted.error() : run.error());
-    }
-    (*run)->finish_without_caller = true;
-    parts_.engine.spawn(*run);
+    if (auto started = co_await start_run(std::move(wanted), std::move(entry.pending)); !started) co_return co_await respond_error(exchange, started.error());
   }
   if (bool_member(*body, "wait")) {
     if (auto pending = parts_.in_flight.find(id)) (void)co_await pending->wait(std::chrono::seconds(600));
@@ -167,13 +181,14 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
     json::object problem{{"title", "the flow was refused"}, {"status", 422}, {"detail", flow.error().detail}, {"pointer", flow.error().param}};
     co_return co_await respond_json(exchange, 422, to_text(problem), {{"content-type", "application/problem+json"}});
   }
-  auto added = parts_.flows.add(*flow);
-  if (!added) co_return co_await respond_error(exchange, added.error());
-  if (*added) {
+  auto pass = co_await parts_.changes.enter();
+  if (!pass) co_return co_await respond_error(exchange, pass.error());
+  const auto known = parts_.flows.find_id((*flow)->id());
+  if (!known) {
     store::Commit commit;
     commit.documents.emplace_back("flow:" + (*flow)->id(), (*flow)->source);
-    json::array ids;  // so that a restart finds them
-    for (const auto& known : parts_.flows.list()) ids.push_back(json::string(known->id()));
+    json::array ids{json::string((*flow)->id())};  // so that a restart finds them
+    for (const auto& other : parts_.flows.list()) ids.push_back(json::string(other->id()));
     commit.documents.emplace_back("flows", to_text(ids));
     store::LeafDraft leaf;
     leaf.kind = "flow.register";
@@ -184,7 +199,9 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
     commit.leaves.push_back(std::move(leaf));
     if (auto written = co_await parts_.store.commit(std::move(commit)); !written) co_return co_await respond_error(exchange, written.error());
   }
-  co_await respond_json(exchange, *added ? 201 : 200, to_text(json::object{{"namespace", (*flow)->ns}, {"name", (*flow)->name}, {"version", (*flow)->version}, {"hash", (*flow)->hash}}));
+  // On disk before it can be used: a run must find its flow again after a restart.
+  if (auto added = parts_.flows.add(*flow); !added) co_return co_await respond_error(exchange, added.error());
+  co_await respond_json(exchange, known ? 200 : 201, to_text(json::object{{"namespace", (*flow)->ns}, {"name", (*flow)->name}, {"version", (*flow)->version}, {"hash", (*flow)->hash}}));
 }
 
 namespace {
@@ -305,6 +322,8 @@ Task<void> Api::create_key(http::Exchange& exchange, const Caller& caller, std::
   if (const auto* given = find_member(*body, "limits")) {
     limits = {int_member(*given, "requests_per_minute"), int_member(*given, "spend_micro_per_day"), int_member(*given, "max_in_flight")};
   }
+  auto pass = co_await parts_.changes.enter();
+  if (!pass) co_return co_await respond_error(exchange, pass.error());
   auto made = make_key(std::string(string_member(*body, "name")), std::string(string_member(*body, "tenant", "default")), *role, limits, parts_.keys.pepper(), parts_.clock, parts_.entropy);
   if (!made) co_return co_await respond_error(exchange, made.error());
   auto records = parts_.keys.records();
@@ -316,6 +335,8 @@ Task<void> Api::create_key(http::Exchange& exchange, const Caller& caller, std::
 }
 
 Task<void> Api::revoke_key(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
+  auto pass = co_await parts_.changes.enter();
+  if (!pass) co_return co_await respond_error(exchange, pass.error());
   auto records = parts_.keys.records();
   const auto found = std::ranges::find_if(records, [&](const KeyRecord& key) { return key.id.to_string() == captured[0]; });
   if (found == records.end()) co_return co_await respond_error(exchange, no_such("key"));

@@ -63,7 +63,10 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   step.ended_us = parts_.clock.now_us();
   step.decision = std::move(inbound.decision);
   record(*run, std::move(step));
-  if (inbound.verdict == policy::Verdict::human) run->row.route = "human";
+  if (inbound.verdict == policy::Verdict::human) {
+    run->row.route = "human";
+    run->needs_person = true;
+  }
   if (inbound.verdict == policy::Verdict::block) {
     run->problem = Problem{error_type("authorization"), 403, "Blocked by policy",
                            "the request contains what the policy blocks: " + fmt::format("{}", fmt::join(inbound.types, ", ")),
@@ -75,15 +78,22 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
 
 Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
   ++runs_;
-  while (!run->problem) {
-    auto action = run->machine.next();
-    record_pure(*run);
+  auto recorded = co_await advance(*run);
+  --runs_;
+  parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
+  co_return recorded;
+}
+
+Task<Result<>> Engine::advance(LiveRun& run) {
+  while (!run.problem) {
+    auto action = run.machine.next();
+    record_pure(run);
     if (auto* done = std::get_if<Machine::Done>(&action)) {
-      run->output = std::move(done->output);
+      run.output = std::move(done->output);
       break;
     }
     if (auto* faulted = std::get_if<Machine::Faulted>(&action)) {
-      run->problem = std::move(faulted->problem);
+      run.problem = std::move(faulted->problem);
       break;
     }
     const auto& due = std::get<Machine::Call>(action);
@@ -92,31 +102,26 @@ Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
     step.ref = due.task->ref;
     step.kind = std::get<CallTask>(due.task->body).function;
     step.started_us = parts_.clock.now_us();
-    auto result = co_await call(*run, due);
+    auto result = co_await call(run, due);
+    if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
     step.ended_us = parts_.clock.now_us();
+    step.cost = std::exchange(run.call_cost, 0);
     if (!result) {
       step.error = to_text(result.error().to_json());
-      record(*run, std::move(step));
-      run->machine.fault(std::move(result.error()));
+      record(run, std::move(step));
+      run.machine.fault(std::move(result.error()));
       continue;
     }
     step.decision = std::move(result->decision);
-    step.cost = result->cost;
-    record(*run, std::move(step));
+    record(run, std::move(step));
     if (result->parked) {
-      run->row.state = run->machine.checkpoint();
-      run->row.output = run->output.text();  // what the caller hears meanwhile, and hears again if it asks again
-      auto parked = co_await commit(*run, store::RunStatus::waiting, run->durability);
-      --runs_;
-      parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
-      co_return parked;
+      run.row.state = run.machine.checkpoint();
+      run.row.output = run.output.text();  // what the caller hears meanwhile, and hears again if it asks again
+      co_return co_await commit(run, store::RunStatus::waiting, run.durability);
     }
-    run->machine.complete(std::move(result->output));
+    run.machine.complete(std::move(result->output));
   }
-  auto finished = co_await finish(*run);
-  --runs_;
-  parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
-  co_return finished;
+  co_return co_await finish(run);
 }
 
 Task<Result<>> Engine::finish(LiveRun& run) {
@@ -140,6 +145,7 @@ Task<Result<>> Engine::finish(LiveRun& run) {
 }
 
 Task<Result<>> Engine::accept(std::shared_ptr<LiveRun> run) {
+  record_pure(*run);
   run->row.state = run->machine.checkpoint();
   co_return co_await commit(*run, store::RunStatus::running, run->durability);
 }
@@ -182,9 +188,19 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->pending = std::move(pending);
   run->stored = true;
   run->finish_without_caller = true;
+  run->spender = KeyId::parse(run->row.key);
+  run->needs_person = run->row.route == "human" && run->row.model.empty();
   // Steps so far have indices below this: a resumed run never reuses one.
-  run->next_step = static_cast<std::uint32_t>(int_member(parse_json(run->row.state).value_or(nullptr), "steps", 0));
+  const json::value state = parse_json(run->row.state).value_or(nullptr);
+  run->next_step = static_cast<std::uint32_t>(int_member(state, "steps", 0));
   run->guard.read_request(row_input);
+  std::vector<std::string> findings;
+  if (const auto* types = find_member(state, "findings"); types && types->is_array()) {
+    for (const auto& type : types->get_array()) {
+      if (type.is_string()) findings.emplace_back(type.get_string());
+    }
+  }
+  run->guard.set_inbound_types(std::move(findings));
   run->requested_model = std::string(string_member(run->input.value(), "model"));
   return run;
 }
@@ -213,7 +229,7 @@ Task<std::vector<std::string>> Engine::stored_events(const LiveRun& run) {
     auto opened = parts_.sealer.open(run.row.id, chunk.data);
     // A second attempt after a crash was not streamed: what the first one journaled is not the answer.
     if (!opened || chunk.first_event != events.size()) co_return std::vector<std::string>();
-    for (const auto line : split(*opened, '\n')) events.emplace_back(line);
+    for (const auto line : split(*opened, '\n')) events.push_back(run.guard.restore(line));
   }
   if (events.empty() || events.back() != kStreamEnd) co_return std::vector<std::string>();
   events.pop_back();
@@ -224,36 +240,45 @@ json::value Engine::open_question(const store::ReviewRow& review) const {
   return parse_json(parts_.sealer.open(review.run, review.question).value_or("null")).value_or(nullptr);
 }
 
-Task<void> Engine::recover(std::vector<store::RunRow> rows) {
-  auto queue = std::make_shared<std::vector<store::RunRow>>(std::move(rows));
-  std::reverse(queue->begin(), queue->end());  // oldest first, taken from the back
-  const auto workers = std::min(options_.recover_in_parallel, queue->size());
-  for (std::size_t i = 0; i < workers; ++i) {
-    auto worker = [](Engine& engine, std::shared_ptr<std::vector<store::RunRow>> left) -> Task<void> {
-      while (!left->empty()) {
-        store::RunRow row = std::move(left->back());
-        left->pop_back();
-        const std::string id = row.id.to_string();
-        const std::string tenant = row.tenant, key = row.idempotency_key;
-        auto entry = engine.parts_.in_flight.enter(tenant, key, row.id, row.request_hash);
-        // A retry that is looking for this very run may hold the key for a moment.
-        if (!entry.owner) entry = engine.parts_.in_flight.enter(tenant, {}, row.id, row.request_hash);
-        auto pending = entry.pending;
-        auto run = engine.resume(std::move(row), pending);
-        if (!run) {
-          log_error("run.not_resumed", {{"run", id}, {"code", to_string(run.error().code)}, {"detail", run.error().detail}});
-          engine.parts_.in_flight.leave(tenant, key, pending);
-          continue;
-        }
-        log_info("run.resumed", {{"run", id}, {"step", (*run)->next_step}, {"gap_ms", (engine.parts_.clock.now_us() - (*run)->row.updated_us) / 1000}});
-        if (auto driven = co_await engine.drive(*run); !driven) {
-          log_error("run.not_recorded", {{"run", id}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
-        }
-      }
-    };
-    asio::co_spawn(io_, worker(*this, queue), asio::detached);
+void Engine::recover(const std::vector<RunId>& runs) {
+  to_recover_.insert(to_recover_.end(), runs.begin(), runs.end());
+  for (std::size_t i = 0; i < runs.size() && recovering_ < options_.recover_in_parallel; ++i) {
+    ++recovering_;
+    asio::co_spawn(io_, recover_some(), asio::detached);
   }
-  co_return;
+}
+
+Task<void> Engine::recover_some() {
+  while (!to_recover_.empty()) {
+    const RunId id = to_recover_.front();
+    to_recover_.pop_front();
+    co_await recover_one(id);
+  }
+  --recovering_;
+}
+
+Task<void> Engine::recover_one(RunId id) {
+  if (parts_.in_flight.find(id)) co_return;  // it began here, after the restart
+  auto row = co_await parts_.store.load_run(id);
+  if (row && (parts_.in_flight.find(id) || (row->status != store::RunStatus::running && row->status != store::RunStatus::pending))) co_return;
+  if (!row) {
+    log_error("run.not_resumed", {{"run", id.to_string()}, {"code", to_string(row.error().code)}, {"detail", row.error().detail}});
+    co_return;
+  }
+  const std::string tenant = row->tenant, key = row->idempotency_key;
+  auto entry = parts_.in_flight.enter(tenant, key, id, row->request_hash);
+  // A retry that is looking for this very run may hold the key for a moment.
+  if (!entry.owner) entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
+  auto run = resume(*std::move(row), entry.pending);
+  if (!run) {
+    log_error("run.not_resumed", {{"run", id.to_string()}, {"code", to_string(run.error().code)}, {"detail", run.error().detail}});
+    parts_.in_flight.leave(tenant, key, entry.pending);
+    co_return;
+  }
+  log_info("run.resumed", {{"run", id.to_string()}, {"step", (*run)->next_step}, {"gap_ms", (parts_.clock.now_us() - (*run)->row.updated_us) / 1000}});
+  if (auto driven = co_await drive(*run); !driven) {
+    log_error("run.not_recorded", {{"run", id.to_string()}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
+  }
 }
 
 void Engine::record_leaf(LiveRun& run, std::string kind, std::string summary, std::string payload_commit) {
@@ -309,6 +334,7 @@ void Engine::record_pure(LiveRun& run) {
 }
 
 Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Durability durability) {
+  if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
   run.row.status = status;
   run.row.updated_us = parts_.clock.now_us();
   store::Commit commit;
@@ -316,8 +342,11 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   commit.run = run.row.id;
   auto& row = run.stored ? commit.update.emplace(run.row) : commit.create.emplace(run.row);
   if (!row.state.empty()) {
-    // The checkpoint also says how many steps there are, so that a resumed run numbers on.
-    row.state.insert(1, fmt::format("\"steps\":{},", run.next_step));
+    // The checkpoint also says how many steps there are, so that a resumed run numbers on, and what the guard found, so
+    // that it is routed as it would have been.
+    json::array findings;
+    for (const auto type : run.guard.inbound_types()) findings.push_back(json::string(type));
+    row.state.insert(1, fmt::format("\"steps\":{},\"findings\":{},", run.next_step, to_text(findings)));
   }
   row.input = run.stored ? std::string() : run.input.text();
   row.vault = run.guard.vault_json();
@@ -333,7 +362,9 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     commit.spend_at_us = run.row.updated_us;
   }
   run.stored = true;
-  co_return co_await parts_.store.commit(std::move(commit));
+  auto written = co_await parts_.store.commit(std::move(commit));
+  if (!written) run.unrecorded = written.error();
+  co_return written;
 }
 
 Result<bool> FlowRegistry::add(std::shared_ptr<const Flow> flow) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -118,11 +119,13 @@ class Engine {
   /// What a review asks, opened; null where it cannot be.
   json::value open_question(const store::ReviewRow& review) const;
 
-  /// Drives the rows of a restart, a bounded number at a time.
-  Task<void> recover(std::vector<store::RunRow> rows);
+  /// Takes up runs that a stopped server left open, `recover_in_parallel` at a time over all calls. Each is read when its
+  /// turn comes: what is in work here, or finished meanwhile, is left alone. On the shard's thread.
+  void recover(const std::vector<RunId>& runs);
 
   /// A person's verdict: commits it with the run's new state in one transaction, then lets the run go on.
-  /// `verdict`: {"verdict": "approve"|"edit"|"reject", "text"?, "reason"?}. Errors: not_found, conflict, invalid_argument.
+  /// `verdict`: {"verdict": "approve"|"edit"|"reject", "text"?, "reason"?}. A person's text passes the policy like a model's.
+  /// Errors: not_found, conflict, invalid_argument, policy_denied (the text; the review stays open).
   Task<Result<store::ReviewRow>> decide(ReviewId review, std::string reviewer, json::object verdict);
   Task<Result<store::ReviewRow>> claim(ReviewId review, std::string reviewer);
 
@@ -135,7 +138,6 @@ class Engine {
   struct CallResult {
     Data output;
     std::string decision;
-    MicroMoney cost = 0;
     bool parked = false;
   };
 
@@ -155,12 +157,19 @@ class Engine {
   std::expected<CallResult, Problem> guard_answer(LiveRun& run, std::string body, CallResult result);
   Task<Result<>> commit(LiveRun& run, store::RunStatus status, store::Durability durability);
   Task<Result<>> finish(LiveRun& run);
+  Task<Result<>> advance(LiveRun& run);
+  Task<void> recover_some();
+  Task<void> recover_one(RunId id);
+  Result<> apply_verdict(LiveRun& run, const store::ReviewRow& review, store::ReviewState state, std::string_view text);
+  void guard_failure(LiveRun& run, model::Failure failure);
   Task<Result<>> flush_chunks(LiveRun& run);
 
   asio::io_context& io_;
   EngineParts parts_;
   EngineOptions options_;
   std::size_t runs_ = 0;
+  std::deque<RunId> to_recover_;
+  std::size_t recovering_ = 0;
 };
 
 }  // namespace sb::flow

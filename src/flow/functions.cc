@@ -131,6 +131,11 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run, const Machine::Call& call) {
+  if (run.needs_person) {
+    run.error_code = Errc::policy_denied;
+    const Error denied(Errc::policy_denied, "the policy asks for a person before a model may see this, and the flow has asked none");
+    co_return std::unexpected(problem_of(denied, "Blocked by policy"));
+  }
   std::string wanted(string_member(call.with, "model", run.requested_model));
   if (run.row.route == "small" && wanted == "script") wanted = "small";
   const auto target = parts_.catalog.resolve(wanted);
@@ -152,7 +157,6 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     run.error_code = reserved.error().code;
     co_return std::unexpected(problem_of(reserved.error(), "The budget is spent"));
   }
-  const MicroMoney cost_before = run.row.cost;
   const std::string key = fmt::format("{}-{}", run.row.id.to_string(), call.task->name);
   model::ChatCall chat;
   chat.body = run.input.text();
@@ -164,11 +168,11 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   if (!embed && run.stream && run.audience && answers_the_run(*call.task, run.machine.flow())) {
     chat.stream = true;
     auto answer = co_await streamed_answer(run, **target, chat);
-    reserved->settle(answer ? answer->cost : run.row.cost - cost_before);
+    reserved->settle(run.call_cost);
     co_return answer;
   }
   auto answer = co_await whole_answer(run, **target, chat, embed);
-  reserved->settle(answer ? answer->cost : run.row.cost - cost_before);
+  reserved->settle(run.call_cost);
   co_return answer;
 }
 
@@ -194,18 +198,16 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   CallResult result;
   if (!outcome) {
     auto& failure = outcome.error();
-    for (const auto& attempt : failure.attempts) result.cost += attempt.cost;
-    run.row.cost += result.cost;
-    run.spend += result.cost;
+    for (const auto& attempt : failure.attempts) run.call_cost += attempt.cost;
     run.error_code = failure.error.code;
     run.error_param = failure.error.param;
     auto problem = problem_of(failure.error, "No model answered");
     problem.status = failure.status;
-    run.failure = std::move(failure);
+    guard_failure(run, std::move(failure));
     co_return std::unexpected(std::move(problem));
   }
   run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
-  result.cost = outcome->cost;
+  run.call_cost = outcome->cost;
   count_saving(run, outcome->usage);
   result.decision = fmt::format(R"({{"kind":"{}","chosen":{},"target":{},"attempts":{}}})", embed ? "embed" : "chat", json_quoted(run.row.model), json_quoted(target.name),
                                 attempts_json(outcome->attempts));
@@ -226,7 +228,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
     run.error_param = started.error().error.param;
     auto problem = problem_of(started.error().error, "No model answered");
     problem.status = started.error().status;
-    run.failure = std::move(started.error());
+    for (const auto& attempt : started.error().attempts) run.call_cost += attempt.cost;
+    guard_failure(run, std::move(started.error()));
     co_return std::unexpected(std::move(problem));
   }
   auto& stream = **started;
@@ -237,13 +240,14 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   std::string batch;
   std::uint64_t batch_first = run.events;
   std::vector<std::string> ready;
+  std::size_t answer_bytes = 0;
   for (bool more = true; more && !problem;) {
     ready.clear();
     auto piece = co_await stream.next();
     if (!piece) {
       run.error_code = piece.error().code;
       problem = problem_of(piece.error(), "The answer broke off");
-      run.failure = stream.failure();
+      guard_failure(run, stream.failure());
     } else {
       more = piece->has_value();
       auto passed = more ? guard->guard().feed(**piece) : guard->guard().finish();
@@ -255,13 +259,20 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
       }
     }
     for (const auto& payload : ready) {
+      answer_bytes += payload.size();
+      if (answer_bytes > options_.answer_bytes_max) {
+        run.error_code = Errc::too_large;
+        problem = problem_of(Error(Errc::too_large, fmt::format("the answer is longer than {} bytes", options_.answer_bytes_max)), "The answer broke off");
+        break;
+      }
       if (!batch.empty()) batch += '\n';
       batch += payload;
       assembled.add(payload);
       run.streamed = true;
       const auto id = run.events++;
       if (!run.audience) continue;
-      if (auto sent = co_await run.audience->event(id, payload); !sent) {
+      const std::string restored = run.guard.restores() ? run.guard.restore(payload) : std::string();
+      if (auto sent = co_await run.audience->event(id, restored.empty() ? payload : restored); !sent) {
         run.audience = nullptr;
         if (!run.finish_without_caller) {
           run.error_code = Errc::cancelled;
@@ -278,7 +289,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
       if (run.durability == store::Durability::sync && more && !problem) (void)co_await flush_chunks(run);
     }
   }
-  result.cost = stream.cost();
+  run.call_cost = stream.cost();
   count_saving(run, stream.usage());
   const auto attempts = attempts_json(stream.attempts());
   store::StepRow step;
@@ -289,15 +300,20 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   step.ended_us = parts_.clock.now_us();
   step.decision = run.guard.stream_decision(*guard);
   record(run, std::move(step));
-  if (problem) {
-    run.row.cost += result.cost;
-    run.spend += result.cost;
-    co_return std::unexpected(*std::move(problem));
-  }
+  if (problem) co_return std::unexpected(*std::move(problem));
   result.output = Data::from_text(assembled.finish(stream.usage()));
   result.decision = fmt::format(R"({{"kind":"chat","chosen":{},"target":{},"streamed":true,"attempts":{}}})", json_quoted(run.row.model),
                                 json_quoted(target.name), attempts);
   co_return result;
+}
+
+// A provider's own words may repeat what it was sent, or say worse: they pass the policy like an answer, or are left out.
+void Engine::guard_failure(LiveRun& run, model::Failure failure) {
+  if (!failure.body.empty()) {
+    auto guarded = run.guard.inspect(policy::Direction::outbound, std::move(failure.body), policy::JsonProfile::any);
+    failure.body = guarded && guarded->verdict < policy::Verdict::human ? run.guard.restore(guarded->content.text()) : std::string();
+  }
+  run.failure = std::move(failure);
 }
 
 Task<Result<>> Engine::flush_chunks(LiveRun& run) {
@@ -322,7 +338,7 @@ std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, st
   }
   step.decision = std::move(guarded->decision);
   record(run, std::move(step));
-  if (guarded->verdict == policy::Verdict::block) {
+  if (guarded->verdict >= policy::Verdict::human) {  // nobody can be asked any more: what a person should see first is not said
     run.error_code = Errc::policy_denied;
     Error denied(Errc::policy_denied, fmt::format("the answer contains what the policy blocks: {}", fmt::join(guarded->types, ", ")));
     return std::unexpected(problem_of(denied, "Blocked by policy"));
@@ -344,6 +360,7 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   const json::object question{{"asked", run.guard.last_user_text()}, {"proposal", string_member(call.with, "proposal")}, {"intent", run.intent}};
   review.question = parts_.sealer.seal(run.row.id, to_text(question));
   run.review = review.id;
+  run.needs_person = false;
   CallResult result;
   result.parked = true;
   result.decision = fmt::format(R"({{"kind":"review","chosen":"park","reasons":[{}],"review":"{}"}})", json_quoted(review.reason), review.id.to_string());

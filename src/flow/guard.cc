@@ -69,7 +69,7 @@ std::string GuardSession::restore(std::string_view json) const {
 std::string GuardSession::restore_plain(std::string_view text) const { return vault_->empty() ? std::string(text) : policy::restore_text(*vault_, text); }
 
 std::unique_ptr<StreamSession> GuardSession::stream() {
-  return std::make_unique<StreamSession>(*policy_, context(policy::Direction::outbound, true));
+  return std::make_unique<StreamSession>(*policy_, context(policy::Direction::outbound, false));
 }
 
 std::string GuardSession::stream_decision(StreamSession& stream) const {
@@ -95,6 +95,11 @@ triage::RouteQuery GuardSession::route_query() const {
   query.prompt_bytes = features_.text_bytes;
   query.turns = features_.message_count;
   return query;
+}
+
+void GuardSession::set_inbound_types(std::vector<std::string> types) {
+  known_types_ = std::move(types);
+  inbound_types_.assign(known_types_.begin(), known_types_.end());
 }
 
 void GuardSession::read_request(const std::string& request) {

@@ -48,8 +48,10 @@ class GuardSession {
   /// Puts the values back for a caller who may see them.
   std::string restore(std::string_view json) const;
   std::string restore_plain(std::string_view text) const;
+  bool restores() const { return !vault_->empty(); }  ///< false: `restore` changes nothing
 
-  /// Deltas are policed and restored in one pass.
+  /// Deltas are policed as they come and keep their placeholders, each whole within one delta: what is recorded is this, what
+  /// the caller hears is `restore` of it.
   std::unique_ptr<StreamSession> stream();
   /// The decision of a finished stream, as `inspect` would tell it.
   std::string stream_decision(StreamSession& stream) const;
@@ -62,6 +64,9 @@ class GuardSession {
   const std::string& last_user_text() const { return last_user_text_; }
   /// For a run that is taken up again: the features of a request that was guarded before.
   void read_request(const std::string& request);
+  /// Types of the findings in the request; a run that is taken up again is told them.
+  const std::vector<std::string_view>& inbound_types() const { return inbound_types_; }
+  void set_inbound_types(std::vector<std::string> types);
 
  private:
   policy::GuardContext context(policy::Direction direction, bool restore) const;
@@ -75,6 +80,7 @@ class GuardSession {
   policy::RequestFeatures features_;
   std::string last_user_text_;
   std::vector<std::string_view> inbound_types_;
+  std::vector<std::string> known_types_;       // what inbound_types_ refers to in a run that was taken up again
   std::size_t request_bytes_ = 0;
 };
 

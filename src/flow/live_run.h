@@ -61,6 +61,7 @@ struct LiveRun {
   std::uint64_t events = 0;   ///< of the live stream so far
   bool streamed = false;      ///< the audience has received the answer's deltas
   std::string decided_by;     ///< triage model version, for the record
+  bool needs_person = false;  ///< the policy asks for a person, and none was asked yet: no model may see it
 
   // Not yet committed.
   bool stored = false;
@@ -71,6 +72,8 @@ struct LiveRun {
   std::optional<store::ReviewRow> review_create;
   std::optional<store::ReviewChange> review_change;
   MicroMoney spend = 0;
+  MicroMoney call_cost = 0;         ///< of the call under way; its step's, whether it succeeds or not
+  std::optional<Error> unrecorded;  ///< a commit failed: the record would have a hole, so the run stops here
 };
 
 }  // namespace sb::flow

@@ -43,6 +43,25 @@ Task<Result<store::ReviewRow>> Engine::claim(ReviewId id, std::string reviewer) 
   co_return claimed;
 }
 
+Result<> Engine::apply_verdict(LiveRun& run, const store::ReviewRow& review, store::ReviewState state, std::string_view text) {
+  if (!std::holds_alternative<Machine::Call>(run.machine.next())) {
+    return fail(Errc::corrupt, fmt::format("run {} does not stand at a review", run.row.id.to_string()));
+  }
+  if (state == store::ReviewState::rejected) {
+    run.machine.fault({error_type("authorization"), 403, "Rejected by a person", "a reviewer rejected the answer", ""});
+    run.error_code = Errc::policy_denied;
+    return {};
+  }
+  const json::value question = open_question(review);
+  const std::string_view answer = state == store::ReviewState::edited ? text : string_member(question, "proposal");
+  const auto run_id = run.row.id.to_string();
+  const model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(answer), true};
+  auto guarded = guard_answer(run, completion_json({run_id, "human", run.row.created_us, usage}, answer), {});
+  if (!guarded) return fail(run.error_code, guarded.error().detail, "text");
+  run.machine.complete(std::move(guarded->output));
+  return {};
+}
+
 Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer, json::object verdict) {
   SB_CO_TRY(auto review, co_await parts_.store.load_review(id));
   const Micros now = parts_.clock.now_us();
@@ -73,31 +92,21 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
     co_return std::unexpected(resumed.error());
   }
   auto run = *resumed;
-  const auto question = open_question(review);
-
+  auto policed = run->guard.inspect(policy::Direction::outbound, to_text(verdict), policy::JsonProfile::any);
+  const auto applied = policed ? apply_verdict(*run, review, state, text) : Result<>(std::unexpected(policed.error()));
+  if (!applied) {
+    parts_.in_flight.leave(tenant, key, entry.pending);
+    co_return std::unexpected(applied.error());
+  }
   store::ReviewChange change{review, review.state, review.claimed_by};
   change.row.state = state;
   change.row.decided_by = reviewer;
   change.row.decided_us = now;
-  change.row.verdict = parts_.sealer.seal(review.run, to_text(verdict));
+  change.row.verdict = parts_.sealer.seal(review.run, policed->content.text());
   const store::ReviewRow decided = change.row;
   run->leaves.push_back(leaf_of(review, "review.verdict", reviewer, fmt::format(R"({{"review":"{}","verdict":"{}"}})", id.to_string(), choice), now));
   run->review_change = std::move(change);
 
-  const auto action = run->machine.next();
-  if (!std::holds_alternative<Machine::Call>(action)) {
-    parts_.in_flight.leave(tenant, key, entry.pending);
-    co_return fail(Errc::corrupt, fmt::format("run {} does not stand at a review", run->row.id.to_string()));
-  }
-  if (state == store::ReviewState::rejected) {
-    run->machine.fault({error_type("authorization"), 403, "Rejected by a person", "a reviewer rejected the answer", ""});
-    run->error_code = Errc::policy_denied;
-  } else {
-    const std::string answer = state == store::ReviewState::edited ? text : std::string(string_member(question, "proposal"));
-    const auto run_id = run->row.id.to_string();
-    model::Usage usage{model::estimate_input_tokens(run->input.text()), 0, model::estimate_tokens(answer), true};
-    run->machine.complete(Data::from_text(completion_json({run_id, "human", run->row.created_us, usage}, answer)));
-  }
   // An effect that follows may take long: the verdict is on disk first, the rest goes on by itself.
   if (std::holds_alternative<Machine::Call>(run->machine.next())) {
     if (auto accepted = co_await accept(run); !accepted) {

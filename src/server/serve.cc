@@ -83,8 +83,8 @@ Task<void> recover(Services& services, std::vector<std::unique_ptr<Shard>>& shar
     after = page->back().id;
     total += page->size();
     const bool last = page->size() < kRecoverPage;
-    std::vector<std::vector<store::RunRow>> shares(shards.size());
-    for (std::size_t i = 0; i < page->size(); ++i) shares[i % shares.size()].push_back(std::move((*page)[i]));
+    std::vector<std::vector<RunId>> shares(shards.size());
+    for (std::size_t i = 0; i < page->size(); ++i) shares[i % shares.size()].push_back((*page)[i].id);
     for (std::size_t i = 0; i < shards.size(); ++i) {
       if (!shares[i].empty()) shards[i]->recover(std::move(shares[i]));
     }
@@ -132,8 +132,8 @@ int serve(ServeOptions options) {
   ready = false;
   for (auto& shard : *shards) shard->drain(std::chrono::milliseconds((*services)->config.server.drain_timeout_ms));
   for (auto& shard : *shards) shard->join();
+  (*services)->store.reset();  // writes what is queued, and tells the shards' threads of it: they must still be there
   shards->clear();
-  (*services)->store.reset();  // writes what is queued
   log_info("server.stopped");
   return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "api/auth.h"
+#include "api/change_gate.h"
 #include "audit/log.h"
 #include "config/config.h"
 #include "flow/engine.h"
@@ -37,6 +38,7 @@ struct Services {
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
   api::Limiters limiters;
+  api::ChangeGate changes;
   std::unique_ptr<AccessLog> access_log;
   std::unique_ptr<api::ApiMetrics> counters;
   std::string tenant_secret;

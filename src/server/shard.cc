@@ -3,6 +3,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "api/sse_audience.h"
 #include "http/client.h"
@@ -12,12 +14,18 @@
 
 namespace sb::server {
 
+/// An io_context whose waiting work can be dropped while what that work refers to still lives.
+struct ShardContext : asio::io_context {
+  using asio::io_context::io_context;
+  using asio::execution_context::shutdown;
+};
+
 // Members in order of construction; torn down the other way round.
 struct Shard::Parts {
   explicit Parts(Services& s) : services(s), ticker(io) {}
 
   Services& services;
-  asio::io_context io{1};
+  ShardContext io{1};
   asio::executor_work_guard<Executor> work{io.get_executor()};
   api::StreamTicker ticker;
   std::unique_ptr<http::Client> client;
@@ -30,7 +38,11 @@ struct Shard::Parts {
   std::unique_ptr<http::Server> server;
 };
 
-Shard::~Shard() { join(); }
+Shard::~Shard() {
+  join();
+  // What the drain cut off: its coroutines hold streams, reservations and audiences of the parts below.
+  if (parts_) parts_->io.shutdown();
+}
 
 Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t port, std::atomic<bool>& ready) {
   std::unique_ptr<Shard> shard(new Shard());
@@ -55,7 +67,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   door.default_limits = config.keys.limits;
   p.gatekeeper = std::make_unique<api::Gatekeeper>(*services.keys, services.limiters, system_clock(), door);
   api::ApiParts surface{*p.engine, *services.store, services.in_flight, services.flows, *services.catalog, *p.gatekeeper, p.ticker, system_clock(),
-                        system_entropy(), process_metrics(), *services.counters, *services.access_log, *services.keys};
+                        system_entropy(), process_metrics(), *services.counters, *services.access_log, *services.keys, services.changes};
   surface.durability = config.data.durability == Durability::sync ? store::Durability::sync : store::Durability::async;
   surface.in_flight_max = config.server.limits.max_in_flight;
   surface.ready = &ready;
@@ -94,19 +106,33 @@ void Shard::start() {
   thread_ = std::thread([this] { parts_->io.run(); });
 }
 
-void Shard::recover(std::vector<store::RunRow> rows) {
-  asio::co_spawn(parts_->io, parts_->engine->recover(std::move(rows)), asio::detached);
+void Shard::recover(std::vector<RunId> runs) {
+  asio::post(parts_->io, [this, open = std::move(runs)] { parts_->engine->recover(open); });
 }
 
 void Shard::drain(std::chrono::milliseconds deadline) {
+  // A connection that is cut at the deadline ends its handler soon, unless that waits for a run that goes on without its
+  // caller. Such a run is taken up again at the next start; it does not keep this process alive.
+  constexpr std::chrono::seconds kAfterTheCut{1};
+  const auto stop = [](Parts& parts) {
+    parts.ticker.stop();
+    parts.work.reset();
+    parts.io.stop();
+  };
   asio::co_spawn(
       parts_->io,
-      [](Parts& parts, std::chrono::milliseconds limit) -> Task<void> {
+      [](Parts& parts, std::chrono::milliseconds limit, auto end) -> Task<void> {
         co_await parts.server->drain(limit);
-        parts.ticker.stop();
-        parts.work.reset();
-        parts.io.stop();
-      }(*parts_, deadline),
+        end(parts);
+      }(*parts_, deadline, stop),
+      asio::detached);
+  asio::co_spawn(
+      parts_->io,
+      [](Parts& parts, std::chrono::milliseconds limit, auto end) -> Task<void> {
+        asio::steady_timer patience(parts.io, limit);
+        co_await patience.async_wait(use_task);
+        end(parts);
+      }(*parts_, deadline + kAfterTheCut, stop),
       asio::detached);
 }
 

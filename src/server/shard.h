@@ -18,7 +18,7 @@ class Shard {
   std::uint16_t port() const;
   void start();
   /// Takes over runs that a stopped server left open. Any thread.
-  void recover(std::vector<store::RunRow> rows);
+  void recover(std::vector<RunId> runs);
   /// Finishes what is in flight, until the deadline. Any thread; then `join`.
   void drain(std::chrono::milliseconds deadline);
   void join();
