@@ -25,7 +25,8 @@ struct Delegate {
 };
 
 constexpr Delegate kDelegates[] = {
-    {"simulate", "a simulated model provider, for demos, tests and load", [](std::span<const std::string> a) { return sb::model::simulate_command(a); }},
+    {"simulate", "a simulated model provider, for demos, tests and load",
+     [](std::span<const std::string> a) { return sb::model::simulate_command(a); }},
     {"triage", "train, evaluate and apply the intent classifier",
      [](std::span<const std::string> a) { return sb::triage::triage_command(a, std::cin, std::cout, std::cerr); }},
     {"policy", "scan texts with a policy, test a policy",
@@ -42,7 +43,8 @@ int main(int argc, char** argv) {
 
   std::ios::sync_with_stdio(false);
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  sb::cli::Command root("signalbox", "one server between applications and AI models: triage, durable work, policy, record");
+  sb::cli::Command root("signalbox",
+                        "one server between applications and AI models: triage, durable work, policy, record");
   root.version(SB_VERSION);
   root.add(sb::cli::init_command());
   root.add(sb::cli::serve_command());

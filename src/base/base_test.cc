@@ -10,7 +10,9 @@
 namespace sb {
 namespace {
 
-std::string hex(const Digest& digest) { return to_hex(digest); }
+std::string hex(const Digest& digest) {
+  return to_hex(digest);
+}
 
 TEST(Crypto, MatchesPublishedVectors) {
   // FIPS 180-4 example "abc"; RFC 4231 test case 2; RFC 8032 section 7.1 test 1.

@@ -21,7 +21,7 @@ inline std::span<const std::uint8_t> as_u8(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-std::string_view trim(std::string_view text);  ///< ASCII blanks off both ends
+std::string_view trim(std::string_view text);          ///< ASCII blanks off both ends
 bool iequals(std::string_view a, std::string_view b);  ///< ASCII case-insensitive
 std::string to_lower(std::string_view text);           ///< ASCII only
 std::vector<std::string_view> split(std::string_view text, char separator);

@@ -58,7 +58,9 @@ std::uint64_t Entropy::next_u64() {
   return value;
 }
 
-double Entropy::next_unit() { return static_cast<double>(next_u64() >> 11) * 0x1.0p-53; }
+double Entropy::next_unit() {
+  return static_cast<double>(next_u64() >> 11) * 0x1.0p-53;
+}
 
 // SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", OOPSLA 2014).
 void SeededEntropy::fill(std::span<std::uint8_t> bytes) {

@@ -14,8 +14,8 @@ using Micros = std::int64_t;
 class Clock {
  public:
   virtual ~Clock() = default;
-  virtual Micros now_us() const = 0;                                  ///< wall clock, may jump
-  virtual std::chrono::steady_clock::time_point steady() const = 0;   ///< for durations, never goes back
+  virtual Micros now_us() const = 0;                                 ///< wall clock, may jump
+  virtual std::chrono::steady_clock::time_point steady() const = 0;  ///< for durations, never goes back
 };
 
 /// The machine's clock. Thread-safe.

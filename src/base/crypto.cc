@@ -37,13 +37,21 @@ const EVP_CIPHER* gcm_method() {
   return method;
 }
 
-int length_of(std::string_view bytes) { return static_cast<int>(bytes.size()); }
-const unsigned char* data_of(std::string_view bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
-unsigned char* data_of(std::string& bytes) { return reinterpret_cast<unsigned char*>(bytes.data()); }
+int length_of(std::string_view bytes) {
+  return static_cast<int>(bytes.size());
+}
+const unsigned char* data_of(std::string_view bytes) {
+  return reinterpret_cast<const unsigned char*>(bytes.data());
+}
+unsigned char* data_of(std::string& bytes) {
+  return reinterpret_cast<unsigned char*>(bytes.data());
+}
 
 }  // namespace
 
-Digest sha256(std::string_view data) { return sha256(data, {}); }
+Digest sha256(std::string_view data) {
+  return sha256(data, {});
+}
 
 Digest sha256(std::string_view a, std::string_view b) {
   thread_local const DigestContext context(EVP_MD_CTX_new());
@@ -94,7 +102,8 @@ std::string aead_seal(std::string_view key, std::string_view plaintext, std::str
 
 Result<std::string> aead_open(std::string_view key, std::string_view sealed, std::string_view aad) {
   SB_ASSERT(key.size() == kKeyBytes);
-  if (sealed.size() < kNonceBytes + kTagBytes) return fail(Errc::corrupt, "sealed value is shorter than its nonce and tag");
+  if (sealed.size() < kNonceBytes + kTagBytes)
+    return fail(Errc::corrupt, "sealed value is shorter than its nonce and tag");
   const std::string_view nonce = sealed.substr(0, kNonceBytes);
   const std::string_view body = sealed.substr(kNonceBytes, sealed.size() - kNonceBytes - kTagBytes);
   std::string tag(sealed.substr(sealed.size() - kTagBytes));

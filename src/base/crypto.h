@@ -22,7 +22,8 @@ Digest sha256(std::string_view a, std::string_view b);
 Digest hmac_sha256(std::string_view key, std::string_view data);
 bool constant_time_equal(std::string_view a, std::string_view b);
 
-/// AES-256-GCM. `seal` returns nonce (12) || ciphertext || tag (16). `key`: 32 bytes. `aad` is authenticated, not stored.
+/// AES-256-GCM. `seal` returns nonce (12) || ciphertext || tag (16). `key`: 32 bytes. `aad` is authenticated, not
+/// stored.
 std::string aead_seal(std::string_view key, std::string_view plaintext, std::string_view aad, Entropy& entropy);
 /// Errors: corrupt (wrong key, changed bytes or other `aad`).
 Result<std::string> aead_open(std::string_view key, std::string_view sealed, std::string_view aad);
@@ -31,7 +32,7 @@ Result<std::string> aead_open(std::string_view key, std::string_view sealed, std
 class SigningKey {
  public:
   static Result<SigningKey> from_seed(std::string_view seed);
-  std::string public_key() const;  ///< 32 bytes
+  std::string public_key() const;                    ///< 32 bytes
   std::string sign(std::string_view message) const;  ///< 64 bytes
 
   SigningKey(SigningKey&&) noexcept;

@@ -15,8 +15,11 @@ constexpr std::size_t kMaxDepth = 64;
 std::size_t utf8_length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
   const unsigned first = byte(at);
-  const std::size_t length = first < 0x80 ? 1 : first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3
-                             : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+  const std::size_t length = first < 0x80                    ? 1
+                             : first >= 0xc2 && first < 0xe0 ? 2
+                             : first >= 0xe0 && first < 0xf0 ? 3
+                             : first >= 0xf0 && first < 0xf5 ? 4
+                                                             : 0;
   if (length == 0 || at + length > text.size() || !is_valid_utf8(text.substr(at, length))) return 0;
   return length;
 }
@@ -29,13 +32,17 @@ Result<json::value> parse_json(std::string_view text) {
   json::stream_parser parser({}, options);
   boost::system::error_code error;
   const std::size_t used = parser.write_some(text.data(), text.size(), error);
-  if (!error && used == text.size()) parser.finish(error);
-  else if (!error) error = json::error::extra_data;
+  if (!error && used == text.size())
+    parser.finish(error);
+  else if (!error)
+    error = json::error::extra_data;
   if (error) return fail(Errc::invalid_argument, fmt::format("invalid JSON at byte {}: {}", used, error.message()));
   return parser.release();
 }
 
-std::string to_text(const json::value& value) { return json::serialize(value); }
+std::string to_text(const json::value& value) {
+  return json::serialize(value);
+}
 
 void append_json_escaped(std::string& out, std::string_view text) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -43,11 +50,21 @@ void append_json_escaped(std::string& out, std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (c < 0x20) {
           out += "\\u00";

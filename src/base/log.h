@@ -32,9 +32,15 @@ LogLevel log_level();
 
 void log(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 
-inline void log_info(std::string_view event, std::initializer_list<LogField> fields = {}) { log(LogLevel::info, event, fields); }
-inline void log_warn(std::string_view event, std::initializer_list<LogField> fields = {}) { log(LogLevel::warn, event, fields); }
-inline void log_error(std::string_view event, std::initializer_list<LogField> fields = {}) { log(LogLevel::error, event, fields); }
+inline void log_info(std::string_view event, std::initializer_list<LogField> fields = {}) {
+  log(LogLevel::info, event, fields);
+}
+inline void log_warn(std::string_view event, std::initializer_list<LogField> fields = {}) {
+  log(LogLevel::warn, event, fields);
+}
+inline void log_error(std::string_view event, std::initializer_list<LogField> fields = {}) {
+  log(LogLevel::error, event, fields);
+}
 
 /// "2026-11-23T18:07:56.123456Z" (RFC 3339) of microseconds since the epoch.
 std::string rfc3339(std::int64_t micros);

@@ -22,16 +22,20 @@ struct YamlFault {
 bool is_core_integer(std::string_view text, std::int64_t& value) {
   int base = 10;
   std::string_view digits = text;
-  if (digits.starts_with("0x")) base = 16, digits.remove_prefix(2);
-  else if (digits.starts_with("0o")) base = 8, digits.remove_prefix(2);
-  else if (digits.starts_with('+')) digits.remove_prefix(1);
+  if (digits.starts_with("0x"))
+    base = 16, digits.remove_prefix(2);
+  else if (digits.starts_with("0o"))
+    base = 8, digits.remove_prefix(2);
+  else if (digits.starts_with('+'))
+    digits.remove_prefix(1);
   if (digits.empty() || (base != 10 && digits.starts_with('-'))) return false;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   return error == std::errc() && end == digits.data() + digits.size();
 }
 
 bool is_core_float(std::string_view text, double& value) {
-  if (text == ".inf" || text == ".Inf" || text == ".INF" || text == ".nan" || text == ".NaN" || text == ".NAN") return false;
+  if (text == ".inf" || text == ".Inf" || text == ".INF" || text == ".nan" || text == ".NaN" || text == ".NAN")
+    return false;
   if (text.starts_with('+')) text.remove_prefix(1);
   const auto first = text.starts_with('-') ? 1U : 0U;
   if (text.size() <= first || !((text[first] >= '0' && text[first] <= '9') || text[first] == '.')) return false;
@@ -58,16 +62,21 @@ class Builder final : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark&) override {}
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { scalar(mark, anchor, nullptr, ""); }
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { throw YamlFault{mark, "aliases are not accepted; write the value out"}; }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& text) override {
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    throw YamlFault{mark, "aliases are not accepted; write the value out"};
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& text) override {
     // yaml-cpp: "?" is an untagged plain scalar, "!" a quoted or block one.
     scalar(mark, anchor, tag == "?" || tag.empty() ? resolve_plain(text) : json::value(json::string(text)), text);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(mark, anchor, json::array());
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(mark, anchor, json::object());
   }
   void OnMapEnd() override { close(); }
@@ -146,7 +155,8 @@ Result<YamlDocument> parse_yaml(std::string_view text) {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
     Builder builder;
-    if (!parser.HandleNextDocument(builder)) return fail(Errc::invalid_argument, "line 1, column 1: the document is empty");
+    if (!parser.HandleNextDocument(builder))
+      return fail(Errc::invalid_argument, "line 1, column 1: the document is empty");
     YamlDocument document = std::move(builder.document);
     if (Builder more; parser.HandleNextDocument(more)) {
       return fail(Errc::invalid_argument, "line 1, column 1: more than one YAML document in one file");
@@ -172,9 +182,12 @@ std::string pointer_append(std::string_view pointer, std::string_view token) {
   std::string out(pointer);
   out += '/';
   for (const char c : token) {
-    if (c == '~') out += "~0";
-    else if (c == '/') out += "~1";
-    else out += c;
+    if (c == '~')
+      out += "~0";
+    else if (c == '/')
+      out += "~1";
+    else
+      out += c;
   }
   return out;
 }

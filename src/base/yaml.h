@@ -18,16 +18,16 @@ struct SourcePosition {
 
 struct YamlDocument {
   json::value value;
-  std::map<std::string, SourcePosition, std::less<>> positions;  ///< by JSON pointer (RFC 6901) of the value
+  std::map<std::string, SourcePosition, std::less<>> positions;      ///< by JSON pointer (RFC 6901) of the value
   std::map<std::string, SourcePosition, std::less<>> key_positions;  ///< of the key in front of that value
 
   /// Of the value at `pointer`, or of its nearest ancestor.
   SourcePosition position_of(std::string_view pointer) const;
 };
 
-/// One document. Only `true|false|null|~`, integers and floats of the core schema are typed; `on`, `no`, `y` are strings.
-/// Refused: anchors and aliases (bombs), duplicate keys, more than one document, depth over 64, more than 1 MiB.
-/// Errors: invalid_argument, `detail` begins "line L, column C: ".
+/// One document. Only `true|false|null|~`, integers and floats of the core schema are typed; `on`, `no`, `y` are
+/// strings. Refused: anchors and aliases (bombs), duplicate keys, more than one document, depth over 64, more than 1
+/// MiB. Errors: invalid_argument, `detail` begins "line L, column C: ".
 Result<YamlDocument> parse_yaml(std::string_view text);
 
 /// Joins a reference token to a JSON pointer, escaping "~" and "/".

@@ -23,10 +23,20 @@
 namespace sb::store {
 
 /// The DSL's phases (Open Workflow DSL 1.0.3, "Status phases"). Stored: append, never renumber.
-enum class RunStatus : std::uint8_t { pending = 0, running = 1, waiting = 2, suspended = 3, cancelled = 4, faulted = 5, completed = 6 };
+enum class RunStatus : std::uint8_t {
+  pending = 0,
+  running = 1,
+  waiting = 2,
+  suspended = 3,
+  cancelled = 4,
+  faulted = 5,
+  completed = 6
+};
 std::string_view to_string(RunStatus status);
 std::optional<RunStatus> run_status(std::string_view name);
-inline bool is_final(RunStatus status) { return status >= RunStatus::cancelled; }
+inline bool is_final(RunStatus status) {
+  return status >= RunStatus::cancelled;
+}
 
 enum class Durability : std::uint8_t {
   sync,   ///< commit() resumes when the group is on disk
@@ -37,52 +47,52 @@ enum class Durability : std::uint8_t {
 struct RunRow {
   RunId id;
   std::string tenant;
-  std::string key;               ///< id of the API key that asked; empty: none
-  std::string flow;              ///< "namespace/name@version"
+  std::string key;   ///< id of the API key that asked; empty: none
+  std::string flow;  ///< "namespace/name@version"
   std::string flow_hash;
   RunStatus status = RunStatus::pending;
-  LeaseEpoch epoch{};            ///< of the lease under which it was last written
-  std::string state;             ///< where it stands: enough to go on from
+  LeaseEpoch epoch{};  ///< of the lease under which it was last written
+  std::string state;   ///< where it stands: enough to go on from
   std::string input;
   std::string output;
-  std::string error;             ///< RFC 9457 problem details; empty: none
-  std::string route;             ///< script | small | large | human; empty before triage
-  std::string model;             ///< the deployment that answered
-  std::string vault;             ///< sealed placeholder map; empty: none
-  std::string idempotency_key;   ///< unique within a tenant while the run is kept; empty: none
-  std::string request_hash;      ///< SHA-256 of the request that came with the idempotency key
+  std::string error;            ///< RFC 9457 problem details; empty: none
+  std::string route;            ///< script | small | large | human; empty before triage
+  std::string model;            ///< the deployment that answered
+  std::string vault;            ///< sealed placeholder map; empty: none
+  std::string idempotency_key;  ///< unique within a tenant while the run is kept; empty: none
+  std::string request_hash;     ///< SHA-256 of the request that came with the idempotency key
   MicroMoney cost = 0;
-  MicroMoney cost_all_large = 0; ///< what the large tier would have cost, by its price list
+  MicroMoney cost_all_large = 0;  ///< what the large tier would have cost, by its price list
   Micros created_us = 0;
   Micros updated_us = 0;
-  Micros ended_us = 0;           ///< 0: not ended
+  Micros ended_us = 0;  ///< 0: not ended
 };
 
 /// One finished execution of one task. Append-only.
 struct StepRow {
   StepIndex index{};
-  std::string name;              ///< the task's name in the flow
-  std::string ref;               ///< JSON pointer of the task in the flow document
-  std::string kind;              ///< call function or task type: "guard", "triage", "chat", "switch" ...
+  std::string name;  ///< the task's name in the flow
+  std::string ref;   ///< JSON pointer of the task in the flow document
+  std::string kind;  ///< call function or task type: "guard", "triage", "chat", "switch" ...
   std::uint32_t attempt = 1;
   Micros started_us = 0;
   Micros ended_us = 0;
-  std::string output;            ///< JSON; empty where the step only decided
-  std::string decision;          ///< JSON {kind, chosen, alternatives, score, threshold, reasons, versions}; empty: none
-  std::string error;             ///< JSON; empty: succeeded
+  std::string output;    ///< JSON; empty where the step only decided
+  std::string decision;  ///< JSON {kind, chosen, alternatives, score, threshold, reasons, versions}; empty: none
+  std::string error;     ///< JSON; empty: succeeded
   MicroMoney cost = 0;
 };
 
 /// What an audit leaf says; `seq` and encoding are added by the log. No content: metadata and commitments only.
 struct LeafDraft {
-  std::string kind;              ///< run.start, step, run.end, review.claim, review.verdict, key.create, config.change ...
+  std::string kind;  ///< run.start, step, run.end, review.claim, review.verdict, key.create, config.change ...
   std::string tenant;
   std::optional<RunId> run;
   std::optional<StepIndex> step;
   std::uint32_t attempt = 0;
-  std::string actor;             ///< pseudonym of who caused it; empty: the server
-  std::string summary;           ///< JSON object: decision without its texts, versions
-  std::string payload_commit;    ///< hex SHA-256(salt || payload); empty: none
+  std::string actor;           ///< pseudonym of who caused it; empty: the server
+  std::string summary;         ///< JSON object: decision without its texts, versions
+  std::string payload_commit;  ///< hex SHA-256(salt || payload); empty: none
   Micros time_us = 0;
 };
 
@@ -96,16 +106,16 @@ struct ReviewRow {
   StepIndex step{};
   std::string tenant;
   ReviewState state = ReviewState::open;
-  std::string reason;            ///< why it is here: rule, finding type, route
-  int priority = 0;              ///< higher first
-  std::string question;          ///< JSON: what was asked and what is proposed, policed
+  std::string reason;    ///< why it is here: rule, finding type, route
+  int priority = 0;      ///< higher first
+  std::string question;  ///< JSON: what was asked and what is proposed, policed
   std::string claimed_by;
-  Micros claim_until_us = 0;     ///< a claim is a lease
+  Micros claim_until_us = 0;  ///< a claim is a lease
   std::string decided_by;
-  std::string verdict;           ///< JSON: text, reason code
+  std::string verdict;  ///< JSON: text, reason code
   Micros created_us = 0;
   Micros decided_us = 0;
-  Micros due_us = 0;             ///< 0: no deadline
+  Micros due_us = 0;  ///< 0: no deadline
 };
 
 /// A change of a review that applies only while it is in `expected` (and, where claimed, held by `expected_claimant`).
@@ -117,36 +127,37 @@ struct ReviewChange {
 
 /// A piece of a streamed answer, for clients that come back with Last-Event-ID.
 struct StreamChunk {
-  std::uint64_t first_event = 0; ///< id of the first event in `data`
-  std::string data;              ///< policed events, one JSON payload a line
+  std::uint64_t first_event = 0;  ///< id of the first event in `data`
+  std::string data;               ///< policed events, one JSON payload a line
 };
 
 /// One transaction. Everything in it concerns one run (or none: keys, configuration).
 struct Commit {
   Durability durability = Durability::sync;
-  std::optional<RunRow> create;  ///< Errors: already_exists (idempotency key or id taken; detail = id of the run that has it)
-  /// Whole row by id; fenced: row.epoch older than the stored one is lease_lost. What a run is born with stays as it was
-  /// (tenant, key, flow, flow_hash, input, idempotency_key, request_hash, created_us). Not together with `create`.
+  std::optional<RunRow>
+      create;  ///< Errors: already_exists (idempotency key or id taken; detail = id of the run that has it)
+  /// Whole row by id; fenced: row.epoch older than the stored one is lease_lost. What a run is born with stays as it
+  /// was (tenant, key, flow, flow_hash, input, idempotency_key, request_hash, created_us). Not together with `create`.
   std::optional<RunRow> update;
-  RunId run;                     ///< owner of steps and chunks; may be left out beside create or update
-  std::vector<StepRow> steps;    ///< same (run, index, attempt) again: ignored
+  RunId run;                   ///< owner of steps and chunks; may be left out beside create or update
+  std::vector<StepRow> steps;  ///< same (run, index, attempt) again: ignored
   std::vector<LeafDraft> leaves;
   std::optional<ReviewRow> review_create;
   std::optional<ReviewChange> review_change;  ///< Errors: conflict
   std::vector<StreamChunk> chunks;
-  std::string spend_key;         ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
+  std::string spend_key;  ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
   MicroMoney spend = 0;
   Micros spend_at_us = 0;
   std::vector<std::pair<std::string, std::string>> documents;  ///< small named JSON documents (keys, settings): upsert
 };
 
 struct RunFilter {
-  std::string tenant;            ///< empty: all
-  std::string flow;              ///< "namespace/name" prefix; empty: all
+  std::string tenant;  ///< empty: all
+  std::string flow;    ///< "namespace/name" prefix; empty: all
   std::optional<RunStatus> status;
   std::string route;
-  std::optional<RunId> before;   ///< page: runs with a smaller id, newest first
-  std::size_t limit = 50;        ///< at most 1,000
+  std::optional<RunId> before;  ///< page: runs with a smaller id, newest first
+  std::size_t limit = 50;       ///< at most 1,000
 };
 
 struct ReviewFilter {
@@ -170,22 +181,23 @@ struct GroupSizes {
   std::uint64_t sum = 0;
 };
 struct SyncTimes {
-  static constexpr std::array<std::uint64_t, 12> kBounds{50, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 102400, 409600};
+  static constexpr std::array<std::uint64_t, 12> kBounds{50,   100,  200,   400,   800,    1600,
+                                                         3200, 6400, 12800, 25600, 102400, 409600};
   std::array<std::uint64_t, kBounds.size() + 1> counts{};
   std::uint64_t sum = 0;
 };
 
 struct StoreStats {
-  std::uint64_t commits = 0;     ///< transactions asked for
-  std::uint64_t groups = 0;      ///< fsyncs
-  std::uint64_t queued = 0;      ///< waiting now
-  std::uint64_t queue_max = 0;   ///< bound; beyond it commit() answers unavailable
+  std::uint64_t commits = 0;    ///< transactions asked for
+  std::uint64_t groups = 0;     ///< fsyncs
+  std::uint64_t queued = 0;     ///< waiting now
+  std::uint64_t queue_max = 0;  ///< bound; beyond it commit() answers unavailable
   std::uint64_t failed_groups = 0;
   std::uint64_t leaves = 0;
   std::uint64_t rejected_async = 0;  ///< async commits that failed after they were acknowledged (fencing, conflict)
-  std::uint64_t wal_bytes = 0;   ///< write-ahead log waiting for its checkpoint
-  GroupSizes group_sizes;        ///< commits a group
-  SyncTimes sync_us;             ///< COMMIT of a group: write and fsync
+  std::uint64_t wal_bytes = 0;       ///< write-ahead log waiting for its checkpoint
+  GroupSizes group_sizes;            ///< commits a group
+  SyncTimes sync_us;                 ///< COMMIT of a group: write and fsync
 };
 
 /// Reads see every commit acknowledged before them, async ones too.
@@ -193,17 +205,17 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  /// Errors: already_exists, lease_lost, conflict, not_found (update of an unknown run), disk_full, unavailable (queue full),
-  /// corrupt. One bad transaction does not fail the others of its group.
+  /// Errors: already_exists, lease_lost, conflict, not_found (update of an unknown run), disk_full, unavailable (queue
+  /// full), corrupt. One bad transaction does not fail the others of its group.
   virtual Task<Result<>> commit(Commit commit) = 0;
 
-  virtual Task<Result<RunRow>> load_run(RunId run) = 0;                       ///< Errors: not_found
-  virtual Task<Result<std::vector<StepRow>>> load_steps(RunId run) = 0;       ///< in order of index
+  virtual Task<Result<RunRow>> load_run(RunId run) = 0;                  ///< Errors: not_found
+  virtual Task<Result<std::vector<StepRow>>> load_steps(RunId run) = 0;  ///< in order of index
   virtual Task<Result<std::vector<StreamChunk>>> load_chunks(RunId run, std::uint64_t from_event) = 0;
   virtual Task<Result<std::optional<RunRow>>> find_idempotent(std::string tenant, std::string key) = 0;
   virtual Task<Result<std::vector<RunRow>>> list_runs(RunFilter filter) = 0;  ///< without state, vault, input, output
-  /// Runs that must go on after a restart (pending or running; not those waiting for a person). A page of at most `limit`
-  /// with id > `after`, oldest first: start-up does not grow with finished runs.
+  /// Runs that must go on after a restart (pending or running; not those waiting for a person). A page of at most
+  /// `limit` with id > `after`, oldest first: start-up does not grow with finished runs.
   virtual Task<Result<std::vector<RunRow>>> open_runs(std::optional<RunId> after, std::size_t limit) = 0;
   virtual Task<Result<ReviewRow>> load_review(ReviewId review) = 0;
   virtual Task<Result<std::vector<ReviewRow>>> list_reviews(ReviewFilter filter) = 0;  ///< by priority, then age
@@ -223,12 +235,12 @@ class LeafLog {
   virtual ~LeafLog() = default;
   /// Bytes of the leaf at `index`: canonical JSON.
   virtual std::string encode(LeafIndex index, const LeafDraft& draft) = 0;
-  /// The group's leaves, first index and bytes in order, before its COMMIT. What is returned (if anything) is stored as the
-  /// tree head in the same transaction. Called again with the same `first` if the group had to be rolled back.
+  /// The group's leaves, first index and bytes in order, before its COMMIT. What is returned (if anything) is stored as
+  /// the tree head in the same transaction. Called again with the same `first` if the group had to be rolled back.
   /// Without leaves: the store is idle or being flushed, a head over all `first` leaves is wanted now.
   virtual std::optional<std::string> append(LeafIndex first, const std::vector<std::string>& leaves) = 0;
-  /// What open() needs beside the leaves after the last tree head, so that a start does not read them all; kept with each
-  /// tree head. Empty: nothing.
+  /// What open() needs beside the leaves after the last tree head, so that a start does not read them all; kept with
+  /// each tree head. Empty: nothing.
   virtual std::string summary() const { return {}; }
   /// Before open(): the last summary and the number of leaves it speaks of.
   virtual void restore(std::uint64_t /*size*/, std::string_view /*summary*/) {}
