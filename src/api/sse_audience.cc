@@ -13,12 +13,12 @@ void StreamTicker::start() { asio::co_spawn(io_, run(), asio::detached); }
 Task<void> StreamTicker::run() {
   asio::steady_timer timer(io_);
   while (!stopped_) {
-    timer.expires_after(std::chrono::seconds(1));
+    timer.expires_after(period_);
     boost::system::error_code ignored;
     co_await timer.async_wait(asio::redirect_error(use_task, ignored));
     const auto now = std::chrono::steady_clock::now();
     for (auto* audience : audiences_) {
-      if (!audience->busy_ && now - audience->last_write_ >= SseAudience::kPatience) {
+      if (!audience->busy_ && now - audience->last_write_ >= patience_) {
         asio::co_spawn(io_, audience->keep_alive(), asio::detached);
       }
     }

@@ -18,7 +18,11 @@ class SseAudience;
 /// One slow clock a shard for all its streams: cheaper than a timer each. Lives on the shard's thread.
 class StreamTicker {
  public:
-  explicit StreamTicker(asio::io_context& io) : io_(io) {}
+  static constexpr std::chrono::seconds kPatience{5};
+
+  /// Looks every `period`; a stream that was silent for `patience` gets a comment.
+  explicit StreamTicker(asio::io_context& io, std::chrono::milliseconds period = std::chrono::seconds(1), std::chrono::milliseconds patience = kPatience)
+      : io_(io), period_(period), patience_(patience) {}
   void start();
   void stop() { stopped_ = true; }
 
@@ -26,16 +30,16 @@ class StreamTicker {
   friend class SseAudience;
   Task<void> run();
   asio::io_context& io_;
+  std::chrono::milliseconds period_;
+  std::chrono::milliseconds patience_;
   std::set<SseAudience*> audiences_;
   bool stopped_ = false;
 };
 
 /// The head of the response is held back until the first event, so that a failure before it has a proper status; after
-/// `kPatience` of silence it is sent all the same, and comments keep proxies and clients from giving up.
+/// the ticker's patience it is sent all the same, and comments keep proxies and clients from giving up.
 class SseAudience final : public flow::Audience {
  public:
-  static constexpr std::chrono::seconds kPatience{5};
-
   /// `headers` is asked once, when the head is sent. All borrowed for the audience's life.
   SseAudience(http::Exchange& exchange, StreamTicker& ticker, std::function<http::Headers()> headers);
   ~SseAudience() override;
