@@ -11,7 +11,9 @@
 namespace sb::api {
 namespace {
 
-bool is_openai_path(std::string_view path) { return path.starts_with("/v1/") || path == "/v1"; }
+bool is_openai_path(std::string_view path) {
+  return path.starts_with("/v1/") || path == "/v1";
+}
 
 }  // namespace
 
@@ -21,19 +23,25 @@ std::optional<std::vector<std::string>> match_path(std::string_view pattern, std
   if (want.size() != have.size()) return std::nullopt;
   std::vector<std::string> captured;
   for (std::size_t i = 0; i < want.size(); ++i) {
-    if (want[i] == "*") captured.emplace_back(have[i]);
-    else if (want[i] != have[i]) return std::nullopt;
+    if (want[i] == "*")
+      captured.emplace_back(have[i]);
+    else if (want[i] != have[i])
+      return std::nullopt;
   }
   return captured;
 }
 
 Result<> check_idempotency_key(std::string_view key) {
   constexpr std::size_t kMax = 255;
-  if (key.size() > kMax) return fail(Errc::invalid_argument, fmt::format("Idempotency-Key has at most {} characters", kMax), "Idempotency-Key");
+  if (key.size() > kMax)
+    return fail(Errc::invalid_argument, fmt::format("Idempotency-Key has at most {} characters", kMax),
+                "Idempotency-Key");
   return {};
 }
 
-Error at_limit() { return Error(Errc::unavailable, "the server is at its limit of requests in work; try again"); }
+Error at_limit() {
+  return Error(Errc::unavailable, "the server is at its limit of requests in work; try again");
+}
 
 Task<void> respond_json(http::Exchange& exchange, int status, std::string body, http::Headers extra) {
   http::Response response{status, std::move(extra), std::move(body)};
@@ -47,8 +55,10 @@ Task<void> respond_error(http::Exchange& exchange, const Error& error, http::Hea
   if (is_openai_path(exchange.request().path)) {
     co_return co_await respond_json(exchange, status, model::openai_error_body(error), std::move(extra));
   }
-  json::object problem{{"type", fmt::format("https://signalbox.dev/errors/{}", to_string(error.code))},
-                       {"title", to_string(error.code)}, {"status", status}, {"detail", error.detail}};
+  json::object problem{{"type", fmt::format("urn:signalbox:error:{}", to_string(error.code))},
+                       {"title", to_string(error.code)},
+                       {"status", status},
+                       {"detail", error.detail}};
   if (!error.param.empty()) problem["param"] = error.param;
   extra.set("content-type", "application/problem+json");
   co_return co_await respond_json(exchange, status, to_text(problem), std::move(extra));
@@ -102,10 +112,15 @@ Task<void> Api::handle(http::Exchange& exchange) {
     break;
   }
   if (!route) {
-    const Error error = path_known ? Error(Errc::unsupported, fmt::format("{} does not take {}", request.path, request.method))
-                                   : Error(Errc::not_found, fmt::format("no such path: {} {}", request.method, request.path));
+    const Error error = path_known
+                            ? Error(Errc::unsupported, fmt::format("{} does not take {}", request.path, request.method))
+                            : Error(Errc::not_found, fmt::format("no such path: {} {}", request.method, request.path));
     if (path_known) {
-      co_await respond_json(exchange, 405, is_openai_path(request.path) ? model::openai_error_body(error) : to_text(json::object{{"title", "method not allowed"}, {"status", 405}, {"detail", error.detail}}));
+      co_await respond_json(
+          exchange, 405,
+          is_openai_path(request.path)
+              ? model::openai_error_body(error)
+              : to_text(json::object{{"title", "method not allowed"}, {"status", 405}, {"detail", error.detail}}));
     } else {
       co_await respond_error(exchange, error);
     }
@@ -121,7 +136,9 @@ Task<void> Api::handle(http::Exchange& exchange) {
     }
   }
   const auto took = std::chrono::duration_cast<std::chrono::microseconds>(parts_.clock.steady() - started).count();
-  const std::string_view surface = is_openai_path(request.path) ? "v1" : request.path.starts_with("/api/") ? "api" : "system";
+  const std::string_view surface = is_openai_path(request.path)        ? "v1"
+                                   : request.path.starts_with("/api/") ? "api"
+                                                                       : "system";
   const auto status_class = static_cast<std::size_t>(std::clamp(exchange.status_sent() / 100, 0, 5));
   parts_.counters.responses.at(surface == "v1" ? 0 : surface == "api" ? 1 : 2, status_class).add();
   AccessRecord line;
@@ -137,14 +154,22 @@ Task<void> Api::handle(http::Exchange& exchange) {
 }
 
 ApiMetrics::ApiMetrics(MetricRegistry& registry)
-    : responses(registry.counters("signalbox_api_responses_total", "Responses sent. 5xx rising: look at the log's http.request warnings and at provider breakers.",
-                                  {{"surface", {"v1", "api", "system"}}, {"status", {"none", "1xx", "2xx", "3xx", "4xx", "5xx"}}})),
-      runs(registry.counters("signalbox_api_runs_total", "Model requests by the route they took. A jump of `large` costs money: look at triage's reasons in the runs.",
-                             {{"route", {"script", "small", "large", "human", "direct", "other"}}})),
-      cost_micro(registry.counters("signalbox_api_cost_micro_total", "Cost of model requests in millionths of the currency, by route. Compare with GET /api/v1/costs.",
-                                   {{"route", {"script", "small", "large", "human", "direct", "other"}}})),
-      overhead(registry.histogram("signalbox_api_overhead_seconds", "Our own time in a model request. Rising with durability sync: look at the disk's fsync time.",
-                                  HistogramUnit::microseconds)) {}
+    : responses(registry.counters(
+          "signalbox_api_responses_total",
+          "Responses sent. 5xx rising: look at the log's http.request warnings and at provider breakers.",
+          {{"surface", {"v1", "api", "system"}}, {"status", {"none", "1xx", "2xx", "3xx", "4xx", "5xx"}}})),
+      runs(registry.counters(
+          "signalbox_api_runs_total",
+          "Model requests by the route they took. A jump of `large` costs money: look at triage's reasons in the runs.",
+          {{"route", {"script", "small", "large", "human", "direct", "other"}}})),
+      cost_micro(registry.counters(
+          "signalbox_api_cost_micro_total",
+          "Cost of model requests in millionths of the currency, by route. Compare with GET /api/v1/costs.",
+          {{"route", {"script", "small", "large", "human", "direct", "other"}}})),
+      overhead(registry.histogram(
+          "signalbox_api_overhead_seconds",
+          "Our own time in a model request. Rising with durability sync: look at the disk's fsync time.",
+          HistogramUnit::microseconds)) {}
 
 Task<void> Api::health(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
   co_await respond_json(exchange, 200, R"({"status":"ok"})");
@@ -152,7 +177,8 @@ Task<void> Api::health(http::Exchange& exchange, const Caller&, std::vector<std:
 
 Task<void> Api::ready(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
   const bool is_ready = !parts_.ready || parts_.ready->load();
-  co_await respond_json(exchange, is_ready ? 200 : 503, is_ready ? R"({"status":"ready"})" : R"({"status":"not ready"})");
+  co_await respond_json(exchange, is_ready ? 200 : 503,
+                        is_ready ? R"({"status":"ready"})" : R"({"status":"not ready"})");
 }
 
 }  // namespace sb::api

@@ -44,7 +44,7 @@ struct ApiParts {
   ChangeGate& changes;
   store::Durability durability = store::Durability::sync;
   std::size_t in_flight_max = 4096;
-  std::atomic<bool>* ready = nullptr;     ///< /readyz; false while starting and draining
+  std::atomic<bool>* ready = nullptr;  ///< /readyz; false while starting and draining
   bool overhead_header = true;
   bool auto_model = true;
   std::string currency = "USD";
@@ -62,10 +62,10 @@ class Api {
   using Method = Task<void> (Api::*)(http::Exchange&, const Caller&, std::vector<std::string>);
   struct Route {
     std::string_view method;
-    std::string_view pattern;   ///< segments; "*" matches one
+    std::string_view pattern;  ///< segments; "*" matches one
     Permission permission;
     Method call;
-    bool open = false;          ///< no key needed
+    bool open = false;  ///< no key needed
   };
   static const std::vector<Route>& routes();
 
@@ -94,11 +94,12 @@ class Api {
   Task<void> get_metrics(http::Exchange&, const Caller&, std::vector<std::string>);
 
   /// What every model route does: head, idempotency, run, answer.
-  Task<void> serve_model(http::Exchange& exchange, const Caller& principal, std::string_view flow_name, std::string_view wants,
-                         policy::JsonProfile profile);
+  Task<void> serve_model(http::Exchange& exchange, const Caller& principal, std::string_view flow_name,
+                         std::string_view wants, policy::JsonProfile profile);
   /// Makes the run durable and lets it go on in the background. Errors: as Engine::prepare and accept.
   Task<Result<>> start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pending> pending);
-  Task<Result<>> store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller, const KeyRecord& key);
+  Task<Result<>> store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller,
+                            const KeyRecord& key);
   struct Work;
   Task<void> answer_live(http::Exchange& exchange, Work& work);
   Task<void> answer_stored(http::Exchange& exchange, store::RunRow row, bool stream, bool include_usage);
@@ -108,8 +109,8 @@ class Api {
   ApiParts parts_;
 };
 
-/// Answers in the shape of the surface the path belongs to: OpenAI errors under /v1, problem details (RFC 9457) elsewhere.
-/// A 429 or 503 says when to come back, whatever `extra` says.
+/// Answers in the shape of the surface the path belongs to: OpenAI errors under /v1, problem details (RFC 9457)
+/// elsewhere. A 429 or 503 says when to come back, whatever `extra` says.
 Task<void> respond_error(http::Exchange& exchange, const Error& error, http::Headers extra = {});
 Task<void> respond_json(http::Exchange& exchange, int status, std::string body, http::Headers extra = {});
 

@@ -3,7 +3,9 @@
 namespace sb::api {
 
 std::expected<Caller, Gatekeeper::Refusal> Gatekeeper::admit(const http::Request& request, Permission permission) {
-  const auto refuse = [](Error error, http::Headers headers = {}) { return std::unexpected(Refusal{std::move(error), std::move(headers)}); };
+  const auto refuse = [](Error error, http::Headers headers = {}) {
+    return std::unexpected(Refusal{std::move(error), std::move(headers)});
+  };
   const auto presented = presented_key(request.headers.get("authorization"), request.headers.get("x-api-key"));
   Caller caller;
   // Without keys a client library still sends its placeholder key: only a text in our form is meant for us.

@@ -16,12 +16,12 @@ namespace sb::api {
 /// Who asks, and what they have left.
 struct Caller {
   std::string tenant = "default";
-  std::string key_id;                      ///< empty: no key (loopback without keys)
+  std::string key_id;  ///< empty: no key (loopback without keys)
   std::optional<KeyId> key;
   Role role = Role::admin;
   MicroMoney spend_limit_per_day = 0;
-  http::Headers limit_headers;             ///< x-ratelimit-*; empty where there is no limit
-  InFlightLimiter::Ticket ticket;          ///< held while the request is in work
+  http::Headers limit_headers;     ///< x-ratelimit-*; empty where there is no limit
+  InFlightLimiter::Ticket ticket;  ///< held while the request is in work
 };
 
 /// Limits of keys, shared by all shards.
@@ -32,7 +32,7 @@ struct Limiters {
 };
 
 struct GatekeeperOptions {
-  bool keys_required = true;               ///< false: a request without a key is the admin of tenant `default`
+  bool keys_required = true;  ///< false: a request without a key is the admin of tenant `default`
   DefaultLimits default_limits;
 };
 
@@ -44,7 +44,7 @@ class Gatekeeper {
 
   struct Refusal {
     Error error;
-    http::Headers headers;                 ///< retry-after, x-ratelimit-*
+    http::Headers headers;  ///< retry-after, x-ratelimit-*
   };
   /// Errors: unauthenticated, permission_denied, rate_limited.
   std::expected<Caller, Refusal> admit(const http::Request& request, Permission permission);

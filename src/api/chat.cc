@@ -36,7 +36,8 @@ ErrorAnswer error_answer(const flow::LiveRun& run) {
     answer.status = model::http_status(run.error_code);
   }
   if (answer.body.empty()) {
-    answer.body = model::openai_error_body(Error(run.error_code, run.problem ? run.problem->detail : "the run failed", run.error_param));
+    answer.body = model::openai_error_body(
+        Error(run.error_code, run.problem ? run.problem->detail : "the run failed", run.error_param));
   }
   return answer;
 }
@@ -59,7 +60,8 @@ http::Headers Api::run_headers(const flow::LiveRun& run, Micros started_us) cons
   if (run.review) headers.add("x-signalbox-review", run.review->to_string());
   headers.add("x-signalbox-cost", std::to_string(run.row.cost));
   if (parts_.overhead_header) {
-    headers.add("x-signalbox-overhead-us", std::to_string(std::max<Micros>(0, parts_.clock.now_us() - started_us - run.upstream_us)));
+    headers.add("x-signalbox-overhead-us",
+                std::to_string(std::max<Micros>(0, parts_.clock.now_us() - started_us - run.upstream_us)));
   }
   return headers;
 }
@@ -67,11 +69,12 @@ http::Headers Api::run_headers(const flow::LiveRun& run, Micros started_us) cons
 void Api::count(const flow::LiveRun& run, Micros started_us) {
   parts_.counters.runs.of(run.row.route).add();
   parts_.counters.cost_micro.of(run.row.route).add(static_cast<std::uint64_t>(std::max<MicroMoney>(0, run.row.cost)));
-  parts_.counters.overhead.observe(static_cast<std::uint64_t>(std::max<Micros>(0, parts_.clock.now_us() - started_us - run.upstream_us)));
+  parts_.counters.overhead.observe(
+      static_cast<std::uint64_t>(std::max<Micros>(0, parts_.clock.now_us() - started_us - run.upstream_us)));
 }
 
-Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std::string_view flow_name, std::string_view wants,
-                            policy::JsonProfile profile) {
+Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std::string_view flow_name,
+                            std::string_view wants, policy::JsonProfile profile) {
   const auto& request = exchange.request();
   const Micros started_us = parts_.clock.now_us();
   http::Headers limits = caller.limit_headers;
@@ -82,7 +85,8 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   auto head = read_head(body, wants);
   if (!head) co_return co_await respond_error(exchange, head.error(), limits);
   if (head->model != "auto" || !parts_.auto_model) {
-    if (auto target = parts_.catalog.resolve(head->model); !target) co_return co_await respond_error(exchange, target.error(), limits);
+    if (auto target = parts_.catalog.resolve(head->model); !target)
+      co_return co_await respond_error(exchange, target.error(), limits);
   }
   auto flow = parts_.flows.find("signalbox", flow_name);
   if (!flow) co_return co_await respond_error(exchange, flow.error(), limits);
@@ -102,12 +106,16 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
     if (!stored) co_return co_await respond_error(exchange, stored.error(), limits);
     if (*stored) {
       if ((*stored)->request_hash != hash) {
-        co_return co_await respond_error(exchange, Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"), limits);
+        co_return co_await respond_error(
+            exchange,
+            Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"),
+            limits);
       }
       co_return co_await answer_stored(exchange, std::move(**stored), head->stream, head->include_usage);
     }
     if (!entry.owner) {
-      co_return co_await respond_error(exchange, Error(Errc::unavailable, "the first request with this Idempotency-Key is still in work"), limits);
+      co_return co_await respond_error(
+          exchange, Error(Errc::unavailable, "the first request with this Idempotency-Key is still in work"), limits);
     }
   }
 
@@ -171,7 +179,8 @@ Task<void> Api::answer_live(http::Exchange& exchange, Work& work) {
     co_return co_await respond_json(exchange, answer.status, std::move(answer.body), std::move(headers));
   }
   if (!work.audience) {
-    co_return co_await respond_json(exchange, 200, run.guard.restore(run.output.text()), run_headers(run, work.started_us));
+    co_return co_await respond_json(exchange, 200, run.guard.restore(run.output.text()),
+                                    run_headers(run, work.started_us));
   }
   if (!run.streamed) {
     for (const auto& chunk : flow::completion_chunks(run.guard.restore(run.output.text()), work.include_usage)) {
@@ -198,14 +207,17 @@ Task<void> Api::answer_stored(http::Exchange& exchange, store::RunRow row, bool 
     row = std::move(*again);
   }
   if (!store::is_final(row.status) && row.status != store::RunStatus::waiting) {
-    co_return co_await respond_error(exchange, Error(Errc::unavailable, "the run goes on; ask again with the same Idempotency-Key"), {{"retry-after", "1"}});
+    co_return co_await respond_error(
+        exchange, Error(Errc::unavailable, "the run goes on; ask again with the same Idempotency-Key"),
+        {{"retry-after", "1"}});
   }
   auto live = parts_.engine.reopen(std::move(row));
   if (!live) co_return co_await respond_error(exchange, live.error());
   auto& run = **live;
   if (run.problem) {
     auto answer = error_answer(run);
-    co_return co_await respond_json(exchange, answer.status, std::move(answer.body), run_headers(run, parts_.clock.now_us()));
+    co_return co_await respond_json(exchange, answer.status, std::move(answer.body),
+                                    run_headers(run, parts_.clock.now_us()));
   }
   auto headers = run_headers(run, parts_.clock.now_us());
   headers.add("x-signalbox-replayed", "true");
@@ -248,7 +260,9 @@ Task<void> Api::get_model(http::Exchange& exchange, const Caller&, std::vector<s
   if (name != "auto" || !parts_.auto_model) {
     if (auto target = parts_.catalog.resolve(name); !target) co_return co_await respond_error(exchange, target.error());
   }
-  co_await respond_json(exchange, 200, to_text(json::object{{"id", name}, {"object", "model"}, {"created", 0}, {"owned_by", "signalbox"}}));
+  co_await respond_json(
+      exchange, 200,
+      to_text(json::object{{"id", name}, {"object", "model"}, {"created", 0}, {"owned_by", "signalbox"}}));
 }
 
 Task<void> Api::get_run_stream(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
@@ -256,7 +270,8 @@ Task<void> Api::get_run_stream(http::Exchange& exchange, const Caller& caller, s
   if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a run id is a UUID", "id"));
   auto row = co_await parts_.store.load_run(*id);
   // What was taken out of the request is put back into the answer: for the key that sent it, and nobody else.
-  if (!row || row->tenant != caller.tenant || row->key != caller.key_id) co_return co_await respond_error(exchange, Error(Errc::not_found, "no such run", "id"));
+  if (!row || row->tenant != caller.tenant || row->key != caller.key_id)
+    co_return co_await respond_error(exchange, Error(Errc::not_found, "no such run", "id"));
   co_await answer_stored(exchange, std::move(*row), true, false);
 }
 

@@ -33,7 +33,8 @@ Result<> read_stream_options(od::value value, ChatHead& head) {
 Result<ChatHead> read_head(std::string& body, std::string_view wants) {
   if (trim(body).empty()) return fail(Errc::invalid_argument, "the body is empty; send a JSON object");
   if (!is_valid_utf8(body)) return fail(Errc::invalid_argument, "the body is not valid UTF-8");
-  if (body.capacity() < body.size() + simdjson::SIMDJSON_PADDING) body.reserve(body.size() + simdjson::SIMDJSON_PADDING);
+  if (body.capacity() < body.size() + simdjson::SIMDJSON_PADDING)
+    body.reserve(body.size() + simdjson::SIMDJSON_PADDING);
   thread_local od::parser parser;
   od::document document;
   od::object object;
@@ -45,7 +46,8 @@ Result<ChatHead> read_head(std::string& body, std::string_view wants) {
   for (auto field : object) {
     std::string_view key;
     od::value value;
-    if (field.unescaped_key().get(key) || field.value().get(value)) return fail(Errc::invalid_argument, "the body is not valid JSON");
+    if (field.unescaped_key().get(key) || field.value().get(value))
+      return fail(Errc::invalid_argument, "the body is not valid JSON");
     if (key == "model") {
       std::string_view model;
       if (value.get_string().get(model)) return wrong_type("model", "a string");
@@ -60,7 +62,8 @@ Result<ChatHead> read_head(std::string& body, std::string_view wants) {
       if (wants != "messages") continue;
       od::array messages;
       bool empty = true;
-      if (value.get_array().get(messages) || messages.is_empty().get(empty)) return wrong_type("messages", "an array of messages");
+      if (value.get_array().get(messages) || messages.is_empty().get(empty))
+        return wrong_type("messages", "an array of messages");
       if (empty) return wrong_type("messages", "an array with at least one message");
     }
   }

@@ -16,35 +16,83 @@ std::size_t limit_of(const http::Request& request, std::size_t otherwise) {
   return std::clamp<std::size_t>(limit, 1, 1'000);
 }
 
-json::value time_or_null(Micros us) { return us == 0 ? json::value(nullptr) : json::value(rfc3339(us)); }
-json::value json_or_null(std::string_view text) { return text.empty() ? json::value(nullptr) : parse_json(text).value_or(nullptr); }
+json::value time_or_null(Micros us) {
+  return us == 0 ? json::value(nullptr) : json::value(rfc3339(us));
+}
+json::value json_or_null(std::string_view text) {
+  return text.empty() ? json::value(nullptr) : parse_json(text).value_or(nullptr);
+}
 
 json::object run_summary(const store::RunRow& row) {
-  return {{"id", row.id.to_string()}, {"flow", row.flow}, {"status", store::to_string(row.status)}, {"tenant", row.tenant},
-          {"route", row.route}, {"model", row.model}, {"cost_micro", row.cost}, {"cost_all_large_micro", row.cost_all_large},
-          {"createdAt", time_or_null(row.created_us)}, {"updatedAt", time_or_null(row.updated_us)}, {"endedAt", time_or_null(row.ended_us)}};
+  return {{"id", row.id.to_string()},
+          {"flow", row.flow},
+          {"status", store::to_string(row.status)},
+          {"tenant", row.tenant},
+          {"route", row.route},
+          {"model", row.model},
+          {"cost_micro", row.cost},
+          {"cost_all_large_micro", row.cost_all_large},
+          {"createdAt", time_or_null(row.created_us)},
+          {"updatedAt", time_or_null(row.updated_us)},
+          {"endedAt", time_or_null(row.ended_us)}};
 }
 
 json::object step_json(const store::StepRow& step) {
-  return {{"index", static_cast<std::uint32_t>(step.index)}, {"name", step.name}, {"ref", step.ref}, {"kind", step.kind},
-          {"status", step.error.empty() ? "completed" : "faulted"}, {"output", json_or_null(step.output)},
-          {"decision", json_or_null(step.decision)}, {"error", json_or_null(step.error)}, {"cost_micro", step.cost},
-          {"attempt", step.attempt}, {"startedAt", time_or_null(step.started_us)}, {"endedAt", time_or_null(step.ended_us)}};
+  return {{"index", static_cast<std::uint32_t>(step.index)},
+          {"name", step.name},
+          {"ref", step.ref},
+          {"kind", step.kind},
+          {"status", step.error.empty() ? "completed" : "faulted"},
+          {"output", json_or_null(step.output)},
+          {"decision", json_or_null(step.decision)},
+          {"error", json_or_null(step.error)},
+          {"cost_micro", step.cost},
+          {"attempt", step.attempt},
+          {"startedAt", time_or_null(step.started_us)},
+          {"endedAt", time_or_null(step.ended_us)}};
 }
 
 json::object key_json(const KeyRecord& key) {
-  return {{"id", key.id.to_string()}, {"name", key.name}, {"tenant", key.tenant}, {"role", to_string(key.role)},
-          {"limits", {{"requests_per_minute", key.limits.requests_per_minute}, {"spend_micro_per_day", key.limits.spend_micro_per_day},
-                      {"max_in_flight", key.limits.max_in_flight}}},
-          {"createdAt", time_or_null(key.created_us)}, {"revokedAt", key.revoked_us ? time_or_null(*key.revoked_us) : json::value(nullptr)}};
+  return {{"id", key.id.to_string()},
+          {"name", key.name},
+          {"tenant", key.tenant},
+          {"role", to_string(key.role)},
+          {"limits",
+           {{"requests_per_minute", key.limits.requests_per_minute},
+            {"spend_micro_per_day", key.limits.spend_micro_per_day},
+            {"max_in_flight", key.limits.max_in_flight}}},
+          {"createdAt", time_or_null(key.created_us)},
+          {"revokedAt", key.revoked_us ? time_or_null(*key.revoked_us) : json::value(nullptr)}};
 }
 
 /// Admins see all tenants; everybody else their own.
-bool may_see(const Caller& caller, std::string_view tenant) { return caller.role == Role::admin || caller.tenant == tenant; }
-std::string tenant_scope(const Caller& caller) { return caller.role == Role::admin ? std::string() : caller.tenant; }
-std::string actor_of(const Caller& caller) { return caller.key_id.empty() ? "local" : caller.key_id; }
+bool may_see(const Caller& caller, std::string_view tenant) {
+  return caller.role == Role::admin || caller.tenant == tenant;
+}
+std::string tenant_scope(const Caller& caller) {
+  return caller.role == Role::admin ? std::string() : caller.tenant;
+}
+std::string actor_of(const Caller& caller) {
+  return caller.key_id.empty() ? "local" : caller.key_id;
+}
 
-Error no_such(std::string_view what) { return Error(Errc::not_found, fmt::format("no such {}", what), "id"); }
+/// Errors: invalid_argument, naming the member and the nearest one there is.
+Result<> only_members(const json::value& value, const std::vector<std::string>& known) {
+  if (!value.is_object()) return fail(Errc::invalid_argument, "must be a JSON object");
+  for (const auto& [key, member] : value.get_object()) {
+    if (std::ranges::find(known, key) != known.end()) continue;
+    const auto near = nearest(key, known);
+    return fail(
+        Errc::invalid_argument,
+        fmt::format("unknown member `{}`{}", std::string_view(key), near ? "; did you mean `" + *near + "`?" : ""),
+        std::string(key));
+  }
+  return {};
+}
+
+Error no_such(std::string_view what) {
+  return Error(Errc::not_found, fmt::format("no such {}", what), "id");
+}
 
 }  // namespace
 
@@ -57,11 +105,16 @@ Task<void> Api::list_runs(http::Exchange& exchange, const Caller& caller, std::v
   filter.route = request.query_param("route").value_or("");
   if (const auto status = request.query_param("status")) {
     filter.status = store::run_status(*status);
-    if (!filter.status) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "status is one of pending, running, waiting, suspended, cancelled, faulted, completed", "status"));
+    if (!filter.status)
+      co_return co_await respond_error(
+          exchange,
+          Error(Errc::invalid_argument,
+                "status is one of pending, running, waiting, suspended, cancelled, faulted, completed", "status"));
   }
   if (const auto before = request.query_param("before")) {
     filter.before = RunId::parse(*before);
-    if (!filter.before) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "`before` is a run id", "before"));
+    if (!filter.before)
+      co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "`before` is a run id", "before"));
   }
   auto rows = co_await parts_.store.list_runs(filter);
   if (!rows) co_return co_await respond_error(exchange, rows.error());
@@ -103,7 +156,7 @@ Task<Result<>> Api::start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pen
   }
   (*run)->finish_without_caller = true;
   (*run)->requested_model = string_member((*run)->input.value(), "model");  // policed, like all that a flow sees
-  if ((*run)->problem) co_return co_await parts_.engine.drive(*run);         // refused already: on disk before it is told
+  if ((*run)->problem) co_return co_await parts_.engine.drive(*run);  // refused already: on disk before it is told
   if (auto accepted = co_await parts_.engine.accept(*run); !accepted) {
     parts_.in_flight.leave(tenant, key, pending);
     co_return std::unexpected(accepted.error());
@@ -114,14 +167,11 @@ Task<Result<>> Api::start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pen
 
 Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
   auto body = parse_json(exchange.request().body);
-  if (!body || !body->is_object()) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, R"(send {"input": ..., "version"?: "...", "wait"?: bool})"));
-  for (const auto& [key, value] : body->get_object()) {
-    static const std::vector<std::string> known = {"input", "version", "wait"};
-    if (std::ranges::find(known, key) == known.end()) {
-      const auto near = nearest(key, known);
-      co_return co_await respond_error(exchange, Error(Errc::invalid_argument, fmt::format("unknown member `{}`{}", std::string_view(key), near ? "; did you mean `" + *near + "`?" : ""), std::string(key)));
-    }
-  }
+  if (!body || !body->is_object())
+    co_return co_await respond_error(
+        exchange, Error(Errc::invalid_argument, R"(send {"input": ..., "version"?: "...", "wait"?: bool})"));
+  if (auto known = only_members(*body, {"input", "version", "wait"}); !known)
+    co_return co_await respond_error(exchange, known.error());
   auto flow = parts_.flows.find(captured[0], captured[1], string_member(*body, "version"));
   if (!flow) co_return co_await respond_error(exchange, flow.error());
   const auto* input = find_member(*body, "input");
@@ -140,10 +190,14 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     known = stored->has_value();
     if (known) id = (*stored)->id;
     if (known && (*stored)->request_hash != hash) {
-      co_return co_await respond_error(exchange, Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"));
+      co_return co_await respond_error(
+          exchange,
+          Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"));
     }
     if (!known && !entry.owner) {  // not on disk yet: nothing to promise
-      co_return co_await respond_error(exchange, Error(Errc::unavailable, "the first request with this Idempotency-Key is still being accepted; try again"));
+      co_return co_await respond_error(
+          exchange,
+          Error(Errc::unavailable, "the first request with this Idempotency-Key is still being accepted; try again"));
     }
   }
   if (!known) {
@@ -152,25 +206,29 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     wanted.tenant = caller.tenant;
     wanted.key = caller.key_id;
     wanted.input = text;
-    wanted.profile = (*flow)->ns == "signalbox" && (*flow)->name == "chat" ? policy::JsonProfile::chat_request : policy::JsonProfile::any;
+    wanted.profile = (*flow)->ns == "signalbox" && (*flow)->name == "chat" ? policy::JsonProfile::chat_request
+                                                                           : policy::JsonProfile::any;
     wanted.idempotency_key = key;
     wanted.request_hash = hash;
     wanted.request_id = exchange.request().id;
     wanted.spender = caller.key;
     wanted.spend_limit_per_day = caller.spend_limit_per_day;
-    if (auto started = co_await start_run(std::move(wanted), std::move(entry.pending)); !started) co_return co_await respond_error(exchange, started.error());
+    if (auto started = co_await start_run(std::move(wanted), std::move(entry.pending)); !started)
+      co_return co_await respond_error(exchange, started.error());
   }
   if (bool_member(*body, "wait")) {
     if (auto pending = parts_.in_flight.find(id)) (void)co_await pending->wait(std::chrono::seconds(600));
     co_return co_await get_run(exchange, caller, {id.to_string()});
   }
-  co_await respond_json(exchange, 202, to_text(json::object{{"id", id.to_string()}}), {{"location", "/api/v1/runs/" + id.to_string()}});
+  co_await respond_json(exchange, 202, to_text(json::object{{"id", id.to_string()}}),
+                        {{"location", "/api/v1/runs/" + id.to_string()}});
 }
 
 Task<void> Api::list_flows(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
   json::array flows;
   for (const auto& flow : parts_.flows.list()) {
-    flows.push_back(json::object{{"namespace", flow->ns}, {"name", flow->name}, {"version", flow->version}, {"hash", flow->hash}});
+    flows.push_back(
+        json::object{{"namespace", flow->ns}, {"name", flow->name}, {"version", flow->version}, {"hash", flow->hash}});
   }
   co_await respond_json(exchange, 200, to_text(json::object{{"flows", std::move(flows)}}));
 }
@@ -178,7 +236,10 @@ Task<void> Api::list_flows(http::Exchange& exchange, const Caller&, std::vector<
 Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
   auto flow = flow::load_flow(exchange.request().body, "flow", flow::builtin_functions());
   if (!flow) {
-    json::object problem{{"title", "the flow was refused"}, {"status", 422}, {"detail", flow.error().detail}, {"pointer", flow.error().param}};
+    json::object problem{{"title", "the flow was refused"},
+                         {"status", 422},
+                         {"detail", flow.error().detail},
+                         {"pointer", flow.error().param}};
     co_return co_await respond_json(exchange, 422, to_text(problem), {{"content-type", "application/problem+json"}});
   }
   auto pass = co_await parts_.changes.enter();
@@ -197,20 +258,32 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
     leaf.summary = fmt::format(R"({{"flow":"{}","hash":"{}"}})", (*flow)->id(), (*flow)->hash);
     leaf.time_us = parts_.clock.now_us();
     commit.leaves.push_back(std::move(leaf));
-    if (auto written = co_await parts_.store.commit(std::move(commit)); !written) co_return co_await respond_error(exchange, written.error());
+    if (auto written = co_await parts_.store.commit(std::move(commit)); !written)
+      co_return co_await respond_error(exchange, written.error());
   }
   // On disk before it can be used: a run must find its flow again after a restart.
   if (auto added = parts_.flows.add(*flow); !added) co_return co_await respond_error(exchange, added.error());
-  co_await respond_json(exchange, known ? 200 : 201, to_text(json::object{{"namespace", (*flow)->ns}, {"name", (*flow)->name}, {"version", (*flow)->version}, {"hash", (*flow)->hash}}));
+  co_await respond_json(exchange, known ? 200 : 201,
+                        to_text(json::object{{"namespace", (*flow)->ns},
+                                             {"name", (*flow)->name},
+                                             {"version", (*flow)->version},
+                                             {"hash", (*flow)->hash}}));
 }
 
 namespace {
 
 json::object review_json(const store::ReviewRow& row, const json::value& question) {
-  json::object body{{"id", row.id.to_string()}, {"run", row.run.to_string()}, {"tenant", row.tenant}, {"state", store::to_string(row.state)},
-                    {"reason", row.reason}, {"priority", row.priority}, {"claimedBy", row.claimed_by.empty() ? json::value(nullptr) : json::value(row.claimed_by)},
-                    {"claimUntil", time_or_null(row.claim_until_us)}, {"decidedBy", row.decided_by.empty() ? json::value(nullptr) : json::value(row.decided_by)},
-                    {"createdAt", time_or_null(row.created_us)}, {"decidedAt", time_or_null(row.decided_us)}};
+  json::object body{{"id", row.id.to_string()},
+                    {"run", row.run.to_string()},
+                    {"tenant", row.tenant},
+                    {"state", store::to_string(row.state)},
+                    {"reason", row.reason},
+                    {"priority", row.priority},
+                    {"claimedBy", row.claimed_by.empty() ? json::value(nullptr) : json::value(row.claimed_by)},
+                    {"claimUntil", time_or_null(row.claim_until_us)},
+                    {"decidedBy", row.decided_by.empty() ? json::value(nullptr) : json::value(row.decided_by)},
+                    {"createdAt", time_or_null(row.created_us)},
+                    {"decidedAt", time_or_null(row.decided_us)}};
   if (!question.is_null()) body["question"] = question;
   return body;
 }
@@ -223,11 +296,14 @@ Task<void> Api::list_reviews(http::Exchange& exchange, const Caller& caller, std
   filter.tenant = tenant_scope(caller);
   filter.limit = limit_of(request, 50);
   const auto state = request.query_param("state").value_or("");
-  for (const auto candidate : {store::ReviewState::open, store::ReviewState::claimed, store::ReviewState::approved, store::ReviewState::edited,
-                               store::ReviewState::rejected, store::ReviewState::expired}) {
+  for (const auto candidate : {store::ReviewState::open, store::ReviewState::claimed, store::ReviewState::approved,
+                               store::ReviewState::edited, store::ReviewState::rejected, store::ReviewState::expired}) {
     if (state == store::to_string(candidate)) filter.state = candidate;
   }
-  if (!state.empty() && !filter.state) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "state is one of open, claimed, approved, edited, rejected, expired", "state"));
+  if (!state.empty() && !filter.state)
+    co_return co_await respond_error(
+        exchange,
+        Error(Errc::invalid_argument, "state is one of open, claimed, approved, edited, rejected, expired", "state"));
   auto rows = co_await parts_.store.list_reviews(filter);
   if (!rows) co_return co_await respond_error(exchange, rows.error());
   json::array reviews;
@@ -249,14 +325,17 @@ Task<void> Api::act_on_review(http::Exchange& exchange, const Caller& caller, st
   auto known = co_await parts_.store.load_review(*id);
   if (!known || !may_see(caller, known->tenant)) co_return co_await respond_error(exchange, no_such("review"));
   const std::string& verb = captured[1];
-  Result<store::ReviewRow> row = fail(Errc::not_found, fmt::format("a review can be claimed, approved, edited or rejected, not `{}`", verb));
+  Result<store::ReviewRow> row =
+      fail(Errc::not_found, fmt::format("a review can be claimed, approved, edited or rejected, not `{}`", verb));
   if (verb == "claim") {
     row = co_await parts_.engine.claim(*id, actor_of(caller));
   } else if (verb == "approve" || verb == "edit" || verb == "reject") {
     json::object verdict{{"verdict", verb}};
     if (!trim(exchange.request().body).empty()) {
       auto body = parse_json(exchange.request().body);
-      if (!body || !body->is_object()) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, R"(send {"text"?: "...", "reason"?: "..."})"));
+      if (!body || !body->is_object())
+        co_return co_await respond_error(exchange,
+                                         Error(Errc::invalid_argument, R"(send {"text"?: "...", "reason"?: "..."})"));
       for (const char* key : {"text", "reason"}) {
         if (const auto* value = find_member(*body, key)) verdict[key] = *value;
       }
@@ -288,9 +367,16 @@ Task<void> Api::get_costs(http::Exchange& exchange, const Caller& caller, std::v
     add(by_route, row.route.empty() ? "none" : row.route, row);
     add(by_model, row.model.empty() ? "none" : row.model, row);
   }
-  const double saved = all_large > 0 ? 100.0 * static_cast<double>(all_large - total) / static_cast<double>(all_large) : 0.0;
-  co_await respond_json(exchange, 200, to_text(json::object{{"currency", parts_.currency}, {"runs", runs}, {"total_micro", total}, {"all_large_micro", all_large},
-                                                            {"saved_percent", saved}, {"by_route", std::move(by_route)}, {"by_model", std::move(by_model)}}));
+  const double saved =
+      all_large > 0 ? 100.0 * static_cast<double>(all_large - total) / static_cast<double>(all_large) : 0.0;
+  co_await respond_json(exchange, 200,
+                        to_text(json::object{{"currency", parts_.currency},
+                                             {"runs", runs},
+                                             {"total_micro", total},
+                                             {"all_large_micro", all_large},
+                                             {"saved_percent", saved},
+                                             {"by_route", std::move(by_route)},
+                                             {"by_model", std::move(by_model)}}));
 }
 
 Task<void> Api::list_keys(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
@@ -299,7 +385,8 @@ Task<void> Api::list_keys(http::Exchange& exchange, const Caller&, std::vector<s
   co_await respond_json(exchange, 200, to_text(json::object{{"keys", std::move(keys)}}));
 }
 
-Task<Result<>> Api::store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller, const KeyRecord& key) {
+Task<Result<>> Api::store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller,
+                               const KeyRecord& key) {
   store::Commit commit;
   commit.documents.emplace_back("keys", to_text(keys_to_json(records)));
   store::LeafDraft leaf;
@@ -315,20 +402,34 @@ Task<Result<>> Api::store_keys(std::vector<KeyRecord> records, std::string kind,
 
 Task<void> Api::create_key(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
   auto body = parse_json(exchange.request().body);
-  if (!body || !body->is_object()) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, R"(send {"name": "...", "tenant"?, "role"?, "limits"?})"));
+  if (!body || !body->is_object())
+    co_return co_await respond_error(
+        exchange, Error(Errc::invalid_argument, R"(send {"name": "...", "tenant"?, "role"?, "limits"?})"));
   const auto role = parse_role(string_member(*body, "role", "client"));
-  if (!role) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "role is one of admin, operator, reviewer, client, auditor", "role"));
+  if (!role)
+    co_return co_await respond_error(
+        exchange, Error(Errc::invalid_argument, "role is one of admin, operator, reviewer, client, auditor", "role"));
   KeyLimits limits;
+  if (auto known = only_members(*body, {"name", "tenant", "role", "limits"}); !known)
+    co_return co_await respond_error(exchange, known.error());
   if (const auto* given = find_member(*body, "limits")) {
-    limits = {int_member(*given, "requests_per_minute"), int_member(*given, "spend_micro_per_day"), int_member(*given, "max_in_flight")};
+    // A limit that is misspelt would be no limit.
+    if (auto known = only_members(*given, {"requests_per_minute", "spend_micro_per_day", "max_in_flight"}); !known) {
+      co_return co_await respond_error(exchange, known.error());
+    }
+    limits = {int_member(*given, "requests_per_minute"), int_member(*given, "spend_micro_per_day"),
+              int_member(*given, "max_in_flight")};
   }
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());
-  auto made = make_key(std::string(string_member(*body, "name")), std::string(string_member(*body, "tenant", "default")), *role, limits, parts_.keys.pepper(), parts_.clock, parts_.entropy);
+  auto made =
+      make_key(std::string(string_member(*body, "name")), std::string(string_member(*body, "tenant", "default")), *role,
+               limits, parts_.keys.pepper(), parts_.clock, parts_.entropy);
   if (!made) co_return co_await respond_error(exchange, made.error());
   auto records = parts_.keys.records();
   records.push_back(made->record);
-  if (auto stored = co_await store_keys(std::move(records), "key.create", caller, made->record); !stored) co_return co_await respond_error(exchange, stored.error());
+  if (auto stored = co_await store_keys(std::move(records), "key.create", caller, made->record); !stored)
+    co_return co_await respond_error(exchange, stored.error());
   json::object answer = key_json(made->record);
   answer["key"] = made->text.reveal();  // shown this once
   co_await respond_json(exchange, 201, to_text(answer));
@@ -338,16 +439,19 @@ Task<void> Api::revoke_key(http::Exchange& exchange, const Caller& caller, std::
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());
   auto records = parts_.keys.records();
-  const auto found = std::ranges::find_if(records, [&](const KeyRecord& key) { return key.id.to_string() == captured[0]; });
+  const auto found =
+      std::ranges::find_if(records, [&](const KeyRecord& key) { return key.id.to_string() == captured[0]; });
   if (found == records.end()) co_return co_await respond_error(exchange, no_such("key"));
   if (!found->revoked_us) found->revoked_us = parts_.clock.now_us();
   const KeyRecord revoked = *found;
-  if (auto stored = co_await store_keys(std::move(records), "key.revoke", caller, revoked); !stored) co_return co_await respond_error(exchange, stored.error());
+  if (auto stored = co_await store_keys(std::move(records), "key.revoke", caller, revoked); !stored)
+    co_return co_await respond_error(exchange, stored.error());
   co_await respond_json(exchange, 200, to_text(key_json(revoked)));
 }
 
 Task<void> Api::get_metrics(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
-  co_await respond_json(exchange, 200, parts_.metrics.render(), {{"content-type", std::string(MetricRegistry::kContentType)}});
+  co_await respond_json(exchange, 200, parts_.metrics.render(),
+                        {{"content-type", std::string(MetricRegistry::kContentType)}});
 }
 
 }  // namespace sb::api

@@ -8,7 +8,9 @@
 
 namespace sb::api {
 
-void StreamTicker::start() { asio::co_spawn(io_, run(), asio::detached); }
+void StreamTicker::start() {
+  asio::co_spawn(io_, run(), asio::detached);
+}
 
 Task<void> StreamTicker::run() {
   asio::steady_timer timer(io_);
@@ -26,7 +28,10 @@ Task<void> StreamTicker::run() {
 }
 
 SseAudience::SseAudience(http::Exchange& exchange, StreamTicker& ticker, std::function<http::Headers()> headers)
-    : exchange_(exchange), ticker_(ticker), headers_(std::move(headers)), last_write_(std::chrono::steady_clock::now()),
+    : exchange_(exchange),
+      ticker_(ticker),
+      headers_(std::move(headers)),
+      last_write_(std::chrono::steady_clock::now()),
       alive_(std::make_shared<bool>(true)) {
   ticker_.audiences_.insert(this);
 }
@@ -86,7 +91,9 @@ Task<Result<>> SseAudience::event(std::uint64_t id, std::string_view payload) {
   co_return written;
 }
 
-Task<void> SseAudience::settle() { co_await lock(); }
+Task<void> SseAudience::settle() {
+  co_await lock();
+}
 
 Task<Result<>> SseAudience::done() {
   co_await lock();

@@ -21,7 +21,8 @@ class StreamTicker {
   static constexpr std::chrono::seconds kPatience{5};
 
   /// Looks every `period`; a stream that was silent for `patience` gets a comment.
-  explicit StreamTicker(asio::io_context& io, std::chrono::milliseconds period = std::chrono::seconds(1), std::chrono::milliseconds patience = kPatience)
+  explicit StreamTicker(asio::io_context& io, std::chrono::milliseconds period = std::chrono::seconds(1),
+                        std::chrono::milliseconds patience = kPatience)
       : io_(io), period_(period), patience_(patience) {}
   void start();
   void stop() { stopped_ = true; }
@@ -50,7 +51,8 @@ class SseAudience final : public flow::Audience {
   /// An error after the head was sent: in band, and no [DONE].
   Task<Result<>> fail_in_band(std::string_view error_body);
   bool begun() const { return begun_; }
-  /// Waits for a comment under way and lets no more begin: to be awaited before the exchange is used otherwise, or ends.
+  /// Waits for a comment under way and lets no more begin: to be awaited before the exchange is used otherwise, or
+  /// ends.
   Task<void> settle();
 
  private:
@@ -65,7 +67,7 @@ class SseAudience final : public flow::Audience {
   std::function<http::Headers()> headers_;
   std::chrono::steady_clock::time_point last_write_;
   bool begun_ = false;
-  bool busy_ = false;        ///< a write is under way; the exchange takes one at a time
+  bool busy_ = false;  ///< a write is under way; the exchange takes one at a time
   std::shared_ptr<bool> alive_;
   std::function<void()> waiter_;
   std::string frame_;

@@ -44,7 +44,8 @@ Command& add_api_flags(Command& command) {
       .option("key-file", "FILE", "file that holds the API key (else the environment's SIGNALBOX_API_KEY)");
 }
 
-Result<json::value> call_api(const Invocation& invocation, std::string_view method, std::string_view path, std::string body) {
+Result<json::value> call_api(const Invocation& invocation, std::string_view method, std::string_view path,
+                             std::string body) {
   SB_TRY(const auto url, http::Url::parse(invocation.get("url")));
   SB_TRY(const auto key, key_of(invocation));
   asio::io_context io;
@@ -65,7 +66,8 @@ Result<json::value> call_api(const Invocation& invocation, std::string_view meth
   if (!answer) return fail(answer.error().code, fmt::format("{}: {}", invocation.get("url"), answer.error().detail));
   auto parsed = parse_json(answer->body);
   if (answer->status >= 400) {
-    return fail(Errc::internal, parsed ? std::string(string_member(*parsed, "detail", "the server refused")) : fmt::format("status {}", answer->status));
+    return fail(Errc::internal, parsed ? std::string(string_member(*parsed, "detail", "the server refused"))
+                                       : fmt::format("status {}", answer->status));
   }
   return parsed;
 }

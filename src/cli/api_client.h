@@ -15,6 +15,7 @@ namespace sb::cli {
 Command& add_api_flags(Command& command);
 
 /// One call. Errors: unavailable (no server there), or what the server's problem details say.
-Result<json::value> call_api(const Invocation& invocation, std::string_view method, std::string_view path, std::string body = {});
+Result<json::value> call_api(const Invocation& invocation, std::string_view method, std::string_view path,
+                             std::string body = {});
 
 }  // namespace sb::cli

@@ -23,7 +23,8 @@ int list(const Invocation& it) {
   const auto& rows = reviews->get_array();
   if (rows.empty()) it.out << "nothing waits\n";
   for (const auto& row : rows) {
-    it.out << fmt::format("{}  {:<9} {}  {}\n", string_member(row, "id"), string_member(row, "state"), string_member(row, "createdAt").substr(0, 19), string_member(row, "reason"));
+    it.out << fmt::format("{}  {:<9} {}  {}\n", string_member(row, "id"), string_member(row, "state"),
+                          string_member(row, "createdAt").substr(0, 19), string_member(row, "reason"));
   }
   return kExitOk;
 }
@@ -34,7 +35,8 @@ int act(const Invocation& it, std::string_view verb) {
   if (verb == "edit" || verb == "reject") {
     if (const auto reason = it.get("reason"); !reason.empty()) body["reason"] = reason;
   }
-  return print_or_fail(it, call_api(it, "POST", fmt::format("/api/v1/reviews/{}/{}", it.position("id"), verb), to_text(body)));
+  return print_or_fail(
+      it, call_api(it, "POST", fmt::format("/api/v1/reviews/{}/{}", it.position("id"), verb), to_text(body)));
 }
 
 }  // namespace
@@ -48,16 +50,25 @@ Command reviews_command() {
                     .run(list));
   add_api_flags(reviews.add(Command("show", "one review with its question"))
                     .required("id", "the review's id")
-                    .run([](const Invocation& it) { return print_or_fail(it, call_api(it, "GET", "/api/v1/reviews/" + it.position("id"))); }));
-  add_api_flags(reviews.add(Command("claim", "keep others from deciding it for five minutes")).required("id", "the review's id").run([](const Invocation& it) { return act(it, "claim"); }));
-  add_api_flags(reviews.add(Command("approve", "the proposal becomes the answer")).required("id", "the review's id").run([](const Invocation& it) { return act(it, "approve"); }));
+                    .run([](const Invocation& it) {
+                      return print_or_fail(it, call_api(it, "GET", "/api/v1/reviews/" + it.position("id")));
+                    }));
+  add_api_flags(reviews.add(Command("claim", "keep others from deciding it for five minutes"))
+                    .required("id", "the review's id")
+                    .run([](const Invocation& it) { return act(it, "claim"); }));
+  add_api_flags(reviews.add(Command("approve", "the proposal becomes the answer"))
+                    .required("id", "the review's id")
+                    .run([](const Invocation& it) { return act(it, "approve"); }));
   add_api_flags(reviews.add(Command("edit", "another text becomes the answer"))
                     .required("id", "the review's id")
                     .option("text", "TEXT", "the answer")
                     .option("reason", "REASON", "why, for the record")
                     .example("signalbox reviews edit ID --text 'We have blocked your card.'", "answers with that text")
                     .run([](const Invocation& it) { return act(it, "edit"); }));
-  add_api_flags(reviews.add(Command("reject", "the run ends without an answer")).required("id", "the review's id").option("reason", "REASON", "why, for the record").run([](const Invocation& it) { return act(it, "reject"); }));
+  add_api_flags(reviews.add(Command("reject", "the run ends without an answer"))
+                    .required("id", "the review's id")
+                    .option("reason", "REASON", "why, for the record")
+                    .run([](const Invocation& it) { return act(it, "reject"); }));
   return reviews;
 }
 

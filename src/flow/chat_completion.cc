@@ -6,8 +6,8 @@ namespace sb::flow {
 namespace {
 
 std::string usage_json(const model::Usage& usage) {
-  return fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{}}})", usage.input_tokens, usage.output_tokens,
-                     usage.input_tokens + usage.output_tokens);
+  return fmt::format(R"({{"prompt_tokens":{},"completion_tokens":{},"total_tokens":{}}})", usage.input_tokens,
+                     usage.output_tokens, usage.input_tokens + usage.output_tokens);
 }
 
 void append_text(json::object& into, std::string_view key, const json::value& piece) {
@@ -67,11 +67,16 @@ std::vector<std::string> completion_chunks(std::string_view completion, bool inc
   const auto* choices = find_member(parsed, "choices");
   for (const auto& choice : choices && choices->is_array() ? choices->get_array() : json::array()) {
     const auto* message = find_member(choice, "message");
-    json::object first{{"index", int_member(choice, "index")}, {"delta", message ? delta_of(*message) : json::object()}, {"finish_reason", nullptr}};
+    json::object first{{"index", int_member(choice, "index")},
+                       {"delta", message ? delta_of(*message) : json::object()},
+                       {"finish_reason", nullptr}};
     if (const auto* logprobs = find_member(choice, "logprobs")) first["logprobs"] = *logprobs;
     emit({std::move(first)}, nullptr);
     const auto* reason = find_member(choice, "finish_reason");
-    emit({json::object{{"index", int_member(choice, "index")}, {"delta", json::object()}, {"finish_reason", reason ? *reason : json::value("stop")}}}, nullptr);
+    emit({json::object{{"index", int_member(choice, "index")},
+                       {"delta", json::object()},
+                       {"finish_reason", reason ? *reason : json::value("stop")}}},
+         nullptr);
   }
   if (include_usage) emit({}, find_member(parsed, "usage"));
   return chunks;
@@ -88,7 +93,9 @@ void CompletionAssembler::merge_delta(json::object& message, const json::object&
         const auto index = static_cast<std::size_t>(std::max<std::int64_t>(0, int_member(piece, "index")));
         if (index > 127) continue;  // OpenAI allows 128 tools
         auto& list = calls.get_array();
-        while (list.size() <= index) list.push_back(json::object{{"type", "function"}, {"function", json::object{{"name", ""}, {"arguments", ""}}}});
+        while (list.size() <= index)
+          list.push_back(
+              json::object{{"type", "function"}, {"function", json::object{{"name", ""}, {"arguments", ""}}}});
         auto& call = list[index].get_object();
         if (const auto* id = find_member(piece, "id"); id && id->is_string()) call["id"] = *id;
         if (const auto* function = find_member(piece, "function"); function && function->is_object()) {
@@ -117,8 +124,10 @@ void CompletionAssembler::add(std::string_view chunk_payload) {
   if (!choices || !choices->is_array()) return;
   for (const auto& choice : choices->get_array()) {
     auto& slot = choices_[int_member(choice, "index")];
-    if (const auto* delta = find_member(choice, "delta"); delta && delta->is_object()) merge_delta(slot.message, delta->get_object());
-    if (const auto* reason = find_member(choice, "finish_reason"); reason && !reason->is_null()) slot.finish_reason = *reason;
+    if (const auto* delta = find_member(choice, "delta"); delta && delta->is_object())
+      merge_delta(slot.message, delta->get_object());
+    if (const auto* reason = find_member(choice, "finish_reason"); reason && !reason->is_null())
+      slot.finish_reason = *reason;
   }
 }
 
@@ -129,7 +138,8 @@ std::string CompletionAssembler::finish(const model::Usage& usage) const {
     json::object message = choice.message;
     if (!message.contains("role")) message["role"] = "assistant";
     if (!message.contains("content")) message["content"] = nullptr;
-    choices.push_back(json::object{{"index", index}, {"message", std::move(message)}, {"finish_reason", choice.finish_reason}});
+    choices.push_back(
+        json::object{{"index", index}, {"message", std::move(message)}, {"finish_reason", choice.finish_reason}});
   }
   whole["choices"] = std::move(choices);
   whole["usage"] = usage_.is_object() ? usage_ : parse_json(usage_json(usage)).value_or(nullptr);

@@ -22,8 +22,8 @@ struct CompletionFacts {
 /// A whole `chat.completion` with one assistant message.
 std::string completion_json(const CompletionFacts& facts, std::string_view text);
 
-/// The same answer as a client that asked for a stream reads it: `chat.completion.chunk` payloads of a whole completion.
-/// With `include_usage` the last one holds the usage and no choices, as `stream_options` promises.
+/// The same answer as a client that asked for a stream reads it: `chat.completion.chunk` payloads of a whole
+/// completion. With `include_usage` the last one holds the usage and no choices, as `stream_options` promises.
 std::vector<std::string> completion_chunks(std::string_view completion, bool include_usage);
 
 /// Puts the chunks of one stream together into the completion that would have been sent whole.

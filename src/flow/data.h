@@ -10,8 +10,9 @@
 
 namespace sb::flow {
 
-/// An immutable JSON document, cheap to copy. A request that passes through a flow untouched is never parsed into a tree
-/// and never serialised again: its bytes are the caller's (prompt caches depend on that). Not thread-safe: one shard.
+/// An immutable JSON document, cheap to copy. A request that passes through a flow untouched is never parsed into a
+/// tree and never serialised again: its bytes are the caller's (prompt caches depend on that). Not thread-safe: one
+/// shard.
 class Data {
  public:
   Data() : Data(json::value(nullptr)) {}

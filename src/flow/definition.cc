@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kMaxTasks = 1'000;
 
 /// Everything the DSL 1.0.3 lets a task be; those not compiled below are refused by name.
-constexpr std::array kTaskTypes = {"call", "do", "emit", "for", "fork", "listen", "raise", "run", "set", "switch", "try", "wait"};
+constexpr std::array kTaskTypes = {"call",  "do",  "emit", "for",    "fork", "listen",
+                                   "raise", "run", "set",  "switch", "try",  "wait"};
 const std::vector<std::string> kCommonKeys = {"if", "input", "output", "export", "timeout", "then", "metadata"};
 
 class Compiler {
@@ -42,7 +43,8 @@ class Compiler {
   }
 
  private:
-  std::unexpected<Error> fault(std::string_view pointer, std::string_view what, Errc code = Errc::invalid_argument) const {
+  std::unexpected<Error> fault(std::string_view pointer, std::string_view what,
+                               Errc code = Errc::invalid_argument) const {
     const auto at = yaml_.position_of(pointer);
     return fail(code, fmt::format("{}:{}:{}: {}", origin_, at.line, at.column, what), std::string(pointer));
   }
@@ -61,8 +63,10 @@ class Compiler {
 
   Result<> compile_head(Flow& flow) const {
     const auto* document = find_member(yaml_.value, "document");
-    if (!document || !document->is_object()) return fault("", "a flow needs `document` with dsl, namespace, name and version");
-    SB_CHECK(refuse_unknown(*document, "/document", {"dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"}));
+    if (!document || !document->is_object())
+      return fault("", "a flow needs `document` with dsl, namespace, name and version");
+    SB_CHECK(refuse_unknown(*document, "/document",
+                            {"dsl", "namespace", "name", "version", "title", "summary", "tags", "metadata"}));
     static const std::regex kName("[a-z0-9]([-a-z0-9]*[a-z0-9])?");
     static const std::regex kVersion(R"((0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)([-+][0-9A-Za-z.+-]+)?)");
     const struct {
@@ -81,20 +85,24 @@ class Compiler {
       *field.into = value;
     }
     if (!string_member(*document, "dsl").starts_with("1.0.")) {
-      return fault("/document/dsl", "`dsl` must be 1.0.x: this server speaks Open Workflow DSL 1.0.3", Errc::unsupported);
+      return fault("/document/dsl", "`dsl` must be 1.0.x: this server speaks Open Workflow DSL 1.0.3",
+                   Errc::unsupported);
     }
     return {};
   }
 
-  /// `input: {from: ...}`, `output: {as: ...}`, `export: {as: ...}`: a string is an expression, anything else a template.
-  Result<std::optional<Template>> transform(const json::value& value, std::string_view pointer, std::string_view key) const {
+  /// `input: {from: ...}`, `output: {as: ...}`, `export: {as: ...}`: a string is an expression, anything else a
+  /// template.
+  Result<std::optional<Template>> transform(const json::value& value, std::string_view pointer,
+                                            std::string_view key) const {
     if (!value.is_object()) return fault(pointer, fmt::format("must be an object with `{}`", key));
     SB_CHECK(refuse_unknown(value, pointer, {std::string(key)}));
     const auto* what = find_member(value, key);
     if (!what) return std::optional<Template>();
     const auto at = pointer_append(pointer, key);
     json::value definition = *what;
-    if (const auto* text = what->if_string(); text && !is_expression(*text)) definition = json::string("${" + std::string(*text) + "}");
+    if (const auto* text = what->if_string(); text && !is_expression(*text))
+      definition = json::string("${" + std::string(*text) + "}");
     SB_TRY(auto compiled, template_at(definition, at));
     return std::optional<Template>(std::move(compiled));
   }
@@ -118,10 +126,12 @@ class Compiler {
     std::vector<std::string> names;
     for (std::size_t i = 0; i < items->size(); ++i) {
       const auto* item = (*items)[i].if_object();
-      if (!item || item->size() != 1) return fault(pointer_append(pointer, std::to_string(i)), "a task is one name with its definition");
+      if (!item || item->size() != 1)
+        return fault(pointer_append(pointer, std::to_string(i)), "a task is one name with its definition");
       names.emplace_back(item->begin()->key());
       if (std::ranges::count(names, names.back()) > 1) {
-        return fault(pointer_append(pointer, std::to_string(i)), fmt::format("task `{}` appears twice in one list", names.back()));
+        return fault(pointer_append(pointer, std::to_string(i)),
+                     fmt::format("task `{}` appears twice in one list", names.back()));
       }
     }
     TaskList compiled;
@@ -135,7 +145,8 @@ class Compiler {
 
   Result<TaskNode> task(const json::value& value, const std::string& pointer, const std::string& name,
                         std::span<const std::string> siblings) {
-    if (++task_count_ > kMaxTasks) return fault(pointer, fmt::format("a flow has at most {} tasks", kMaxTasks), Errc::too_large);
+    if (++task_count_ > kMaxTasks)
+      return fault(pointer, fmt::format("a flow has at most {} tasks", kMaxTasks), Errc::too_large);
     if (!value.is_object()) return fault(pointer, "a task is an object");
     TaskNode node{name, pointer, {}, {}, {}, {}, {}, RaiseTask{}};
     SB_CHECK(common(node, value, pointer, siblings));
@@ -159,11 +170,15 @@ class Compiler {
       node.body = DoTask{std::move(nested)};
       return node;
     }
-    return fault(at, fmt::format("task type `{}` is not supported yet; this version runs call, do, raise, set, switch", type), Errc::unsupported);
+    return fault(
+        at, fmt::format("task type `{}` is not supported yet; this version runs call, do, raise, set, switch", type),
+        Errc::unsupported);
   }
 
-  Result<> common(TaskNode& node, const json::value& value, const std::string& pointer, std::span<const std::string> siblings) const {
-    if (find_member(value, "timeout")) return fault(pointer_append(pointer, "timeout"), "`timeout` is not supported yet", Errc::unsupported);
+  Result<> common(TaskNode& node, const json::value& value, const std::string& pointer,
+                  std::span<const std::string> siblings) const {
+    if (find_member(value, "timeout"))
+      return fault(pointer_append(pointer, "timeout"), "`timeout` is not supported yet", Errc::unsupported);
     if (const auto* condition = find_member(value, "if")) {
       SB_TRY(node.condition, expression_at(*condition, pointer_append(pointer, "if")));
     }
@@ -182,7 +197,8 @@ class Compiler {
     return {};
   }
 
-  Result<Transition> transition(const json::value& value, std::string_view pointer, std::span<const std::string> siblings) const {
+  Result<Transition> transition(const json::value& value, std::string_view pointer,
+                                std::span<const std::string> siblings) const {
     if (!value.is_string()) return fault(pointer, "must be continue, exit, end or the name of a task in the same list");
     const std::string_view target = value.get_string();
     if (target == "continue") return Transition{Transition::Kind::next};
@@ -191,7 +207,8 @@ class Compiler {
     const auto found = std::ranges::find(siblings, target);
     if (found == siblings.end()) {
       const auto near = nearest(target, siblings);
-      return fault(pointer, fmt::format("no task `{}` in this list{}", target, near ? "; did you mean `" + *near + "`?" : ""));
+      return fault(pointer,
+                   fmt::format("no task `{}` in this list{}", target, near ? "; did you mean `" + *near + "`?" : ""));
     }
     return Transition{Transition::Kind::to, static_cast<std::size_t>(found - siblings.begin())};
   }
@@ -200,7 +217,8 @@ class Compiler {
     const std::string function(string_member(value, "call"));
     if (std::ranges::find(functions_, function) == functions_.end()) {
       const auto near = nearest(function, functions_);
-      return fault(pointer, fmt::format("unknown function `{}`{}", function, near ? "; did you mean `" + *near + "`?" : ""));
+      return fault(pointer,
+                   fmt::format("unknown function `{}`{}", function, near ? "; did you mean `" + *near + "`?" : ""));
     }
     CallTask task{function, {}};
     if (const auto* with = find_member(value, "with")) {
@@ -224,7 +242,8 @@ class Compiler {
     for (std::size_t i = 0; i < items->size(); ++i) {
       const auto* item = (*items)[i].if_object();
       const auto at_item = pointer_append(pointer, std::to_string(i));
-      if (!item || item->size() != 1 || !item->begin()->value().is_object()) return fault(at_item, "a case is one name with `when` and `then`");
+      if (!item || item->size() != 1 || !item->begin()->value().is_object())
+        return fault(at_item, "a case is one name with `when` and `then`");
       const std::string name(item->begin()->key());
       const auto& body = item->begin()->value();
       const auto at = pointer_append(at_item, name);
@@ -245,7 +264,8 @@ class Compiler {
   Result<TaskNode> raise(TaskNode node, const json::value& definition, const std::string& pointer) const {
     const auto* error = find_member(definition, "error");
     if (!error || !error->is_object()) return fault(pointer, "`raise` needs `error` with type, status and title");
-    SB_CHECK(refuse_unknown(*error, pointer_append(pointer, "error"), {"type", "status", "title", "detail", "instance"}));
+    SB_CHECK(
+        refuse_unknown(*error, pointer_append(pointer, "error"), {"type", "status", "title", "detail", "instance"}));
     SB_TRY(auto compiled, template_at(*error, pointer_append(pointer, "error")));
     node.body = RaiseTask{std::move(compiled)};
     return node;
@@ -270,10 +290,12 @@ std::string_view TaskNode::kind() const {
   return std::visit(Name{}, body);
 }
 
-Result<std::shared_ptr<const Flow>> load_flow(std::string_view text, std::string_view origin, std::span<const std::string> functions) {
+Result<std::shared_ptr<const Flow>> load_flow(std::string_view text, std::string_view origin,
+                                              std::span<const std::string> functions) {
   auto yaml = parse_yaml(text);  // JSON is YAML
   if (!yaml) return fail(yaml.error().code, fmt::format("{}: {}", origin, yaml.error().detail));
-  if (!yaml->value.is_object()) return fail(Errc::invalid_argument, fmt::format("{}:1:1: a flow is an object with `document` and `do`", origin));
+  if (!yaml->value.is_object())
+    return fail(Errc::invalid_argument, fmt::format("{}:1:1: a flow is an object with `document` and `do`", origin));
   SB_TRY(auto flow, Compiler(*yaml, origin, functions).compile());
   flow.source = std::string(text);
   flow.hash = to_hex(sha256(text));

@@ -69,7 +69,7 @@ struct Flow {
   std::string ns;
   std::string name;
   std::string version;
-  std::string hash;    ///< hex SHA-256 of the source text
+  std::string hash;  ///< hex SHA-256 of the source text
   std::string source;
   json::value document;
   std::optional<Template> input_from;

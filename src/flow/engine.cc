@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <charconv>
 
 #include "base/bytes.h"
 #include "base/log.h"
@@ -24,7 +24,8 @@ Engine::~Engine() = default;
 Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
   const Micros now = parts_.clock.now_us();
   const Digest tenant_key = hmac_sha256(parts_.tenant_secret, request.tenant);
-  GuardSession guard(parts_.policy(), request.tenant, std::string(reinterpret_cast<const char*>(tenant_key.data()), tenant_key.size()));
+  GuardSession guard(parts_.policy(), request.tenant,
+                     std::string(reinterpret_cast<const char*>(tenant_key.data()), tenant_key.size()));
   SB_TRY(auto inbound, guard.inspect(policy::Direction::inbound, std::move(request.input), request.profile));
 
   store::RunRow row;
@@ -53,7 +54,8 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   run->request_id = std::move(request.request_id);
   run->requested_model = std::move(request.requested_model);
 
-  record_leaf(*run, "run.start", fmt::format(R"({{"flow":"{}","flow_hash":"{}"}})", run->row.flow, run->row.flow_hash.substr(0, 16)),
+  record_leaf(*run, "run.start",
+              fmt::format(R"({{"flow":"{}","flow_hash":"{}"}})", run->row.flow, run->row.flow_hash.substr(0, 16)),
               parts_.sealer.commitment(run->row.id, "input", run->input.text()));
   store::StepRow step;
   step.name = "guard.inbound";
@@ -68,9 +70,10 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
     run->needs_person = true;
   }
   if (inbound.verdict == policy::Verdict::block) {
-    run->problem = Problem{error_type("authorization"), 403, "Blocked by policy",
-                           "the request contains what the policy blocks: " + fmt::format("{}", fmt::join(inbound.types, ", ")),
-                           "/use/extensions/guard/before"};
+    run->problem =
+        Problem{error_type("authorization"), 403, "Blocked by policy",
+                "the request contains what the policy blocks: " + fmt::format("{}", fmt::join(inbound.types, ", ")),
+                "/use/extensions/guard/before"};
     run->error_code = Errc::policy_denied;
   }
   return run;
@@ -126,7 +129,9 @@ Task<Result<>> Engine::advance(LiveRun& run) {
 
 Task<Result<>> Engine::finish(LiveRun& run) {
   const bool gone = run.problem && run.error_code == Errc::cancelled;
-  const auto status = !run.problem ? store::RunStatus::completed : gone ? store::RunStatus::cancelled : store::RunStatus::faulted;
+  const auto status = !run.problem ? store::RunStatus::completed
+                      : gone       ? store::RunStatus::cancelled
+                                   : store::RunStatus::faulted;
   run.row.state.clear();
   run.row.ended_us = parts_.clock.now_us();
   if (run.problem) {
@@ -138,8 +143,9 @@ Task<Result<>> Engine::finish(LiveRun& run) {
     run.row.output = run.output.text();
   }
   record_leaf(run, "run.end",
-              fmt::format(R"({{"status":"{}","route":"{}","model":"{}","cost_micro":{},"error":"{}"}})", store::to_string(status),
-                          run.row.route, run.row.model, run.row.cost, run.problem ? to_string(run.error_code) : ""),
+              fmt::format(R"({{"status":"{}","route":"{}","model":"{}","cost_micro":{},"error":"{}"}})",
+                          store::to_string(status), run.row.route, run.row.model, run.row.cost,
+                          run.problem ? to_string(run.error_code) : ""),
               run.row.output.empty() ? std::string() : parts_.sealer.commitment(run.row.id, "output", run.row.output));
   co_return co_await commit(run, status, run.durability);
 }
@@ -156,7 +162,8 @@ void Engine::spawn(std::shared_ptr<LiveRun> run) {
       [](Engine& engine, std::shared_ptr<LiveRun> live) -> Task<void> {
         const auto id = live->row.id.to_string();
         if (auto driven = co_await engine.drive(std::move(live)); !driven) {
-          log_error("run.not_recorded", {{"run", id}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
+          log_error("run.not_recorded",
+                    {{"run", id}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
         }
       }(*this, std::move(run)),
       asio::detached);
@@ -176,7 +183,8 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
     return fail(Errc::corrupt, fmt::format("run {} was started with another text of {}", row.id.to_string(), row.flow));
   }
   const Digest tenant_key = hmac_sha256(parts_.tenant_secret, row.tenant);
-  GuardSession guard(parts_.policy(), row.tenant, std::string(reinterpret_cast<const char*>(tenant_key.data()), tenant_key.size()));
+  GuardSession guard(parts_.policy(), row.tenant,
+                     std::string(reinterpret_cast<const char*>(tenant_key.data()), tenant_key.size()));
   SB_CHECK(guard.load_vault(row.vault));
   const std::string row_input = row.input;
   const Data input = Data::from_text(row_input);
@@ -260,9 +268,12 @@ Task<void> Engine::recover_some() {
 Task<void> Engine::recover_one(RunId id) {
   if (parts_.in_flight.find(id)) co_return;  // it began here, after the restart
   auto row = co_await parts_.store.load_run(id);
-  if (row && (parts_.in_flight.find(id) || (row->status != store::RunStatus::running && row->status != store::RunStatus::pending))) co_return;
+  if (row && (parts_.in_flight.find(id) ||
+              (row->status != store::RunStatus::running && row->status != store::RunStatus::pending)))
+    co_return;
   if (!row) {
-    log_error("run.not_resumed", {{"run", id.to_string()}, {"code", to_string(row.error().code)}, {"detail", row.error().detail}});
+    log_error("run.not_resumed",
+              {{"run", id.to_string()}, {"code", to_string(row.error().code)}, {"detail", row.error().detail}});
     co_return;
   }
   const std::string tenant = row->tenant, key = row->idempotency_key;
@@ -271,13 +282,17 @@ Task<void> Engine::recover_one(RunId id) {
   if (!entry.owner) entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
   auto run = resume(*std::move(row), entry.pending);
   if (!run) {
-    log_error("run.not_resumed", {{"run", id.to_string()}, {"code", to_string(run.error().code)}, {"detail", run.error().detail}});
+    log_error("run.not_resumed",
+              {{"run", id.to_string()}, {"code", to_string(run.error().code)}, {"detail", run.error().detail}});
     parts_.in_flight.leave(tenant, key, entry.pending);
     co_return;
   }
-  log_info("run.resumed", {{"run", id.to_string()}, {"step", (*run)->next_step}, {"gap_ms", (parts_.clock.now_us() - (*run)->row.updated_us) / 1000}});
+  log_info("run.resumed", {{"run", id.to_string()},
+                           {"step", (*run)->next_step},
+                           {"gap_ms", (parts_.clock.now_us() - (*run)->row.updated_us) / 1000}});
   if (auto driven = co_await drive(*run); !driven) {
-    log_error("run.not_recorded", {{"run", id.to_string()}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
+    log_error("run.not_recorded",
+              {{"run", id.to_string()}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
   }
 }
 
@@ -371,7 +386,9 @@ Result<bool> FlowRegistry::add(std::shared_ptr<const Flow> flow) {
   const std::lock_guard lock(mutex_);
   const auto [at, added] = flows_.emplace(flow->id(), flow);
   if (!added && at->second->hash != flow->hash) {
-    return fail(Errc::already_exists, fmt::format("flow {} exists with other content; raise document.version", flow->id()), "document.version");
+    return fail(Errc::already_exists,
+                fmt::format("flow {} exists with other content; raise document.version", flow->id()),
+                "document.version");
   }
   return added;
 }
@@ -396,7 +413,8 @@ std::array<std::uint64_t, 3> version_numbers(std::string_view version) {
 
 }  // namespace
 
-Result<std::shared_ptr<const Flow>> FlowRegistry::find(std::string_view ns, std::string_view name, std::string_view version) const {
+Result<std::shared_ptr<const Flow>> FlowRegistry::find(std::string_view ns, std::string_view name,
+                                                       std::string_view version) const {
   if (!version.empty()) return find_id(fmt::format("{}/{}@{}", ns, name, version));
   const std::lock_guard lock(mutex_);
   const std::string prefix = fmt::format("{}/{}@", ns, name);

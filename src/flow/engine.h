@@ -1,8 +1,8 @@
 /// Drives runs: asks the machine what is next, does it, commits, until the run is finished or parked.
 ///
-/// One Engine a shard, on that shard's io_context; runs never change shards while they are in memory. Order of things that
-/// crashes must not change: the guard sees the input before it is stored; with durability sync a run is on disk before its
-/// first effect, and its outcome before anybody is told.
+/// One Engine a shard, on that shard's io_context; runs never change shards while they are in memory. Order of things
+/// that crashes must not change: the guard sees the input before it is stored; with durability sync a run is on disk
+/// before its first effect, and its outcome before anybody is told.
 #pragma once
 
 #include <chrono>
@@ -36,7 +36,8 @@ class FlowRegistry {
   /// Errors: already_exists (same version, other content).
   Result<bool> add(std::shared_ptr<const Flow> flow);  ///< false: the same was there
   /// `version` empty: the highest. Errors: not_found.
-  Result<std::shared_ptr<const Flow>> find(std::string_view ns, std::string_view name, std::string_view version = {}) const;
+  Result<std::shared_ptr<const Flow>> find(std::string_view ns, std::string_view name,
+                                           std::string_view version = {}) const;
   Result<std::shared_ptr<const Flow>> find_id(std::string_view id) const;
   std::vector<std::shared_ptr<const Flow>> list() const;
 
@@ -49,9 +50,9 @@ class FlowRegistry {
 inline constexpr std::string_view kStreamEnd = "[DONE]";
 
 struct EngineOptions {
-  std::string compare_with_tier = "large";          ///< tier whose price the savings are counted against
+  std::string compare_with_tier = "large";  ///< tier whose price the savings are counted against
   std::size_t recover_in_parallel = 32;
-  std::size_t stream_batch_bytes = 16 * 1024;      ///< deltas are journaled in batches of this size
+  std::size_t stream_batch_bytes = 16 * 1024;  ///< deltas are journaled in batches of this size
   std::chrono::milliseconds review_claim{300'000};
   std::size_t answer_bytes_max = 8 * 1024 * 1024;
 };
@@ -67,20 +68,20 @@ struct EngineParts {
   SpendLedger& ledger;
   model::ModelGateway& gateway;
   const model::Catalog& catalog;
-  script::ScriptRunner* scripts;                               ///< null: no scripts configured
-  const script::ScriptRegistry* script_registry;               ///< null with it
+  script::ScriptRunner* scripts;                                  ///< null: no scripts configured
+  const script::ScriptRegistry* script_registry;                  ///< null with it
   std::function<std::shared_ptr<const policy::Policy>()> policy;  ///< the one in force now
   std::function<std::shared_ptr<const triage::Router>()> router;  ///< null inside: no triage, everything to `large`
-  std::string tenant_secret;                                   ///< keyed hashes of findings are derived from it
+  std::string tenant_secret;                                      ///< keyed hashes of findings are derived from it
 };
 
 struct RunRequest {
   std::shared_ptr<const Flow> flow;
   std::string tenant;
   std::string key;
-  std::string input;             ///< JSON as it came
+  std::string input;  ///< JSON as it came
   policy::JsonProfile profile = policy::JsonProfile::any;
-  std::string requested_model;   ///< of a chat; empty otherwise
+  std::string requested_model;  ///< of a chat; empty otherwise
   std::string idempotency_key;
   std::string request_hash;
   std::string request_id;
@@ -119,13 +120,13 @@ class Engine {
   /// What a review asks, opened; null where it cannot be.
   json::value open_question(const store::ReviewRow& review) const;
 
-  /// Takes up runs that a stopped server left open, `recover_in_parallel` at a time over all calls. Each is read when its
-  /// turn comes: what is in work here, or finished meanwhile, is left alone. On the shard's thread.
+  /// Takes up runs that a stopped server left open, `recover_in_parallel` at a time over all calls. Each is read when
+  /// its turn comes: what is in work here, or finished meanwhile, is left alone. On the shard's thread.
   void recover(const std::vector<RunId>& runs);
 
   /// A person's verdict: commits it with the run's new state in one transaction, then lets the run go on.
-  /// `verdict`: {"verdict": "approve"|"edit"|"reject", "text"?, "reason"?}. A person's text passes the policy like a model's.
-  /// Errors: not_found, conflict, invalid_argument, policy_denied (the text; the review stays open).
+  /// `verdict`: {"verdict": "approve"|"edit"|"reject", "text"?, "reason"?}. A person's text passes the policy like a
+  /// model's. Errors: not_found, conflict, invalid_argument, policy_denied (the text; the review stays open).
   Task<Result<store::ReviewRow>> decide(ReviewId review, std::string reviewer, json::object verdict);
   Task<Result<store::ReviewRow>> claim(ReviewId review, std::string reviewer);
 
@@ -146,8 +147,10 @@ class Engine {
   Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> model_call(LiveRun& run, const Machine::Call& call);
   Result<Reservation> reserve(const LiveRun& run, const model::Target& target);
-  Task<std::expected<CallResult, Problem>> whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call, bool embed);
-  Task<std::expected<CallResult, Problem>> streamed_answer(LiveRun& run, const model::Target& target, model::ChatCall call);
+  Task<std::expected<CallResult, Problem>> whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call,
+                                                        bool embed);
+  Task<std::expected<CallResult, Problem>> streamed_answer(LiveRun& run, const model::Target& target,
+                                                           model::ChatCall call);
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
 
   void record(LiveRun& run, store::StepRow step);

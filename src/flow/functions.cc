@@ -10,7 +10,8 @@ namespace {
 
 Problem problem_of(const Error& error, std::string_view title) {
   Problem problem;
-  problem.type = error_type(error.code == Errc::upstream_timeout ? "timeout" : error.code == Errc::policy_denied ? "authorization"
+  problem.type = error_type(error.code == Errc::upstream_timeout                                    ? "timeout"
+                            : error.code == Errc::policy_denied                                     ? "authorization"
                             : error.code == Errc::invalid_argument || error.code == Errc::not_found ? "validation"
                                                                                                     : "communication");
   problem.status = 500;
@@ -29,31 +30,36 @@ std::string attempts_json(const std::vector<model::Attempt>& attempts) {
   std::string out = "[";
   for (const auto& attempt : attempts) {
     if (out.size() > 1) out += ',';
-    out += fmt::format(R"({{"deployment":{},"status":{},"cause":"{}","latency_us":{},"input_tokens":{},"output_tokens":{},"estimated":{},"cost_micro":{}}})",
-                       json_quoted(attempt.name), attempt.status, model::to_string(attempt.cause), attempt.latency_us, attempt.usage.input_tokens,
-                       attempt.usage.output_tokens, attempt.usage.estimated, attempt.cost);
+    out += fmt::format(
+        R"({{"deployment":{},"status":{},"cause":"{}","latency_us":{},"input_tokens":{},"output_tokens":{},"estimated":{},"cost_micro":{}}})",
+        json_quoted(attempt.name), attempt.status, model::to_string(attempt.cause), attempt.latency_us,
+        attempt.usage.input_tokens, attempt.usage.output_tokens, attempt.usage.estimated, attempt.cost);
   }
   return out + "]";
 }
 
 std::string route_decision_json(const triage::RouteDecision& decision) {
-  std::string out = fmt::format(R"({{"kind":"route","chosen":"{}","intent":{},"script":{},"score":{:.4f},"threshold":{:.4f},"out_of_scope":{:.4f},"alternatives":[)",
-                                triage::to_string(decision.route), json_quoted(decision.intent), json_quoted(decision.script), decision.confidence,
-                                decision.threshold, decision.out_of_scope);
+  std::string out = fmt::format(
+      R"({{"kind":"route","chosen":"{}","intent":{},"script":{},"score":{:.4f},"threshold":{:.4f},"out_of_scope":{:.4f},"alternatives":[)",
+      triage::to_string(decision.route), json_quoted(decision.intent), json_quoted(decision.script),
+      decision.confidence, decision.threshold, decision.out_of_scope);
   for (std::size_t i = 0; i < decision.alternatives.size(); ++i) {
-    out += fmt::format(R"({}{{"intent":{},"probability":{:.4f}}})", i == 0 ? "" : ",", json_quoted(decision.alternatives[i].intent), decision.alternatives[i].probability);
+    out += fmt::format(R"({}{{"intent":{},"probability":{:.4f}}})", i == 0 ? "" : ",",
+                       json_quoted(decision.alternatives[i].intent), decision.alternatives[i].probability);
   }
   out += "],\"reasons\":[";
   for (std::size_t i = 0; i < decision.reasons.size(); ++i) {
     if (i > 0) out += ',';
     append_json_string(out, decision.reasons[i]);
   }
-  return out + fmt::format(R"(],"versions":{{"triage":"{}","classifier":"{}"}}}})", decision.config_version, decision.model_version);
+  return out + fmt::format(R"(],"versions":{{"triage":"{}","classifier":"{}"}}}})", decision.config_version,
+                           decision.model_version);
 }
 
 /// The answer of this call is the run's answer unchanged, so its deltas may go to the caller while it runs.
 bool answers_the_run(const TaskNode& task, const Flow& flow) {
-  const bool last = !flow.root.tasks.empty() && &flow.root.tasks.back() == &task && task.then.kind == Transition::Kind::next;
+  const bool last =
+      !flow.root.tasks.empty() && &flow.root.tasks.back() == &task && task.then.kind == Transition::Kind::next;
   return !task.output_as && !flow.output_as && (task.then.kind == Transition::Kind::end || last);
 }
 
@@ -73,7 +79,8 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   if (run.requested_model != "auto" && !run.requested_model.empty() && !parked_by_policy) {
     const auto target = parts_.catalog.resolve(run.requested_model);
     run.row.route = target && !(*target)->tier.empty() ? (*target)->tier : "direct";
-    result.decision = fmt::format(R"({{"kind":"route","chosen":{},"reasons":["the caller named the model"]}})", json_quoted(run.row.route));
+    result.decision = fmt::format(R"({{"kind":"route","chosen":{},"reasons":["the caller named the model"]}})",
+                                  json_quoted(run.row.route));
     result.output = Data(json::object{{"route", "direct"}, {"target", run.requested_model}});
     return result;
   }
@@ -94,8 +101,12 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   run.intent = decision.intent;
   result.decision = route_decision_json(decision);
   const std::string reason = decision.reasons.empty() ? "" : decision.reasons.front();
-  result.output = Data(json::object{{"route", run.row.route}, {"target", run.row.route}, {"script", decision.script},
-                                    {"intent", decision.intent}, {"confidence", decision.confidence}, {"reason", reason}});
+  result.output = Data(json::object{{"route", run.row.route},
+                                    {"target", run.row.route},
+                                    {"script", decision.script},
+                                    {"intent", decision.intent},
+                                    {"confidence", decision.confidence},
+                                    {"reason", reason}});
   return result;
 }
 
@@ -105,14 +116,18 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   result.output = Data(json::value(nullptr));
   if (!parts_.scripts || !parts_.script_registry->find(name)) {
     run.row.route = "small";  // abstains upwards
-    result.decision = fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["no script is called that"],"script":{}}})", json_quoted(name));
+    result.decision =
+        fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["no script is called that"],"script":{}}})",
+                    json_quoted(name));
     co_return result;
   }
   json::object input{{"text", run.guard.restore_plain(run.guard.last_user_text())}, {"intent", run.intent}};
   if (const auto* extra = find_member(call.with, "input")) input["input"] = *extra;
   auto answer = co_await parts_.scripts->run(name, std::move(input));
   if (!answer) {
-    log_warn("script.failed", {{"run", run.row.id.to_string()}, {"script", name}, {"code", to_string(answer.error().code)}, {"detail", answer.error().detail}});
+    log_warn("script.failed", {{"run", run.row.id.to_string()},
+                               {"script", name},
+                               {"code", to_string(answer.error().code)}});  // not its words: they may quote the input
   }
   if (!answer || answer->is_null()) {
     run.row.route = "small";
@@ -120,29 +135,39 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
                                   answer ? "the script has no answer" : "the script failed", json_quoted(name));
     co_return result;
   }
-  const std::string text = answer->is_string() ? std::string(answer->get_string()) : std::string(string_member(*answer, "text", to_text(*answer)));
+  const std::string text = answer->is_string() ? std::string(answer->get_string())
+                                               : std::string(string_member(*answer, "text", to_text(*answer)));
   model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(text), true};
   count_saving(run, usage);
   run.row.model = "script/" + name;
   const auto id = run.row.id.to_string();
   auto completion = completion_json({id, run.row.model, run.row.created_us, usage}, text);
-  result.decision = fmt::format(R"({{"kind":"script","chosen":{},"versions":{{"script":"{}"}}}})", json_quoted(name), parts_.script_registry->version(name));
+  result.decision = fmt::format(R"({{"kind":"script","chosen":{},"versions":{{"script":"{}"}}}})", json_quoted(name),
+                                parts_.script_registry->version(name));
   co_return guard_answer(run, std::move(completion), std::move(result));
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run, const Machine::Call& call) {
   if (run.needs_person) {
     run.error_code = Errc::policy_denied;
-    const Error denied(Errc::policy_denied, "the policy asks for a person before a model may see this, and the flow has asked none");
+    const Error denied(Errc::policy_denied,
+                       "the policy asks for a person before a model may see this, and the flow has asked none");
     co_return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
   std::string wanted(string_member(call.with, "model", run.requested_model));
   if (run.row.route == "small" && wanted == "script") wanted = "small";
   const auto target = parts_.catalog.resolve(wanted);
   if (!target) {
-    run.error_code = target.error().code;
-    run.error_param = target.error().param;
-    co_return std::unexpected(problem_of(target.error(), "Unknown model"));
+    // A tier that triage chose is the server's own gap, not the caller's mistake.
+    const bool ours = wanted != run.requested_model;
+    const Error error =
+        ours
+            ? Error(Errc::unavailable,
+                    fmt::format("no model is configured for tier `{}`: add it under `tiers` in signalbox.yaml", wanted))
+            : target.error();
+    run.error_code = error.code;
+    run.error_param = error.param;
+    co_return std::unexpected(problem_of(error, "Unknown model"));
   }
   // Before an effect outside: on disk that it was going to happen, so that a crash finds it again.
   if (run.durability == store::Durability::sync && !(run.stored && run.steps.empty())) {
@@ -183,15 +208,19 @@ Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& tar
     constexpr std::int64_t kOutputTokens = 4096;  // where the request sets no limit of its own
     const auto& request = run.input.value();
     const auto asked = int_member(request, "max_completion_tokens", int_member(request, "max_tokens", kOutputTokens));
-    const model::Usage worst{model::estimate_input_tokens(run.input.text()), 0, std::max<std::int64_t>(1, asked) * std::max<std::int64_t>(1, int_member(request, "n", 1)), true};
+    const model::Usage worst{model::estimate_input_tokens(run.input.text()), 0,
+                             std::max<std::int64_t>(1, asked) * std::max<std::int64_t>(1, int_member(request, "n", 1)),
+                             true};
     for (const auto& group : target.groups) {
-      for (const auto& candidate : group) most = std::max(most, model::cost_of(worst, parts_.catalog.deployments()[candidate.deployment].price));
+      for (const auto& candidate : group)
+        most = std::max(most, model::cost_of(worst, parts_.catalog.deployments()[candidate.deployment].price));
     }
   }
   return parts_.ledger.reserve(*run.spender, run.spend_limit_per_day, most, parts_.clock.now_us());
 }
 
-Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call, bool embed) {
+Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& run, const model::Target& target,
+                                                                      model::ChatCall call, bool embed) {
   const Micros before = parts_.clock.now_us();
   auto outcome = embed ? co_await parts_.gateway.embeddings(target, call) : co_await parts_.gateway.chat(target, call);
   run.upstream_us += parts_.clock.now_us() - before;
@@ -209,8 +238,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
   run.call_cost = outcome->cost;
   count_saving(run, outcome->usage);
-  result.decision = fmt::format(R"({{"kind":"{}","chosen":{},"target":{},"attempts":{}}})", embed ? "embed" : "chat", json_quoted(run.row.model), json_quoted(target.name),
-                                attempts_json(outcome->attempts));
+  result.decision = fmt::format(R"({{"kind":"{}","chosen":{},"target":{},"attempts":{}}})", embed ? "embed" : "chat",
+                                json_quoted(run.row.model), json_quoted(target.name), attempts_json(outcome->attempts));
   if (embed) {  // vectors: no text to guard
     result.output = Data::from_text(std::move(outcome->reply.body));
     co_return result;
@@ -218,7 +247,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));
 }
 
-Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun& run, const model::Target& target, model::ChatCall call) {
+Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun& run, const model::Target& target,
+                                                                         model::ChatCall call) {
   const Micros before = parts_.clock.now_us();
   auto started = co_await parts_.gateway.chat_stream(target, call);
   run.upstream_us += parts_.clock.now_us() - before;
@@ -255,14 +285,18 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
         ready = *std::move(passed);
       } else {
         run.error_code = passed ? Errc::policy_denied : passed.error().code;
-        problem = problem_of(passed ? Error(Errc::policy_denied, "the answer contains what the policy blocks") : passed.error(), "Blocked by policy");
+        problem = problem_of(
+            passed ? Error(Errc::policy_denied, "the answer contains what the policy blocks") : passed.error(),
+            "Blocked by policy");
       }
     }
     for (const auto& payload : ready) {
       answer_bytes += payload.size();
       if (answer_bytes > options_.answer_bytes_max) {
         run.error_code = Errc::too_large;
-        problem = problem_of(Error(Errc::too_large, fmt::format("the answer is longer than {} bytes", options_.answer_bytes_max)), "The answer broke off");
+        problem = problem_of(
+            Error(Errc::too_large, fmt::format("the answer is longer than {} bytes", options_.answer_bytes_max)),
+            "The answer broke off");
         break;
       }
       if (!batch.empty()) batch += '\n';
@@ -302,16 +336,18 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   record(run, std::move(step));
   if (problem) co_return std::unexpected(*std::move(problem));
   result.output = Data::from_text(assembled.finish(stream.usage()));
-  result.decision = fmt::format(R"({{"kind":"chat","chosen":{},"target":{},"streamed":true,"attempts":{}}})", json_quoted(run.row.model),
-                                json_quoted(target.name), attempts);
+  result.decision = fmt::format(R"({{"kind":"chat","chosen":{},"target":{},"streamed":true,"attempts":{}}})",
+                                json_quoted(run.row.model), json_quoted(target.name), attempts);
   co_return result;
 }
 
-// A provider's own words may repeat what it was sent, or say worse: they pass the policy like an answer, or are left out.
+// A provider's own words may repeat what it was sent, or say worse: they pass the policy like an answer, or are left
+// out.
 void Engine::guard_failure(LiveRun& run, model::Failure failure) {
   if (!failure.body.empty()) {
     auto guarded = run.guard.inspect(policy::Direction::outbound, std::move(failure.body), policy::JsonProfile::any);
-    failure.body = guarded && guarded->verdict < policy::Verdict::human ? run.guard.restore(guarded->content.text()) : std::string();
+    failure.body = guarded && guarded->verdict < policy::Verdict::human ? run.guard.restore(guarded->content.text())
+                                                                        : std::string();
   }
   run.failure = std::move(failure);
 }
@@ -338,9 +374,11 @@ std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, st
   }
   step.decision = std::move(guarded->decision);
   record(run, std::move(step));
-  if (guarded->verdict >= policy::Verdict::human) {  // nobody can be asked any more: what a person should see first is not said
+  if (guarded->verdict >=
+      policy::Verdict::human) {  // nobody can be asked any more: what a person should see first is not said
     run.error_code = Errc::policy_denied;
-    Error denied(Errc::policy_denied, fmt::format("the answer contains what the policy blocks: {}", fmt::join(guarded->types, ", ")));
+    Error denied(Errc::policy_denied,
+                 fmt::format("the answer contains what the policy blocks: {}", fmt::join(guarded->types, ", ")));
     return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
   result.output = std::move(guarded->content);
@@ -357,13 +395,16 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   review.reason = std::string(string_member(call.with, "reason", "flow"));
   review.priority = static_cast<int>(int_member(call.with, "priority"));
   review.created_us = parts_.clock.now_us();
-  const json::object question{{"asked", run.guard.last_user_text()}, {"proposal", string_member(call.with, "proposal")}, {"intent", run.intent}};
+  const json::object question{{"asked", run.guard.last_user_text()},
+                              {"proposal", string_member(call.with, "proposal")},
+                              {"intent", run.intent}};
   review.question = parts_.sealer.seal(run.row.id, to_text(question));
   run.review = review.id;
   run.needs_person = false;
   CallResult result;
   result.parked = true;
-  result.decision = fmt::format(R"({{"kind":"review","chosen":"park","reasons":[{}],"review":"{}"}})", json_quoted(review.reason), review.id.to_string());
+  result.decision = fmt::format(R"({{"kind":"review","chosen":"park","reasons":[{}],"review":"{}"}})",
+                                json_quoted(review.reason), review.id.to_string());
   run.review_create = std::move(review);
   // What the caller hears meanwhile; the run's own output is the person's answer.
   const auto id = run.row.id.to_string();

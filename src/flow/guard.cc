@@ -19,7 +19,10 @@ std::vector<std::string_view> types_of(const std::vector<policy::GuardedFinding>
 }  // namespace
 
 GuardSession::GuardSession(std::shared_ptr<const policy::Policy> policy, std::string tenant, std::string tenant_key)
-    : policy_(std::move(policy)), tenant_(std::move(tenant)), tenant_key_(std::move(tenant_key)), vault_(std::make_unique<policy::TokenVault>()) {}
+    : policy_(std::move(policy)),
+      tenant_(std::move(tenant)),
+      tenant_key_(std::move(tenant_key)),
+      vault_(std::make_unique<policy::TokenVault>()) {}
 
 policy::GuardContext GuardSession::context(policy::Direction direction, bool restore) const {
   return policy::GuardContext{direction, tenant_, tenant_key_, *vault_, restore};
@@ -44,16 +47,18 @@ Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::str
 
 std::string GuardSession::decision_json(policy::Verdict verdict, const std::vector<policy::GuardedFinding>& findings,
                                         policy::Direction direction) const {
-  std::string out = fmt::format(R"({{"kind":"guard","direction":"{}","chosen":"{}")", policy::to_string(direction), policy::to_string(verdict));
+  std::string out = fmt::format(R"({{"kind":"guard","direction":"{}","chosen":"{}")", policy::to_string(direction),
+                                policy::to_string(verdict));
   if (!findings.empty()) {
     constexpr std::size_t kMaxListed = 100;  // a page full of numbers must not make a record of megabytes
     out += ",\"findings\":[";
     for (std::size_t i = 0; i < std::min(findings.size(), kMaxListed); ++i) {
       const auto& found = findings[i];
       if (i > 0) out += ',';
-      out += fmt::format(R"({{"type":"{}","detector":"{}","rule":"{}","start":{},"end":{},"score":{:.2f},"action":"{}","value_hash":"{}"}})", found.finding.type,
-                         found.finding.detector, found.rule, found.finding.span.begin, found.finding.span.end, found.finding.score,
-                         policy::to_string(found.action), found.hash_text());
+      out += fmt::format(
+          R"({{"type":"{}","detector":"{}","rule":"{}","start":{},"end":{},"score":{:.2f},"action":"{}","value_hash":"{}"}})",
+          found.finding.type, found.finding.detector, found.rule, found.finding.span.begin, found.finding.span.end,
+          found.finding.score, policy::to_string(found.action), found.hash_text());
     }
     out += fmt::format("],\"finding_count\":{}", findings.size());
   }
@@ -66,7 +71,9 @@ std::string GuardSession::restore(std::string_view json) const {
   return policy::restore_json(*vault_, json).value_or(std::string(json));
 }
 
-std::string GuardSession::restore_plain(std::string_view text) const { return vault_->empty() ? std::string(text) : policy::restore_text(*vault_, text); }
+std::string GuardSession::restore_plain(std::string_view text) const {
+  return vault_->empty() ? std::string(text) : policy::restore_text(*vault_, text);
+}
 
 std::unique_ptr<StreamSession> GuardSession::stream() {
   return std::make_unique<StreamSession>(*policy_, context(policy::Direction::outbound, false));
@@ -76,7 +83,9 @@ std::string GuardSession::stream_decision(StreamSession& stream) const {
   return decision_json(stream.guard().verdict(), stream.guard().findings(), policy::Direction::outbound);
 }
 
-std::string GuardSession::vault_json() const { return vault_->empty() ? std::string() : to_text(vault_->to_json()); }
+std::string GuardSession::vault_json() const {
+  return vault_->empty() ? std::string() : to_text(vault_->to_json());
+}
 
 Result<> GuardSession::load_vault(std::string_view json) {
   if (json.empty()) return {};

@@ -8,16 +8,16 @@
 
 #include "base/errors.h"
 #include "flow/data.h"
+#include "policy/chat_stream_guard.h"
 #include "policy/json_guard.h"
 #include "policy/policy.h"
-#include "policy/chat_stream_guard.h"
 #include "triage/router.h"
 
 namespace sb::flow {
 
 /// What a guard decided about one document.
 struct GuardOutcome {
-  Data content;                         ///< policed
+  Data content;  ///< policed
   policy::Verdict verdict = policy::Verdict::allow;
   std::string decision;                 ///< JSON {kind, chosen, findings, versions}; no content
   std::vector<std::string_view> types;  ///< of the findings, each once; live as long as the policy
@@ -26,7 +26,8 @@ struct GuardOutcome {
 /// The guard over the deltas of one streamed answer. The session it came from outlives it.
 class StreamSession {
  public:
-  StreamSession(const policy::Policy& policy, policy::GuardContext context) : context_(context), guard_(policy, context_) {}
+  StreamSession(const policy::Policy& policy, policy::GuardContext context)
+      : context_(context), guard_(policy, context_) {}
   StreamSession(const StreamSession&) = delete;
 
   policy::ChatStreamGuard& guard() { return guard_; }
@@ -50,8 +51,8 @@ class GuardSession {
   std::string restore_plain(std::string_view text) const;
   bool restores() const { return !vault_->empty(); }  ///< false: `restore` changes nothing
 
-  /// Deltas are policed as they come and keep their placeholders, each whole within one delta: what is recorded is this, what
-  /// the caller hears is `restore` of it.
+  /// Deltas are policed as they come and keep their placeholders, each whole within one delta: what is recorded is
+  /// this, what the caller hears is `restore` of it.
   std::unique_ptr<StreamSession> stream();
   /// The decision of a finished stream, as `inspect` would tell it.
   std::string stream_decision(StreamSession& stream) const;
@@ -80,7 +81,7 @@ class GuardSession {
   policy::RequestFeatures features_;
   std::string last_user_text_;
   std::vector<std::string_view> inbound_types_;
-  std::vector<std::string> known_types_;       // what inbound_types_ refers to in a run that was taken up again
+  std::vector<std::string> known_types_;  // what inbound_types_ refers to in a run that was taken up again
   std::size_t request_bytes_ = 0;
 };
 

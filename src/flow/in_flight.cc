@@ -18,7 +18,8 @@ void Pending::resolve() {
 
 Task<bool> Pending::wait(std::chrono::milliseconds patience) {
   const auto executor = co_await asio::this_coro::executor;
-  using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+  using Timer =
+      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
   // Shared with the waker, which may come after the wait gave up.
   auto timer = std::make_shared<Timer>(executor, patience);
   auto woken = std::make_shared<bool>(false);
@@ -37,7 +38,8 @@ Task<bool> Pending::wait(std::chrono::milliseconds patience) {
   co_return *woken;
 }
 
-InFlight::Entry InFlight::enter(const std::string& tenant, const std::string& key, RunId run, const std::string& request_hash) {
+InFlight::Entry InFlight::enter(const std::string& tenant, const std::string& key, RunId run,
+                                const std::string& request_hash) {
   const std::lock_guard lock(mutex_);
   if (!key.empty()) {
     if (const auto found = by_key_.find({tenant, key}); found != by_key_.end()) return {found->second, false};
@@ -51,7 +53,8 @@ InFlight::Entry InFlight::enter(const std::string& tenant, const std::string& ke
 void InFlight::leave(const std::string& tenant, const std::string& key, const std::shared_ptr<Pending>& pending) {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = by_key_.find({tenant, key}); found != by_key_.end() && found->second == pending) by_key_.erase(found);
+    if (const auto found = by_key_.find({tenant, key}); found != by_key_.end() && found->second == pending)
+      by_key_.erase(found);
     by_run_.erase(pending->run());
   }
   pending->resolve();

@@ -1,4 +1,5 @@
-/// Which runs are being worked on in this process, so that a repeated request joins its run instead of starting another.
+/// Which runs are being worked on in this process, so that a repeated request joins its run instead of starting
+/// another.
 #pragma once
 
 #include <functional>

@@ -31,10 +31,10 @@ class Audience {
 struct LiveRun {
   LiveRun(store::RunRow r, Machine m, GuardSession g) : row(std::move(r)), machine(std::move(m)), guard(std::move(g)) {}
 
-  store::RunRow row;          ///< payload columns in clear; the engine seals them on the way to the store
+  store::RunRow row;  ///< payload columns in clear; the engine seals them on the way to the store
   Machine machine;
   GuardSession guard;
-  Data input;                 ///< policed
+  Data input;  ///< policed
   std::shared_ptr<Pending> pending;
 
   // Wishes of the caller.
@@ -44,8 +44,8 @@ struct LiveRun {
   bool finish_without_caller = false;  ///< it sent an Idempotency-Key: it means to come back
   Audience* audience = nullptr;
   CancelSource* cancel = nullptr;
-  std::optional<KeyId> spender;             ///< whose budget pays
-  MicroMoney spend_limit_per_day = 0;       ///< 0: none
+  std::optional<KeyId> spender;        ///< whose budget pays
+  MicroMoney spend_limit_per_day = 0;  ///< 0: none
   std::string request_id;
   std::string requested_model;
 

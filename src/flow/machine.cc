@@ -34,9 +34,15 @@ Problem Problem::from_json(const json::value& value) {
 }
 
 Machine::Machine(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input)
-    : flow_(std::move(flow)), run_(std::move(run)), run_input_(std::move(input)), context_(json::value(json::object())) {
-  workflow_var_ = json::object{{"id", run_.id},
-                               {"startedAt", {{"iso8601", rfc3339(run_.started_us)}, {"epoch", {{"seconds", run_.started_us / 1'000'000}, {"milliseconds", run_.started_us / 1'000}}}}}};
+    : flow_(std::move(flow)),
+      run_(std::move(run)),
+      run_input_(std::move(input)),
+      context_(json::value(json::object())) {
+  workflow_var_ = json::object{
+      {"id", run_.id},
+      {"startedAt",
+       {{"iso8601", rfc3339(run_.started_us)},
+        {"epoch", {{"seconds", run_.started_us / 1'000'000}, {"milliseconds", run_.started_us / 1'000}}}}}};
   static const json::value kRuntime = json::object{{"name", "signalbox"}, {"version", SB_VERSION}};
   runtime_var_ = kRuntime;
   Data first = run_input_;
@@ -69,7 +75,9 @@ Machine::Action Machine::next() {
     Frame& frame = frames_.back();
     const TaskNode& task = frame.list->tasks[frame.index];
     if (++pure_since_effect_ > kMaxPureTasks) {
-      stop(Error(Errc::deadline_exceeded, fmt::format("more than {} tasks without an effect: an endless loop", kMaxPureTasks)), &task);
+      stop(Error(Errc::deadline_exceeded,
+                 fmt::format("more than {} tasks without an effect: an endless loop", kMaxPureTasks)),
+           &task);
     } else if (auto entered = enter(task); !entered) {
       stop(entered.error(), &task);
     }
@@ -153,10 +161,16 @@ Result<> Machine::finish(const TaskNode& task, const Data& input, Data raw_outpu
   Frame& frame = frames_.back();
   const Transition then = chosen ? *chosen : task.then;
   switch (then.kind) {
-    case Transition::Kind::next: ++frame.index; break;
-    case Transition::Kind::to: frame.index = then.target; break;
-    case Transition::Kind::exit: return leave_list(std::move(output), false);
-    case Transition::Kind::end: return leave_list(std::move(output), true);
+    case Transition::Kind::next:
+      ++frame.index;
+      break;
+    case Transition::Kind::to:
+      frame.index = then.target;
+      break;
+    case Transition::Kind::exit:
+      return leave_list(std::move(output), false);
+    case Transition::Kind::end:
+      return leave_list(std::move(output), true);
   }
   frame.raw_input = output;
   if (frame.index >= frame.list->tasks.size()) return leave_list(std::move(output), false);
@@ -185,7 +199,8 @@ void Machine::stop(Error error, const TaskNode* at) {
   problem_ = std::move(problem);
 }
 
-// {"context": ..., "frames": [{"at": 2, "input": DATA, "owner_input": DATA}]}, where DATA is {"run": true} for the run's own input.
+// {"context": ..., "frames": [{"at": 2, "input": DATA, "owner_input": DATA}]}, where DATA is {"run": true} for the
+// run's own input.
 std::string Machine::checkpoint() const {
   const auto pack = [&](const Data& data) -> json::value {
     if (data.same_as(run_input_)) return json::object{{"run", true}};
@@ -193,16 +208,20 @@ std::string Machine::checkpoint() const {
   };
   json::array frames;
   for (const auto& frame : frames_) {
-    frames.push_back(json::object{{"at", frame.index}, {"input", pack(frame.raw_input)}, {"owner_input", pack(frame.owner_input)}});
+    frames.push_back(
+        json::object{{"at", frame.index}, {"input", pack(frame.raw_input)}, {"owner_input", pack(frame.owner_input)}});
   }
   return to_text(json::object{{"context", context_.value()}, {"frames", std::move(frames)}});
 }
 
-Result<Machine> Machine::restore(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input, std::string_view checkpoint) {
+Result<Machine> Machine::restore(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input,
+                                 std::string_view checkpoint) {
   SB_TRY(const auto state, parse_json(checkpoint));
   const auto* frames = find_member(state, "frames");
   const auto* context = find_member(state, "context");
-  const auto bad = [&] { return fail(Errc::corrupt, fmt::format("checkpoint of run {} does not fit flow {}", run.id, flow->id())); };
+  const auto bad = [&] {
+    return fail(Errc::corrupt, fmt::format("checkpoint of run {} does not fit flow {}", run.id, flow->id()));
+  };
   if (!frames || !frames->is_array() || frames->get_array().empty() || !context) return bad();
   const auto unpack = [&](const json::value* packed) {
     const auto* is = packed ? find_member(*packed, "is") : nullptr;
@@ -217,7 +236,8 @@ Result<Machine> Machine::restore(std::shared_ptr<const Flow> flow, RunDescriptor
   for (const auto& packed : frames->get_array()) {
     const auto index = static_cast<std::size_t>(int_member(packed, "at", -1));
     if (!list || index >= list->tasks.size()) return bad();
-    machine.frames_.push_back({list, index, owner, unpack(find_member(packed, "input")), unpack(find_member(packed, "owner_input"))});
+    machine.frames_.push_back(
+        {list, index, owner, unpack(find_member(packed, "input")), unpack(find_member(packed, "owner_input"))});
     owner = &list->tasks[index];
     const auto* nested = std::get_if<DoTask>(&owner->body);
     list = nested ? &nested->list : nullptr;

@@ -23,7 +23,7 @@ namespace sb::flow {
 
 /// RFC 9457 problem details, as the DSL's errors are.
 struct Problem {
-  std::string type;      ///< URI, e.g. "https://open-workflow-specification.org/spec/1.0.0/errors/runtime"
+  std::string type;  ///< URI, e.g. "https://open-workflow-specification.org/spec/1.0.0/errors/runtime"
   int status = 500;
   std::string title;
   std::string detail;
@@ -52,8 +52,8 @@ class Machine {
  public:
   struct Call {
     const TaskNode* task;
-    json::value with;    ///< rendered arguments; null where the task has none
-    Data input;          ///< the task's transformed input
+    json::value with;  ///< rendered arguments; null where the task has none
+    Data input;        ///< the task's transformed input
   };
   struct Done {
     Data output;
@@ -65,7 +65,8 @@ class Machine {
 
   Machine(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input);
   /// Errors: corrupt (not a checkpoint of this flow).
-  static Result<Machine> restore(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input, std::string_view checkpoint);
+  static Result<Machine> restore(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input,
+                                 std::string_view checkpoint);
 
   /// Evaluates pure tasks until an effect is due or the run is over. Asked again without an answer: the same action.
   Action next();
@@ -84,9 +85,9 @@ class Machine {
   struct Frame {
     const TaskList* list;
     std::size_t index;
-    const TaskNode* owner;   ///< the `do` task; null for the flow's own list
-    Data raw_input;          ///< of the task at `index`
-    Data owner_input;        ///< transformed input of `owner`, for its output.as
+    const TaskNode* owner;  ///< the `do` task; null for the flow's own list
+    Data raw_input;         ///< of the task at `index`
+    Data owner_input;       ///< transformed input of `owner`, for its output.as
   };
 
   Scope scope(const Data& self, const Data& input) const;

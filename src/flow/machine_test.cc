@@ -8,15 +8,21 @@ namespace {
 const std::vector<std::string> kFunctions = {"triage", "script", "chat", "review"};
 
 std::shared_ptr<const Flow> flow_of(std::string_view tasks) {
-  auto flow = load_flow("document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}\n" + std::string(tasks), "test.yaml", kFunctions);
+  auto flow =
+      load_flow("document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}\n" + std::string(tasks),
+                "test.yaml", kFunctions);
   EXPECT_TRUE(flow) << flow.error().detail;
   return flow ? *flow : nullptr;
 }
 
-Data data_of(std::string_view text) { return Data(parse_json(text).value()); }
+Data data_of(std::string_view text) {
+  return Data(parse_json(text).value());
+}
 
 std::string refusal(std::string_view tasks) {
-  auto flow = load_flow("document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}\n" + std::string(tasks), "test.yaml", kFunctions);
+  auto flow =
+      load_flow("document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}\n" + std::string(tasks),
+                "test.yaml", kFunctions);
   return flow ? "" : flow.error().detail;
 }
 
@@ -96,7 +102,8 @@ TEST(Machine, UntouchedInputPassesByteForByte) {
 }
 
 TEST(Machine, EndlessLoopsAndBadExpressionsAreFaults) {
-  const auto loop = flow_of("do:\n  - a:\n      set: {x: 1}\n      then: b\n  - b:\n      set: {x: 2}\n      then: a\n");
+  const auto loop =
+      flow_of("do:\n  - a:\n      set: {x: 1}\n      then: b\n  - b:\n      set: {x: 2}\n      then: a\n");
   Machine machine(loop, {"run", 0}, data_of("{}"));
   auto action = machine.next();
   ASSERT_TRUE(std::holds_alternative<Machine::Faulted>(action));
@@ -137,15 +144,17 @@ TEST_P(Definition, RefusesByNameAndLine) {
   EXPECT_NE(detail.find(GetParam().says), std::string::npos) << detail;
   EXPECT_TRUE(detail.starts_with("test.yaml:")) << detail;
 }
-INSTANTIATE_TEST_SUITE_P(Cases, Definition, testing::Values(
-    Refused{"unknown_function", "do:\n  - a: {call: chatt}\n", "did you mean `chat`"},
-    Refused{"unsupported_task", "do:\n  - a: {wait: {seconds: 1}}\n", "`wait` is not supported"},
-    Refused{"unknown_key", "do:\n  - a: {call: chat, wiht: {}}\n", "did you mean `with`"},
-    Refused{"unknown_target", "do:\n  - a: {set: {x: 1}, then: b}\n", "no task `b`"},
-    Refused{"bad_expression", "do:\n  - a: {set: {x: '${ .a | }'}}\n", "3:"},
-    Refused{"duplicate_name", "do:\n  - a: {set: {x: 1}}\n  - a: {set: {x: 2}}\n", "appears twice"},
-    Refused{"no_tasks", "do: []\n", "list of tasks"},
-    Refused{"timeout", "do:\n  - a: {call: chat, timeout: {after: {seconds: 1}}}\n", "`timeout` is not supported"}),
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Definition,
+    testing::Values(Refused{"unknown_function", "do:\n  - a: {call: chatt}\n", "did you mean `chat`"},
+                    Refused{"unsupported_task", "do:\n  - a: {wait: {seconds: 1}}\n", "`wait` is not supported"},
+                    Refused{"unknown_key", "do:\n  - a: {call: chat, wiht: {}}\n", "did you mean `with`"},
+                    Refused{"unknown_target", "do:\n  - a: {set: {x: 1}, then: b}\n", "no task `b`"},
+                    Refused{"bad_expression", "do:\n  - a: {set: {x: '${ .a | }'}}\n", "3:"},
+                    Refused{"duplicate_name", "do:\n  - a: {set: {x: 1}}\n  - a: {set: {x: 2}}\n", "appears twice"},
+                    Refused{"no_tasks", "do: []\n", "list of tasks"},
+                    Refused{"timeout", "do:\n  - a: {call: chat, timeout: {after: {seconds: 1}}}\n",
+                            "`timeout` is not supported"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

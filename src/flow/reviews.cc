@@ -7,7 +7,8 @@
 namespace sb::flow {
 namespace {
 
-store::LeafDraft leaf_of(const store::ReviewRow& review, std::string kind, std::string_view actor, std::string summary, Micros now) {
+store::LeafDraft leaf_of(const store::ReviewRow& review, std::string kind, std::string_view actor, std::string summary,
+                         Micros now) {
   store::LeafDraft leaf;
   leaf.kind = std::move(kind);
   leaf.tenant = review.tenant;
@@ -24,26 +25,31 @@ store::LeafDraft leaf_of(const store::ReviewRow& review, std::string kind, std::
 Task<Result<store::ReviewRow>> Engine::claim(ReviewId id, std::string reviewer) {
   SB_CO_TRY(auto review, co_await parts_.store.load_review(id));
   const Micros now = parts_.clock.now_us();
-  const bool free = review.state == store::ReviewState::open ||
-                    (review.state == store::ReviewState::claimed && (review.claim_until_us < now || review.claimed_by == reviewer));
+  const bool free =
+      review.state == store::ReviewState::open ||
+      (review.state == store::ReviewState::claimed && (review.claim_until_us < now || review.claimed_by == reviewer));
   if (!free) {
-    co_return fail(Errc::conflict, review.state == store::ReviewState::claimed ? "the review is claimed by somebody else"
-                                                                               : fmt::format("the review is already {}", store::to_string(review.state)));
+    co_return fail(Errc::conflict, review.state == store::ReviewState::claimed
+                                       ? "the review is claimed by somebody else"
+                                       : fmt::format("the review is already {}", store::to_string(review.state)));
   }
   store::Commit commit;
   commit.run = review.run;
   store::ReviewChange change{review, review.state, review.claimed_by};
   change.row.state = store::ReviewState::claimed;
   change.row.claimed_by = reviewer;
-  change.row.claim_until_us = now + std::chrono::duration_cast<std::chrono::microseconds>(options_.review_claim).count();
-  commit.leaves.push_back(leaf_of(review, "review.claim", reviewer, fmt::format(R"({{"review":"{}"}})", id.to_string()), now));
+  change.row.claim_until_us =
+      now + std::chrono::duration_cast<std::chrono::microseconds>(options_.review_claim).count();
+  commit.leaves.push_back(
+      leaf_of(review, "review.claim", reviewer, fmt::format(R"({{"review":"{}"}})", id.to_string()), now));
   const store::ReviewRow claimed = change.row;
   commit.review_change = std::move(change);
   SB_CO_CHECK(co_await parts_.store.commit(std::move(commit)));
   co_return claimed;
 }
 
-Result<> Engine::apply_verdict(LiveRun& run, const store::ReviewRow& review, store::ReviewState state, std::string_view text) {
+Result<> Engine::apply_verdict(LiveRun& run, const store::ReviewRow& review, store::ReviewState state,
+                               std::string_view text) {
   if (!std::holds_alternative<Machine::Call>(run.machine.next())) {
     return fail(Errc::corrupt, fmt::format("run {} does not stand at a review", run.row.id.to_string()));
   }
@@ -74,14 +80,19 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   }
   const std::string choice(string_member(verdict, "verdict"));
   const std::string text(string_member(verdict, "text"));
-  const auto state = choice == "approve" ? store::ReviewState::approved : choice == "edit" ? store::ReviewState::edited
-                     : choice == "reject" ? store::ReviewState::rejected : store::ReviewState::open;
-  if (state == store::ReviewState::open) co_return fail(Errc::invalid_argument, "verdict must be approve, edit or reject", "verdict");
-  if (state == store::ReviewState::edited && text.empty()) co_return fail(Errc::invalid_argument, "an edit needs the new text", "text");
+  const auto state = choice == "approve"  ? store::ReviewState::approved
+                     : choice == "edit"   ? store::ReviewState::edited
+                     : choice == "reject" ? store::ReviewState::rejected
+                                          : store::ReviewState::open;
+  if (state == store::ReviewState::open)
+    co_return fail(Errc::invalid_argument, "verdict must be approve, edit or reject", "verdict");
+  if (state == store::ReviewState::edited && text.empty())
+    co_return fail(Errc::invalid_argument, "an edit needs the new text", "text");
 
   SB_CO_TRY(auto row, co_await parts_.store.load_run(review.run));
   if (row.status != store::RunStatus::waiting) {
-    co_return fail(Errc::conflict, fmt::format("run {} is {}, not waiting for a person", row.id.to_string(), store::to_string(row.status)));
+    co_return fail(Errc::conflict, fmt::format("run {} is {}, not waiting for a person", row.id.to_string(),
+                                               store::to_string(row.status)));
   }
   const std::string tenant = row.tenant, key = row.idempotency_key;
   auto entry = parts_.in_flight.enter(tenant, key, row.id, row.request_hash);
@@ -104,7 +115,8 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   change.row.decided_us = now;
   change.row.verdict = parts_.sealer.seal(review.run, policed->content.text());
   const store::ReviewRow decided = change.row;
-  run->leaves.push_back(leaf_of(review, "review.verdict", reviewer, fmt::format(R"({{"review":"{}","verdict":"{}"}})", id.to_string(), choice), now));
+  run->leaves.push_back(leaf_of(review, "review.verdict", reviewer,
+                                fmt::format(R"({{"review":"{}","verdict":"{}"}})", id.to_string(), choice), now));
   run->review_change = std::move(change);
 
   // An effect that follows may take long: the verdict is on disk first, the rest goes on by itself.

@@ -6,26 +6,39 @@ void register_metrics(Services& services, const std::vector<std::unique_ptr<Shar
   auto& registry = process_metrics();
   register_process_probes(registry);
   const auto store_probe = [&](std::string_view name, std::string_view help, auto member) {
-    registry.probe(name, help, [&services, member] { return services.store ? static_cast<double>(services.store->stats().*member) : 0.0; });
+    registry.probe(name, help, [&services, member] {
+      return services.store ? static_cast<double>(services.store->stats().*member) : 0.0;
+    });
   };
   store_probe("signalbox_store_commits_total", "Transactions asked for.", &store::StoreStats::commits);
-  store_probe("signalbox_store_groups_total", "Group commits, one fsync each. Commits divided by groups is the group's size: near 1 under load, the disk is fast or the load small.", &store::StoreStats::groups);
-  store_probe("signalbox_store_queued_commits", "Transactions that wait. Near the bound, new work is refused: the disk is too slow for the load.", &store::StoreStats::queued);
-  store_probe("signalbox_store_failed_groups_total", "Groups that could not be written. Any increase: free disk space, or look at the log for corruption.", &store::StoreStats::failed_groups);
+  store_probe("signalbox_store_groups_total",
+              "Group commits, one fsync each. Commits divided by groups is the group's size: near 1 under load, the "
+              "disk is fast or the load small.",
+              &store::StoreStats::groups);
+  store_probe("signalbox_store_queued_commits",
+              "Transactions that wait. Near the bound, new work is refused: the disk is too slow for the load.",
+              &store::StoreStats::queued);
+  store_probe("signalbox_store_failed_groups_total",
+              "Groups that could not be written. Any increase: free disk space, or look at the log for corruption.",
+              &store::StoreStats::failed_groups);
   store_probe("signalbox_audit_leaves_total", "Leaves in the audit log.", &store::StoreStats::leaves);
-  registry.probe("signalbox_flow_runs_in_flight", "Runs in work. Near server.limits.max_in_flight, new work is refused.",
+  registry.probe("signalbox_flow_runs_in_flight",
+                 "Runs in work. Near server.limits.max_in_flight, new work is refused.",
                  [&services] { return static_cast<double>(services.in_flight.size()); });
   const auto deployment_probe = [&](std::string_view name, std::string_view help, auto member) {
     registry.probe(name, help, [&services, &shards, member] {
       double sum = 0;
       for (const auto& shard : shards) {
-        for (std::size_t i = 0; i < services.catalog->deployments().size(); ++i) sum += static_cast<double>(shard->deployment_stats(i).*member);
+        for (std::size_t i = 0; i < services.catalog->deployments().size(); ++i)
+          sum += static_cast<double>(shard->deployment_stats(i).*member);
       }
       return sum;
     });
   };
   deployment_probe("signalbox_model_attempts_total", "Calls made to providers.", &model::DeploymentStats::attempts);
-  deployment_probe("signalbox_model_failures_total", "Calls that failed for a cause of the provider's. Rising: see the attempts of recent runs.", &model::DeploymentStats::failures);
+  deployment_probe("signalbox_model_failures_total",
+                   "Calls that failed for a cause of the provider's. Rising: see the attempts of recent runs.",
+                   &model::DeploymentStats::failures);
 }
 
 }  // namespace sb::server

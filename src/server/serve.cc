@@ -42,7 +42,9 @@ Result<> check_keys(Services& services) {
   const auto usable = services.keys->usable_count();
   services.keys_required = keys_needed(services.config.keys.required, usable);
   if (services.keys_required && usable == 0) {
-    return fail(Errc::unauthenticated, fmt::format("keys.required is `always`, but there is no key; make one: signalbox init --data {}", services.config.data.dir));
+    return fail(Errc::unauthenticated,
+                fmt::format("keys.required is `always`, but there is no key; make one: signalbox init --data {}",
+                            services.config.data.dir));
   }
   return check_listen(services.config, usable);
 }
@@ -54,7 +56,8 @@ Result<std::vector<std::unique_ptr<Shard>>> make_shards(Services& services, std:
   const auto listen = parse_host_port(services.config.server.listen);
   std::uint16_t port = listen->port;
   if (port != 0) {
-    // Our shards share the port (SO_REUSEPORT); with another process we must not, and a socket of its own finds that out.
+    // Our shards share the port (SO_REUSEPORT); with another process we must not, and a socket of its own finds that
+    // out.
     asio::io_context io;
     http::ServerOptions alone;
     alone.host = listen->host;
@@ -69,7 +72,8 @@ Result<std::vector<std::unique_ptr<Shard>>> make_shards(Services& services, std:
   return shards;
 }
 
-/// Runs that were open when the last server stopped, spread over the shards, page by page: the server answers meanwhile.
+/// Runs that were open when the last server stopped, spread over the shards, page by page: the server answers
+/// meanwhile.
 Task<void> recover(Services& services, std::vector<std::unique_ptr<Shard>>& shards) {
   std::optional<RunId> after;
   std::size_t total = 0;
@@ -122,10 +126,15 @@ int serve(ServeOptions options) {
   main.run();
   ready = true;
   write_listen_file(**services, shards->front()->port());
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
-  log_info("server.ready", {{"listen", fmt::format("{}:{}", parse_host_port((*services)->config.server.listen)->host, shards->front()->port())},
-                            {"shards", shards->size()}, {"data", (*services)->config.data.dir}, {"keys", (*services)->keys_required},
-                            {"start_ms", took}, {"version", SB_VERSION}});
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
+  log_info("server.ready", {{"listen", fmt::format("{}:{}", parse_host_port((*services)->config.server.listen)->host,
+                                                   shards->front()->port())},
+                            {"shards", shards->size()},
+                            {"data", (*services)->config.data.dir},
+                            {"keys", (*services)->keys_required},
+                            {"start_ms", took},
+                            {"version", SB_VERSION}});
   int signal = 0;
   sigwait(&signals, &signal);
   log_info("server.draining", {{"signal", signal}});
@@ -142,7 +151,8 @@ Result<InitReport> init(const Config& config) {
   SB_TRY(auto services, open_services(config));
   InitReport report{{}, services->config.data.dir};
   if (services->keys->usable_count() > 0) return report;
-  SB_TRY(auto key, make_key("first admin", "default", Role::admin, {}, services->keys->pepper(), system_clock(), system_entropy()));
+  SB_TRY(auto key, make_key("first admin", "default", Role::admin, {}, services->keys->pepper(), system_clock(),
+                            system_entropy()));
   auto records = services->keys->records();
   records.push_back(key.record);
   SB_CHECK(store_keys(*services, std::move(records), key.record, "key.create"));

@@ -9,15 +9,15 @@ namespace sb::server {
 
 struct ServeOptions {
   Config config;
-  std::string config_dir;   ///< what relative paths of the configuration start from, for messages
+  std::string config_dir;  ///< what relative paths of the configuration start from, for messages
 };
 
-/// Runs until SIGTERM or SIGINT, then drains. Returns the process's exit status: 0, or 1 if it could not start (one line
-/// on standard error says why).
+/// Runs until SIGTERM or SIGINT, then drains. Returns the process's exit status: 0, or 1 if it could not start (one
+/// line on standard error says why).
 int serve(ServeOptions options);
 
 struct InitReport {
-  std::string key;          ///< the first admin key; empty where there was one already
+  std::string key;  ///< the first admin key; empty where there was one already
   std::string data_dir;
 };
 

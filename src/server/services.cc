@@ -37,16 +37,22 @@ Result<model::CatalogConfig> catalog_config(const Config& config) {
     p.base_url = provider.base_url;
     if (provider.api_key) {
       auto secret = provider.api_key->resolve();
-      if (!secret) return fail(secret.error().code, fmt::format("providers.{}.api_key: {}", name, secret.error().detail), fmt::format("providers.{}.api_key", name));
+      if (!secret)
+        return fail(secret.error().code, fmt::format("providers.{}.api_key: {}", name, secret.error().detail),
+                    fmt::format("providers.{}.api_key", name));
       p.api_key = std::string(secret->reveal());
     }
     if (!provider.organization.empty()) p.headers.add("openai-organization", provider.organization);
     for (const auto& [header, value] : provider.headers) p.headers.add(header, value);
     for (const auto& [model_name, model] : provider.models) {
-      p.models.push_back({model_name, model.upstream, {model.price.input, model.price.cached_input.value_or(model.price.input), model.price.output}, model.context_tokens});
+      p.models.push_back({model_name,
+                          model.upstream,
+                          {model.price.input, model.price.cached_input.value_or(model.price.input), model.price.output},
+                          model.context_tokens});
     }
     using std::chrono::milliseconds;
-    p.timeouts = {milliseconds(provider.timeouts.connect_ms), milliseconds(provider.timeouts.first_byte_ms), milliseconds(provider.timeouts.idle_ms), milliseconds(provider.timeouts.total_ms)};
+    p.timeouts = {milliseconds(provider.timeouts.connect_ms), milliseconds(provider.timeouts.first_byte_ms),
+                  milliseconds(provider.timeouts.idle_ms), milliseconds(provider.timeouts.total_ms)};
     p.retries.attempts_max = static_cast<int>(provider.retries.max) + 1;
     p.retries.backoff_base = milliseconds(provider.retries.base_ms);
     p.retries.backoff_cap = milliseconds(provider.retries.cap_ms);
@@ -56,7 +62,8 @@ Result<model::CatalogConfig> catalog_config(const Config& config) {
   }
   for (const auto& [name, tier] : config.tiers) {
     model::TierConfig t{name, {}};
-    for (const auto& d : tier.deployments) t.deployments.push_back({d.provider, d.model, static_cast<int>(d.weight), static_cast<int>(d.priority)});
+    for (const auto& d : tier.deployments)
+      t.deployments.push_back({d.provider, d.model, static_cast<int>(d.weight), static_cast<int>(d.priority)});
     out.tiers.push_back(std::move(t));
   }
   out.aliases = config.models.aliases;
@@ -65,7 +72,8 @@ Result<model::CatalogConfig> catalog_config(const Config& config) {
 }
 
 /// Those that came by API: open runs need their very versions again.
-Result<> load_registered_flows(Services& services, const std::function<Result<>(std::string_view, std::string_view)>& add) {
+Result<> load_registered_flows(Services& services,
+                               const std::function<Result<>(std::string_view, std::string_view)>& add) {
   asio::io_context io;
   SB_TRY(const auto index, wait_for(services.store->load_document("flows"), io));
   if (!index) return {};
@@ -105,7 +113,9 @@ Result<> load_flows(Services& services) {
       SB_TRY(const auto text, read_file(entry.path().string()));
       SB_CHECK(add(text, entry.path().string()));
     }
-    if (error) return fail(Errc::not_found, fmt::format("flows.dir: cannot read {}: {}", config.dir, error.message()), "flows.dir");
+    if (error)
+      return fail(Errc::not_found, fmt::format("flows.dir: cannot read {}: {}", config.dir, error.message()),
+                  "flows.dir");
   }
   SB_CHECK(load_registered_flows(services, add));
   if (!services.flows.find("signalbox", "chat")) SB_CHECK(add(default_chat_flow(), "chat.yaml"));
@@ -138,7 +148,8 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
     SB_TRY(auto records, keys_from_json(parsed));
     SB_CHECK(services->keys->replace(std::move(records)));
   }
-  services->access_log = std::make_unique<AccessLog>(system_clock(), static_cast<std::uint32_t>(settings.telemetry.access_log_per_second));
+  services->access_log =
+      std::make_unique<AccessLog>(system_clock(), static_cast<std::uint32_t>(settings.telemetry.access_log_per_second));
   services->counters = std::make_unique<api::ApiMetrics>(process_metrics());
   return services;
 }
@@ -152,7 +163,8 @@ Result<> load_content(Services& services) {
   if (!config.policy.file.empty()) {
     SB_TRY(policy_text, read_file(config.policy.file));
   }
-  SB_TRY(services.policy, policy::Policy::load(policy_text, config.policy.file.empty() ? "default policy" : config.policy.file));
+  SB_TRY(services.policy,
+         policy::Policy::load(policy_text, config.policy.file.empty() ? "default policy" : config.policy.file));
   if (!config.triage.file.empty()) {
     SB_TRY(services.router, triage::Router::load(config.triage.file));
   }

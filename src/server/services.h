@@ -1,4 +1,5 @@
-/// What all shards share: store, log, keys, policy, triage, catalog, flows. Built once, in this order, torn down in reverse.
+/// What all shards share: store, log, keys, policy, triage, catalog, flows. Built once, in this order, torn down in
+/// reverse.
 #pragma once
 
 #include <memory>
@@ -34,7 +35,7 @@ struct Services {
   std::unique_ptr<model::Catalog> catalog;
   std::unique_ptr<script::ScriptRegistry> scripts;  ///< null: none configured
   std::shared_ptr<const policy::Policy> policy;
-  std::shared_ptr<const triage::Router> router;     ///< null: none configured
+  std::shared_ptr<const triage::Router> router;  ///< null: none configured
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
   api::Limiters limiters;

@@ -16,8 +16,8 @@ namespace sb::server {
 
 /// An io_context whose waiting work can be dropped while what that work refers to still lives.
 struct ShardContext : asio::io_context {
-  using asio::io_context::io_context;
   using asio::execution_context::shutdown;
+  using asio::io_context::io_context;
 };
 
 // Members in order of construction; torn down the other way round.
@@ -52,13 +52,26 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
 
   p.client = http::Client::create(p.io, {});
   std::vector<std::unique_ptr<model::Provider>> providers;
-  for (const auto& provider : services.catalog->providers()) providers.push_back(model::make_provider(provider, *p.client, system_clock()));
+  for (const auto& provider : services.catalog->providers())
+    providers.push_back(model::make_provider(provider, *p.client, system_clock()));
   p.sleeper = model::make_sleeper(p.io);
-  p.gateway = std::make_unique<model::ModelGateway>(*services.catalog, std::move(providers), system_clock(), *p.sleeper, system_entropy());
+  p.gateway = std::make_unique<model::ModelGateway>(*services.catalog, std::move(providers), system_clock(), *p.sleeper,
+                                                    system_entropy());
   if (services.scripts) p.scripts = std::make_unique<script::ScriptRunner>(p.io.get_executor(), *services.scripts);
 
-  flow::EngineParts parts{*services.store, system_clock(), system_entropy(), *services.sealer, services.in_flight, services.flows, services.limiters.spend,
-                          *p.gateway, *services.catalog, p.scripts.get(), services.scripts.get(), [&services] { return services.policy; }, [&services] { return services.router; },
+  flow::EngineParts parts{*services.store,
+                          system_clock(),
+                          system_entropy(),
+                          *services.sealer,
+                          services.in_flight,
+                          services.flows,
+                          services.limiters.spend,
+                          *p.gateway,
+                          *services.catalog,
+                          p.scripts.get(),
+                          services.scripts.get(),
+                          [&services] { return services.policy; },
+                          [&services] { return services.router; },
                           services.tenant_secret};
   p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), flow::EngineOptions{});
 
@@ -66,8 +79,10 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   door.keys_required = services.keys_required;
   door.default_limits = config.keys.limits;
   p.gatekeeper = std::make_unique<api::Gatekeeper>(*services.keys, services.limiters, system_clock(), door);
-  api::ApiParts surface{*p.engine, *services.store, services.in_flight, services.flows, *services.catalog, *p.gatekeeper, p.ticker, system_clock(),
-                        system_entropy(), process_metrics(), *services.counters, *services.access_log, *services.keys, services.changes};
+  api::ApiParts surface{*p.engine,         *services.store,   services.in_flight, services.flows,
+                        *services.catalog, *p.gatekeeper,     p.ticker,           system_clock(),
+                        system_entropy(),  process_metrics(), *services.counters, *services.access_log,
+                        *services.keys,    services.changes};
   surface.durability = config.data.durability == Durability::sync ? store::Durability::sync : store::Durability::async;
   surface.in_flight_max = config.server.limits.max_in_flight;
   surface.ready = &ready;
@@ -92,13 +107,18 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   options.header_timeout = std::chrono::milliseconds(limits.header_timeout_ms);
   options.body_timeout = std::chrono::milliseconds(limits.body_timeout_ms);
   options.idle_timeout = std::chrono::milliseconds(limits.idle_timeout_ms);
-  SB_TRY(p.server, http::Server::create(p.io, options, [api = p.api.get()](http::Exchange& exchange) { return api->handle(exchange); }));
+  SB_TRY(p.server, http::Server::create(
+                       p.io, options, [api = p.api.get()](http::Exchange& exchange) { return api->handle(exchange); }));
   return shard;
 }
 
-std::uint16_t Shard::port() const { return parts_->server->port(); }
+std::uint16_t Shard::port() const {
+  return parts_->server->port();
+}
 
-model::DeploymentStats Shard::deployment_stats(std::size_t deployment) const { return parts_->gateway->stats(deployment); }
+model::DeploymentStats Shard::deployment_stats(std::size_t deployment) const {
+  return parts_->gateway->stats(deployment);
+}
 
 void Shard::start() {
   parts_->server->start();
@@ -111,8 +131,8 @@ void Shard::recover(std::vector<RunId> runs) {
 }
 
 void Shard::drain(std::chrono::milliseconds deadline) {
-  // A connection that is cut at the deadline ends its handler soon, unless that waits for a run that goes on without its
-  // caller. Such a run is taken up again at the next start; it does not keep this process alive.
+  // A connection that is cut at the deadline ends its handler soon, unless that waits for a run that goes on without
+  // its caller. Such a run is taken up again at the next start; it does not keep this process alive.
   constexpr std::chrono::seconds kAfterTheCut{1};
   const auto stop = [](Parts& parts) {
     parts.ticker.stop();
