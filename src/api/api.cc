@@ -49,7 +49,7 @@ Task<void> respond_json(http::Exchange& exchange, int status, std::string body, 
   (void)co_await exchange.respond(std::move(response));
 }
 
-Task<void> respond_error(http::Exchange& exchange, const Error& error, http::Headers extra) {
+Task<void> respond_error(http::Exchange& exchange, Error error, http::Headers extra) {
   const int status = model::http_status(error.code);
   if ((status == 429 || status == 503) && !extra.has("retry-after")) extra.add("retry-after", "1");
   if (is_openai_path(exchange.request().path)) {

@@ -111,7 +111,7 @@ class Api {
 
 /// Answers in the shape of the surface the path belongs to: OpenAI errors under /v1, problem details (RFC 9457)
 /// elsewhere. A 429 or 503 says when to come back, whatever `extra` says.
-Task<void> respond_error(http::Exchange& exchange, const Error& error, http::Headers extra = {});
+Task<void> respond_error(http::Exchange& exchange, Error error, http::Headers extra = {});
 Task<void> respond_json(http::Exchange& exchange, int status, std::string body, http::Headers extra = {});
 
 /// Errors: invalid_argument (over 255 characters).
