@@ -74,13 +74,13 @@ Result<model::CatalogConfig> catalog_config(const Config& config) {
 /// Those that came by API: open runs need their very versions again.
 Result<> load_registered_flows(Services& services,
                                const std::function<Result<>(std::string_view, std::string_view)>& add) {
-  asio::io_context io;
-  SB_TRY(const auto index, wait_for(services.store->load_document("flows"), io));
+  SB_TRY(const auto index, wait_for(services.store->load_document("flows"), services.startup));
   if (!index) return {};
   SB_TRY(const auto ids, parse_json(*index));
   for (const auto& id : ids.is_array() ? ids.get_array() : json::array()) {
     if (!id.is_string()) return fail(Errc::corrupt, "the list of registered flows is not a list of names");
-    SB_TRY(const auto source, wait_for(services.store->load_document("flow:" + std::string(id.get_string())), io));
+    SB_TRY(const auto source,
+           wait_for(services.store->load_document("flow:" + std::string(id.get_string())), services.startup));
     if (source) SB_CHECK(add(*source, std::string_view(id.get_string())));
   }
   return {};
@@ -88,11 +88,10 @@ Result<> load_registered_flows(Services& services,
 
 /// What each limited key has spent today, as the books say.
 Result<> load_spending(Services& services) {
-  asio::io_context io;
   const Micros now = system_clock().now_us();
   for (const auto& key : services.keys->records()) {
     if (key.revoked_us) continue;
-    SB_TRY(const auto spent, wait_for(services.store->spend_of(key.id.to_string(), now), io));
+    SB_TRY(const auto spent, wait_for(services.store->spend_of(key.id.to_string(), now), services.startup));
     if (spent != 0) services.limiters.spend.restore(key.id, utc_day(now), spent);
   }
   return {};
@@ -141,8 +140,7 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
   const Digest tenant_secret = hmac_sha256(vault_key, "tenant keys");
   services->tenant_secret = std::string(reinterpret_cast<const char*>(tenant_secret.data()), tenant_secret.size());
   services->keys = std::make_unique<KeyRing>(Pepper(Secret(services->data.pepper())));
-  asio::io_context io;
-  SB_TRY(const auto document, wait_for(services->store->load_document("keys"), io));
+  SB_TRY(const auto document, wait_for(services->store->load_document("keys"), services->startup));
   if (document) {
     SB_TRY(const auto parsed, parse_json(*document));
     SB_TRY(auto records, keys_from_json(parsed));
@@ -184,8 +182,7 @@ Result<> store_keys(Services& services, std::vector<KeyRecord> records, const Ke
   leaf.summary = fmt::format(R"({{"key":"{}","role":"{}"}})", changed.id.to_string(), to_string(changed.role));
   leaf.time_us = system_clock().now_us();
   commit.leaves.push_back(std::move(leaf));
-  asio::io_context io;
-  SB_CHECK(wait_for(services.store->commit(std::move(commit)), io));
+  SB_CHECK(wait_for(services.store->commit(std::move(commit)), services.startup));
   return services.keys->replace(std::move(records));
 }
 

@@ -27,6 +27,7 @@ namespace sb::server {
 
 struct Services {
   Config config;
+  asio::io_context startup;  ///< for calls of the store before any shard runs; outlives the store, as it asks
   store::DataDir data;
   std::unique_ptr<audit::AuditLog> log;
   std::unique_ptr<store::Store> store;

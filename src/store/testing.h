@@ -5,8 +5,10 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -38,15 +40,25 @@ class TemporaryFolder {
   std::string path_;
 };
 
-/// Runs `task` on an io_context of its own until it is done.
+/// An io_context that outlives every store, as store.h asks: a store's thread may still be on its way out of `post`
+/// when the completion it posted has run already.
+inline asio::io_context& lasting_context() {
+  static std::mutex mutex;
+  static std::deque<asio::io_context> contexts;
+  const std::lock_guard lock(mutex);
+  return contexts.emplace_back(1);
+}
+
+/// Runs `task` on an io_context of the calling thread until it is done.
 template <class T>
 T wait_for(Task<T> task) {
-  asio::io_context context;
+  thread_local asio::io_context& context = lasting_context();
   std::optional<T> result;
   asio::co_spawn(context, std::move(task), [&](const std::exception_ptr& thrown, T value) {
     if (thrown) std::rethrow_exception(thrown);
     result.emplace(std::move(value));
   });
+  context.restart();
   context.run();
   SB_ASSERT(result.has_value());
   return *std::move(result);

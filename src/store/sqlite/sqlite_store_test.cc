@@ -124,7 +124,7 @@ TEST_F(SqliteStore, ManyThreadsRaceForOneKeyAndOneWins) {
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&] {
-      asio::io_context context(1);
+      asio::io_context& context = lasting_context();
       for (int i = 0; i < kTasks; ++i) asio::co_spawn(context, race(*store, tally, kCommits), asio::detached);
       context.run();
     });
@@ -173,7 +173,7 @@ TEST_F(SqliteStore, AFullQueueRefusesAndOneBadCommitHarmsNobodyElseInItsGroup) {
   options.path = folder_.file("test.db");
   options.queue_max = 8;
   auto store = *open_sqlite_store(std::move(options), log);
-  asio::io_context context;
+  asio::io_context& context = lasting_context();
   std::map<Errc, int> outcomes;
   Commit block;
   block.leaves.emplace_back().kind = "block";
