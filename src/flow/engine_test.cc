@@ -136,11 +136,10 @@ class EngineTest : public ::testing::Test {
     engine_ = std::make_unique<Engine>(*io_, std::move(parts), EngineOptions{});
   }
   void stop() {
-    (void)store::testing::wait_for(store_->flush());  // the store's threads are done with this context
-    io_.reset();                                      // waiting coroutines go while what they refer to is there
+    store_.reset();  // its threads answer on the context: they end first, as in the server
+    io_.reset();     // waiting coroutines go while what they refer to is there
     engine_.reset();
     gateway_.reset();
-    store_.reset();
   }
   void restart() {
     stop();
