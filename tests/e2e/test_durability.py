@@ -7,7 +7,7 @@ import random
 import threading
 from collections import Counter
 
-from harness import call, sse, until
+from harness import Server, Simulator, call, configuration, sse, until
 
 ROUNDS = int(os.environ.get("SB_KILL_ROUNDS", "4"))
 WORKERS = 6
@@ -105,15 +105,23 @@ def test_kill_under_load_loses_and_doubles_nothing(own_server, simulator):
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def test_a_graceful_stop_finishes_what_is_in_flight(own_server):
-    server = own_server().start()
-    replies = []
-    slow = threading.Thread(target=lambda: replies.append(server.chat("x" * 50_000)))
-    slow.start()
-    until("the request", lambda: server.process.process.poll() is None)
-    slow.join(60)
-    assert server.process.stop() == 0
-    assert replies[0].status == 200
+def test_a_graceful_stop_finishes_what_is_in_flight(tmp_path):
+    provider = Simulator(tmp_path, "--latency-ms", "1500")
+    server = Server(tmp_path, configuration(provider.address)).start()
+    try:
+        replies = []
+        slow = threading.Thread(target=lambda: replies.append(server.chat("take your time")))
+        slow.start()
+        # Durability sync: a run is on disk before its model is called, and the model takes its time.
+        until("the call in flight", lambda: server.call("GET", "/api/v1/runs?status=running").json()["runs"])
+        assert not replies
+        assert server.process.stop() == 0
+        slow.join(60)
+        assert replies and replies[0].status == 200
+    finally:
+        if server.process.process.poll() is None:
+            server.process.kill()
+        provider.process.stop()
 
 
 def test_idempotency_key_with_another_request_is_refused(server):
