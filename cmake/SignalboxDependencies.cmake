@@ -10,6 +10,7 @@ find_package(SQLite3 3.40 REQUIRED)
 find_package(GTest 1.12 REQUIRED)
 find_path(ZSTD_INCLUDE zstd.h REQUIRED)
 find_library(ZSTD_LIBRARY zstd REQUIRED)
+find_library(TCMALLOC_LIBRARY libtcmalloc_minimal.so.4 REQUIRED)
 
 # Sources that scripts/install-deps unpacks from package registries, checked by hash (Debian has no package of them).
 set(SB_THIRD_PARTY ${CMAKE_SOURCE_DIR}/.third_party CACHE PATH "Where scripts/install-deps put third-party sources")

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/json.h"
 
 namespace sb::audit {
 namespace {
@@ -30,10 +31,6 @@ std::size_t sequence_length(std::string_view text) {
                              : first < 0xf5 ? 4
                                             : 0;
   return length > 0 && length <= text.size() && is_valid_utf8(text.substr(0, length)) ? length : 0;
-}
-
-bool is_plain(char c) {
-  return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x80 && c != '"' && c != '\\';
 }
 
 void append_escape(std::string& out, char c) {
@@ -171,7 +168,7 @@ class Scanner {
       if (!string()) return false;
       const std::string_view name = text_.substr(begin, at_ - 1 - begin);
       // Escapes and characters beyond ASCII in names would need unescaping to be compared.
-      if (!std::ranges::all_of(name, is_plain) || (!first && before >= name)) return false;
+      if (plain_json_prefix(name) != name.size() || (!first && before >= name)) return false;
       before = name;
       if (!take(':') || !value(depth + 1)) return false;
       if (take('}')) return true;
@@ -189,11 +186,9 @@ class Scanner {
   }
   bool string() {
     if (!take('"')) return false;
-    while (at_ < text_.size()) {
-      if (is_plain(text_[at_])) {
-        ++at_;
-        continue;
-      }
+    for (;;) {
+      at_ += plain_json_prefix(text_.substr(at_));
+      if (at_ >= text_.size()) return false;
       if (take('"')) return true;
       if (take('\\')) {
         const char c = peek();
@@ -206,7 +201,6 @@ class Scanner {
       if (length < 2) return false;
       at_ += length;
     }
-    return false;
   }
   // At most 15 significant digits: such a decimal is the shortest text of its double. No exponent, no trailing zero.
   bool number() {
@@ -288,7 +282,7 @@ bool append_value(std::string& out, const dom::element& value, int depth) {
 void append_canonical_string(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
-    const auto plain = static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+    const std::size_t plain = plain_json_prefix(text);
     out += text.substr(0, plain);
     text.remove_prefix(plain);
     if (text.empty()) break;

@@ -4,6 +4,7 @@
 #include "base/crypto.h"
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/json_writer.h"
 #include "base/log.h"
 #include "base/yaml.h"
 
@@ -92,6 +93,25 @@ TEST(Text, NearestFindsTypos) {
   EXPECT_EQ(nearest("provders", keys), "providers");
   EXPECT_EQ(nearest("zzzzzzzz", keys), std::nullopt);
   EXPECT_EQ(rfc3339(1'700'000'000'123'456), "2023-11-14T22:13:20.123456Z");
+}
+
+TEST(JsonWriter, PutsCommasWhereJsonWantsThem) {
+  JsonWriter out;
+  out.begin_object().member("a", 1).key("b").begin_array().string("x").number(2).begin_object().end_object();
+  out.end_array().member("c", true).key("d").raw("null").member("e", "{").member("f", std::string("\n"));
+  EXPECT_EQ(std::move(out.end_object()).take(), R"({"a":1,"b":["x",2,{}],"c":true,"d":null,"e":"{","f":"\n"})");
+}
+
+TEST(JsonWriter, WritesDecimalsWithoutTrailingZeros) {
+  const auto text = [](double value, int digits) {
+    JsonWriter out;
+    return std::move(out.decimal(value, digits)).take();
+  };
+  EXPECT_EQ(text(0.90504, 4), "0.905");
+  EXPECT_EQ(text(1, 4), "1");
+  EXPECT_EQ(text(100, 0), "100");
+  EXPECT_EQ(text(-0.00001, 4), "0");
+  EXPECT_EQ(text(std::numeric_limits<double>::quiet_NaN(), 4), "null");
 }
 
 }  // namespace

@@ -44,41 +44,48 @@ std::string to_text(const json::value& value) {
   return json::serialize(value);
 }
 
+std::size_t plain_json_prefix(std::string_view text) {
+  static constexpr auto kPlain = [] {
+    std::array<bool, 256> plain{};
+    for (std::size_t c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
+    return plain;
+  }();
+  std::size_t size = 0;
+  while (size < text.size() && kPlain[static_cast<unsigned char>(text[size])]) ++size;
+  return size;
+}
+
 void append_json_escaped(std::string& out, std::string_view text) {
   static constexpr char kDigits[] = "0123456789abcdef";
-  const bool valid = is_valid_utf8(text);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (c < 0x20) {
-          out += "\\u00";
-          out += kDigits[c >> 4];
-          out += kDigits[c & 15];
-        } else if (c < 0x80 || valid) {
-          out += static_cast<char>(c);
-        } else if (const std::size_t length = utf8_length(text, i); length > 0) {
-          out += text.substr(i, length);
-          i += length - 1;
-        } else {
-          out += "\xef\xbf\xbd";
-        }
+  std::optional<bool> valid;  // looked up at the first byte beyond ASCII
+  for (;;) {
+    const std::size_t plain = plain_json_prefix(text);
+    out.append(text, 0, plain);
+    text.remove_prefix(plain);
+    if (text.empty()) return;
+    const auto c = static_cast<unsigned char>(text.front());
+    std::size_t used = 1;
+    if (c == '"' || c == '\\') {
+      (out += '\\') += static_cast<char>(c);
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (c < 0x20) {
+      ((out += "\\u00") += kDigits[c >> 4]) += kDigits[c & 15];
+    } else {
+      if (!valid) valid = is_valid_utf8(text);
+      const auto next = static_cast<std::size_t>(
+          std::ranges::find_if(text, [](char at) { return static_cast<unsigned char>(at) < 0x80; }) - text.begin());
+      used = *valid ? next : utf8_length(text, 0);
+      if (used > 0)
+        out.append(text, 0, used);
+      else
+        out += "\xef\xbf\xbd", used = 1;
     }
+    text.remove_prefix(used);
   }
 }
 

@@ -19,6 +19,9 @@ namespace json = boost::json;
 Result<json::value> parse_json(std::string_view text);
 std::string to_text(const json::value& value);
 
+/// How many bytes at the front of `text` stand for themselves in a string literal: printable ASCII, no quote or backslash.
+std::size_t plain_json_prefix(std::string_view text);
+
 /// Appends `text` as a JSON string literal, quotes included. Invalid UTF-8 becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 /// The same without the quotes: for splicing into an existing literal.

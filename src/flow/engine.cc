@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "base/bytes.h"
+#include "base/json_writer.h"
 #include "base/log.h"
 
 namespace sb::flow {
@@ -142,10 +143,11 @@ Task<Result<>> Engine::finish(LiveRun& run) {
   } else {
     run.row.output = run.output.text();
   }
-  record_leaf(run, "run.end",
-              fmt::format(R"({{"status":"{}","route":"{}","model":"{}","cost_micro":{},"error":"{}"}})",
-                          store::to_string(status), run.row.route, run.row.model, run.row.cost,
-                          run.problem ? to_string(run.error_code) : ""),
+  JsonWriter end;
+  end.begin_object().member("cost_micro", run.row.cost);
+  end.member("error", run.problem ? std::string_view(to_string(run.error_code)) : std::string_view());
+  end.member("model", run.row.model).member("route", run.row.route).member("status", store::to_string(status));
+  record_leaf(run, "run.end", std::move(end.end_object()).take(),
               run.row.output.empty() ? std::string() : parts_.sealer.commitment(run.row.id, "output", run.row.output));
   co_return co_await commit(run, status, run.durability);
 }
@@ -318,15 +320,12 @@ void Engine::record(LiveRun& run, store::StepRow step) {
   leaf.run = run.row.id;
   leaf.step = step.index;
   leaf.attempt = step.attempt;
-  std::string summary = "{\"task\":";
-  append_json_string(summary, step.name);
-  summary += ",\"kind\":";
-  append_json_string(summary, step.kind);
-  if (!step.decision.empty()) summary += ",\"decision\":" + step.decision;
-  if (!step.error.empty()) summary += ",\"failed\":true";
-  if (step.cost != 0) summary += fmt::format(",\"cost_micro\":{}", step.cost);
-  summary += '}';
-  leaf.summary = std::move(summary);
+  JsonWriter summary(96 + step.decision.size());
+  summary.begin_object();
+  if (step.cost != 0) summary.member("cost_micro", step.cost);
+  if (!step.decision.empty()) summary.key("decision").raw(step.decision);
+  if (!step.error.empty()) summary.member("failed", true);
+  leaf.summary = std::move(summary.member("kind", step.kind).member("task", step.name).end_object()).take();
   leaf.time_us = step.ended_us;
   run.leaves.push_back(std::move(leaf));
   run.steps.push_back(std::move(step));
@@ -340,9 +339,9 @@ void Engine::record_pure(LiveRun& run) {
     step.kind = pure.task->kind();
     step.started_us = step.ended_us = parts_.clock.now_us();
     if (!pure.chosen.empty()) {
-      step.decision = "{\"kind\":\"switch\",\"chosen\":";
-      append_json_string(step.decision, pure.chosen);
-      step.decision += '}';
+      JsonWriter decision(64);
+      decision.begin_object().member("chosen", pure.chosen).member("kind", "switch").end_object();
+      step.decision = std::move(decision).take();
     }
     record(run, std::move(step));
   }

@@ -1,6 +1,7 @@
 // What `call: triage | script | chat | embed | review` do: the engine's hands.
 #include <fmt/format.h>
 
+#include "base/json_writer.h"
 #include "base/log.h"
 #include "flow/chat_completion.h"
 #include "flow/engine.h"
@@ -20,40 +21,55 @@ Problem problem_of(const Error& error, std::string_view title) {
   return problem;
 }
 
-std::string json_quoted(std::string_view text) {
-  std::string out;
-  append_json_string(out, text);
-  return out;
-}
+// Members stand in the order of their bytes: the record copies what is in canonical form already (RFC 8785).
 
-std::string attempts_json(const std::vector<model::Attempt>& attempts) {
-  std::string out = "[";
+void append_attempts(JsonWriter& out, const std::vector<model::Attempt>& attempts) {
+  out.key("attempts").begin_array();
   for (const auto& attempt : attempts) {
-    if (out.size() > 1) out += ',';
-    out += fmt::format(
-        R"({{"deployment":{},"status":{},"cause":"{}","latency_us":{},"input_tokens":{},"output_tokens":{},"estimated":{},"cost_micro":{}}})",
-        json_quoted(attempt.name), attempt.status, model::to_string(attempt.cause), attempt.latency_us,
-        attempt.usage.input_tokens, attempt.usage.output_tokens, attempt.usage.estimated, attempt.cost);
+    out.begin_object().member("cause", model::to_string(attempt.cause)).member("cost_micro", attempt.cost);
+    out.member("deployment", attempt.name).member("estimated", attempt.usage.estimated);
+    out.member("input_tokens", attempt.usage.input_tokens).member("latency_us", attempt.latency_us);
+    out.member("output_tokens", attempt.usage.output_tokens).member("status", attempt.status).end_object();
   }
-  return out + "]";
+  out.end_array();
 }
 
-std::string route_decision_json(const triage::RouteDecision& decision) {
-  std::string out = fmt::format(
-      R"({{"kind":"route","chosen":"{}","intent":{},"script":{},"score":{:.4f},"threshold":{:.4f},"out_of_scope":{:.4f},"alternatives":[)",
-      triage::to_string(decision.route), json_quoted(decision.intent), json_quoted(decision.script),
-      decision.confidence, decision.threshold, decision.out_of_scope);
-  for (std::size_t i = 0; i < decision.alternatives.size(); ++i) {
-    out += fmt::format(R"({}{{"intent":{},"probability":{:.4f}}})", i == 0 ? "" : ",",
-                       json_quoted(decision.alternatives[i].intent), decision.alternatives[i].probability);
+std::string call_decision(std::string_view kind, std::string_view chosen, std::string_view target,
+                          const std::vector<model::Attempt>& attempts, bool streamed = false) {
+  JsonWriter out;
+  out.begin_object();
+  append_attempts(out, attempts);
+  out.member("chosen", chosen).member("kind", kind);
+  if (streamed) out.member("streamed", true);
+  return std::move(out.member("target", target).end_object()).take();
+}
+
+std::string route_decision(const triage::RouteDecision& decision) {
+  JsonWriter out(512);
+  out.begin_object().key("alternatives").begin_array();
+  for (const auto& [intent, probability] : decision.alternatives) {
+    out.begin_object().member("intent", intent).key("probability").decimal(probability, 4).end_object();
   }
-  out += "],\"reasons\":[";
-  for (std::size_t i = 0; i < decision.reasons.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json_string(out, decision.reasons[i]);
-  }
-  return out + fmt::format(R"(],"versions":{{"triage":"{}","classifier":"{}"}}}})", decision.config_version,
-                           decision.model_version);
+  out.end_array().member("chosen", triage::to_string(decision.route)).member("intent", decision.intent);
+  out.member("kind", "route").key("out_of_scope").decimal(decision.out_of_scope, 4);
+  out.key("reasons").begin_array();
+  for (const auto& reason : decision.reasons) out.string(reason);
+  out.end_array().key("score").decimal(decision.confidence, 4).member("script", decision.script);
+  out.key("threshold").decimal(decision.threshold, 4).key("versions").begin_object();
+  out.member("classifier", decision.model_version).member("triage", decision.config_version).end_object();
+  return std::move(out.end_object()).take();
+}
+
+std::string plain_route_decision(std::string_view chosen, std::string_view reason) {
+  JsonWriter out;
+  out.begin_object().member("chosen", chosen).member("kind", "route");
+  return std::move(out.key("reasons").begin_array().string(reason).end_array().end_object()).take();
+}
+
+std::string abstention(std::string_view script, std::string_view reason) {
+  JsonWriter out;
+  out.begin_object().member("chosen", "abstain").member("kind", "script").key("reasons").begin_array().string(reason);
+  return std::move(out.end_array().member("script", script).end_object()).take();
 }
 
 /// The answer of this call is the run's answer unchanged, so its deltas may go to the caller while it runs.
@@ -79,27 +95,26 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   if (run.requested_model != "auto" && !run.requested_model.empty() && !parked_by_policy) {
     const auto target = parts_.catalog.resolve(run.requested_model);
     run.row.route = target && !(*target)->tier.empty() ? (*target)->tier : "direct";
-    result.decision = fmt::format(R"({{"kind":"route","chosen":{},"reasons":["the caller named the model"]}})",
-                                  json_quoted(run.row.route));
+    result.decision = plain_route_decision(run.row.route, "the caller named the model");
     result.output = Data(json::object{{"route", "direct"}, {"target", run.requested_model}});
     return result;
   }
   const auto router = parts_.router();
   if (!router && !parked_by_policy) {
     run.row.route = "large";
-    result.decision = R"({"kind":"route","chosen":"large","reasons":["no triage is configured"]})";
+    result.decision = plain_route_decision("large", "no triage is configured");
     result.output = Data(json::object{{"route", "large"}, {"target", "large"}});
     return result;
   }
   if (parked_by_policy) {
-    result.decision = R"({"kind":"route","chosen":"human","reasons":["the policy asks for a person"]})";
+    result.decision = plain_route_decision("human", "the policy asks for a person");
     result.output = Data(json::object{{"route", "human"}, {"target", ""}, {"reason", "policy"}});
     return result;
   }
   const auto decision = router->route(run.guard.route_query());
   run.row.route = std::string(triage::to_string(decision.route));
   run.intent = decision.intent;
-  result.decision = route_decision_json(decision);
+  result.decision = route_decision(decision);
   const std::string reason = decision.reasons.empty() ? "" : decision.reasons.front();
   result.output = Data(json::object{{"route", run.row.route},
                                     {"target", run.row.route},
@@ -116,9 +131,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   result.output = Data(json::value(nullptr));
   if (!parts_.scripts || !parts_.script_registry->find(name)) {
     run.row.route = "small";  // abstains upwards
-    result.decision =
-        fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["no script is called that"],"script":{}}})",
-                    json_quoted(name));
+    result.decision = abstention(name, "no script is called that");
     co_return result;
   }
   json::object input{{"text", run.guard.restore_plain(run.guard.last_user_text())}, {"intent", run.intent}};
@@ -131,8 +144,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   }
   if (!answer || answer->is_null()) {
     run.row.route = "small";
-    result.decision = fmt::format(R"({{"kind":"script","chosen":"abstain","reasons":["{}"],"script":{}}})",
-                                  answer ? "the script has no answer" : "the script failed", json_quoted(name));
+    result.decision = abstention(name, answer ? "the script has no answer" : "the script failed");
     co_return result;
   }
   const std::string text = answer->is_string() ? std::string(answer->get_string())
@@ -142,8 +154,10 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   run.row.model = "script/" + name;
   const auto id = run.row.id.to_string();
   auto completion = completion_json({id, run.row.model, run.row.created_us, usage}, text);
-  result.decision = fmt::format(R"({{"kind":"script","chosen":{},"versions":{{"script":"{}"}}}})", json_quoted(name),
-                                parts_.script_registry->version(name));
+  JsonWriter decision;
+  decision.begin_object().member("chosen", name).member("kind", "script").key("versions").begin_object();
+  decision.member("script", parts_.script_registry->version(name)).end_object().end_object();
+  result.decision = std::move(decision).take();
   co_return guard_answer(run, std::move(completion), std::move(result));
 }
 
@@ -238,8 +252,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
   run.call_cost = outcome->cost;
   count_saving(run, outcome->usage);
-  result.decision = fmt::format(R"({{"kind":"{}","chosen":{},"target":{},"attempts":{}}})", embed ? "embed" : "chat",
-                                json_quoted(run.row.model), json_quoted(target.name), attempts_json(outcome->attempts));
+  result.decision = call_decision(embed ? "embed" : "chat", run.row.model, target.name, outcome->attempts);
   if (embed) {  // vectors: no text to guard
     result.output = Data::from_text(std::move(outcome->reply.body));
     co_return result;
@@ -325,7 +338,6 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   }
   run.call_cost = stream.cost();
   count_saving(run, stream.usage());
-  const auto attempts = attempts_json(stream.attempts());
   store::StepRow step;
   step.name = "guard.outbound";
   step.ref = "/use/extensions/guard/after";
@@ -336,8 +348,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   record(run, std::move(step));
   if (problem) co_return std::unexpected(*std::move(problem));
   result.output = Data::from_text(assembled.finish(stream.usage()));
-  result.decision = fmt::format(R"({{"kind":"chat","chosen":{},"target":{},"streamed":true,"attempts":{}}})",
-                                json_quoted(run.row.model), json_quoted(target.name), attempts);
+  result.decision = call_decision("chat", run.row.model, target.name, stream.attempts(), true);
   co_return result;
 }
 
@@ -403,8 +414,10 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   run.needs_person = false;
   CallResult result;
   result.parked = true;
-  result.decision = fmt::format(R"({{"kind":"review","chosen":"park","reasons":[{}],"review":"{}"}})",
-                                json_quoted(review.reason), review.id.to_string());
+  JsonWriter decision;
+  decision.begin_object().member("chosen", "park").member("kind", "review").key("reasons").begin_array();
+  decision.string(review.reason).end_array().member("review", review.id.to_string()).end_object();
+  result.decision = std::move(decision).take();
   run.review_create = std::move(review);
   // What the caller hears meanwhile; the run's own output is the person's answer.
   const auto id = run.row.id.to_string();

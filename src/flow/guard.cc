@@ -1,9 +1,9 @@
 #include "flow/guard.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <map>
+#include <span>
+
+#include "base/json_writer.h"
 
 namespace sb::flow {
 namespace {
@@ -47,23 +47,23 @@ Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::str
 
 std::string GuardSession::decision_json(policy::Verdict verdict, const std::vector<policy::GuardedFinding>& findings,
                                         policy::Direction direction) const {
-  std::string out = fmt::format(R"({{"kind":"guard","direction":"{}","chosen":"{}")", policy::to_string(direction),
-                                policy::to_string(verdict));
+  // Members in the order of their bytes: the record copies what is in canonical form already (RFC 8785).
+  JsonWriter out;
+  out.begin_object().member("chosen", policy::to_string(verdict)).member("direction", policy::to_string(direction));
   if (!findings.empty()) {
     constexpr std::size_t kMaxListed = 100;  // a page full of numbers must not make a record of megabytes
-    out += ",\"findings\":[";
-    for (std::size_t i = 0; i < std::min(findings.size(), kMaxListed); ++i) {
-      const auto& found = findings[i];
-      if (i > 0) out += ',';
-      out += fmt::format(
-          R"({{"type":"{}","detector":"{}","rule":"{}","start":{},"end":{},"score":{:.2f},"action":"{}","value_hash":"{}"}})",
-          found.finding.type, found.finding.detector, found.rule, found.finding.span.begin, found.finding.span.end,
-          found.finding.score, policy::to_string(found.action), found.hash_text());
+    out.member("finding_count", findings.size()).key("findings").begin_array();
+    for (const auto& found : std::span(findings).first(std::min(findings.size(), kMaxListed))) {
+      out.begin_object().member("action", policy::to_string(found.action));
+      out.member("detector", found.finding.detector).member("end", found.finding.span.end).member("rule", found.rule);
+      out.key("score").decimal(found.finding.score, 2).member("start", found.finding.span.begin);
+      out.member("type", found.finding.type).member("value_hash", found.hash_text()).end_object();
     }
-    out += fmt::format("],\"finding_count\":{}", findings.size());
+    out.end_array();
   }
-  out += fmt::format(R"(,"versions":{{"policy":"{}"}}}})", std::string_view(policy_->hash()).substr(0, 16));
-  return out;
+  out.member("kind", "guard").key("versions").begin_object();
+  out.member("policy", std::string_view(policy_->hash()).substr(0, 16)).end_object().end_object();
+  return std::move(out).take();
 }
 
 std::string GuardSession::restore(std::string_view json) const {

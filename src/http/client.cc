@@ -8,7 +8,7 @@
 namespace sb::http {
 
 ClientShared::ClientShared(asio::io_context& io_context, ClientOptions o)
-    : io(io_context), options(std::move(o)), resolver(io.get_executor()), timer_(io.get_executor()) {}
+    : io(io_context), options(std::move(o)), resolver(io.get_executor()), write_turn(io), timer_(io.get_executor()) {}
 
 Result<asio::ssl::context>& ClientShared::tls() {
   if (!tls_) tls_.emplace(client_tls(options.ca_file));

@@ -224,6 +224,11 @@ Task<ClientExchange::Outcome> ClientExchange::round_trip(Error& error) {
   connection.parser.expect_no_body = request_.method == "HEAD";
   write_failed_ = false;
   limit_phase(request_.timeouts.idle);
+  if (shared_->first != this || next) co_await shared_->write_turn.wait();
+  if (stop_ != Stop::none) {
+    error = stopped("sending the request");
+    co_return Outcome::failed;
+  }
   Parts parts{head_, request_.body};
   auto sent = connection.stream.write_now(parts);
   if (sent == Stream::Sent::some) {

@@ -11,6 +11,7 @@
 #include "http/client.h"
 #include "http/parser.h"
 #include "http/stream.h"
+#include "http/write_turn.h"
 
 namespace sb::http {
 
@@ -60,6 +61,7 @@ struct ClientShared : std::enable_shared_from_this<ClientShared> {
   asio::io_context& io;
   const ClientOptions options;
   Resolver resolver;
+  WriteTurn write_turn;
   std::map<Key, Origin> origins;  ///< an entry goes once nothing is open there and nobody refers to it
   ClientExchange* first = nullptr;
   bool closed = false;

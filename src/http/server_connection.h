@@ -11,6 +11,7 @@
 #include "http/server.h"
 #include "http/stream.h"
 #include "http/wakeup.h"
+#include "http/write_turn.h"
 
 namespace sb::http {
 
@@ -19,7 +20,7 @@ class ServerConnection;
 /// What the connections of one server share. Outlives the Server until the last of them is gone.
 struct ServerShared {
   ServerShared(asio::io_context& io_context, ServerOptions o, Handler h)
-      : io(io_context), options(std::move(o)), handler(std::move(h)) {}
+      : io(io_context), options(std::move(o)), handler(std::move(h)), write_turn(io_context) {}
 
   /// "Mon, 23 Nov 2026 18:07:56 GMT" (RFC 9110 section 5.6.7), made once a second.
   std::string_view date();
@@ -27,6 +28,7 @@ struct ServerShared {
   asio::io_context& io;
   const ServerOptions options;
   const Handler handler;
+  WriteTurn write_turn;
   std::optional<asio::ssl::context> tls;
   bool draining = false;
   std::size_t connections = 0;

@@ -90,6 +90,7 @@ Task<Result<>> ServerExchange::respond(Response response) {
   head.append("\r\n");
   const bool with_body = body_allowed_ && !head_request_;
   Parts parts{head, with_body ? std::string_view(response.body) : std::string_view()};
+  if (connection_.shared_->in_flight > 1) co_await connection_.shared_->write_turn.wait();
   if (connection_.broken_) co_return client_gone();
   bytes_sent_ += parts[0].size() + parts[1].size();
   const auto sent = connection_.stream_.write_now(parts);
@@ -143,9 +144,10 @@ Task<Result<>> ServerExchange::end_stream() {
 }
 
 Task<Result<>> ServerExchange::send(Parts parts) {
-  if (connection_.broken_ || connection_.eof_) co_return client_gone();
   std::size_t size = 0;
   for (const auto part : parts) size += part.size();
+  if (size > 0 && connection_.shared_->in_flight > 1) co_await connection_.shared_->write_turn.wait();
+  if (connection_.broken_ || connection_.eof_) co_return client_gone();
   if (size == 0) co_return Result<>();
   bytes_sent_ += size;
   const auto sent = connection_.stream_.write_now(parts);
