@@ -7,6 +7,12 @@
 #include <boost/asio/steady_timer.hpp>
 
 namespace sb::api {
+namespace {
+
+// Events that come in one piece leave in one piece, up to this much.
+constexpr std::size_t kFramesBytesMax = 16 * 1024;
+
+}  // namespace
 
 void StreamTicker::start() {
   asio::co_spawn(io_, run(), asio::detached);
@@ -79,14 +85,19 @@ Task<void> SseAudience::keep_alive() {
 }
 
 Task<Result<>> SseAudience::event(std::uint64_t id, std::string_view payload) {
+  frames_ += "id: ";
+  frames_ += std::to_string(id);
+  frames_ += "\ndata: ";
+  frames_ += payload;
+  frames_ += "\n\n";
+  if (frames_.size() < kFramesBytesMax) co_return Result<>();
+  co_return co_await flush();
+}
+
+Task<Result<>> SseAudience::flush() {
+  if (frames_.empty()) co_return Result<>();
   co_await lock();
-  frame_.clear();
-  frame_ += "id: ";
-  frame_ += std::to_string(id);
-  frame_ += "\ndata: ";
-  frame_ += payload;
-  frame_ += "\n\n";
-  auto written = co_await write(frame_);
+  auto written = co_await write(std::exchange(frames_, {}));
   unlock();
   co_return written;
 }
@@ -97,7 +108,8 @@ Task<void> SseAudience::settle() {
 
 Task<Result<>> SseAudience::done() {
   co_await lock();
-  auto written = co_await write("data: [DONE]\n\n");
+  frames_ += "data: [DONE]\n\n";
+  auto written = co_await write(frames_);
   if (written) written = co_await exchange_.end_stream();
   unlock();
   co_return written;
@@ -105,10 +117,10 @@ Task<Result<>> SseAudience::done() {
 
 Task<Result<>> SseAudience::fail_in_band(std::string_view error_body) {
   co_await lock();
-  std::string frame = "data: ";
-  frame += error_body;
-  frame += "\n\n";
-  auto written = co_await write(frame);
+  frames_ += "data: ";
+  frames_ += error_body;
+  frames_ += "\n\n";
+  auto written = co_await write(frames_);
   if (written) written = co_await exchange_.end_stream();
   unlock();
   co_return written;

@@ -46,6 +46,7 @@ class SseAudience final : public flow::Audience {
   ~SseAudience() override;
 
   Task<Result<>> event(std::uint64_t id, std::string_view payload) override;
+  Task<Result<>> flush() override;
   /// "data: [DONE]" and the end of the body.
   Task<Result<>> done();
   /// An error after the head was sent: in band, and no [DONE].
@@ -70,7 +71,7 @@ class SseAudience final : public flow::Audience {
   bool busy_ = false;  ///< a write is under way; the exchange takes one at a time
   std::shared_ptr<bool> alive_;
   std::function<void()> waiter_;
-  std::string frame_;
+  std::string frames_;  ///< not yet written
 };
 
 }  // namespace sb::api

@@ -1,5 +1,7 @@
 #include "flow/chat_completion.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace sb::flow {
@@ -112,7 +114,23 @@ void CompletionAssembler::merge_delta(json::object& message, const json::object&
   }
 }
 
+// Nearly every chunk of an answer: more text of a choice that has begun, and nothing else.
+bool CompletionAssembler::add_text(std::string_view chunk_payload) {
+  if (head_.empty() || !policy::read_chat_chunk(chunk_payload, chunk_) || !chunk_.only_text) return false;
+  if (!chunk_.finished.empty() || std::ranges::any_of(chunk_.pieces, [](const policy::ChatPiece& piece) {
+        return piece.tool != policy::ChatPiece::kNoTool;
+      }))
+    return false;
+  for (const auto& piece : chunk_.pieces) {
+    auto& slot = choices_[piece.choice].message[piece.field];
+    if (!slot.is_string()) slot = json::string();
+    slot.get_string().append(piece.text);
+  }
+  return true;
+}
+
 void CompletionAssembler::add(std::string_view chunk_payload) {
+  if (add_text(chunk_payload)) return;
   const auto chunk = parse_json(chunk_payload).value_or(nullptr);
   if (!chunk.is_object()) return;
   if (head_.empty()) {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "model/price.h"
+#include "policy/chat_chunk.h"
 
 namespace sb::flow {
 
@@ -39,10 +40,12 @@ class CompletionAssembler {
     json::value finish_reason;
     json::value logprobs;
   };
+  bool add_text(std::string_view chunk_payload);
   static void merge_delta(json::object& message, const json::object& delta);
   json::object head_;
   std::map<std::int64_t, Choice> choices_;
   json::value usage_;
+  policy::ChatChunk chunk_;  // its memory is reused
 };
 
 /// Content of the first choice's message; empty where there is none.

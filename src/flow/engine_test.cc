@@ -72,6 +72,7 @@ class Listener final : public Audience {
     heard.emplace_back(payload);
     co_return Result<>();
   }
+  Task<Result<>> flush() override { co_return Result<>(); }
   std::vector<std::string> heard;
   std::size_t patience = 1'000;
 };

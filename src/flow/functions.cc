@@ -284,6 +284,12 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   std::uint64_t batch_first = run.events;
   std::vector<std::string> ready;
   std::size_t answer_bytes = 0;
+  const auto caller_gone = [&](const Error& error) {
+    run.audience = nullptr;
+    if (run.finish_without_caller) return;
+    run.error_code = Errc::cancelled;
+    problem = problem_of(error, "The caller went away");
+  };
   for (bool more = true; more && !problem;) {
     ready.clear();
     auto piece = co_await stream.next();
@@ -319,14 +325,12 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
       const auto id = run.events++;
       if (!run.audience) continue;
       const std::string restored = run.guard.restores() ? run.guard.restore(payload) : std::string();
-      if (auto sent = co_await run.audience->event(id, restored.empty() ? payload : restored); !sent) {
-        run.audience = nullptr;
-        if (!run.finish_without_caller) {
-          run.error_code = Errc::cancelled;
-          problem = problem_of(sent.error(), "The caller went away");
-          break;
-        }
-      }
+      auto sent = co_await run.audience->event(id, restored.empty() ? payload : restored);
+      if (!sent) caller_gone(sent.error());
+      if (problem) break;
+    }
+    if (run.audience && !problem && !stream.is_ready()) {
+      if (auto sent = co_await run.audience->flush(); !sent) caller_gone(sent.error());
     }
     if (!more && !problem) batch += batch.empty() ? kStreamEnd : "\n" + std::string(kStreamEnd);
     if (batch.size() >= options_.stream_batch_bytes || (!batch.empty() && (problem || !more))) {

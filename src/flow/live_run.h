@@ -22,9 +22,11 @@ namespace sb::flow {
 class Audience {
  public:
   virtual ~Audience() = default;
-  /// One `chat.completion.chunk` payload, policed and restored. Waits while the caller reads slowly.
-  /// Errors: cancelled (the caller is gone).
+  /// One `chat.completion.chunk` payload, policed and restored. May be kept until `flush`, so that what comes together
+  /// goes out together. Waits while the caller reads slowly. Errors: cancelled (the caller is gone).
   virtual Task<Result<>> event(std::uint64_t id, std::string_view payload) = 0;
+  /// Nothing more comes at once: what is kept goes out now. Errors: as `event`.
+  virtual Task<Result<>> flush() = 0;
 };
 
 /// Belongs to one shard; not thread-safe.

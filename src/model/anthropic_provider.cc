@@ -45,6 +45,8 @@ class AnthropicStream final : public ChatStream {
     co_return std::optional<std::string>();
   }
 
+  bool is_ready() const override { return events_.is_ready(); }
+
   Usage usage() const override {
     Usage usage = translator_.usage();
     if (usage.estimated && usage.input_tokens == 0) usage.input_tokens = estimate_input_tokens(request_body_);

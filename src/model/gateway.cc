@@ -23,6 +23,7 @@ class LandedStream final : public GatewayStream {
     co_return chunk;
   }
 
+  bool is_ready() const override { return has_first_ || landed_.stream->is_ready(); }
   const http::Headers& headers() const override { return landed_.head.headers; }
   std::size_t deployment() const override { return landed_.deployment; }
   Failure failure() const override {

@@ -68,6 +68,7 @@ class GatewayStream {
   /// As ChatStream::next; the first chunk comes at once. A failure after the first chunk is final: no fallback, since
   /// the caller has seen part of the answer.
   virtual Task<Result<std::optional<std::string>>> next() = 0;
+  virtual bool is_ready() const = 0;  ///< as ChatStream's
   virtual const http::Headers& headers() const = 0;
   virtual std::size_t deployment() const = 0;
   /// The failure behind an error of `next`, with the provider's error object where there was one.

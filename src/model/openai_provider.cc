@@ -51,6 +51,8 @@ class OpenAiStream final : public ChatStream {
     co_return std::optional<std::string>();
   }
 
+  bool is_ready() const override { return events_.is_ready(); }
+
   Usage usage() const override {
     if (usage_) return *usage_;
     Usage usage;

@@ -64,6 +64,8 @@ class ChatStream {
   /// in the stream: see `error_body`), upstream_timeout, cancelled, unavailable.
   virtual Task<Result<std::optional<std::string>>> next() = 0;
 
+  /// Whether `next` has its answer already: who writes the pieces on may wait with the write.
+  virtual bool is_ready() const { return false; }
   /// What is known so far: the provider's count once it has told it, else our estimate of the output up to here.
   virtual Usage usage() const = 0;
   /// The OpenAI error object behind an upstream_error, verbatim where it was one.

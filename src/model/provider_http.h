@@ -68,6 +68,7 @@ class EventReader {
 
   /// The next event's data. Errors: those of ClientResponse::read_some; upstream_invalid at the end of the body.
   Task<Result<std::string>> next();
+  bool is_ready() const { return !events_.empty(); }  ///< `next` need not wait
   /// Nothing more is wanted. `ended_well`: keeps the connection.
   void close(bool ended_well, Executor executor);
 
