@@ -22,13 +22,11 @@ bool any_of_names(const std::vector<std::string>& wanted, std::span<const std::s
 }
 
 // Empty: the rule does not hold. Otherwise what made it hold, without a word of the text.
-std::string why_holds(const Rule& rule, const RouteQuery& query, const std::string& normalised) {
+std::string why_holds(const Rule& rule, const RouteQuery& query, const std::string& normalised, bool has_phrase) {
   std::string why;
   const auto holds = [&](std::string_view what) { why += why.empty() ? what : fmt::format(", {}", what); };
   if (!rule.phrases.empty()) {
-    if (!std::ranges::any_of(rule.phrases,
-                             [&](const auto& phrase) { return normalised.find(phrase) != normalised.npos; }))
-      return {};
+    if (!has_phrase) return {};
     holds("phrase");
   }
   if (!rule.exact.empty()) {
@@ -213,8 +211,10 @@ RouteDecision Router::route(const RouteQuery& query) const {
   RouteDecision out;
   out.config_version = config.version;
   const std::string normalised = normalise_phrase(query.text.substr(0, kMaxRuleBytes));
-  for (const auto& rule : config.rules) {
-    auto why = why_holds(rule, query, normalised);
+  const auto has_phrase = config.phrases.find(normalised);
+  for (std::size_t i = 0; i < config.rules.size(); ++i) {
+    const auto& rule = config.rules[i];
+    auto why = why_holds(rule, query, normalised, i < has_phrase.size() && has_phrase[i]);
     if (why.empty()) continue;
     const bool cut = query.text.size() > kMaxRuleBytes;
     const bool unfit = query.has_tools || query.has_images || query.wants_json_schema || cut;

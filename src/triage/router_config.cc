@@ -183,6 +183,7 @@ Result<> read_rules(const Reader& reader, const json::value& root, Router::Confi
     if (std::ranges::find(out.rules, rule.name, &Rule::name) != out.rules.end()) {
       return reader.fault(at, fmt::format("rule {}: the name is taken", rule.name));
     }
+    for (const auto& phrase : rule.phrases) out.phrases.add(phrase, out.rules.size());
     out.rules.push_back(std::move(rule));
   }
   return {};

@@ -9,6 +9,7 @@
 
 #include "base/errors.h"
 #include "triage/classifier.h"
+#include "triage/phrases.h"
 #include "triage/router.h"
 
 namespace sb::triage {
@@ -53,6 +54,7 @@ struct Router::Config {
   double veto = 0.05;
   std::map<std::string, std::string, std::less<>> scripts;  ///< intent -> script
   std::vector<Rule> rules;
+  PhraseIndex phrases;  ///< of the rules, by their index
   LargeWhen large_when;
   Route otherwise = Route::small;  ///< generative, and nothing of large_when holds
 };
