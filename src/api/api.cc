@@ -181,4 +181,9 @@ Task<void> Api::ready(http::Exchange& exchange, const Caller&, std::vector<std::
                         is_ready ? R"({"status":"ready"})" : R"({"status":"not ready"})");
 }
 
+Task<void> Api::get_metrics(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
+  co_await respond_json(exchange, 200, parts_.metrics.render(),
+                        {{"content-type", std::string(MetricRegistry::kContentType)}});
+}
+
 }  // namespace sb::api

@@ -1,0 +1,29 @@
+/// What the handlers of /api/v1 share: who may see what, and the forms of times and errors.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/api.h"
+#include "base/json.h"
+
+namespace sb::api {
+
+/// The query's `limit`, 1 to 1,000.
+std::size_t limit_of(const http::Request& request, std::size_t otherwise);
+
+json::value time_or_null(Micros us);
+json::value json_or_null(std::string_view text);
+
+/// Admins see all tenants; everybody else their own.
+bool may_see(const Caller& caller, std::string_view tenant);
+std::string tenant_scope(const Caller& caller);  ///< empty: all
+std::string actor_of(const Caller& caller);
+
+/// Errors: invalid_argument, naming the member and the nearest one there is.
+Result<> only_members(const json::value& value, const std::vector<std::string>& known);
+
+Error no_such(std::string_view what);
+
+}  // namespace sb::api

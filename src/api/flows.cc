@@ -1,0 +1,55 @@
+// /api/v1/flows: lists and registers flows.
+#include <fmt/format.h>
+
+#include "api/api.h"
+#include "api/control.h"
+
+namespace sb::api {
+
+Task<void> Api::list_flows(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
+  json::array flows;
+  for (const auto& flow : parts_.flows.list()) {
+    flows.push_back(
+        json::object{{"namespace", flow->ns}, {"name", flow->name}, {"version", flow->version}, {"hash", flow->hash}});
+  }
+  co_await respond_json(exchange, 200, to_text(json::object{{"flows", std::move(flows)}}));
+}
+
+Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
+  auto flow = flow::load_flow(exchange.request().body, "flow", flow::builtin_functions());
+  if (!flow) {
+    json::object problem{{"title", "the flow was refused"},
+                         {"status", 422},
+                         {"detail", flow.error().detail},
+                         {"pointer", flow.error().param}};
+    co_return co_await respond_json(exchange, 422, to_text(problem), {{"content-type", "application/problem+json"}});
+  }
+  auto pass = co_await parts_.changes.enter();
+  if (!pass) co_return co_await respond_error(exchange, pass.error());
+  const auto known = parts_.flows.find_id((*flow)->id());
+  if (!known) {
+    store::Commit commit;
+    commit.documents.emplace_back("flow:" + (*flow)->id(), (*flow)->source);
+    json::array ids{json::string((*flow)->id())};  // so that a restart finds them
+    for (const auto& other : parts_.flows.list()) ids.push_back(json::string(other->id()));
+    commit.documents.emplace_back("flows", to_text(ids));
+    store::LeafDraft leaf;
+    leaf.kind = "flow.register";
+    leaf.tenant = caller.tenant;
+    leaf.actor = actor_of(caller);
+    leaf.summary = fmt::format(R"({{"flow":"{}","hash":"{}"}})", (*flow)->id(), (*flow)->hash);
+    leaf.time_us = parts_.clock.now_us();
+    commit.leaves.push_back(std::move(leaf));
+    if (auto written = co_await parts_.store.commit(std::move(commit)); !written)
+      co_return co_await respond_error(exchange, written.error());
+  }
+  // On disk before it can be used: a run must find its flow again after a restart.
+  if (auto added = parts_.flows.add(*flow); !added) co_return co_await respond_error(exchange, added.error());
+  co_await respond_json(exchange, known ? 200 : 201,
+                        to_text(json::object{{"namespace", (*flow)->ns},
+                                             {"name", (*flow)->name},
+                                             {"version", (*flow)->version},
+                                             {"hash", (*flow)->hash}}));
+}
+
+}  // namespace sb::api

@@ -1,0 +1,170 @@
+// /api/v1/runs: lists, reads and starts runs.
+#include <fmt/format.h>
+
+#include "api/api.h"
+#include "api/control.h"
+#include "base/bytes.h"
+
+namespace sb::api {
+namespace {
+
+json::object run_summary(const store::RunRow& row) {
+  return {{"id", row.id.to_string()},
+          {"flow", row.flow},
+          {"status", store::to_string(row.status)},
+          {"tenant", row.tenant},
+          {"route", row.route},
+          {"model", row.model},
+          {"cost_micro", row.cost},
+          {"cost_all_large_micro", row.cost_all_large},
+          {"createdAt", time_or_null(row.created_us)},
+          {"updatedAt", time_or_null(row.updated_us)},
+          {"endedAt", time_or_null(row.ended_us)}};
+}
+
+json::object step_json(const store::StepRow& step) {
+  return {{"index", static_cast<std::uint32_t>(step.index)},
+          {"name", step.name},
+          {"ref", step.ref},
+          {"kind", step.kind},
+          {"status", step.error.empty() ? "completed" : "faulted"},
+          {"output", json_or_null(step.output)},
+          {"decision", json_or_null(step.decision)},
+          {"error", json_or_null(step.error)},
+          {"cost_micro", step.cost},
+          {"attempt", step.attempt},
+          {"startedAt", time_or_null(step.started_us)},
+          {"endedAt", time_or_null(step.ended_us)}};
+}
+
+}  // namespace
+
+Task<void> Api::list_runs(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
+  const auto& request = exchange.request();
+  store::RunFilter filter;
+  filter.tenant = tenant_scope(caller);
+  filter.limit = limit_of(request, 50);
+  filter.flow = request.query_param("flow").value_or("");
+  filter.route = request.query_param("route").value_or("");
+  if (const auto status = request.query_param("status")) {
+    filter.status = store::run_status(*status);
+    if (!filter.status)
+      co_return co_await respond_error(
+          exchange,
+          Error(Errc::invalid_argument,
+                "status is one of pending, running, waiting, suspended, cancelled, faulted, completed", "status"));
+  }
+  if (const auto before = request.query_param("before")) {
+    filter.before = RunId::parse(*before);
+    if (!filter.before)
+      co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "`before` is a run id", "before"));
+  }
+  auto rows = co_await parts_.store.list_runs(filter);
+  if (!rows) co_return co_await respond_error(exchange, rows.error());
+  json::array runs;
+  for (const auto& row : *rows) runs.push_back(run_summary(row));
+  json::object body{{"runs", std::move(runs)}};
+  if (rows->size() == filter.limit) body["next"] = rows->back().id.to_string();
+  co_await respond_json(exchange, 200, to_text(body));
+}
+
+Task<void> Api::get_run(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
+  const auto id = RunId::parse(captured[0]);
+  if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a run id is a UUID", "id"));
+  if (exchange.request().query_param("wait") == "true") {
+    if (auto pending = parts_.in_flight.find(*id)) (void)co_await pending->wait(std::chrono::seconds(60));
+  }
+  auto row = co_await parts_.store.load_run(*id);
+  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("run"));
+  auto steps = co_await parts_.store.load_steps(*id);
+  if (!steps) co_return co_await respond_error(exchange, steps.error());
+  if (auto opened = parts_.engine.unseal(*row); !opened) co_return co_await respond_error(exchange, opened.error());
+  json::object body = run_summary(*row);
+  // As the store has them: placeholders stay placeholders for whoever only looks on.
+  body["input"] = json_or_null(row->input);
+  body["output"] = row->status == store::RunStatus::completed ? json_or_null(row->output) : json::value(nullptr);
+  body["error"] = json_or_null(row->error);
+  json::array tasks;
+  for (const auto& step : *steps) tasks.push_back(step_json(step));
+  body["tasks"] = std::move(tasks);
+  co_await respond_json(exchange, 200, to_text(body));
+}
+
+Task<Result<>> Api::start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pending> pending) {
+  const std::string tenant = wanted.tenant, key = wanted.idempotency_key;
+  auto run = parts_.engine.prepare(std::move(wanted), pending, pending->run());
+  if (!run) {
+    parts_.in_flight.leave(tenant, key, pending);
+    co_return std::unexpected(run.error());
+  }
+  (*run)->finish_without_caller = true;
+  (*run)->requested_model = string_member((*run)->input.value(), "model");  // policed, like all that a flow sees
+  if ((*run)->problem) co_return co_await parts_.engine.drive(*run);  // refused already: on disk before it is told
+  if (auto accepted = co_await parts_.engine.accept(*run); !accepted) {
+    parts_.in_flight.leave(tenant, key, pending);
+    co_return std::unexpected(accepted.error());
+  }
+  parts_.engine.spawn(*std::move(run));
+  co_return Result<>();
+}
+
+Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
+  auto body = parse_json(exchange.request().body);
+  if (!body || !body->is_object())
+    co_return co_await respond_error(
+        exchange, Error(Errc::invalid_argument, R"(send {"input": ..., "version"?: "...", "wait"?: bool})"));
+  if (auto known = only_members(*body, {"input", "version", "wait"}); !known)
+    co_return co_await respond_error(exchange, known.error());
+  auto flow = parts_.flows.find(captured[0], captured[1], string_member(*body, "version"));
+  if (!flow) co_return co_await respond_error(exchange, flow.error());
+  const auto* input = find_member(*body, "input");
+  const std::string text = input ? to_text(*input) : "{}";
+  const std::string key(exchange.request().headers.get("idempotency-key"));
+  if (auto fits = check_idempotency_key(key); !fits) co_return co_await respond_error(exchange, fits.error());
+  if (parts_.in_flight.size() >= parts_.in_flight_max) co_return co_await respond_error(exchange, at_limit());
+  const std::string hash = key.empty() ? std::string() : to_hex(sha256((*flow)->id(), text));
+  auto entry = parts_.in_flight.enter(caller.tenant, key, RunId::generate(parts_.clock, parts_.entropy), hash);
+  RunId id = entry.pending->run();
+  bool known = false;
+  if (!key.empty()) {
+    auto stored = co_await parts_.store.find_idempotent(caller.tenant, key);
+    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, key, entry.pending);
+    if (!stored) co_return co_await respond_error(exchange, stored.error());
+    known = stored->has_value();
+    if (known) id = (*stored)->id;
+    if (known && (*stored)->request_hash != hash) {
+      co_return co_await respond_error(
+          exchange,
+          Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"));
+    }
+    if (!known && !entry.owner) {  // not on disk yet: nothing to promise
+      co_return co_await respond_error(
+          exchange,
+          Error(Errc::unavailable, "the first request with this Idempotency-Key is still being accepted; try again"));
+    }
+  }
+  if (!known) {
+    flow::RunRequest wanted;
+    wanted.flow = *flow;
+    wanted.tenant = caller.tenant;
+    wanted.key = caller.key_id;
+    wanted.input = text;
+    wanted.profile = (*flow)->ns == "signalbox" && (*flow)->name == "chat" ? policy::JsonProfile::chat_request
+                                                                           : policy::JsonProfile::any;
+    wanted.idempotency_key = key;
+    wanted.request_hash = hash;
+    wanted.request_id = exchange.request().id;
+    wanted.spender = caller.key;
+    wanted.spend_limit_per_day = caller.spend_limit_per_day;
+    if (auto started = co_await start_run(std::move(wanted), std::move(entry.pending)); !started)
+      co_return co_await respond_error(exchange, started.error());
+  }
+  if (bool_member(*body, "wait")) {
+    if (auto pending = parts_.in_flight.find(id)) (void)co_await pending->wait(std::chrono::seconds(600));
+    co_return co_await get_run(exchange, caller, {id.to_string()});
+  }
+  co_await respond_json(exchange, 202, to_text(json::object{{"id", id.to_string()}}),
+                        {{"location", "/api/v1/runs/" + id.to_string()}});
+}
+
+}  // namespace sb::api
