@@ -112,6 +112,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
     step.cost = std::exchange(run.call_cost, 0);
     if (!result) {
       step.error = to_text(result.error().to_json());
+      step.decision = std::exchange(run.failed_call, {});
       record(run, std::move(step));
       run.machine.fault(std::move(result.error()));
       continue;

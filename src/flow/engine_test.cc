@@ -424,6 +424,19 @@ TEST_F(EngineTest, AStreamThatBreaksIsFaultedAndPaid) {
   EXPECT_TRUE(wait(engine_->stored_events(*run)).empty());
 }
 
+TEST_F(EngineTest, ACallThatFailsTellsWhatWasTried) {
+  provider_->fake.otherwise["l"] = model::testing::fake_error(Errc::upstream_timeout);
+  auto run = prepare(request_of("hello"));
+  ASSERT_TRUE(drive(run));
+  ASSERT_TRUE(run->problem);
+  const auto row = row_of(run->row.id);
+  EXPECT_GT(row.cost, 0);  // what was read may be billed
+  EXPECT_EQ(booked(), row.cost);
+  const auto steps = wait(store_->load_steps(row.id));
+  ASSERT_TRUE(steps);
+  EXPECT_NE(steps->back().decision.find(R"("cause":"timeout")"), std::string::npos) << steps->back().decision;
+}
+
 TEST_F(EngineTest, ACallerThatGoesIsRecordedUnlessItMeansToComeBack) {
   for (const bool comes_back : {false, true}) {
     const MicroMoney before = booked();

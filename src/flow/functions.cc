@@ -241,6 +241,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   CallResult result;
   if (!outcome) {
     auto& failure = outcome.error();
+    run.failed_call = call_decision(embed ? "embed" : "chat", {}, target.name, failure.attempts);
     for (const auto& attempt : failure.attempts) run.call_cost += attempt.cost;
     run.error_code = failure.error.code;
     run.error_param = failure.error.param;
@@ -267,6 +268,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   run.upstream_us += parts_.clock.now_us() - before;
   CallResult result;
   if (!started) {
+    run.failed_call = call_decision("chat", {}, target.name, started.error().attempts, true);
     run.error_code = started.error().error.code;
     run.error_param = started.error().error.param;
     auto problem = problem_of(started.error().error, "No model answered");
@@ -350,9 +352,12 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   step.ended_us = parts_.clock.now_us();
   step.decision = run.guard.stream_decision(*guard);
   record(run, std::move(step));
-  if (problem) co_return std::unexpected(*std::move(problem));
-  result.output = Data::from_text(assembled.finish(stream.usage()));
   result.decision = call_decision("chat", run.row.model, target.name, stream.attempts(), true);
+  if (problem) {
+    run.failed_call = std::move(result.decision);
+    co_return std::unexpected(*std::move(problem));
+  }
+  result.output = Data::from_text(assembled.finish(stream.usage()));
   co_return result;
 }
 

@@ -75,6 +75,7 @@ struct LiveRun {
   std::optional<store::ReviewChange> review_change;
   MicroMoney spend = 0;
   MicroMoney call_cost = 0;         ///< of the call under way; its step's, whether it succeeds or not
+  std::string failed_call;          ///< decision of a call that failed: what was tried; its step's
   std::optional<Error> unrecorded;  ///< a commit failed: the record would have a hole, so the run stops here
 };
 

@@ -35,6 +35,11 @@ constexpr bool is_retriable(Cause cause) {
          cause == Cause::server_error || cause == Cause::invalid;
 }
 
+/// True if the provider had the prompt but no answer came of it: it may bill what it read.
+constexpr bool was_read(Cause cause) {
+  return cause == Cause::timeout || cause == Cause::invalid || cause == Cause::cancelled;
+}
+
 /// True if another deployment should be tried.
 constexpr bool is_fallback(Cause cause) {
   return is_retriable(cause) || cause == Cause::not_found || cause == Cause::bad_credentials ||

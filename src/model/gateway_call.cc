@@ -173,8 +173,10 @@ Task<bool> GatewayCall::attempt(Candidate& candidate) {
   record.cause = landed ? cause_of_status(landed->head.status, own_key) : cause_of_error(landed.error().code);
   if (record.cause == Cause::ok) {
     record.usage = landed->head.usage;
-    record.cost = cost_of(record.usage, deployment.price);
+  } else if (!landed && was_read(record.cause) && !call_.body.empty()) {
+    record.usage = {estimate_input_tokens(call_.body), 0, 0, true};
   }
+  record.cost = cost_of(record.usage, deployment.price);
   const Cause cause = record.cause;
   attempts_.push_back(std::move(record));
 

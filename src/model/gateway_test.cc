@@ -250,6 +250,19 @@ TEST_F(Gateway, ACancelledCallStopsWaitingAndBlamesNobody) {
   EXPECT_EQ(calls_.size(), 1U);
 }
 
+TEST_F(Gateway, WhatAProviderReadIsCountedThoughNoAnswerCame) {
+  for (const auto code : {Errc::upstream_timeout, Errc::cancelled, Errc::unavailable}) {
+    a_->otherwise["a1"] = fake_error(code);
+    call_.body = R"({"messages":[{"role":"user","content":"What did the provider read of this?"}]})";
+    const auto outcome = chat("single");
+    ASSERT_FALSE(outcome);
+    ASSERT_FALSE(outcome.error().attempts.empty());
+    const auto& attempt = outcome.error().attempts.front();
+    EXPECT_EQ(attempt.usage.input_tokens > 0, code != Errc::unavailable) << to_string(code);
+    EXPECT_EQ(attempt.cost > 0, code != Errc::unavailable) << to_string(code);
+  }
+}
+
 TEST_F(Gateway, APageInPlaceOfAnErrorObjectIsReplaced) {
   a_->otherwise["a1"] = fake_status(502);
   const auto outcome = chat("single");
