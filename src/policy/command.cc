@@ -153,12 +153,13 @@ Result<> scan_line(const Policy& policy, const Options& options, std::string_vie
   std::string reply = "{";
   if (const auto* id = find_member(*document, "id")) reply += "\"id\":" + to_text(*id) + ",";
   reply += "\"spans\":[";
-  CodePoints points(content);
+  CodePoints starts(content);  // findings come by rising begin; readings of one place end here and there
   for (const auto& [finding, action, rule, hash] : *found) {
     if (reply.back() != '[') reply += ',';
-    const std::size_t start = points.at(finding.span.begin);
+    const std::size_t start = starts.at(finding.span.begin);
+    const std::size_t size = CodePoints(content.substr(finding.span.begin)).at(finding.span.size());
     fmt::format_to(std::back_inserter(reply), R"({{"start":{},"end":{},"type":"{}","score":{:.3f}}})", start,
-                   points.at(finding.span.end), finding.type, finding.score);
+                   start + size, finding.type, finding.score);
   }
   out << reply << "]}\n";
   return {};

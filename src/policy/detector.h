@@ -4,82 +4,112 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
+#include <vector>
 
+#include "policy/detect/context.h"
+#include "policy/detect/fold.h"
 #include "policy/finding.h"
 
 namespace sb::policy {
 
-/// A candidate is decided by at most this many bytes from its start, and by at most as many before it. Both together
-/// are what makes a stream's result independent of how it was cut, with a bounded hold-back.
+/// A candidate is decided by at most this many characters from its start, and by at most kLookBackBytes before it.
+/// Both together are what makes a stream's result independent of how it was cut, with a bounded hold-back.
 inline constexpr std::size_t kWindowBytes = 64;
+inline constexpr std::size_t kLookBackBytes = 96;
 
-/// The text under a detector's eyes. Reading forward goes through `at`, which notices when a decision depends on bytes
-/// that have not arrived yet; such a candidate is held back and looked at again.
+/// The text under a detector's eyes, folded (detect/fold.h). Reading forward goes through `at`, which notices when a
+/// decision depends on bytes that have not arrived yet; such a candidate is held back and looked at again.
 class ScanWindow {
  public:
   static constexpr int kEnd = -1;
 
-  /// `complete`: nothing follows `text`. `label`: the JSON key the text stood under, read as words before it.
-  ScanWindow(std::string_view text, bool complete, std::string_view label = {})
-      : text_(text), label_(label), complete_(complete) {}
+  /// `complete`: nothing follows `fold`'s text.
+  ScanWindow(const Fold& fold, bool complete, ContextIndex& context)
+      : text_(fold.text()), fold_(fold), context_(context), complete_(complete) {}
 
   std::string_view text() const { return text_; }
-  std::string_view label() const { return label_; }
 
   /// Declares where the candidate begins; call before the first `at`. Several candidates of one trigger: the first.
   void begin(std::size_t start) {
-    start_ = std::min(start_, start);
-    limit_ = start_ + kWindowBytes;
+    if (start < start_) rebase(start);
+  }
+
+  /// From here on the candidate that begins at `start` is judged, wherever the trigger stands.
+  void rebase(std::size_t start) {
+    start_ = start;
+    limit_ = fold_.skip_characters(start, kWindowBytes);
   }
 
   /// The byte at `index`, kEnd behind the text or behind the candidate's window.
   int at(std::size_t index) {
     if (index >= limit_) return kEnd;
     if (index < text_.size()) return static_cast<unsigned char>(text_[index]);
-    touched_ = !complete_;
+    touch();
     return kEnd;
   }
 
   /// First byte behind what this candidate may be decided by.
   std::size_t limit() const { return limit_; }
 
-  /// The bytes before `index`, at most kWindowBytes of them.
+  /// The bytes before `index`, at most kLookBackBytes of them.
   std::string_view before(std::size_t index) const {
-    const std::size_t size = std::min(index, kWindowBytes);
+    const std::size_t size = std::min(index, kLookBackBytes);
     return text_.substr(index - size, size);
   }
 
-  /// The nearest telling word before the last place that was asked about (detect/context.cc): candidates come left to
-  /// right, so that each word is looked up once.
-  struct HintMemo {
-    std::size_t asked = std::string_view::npos;
-    std::size_t word = 0;   ///< where the word begins
-    std::uint8_t hint = 0;  ///< 0: there was none
-  };
-  HintMemo hint_memo;
+  std::string_view label() const { return context_.label(); }
+
+  /// What the words before `start` and the text's label say.
+  Context context(std::size_t start) { return context_.before(start, kLookBackBytes); }
 
   /// For the scanner: prepares the window for the next trigger at `index`.
   void reset(std::size_t index) {
     start_ = index;
-    limit_ = index + kWindowBytes;
-    touched_ = false;
+    limit_ = fold_.skip_characters(index, kWindowBytes);
   }
-  bool touched() const { return touched_; }
-  std::size_t start() const { return start_; }
+  /// For the scanner: the first candidate that was not decided; the text's size where all were.
+  std::size_t undecided() const { return std::min(undecided_, text_.size()); }
 
  private:
+  void touch() {
+    if (!complete_) undecided_ = std::min(undecided_, start_);
+  }
+
   std::string_view text_;
-  std::string_view label_;
+  const Fold& fold_;
+  ContextIndex& context_;
   std::size_t start_ = 0;
   std::size_t limit_ = kWindowBytes;
+  std::size_t undecided_ = std::string_view::npos;
   bool complete_;
-  bool touched_ = false;
+};
+
+/// What a sweeping detector is given: the same text that `verify` sees, all at once.
+struct Sweep {
+  std::string_view text;   ///< context, then what is new; a stream's beginning may be cut off
+  std::size_t from = 0;    ///< findings before it were reported earlier and are dropped
+  bool complete = true;    ///< nothing follows `text`
+  std::string_view label;  ///< the JSON key the text stood under
 };
 
 /// Finds one family of personal data or secrets. Immutable and thread-safe; no I/O, no clock, no allocation besides the
-/// findings. The scanner calls `verify` at every byte of `wake_bytes`. An exception stops the whole guard with an
-/// error: nothing passes unseen.
+/// findings. An exception stops the whole guard with an error: nothing passes unseen.
+///
+/// There are two ways to be woken, and a detector pays only for the one it asks for:
+/// - at places: `wake_bytes`, `wake_literals`, `wakes_at_digits`; the scanner calls `verify` there. For everything that
+///   announces itself by a rare byte, a literal at the beginning of a word, or a digit.
+/// - by the whole text, once a scan: `sweeps`; the scanner calls `sweep`, and the detector walks the words itself, with
+///   whatever state it likes from word to word (a tagger). Texts that no policy asks it for never reach it.
+///
+/// How a sweep stays independent of a stream's cuts: it is called anew for each piece, with context before `from`. What
+/// it says of a word must follow from the bytes [word - kWindowBytes, word + kWindowBytes) alone, so that it says the
+/// same in the next call. Whatever it carries from left to right (the tags before, an open quotation) is therefore
+/// recomputed from a place that every call sees: start reading at a word that begins at or before `from` -
+/// kWindowBytes, with empty state, and let no state reach further than kWindowBytes. It returns the first byte of what
+/// it could not decide yet (`text.size()` where it decided all): the first word whose tag may still change with bytes
+/// to come, at most kWindowBytes before the end. Findings that begin there or later are dropped and found again.
 class Detector {
  public:
   virtual ~Detector() = default;
@@ -89,15 +119,30 @@ class Detector {
   /// Whether it can report `type`; a policy wakes only the detectors its rules need.
   virtual bool reports(std::string_view type) const = 0;
 
-  /// The bytes at which a look is worth its time. Rare bytes make a fast scan.
-  virtual std::string_view wake_bytes() const = 0;
+  /// The types it can report, as they stand in its findings (the same bytes in memory); empty: it does not tell.
+  virtual std::vector<std::string_view> types() const { return {}; }
 
-  /// Looks around `at`, where one of `wake_bytes` stands, and appends what it found.
-  /// REQUIRES: a finding's start and everything read for it lie in [start - kWindowBytes, start + kWindowBytes),
-  /// forward reads go through `window.at`, and `window.begin(start)` was called first. A candidate whose wake byte is
-  /// not its first byte must consist, up to there, of bytes that `is_word_byte` accepts or of an opening '(' or '+':
-  /// the scanner holds back such a trailing run; or else override `pending_start`.
-  virtual void verify(ScanWindow& window, std::size_t at, Findings& out) const = 0;
+  /// The bytes at which a look is worth its time. Rare bytes make a fast scan.
+  virtual std::string_view wake_bytes() const { return {}; }
+
+  /// Whether the first digit of each group of ASCII digits wakes it, too.
+  virtual bool wakes_at_digits() const { return false; }
+
+  /// Looks around `at`, where it was woken, and appends what it found.
+  /// REQUIRES: everything read for a finding lies in [start - kLookBackBytes, start + kWindowBytes), forward reads go
+  /// through `window.at`, and `window.begin(start)` was called first. A candidate whose wake byte is not its first byte
+  /// must consist, up to there, of bytes that `is_word_byte` accepts or of an opening '(' or '+': the scanner holds
+  /// back such a trailing run; or else override `pending_start`.
+  virtual void verify(ScanWindow&, std::size_t /*at*/, Findings&) const {}
+
+  /// Words and prefixes of words, of 3 bytes at least, that wake it where a word begins, in any ASCII letter case.
+  virtual std::vector<std::string_view> wake_literals() const { return {}; }
+
+  /// Whether `sweep` is to be called.
+  virtual bool sweeps() const { return false; }
+
+  /// Appends what it found in the whole text, in any order; returns where its undecided tail begins.
+  virtual std::size_t sweep(const Sweep& in, Findings&) const { return in.text.size(); }
 
   /// Where a candidate may have begun whose wake byte has not arrived yet; the text's size where there is none.
   virtual std::size_t pending_start(std::string_view text) const { return text.size(); }

@@ -23,6 +23,7 @@ enum class Tail : std::uint8_t {
   host,   ///< letters, digits, '-' and '.': a long domain name
   token,  ///< letters, digits and "-_.+/=~": a long key
   word,   ///< anything but blanks, quotes, backslashes and separators: a long password
+  path,   ///< of a URL: letters, digits and "-_./~+", but nothing that may be a value
   pem,    ///< a private key block, to its END line
 };
 
@@ -34,6 +35,9 @@ struct Finding {
   Span span;
   float score = 0;  ///< 0..1; a policy's `min_score` is compared with it
   Tail tail = Tail::none;
+  /// Another reading of the same place that was less sure, or inside a finding: recorded by those who only look, never
+  /// acted on.
+  bool beside = false;
 
   friend bool operator==(const Finding&, const Finding&) = default;
 };

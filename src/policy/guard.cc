@@ -123,6 +123,14 @@ Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const
   return append_replacement(context, *rule, finding, known, recorded, out);
 }
 
+void record_beside(const Policy& policy, const GuardContext& context, const Finding& finding, std::string_view value,
+                   std::vector<GuardedFinding>& findings) {
+  const Rule* rule = policy.rule_for(context.direction, finding);
+  if (!rule || rule->action != Action::allow || findings.size() >= kMaxRecordedFindings) return;
+  if (Policy::is_allowed(*rule, value)) return;
+  findings.push_back({finding, rule->action, rule->name, keyed_hash(context, finding.type, clipped(value))});
+}
+
 Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::string_view text, std::string_view label,
                            GuardScratch& scratch, std::vector<GuardedFinding>& findings) {
   if (text.size() > kMaxTextBytes)
@@ -139,6 +147,10 @@ Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::str
   out.clear();
   std::size_t at = 0;
   for (const Finding& finding : scratch.scan.findings) {
+    if (finding.beside) {
+      record_beside(policy, context, finding, text.substr(finding.span.begin, finding.span.size()), findings);
+      continue;
+    }
     out += text.substr(at, finding.span.begin - at);
     SB_TRY(const Verdict one, apply_finding(policy, context, finding,
                                             text.substr(finding.span.begin, finding.span.size()), out, findings));

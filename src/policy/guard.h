@@ -69,6 +69,10 @@ inline constexpr std::size_t kMaxKnownValueBytes = TokenVault::kMaxValueBytes + 
 Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const Finding& finding,
                               std::string_view value, std::string& out, std::vector<GuardedFinding>& findings);
 
+/// Records a finding that is `beside` another, where its rule only looks ("log only"); else does nothing.
+void record_beside(const Policy& policy, const GuardContext& context, const Finding& finding, std::string_view value,
+                   std::vector<GuardedFinding>& findings);
+
 /// Memory that a guard reuses between texts.
 struct GuardScratch {
   ScanResult scan;

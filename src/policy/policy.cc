@@ -69,7 +69,17 @@ void Policy::build_scanners(const std::vector<std::shared_ptr<const Detector>>& 
       if (applies(rule, direction) && !rule.deny.empty()) awake.push_back(make_deny_detector(rule.name, rule.deny));
     }
     awake.push_back(make_placeholder_detector());
-    (direction == Direction::inbound ? inbound_ : outbound_) = std::make_unique<Scanner>(std::move(awake));
+    const auto least_score = [&](std::string_view type) {
+      float least = 2;
+      for (const auto& rule : rules_) {
+        if (applies(rule, direction) && speaks_of(rule, type)) least = std::min(least, rule.min_score);
+      }
+      return least;
+    };
+    const bool looks_only = std::ranges::any_of(
+        rules_, [&](const Rule& rule) { return applies(rule, direction) && rule.action == Action::allow; });
+    (direction == Direction::inbound ? inbound_ : outbound_) = std::make_unique<Scanner>(
+        std::move(awake), least_score, looks_only ? Scanner::Overlaps::keep : Scanner::Overlaps::drop);
   }
 }
 

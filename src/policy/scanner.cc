@@ -1,17 +1,17 @@
 #include "policy/scanner.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
 #include <bit>
+#include <cstring>
 
 #include "base/errors.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/tail.h"
 
 namespace sb::policy {
 namespace {
-
-// A private key block is at most this long; what goes on without an END line is text again.
-constexpr std::uint32_t kMaxPemBytes = 16 << 10;
-constexpr std::uint32_t kPemCountMask = 0x00ffffff;
 
 // The start of a trailing run in which a candidate may stand whose wake byte has not come yet.
 std::size_t trailing_start(std::string_view text) {
@@ -21,67 +21,181 @@ std::size_t trailing_start(std::string_view text) {
   return to_sequence_start(text, start);
 }
 
-// The start of a UTF-8 sequence that the text's end cuts, else the size.
-std::size_t incomplete_sequence(std::string_view text) {
-  for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
-    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-    if (byte < 0x80) break;
-    if (byte < 0xc0) continue;
-    const std::size_t need = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
-    return need > back ? text.size() - back : text.size();
-  }
-  return text.size();
+constexpr std::size_t kLiteralBits = 1 << 16;
+constexpr std::uint32_t kThreeBytes = 0xffffff;
+
+std::uint32_t literal_hash(std::uint32_t key) {
+  return key * 0x9e3779b1U >> 16;
 }
 
-bool in_tail(Tail tail, unsigned char byte) {
-  switch (tail) {
-    case Tail::host:
-      return is_alnum(byte) || byte >= 0x80 || byte == '-' || byte == '.';
-    case Tail::token:
-      return is_token(byte) || std::string_view(".+/=~").find(static_cast<char>(byte)) != std::string_view::npos;
-    case Tail::word:
-      return byte > 0x20 && byte != 0x7f &&
-             std::string_view("\"'`\\,;<>(){}[]|").find(static_cast<char>(byte)) == std::string_view::npos;
-    case Tail::pem:
-      return is_alnum(byte) ||
-             std::string_view("+/=-:, \r\n\t").find(static_cast<char>(byte)) != std::string_view::npos;
-    case Tail::none:
-      break;
-  }
-  return false;
+// The first three bytes, letters in lower case; other bytes change too, but everywhere in the same way.
+std::uint32_t literal_key(const char* text) {
+  std::uint32_t key = 0;
+  std::memcpy(&key, text, 3);
+  return (key | 0x202020U) & kThreeBytes;
 }
 
-// `state`: bytes seen in the low 24 bits; above, the phase: dashes met so far (0..5), 8 inside the END line's words,
-// 9..13 its closing dashes.
-TailEnd follow_pem(std::string_view text, std::size_t at, bool complete, std::uint32_t& state) {
-  for (; at < text.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    if (byte == '\\') {  // an escaped line end in JSON or source: the two bytes belong together
-      if (at + 1 == text.size()) return {at, complete};
-      if (text[at + 1] != 'n' && text[at + 1] != 'r') return {at, true};
-      ++at;
-      continue;
+std::size_t address_hash(const void* address) {
+  return static_cast<std::size_t>(reinterpret_cast<std::uintptr_t>(address) * 0x9e3779b97f4a7c15ULL >> 40);
+}
+
+}  // namespace
+
+Scanner::Scanner(std::vector<std::shared_ptr<const Detector>> detectors, const LeastScore& least_score,
+                 Overlaps overlaps)
+    : detectors_(std::move(detectors)), overlaps_(overlaps), literal_bits_(kLiteralBits / 64) {
+  SB_ASSERT(detectors_.size() <= 64);
+  std::vector<std::string_view> types;
+  std::vector<std::pair<std::string_view, Detectors>> words;
+  for (std::size_t i = 0; i < detectors_.size(); ++i) {
+    const Detectors self = 1ULL << i;
+    for (const char c : detectors_[i]->wake_bytes()) {
+      const auto byte = static_cast<unsigned char>(c);
+      at_byte_[byte] |= self;
+      if (byte < 0x80)
+        rare_low_[byte & 15] |= static_cast<std::uint8_t>(1U << (byte >> 4));
+      else
+        rare_high_ = true;
     }
-    if (!in_tail(Tail::pem, byte) || (state & kPemCountMask) >= kMaxPemBytes) return {at, true};
-    std::uint32_t phase = state >> 24;
-    if (phase < 5) {
-      phase = byte == '-' ? phase + 1 : 0;
-    } else if (phase == 5) {
-      phase = byte == 'E' ? 8 : byte == '-' ? 5 : 0;  // "-----E(ND ...)"
-    } else if (phase == 8) {
-      phase = byte == '-' ? 9 : 8;
-    } else if (byte != '-') {
-      return {at, true};
-    } else if (++phase == 13) {
-      return {at + 1, true};
-    }
-    state = phase << 24 | ((state & kPemCountMask) + 1);
+    if (detectors_[i]->wakes_at_digits()) at_digit_ |= self;
+    if (detectors_[i]->sweeps()) sweeping_ |= self;
+    for (const auto literal : detectors_[i]->wake_literals()) words.emplace_back(literal, self);
+    const auto more = detectors_[i]->types();
+    types.insert(types.end(), more.begin(), more.end());
   }
-  return {at, complete};
+  literals_.resize(std::bit_ceil(2 * words.size() + 1));
+  for (const auto& [literal, who] : words) add_literal(literal, who);
+  if (!least_score) return;
+  wanted_.resize(std::bit_ceil(2 * types.size() + 1));
+  for (const auto type : types) {
+    std::size_t at = address_hash(type.data()) & (wanted_.size() - 1);
+    while (wanted_[at].type != nullptr && wanted_[at].type != type.data()) at = (at + 1) & (wanted_.size() - 1);
+    wanted_[at] = {type.data(), least_score(type)};
+  }
 }
 
-// Settles overlaps, and follows the tails: what begins inside a longer finding is part of it.
-void keep_leftmost(std::string_view text, bool complete, ScanResult& out) {
+void Scanner::add_literal(std::string_view literal, Detectors who) {
+  SB_ASSERT(literal.size() >= 3);
+  const std::uint32_t key = literal_key(literal.data());
+  literal_bits_[literal_hash(key) >> 6] |= 1ULL << (literal_hash(key) & 63);
+  std::size_t at = literal_hash(key) & (literals_.size() - 1);
+  while (literals_[at].who != 0 && literals_[at].key != key) at = (at + 1) & (literals_.size() - 1);
+  literals_[at].key = key;
+  literals_[at].who |= who;
+}
+
+Scanner::Detectors Scanner::woken_by_word(std::uint32_t first_three) const {
+  const std::uint32_t hash = literal_hash(first_three);
+  if ((literal_bits_[hash >> 6] >> (hash & 63) & 1) == 0) return 0;
+  for (std::size_t at = hash & (literals_.size() - 1); literals_[at].who != 0; at = (at + 1) & (literals_.size() - 1)) {
+    if (literals_[at].key == first_three) return literals_[at].who;
+  }
+  return 0;
+}
+
+// Classifies 32 bytes at a time.
+struct Scanner::Block {
+  std::uint32_t digits, letters, rare;
+
+  Block(__m256i bytes, __m256i rare_low, bool rare_high) {
+    const auto in_range = [](__m256i v, char low, char count) {  // unsigned v - low < count
+      const __m256i offset = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
+      return _mm256_cmpeq_epi8(_mm256_min_epu8(offset, _mm256_set1_epi8(static_cast<char>(count - 1))), offset);
+    };
+    digits = mask_of(in_range(bytes, '0', 10));
+    letters = mask_of(in_range(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)), 'a', 26));
+    const __m256i nibble = _mm256_set1_epi8(15);
+    const __m256i high_bits = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32,
+                                               64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m256i rows = _mm256_shuffle_epi8(rare_low, _mm256_and_si256(bytes, nibble));
+    const __m256i row = _mm256_shuffle_epi8(high_bits, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble));
+    rare = ~mask_of(_mm256_cmpeq_epi8(_mm256_and_si256(rows, row), _mm256_setzero_si256()));
+    if (rare_high) rare |= mask_of(bytes);
+  }
+
+  static std::uint32_t mask_of(__m256i bytes) { return static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes)); }
+};
+
+// Calls look(position, detectors) at every place that somebody wakes at, from left to right.
+template <class Look>
+void Scanner::visit_triggers(std::string_view text, Look look) const {
+  const __m256i rare_low =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(rare_low_.data())));
+  const bool digits_wake = at_digit_ != 0;
+  const bool words_wake = literals_.size() > 1;
+  std::uint32_t before_digit = 0;  // whether the byte before the block is one
+  std::uint32_t before_alnum = 0;
+  for (std::size_t base = 0; base < text.size(); base += 32) {
+    alignas(32) char padded[40] = {};
+    const char* data = text.data() + base;
+    if (text.size() - base < 40) {
+      std::memcpy(padded, data, std::min<std::size_t>(text.size() - base, 40));
+      data = padded;
+    }
+    const Block block(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(data)), rare_low, rare_high_);
+    const std::uint32_t alnum = block.digits | block.letters;
+    const std::uint32_t digit_starts = block.digits & ~(block.digits << 1 | before_digit);
+    const std::uint32_t word_starts = words_wake ? alnum & ~(alnum << 1 | before_alnum) : 0;
+    before_digit = block.digits >> 31;
+    before_alnum = alnum >> 31;
+    std::uint32_t places = block.rare | word_starts | (digits_wake ? digit_starts : 0);
+    for (; places != 0; places &= places - 1) {
+      const auto bit = static_cast<unsigned>(std::countr_zero(places));
+      const std::uint32_t self = 1U << bit;
+      Detectors who = (block.rare & self) != 0 ? at_byte_[static_cast<unsigned char>(data[bit])] : 0;
+      if ((digit_starts & self) != 0) who |= at_digit_;
+      if ((word_starts & self) != 0) who |= woken_by_word(literal_key(data + bit));
+      if (who != 0) look(base + bit, who);
+    }
+  }
+}
+
+void Scanner::scan(std::string_view raw, std::size_t from, bool complete, std::string_view label,
+                   ScanResult& out) const {
+  out.findings.clear();
+  out.open_tail = false;
+  out.fold.assign(raw, complete);
+  const Fold& fold = out.fold;
+  const auto text = fold.text();
+  out.context.reset(text, label);
+  ScanWindow window(fold, complete, out.context);
+  visit_triggers(text, [&](std::size_t at, Detectors who) {
+    for (; who != 0; who &= who - 1) {
+      window.reset(at);
+      detectors_[static_cast<std::size_t>(std::countr_zero(who))]->verify(window, at, out.findings);
+    }
+  });
+  std::size_t decided = complete ? text.size() : std::min(window.undecided(), trailing_start(text));
+  for (std::size_t i = 0; i < detectors_.size() && !complete; ++i)
+    decided = std::min(decided, detectors_[i]->pending_start(text));
+  const std::size_t folded_from = fold.from_raw(from);
+  for (Detectors who = sweeping_; who != 0; who &= who - 1) {
+    const auto& detector = detectors_[static_cast<std::size_t>(std::countr_zero(who))];
+    const std::size_t swept = detector->sweep({text, folded_from, complete, label}, out.findings);
+    if (!complete) decided = std::min(decided, swept);
+  }
+  decided = std::max(decided, folded_from);
+  std::erase_if(out.findings, [&](const Finding& f) {
+    return f.span.begin < folded_from || (!complete && f.span.begin >= decided) || !cares(f);
+  });
+  for (auto& finding : out.findings)
+    finding.span = {fold.raw_begin(finding.span.begin), fold.raw_end(finding.span.end)};
+  out.decided = complete ? raw.size() : std::max(from, fold.raw_begin(decided));
+  settle(raw, complete, out);
+}
+
+bool Scanner::cares(const Finding& finding) const {
+  if (wanted_.empty()) return true;
+  std::size_t at = address_hash(finding.type.data()) & (wanted_.size() - 1);
+  for (; wanted_[at].type != nullptr; at = (at + 1) & (wanted_.size() - 1)) {
+    if (wanted_[at].type == finding.type.data()) return finding.score >= wanted_[at].least;
+  }
+  return true;
+}
+
+// Settles overlaps, and follows the tails: what begins inside a longer finding is part of it. Only readings that begin
+// together are kept beside each other: what begins later may not be decided yet.
+void Scanner::settle(std::string_view raw, bool complete, ScanResult& out) const {
   auto& findings = out.findings;
   const auto before = [](const Finding& a, const Finding& b) {
     if (a.span.begin != b.span.begin) return a.span.begin < b.span.begin;
@@ -90,68 +204,25 @@ void keep_leftmost(std::string_view text, bool complete, ScanResult& out) {
     return a.type < b.type;
   };
   if (!std::ranges::is_sorted(findings, before)) std::ranges::sort(findings, before);
+  std::size_t begin = std::string_view::npos;  // of the last finding, while others may stand beside it
   std::size_t end = 0;
   std::erase_if(findings, [&](Finding& finding) {
-    if (out.open_tail || finding.span.begin < end) return true;
+    if (finding.span.begin < end) {
+      finding.beside = true;
+      return overlaps_ == Overlaps::drop || finding.span.begin != begin || finding.tail != Tail::none ||
+             finding.span.end > end;
+    }
+    if (out.open_tail) return true;
+    begin = finding.tail == Tail::none ? finding.span.begin : std::string_view::npos;
     if (finding.tail != Tail::none) {
       out.tail_state = 0;
-      const TailEnd tail = follow_tail(finding.tail, text, finding.span.end, complete, out.tail_state);
+      const TailEnd tail = follow_tail(finding.tail, raw, finding.span.end, complete, out.tail_state);
       finding.span.end = tail.end;
       out.open_tail = !tail.closed;
     }
     end = finding.span.end;
     return false;
   });
-}
-
-}  // namespace
-
-Scanner::Scanner(std::vector<std::shared_ptr<const Detector>> detectors) : detectors_(std::move(detectors)) {
-  SB_ASSERT(detectors_.size() <= 16);
-  for (std::size_t i = 0; i < detectors_.size(); ++i) {
-    for (const char c : detectors_[i]->wake_bytes())
-      wake_[static_cast<unsigned char>(c)] |= static_cast<std::uint16_t>(1U << i);
-  }
-}
-
-void Scanner::scan(std::string_view text, std::size_t from, bool complete, std::string_view label,
-                   ScanResult& out) const {
-  out.findings.clear();
-  out.open_tail = false;
-  ScanWindow window(text, complete, label);
-  std::size_t decided = text.size();
-  if (!complete) {
-    decided = std::min(trailing_start(text), incomplete_sequence(text));
-    for (const auto& detector : detectors_) decided = std::min(decided, detector->pending_start(text));
-  }
-  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    // Eight bytes at a time where none wakes anybody, which is most of prose.
-    while (i + 8 <= text.size() &&
-           (wake_[bytes[i]] | wake_[bytes[i + 1]] | wake_[bytes[i + 2]] | wake_[bytes[i + 3]] | wake_[bytes[i + 4]] |
-            wake_[bytes[i + 5]] | wake_[bytes[i + 6]] | wake_[bytes[i + 7]]) == 0) {
-      i += 8;
-    }
-    if (i == text.size()) break;
-    std::uint16_t looks = wake_[bytes[i]];
-    for (; looks != 0; looks &= static_cast<std::uint16_t>(looks - 1)) {
-      window.reset(i);
-      detectors_[static_cast<std::size_t>(std::countr_zero(looks))]->verify(window, i, out.findings);
-      if (window.touched()) decided = std::min(decided, std::max(window.start(), from));
-    }
-  }
-  decided = std::max(decided, from);
-  std::erase_if(out.findings,
-                [&](const Finding& f) { return f.span.begin < from || (!complete && f.span.begin >= decided); });
-  out.decided = decided;
-  keep_leftmost(text, complete, out);
-}
-
-TailEnd follow_tail(Tail tail, std::string_view text, std::size_t at, bool complete, std::uint32_t& state) {
-  if (tail == Tail::none) return {at, true};
-  if (tail == Tail::pem) return follow_pem(text, at, complete, state);
-  while (at < text.size() && in_tail(tail, static_cast<unsigned char>(text[at]))) ++at;
-  return {at, complete || at < text.size()};
 }
 
 }  // namespace sb::policy

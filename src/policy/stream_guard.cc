@@ -4,11 +4,15 @@
 
 #include <algorithm>
 
+#include "policy/tail.h"
+
 namespace sb::policy {
 namespace {
 
-// A detector looks back kWindowBytes from a candidate, whose wake byte may lie as far behind its start.
-constexpr std::size_t kContextBytes = 2 * kWindowBytes;
+// A detector looks back kLookBackBytes of folded text from a candidate; folding shrinks escapes, and needs a few bytes
+// to find its footing. Kept before what is held back, so together with it well below 1 KB.
+constexpr std::size_t kContextBytes = 256;
+static_assert(kContextBytes >= 2 * kLookBackBytes + 4 * kMaxFoldBytes);
 
 }  // namespace
 
@@ -52,6 +56,11 @@ Result<> StreamGuard::scan_once(bool complete, std::string& out) {
   for (std::size_t i = 0; i < scan_.findings.size(); ++i) {
     Finding finding = scan_.findings[i];
     const Span local = finding.span;
+    if (finding.beside) {
+      finding.span = {offset_ + local.begin, offset_ + local.end};
+      record_beside(policy_, context_, finding, text.substr(local.begin, local.size()), findings_);
+      continue;
+    }
     out += text.substr(from_, local.begin - from_);
     finding.span = {offset_ + local.begin, offset_ + local.end};
     from_ = local.end;
@@ -106,7 +115,8 @@ bool StreamGuard::passes_through(const Finding& finding) const {
 }
 
 void StreamGuard::forget_context() {
-  if (from_ <= 2 * kContextBytes) return;  // not at every piece: moving the bytes costs more than keeping them
+  if (from_ <= kContextBytes + kWindowBytes * 2)
+    return;  // not at every piece: moving the bytes costs more than keeping them
   const std::size_t drop = from_ - kContextBytes;
   buffer_.erase(0, drop);
   offset_ += drop;

@@ -1,4 +1,4 @@
-/// Byte classes and the lazy Unicode fold that the hand-written classifiers share.
+/// Byte classes that the hand-written classifiers share.
 #pragma once
 
 #include <array>
@@ -66,30 +66,9 @@ inline int byte_of(std::string_view text, std::size_t index) {
   return index < text.size() ? static_cast<unsigned char>(text[index]) : ScanWindow::kEnd;
 }
 
-/// Whether a candidate may begin at `start`: no letter or digit stands before it, unless as part of an escape such as
-/// the "n" of "\n" in JSON inside a string.
+/// Whether a candidate may begin at `start`: no letter or digit stands before it.
 inline bool begins_word(std::string_view text, std::size_t start) {
-  if (start == 0 || !is_alnum(byte_of(text, start - 1))) return true;
-  const auto before = text.substr(0, start);
-  return before.size() >= 2 && before[before.size() - 2] == '\\' &&
-         std::string_view("nrtbf").find(before.back()) != std::string_view::npos;
-}
-
-/// A character as the number classifiers see it: full-width and Arabic-Indic digits are digits, the many dashes and
-/// blanks of Unicode are '-' and ' ', zero-width characters are nothing.
-struct Symbol {
-  static constexpr int kInvisible = 0x100;
-  static constexpr int kOther = 0x101;
-  int value = ScanWindow::kEnd;  ///< ASCII, kInvisible, kOther or ScanWindow::kEnd
-  std::size_t size = 0;          ///< bytes
-};
-
-Symbol folded_symbol(ScanWindow& window, std::size_t index);
-
-inline Symbol symbol_at(ScanWindow& window, std::size_t index) {
-  const int byte = window.at(index);
-  if (byte < 0x80) return {byte, byte < 0 ? 0U : 1U};
-  return folded_symbol(window, index);
+  return start == 0 || !is_alnum(byte_of(text, start - 1));
 }
 
 /// `index`, moved forward to the first byte of a UTF-8 sequence.

@@ -1,8 +1,9 @@
 #include <algorithm>
 
+#include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
-#include "policy/detect/context.h"
-#include "policy/detect/number_run.h"
+#include "policy/detect/check_digits.h"
+#include "policy/detect/numbers.h"
 
 namespace sb::policy {
 namespace {
@@ -49,18 +50,18 @@ constexpr IssuerRange kRanges[] = {
 };
 
 // How cards are printed: 4-4-4-4(-3), 4-6-5, 4-6-4, 4-4-5; or one piece.
-bool is_card_grouping(const NumberRun& run, std::size_t used) {
+bool is_card_grouping(const TokenRun& run, std::size_t used) {
   static constexpr std::string_view kGroupings[] = {"4444", "44443", "465", "464", "445", "6466", "67"};
-  std::string_view::value_type counts[NumberRun::kMaxGroups];
-  for (std::size_t i = 0; i < used; ++i) counts[i] = static_cast<char>('0' + run.groups[i].count);
+  char counts[TokenRun::kMaxGroups];
+  for (std::size_t i = 0; i < used; ++i) counts[i] = static_cast<char>('0' + run.groups[i].digits);
   return std::ranges::find(kGroupings, std::string_view(counts, used)) != std::end(kGroupings);
 }
 
-bool separators_agree(const NumberRun& run, std::size_t used) {
+bool separators_agree(const TokenRun& run, std::size_t used) {
   for (std::size_t i = 1; i < used; ++i) {
-    if (run.groups[i].separator != run.groups[1].separator || run.groups[i].after_parenthesis) return false;
+    if (run.groups[i].separator != run.groups[1].separator || run.groups[i].closes) return false;
   }
-  return used < 2 || std::string_view(" -.\n").find(run.groups[1].separator) != std::string_view::npos;
+  return std::string_view(" -.\n\"").find(run.groups[1].separator) != std::string_view::npos;
 }
 
 bool all_same(std::string_view digits) {
@@ -68,17 +69,6 @@ bool all_same(std::string_view digits) {
 }
 
 }  // namespace
-
-bool luhn_valid(std::string_view digits) {
-  int sum = 0;
-  bool doubled = false;
-  for (std::size_t i = digits.size(); i-- > 0; doubled = !doubled) {
-    int digit = digits[i] - '0';
-    if (doubled && (digit *= 2) > 9) digit -= 9;
-    sum += digit;
-  }
-  return !digits.empty() && sum % 10 == 0;
-}
 
 bool is_card_range(std::string_view digits) {
   if (digits.size() < 12 || digits.size() > 19) return false;
@@ -91,26 +81,36 @@ bool is_card_range(std::string_view digits) {
   });
 }
 
-void classify_card(ScanWindow& window, const NumberRun& run, Findings& out) {
-  if (run.digit_count < 12) return;
+void classify_card(ScanWindow& window, const TokenRun& run, Findings& out) {
   const std::size_t start = run.groups[0].begin;
+  if (run.groups[0].digits < 4) return;
   const auto text = window.text();
   for (std::size_t used = run.group_count; used > 0; --used) {
-    const auto digits = run.digits_of(used);
-    if (digits.size() < 12) return;
+    const auto& last = run.groups[used - 1];
+    if (std::size_t{last.first} + last.digits < 12) return;
+    const auto plain = [&](std::size_t i) { return run.groups[i].plain; };
+    std::size_t first_mixed = 0;
+    while (first_mixed + 1 < used && plain(first_mixed)) ++first_mixed;
+    if (first_mixed + 1 < used) continue;
     const bool grouped = used > 1;
-    if (grouped && (!is_card_grouping(run, used) || !separators_agree(run, used))) continue;
-    if (!luhn_valid(digits) || !is_card_range(digits) || all_same(digits)) continue;
+    if (grouped ? !is_card_grouping(run, used) || !separators_agree(run, used) : !plain(0)) continue;
+    const auto digits = std::string_view(run.chars.data(), static_cast<std::size_t>(last.first) + last.digits);
+    if (!check::luhn(digits) || !is_card_range(digits) || all_same(digits)) continue;
+    const std::size_t end = last.begin + last.digits;
     if (!grouped) {
       // One piece inside a longer word or behind a decimal point is a hash, a key, a fraction.
-      if (!begins_word(text, start) || is_letter(window.at(run.groups[0].end))) continue;
+      if (!begins_word(text, start)) continue;
       const int before = start > 0 ? byte_of(text, start - 1) : ScanWindow::kEnd;
-      if ((before == '.' || before == ',') && start > 1 && is_digit(byte_of(text, start - 2))) continue;
+      if ((before == '.' || before == ',' || before == '-' || before == '_') && start > 1 &&
+          is_alnum(byte_of(text, start - 2)) &&
+          !(before == ',' && is_digit(byte_of(text, start - 2)) && start > 5 && is_digit(byte_of(text, start - 5))))
+        continue;
+      if ((window.at(end) == '-' || window.at(end) == '_') && is_alnum(window.at(end + 1))) continue;
     }
-    const bool named = has_hint_before(window, start, Hint::card);
+    const bool named = window.context(start).says(topic::card);
     if (digits.size() == 12 && !named) continue;  // too many other numbers are this long
     const float score = named ? 1.0F : grouped ? 0.95F : 0.9F;
-    out.push_back({"CREDIT_CARD", "card", grouped ? "luhn_grouped" : "luhn", {start, run.groups[used - 1].end}, score});
+    out.push_back({kCardType, "card", grouped ? "luhn_grouped" : "luhn", {start, end}, score});
     return;
   }
 }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "policy/detect/builtin.h"
-#include "policy/detect/number_run.h"
+#include "policy/detect/check_digits.h"
 #include "policy/scanner.h"
 
 namespace sb::policy {
@@ -133,14 +133,14 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values("order number 4111 1111 1111 1112 was cancelled", "tracking 9400 1000 0000 0000 0000 00",
                     "card-like id 4556737586899854 fails Luhn", "ISBN 978-0-306-40615-7", "EAN 4006381333931",
                     "version 1.2.3.4 of the driver", "upgrade from 2.6.32.71 to 4.19.0.12",
-                    "epoch 1700000000 and 1700003600", "2024-01-31T23:59:59.999Z",
-                    "commit 9fceb02d0ae598e95dc970b74767f19372d61af8", "3.14159265358979 is pi", "$ 212,555,0187.00",
-                    "part no 123-45-678", "SSN-like 666-12-3456 is never issued", "code 123-00-4567 has group 00",
+                    "epoch 1700000000 and 1700003600", "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+                    "3.14159265358979 is pi", "$ 212,555,0187.00", "part no 123-45-678",
+                    "SSN-like 666-12-3456 is never issued", "code 123-00-4567 has group 00",
                     "IBAN DE00 3704 0044 0532 0130 00 has a wrong checksum", "user@ is incomplete and @example too",
                     "12:34:56 is a time", "scores 6-4 7-6 6-3", "CVE-2024-3094 in xz 5.6.1",
                     "password policy: at least 12 characters", "api_key = os.environ[\"API_KEY\"]",
                     "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx is a placeholder", "Bearer $TOKEN",
-                    "the DOB is 03/07/1981", "page 212-555 of the index", "npm i pkg@1.0.2 and @scope/pkg"));
+                    "page 212-555 of the index", "npm i pkg@1.0.2 and @scope/pkg"));
 
 TEST(Context, AJsonKeySaysWhatItsNumberIs) {
   EXPECT_EQ(scan("2722352416"), std::vector<Seen>{});
@@ -150,12 +150,12 @@ TEST(Context, AJsonKeySaysWhatItsNumberIs) {
 
 TEST(Luhn, EverySingleDigitErrorIsNoticed) {
   const std::string good = "4012888888881881";
-  ASSERT_TRUE(luhn_valid(good));
+  ASSERT_TRUE(check::luhn(good));
   for (std::size_t i = 0; i < good.size(); ++i) {
     for (char c = '0'; c <= '9'; ++c) {
       auto changed = good;
       changed[i] = c;
-      EXPECT_EQ(luhn_valid(changed), c == good[i]);
+      EXPECT_EQ(check::luhn(changed), c == good[i]);
     }
   }
 }

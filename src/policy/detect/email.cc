@@ -14,20 +14,10 @@ bool is_punctuation_sequence(std::string_view text, std::size_t at) {
   return byte_of(text, at) == 0xe3 && second == 0x80;
 }
 
-// What belongs to an escape of JSON or source code ("\\n", "\\u003c") is not part of what follows it: taking it away
-// would break the text around. Returns `start`, or the first byte behind the escape that `start` lies in.
-std::size_t behind_escape(std::string_view text, std::size_t start) {
-  if (start > 0 && text[start - 1] == '\\' && std::string_view("nrtbf").find(text[start]) != std::string_view::npos)
-    return start + 1;
-  for (std::size_t back = 1; back <= 5 && back <= start; ++back) {
-    if (text[start - back] == '\\' && text[start - back + 1] == 'u') return start - back + 6;
-  }
-  return start;
-}
-
-std::size_t local_start(std::string_view text, std::size_t at) {
-  std::size_t start = at;
-  const std::size_t least = at > kMaxWordBytes ? at - kMaxWordBytes : 0;
+// Where the local part that ends at `end` begins; `end` where there is none.
+std::size_t local_start(std::string_view text, std::size_t end) {
+  std::size_t start = end;
+  const std::size_t least = end > kMaxWordBytes ? end - kMaxWordBytes : 0;
   while (start > least && is_word_byte(byte_of(text, start - 1))) {
     --start;
     const int byte = byte_of(text, start);
@@ -37,59 +27,189 @@ std::size_t local_start(std::string_view text, std::size_t at) {
     }
   }
   start = to_sequence_start(text, start);
-  start = std::min(at, behind_escape(text, start));
-  while (start < at && std::string_view(".-'%_+").find(text[start]) != std::string_view::npos) ++start;
-  return start;
+  while (start < end && std::string_view(".-'%_+").find(text[start]) != std::string_view::npos) ++start;
+  return std::min(start, end);
 }
 
 bool is_host_byte(int byte) {
   return is_a(byte, kDigit | kUpper | kLower | kHigh) || byte == '-' || byte == '.';
 }
 
+// "j o h n @ e x a m p l e": single characters with single blanks between them, before the blank at `end`.
+std::size_t spaced_start(std::string_view text, std::size_t end) {
+  std::size_t start = end;
+  const std::size_t least = end > kMaxWordBytes ? end - kMaxWordBytes : 0;
+  while (start >= least + 2 && text[start - 1] == ' ' && is_alnum(byte_of(text, start - 2)) &&
+         (start == 2 || text[start - 3] == ' ')) {
+    start -= 2;
+  }
+  return start;
+}
+
+// "[at]", "(at)", " at ", " AT ", with blanks around it: behind it, or 0.
+std::size_t behind_spoken(ScanWindow& window, std::size_t at, std::string_view word) {
+  const int open = window.at(at);
+  const bool bracket = open == '[' || open == '(' || open == '{';
+  if (bracket) ++at;
+  if (bracket && window.at(at) == ' ') ++at;
+  for (const char c : word) {
+    if (to_lower(window.at(at++)) != c) return 0;
+  }
+  if (!bracket) return window.at(at) == ' ' ? at : 0;
+  if (window.at(at) == ' ') ++at;
+  const int close = window.at(at);
+  return close == ']' || close == ')' || close == '}' ? at + 1 : 0;
+}
+
+// "jane.doe", "k_meier", "ann84": more than a word of a sentence.
+bool is_telling_local(std::string_view local) {
+  return std::ranges::any_of(local,
+                             [](char c) { return !is_a(static_cast<unsigned char>(c), kUpper | kLower | kHigh); });
+}
+
 class EmailDetector final : public Detector {
  public:
   std::string_view name() const override { return "email"; }
-  bool reports(std::string_view type) const override { return type == "EMAIL"; }
-  std::string_view wake_bytes() const override { return "@%&\\"; }
+  bool reports(std::string_view type) const override { return type == kEmailType; }
+  std::vector<std::string_view> types() const override { return {kEmailType}; }
+  std::string_view wake_bytes() const override { return "@[({"; }
+  std::vector<std::string_view> wake_literals() const override { return {"at "}; }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
     const auto text = window.text();
-    const std::size_t start = local_start(text, at);
-    if (start == at) return;
+    if (text[at] != '@') return spoken(window, at, out);
+    if (at > 1 && text[at - 1] == ' ') return spaced(window, at, out);
+    const bool quoted = at > 0 && text[at - 1] == '"';  // RFC 5321: "odd name"@example.com; its last word is enough
+    const std::size_t end = quoted ? at - 1 : at;
+    const std::size_t start = local_start(text, end);
+    if (start == end) return;
     window.begin(start);
-    const std::size_t host = host_start(window, at);
-    if (host == 0) return;
-    std::size_t end = host;
+    if (window.at(at + 1) == '[') return literal_host(window, start, at + 1, out);
+    host(window, start, at + 1, out);
+  }
+
+  // A word that "[at]" or a spaced '@' may follow, or a quoted one; and the rest of what is spelled out with blanks.
+  std::size_t pending_start(std::string_view text) const override {
+    std::size_t end = text.size();
+    const std::size_t tail = end > 6 ? end - 6 : 0;
+    while (end > tail && std::string_view(" [({at@\"AT").find(text[end - 1]) != std::string_view::npos) --end;
+    while (end < text.size() && text[end] != ' ' && text[end] != '"') ++end;
+    if (end > 1 && end == text.size() && is_alnum(byte_of(text, end - 1)) && text[end - 2] == ' ') --end;
+    if (end == text.size()) return end;
+    if (is_alnum(byte_of(text, end))) return spaced_start(text, end);
+    const std::size_t spaced = text[end] == ' ' ? spaced_start(text, end + 1) : text.size();
+    const std::size_t local = local_start(text, end);
+    const bool is_host = local > 0 && text[local - 1] == '@';
+    const bool held =
+        local < end && !is_host && (text[end] == '"' || is_telling_local(text.substr(local, end - local)));
+    return std::min(spaced <= end ? spaced : text.size(), held ? local : text.size());
+  }
+
+ private:
+  static void host(ScanWindow& window, std::size_t start, std::size_t begin, Findings& out) {
+    const auto text = window.text();
+    std::size_t end = begin;
     std::size_t last_dot = 0;
     while (is_host_byte(window.at(end))) {
       if (text[end] == '.') {
-        if (end == host || text[end - 1] == '.') break;  // ".." ends the sentence, not a label
+        if (end == begin || text[end - 1] == '.') break;  // ".." ends the sentence, not a label
         last_dot = end;
       }
       ++end;
     }
     if (end >= window.limit()) {
-      out.push_back({"EMAIL", "email", "address", {start, end}, 0.9F, Tail::host});
+      out.push_back({kEmailType, "email", "address", {start, end}, 0.9F, Tail::host});
       return;
     }
-    while (end > host && (text[end - 1] == '.' || text[end - 1] == '-')) --end;
+    while (end > begin && (text[end - 1] == '.' || text[end - 1] == '-')) --end;
     if (last_dot >= end) last_dot = text.substr(0, end).rfind('.');
-    if (last_dot == std::string_view::npos || last_dot <= host || end - last_dot < 3) return;
+    if (last_dot == std::string_view::npos || last_dot <= begin || end - last_dot < 3) return;
     // A top-level domain has letters ("xn--" too); "@1.0.2" is a version.
     if (!is_a(byte_of(text, last_dot + 1), kUpper | kLower | kHigh)) return;
-    out.push_back({"EMAIL", "email", "address", {start, end}, 0.99F});
+    out.push_back({kEmailType, "email", "address", {start, end}, 0.99F});
   }
 
- private:
-  // Behind the '@', which may be written as a URL, HTML or JSON writes it; 0 where there is none.
-  static std::size_t host_start(ScanWindow& window, std::size_t at) {
-    if (window.text()[at] == '@') return at + 1;
-    for (const std::string_view escape : {"%40", "&#64;", "&#x40;", "\\u0040"}) {
-      std::size_t i = 0;
-      while (i < escape.size() && window.at(at + i) == static_cast<unsigned char>(escape[i])) ++i;
-      if (i == escape.size()) return at + i;
+  static void literal_host(ScanWindow& window, std::size_t start, std::size_t bracket, Findings& out) {
+    std::size_t end = bracket + 1;
+    while (is_alnum(window.at(end)) || window.at(end) == '.' || window.at(end) == ':') ++end;
+    if (window.at(end) != ']' || end - bracket < 4) return;
+    out.push_back({kEmailType, "email", "address_literal", {start, end + 1}, 0.95F});
+  }
+
+  // "jane.doe [at] example [dot] org", "k.meier AT firma DOT de".
+  static void spoken(ScanWindow& window, std::size_t at, Findings& out) {
+    const auto text = window.text();
+    std::size_t local_end = at;
+    while (local_end > 0 && at - local_end < 2 && text[local_end - 1] == ' ') --local_end;
+    const bool bracket = !is_letter(byte_of(text, at));
+    if (!bracket && local_end == at) return;
+    // A plain word before it was let go already where a stream paused behind it; the rest of the address is enough.
+    std::size_t start = local_start(text, local_end);
+    if (start == local_end) return;
+    if (!is_telling_local(text.substr(start, local_end - start))) start = at;
+    window.begin(start);
+    std::size_t i = behind_spoken(window, at, "at");
+    if (i == 0) return;
+    // A host of at least two labels, "dot" or '.' between them.
+    int labels = 0;
+    std::size_t end = 0;
+    while (true) {
+      while (window.at(i) == ' ') ++i;
+      const std::size_t label = i;
+      while (is_a(window.at(i), kDigit | kUpper | kLower | kHigh) || window.at(i) == '-') ++i;
+      if (i == label) break;
+      ++labels;
+      end = i;
+      if (window.at(i) == '.' && is_alnum(window.at(i + 1))) {
+        ++i;
+        continue;
+      }
+      std::size_t dot = i;
+      while (window.at(dot) == ' ') ++dot;
+      if (dot > i || !is_alnum(window.at(dot)))
+        dot = behind_spoken(window, dot, "dot");
+      else
+        dot = 0;
+      if (dot == 0) break;
+      i = dot;
     }
-    return 0;
+    // "look at example.com" is prose.
+    const bool spoken_dot = text.substr(at, end > at ? end - at : 0).find(' ') != std::string_view::npos;
+    if (labels < 2 || !spoken_dot || !is_letter(byte_of(text, end - 1))) return;
+    if (!bracket && !says_dot(text.substr(at, end - at))) return;
+    out.push_back({kEmailType, "email", "spelled", {start, end}, bracket ? 0.9F : 0.8F});
+  }
+
+  static bool says_dot(std::string_view text) {
+    for (std::size_t i = 0; i + 5 <= text.size(); ++i) {
+      if (text[i] == ' ' && to_lower(text[i + 1]) == 'd' && to_lower(text[i + 2]) == 'o' &&
+          to_lower(text[i + 3]) == 't' && text[i + 4] == ' ') {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  // "j o h n @ e x a m p l e . c o m".
+  static void spaced(ScanWindow& window, std::size_t at, Findings& out) {
+    const std::size_t start = spaced_start(window.text(), at);
+    if (start == at) return;
+    window.begin(start);
+    std::size_t i = at + 1;
+    std::size_t end = i;
+    std::size_t letters = 0;
+    std::size_t dots = 0;
+    while (window.at(i) == ' ' && (is_alnum(window.at(i + 1)) || window.at(i + 1) == '.' || window.at(i + 1) == '-') &&
+           !is_alnum(window.at(i + 2))) {
+      const bool dot = window.at(i + 1) == '.';
+      if (dot && window.at(i + 2) != ' ') break;  // the end of a sentence
+      dots += dot;
+      letters = dot ? 0 : letters + 1;
+      i += 2;
+      if (!dot) end = i;
+    }
+    if (dots == 0 || letters < 2) return;
+    out.push_back({kEmailType, "email", "spaced", {start, end}, 0.85F});
   }
 };
 

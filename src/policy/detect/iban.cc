@@ -3,93 +3,107 @@
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/check_digits.h"
+#include "policy/detect/numbers.h"
 
 namespace sb::policy {
 namespace {
 
-struct IbanLength {
-  char country[3];
-  std::uint8_t length;
+struct Structure {
+  std::string_view country;
+  std::string_view account;  ///< behind the check digits: counts of n (digits), a (capitals), c (either)
 };
 
-// SWIFT IBAN registry: total length by country, sorted by country.
-constexpr auto kLengths = std::to_array<IbanLength>({
-    {"AD", 24}, {"AE", 23}, {"AL", 28}, {"AT", 20}, {"AZ", 28}, {"BA", 20}, {"BE", 16}, {"BG", 22}, {"BH", 22},
-    {"BI", 27}, {"BR", 29}, {"BY", 28}, {"CH", 21}, {"CR", 22}, {"CY", 28}, {"CZ", 24}, {"DE", 22}, {"DJ", 27},
-    {"DK", 18}, {"DO", 28}, {"EE", 20}, {"EG", 29}, {"ES", 24}, {"FI", 18}, {"FK", 18}, {"FO", 18}, {"FR", 27},
-    {"GB", 22}, {"GE", 22}, {"GI", 23}, {"GL", 18}, {"GR", 27}, {"GT", 28}, {"HR", 21}, {"HU", 28}, {"IE", 22},
-    {"IL", 23}, {"IQ", 23}, {"IS", 26}, {"IT", 27}, {"JO", 30}, {"KW", 30}, {"KZ", 20}, {"LB", 28}, {"LC", 32},
-    {"LI", 21}, {"LT", 20}, {"LU", 20}, {"LV", 21}, {"LY", 25}, {"MC", 27}, {"MD", 24}, {"ME", 22}, {"MK", 19},
-    {"MN", 20}, {"MR", 27}, {"MT", 31}, {"MU", 30}, {"NI", 28}, {"NL", 18}, {"NO", 15}, {"OM", 23}, {"PK", 24},
-    {"PL", 28}, {"PS", 29}, {"PT", 25}, {"QA", 29}, {"RO", 24}, {"RS", 22}, {"RU", 33}, {"SA", 24}, {"SC", 31},
-    {"SD", 18}, {"SE", 24}, {"SI", 19}, {"SK", 24}, {"SM", 27}, {"SO", 23}, {"ST", 25}, {"SV", 28}, {"TL", 23},
-    {"TN", 24}, {"TR", 26}, {"UA", 29}, {"VA", 22}, {"VG", 24}, {"XK", 20}, {"YE", 30},
+// SWIFT IBAN registry, sorted by country; neighbouring parts of one kind are added up.
+constexpr auto kStructures = std::to_array<Structure>({
+    {"AD", "8n12c"}, {"AE", "19n"},    {"AL", "8n16c"},    {"AT", "16n"},      {"AZ", "4a20c"},    {"BA", "16n"},
+    {"BE", "12n"},   {"BG", "4a6n8c"}, {"BH", "4a14c"},    {"BI", "23n"},      {"BR", "23n1a1c"},  {"BY", "4c4n16c"},
+    {"CH", "5n12c"}, {"CR", "18n"},    {"CY", "8n16c"},    {"CZ", "20n"},      {"DE", "18n"},      {"DJ", "23n"},
+    {"DK", "14n"},   {"DO", "4c20n"},  {"EE", "16n"},      {"EG", "25n"},      {"ES", "20n"},      {"FI", "14n"},
+    {"FK", "2a12n"}, {"FO", "14n"},    {"FR", "10n11c2n"}, {"GB", "4a14n"},    {"GE", "2a16n"},    {"GI", "4a15c"},
+    {"GL", "14n"},   {"GR", "7n16c"},  {"GT", "24c"},      {"HR", "17n"},      {"HU", "24n"},      {"IE", "4a14n"},
+    {"IL", "19n"},   {"IQ", "4a15n"},  {"IS", "22n"},      {"IT", "1a10n12c"}, {"JO", "4a4n18c"},  {"KW", "4a22c"},
+    {"KZ", "3n13c"}, {"LB", "4n20c"},  {"LC", "4a24c"},    {"LI", "5n12c"},    {"LT", "16n"},      {"LU", "3n13c"},
+    {"LV", "4a13c"}, {"LY", "21n"},    {"MC", "10n11c2n"}, {"MD", "20c"},      {"ME", "18n"},      {"MK", "3n10c2n"},
+    {"MN", "16n"},   {"MR", "23n"},    {"MT", "4a5n18c"},  {"MU", "4a19n3a"},  {"NI", "4a20n"},    {"NL", "4a10n"},
+    {"NO", "11n"},   {"OM", "3n16c"},  {"PK", "4a16c"},    {"PL", "24n"},      {"PS", "4a21c"},    {"PT", "21n"},
+    {"QA", "4a21c"}, {"RO", "4a16c"},  {"RS", "18n"},      {"RU", "14n15c"},   {"SA", "2n18c"},    {"SC", "4a20n3a"},
+    {"SD", "14n"},   {"SE", "20n"},    {"SI", "15n"},      {"SK", "20n"},      {"SM", "1a10n12c"}, {"SO", "19n"},
+    {"ST", "21n"},   {"SV", "4a20n"},  {"TL", "19n"},      {"TN", "20n"},      {"TR", "6n16c"},    {"UA", "6n19c"},
+    {"VA", "18n"},   {"VG", "4a16n"},  {"XK", "16n"},      {"YE", "4a4n18c"},
 });
 
-std::size_t length_of(char first, char second) {
-  const auto* found = std::ranges::lower_bound(kLengths, std::pair(first, second), {}, [](const IbanLength& entry) {
-    return std::pair(entry.country[0], entry.country[1]);
-  });
-  return found != kLengths.end() && found->country[0] == first && found->country[1] == second ? found->length : 0;
+const Structure* structure_of(std::string_view country) {
+  const auto* found = std::ranges::lower_bound(kStructures, country, {}, &Structure::country);
+  return found != kStructures.end() && found->country == country ? found : nullptr;
 }
 
-// ISO 13616: the first four characters moved to the end, letters as two digits (A = 10), the remainder by 97 is 1.
-bool mod97_valid(std::string_view iban) {
-  unsigned remainder = 0;
-  for (std::size_t i = 0; i < iban.size(); ++i) {
-    const char c = iban[(i + 4) % iban.size()];
-    remainder = is_digit(c) ? (remainder * 10 + static_cast<unsigned>(c - '0')) % 97
-                            : (remainder * 100 + static_cast<unsigned>(c - 'A' + 10)) % 97;
-  }
-  return remainder == 1;
-}
-
-// Wakes at digits; goes on only where "two letters, two digits" begin a word.
-class IbanDetector final : public Detector {
- public:
-  std::string_view name() const override { return "iban"; }
-  bool reports(std::string_view type) const override { return type == "IBAN"; }
-  std::string_view wake_bytes() const override { return "0123456789"; }
-
-  void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
-    const auto text = window.text();
-    if (at < 2 || !is_letter(byte_of(text, at - 1)) || !is_letter(byte_of(text, at - 2))) return;
-    const std::size_t start = at - 2;
-    if (!begins_word(text, start)) return;
-    const std::size_t length = length_of(static_cast<char>(to_upper(byte_of(text, start))),
-                                         static_cast<char>(to_upper(byte_of(text, start + 1))));
-    if (length == 0) return;
-    window.begin(start);
-    std::array<char, 34> iban;
+// Calls part(kind, count) for "10n11c2n".
+template <class Part>
+bool all_parts(std::string_view account, Part part) {
+  for (std::size_t i = 0; i < account.size(); ++i) {
     std::size_t count = 0;
-    std::size_t end = start;
-    for (std::size_t i = start; count < length;) {
-      const Symbol symbol = symbol_at(window, i);
-      if (symbol.value < 0x80 && is_alnum(symbol.value)) {
-        if (count >= 2 && count < 4 && !is_digit(symbol.value)) return;
-        iban[count++] = static_cast<char>(to_upper(symbol.value));
-        end = i + symbol.size;
-      } else if (symbol.value != Symbol::kInvisible && !is_single_separator(window, symbol, i)) {
-        return;
-      }
-      i += symbol.size;
-    }
-    if (is_alnum(window.at(end)) || !mod97_valid({iban.data(), length})) return;
-    out.push_back({"IBAN", "iban", "mod97", {start, end}, 0.99F});
+    for (; is_digit(account[i]); ++i) count = count * 10 + static_cast<std::size_t>(account[i] - '0');
+    if (!part(account[i], count)) return false;
   }
+  return true;
+}
 
- private:
-  static bool is_single_separator(ScanWindow& window, const Symbol& symbol, std::size_t at) {
-    if (symbol.value != ' ' && symbol.value != '-' && symbol.value != '\n') return false;
-    const int next = symbol_at(window, at + symbol.size).value;
-    return next < 0x80 && is_alnum(next);
-  }
-};
+std::size_t length_of(const Structure& structure) {
+  std::size_t length = 4;
+  all_parts(structure.account, [&](char, std::size_t count) { return length += count, true; });
+  return length;
+}
+
+bool has_structure(std::string_view iban, const Structure& structure) {
+  std::size_t at = 4;
+  return all_parts(structure.account, [&](char kind, std::size_t count) {
+    for (const std::size_t end = at + count; at < end; ++at) {
+      if (kind == 'n' ? !is_digit(iban[at]) : kind == 'a' && is_digit(iban[at])) return false;
+    }
+    return true;
+  });
+}
+
+bool mod97_valid(std::string_view iban) {
+  std::array<char, 34> turned;
+  std::ranges::rotate_copy(iban, iban.begin() + 4, turned.begin());
+  return check::iso7064_97({turned.data(), iban.size()});
+}
+
+bool is_single_separator(ScanWindow& window, std::size_t at) {
+  const int byte = window.at(at);
+  return (byte == ' ' || byte == '-' || byte == '\n') && is_alnum(window.at(at + 1));
+}
 
 }  // namespace
 
-std::unique_ptr<Detector> make_iban_detector() {
-  return std::make_unique<IbanDetector>();
+void classify_iban(ScanWindow& window, std::size_t start, Findings& out) {
+  char country[2];
+  for (std::size_t i = 0; i < 2; ++i) country[i] = static_cast<char>(to_upper(window.at(start + i)));
+  const Structure* structure = structure_of({country, 2});
+  if (structure == nullptr || !is_digit(window.at(start + 3)) || !begins_word(window.text(), start)) return;
+  const std::size_t length = length_of(*structure);
+  std::array<char, 34> iban;
+  std::size_t count = 0;
+  std::size_t end = start;
+  bool upper = false;
+  bool lower = false;
+  for (std::size_t i = start; count < length; ++i) {
+    const int byte = window.at(i);
+    if (is_alnum(byte)) {
+      upper = upper || is_a(byte, kUpper);
+      lower = lower || is_a(byte, kLower);
+      iban[count++] = static_cast<char>(to_upper(byte));
+      end = i + 1;
+    } else if (!is_single_separator(window, i)) {
+      return;
+    }
+  }
+  const std::string_view compact(iban.data(), length);
+  if ((upper && lower) || is_alnum(window.at(end)) || !has_structure(compact, *structure) || !mod97_valid(compact))
+    return;
+  out.push_back({kIbanType, "iban", "mod97", {start, end}, 0.99F});
 }
 
 }  // namespace sb::policy

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/errors.h"
 #include "policy/detect/bytes_class.h"
 #include "policy/policy.h"
 #include "policy/vault.h"
@@ -11,15 +12,8 @@ namespace {
 
 class DenyDetector final : public Detector {
  public:
-  DenyDetector(std::string rule, std::vector<std::string> words) : rule_(std::move(rule)), words_(std::move(words)) {
-    // Longest first: "project x ray" before "project x".
-    std::ranges::sort(words_, [](const auto& a, const auto& b) { return a.size() > b.size(); });
-    for (auto& word : words_) {
-      for (auto& c : word) c = static_cast<char>(to_lower(static_cast<unsigned char>(c)));
-      wake_ += word[0];
-      wake_ += static_cast<char>(to_upper(static_cast<unsigned char>(word[0])));
-    }
-  }
+  DenyDetector(std::string rule, std::vector<std::string> words)
+      : rule_(std::move(rule)), words_(std::move(words)), wake_(words_.first_bytes()) {}
 
   std::string_view name() const override { return "deny"; }
   bool reports(std::string_view type) const override { return type == kDeniedType; }
@@ -27,22 +21,15 @@ class DenyDetector final : public Detector {
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
     const auto text = window.text();
-    const int first = to_lower(byte_of(text, at));
-    if (is_alnum(first) && !begins_word(text, at)) return;
+    if (is_alnum(byte_of(text, at)) && !begins_word(text, at)) return;
     window.begin(at);
-    for (const auto& word : words_) {
-      std::size_t i = 0;
-      while (i < word.size() && to_lower(window.at(at + i)) == static_cast<unsigned char>(word[i])) ++i;
-      if (i < word.size() || (is_alnum(static_cast<unsigned char>(word.back())) && is_alnum(window.at(at + i))))
-        continue;
-      out.push_back({kDeniedType, "deny", rule_, {at, at + i}, 1.0F});
-      return;
-    }
+    const std::size_t end = words_.match(window, at);
+    if (end != 0) out.push_back({kDeniedType, "deny", rule_, {at, end}, 1.0F});
   }
 
  private:
   std::string rule_;
-  std::vector<std::string> words_;
+  WordSet words_;
   std::string wake_;
 };
 
@@ -80,6 +67,43 @@ class PlaceholderDetector final : public Detector {
 };
 
 }  // namespace
+
+WordSet::WordSet(std::vector<std::string> words) : words_(std::move(words)) {
+  for (auto& word : words_) {
+    for (auto& c : word) c = static_cast<char>(to_lower(static_cast<unsigned char>(c)));
+  }
+  // Longest first: "project x ray" before "project x".
+  std::ranges::sort(words_, [](const auto& a, const auto& b) {
+    return a[0] != b[0] ? byte_of(a, 0) < byte_of(b, 0) : a.size() > b.size();
+  });
+  SB_ASSERT(words_.size() < UINT16_MAX);
+  for (const auto& word : words_) ++by_first_[static_cast<std::size_t>(byte_of(word, 0)) + 1];
+  for (std::size_t i = 1; i < by_first_.size(); ++i)
+    by_first_[i] = static_cast<std::uint16_t>(by_first_[i] + by_first_[i - 1]);
+}
+
+std::string WordSet::first_bytes() const {
+  std::string bytes;
+  for (const auto& word : words_) {
+    if (!bytes.empty() && to_lower(byte_of(bytes, bytes.size() - 1)) == byte_of(word, 0)) continue;
+    bytes += static_cast<char>(to_upper(byte_of(word, 0)));
+    bytes += word[0];
+  }
+  return bytes;
+}
+
+std::size_t WordSet::match(ScanWindow& window, std::size_t at) const {
+  const int first = to_lower(window.at(at));
+  if (first < 0) return 0;
+  for (std::size_t n = by_first_[static_cast<std::size_t>(first)]; n < by_first_[static_cast<std::size_t>(first) + 1];
+       ++n) {
+    const auto& word = words_[n];
+    std::size_t i = 1;
+    while (i < word.size() && to_lower(window.at(at + i)) == static_cast<unsigned char>(word[i])) ++i;
+    if (i == word.size() && !(is_alnum(byte_of(word, i - 1)) && is_alnum(window.at(at + i)))) return at + i;
+  }
+  return 0;
+}
 
 std::unique_ptr<Detector> make_deny_detector(std::string rule, std::vector<std::string> words) {
   return std::make_unique<DenyDetector>(std::move(rule), std::move(words));

@@ -1,6 +1,8 @@
 /// Detectors for words that a policy names itself, and for our own placeholders.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +10,23 @@
 #include "policy/detector.h"
 
 namespace sb::policy {
+
+/// Words looked for at a place: whole words, in any ASCII letter case; of several the longest.
+class WordSet {
+ public:
+  static constexpr std::size_t kMaxWordBytes = 48;
+
+  explicit WordSet(std::vector<std::string> words);
+
+  /// Every byte a word can begin with.
+  std::string first_bytes() const;
+  /// Behind the word that begins at `at`; 0 where none does. REQUIRES: a word may begin there.
+  std::size_t match(ScanWindow& window, std::size_t at) const;
+
+ private:
+  std::vector<std::string> words_;             // lower case; by first byte, then the longest first
+  std::array<std::uint16_t, 257> by_first_{};  // where each first byte's words begin
+};
 
 /// Finds `words` (each 2 to 48 bytes) as whole words in any ASCII letter case, as type DENIED; `rule` becomes the
 /// finding's rule.

@@ -1,50 +1,109 @@
+#include "policy/detect/numbers.h"
+
+#include <algorithm>
+
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
-#include "policy/detect/number_run.h"
 
 namespace sb::policy {
 namespace {
 
-// Wakes at every ASCII digit and at the lead bytes of folded ones; goes on only at the first digit of a group.
+// The word in which the digit `at` is the first one; `at` + 1 where it is not the first.
+std::size_t word_start(std::string_view text, std::size_t at) {
+  const std::size_t least = at > kMaxWordBytes ? at - kMaxWordBytes : 0;
+  std::size_t start = at;
+  while (start > least && is_alnum(byte_of(text, start - 1))) {
+    --start;
+    if (is_digit(byte_of(text, start))) return at + 1;
+  }
+  return start;
+}
+
+// "AB 12 34 56 C", "AHC-0933289": a few letters before `start` that belong to it; `start` where there are none.
+std::size_t letters_before(std::string_view text, std::size_t start) {
+  if (start < 2 || (text[start - 1] != ' ' && text[start - 1] != '-')) return start;
+  const std::size_t most = text[start - 1] == '-' ? 8 : 3;
+  std::size_t begin = start - 1;
+  while (begin > 0 && is_letter(byte_of(text, begin - 1)) && start - 1 - begin <= most) --begin;
+  const std::size_t letters = start - 1 - begin;
+  return letters == 0 || letters > most || !begins_word(text, begin) ? start : begin;
+}
+
+// "+49", "(030)", "(+49)", "+(49)": the marks belong to the number.
+std::size_t opening_before(std::string_view text, std::size_t at) {
+  for (int i = 0; i < 2 && at > 0 && (text[at - 1] == '+' || text[at - 1] == '('); ++i) --at;
+  return at;
+}
+
 class NumberDetector final : public Detector {
  public:
   std::string_view name() const override { return "numbers"; }
-  bool reports(std::string_view type) const override {
-    return type == "CREDIT_CARD" || type == "US_SSN" || type == "PHONE";
+  std::vector<std::string_view> types() const override {
+    auto types = identifier_types();
+    for (const auto type : {kCardType, kIbanType, kPhoneType, kDateType, kBirthType, kWalletType})
+      types.push_back(type);
+    return types;
   }
-  std::string_view wake_bytes() const override { return "0123456789\xd9\xdb\xef"; }
+  bool reports(std::string_view type) const override {
+    const auto all = types();
+    return std::ranges::find(all, type) != all.end();
+  }
+  bool wakes_at_digits() const override { return true; }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
     const auto text = window.text();
-    if (at > 0 && is_digit(byte_of(text, at - 1))) return;
-    const std::size_t start = opening_before(text, at);
-    window.begin(start);
-    if (!is_digit(symbol_at(window, at).value)) return;
-    if (byte_of(text, at) >= 0x80 && follows_folded_digit(text, at)) return;
-    const NumberRun run = read_number_run(window, at);
-    if (run.group_count == 0 || run.digit_count < 7) return;
-    classify_card(window, run, out);
-    classify_ssn(window, run, out);
-    classify_phone(window, run, start, out);
+    const std::size_t start = word_start(text, at);
+    TokenRun run;
+    if (start < at) {  // letters, then digits
+      if (start + 1 == at && (text[start] == 'x' || text[start] == 'X')) judge_digits(window, at, run, out);
+      judge_word(window, start, run, out);
+    } else if (start == at) {
+      classify_date(window, at, out);
+      judge_digits(window, at, run, out);
+    } else {
+      return;
+    }
+    const std::size_t letters = letters_before(text, start);
+    if (letters == start) return;
+    window.rebase(letters);
+    read_token_run(window, letters, run);
+    if (run.group_count < 2) return;
+    classify_identifiers(window, run, out);
+    classify_named(window, run, out);
+  }
+
+  // "AB 1": letters and a blank may begin an identifier whose digits have not come yet.
+  std::size_t pending_start(std::string_view text) const override {
+    std::size_t end = text.size();
+    while (end > 0 && is_alnum(byte_of(text, end - 1)) && text.size() - end < kMaxWordBytes) --end;
+    if (end < text.size() && !is_digit(byte_of(text, end))) return text.size();
+    return letters_before(text, end) == end ? text.size() : letters_before(text, end);
   }
 
  private:
-  // "+49", "(030)", "(+49)", "+(49)": the marks belong to the number.
-  static std::size_t opening_before(std::string_view text, std::size_t at) {
-    for (int i = 0; i < 2; ++i) {
-      if (at > 0 && (text[at - 1] == '+' || text[at - 1] == '('))
-        --at;
-      else if (at > 2 && text.substr(at - 3, 3) == "\xef\xbc\x8b")
-        at -= 3;
+  static void judge_digits(ScanWindow& window, std::size_t at, TokenRun& run, Findings& out) {
+    const auto text = window.text();
+    const std::size_t start = opening_before(text, at);
+    window.rebase(start);
+    read_token_run(window, at, run);
+    if (run.group_count > 0) {
+      classify_card(window, run, out);
+      classify_identifiers(window, run, out);
+      classify_named(window, run, out);
+      classify_phone(window, run, start, out);
     }
-    return at;
+    if (run.cut || (run.group_count > 0 && run.groups[0].count >= 26)) classify_wallet(window, at, out);
   }
 
-  static bool follows_folded_digit(std::string_view text, std::size_t at) {
-    if (at >= 3 && text[at - 3] == '\xef' && text[at - 2] == '\xbc') {
-      return static_cast<unsigned char>(text[at - 1]) >= 0x90 && static_cast<unsigned char>(text[at - 1]) <= 0x99;
+  static void judge_word(ScanWindow& window, std::size_t start, TokenRun& run, Findings& out) {
+    window.rebase(start);
+    read_token_run(window, start, run);
+    if (is_letter(window.at(start + 1)) && is_digit(window.at(start + 2))) classify_iban(window, start, out);
+    if (run.group_count > 0) {
+      classify_identifiers(window, run, out);
+      classify_named(window, run, out);
     }
-    return at >= 2 && (text[at - 2] == '\xd9' || text[at - 2] == '\xdb');
+    if (run.cut || (run.group_count > 0 && run.groups[0].count >= 26)) classify_wallet(window, start, out);
   }
 };
 
@@ -58,8 +117,9 @@ std::vector<std::shared_ptr<const Detector>> make_builtin_detectors() {
   std::vector<std::shared_ptr<const Detector>> all;
   all.push_back(make_email_detector());
   all.push_back(make_number_detector());
-  all.push_back(make_iban_detector());
-  all.push_back(make_ipv4_detector());
+  all.push_back(make_network_detector());
+  all.push_back(make_url_detector());
+  all.push_back(make_date_word_detector());
   all.push_back(make_secret_detector());
   return all;
 }

@@ -1,36 +1,13 @@
 #include <algorithm>
 #include <array>
+#include <utility>
 
-#include "base/bytes.h"
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
 #include "policy/detect/secret_rules.h"
 
 namespace sb::policy {
 namespace {
-
-// The rules that a byte wakes, side by side: most of its appearances are settled by one comparison.
-constexpr auto kSortedRules = [] {
-  auto rules = std::to_array(kPrefixRules);
-  const auto wake = [](const PrefixRule& rule) { return static_cast<unsigned char>(rule.prefix[rule.wake]); };
-  for (std::size_t i = 1; i < rules.size(); ++i) {  // an insertion sort keeps "sk-ant-" before "sk-"
-    for (std::size_t j = i; j > 0 && wake(rules[j]) < wake(rules[j - 1]); --j) std::swap(rules[j], rules[j - 1]);
-  }
-  return rules;
-}();
-
-struct RuleRange {
-  std::uint8_t first = 0, last = 0;
-};
-constexpr auto kRulesByWake = [] {
-  std::array<RuleRange, 256> ranges{};
-  for (std::size_t i = 0; i < kSortedRules.size(); ++i) {
-    auto& range = ranges[static_cast<unsigned char>(kSortedRules[i].prefix[kSortedRules[i].wake])];
-    if (range.last == 0) range.first = static_cast<std::uint8_t>(i);
-    range.last = static_cast<std::uint8_t>(i + 1);
-  }
-  return ranges;
-}();
 
 struct Variety {
   int digits = 0, upper = 0, lower = 0, distinct = 0;
@@ -84,35 +61,44 @@ bool names_secret(std::string_view key, bool& password) {
 class SecretDetector final : public Detector {
  public:
   std::string_view name() const override { return "secrets"; }
-  bool reports(std::string_view type) const override { return type == "SECRET"; }
-  std::string_view wake_bytes() const override { return "-_KSGJz9:=@Bw/"; }
+  bool reports(std::string_view type) const override { return type == kSecretType; }
+  std::vector<std::string_view> types() const override { return {kSecretType}; }
+  std::string_view wake_bytes() const override { return "-:=@>"; }
+  std::vector<std::string_view> wake_literals() const override {
+    std::vector<std::string_view> words{"bearer", "basic",    "token", "hooks.slack.com", "password",
+                                        "passwd", "passwort", "pwd",   "passphrase"};
+    for (const auto& rule : kPrefixRules) {
+      if (rule.prefix.size() > 2) words.push_back(rule.prefix);
+    }
+    words.insert(words.end(), std::begin(kTwilioBeginnings), std::end(kTwilioBeginnings));
+    return words;
+  }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
-    const auto text = window.text();
-    const char wake = text[at];
-    switch (wake) {
+    switch (window.text()[at]) {
       case '@':
         return url_password(window, at, out);
       case '=':
-        return assignment(window, at, out);
       case ':':
+      case '>':
         return assignment(window, at, out);
-      case 'w':
-        return spoken_password(window, at, out);
-      case 'B':
-        return bearer(window, at, out);
-      case '/':
-        return slack_hook(window, at, out);
       case '-':
-        if (at + 1 < text.size() && text[at + 1] == '-')
-          private_key(window, at, out);
-        else if (at + 1 == text.size())
-          private_key(window, at, out);
-        break;
+        return private_key(window, at, out);
       default:
         break;
     }
     prefixed_key(window, at, out);
+    switch (to_lower(byte_of(window.text(), at))) {
+      case 'b':
+      case 't':
+        return authorization(window, at, out);
+      case 'p':
+        return spoken_password(window, at, out);
+      case 'h':
+        return slack_hook(window, at, out);
+      default:
+        break;
+    }
   }
 
   // A password in a URL may hold bytes that no word has; from its ':' on, everything waits for the '@'.
@@ -126,28 +112,23 @@ class SecretDetector final : public Detector {
   }
 
  private:
-  static void prefixed_key(ScanWindow& window, std::size_t at, Findings& out) {
-    const auto text = window.text();
-    if (at == 0) return;
-    const auto [first, last] = kRulesByWake[static_cast<unsigned char>(text[at])];
-    for (std::size_t n = first; n < last; ++n) {
-      const auto& rule = kSortedRules[n];
-      if (at < rule.wake || text[at - 1] != rule.prefix[rule.wake - 1U]) continue;
-      const std::size_t start = at - rule.wake;
-      if (text.substr(start, rule.wake) != rule.prefix.substr(0, rule.wake) || !begins_word(text, start)) continue;
-      window.begin(start);
-      std::size_t i = at;
+  static void prefixed_key(ScanWindow& window, std::size_t start, Findings& out) {
+    window.rebase(start);
+    for (const auto& rule : kPrefixRules) {
+      if (window.at(start) != static_cast<unsigned char>(rule.prefix[0])) continue;
+      std::size_t i = start + 1;
       while (i - start < rule.prefix.size() && window.at(i) == static_cast<unsigned char>(rule.prefix[i - start])) ++i;
       if (i - start < rule.prefix.size()) continue;
       const std::size_t key = i;
       while (rule.alnum_only ? is_alnum(window.at(i)) : is_token(window.at(i)) || (rule.dots && window.at(i) == '.'))
         ++i;
       const bool open = i >= window.limit();
+      const auto text = window.text();
       while (!open && i > key && text[i - 1] == '.') --i;
-      if (i - key < rule.least || !looks_random(text.substr(key, i - key))) continue;
+      if (i - key < rule.least || (rule.most != 0 && i - key > rule.most) || !looks_random(text.substr(key, i - key)))
+        continue;
       if (rule.rule == "jwt" && !open && text.substr(key, i - key).find('.') == std::string_view::npos) continue;
-      if (rule.rule == "twilio_key" && i - key != 32) continue;
-      out.push_back({"SECRET", "secrets", rule.rule, {start, i}, 0.995F, open ? Tail::token : Tail::none});
+      out.push_back({kSecretType, "secrets", rule.rule, {start, i}, 0.995F, open ? Tail::token : Tail::none});
       return;
     }
   }
@@ -159,6 +140,7 @@ class SecretDetector final : public Detector {
     const auto text = window.text();
     if (at > 0 && text[at - 1] == '-') return;
     window.begin(at);
+    if (window.at(at + 1) != '-') return;
     std::size_t i = at;
     while (i - at < kBegin.size() && window.at(i) == static_cast<unsigned char>(kBegin[i - at])) ++i;
     if (i - at < kBegin.size()) return;
@@ -167,7 +149,7 @@ class SecretDetector final : public Detector {
     for (int dashes = 0; dashes < 5; ++dashes, ++i) {
       if (window.at(i) != '-') return;
     }
-    out.push_back({"SECRET", "secrets", "private_key", {at, i}, 1.0F, Tail::pem});
+    out.push_back({kSecretType, "secrets", "private_key", {at, i}, 1.0F, Tail::pem});
   }
 
   // RFC 3986 section 3.2.1: "scheme://user:password@host".
@@ -184,7 +166,7 @@ class SecretDetector final : public Detector {
       return;
     window.begin(start);
     if (text[start] == '$' || text[start] == '*') return;  // "${PASSWORD}", "****"
-    out.push_back({"SECRET", "secrets", "url_password", {start, at}, 0.995F});
+    out.push_back({kSecretType, "secrets", "url_password", {start, at}, 0.995F});
   }
 
   // "key: value", "key=value", "\"key\": \"value\"".
@@ -196,52 +178,57 @@ class SecretDetector final : public Detector {
     while (begin > 0 && end - begin < kMaxWordBytes && is_token(byte_of(text, begin - 1))) --begin;
     bool password = false;
     if (begin == end || !names_secret(text.substr(begin, end - begin), password)) return;
-    value(window, at + 1, password, out);
+    value(window, at + 1, password ? Kind::password : Kind::key, out);
   }
 
-  // "the password is X", "--password X".
+  // "the password is X", "password 'X'", "--password X".
   static void spoken_password(ScanWindow& window, std::size_t at, Findings& out) {
-    static constexpr std::string_view kWord = "password";
     const auto text = window.text();
-    if (at < 4 || to_lower(byte_of(text, at - 4)) != 'p' || !iequals(text.substr(at - 4, 4), "pass")) return;
-    const std::size_t start = at - 4;
+    window.rebase(at);
     std::size_t i = at;
-    window.begin(start);
-    while (i - start < kWord.size() && to_lower(window.at(i)) == kWord[i - start]) ++i;
-    if (i - start < kWord.size() || window.at(i) != ' ') return;
-    const bool option = start >= 2 && text.substr(start - 2, 2) == "--";
-    if (to_lower(window.at(i + 1)) == 'i' && to_lower(window.at(i + 2)) == 's' && window.at(i + 3) == ' ')
+    std::array<char, 12> word;
+    while (i - at < word.size() && is_letter(window.at(i)))
+      word[i - at] = static_cast<char>(to_lower(window.at(i))), ++i;
+    bool password = false;
+    if (!names_secret({word.data(), i - at}, password) || !password || window.at(i) != ' ') return;
+    const bool option = at >= 2 && text.substr(at - 2, 2) == "--";
+    const bool is = to_lower(window.at(i + 1)) == 'i' && to_lower(window.at(i + 2)) == 's' && window.at(i + 3) == ' ';
+    const int quote = window.at(i + 1);
+    if (is)
       i += 3;
-    else if (!option)
-      return;
-    value(window, i, true, out);
+    else if (!option && quote != '\'' && quote != '"' && quote != '`')
+      return value(window, i, Kind::spoken, out);
+    value(window, i, Kind::password, out);
   }
 
-  static void bearer(ScanWindow& window, std::size_t at, Findings& out) {
-    static constexpr std::string_view kWord = "Bearer ";
-    window.begin(at);
-    std::size_t i = at;
-    while (i - at < kWord.size() && window.at(i) == static_cast<unsigned char>(kWord[i - at])) ++i;
-    if (i - at < kWord.size()) return;
-    token_value(window, i, "bearer_token", 16, out);
+  // RFC 6750, RFC 7617: "Bearer KEY", "Basic BASE64", also "token KEY".
+  static void authorization(ScanWindow& window, std::size_t at, Findings& out) {
+    struct Scheme {
+      std::string_view word;
+      std::string_view rule;
+      std::size_t least;
+    };
+    static constexpr Scheme kSchemes[] = {
+        {"bearer ", "bearer_token", 16}, {"basic ", "basic_credentials", 12}, {"token ", "token", 20}};
+    window.rebase(at);
+    for (const auto& scheme : kSchemes) {
+      std::size_t i = 0;
+      while (i < scheme.word.size() && to_lower(window.at(at + i)) == scheme.word[i]) ++i;
+      if (i == scheme.word.size()) return token_value(window, at + i, scheme.rule, scheme.least, out);
+    }
   }
 
   static void slack_hook(ScanWindow& window, std::size_t at, Findings& out) {
-    static constexpr std::string_view kBefore = "hooks.slack.com/services";
-    const auto text = window.text();
-    if (at < kBefore.size() || text.substr(at - kBefore.size(), kBefore.size()) != kBefore) return;
-    token_value(window, at + 1, "slack_webhook", 20, out);
-  }
-
-  // From here a candidate of its own begins: the value, whose name stands before it.
-  static ScanWindow& rebase(ScanWindow& window, std::size_t start) {
-    window.reset(start);
-    return window;
+    static constexpr std::string_view kHost = "hooks.slack.com/services/";
+    window.rebase(at);
+    std::size_t i = 0;
+    while (i < kHost.size() && window.at(at + i) == static_cast<unsigned char>(kHost[i])) ++i;
+    if (i == kHost.size()) token_value(window, at + i, "slack_webhook", 20, out);
   }
 
   static void token_value(ScanWindow& window, std::size_t start, std::string_view rule, std::size_t least,
                           Findings& out) {
-    rebase(window, start);
+    window.rebase(start);
     const auto text = window.text();
     std::size_t i = start;
     while (is_token(window.at(i)) ||
@@ -250,24 +237,28 @@ class SecretDetector final : public Detector {
     const bool open = i >= window.limit();
     while (!open && i > start && text[i - 1] == '.') --i;
     if (i - start < least || !looks_random(text.substr(start, i - start))) return;
-    out.push_back({"SECRET", "secrets", rule, {start, i}, 0.95F, open ? Tail::token : Tail::none});
+    out.push_back({kSecretType, "secrets", rule, {start, i}, 0.95F, open ? Tail::token : Tail::none});
   }
 
-  static void value(ScanWindow& window, std::size_t at, bool password, Findings& out) {
+  // What was announced: a password, one without a mark between word and value, or another secret.
+  enum class Kind : std::uint8_t { password, spoken, key };
+
+  static void value(ScanWindow& window, std::size_t at, Kind kind, Findings& out) {
     const auto text = window.text();
-    rebase(window, at);
+    window.rebase(at);
     std::size_t start = at;
     bool quoted = false;
     while (start - at < 6) {
       const int byte = window.at(start);
       if (byte == '"' || byte == '\'' || byte == '`')
         quoted = true;
-      else if (byte != ' ' && byte != '\t' && !(byte == '\\' && window.at(start + 1) == '"'))
+      else if (byte != ' ' && byte != '\t' && byte != '=' && byte != '>' &&
+               !(byte == '\\' && window.at(start + 1) == '"'))
         break;
       ++start;
     }
     if (window.at(start) == ScanWindow::kEnd || start - at >= 6) return;
-    rebase(window, start);
+    window.rebase(start);
     std::size_t i = start;
     while (is_value_byte(window.at(i))) ++i;
     const bool open = i >= window.limit();
@@ -280,11 +271,16 @@ class SecretDetector final : public Detector {
     const Variety v = variety_of(found);
     const int marks = static_cast<int>(found.size()) - v.digits - v.upper - v.lower;
     const bool mixed = (v.digits > 0) + (v.upper > 0) + (v.lower > 0) + (marks > 0) >= 2;
+    const bool password = kind != Kind::key;
     if (password ? found.size() < 6 || !mixed || v.distinct < 5 || (v.digits == 0 && !quoted && marks == 0)
                  : found.size() < 16 || !looks_random(found)) {
       return;
     }
-    out.push_back({"SECRET",
+    // Without a mark, only what no word of a sentence looks like.
+    if (kind == Kind::spoken && !quoted &&
+        !(v.digits > 0 && v.upper + v.lower > 0 && (marks > 0 || (v.upper > 0 && v.lower > 0))))
+      return;
+    out.push_back({kSecretType,
                    "secrets",
                    password ? "password" : "assigned_secret",
                    {start, i},

@@ -1,0 +1,175 @@
+#include <array>
+
+#include "policy/detect/bytes_class.h"
+#include "policy/detect/context.h"
+
+namespace sb::policy {
+namespace {
+
+using namespace topic;
+
+struct Words {
+  std::uint64_t topics;
+  std::string_view words;
+};
+
+// English, German, French, Spanish, Italian, Dutch, Polish, Portuguese, Turkish, Swedish, Finnish; a few others.
+constexpr Words kWords[] = {
+    {phone,
+     "phone phones phonenumber telephone tel mobile mob cell cellphone call called calling callback fax sms whatsapp "
+     "dial "
+     "ring hotline desk answering landline msisdn telefon handy mobil rufnummer anrufen anruf "
+     "tél téléphone portable teléfono telefono tlf móvil movil celular cellulare cel telefoon mobiel komórka telefone "
+     "telemóvel appelez llámame chiama bel reach registered messages message 連絡先 電話 手机 电话 text office home "
+     "gsm cep telefonu numero"},
+    {card,
+     "card cards cc visa mastercard amex kreditkarte carte tarjeta carta kaart debit credit kartennummer karta "
+     "cardnumber creditcard discover diners kartı"},
+    {bank,
+     "account acct accounts acc konto rekening rekeningnummer compte cuenta conto bank bankkonto savings "
+     "checking beneficiary iban hesap rachunek"},
+    {routing | us, "routing aba rtn transit"},
+    {address,
+     "src dst source destination ip ipv host server subnet addr address ipv4 ipv6 hostname gateway dns peer client"},
+    {wallet, "btc bitcoin wallet eth ethereum segwit crypto litecoin ltc"},
+    {birth,
+     "dob birth born birthday birthdate geburtsdatum geboren geburtstag né née naissance nacimiento nacido "
+     "nacida nato nata nascita geboortedatum urodzenia urodzony nascimento geb"},
+    {time, "date when since until before on datum fecha dato dated expires expiry exp valid"},
+    {passport, "passport passports travel"},
+    {passport | us, "usa"},
+    {passport | de, "reisepass pass passnummer reisepassnummer"},
+    {passport | es, "pasaporte"},
+    {passport | it, "passaporto"},
+    {passport | kr, "여권번호 여권번호는 여권"},
+    {passport | fr, "passeport"},
+    {passport | nl, "paspoort"},
+    {passport | pl, "paszport"},
+    {driver, "driver drivers driving license licenses dl dln permit"},
+    {driver | uk | au | ca | in | za, "licence licences"},
+    {driver | uk, "dvla"},
+    {driver | it, "patente"},
+    {driver | kr, "운전면허 운전면허번호"},
+    {driver | de, "führerschein führerscheinnummer"},
+    {tax, "tax taxpayer tin taxid taxes fiscal vat"},
+    {tax | us, "itin ein irs"},
+    {tax | au, "tfn"},
+    {tax | in, "pan gstin gst"},
+    {tax | de, "steuer steueridentifikations idnr steuerid steuernummer steueridnr"},
+    {tax | es | national, "nif"},
+    {tax | it | national, "codice fiscale cf"},
+    {tax | it | company, "partita iva piva"},
+    {tax | br | national, "cpf cnpj"},
+    {tax | ph, "bir"},
+    {national, "identity identification social ssns sozialversicherung citizen"},
+    {national | us, "ssn socialsecurity security"},
+    {national | ca, "sin"},
+    {national | in, "aadhaar aadhar uidai adhaar"},
+    {national | pl, "pesel"},
+    {national | nl, "bsn burgerservice burgerservicenummer sofinummer"},
+    {national | fr, "sécurité securite nir insee sociale"},
+    {national | es, "dni"},
+    {national | es | foreigner, "nie extranjero"},
+    {national | se, "personnummer personnumret pnr samordningsnummer"},
+    {national | fi, "hetu henkilötunnus henkilotunnus finnish"},
+    {national | sg, "nric fin singapore"},
+    {national | th, "tnin thai เลขประจำตัวประชาชน"},
+    {national | tr, "tckn tc kimlik türk"},
+    {national | uk, "nino ni national"},
+    {national | za, "rsa sa resident"},
+    {national | kr, "rrn 주민등록번호"},
+    {national | kr | foreigner, "frn 외국인등록번호"},
+    {national | ng, "nin nigeria"},
+    {national | de, "rentenversicherungs rentenversicherung rvnr sozialversicherungs svnr rv"},
+    {health | uk, "nhs"},
+    {health | au | us, "medicare"},
+    {health | us, "mbi"},
+    {health | de, "krankenkasse kvnr egk krankenversicherung krankenversicherten krankenversicherungs versicherten"},
+    {provider | us, "npi dea provider prescriber registration medical"},
+    {provider | de, "lanr arzt arztnummer bsnr betriebsstätten betriebsstättennummer"},
+    {vehicle, "vehicle plate registration reg numberplate car"},
+    {vehicle | tr, "plaka plakası plakasi"},
+    {vehicle | de, "kennzeichen"},
+    {voter | in, "voter epic election"},
+    {company | au, "abn acn"},
+    {company | se, "orgnummer organisationsnummer orgnr company"},
+    {company | sg, "uen"},
+    {company | kr, "brn 사업자등록번호"},
+    {id_card | de, "personalausweis ausweis personalausweisnummer ausweisnummer perso"},
+    {id_card | it, "identità identita carta"},
+    {id_card, "id-card idcard"},
+    {postcode, "postcode zip zipcode postal plz"},
+    {patient, "patient patients chart"},
+    {patient | number, "mrn pid"},
+    {insurance, "insurance policy policyholder member versicherung versicherungsnummer assurance"},
+    {user, "user userid login username"},
+    {customer, "customer client kunde kundennummer klant cliente"},
+    {employee, "employee personnel staff personalnummer badge"},
+    {number, "number no nr num id ids code nummer numéro número numer identifier #"},
+    {other,
+     "order orders invoice ref reference ticket case tracking parcel shipment isbn issn ean upc sku part serial "
+     "version "
+     "v release upgrade build driver-version firmware epoch timestamp unix transaction page chapter bestellung "
+     "bestellnummer rechnung commande "
+     "facture pedido factura ordine model coordinates score scores temperature port ports commit error line item room "
+     "article floor inv total amount price sum width height size pages step hash md5 sha uuid trace span "
+     "pointer boeing airbus"},
+};
+
+constexpr std::uint32_t hash_of(std::string_view word) {
+  std::uint32_t hash = 2166136261U;  // FNV-1a
+  for (const char c : word) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
+  return hash ^ hash >> 15;
+}
+
+// Open addressing, linear probing: one look for most words.
+class Table {
+ public:
+  Table() {
+    for (const auto& [topics, words] : kWords) {
+      for (std::size_t at = 0; at < words.size();) {
+        const std::size_t end = std::min(words.find(' ', at), words.size());
+        add(words.substr(at, end - at), topics);
+        at = end + 1;
+      }
+    }
+  }
+
+  std::uint64_t find(std::string_view word) const {
+    for (std::size_t at = hash_of(word) % kSlots; !slots_[at].word.empty(); at = (at + 1) % kSlots) {
+      if (slots_[at].word == word) return slots_[at].topics;
+    }
+    return 0;
+  }
+
+ private:
+  static constexpr std::size_t kSlots = 2048;
+
+  void add(std::string_view word, std::uint64_t topics) {
+    std::size_t at = hash_of(word) % kSlots;
+    while (!slots_[at].word.empty() && slots_[at].word != word) at = (at + 1) % kSlots;
+    slots_[at].word = word;
+    slots_[at].topics |= topics;
+  }
+
+  struct Slot {
+    std::string_view word;
+    std::uint64_t topics = 0;
+  };
+  std::array<Slot, kSlots> slots_{};
+};
+
+}  // namespace
+
+std::uint64_t topics_of(std::string_view word) {
+  static const Table table;
+  if (const auto topics = table.find(word)) return topics;
+  // Compounds: "Ausweisnummer", "account-number" written as one word.
+  for (const std::string_view suffix : {"nummer", "number", "nr"}) {
+    if (word.size() > suffix.size() + 1 && word.ends_with(suffix))
+      return table.find(word.substr(0, word.size() - suffix.size()));
+  }
+  return 0;
+}
+
+}  // namespace sb::policy

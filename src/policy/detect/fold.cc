@@ -1,0 +1,254 @@
+#include "policy/detect/fold.h"
+
+#include <immintrin.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "policy/detect/bytes_class.h"
+
+namespace sb::policy {
+namespace {
+
+constexpr int kNothing = -1;  // the character vanishes
+
+// What stands at a place: `size` bytes that become `value`; size 0: it stays as it is.
+struct Folded {
+  std::size_t size = 0;
+  int value = kNothing;
+  bool cut = false;  // the text ends before it does
+};
+
+constexpr Folded kAsIs{};
+
+// Bytes that may begin something that folds.
+constexpr auto kLeads = [] {
+  std::array<bool, 256> leads{};
+  for (const unsigned char c : {'%', '&', '\\', '<'}) leads[c] = true;
+  for (const unsigned c : {0xc2U, 0xd9U, 0xdbU, 0xe0U, 0xe2U, 0xe3U, 0xefU, 0xf0U}) leads[c] = true;
+  return leads;
+}();
+
+int hex_value(int byte) {
+  if (is_digit(byte)) return byte - '0';
+  const int lower = to_lower(byte);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// A character outside ASCII: ASCII, kNothing, or 0x110000 where it has no equivalent.
+constexpr int kNone = 0x110000;
+int fold_character(int c) {
+  if (c < 0x80) return c < 0x20 && c != '\n' && c != '\t' ? kNone : c;
+  if (c == 0xa0 || c == 0x3000 || c == 0x202f || (c >= 0x2000 && c <= 0x200a)) return ' ';
+  if (c == 0xad || (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
+      c == 0xfeff) {
+    return kNothing;
+  }
+  if ((c >= 0x2010 && c <= 0x2015) || c == 0x2212 || c == 0xfe63) return '-';
+  if (c == 0x2018 || c == 0x2019) return '\'';
+  if (c == 0x201c || c == 0x201d) return '"';
+  if (c >= 0xff01 && c <= 0xff5e) return c - 0xff01 + 0x21;
+  if (c >= 0x660 && c <= 0x669) return '0' + c - 0x660;
+  if (c >= 0x6f0 && c <= 0x6f9) return '0' + c - 0x6f0;
+  // The Indic scripts repeat every 128 code points, digits at 0x66; Thai and Lao have theirs at 0x50.
+  if (c >= 0x900 && c < 0xd80 && (c & 0x7f) >= 0x66 && (c & 0x7f) <= 0x6f) return '0' + (c & 0x7f) - 0x66;
+  if (c >= 0xe50 && c <= 0xe59) return '0' + c - 0xe50;
+  if (c >= 0xed0 && c <= 0xed9) return '0' + c - 0xed0;
+  if (c >= 0x1d7ce && c <= 0x1d7ff) return '0' + (c - 0x1d7ce) % 10;
+  return kNone;
+}
+
+// Decodes the UTF-8 sequence at `i`, which need not be valid.
+Folded fold_utf8(std::string_view text, std::size_t i) {
+  const int lead = byte_of(text, i);
+  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  int c = lead & (0xff >> (size + 1));
+  for (std::size_t n = 1; n < size; ++n) {
+    const int byte = byte_of(text, i + n);
+    if (byte < 0) return {.size = 0, .value = 0, .cut = true};
+    if ((byte & 0xc0) != 0x80) return kAsIs;
+    c = c << 6 | (byte & 0x3f);
+  }
+  const int value = fold_character(c);
+  return value == kNone ? kAsIs : Folded{size, value, false};
+}
+
+Folded fold_percent(std::string_view text, std::size_t i) {
+  const int high = hex_value(byte_of(text, i + 1));
+  if (high < 0) return {.size = 0, .value = 0, .cut = i + 1 == text.size()};
+  const int low = hex_value(byte_of(text, i + 2));
+  if (low < 0) return {.size = 0, .value = 0, .cut = i + 2 == text.size()};
+  const int value = high * 16 + low;
+  return value >= 0x20 && value < 0x7f ? Folded{3, value, false} : kAsIs;
+}
+
+// JSON and source code; how many backslashes stand before this one does not matter (JSON inside a JSON string).
+Folded fold_backslash(std::string_view text, std::size_t i) {
+  const int next = byte_of(text, i + 1);
+  if (next < 0) return {.size = 0, .value = 0, .cut = true};
+  if (next == 'n') return {2, '\n', false};
+  if (next == 't' || next == 'r') return {2, ' ', false};
+  if (next == '"' || next == '/') return {2, next, false};
+  if (next != 'u') return kAsIs;
+  int c = 0;
+  for (std::size_t n = 2; n < 6; ++n) {
+    const int byte = byte_of(text, i + n);
+    if (byte < 0) return {.size = 0, .value = 0, .cut = true};
+    const int digit = hex_value(byte);
+    if (digit < 0) return kAsIs;
+    c = c * 16 + digit;
+  }
+  const int value = fold_character(c);
+  return value == kNone ? kAsIs : Folded{6, value, false};
+}
+
+struct Named {
+  std::string_view name;
+  int value;
+};
+constexpr Named kEntities[] = {{"amp;", '&'},    {"lt;", '<'},     {"gt;", '>'},     {"quot;", '"'},
+                               {"apos;", '\''},  {"nbsp;", ' '},   {"commat;", '@'}, {"shy;", kNothing},
+                               {"period;", '.'}, {"hyphen;", '-'}, {"ndash;", '-'},  {"mdash;", '-'},
+                               {"colon;", ':'},  {"sol;", '/'}};
+
+Folded fold_entity(std::string_view text, std::size_t i) {
+  if (byte_of(text, i + 1) == '#') {
+    const bool hex = to_lower(byte_of(text, i + 2)) == 'x';
+    std::size_t at = i + (hex ? 3 : 2);
+    int c = 0;
+    for (; at < i + kMaxFoldBytes; ++at) {
+      const int digit = hex_value(byte_of(text, at));
+      if (digit < 0 || (!hex && digit > 9)) break;
+      c = c * (hex ? 16 : 10) + digit;
+    }
+    if (at == text.size() && at < i + kMaxFoldBytes) return {.size = 0, .value = 0, .cut = true};
+    const int value = byte_of(text, at) == ';' && c > 0 && c < kNone ? fold_character(c) : kNone;
+    return value == kNone ? kAsIs : Folded{at + 1 - i, value, false};
+  }
+  const auto rest = text.substr(i + 1, kMaxFoldBytes);
+  for (const auto& [name, value] : kEntities) {
+    if (rest.starts_with(name)) return {name.size() + 1, value, false};
+    if (name.starts_with(rest)) return {.size = 0, .value = 0, .cut = true};
+  }
+  return kAsIs;
+}
+
+Folded fold_at(std::string_view text, std::size_t i) {
+  switch (text[i]) {
+    case '%':
+      return fold_percent(text, i);
+    case '&':
+      return fold_entity(text, i);
+    case '\\':
+      return fold_backslash(text, i);
+    case '<': {
+      static constexpr std::string_view kBreak = "<wbr>";
+      const auto rest = text.substr(i, kBreak.size());
+      if (rest == kBreak) return {kBreak.size(), kNothing, false};
+      return {.size = 0, .value = 0, .cut = kBreak.starts_with(rest)};
+    }
+    default:
+      return fold_utf8(text, i);
+  }
+}
+
+// The first byte from `i` on that is not ASCII or that ASCII text folds at.
+std::size_t next_candidate(std::string_view text, std::size_t i) {
+  const auto* data = reinterpret_cast<const __m256i*>(text.data());
+  const auto equal = [](__m256i bytes, char c) { return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(c)); };
+  for (; i + 32 <= text.size(); i += 32) {
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(reinterpret_cast<const char*>(data) + i));
+    const __m256i marks = _mm256_or_si256(_mm256_or_si256(equal(bytes, '%'), equal(bytes, '&')),
+                                          _mm256_or_si256(equal(bytes, '\\'), equal(bytes, '<')));
+    const auto mask = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_or_si256(bytes, marks)));
+    if (mask != 0) return i + static_cast<std::size_t>(std::countr_zero(mask));
+  }
+  while (i < text.size() && byte_of(text, i) < 0x80 && !kLeads[static_cast<unsigned char>(text[i])]) ++i;
+  return i;
+}
+
+}  // namespace
+
+void Fold::assign(std::string_view raw, bool complete) {
+  raw_ = raw;
+  identity_ = true;
+  ascii_ = true;
+  folded_ = raw.size();
+  for (std::size_t i = next_candidate(raw, 0); i < raw.size(); i = next_candidate(raw, i + 1)) {
+    const auto byte = static_cast<unsigned char>(raw[i]);
+    if (byte >= 0x80) ascii_ = false;
+    // A sequence that the end cuts is left out whatever it is: nobody is to see half a character.
+    const bool cut_sequence = byte >= 0xc0 && i + (byte >= 0xf0 ? 4U : byte >= 0xe0 ? 3U : 2U) > raw.size();
+    if (!kLeads[byte] && !cut_sequence) continue;
+    const Folded found = fold_at(raw, i);
+    if (found.size > 0) return copy_folded(i, complete);
+    if ((found.cut || cut_sequence) && !complete) {
+      folded_ = i;
+      return;
+    }
+  }
+}
+
+void Fold::copy_folded(std::size_t first, bool complete) {
+  identity_ = false;
+  ascii_ = false;
+  copy_.assign(raw_, 0, first);
+  places_.clear();
+  for (std::size_t i = first; i < raw_.size();) {
+    const std::size_t next = next_candidate(raw_, i);
+    copy_.append(raw_, i, next - i);
+    i = next;
+    if (i == raw_.size()) break;
+    const auto byte = static_cast<unsigned char>(raw_[i]);
+    const bool cut_sequence = byte >= 0xc0 && i + (byte >= 0xf0 ? 4U : byte >= 0xe0 ? 3U : 2U) > raw_.size();
+    const Folded found = kLeads[byte] || cut_sequence ? fold_at(raw_, i) : kAsIs;
+    if ((found.cut || cut_sequence) && !complete) {
+      folded_ = i;
+      return;
+    }
+    if (found.size == 0) {
+      copy_ += raw_[i++];
+      continue;
+    }
+    const auto index = static_cast<std::uint32_t>(copy_.size());
+    if (!places_.empty() && places_.back().index == index) places_.pop_back();
+    if (found.value != kNothing) {
+      places_.push_back({index, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(found.size)});
+      copy_ += static_cast<char>(found.value);
+    }
+    i += found.size;
+    if (found.value == kNothing) places_.push_back({index, static_cast<std::uint32_t>(i), 1});
+  }
+}
+
+std::size_t Fold::mapped(std::size_t index, bool end) const {
+  const auto after = std::ranges::upper_bound(places_, index, {}, &Place::index);
+  if (after == places_.begin()) return index + (end ? 1 : 0);
+  const Place& place = after[-1];
+  const std::size_t offset = index - place.index;
+  if (offset == 0) return place.raw + (end ? place.size : 0);
+  return place.raw + place.size + offset - 1 + (end ? 1 : 0);
+}
+
+std::size_t Fold::from_raw(std::size_t raw) const {
+  if (identity_) return std::min(raw, folded_);
+  const auto after = std::ranges::upper_bound(places_, raw, {}, &Place::raw);
+  if (after == places_.begin()) return std::min(raw, copy_.size());
+  const Place& place = after[-1];
+  const std::size_t behind = place.raw + place.size;
+  std::size_t index = raw <= place.raw ? place.index : raw < behind ? place.index + 1 : place.index + 1 + raw - behind;
+  if (after != places_.end()) index = std::min<std::size_t>(index, after->index);
+  return std::min(index, copy_.size());
+}
+
+std::size_t Fold::skip_characters(std::size_t index, std::size_t count) const {
+  if (ascii_) return index + count;
+  std::size_t raw = raw_begin(index);
+  for (; raw < raw_.size(); ++raw) {
+    if ((static_cast<unsigned char>(raw_[raw]) & 0xc0) != 0x80 && count-- == 0) return from_raw(raw);
+  }
+  return text().size() + count;  // of what has not come yet, every byte may be a character
+}
+
+}  // namespace sb::policy

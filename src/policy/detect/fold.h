@@ -1,0 +1,60 @@
+/// The text as a detector should see it: one way of writing for every digit, dash, blank, quotation mark and escape,
+/// and nothing invisible. Offsets map back, so that a finding covers what really stands there.
+///
+/// - full-width, Arabic-Indic, Indic, Thai and mathematical digits and letters become ASCII, dashes '-', blanks ' ',
+///   typographic quotation marks '"' and '\''
+/// - zero-width characters, soft hyphens, bidi marks and <wbr> vanish
+/// - escapes of URLs (%40), HTML (&#64; &nbsp;) and JSON (\u0040 \n \") become what they stand for
+///
+/// Plain ASCII without '%', '&', '\' and '<' costs one vectorised look. Folding is local: what a byte becomes depends
+/// on at most kMaxFoldBytes around it, so a stream may be folded from any place that lies that far ahead.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sb::policy {
+
+inline constexpr std::size_t kMaxFoldBytes = 10;  // "&#x0010ffff" is not read to its end, and no other is longer
+
+class Fold {
+ public:
+  /// Borrows `raw`. Where more may come (not `complete`), an escape or character that `raw` cuts is left out.
+  void assign(std::string_view raw, bool complete);
+
+  std::string_view text() const { return identity_ ? raw_.substr(0, folded_) : std::string_view(copy_); }
+  std::string_view raw() const { return raw_; }
+  /// Bytes of the raw text that `text` stands for: all, or all but a cut escape or character.
+  std::size_t folded_bytes() const { return folded_; }
+
+  /// Where the character at `index` of the text begins in the raw text; REQUIRES index <= text().size().
+  std::size_t raw_begin(std::size_t index) const { return identity_ ? index : mapped(index); }
+  /// Where the character before `index` ends in the raw text; REQUIRES 0 < index <= text().size().
+  std::size_t raw_end(std::size_t index) const { return identity_ ? index : mapped(index - 1, true); }
+  /// The first byte of the text that stands at `raw` or behind it.
+  std::size_t from_raw(std::size_t raw) const;
+
+  /// Behind the last byte of the text whose raw character is one of the `count` that follow the one at `index`.
+  std::size_t skip_characters(std::size_t index, std::size_t count) const;
+
+ private:
+  struct Place {
+    std::uint32_t index;  // in copy_: the character here is `size` bytes from `raw` on; those behind it are one each
+    std::uint32_t raw;
+    std::uint32_t size;
+  };
+
+  void copy_folded(std::size_t first, bool complete);
+  std::size_t mapped(std::size_t index, bool end = false) const;
+
+  std::string_view raw_;
+  std::size_t folded_ = 0;
+  bool identity_ = true;
+  bool ascii_ = true;  // and not only up to some place
+  std::string copy_;
+  std::vector<Place> places_;
+};
+
+}  // namespace sb::policy

@@ -1,0 +1,334 @@
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <utility>
+#include <vector>
+
+#include "policy/detect/bytes_class.h"
+#include "policy/detect/identifier_rules.h"
+#include "policy/detect/numbers.h"
+
+namespace sb::policy {
+namespace {
+
+using Mask = std::uint64_t;  // bit n: character n of a compact value
+
+// A rule as it is compared: which characters must be digits, which letters, and where separators may stand.
+struct CompiledRule {
+  const IdentifierRule* rule = nullptr;
+  Mask digits = 0;
+  Mask letters = 0;
+  std::string_view literal = {};  // the shape, where it holds letters of its own
+  bool plus = false;              // a '+' stands before it
+  bool any_groups = false;
+  struct Grouping {
+    Mask breaks = 0;         // a separator stands before these characters
+    std::string_view marks;  // the separators in order; of one kind: one
+  };
+  std::vector<Grouping> groupings = {};
+};
+
+CompiledRule compile(const IdentifierRule& rule) {
+  CompiledRule compiled{.rule = &rule};
+  auto shape = rule.shape;
+  if (shape.starts_with('+')) {
+    compiled.plus = true;
+    shape.remove_prefix(1);
+  }
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (is_digit(shape[i])) compiled.digits |= Mask{1} << i;
+    if (shape[i] != '*' && !is_digit(shape[i])) compiled.letters |= Mask{1} << i;
+    if (is_letter(shape[i]) || (is_digit(shape[i]) && shape[i] != '9')) compiled.literal = shape;
+  }
+  if (rule.groups == "*") {
+    compiled.any_groups = true;
+    return compiled;
+  }
+  CompiledRule::Grouping grouping;
+  std::size_t position = 0;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < rule.groups.size();) {
+    std::size_t count = 0;
+    while (i < rule.groups.size() && is_digit(rule.groups[i]))
+      count = count * 10 + static_cast<std::size_t>(rule.groups[i++] - '0');
+    position += count;
+    const bool last = i == rule.groups.size() || rule.groups[i] == ' ';
+    if (!last) grouping.breaks |= Mask{1} << position;
+    if (last) {
+      grouping.marks = rule.groups.substr(begin, i - begin);
+      compiled.groupings.push_back(grouping);
+      grouping = {};
+      position = 0;
+      begin = i + 1;
+    }
+    ++i;
+  }
+  return compiled;
+}
+
+// Rules by the length of their compact value.
+struct RuleTable {
+  std::array<std::vector<CompiledRule>, TokenRun::kMaxChars + 1> by_length;
+
+  RuleTable() {
+    for (const auto& rule : identifier_rules()) {
+      const std::size_t length = rule.shape.size() - (rule.shape.starts_with('+') ? 1 : 0);
+      by_length[length].push_back(compile(rule));
+    }
+  }
+};
+
+const RuleTable& rule_table() {
+  static const RuleTable table;
+  return table;
+}
+
+// What the classes of a run's characters are, and where its separators stand.
+struct Candidate {
+  const TokenRun& run;
+  std::size_t used;
+  Mask digits;
+  Mask breaks;
+  std::string_view chars;
+};
+
+bool separators_fit(const Candidate& candidate, const CompiledRule& compiled) {
+  if (compiled.any_groups) {
+    for (std::size_t i = 1; i < candidate.used; ++i) {
+      if (candidate.run.groups[i].separator == '\n') return false;
+    }
+    return true;
+  }
+  return std::ranges::any_of(compiled.groupings, [&](const CompiledRule::Grouping& grouping) {
+    if (grouping.breaks != candidate.breaks) return false;
+    std::size_t group = 1;
+    for (const char mark : grouping.marks) {
+      if (is_digit(mark)) continue;
+      const auto& next = candidate.run.groups[group++];
+      if (next.gap != 1 || next.closes || next.separator != (mark == '_' ? ' ' : mark)) return false;
+    }
+    return true;
+  });
+}
+
+bool shape_fits(const Candidate& candidate, const CompiledRule& compiled) {
+  if ((compiled.digits & ~candidate.digits) != 0 || (compiled.letters & candidate.digits) != 0) return false;
+  for (std::size_t i = 0; i < compiled.literal.size(); ++i) {
+    const char c = compiled.literal[i];
+    const bool literal = is_letter(c) || (is_digit(c) && c != '9');
+    if (literal && to_upper(candidate.chars[i]) != c) return false;
+  }
+  return separators_fit(candidate, compiled);
+}
+
+bool check_holds(const Candidate& candidate, const IdentifierRule& rule) {
+  std::array<char, TokenRun::kMaxChars> upper;
+  for (std::size_t i = 0; i < candidate.chars.size(); ++i) upper[i] = static_cast<char>(to_upper(candidate.chars[i]));
+  return rule.check == nullptr || rule.check({upper.data(), candidate.chars.size()});
+}
+
+bool is_mark(int byte) {
+  return byte > 0 && std::string_view("-_./:#$@+,\\").find(static_cast<char>(byte)) != std::string_view::npos;
+}
+
+// Whether what stands before `start` or behind `end` makes the value a piece of something longer.
+bool joined_before(std::string_view text, std::size_t start) {
+  if (start < 2) return start == 1 && (text[0] == '$' || text[0] == '@');
+  const int before = byte_of(text, start - 1);
+  if (before == '$' || before == '@' || before == '\\') return true;
+  if (before == ':' || before == '#') return is_digit(byte_of(text, start - 2));
+  return is_mark(before) && is_alnum(byte_of(text, start - 2));
+}
+
+bool joined_behind(ScanWindow& window, const TokenRun& run, std::size_t used) {
+  const std::size_t end = run.groups[used - 1].end;
+  const int next = window.at(end);
+  if (next == '@' || next == '%') return true;
+  if (!is_mark(next) && next != '\'') return false;
+  const int after = window.at(end + 1);
+  // A sentence may go on without a blank ("1234.Then"), a list too ("1234,5678"); a number does not.
+  if (next == '.' || next == ',' || next == ':') return is_digit(after) && used < run.group_count;
+  return is_alnum(after);
+}
+
+// Grouped digits inside a longer row of them ("4111 1111 1111" of a card) are not that row.
+bool inside_row(std::string_view text, const TokenRun& run, std::size_t used) {
+  if (used < 2) return false;
+  const auto& last = run.groups[used - 1];
+  if (used < run.group_count && run.groups[used].plain && last.plain && run.groups[used].gap == 1 &&
+      run.groups[used].separator == last.separator) {
+    return true;
+  }
+  const std::size_t start = run.groups[0].begin;
+  return start > 1 && text[start - 1] == run.groups[1].separator && is_digit(byte_of(text, start - 2)) &&
+         run.groups[0].plain;
+}
+
+bool mixed_case(std::string_view chars) {
+  bool upper = false;
+  bool lower = false;
+  for (const char c : chars) {
+    upper = upper || is_a(static_cast<unsigned char>(c), kUpper);
+    lower = lower || is_a(static_cast<unsigned char>(c), kLower);
+  }
+  return upper && lower;
+}
+
+// What is known of a run's surroundings, found out as far as a rule asks.
+class Surroundings {
+ public:
+  Surroundings(ScanWindow& window, const TokenRun& run) : window_(window), run_(run) {}
+
+  const Context& context() {
+    if (!asked_) context_ = window_.context(run_.groups[0].begin);
+    asked_ = true;
+    return context_;
+  }
+
+  bool alone(std::size_t end) {
+    if (alone_ < 0 || end != alone_end_) alone_ = stands_alone(window_, run_.groups[0].begin, end) ? 1 : 0;
+    alone_end_ = end;
+    return alone_ == 1;
+  }
+
+  std::uint64_t behind(std::size_t end) {
+    if (behind_end_ != end) {
+      std::size_t last = end;
+      while (window_.at(last) >= 0) ++last;
+      behind_ = ContextIndex::topics_in(window_.text().substr(end, last - end));
+    }
+    behind_end_ = end;
+    return behind_;
+  }
+
+  float score(const IdentifierRule& rule, const Candidate& candidate) {
+    const Context& words = context();
+    const auto countries = rule.topics & topic::kCountries;
+    const bool named_country = (words.all & countries) != 0;
+    const bool country_fits = countries == 0 || named_country || (words.all & topic::kCountries) == 0;
+    if ((words.segment & rule.topics & topic::kKinds) != 0 && country_fits && (named_country || !rule.country_named))
+      return rule.named;
+    const std::size_t end = candidate.run.groups[candidate.used - 1].end;
+    const bool whole = !inside_row(window_.text(), candidate.run, candidate.used) && !mixed_case(candidate.chars);
+    const bool taken = (words.nearest & (topic::other | topic::phone)) != 0 || (words.nearest & topic::kTelling) != 0;
+    if (rule.alone > 0 && whole &&
+        (!taken || rule.alone >= ((words.nearest & (topic::other | topic::phone)) != 0 ? 0.9F : 0.7F)))
+      return rule.alone;
+    if (rule.bare == 0 || words.nearest != 0) return 0;
+    if (alone(end)) return rule.bare;
+    // "AAA123456 es mi pasaporte": only for what looks like nothing else, since it holds a stream back.
+    const bool mixed = candidate.digits + 1 != Mask{1} << candidate.chars.size();
+    return mixed && (behind(end) & rule.topics & topic::kKinds) != 0 ? rule.named - 0.1F : 0;
+  }
+
+ private:
+  ScanWindow& window_;
+  const TokenRun& run_;
+  Context context_;
+  bool asked_ = false;
+  int alone_ = -1;
+  std::size_t alone_end_ = 0;
+  std::uint64_t behind_ = 0;
+  std::size_t behind_end_ = 0;
+};
+
+struct Named {
+  std::uint64_t topics;
+  std::string_view type;
+  float score;
+};
+constexpr Named kNamed[] = {
+    {topic::patient, "PATIENT_ID", 0.75F},    {topic::insurance, "INSURANCE_ID", 0.65F},
+    {topic::employee, "EMPLOYEE_ID", 0.65F},  {topic::customer, "CUSTOMER_ID", 0.6F},
+    {topic::user, "USER_ID", 0.5F},           {topic::passport, "PASSPORT", 0.6F},
+    {topic::driver, "DRIVER_LICENSE", 0.55F}, {topic::tax, "TAX_ID", 0.55F},
+    {topic::bank, "BANK_ACCOUNT", 0.5F},      {topic::national, "NATIONAL_ID", 0.5F},
+};
+
+Mask digits_of(std::string_view chars) {
+  Mask mask = 0;
+  for (std::size_t i = 0; i < chars.size(); ++i) mask |= static_cast<Mask>(is_digit(chars[i])) << i;
+  return mask;
+}
+
+bool has_word(std::string_view text, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end;) {
+    if (!is_a(byte_of(text, i), kUpper | kLower | kHigh | kDigit)) {
+      ++i;
+      continue;
+    }
+    bool digit = false;
+    while (i < end && is_a(byte_of(text, i), kUpper | kLower | kHigh | kDigit)) digit = digit || is_digit(text[i]), ++i;
+    if (!digit) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool stands_alone(ScanWindow& window, std::size_t start, std::size_t end) {
+  const auto text = window.text();
+  if (has_word(text, start > kLookBackBytes ? start - kLookBackBytes : 0, start)) return false;
+  std::size_t last = end;
+  while (window.at(last) >= 0) ++last;
+  return !has_word(text, end, last);
+}
+
+void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out) {
+  if (run.group_count == 0) return;
+  const auto& table = rule_table();
+  const std::size_t start = run.groups[0].begin;
+  const auto text = window.text();
+  const bool plus = start > 0 && text[start - 1] == '+';
+  if (joined_before(text, start) && !plus) return;
+  const Mask digits = digits_of(run.compact(run.group_count));
+  Surroundings around(window, run);
+  Candidate candidate{run, 0, 0, 0, {}};
+  for (std::size_t used = 1; used <= run.group_count; ++used) {
+    const auto& last = run.groups[used - 1];
+    if (used > 1) candidate.breaks |= Mask{1} << last.first;
+    const std::size_t length = static_cast<std::size_t>(last.first) + last.count;
+    const auto& rules = table.by_length[length];
+    if (rules.empty()) continue;
+    candidate.used = used;
+    candidate.digits = digits & ((Mask{1} << length) - 1);
+    candidate.chars = run.compact(used);
+    bool looked = false;
+    for (const auto& compiled : rules) {
+      if (compiled.plus != plus || !shape_fits(candidate, compiled) || !check_holds(candidate, *compiled.rule))
+        continue;
+      if (!std::exchange(looked, true) && joined_behind(window, run, used)) break;
+      const float score = around.score(*compiled.rule, candidate);
+      if (score > 0)
+        out.push_back(
+            {compiled.rule->type, "identifier", compiled.rule->type, {start - (plus ? 1 : 0), last.end}, score});
+    }
+  }
+}
+
+void classify_named(ScanWindow& window, const TokenRun& run, Findings& out) {
+  const std::size_t start = run.groups[0].begin;
+  const auto text = window.text();
+  if (joined_before(text, start)) return;
+  // Up to four groups with hyphens between them belong together; a blank ends the value.
+  std::size_t used = 1;
+  while (used < run.group_count && used < 4 && run.groups[used].gap == 1 && run.groups[used].separator == '-') ++used;
+  const auto chars = run.compact(used);
+  if (std::popcount(digits_of(chars)) < 4 || chars.size() > 20) return;
+  const Context words = window.context(start);
+  // "insurance" alone is prose; "insurance number", "policyholder id", "policy #" announce a value.
+  const bool announced = (words.segment & topic::number) != 0 || (start > 0 && text[start - 1] == '#');
+  if (!announced || (words.nearest & topic::other) != 0) return;
+  const auto* named = std::ranges::find_if(kNamed, [&](const Named& n) { return (words.nearest & n.topics) != 0; });
+  if (named == std::end(kNamed) || joined_behind(window, run, used)) return;
+  out.push_back({named->type, "named", named->type, {start, run.groups[used - 1].end}, named->score});
+}
+
+std::vector<std::string_view> identifier_types() {
+  std::vector<std::string_view> types;
+  for (const auto& rule : identifier_rules()) types.push_back(rule.type);
+  for (const auto& named : kNamed) types.push_back(named.type);
+  return types;
+}
+
+}  // namespace sb::policy

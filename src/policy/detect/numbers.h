@@ -1,0 +1,35 @@
+/// The classifiers that share the digits of a text: each is asked about the place where a group of digits begins.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "policy/detect/token_run.h"
+#include "policy/detector.h"
+
+namespace sb::policy {
+
+/// Each appends at most one finding a type for what begins at `run.groups[0]`.
+void classify_card(ScanWindow& window, const TokenRun& run, Findings& out);
+/// `start`: where two letters stand before a digit.
+void classify_iban(ScanWindow& window, std::size_t start, Findings& out);
+void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out);
+/// "patient id AHC-0933289": a word that says what follows, and something with a digit.
+void classify_named(ScanWindow& window, const TokenRun& run, Findings& out);
+/// `start`: where an opening "+", "(" before the first digit stands; the first digit itself where there is none.
+void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, Findings& out);
+/// What begins at the digit `at`.
+void classify_date(ScanWindow& window, std::size_t at, Findings& out);
+/// `start`: where the word begins in which the digit `at` stands.
+void classify_wallet(ScanWindow& window, std::size_t start, Findings& out);
+
+/// Whether an issuer's range (ISO/IEC 7812) holds numbers that begin so and are this long.
+bool is_card_range(std::string_view digits);
+
+/// All that classify_identifiers and classify_named report.
+std::vector<std::string_view> identifier_types();
+
+/// Whether nothing but values stands around [start, end): no word before it within reach, none behind it in the window.
+bool stands_alone(ScanWindow& window, std::size_t start, std::size_t end);
+
+}  // namespace sb::policy

@@ -1,0 +1,61 @@
+/// Small patterns for custom detectors, matched in linear time: no back-tracking, no unbounded memory, and no reading
+/// ahead of what the answer needs, so that a stream is held back no longer than necessary.
+///
+///   abc  \.            literals; a backslash makes a special character plain
+///   .  [A-F0-9]  [^-]  one byte of a class; \d \w \s (and \D \W \S)
+///   (ab|cd)            alternatives
+///   x?  x*  x+  x{3}  x{2,5}
+///
+/// There are no anchors, look-arounds, captures or back-references: a custom detector matches whole words anyway.
+#pragma once
+
+#include <bitset>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "policy/detector.h"
+
+namespace sb::policy {
+
+/// A compiled pattern: Glushkov's automaton, one state a character position. Immutable.
+class Pattern {
+ public:
+  static constexpr std::size_t kMaxPositions = 192;
+
+  /// Errors: invalid_argument, with the place in the pattern and what is wrong there.
+  static Result<Pattern> compile(std::string_view source);
+
+  /// The longest match that begins at `start` and that `accepts(end)` agrees to; 0 where there is none. Bytes are read
+  /// through `window.at` only as long as a longer match is possible.
+  template <class Accepts>
+  std::size_t match(ScanWindow& window, std::size_t start, Accepts accepts) const {
+    std::size_t best = 0;
+    States states = first_;
+    for (std::size_t i = start;; ++i) {
+      const int byte = window.at(i);
+      if (byte < 0) return best;
+      states &= by_byte_[static_cast<unsigned>(byte)];
+      if (states.none()) return best;
+      if ((states & last_).any() && accepts(i + 1)) best = i + 1;
+      states = follow_of(states);
+    }
+  }
+
+  /// Every byte a match can begin with.
+  std::string first_bytes() const;
+
+ private:
+  using States = std::bitset<kMaxPositions>;
+  class Compiler;
+
+  States follow_of(const States& states) const;
+
+  States first_, last_;
+  std::vector<States> follow_;   // by position
+  std::vector<States> by_byte_;  // 256: positions that accept this byte
+};
+
+}  // namespace sb::policy

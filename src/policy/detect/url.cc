@@ -1,0 +1,149 @@
+#include <algorithm>
+#include <array>
+
+#include "policy/detect/builtin.h"
+#include "policy/detect/bytes_class.h"
+
+namespace sb::policy {
+namespace {
+
+constexpr std::string_view kSchemes[] = {"http", "https", "ftp", "ftps", "sftp", "ws", "wss", "ssh", "git"};
+
+// Of names that stand without a scheme, only those under the most used top-level domains: "node.js" and "a.out" are
+// files.
+constexpr std::string_view kTopLevel =
+    " com org net edu gov mil int info biz io ai app dev co eu uk de fr es it nl be ch at pl se no dk fi pt ie gr cz "
+    "hu "
+    "ro ru ua tr us ca mx br ar cl au nz in jp cn kr sg hk tw za ng ke il ae example museum ";
+
+bool is_top_level(std::string_view word) {
+  std::array<char, 12> padded;
+  if (word.size() < 2 || word.size() + 2 > padded.size()) return false;
+  padded[0] = ' ';
+  std::ranges::transform(word, padded.begin() + 1, [](char c) { return static_cast<char>(to_lower(c)); });
+  padded[word.size() + 1] = ' ';
+  return kTopLevel.find(std::string_view(padded.data(), word.size() + 2)) != std::string_view::npos;
+}
+
+bool is_label_byte(int byte) {
+  return is_a(byte, kDigit | kUpper | kLower | kHigh) || byte == '-';
+}
+
+struct Host {
+  std::size_t end = 0;  ///< 0: none
+  std::size_t last_label = 0;
+  int labels = 0;
+};
+
+Host read_host(ScanWindow& window, std::size_t at) {
+  Host host;
+  while (true) {
+    const std::size_t label = at;
+    while (is_label_byte(window.at(at))) ++at;
+    if (at == label) break;
+    host.last_label = label;
+    host.end = at;
+    ++host.labels;
+    if (window.at(at) != '.' || !is_label_byte(window.at(at + 1))) break;
+    ++at;
+  }
+  return host;
+}
+
+// Behind the path, query and fragment that follow a host. A finding swallows what begins inside it, so it ends before
+// whatever may be a value of its own: an address, a long number, a key.
+std::size_t path_end(ScanWindow& window, std::size_t at) {
+  std::size_t end = at;
+  std::size_t piece = at;  // since the last mark
+  std::size_t digits = 0;
+  std::size_t capitals = 0;
+  for (std::size_t i = at;; ++i) {
+    const int byte = window.at(i);
+    if (byte == '@') return piece;  // what stands before it is an address
+    const bool mark =
+        byte >= 0 && std::string_view("/?#&=;,:~!").find(static_cast<char>(byte)) != std::string_view::npos;
+    if (mark || byte <= ' ' ||
+        std::string_view("\"'<>`|\\^{}()[]*").find(static_cast<char>(byte)) != std::string_view::npos) {
+      if (i - piece >= 20 && digits > 0 && capitals > 0) return piece;  // a key
+      end = i;
+      piece = i + 1;
+      digits = capitals = 0;
+      if (!mark) break;
+      continue;
+    }
+    capitals += is_a(byte, kUpper);
+    if (is_digit(byte) && ++digits >= 7) return piece;
+  }
+  while (end > at && std::string_view(".,;:!").find(window.text()[end - 1]) != std::string_view::npos) --end;
+  return end;
+}
+
+class UrlDetector final : public Detector {
+ public:
+  std::string_view name() const override { return "url"; }
+  bool reports(std::string_view type) const override { return type == kUrlType; }
+  std::vector<std::string_view> types() const override { return {kUrlType}; }
+  std::string_view wake_bytes() const override { return ":."; }
+
+  void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
+    if (window.text()[at] == ':')
+      scheme(window, at, out);
+    else
+      name_alone(window, at, out);
+  }
+
+ private:
+  static void scheme(ScanWindow& window, std::size_t at, Findings& out) {
+    const auto text = window.text();
+    std::size_t start = at;
+    while (start > 0 && at - start < 6 && is_letter(byte_of(text, start - 1))) --start;
+    std::array<char, 6> lower;
+    for (std::size_t i = start; i < at; ++i) lower[i - start] = static_cast<char>(to_lower(byte_of(text, i)));
+    if (std::ranges::find(kSchemes, std::string_view(lower.data(), at - start)) == std::end(kSchemes)) return;
+    if (!begins_word(text, start)) return;
+    window.begin(start);
+    if (window.at(at + 1) != '/' || window.at(at + 2) != '/') return;
+    const Host host = read_host(window, at + 3);
+    if (host.end == 0 || host.labels < 2 || window.at(host.end) == '@') return;
+    finish(window, start, host, 0.95F, out);
+  }
+
+  static void name_alone(ScanWindow& window, std::size_t at, Findings& out) {
+    const auto text = window.text();
+    if (at == 0 || !is_label_byte(byte_of(text, at - 1)) ||
+        (at + 1 < text.size() && !is_label_byte(byte_of(text, at + 1))))
+      return;
+    std::size_t start = at;
+    while (start > 0 && at - start < kMaxWordBytes && is_label_byte(byte_of(text, start - 1))) --start;
+    if (start > 0 && std::string_view("@.:/_\\#$%&=+").find(text[start - 1]) != std::string_view::npos) return;
+    window.begin(start);
+    const Host host = read_host(window, start);
+    if (host.labels < 2) return;
+    const auto last = text.substr(host.last_label, host.end - host.last_label);
+    const bool www =
+        host.labels > 2 && at - start == 3 && to_lower(text[start]) == 'w' && to_lower(text[at - 1]) == 'w';
+    if (!is_top_level(last) || (!www && is_a(byte_of(last, 0), kUpper))) return;  // "end.It goes on"
+    if (window.at(host.end) == '@' || window.at(host.end) == '_' || window.at(host.end) == '(') return;
+    finish(window, start, host, www ? 0.9F : 0.6F, out);
+  }
+
+  static void finish(ScanWindow& window, std::size_t start, const Host& host, float score, Findings& out) {
+    std::size_t end = host.end;
+    const int next = window.at(end);
+    if (next == ':' && is_digit(window.at(end + 1))) {
+      ++end;
+      while (is_digit(window.at(end))) ++end;
+    }
+    if (window.at(end) == '/' || window.at(end) == '?' || window.at(end) == '#') end = path_end(window, end);
+    const bool open = end >= window.limit();
+    out.push_back({kUrlType, "url", "host_and_path", {start, end}, score, open ? Tail::path : Tail::none});
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Detector> make_url_detector() {
+  return std::make_unique<UrlDetector>();
+}
+
+}  // namespace sb::policy
