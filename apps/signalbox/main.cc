@@ -10,9 +10,11 @@
 #include "cli/flow_command.h"
 #include "cli/reviews_command.h"
 #include "cli/serve_command.h"
+#include "flow/injection.h"
 #include "model/simulate.h"
 #include "policy/command.h"
 #include "script/worker.h"
+#include "server/services.h"
 #include "triage/command.h"
 
 namespace {
@@ -30,7 +32,10 @@ constexpr Delegate kDelegates[] = {
     {"triage", "train, evaluate and apply the intent classifier",
      [](std::span<const std::string> a) { return sb::triage::triage_command(a, std::cin, std::cout, std::cerr); }},
     {"policy", "scan texts with a policy, test a policy",
-     [](std::span<const std::string> a) { return sb::policy::policy_command(a, std::cin, std::cout, std::cerr); }},
+     [](std::span<const std::string> a) {
+       const auto scorer = sb::flow::make_injection_scorer(sb::server::default_injection_model());
+       return sb::policy::policy_command(a, std::cin, std::cout, std::cerr, scorer ? scorer->get() : nullptr);
+     }},
     {"audit", "verify, show and prove the audit log",
      [](std::span<const std::string> a) { return sb::audit::audit_command(a, std::cout, std::cerr); }},
 };

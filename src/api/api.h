@@ -10,6 +10,7 @@
 
 #include "api/auth.h"
 #include "api/change_gate.h"
+#include "api/policy_book.h"
 #include "api/sse_audience.h"
 #include "flow/engine.h"
 #include "http/server.h"
@@ -42,6 +43,7 @@ struct ApiParts {
   AccessLog& access_log;
   KeyRing& keys;
   ChangeGate& changes;
+  PolicyBook& policies;
   store::Durability durability = store::Durability::sync;
   std::size_t in_flight_max = 4096;
   std::atomic<bool>* ready = nullptr;  ///< /readyz; false while starting and draining
@@ -85,6 +87,11 @@ class Api {
   Task<void> get_review(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> act_on_review(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_costs(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> list_policies(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_policy(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> publish_policy(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> approve_policy(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> reveal(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> list_keys(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> create_key(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> revoke_key(http::Exchange&, const Caller&, std::vector<std::string>);
@@ -102,7 +109,8 @@ class Api {
                             const KeyRecord& key);
   struct Work;
   Task<void> answer_live(http::Exchange& exchange, Work& work);
-  Task<void> answer_stored(http::Exchange& exchange, store::RunRow row, bool stream, bool include_usage);
+  Task<void> answer_stored(http::Exchange& exchange, const Caller& caller, store::RunRow row, bool stream,
+                           bool include_usage);
   http::Headers run_headers(const flow::LiveRun& run, Micros started_us) const;
   void count(const flow::LiveRun& run, Micros started_us);
 

@@ -111,7 +111,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
             Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"),
             limits);
       }
-      co_return co_await answer_stored(exchange, std::move(**stored), head->stream, head->include_usage);
+      co_return co_await answer_stored(exchange, caller, std::move(**stored), head->stream, head->include_usage);
     }
     if (!entry.owner) {
       co_return co_await respond_error(
@@ -135,6 +135,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   wanted.cancel = &exchange.disconnect();
   wanted.spender = caller.key;
   wanted.spend_limit_per_day = caller.spend_limit_per_day;
+  wanted.may_restore = allows(caller.role, Permission::restore);
   auto run = parts_.engine.prepare(std::move(wanted), entry.pending, entry.pending->run());
   if (!run) {
     parts_.in_flight.leave(caller.tenant, key, entry.pending);
@@ -190,7 +191,8 @@ Task<void> Api::answer_live(http::Exchange& exchange, Work& work) {
   (void)co_await work.audience->done();
 }
 
-Task<void> Api::answer_stored(http::Exchange& exchange, store::RunRow row, bool stream, bool include_usage) {
+Task<void> Api::answer_stored(http::Exchange& exchange, const Caller& caller, store::RunRow row, bool stream,
+                              bool include_usage) {
   // In work, or about to be taken up again after a restart.
   const auto give_up = parts_.clock.steady() + kJoinPatience;
   while (!store::is_final(row.status) && row.status != store::RunStatus::waiting && parts_.clock.steady() < give_up &&
@@ -211,7 +213,7 @@ Task<void> Api::answer_stored(http::Exchange& exchange, store::RunRow row, bool 
         exchange, Error(Errc::unavailable, "the run goes on; ask again with the same Idempotency-Key"),
         {{"retry-after", "1"}});
   }
-  auto live = parts_.engine.reopen(std::move(row));
+  auto live = parts_.engine.reopen(std::move(row), allows(caller.role, Permission::restore));
   if (!live) co_return co_await respond_error(exchange, live.error());
   auto& run = **live;
   if (run.problem) {
@@ -272,7 +274,7 @@ Task<void> Api::get_run_stream(http::Exchange& exchange, const Caller& caller, s
   // What was taken out of the request is put back into the answer: for the key that sent it, and nobody else.
   if (!row || row->tenant != caller.tenant || row->key != caller.key_id)
     co_return co_await respond_error(exchange, Error(Errc::not_found, "no such run", "id"));
-  co_await answer_stored(exchange, std::move(*row), true, false);
+  co_await answer_stored(exchange, caller, std::move(*row), true, false);
 }
 
 }  // namespace sb::api

@@ -102,6 +102,7 @@ struct ProviderConfig {
   std::size_t max_connections = 256;
   RetriesConfig retries;
   BreakerConfig breaker;
+  bool local = false;  ///< runs on our own machines: a policy's `route_to_local` may use it
 };
 
 struct DeploymentConfig {
@@ -124,8 +125,12 @@ struct ModelsConfig {
   std::map<std::string, std::string> aliases;  ///< name a client sends -> `auto`, a tier, or "provider/model"
 };
 
+enum class PolicyApproval { none, two_people };
+
 struct PolicyConfig {
   std::string file;  ///< empty: the built-in default policy
+  PolicyApproval approval = PolicyApproval::none;
+  std::string injection_model;  ///< empty: the built-in classifier
 };
 
 struct TriageConfig {

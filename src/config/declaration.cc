@@ -207,7 +207,9 @@ auto provider_section() {
       .integer("max_connections", &P::max_connections,
                {.about = "Connections to it from the whole server.", .min = 1, .max = 65'536})
       .section("retries", &P::retries, retries)
-      .section("breaker", &P::breaker, breaker);
+      .section("breaker", &P::breaker, breaker)
+      .boolean("local", &P::local,
+               {.about = "It runs on your own machines: may see what a policy routes to local models."});
 }
 
 auto tier_section() {
@@ -277,7 +279,16 @@ Declaration<Config> build_root() {
                  .choice("level", &LogConfig::level, levels, {.about = "The least severe lines that are written."});
   auto policy =
       declare<PolicyConfig>("What may pass, in and out.")
-          .path("file", &PolicyConfig::file, {.about = "Policy document; empty is the built-in default policy."});
+          .path("file", &PolicyConfig::file,
+                {.about = "Policy document; empty is the built-in default policy. SIGHUP reads it again."})
+          .choice(
+              "approval", &PolicyConfig::approval,
+              {{"none", PolicyApproval::none}, {"two_people", PolicyApproval::two_people}},
+              {.about = "`two_people`: a changed policy is in force only when another key than its author's approved "
+                        "it."})
+          .path("injection_model", &PolicyConfig::injection_model,
+                {.about = "Classifier of `injection` checks, made by `signalbox triage train`; empty is the built-in "
+                          "one."});
   auto triage = declare<TriageConfig>("How requests for `auto` are routed.")
                     .path("file", &TriageConfig::file,
                           {.about = "Trained classifier with routes and thresholds; empty routes by rules alone."});

@@ -24,9 +24,9 @@ Engine::~Engine() = default;
 
 Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
   const Micros now = parts_.clock.now_us();
-  const Digest tenant_key = hmac_sha256(parts_.tenant_secret, request.tenant);
-  GuardSession guard(parts_.policy(), request.tenant,
-                     std::string(reinterpret_cast<const char*>(tenant_key.data()), tenant_key.size()));
+  GuardSession guard(parts_.policy(),
+                     {request.tenant, request.key, request.flow->id(), request.requested_model, request.may_restore},
+                     tenant_key(request.tenant), parts_.injection);
   SB_TRY(auto inbound, guard.inspect(policy::Direction::inbound, std::move(request.input), request.profile));
 
   store::RunRow row;
@@ -73,8 +73,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   if (inbound.verdict == policy::Verdict::block) {
     run->problem =
         Problem{error_type("authorization"), 403, "Blocked by policy",
-                "the request contains what the policy blocks: " + fmt::format("{}", fmt::join(inbound.types, ", ")),
-                "/use/extensions/guard/before"};
+                "the request contains what the policy blocks: " + inbound.reasons(), "/use/extensions/guard/before"};
     run->error_code = Errc::policy_denied;
   }
   return run;
@@ -88,7 +87,33 @@ Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
   co_return recorded;
 }
 
+std::string Engine::tenant_key(std::string_view tenant) const {
+  const Digest key = hmac_sha256(parts_.tenant_secret, tenant);
+  return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
+policy::OpenedText Engine::reveal(std::string_view tenant, std::string_view text) const {
+  return policy::open_values(std::array{tenant_key(tenant)}, text);
+}
+
+std::string Engine::tenant_document(std::string_view tenant, std::string_view token) {
+  return fmt::format("vault/{}/{}", tenant, token);
+}
+
+// What stands behind the tenant's placeholders in the request: other runs know it.
+Task<Result<>> Engine::adopt_tenant_tokens(LiveRun& run) {
+  for (const auto& token : run.guard.vault().take_foreign_tokens()) {
+    const auto name = tenant_document(run.row.tenant, token);
+    SB_CO_TRY(const auto sealed, co_await parts_.store.load_document(name));
+    if (!sealed) continue;
+    SB_CO_TRY(auto value, parts_.sealer.open_document(name, *sealed));
+    run.guard.vault().adopt({token, std::move(value)});
+  }
+  co_return Result<>();
+}
+
 Task<Result<>> Engine::advance(LiveRun& run) {
+  SB_CO_CHECK(co_await adopt_tenant_tokens(run));
   while (!run.problem) {
     auto action = run.machine.next();
     record_pure(run);
@@ -185,12 +210,12 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   if (flow->hash != row.flow_hash) {
     return fail(Errc::corrupt, fmt::format("run {} was started with another text of {}", row.id.to_string(), row.flow));
   }
-  const Digest tenant_key = hmac_sha256(parts_.tenant_secret, row.tenant);
-  GuardSession guard(parts_.policy(), row.tenant,
-                     std::string(reinterpret_cast<const char*>(tenant_key.data()), tenant_key.size()));
-  SB_CHECK(guard.load_vault(row.vault));
   const std::string row_input = row.input;
   const Data input = Data::from_text(row_input);
+  GuardSession guard(parts_.policy(),
+                     {row.tenant, row.key, row.flow, std::string(string_member(input.value(), "model")), true},
+                     tenant_key(row.tenant), parts_.injection);
+  SB_CHECK(guard.load_vault(row.vault));
   RunDescriptor descriptor{row.id.to_string(), row.created_us};
   SB_TRY(auto machine, Machine::restore(flow, std::move(descriptor), input, row.state));
   row.epoch = LeaseEpoch{static_cast<std::uint64_t>(row.epoch) + 1};
@@ -216,10 +241,10 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   return run;
 }
 
-Result<std::shared_ptr<LiveRun>> Engine::reopen(store::RunRow row) {
+Result<std::shared_ptr<LiveRun>> Engine::reopen(store::RunRow row, bool may_restore) {
   SB_CHECK(unseal(row));
   SB_TRY(auto flow, parts_.flows.find_id(row.flow));
-  GuardSession guard(parts_.policy(), row.tenant, {});
+  GuardSession guard(parts_.policy(), {row.tenant, row.key, row.flow, {}, may_restore}, {});
   SB_CHECK(guard.load_vault(row.vault));
   Machine machine(flow, {row.id.to_string(), row.created_us}, Data());
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
@@ -366,6 +391,11 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   row.input = run.stored ? std::string() : run.input.text();
   row.vault = run.guard.vault_json();
   for (auto* column : {&row.state, &row.input, &row.output, &row.vault}) *column = parts_.sealer.seal(row.id, *column);
+  for (const auto& entry : run.guard.vault().take_new_tenant_entries()) {
+    auto name = tenant_document(run.row.tenant, entry.token);
+    auto sealed = parts_.sealer.seal_document(name, entry.value);
+    commit.documents.emplace_back(std::move(name), std::move(sealed));
+  }
   commit.steps = std::exchange(run.steps, {});
   commit.leaves = std::exchange(run.leaves, {});
   commit.chunks = std::exchange(run.chunks, {});

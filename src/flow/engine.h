@@ -21,6 +21,7 @@
 #include "flow/sealer.h"
 #include "keys/limits.h"
 #include "model/gateway.h"
+#include "policy/sealed_value.h"
 #include "script/runner.h"
 #include "store/store.h"
 #include "triage/router.h"
@@ -73,6 +74,7 @@ struct EngineParts {
   std::function<std::shared_ptr<const policy::Policy>()> policy;  ///< the one in force now
   std::function<std::shared_ptr<const triage::Router>()> router;  ///< null inside: no triage, everything to `large`
   std::string tenant_secret;                                      ///< keyed hashes of findings are derived from it
+  const policy::InjectionScorer* injection = nullptr;             ///< null: injection checks object to everything
 };
 
 struct RunRequest {
@@ -92,6 +94,7 @@ struct RunRequest {
   Audience* audience = nullptr;
   std::optional<KeyId> spender;
   MicroMoney spend_limit_per_day = 0;
+  bool may_restore = true;  ///< the caller may see the values behind the placeholders
 };
 
 class Engine {
@@ -114,7 +117,7 @@ class Engine {
   /// Rebuilds a run from its row, under a new epoch. Errors: not_found (flow version gone), corrupt.
   Result<std::shared_ptr<LiveRun>> resume(store::RunRow row, std::shared_ptr<Pending> pending);
   /// A finished or parked run as it can be answered from again: guard, output or problem. Errors: corrupt.
-  Result<std::shared_ptr<LiveRun>> reopen(store::RunRow row);
+  Result<std::shared_ptr<LiveRun>> reopen(store::RunRow row, bool may_restore = true);
   /// The journaled events of a finished stream, one payload each; empty if the answer was not streamed to its end.
   Task<std::vector<std::string>> stored_events(const LiveRun& run);
   /// What a review asks, opened; null where it cannot be.
@@ -135,6 +138,9 @@ class Engine {
 
   std::size_t runs_in_memory() const { return runs_; }
 
+  /// The encrypted values in `text` that belong to this tenant, in clear: for those with the permission.
+  policy::OpenedText reveal(std::string_view tenant, std::string_view text) const;
+
  private:
   struct CallResult {
     Data output;
@@ -153,6 +159,9 @@ class Engine {
                                                            model::ChatCall call);
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
 
+  std::string tenant_key(std::string_view tenant) const;
+  static std::string tenant_document(std::string_view tenant, std::string_view token);
+  Task<Result<>> adopt_tenant_tokens(LiveRun& run);
   void record(LiveRun& run, store::StepRow step);
   void record_pure(LiveRun& run);
   void record_leaf(LiveRun& run, std::string kind, std::string summary, std::string payload_commit = {});

@@ -72,6 +72,20 @@ std::string abstention(std::string_view script, std::string_view reason) {
   return std::move(out.end_array().member("script", script).end_object()).take();
 }
 
+/// The request again, with the answer that did not do and why.
+std::string repair_request(const Data& request, std::string_view complaint, const Data& answer) {
+  json::value again = request.value();
+  auto* messages = again.is_object() ? again.get_object().if_contains("messages") : nullptr;
+  if (!messages || !messages->is_array()) return request.text();
+  messages->get_array().push_back(json::object{{"role", "assistant"}, {"content", answer_text(answer.value())}});
+  messages->get_array().push_back(json::object{
+      {"role", "user"},
+      {"content", fmt::format("Your answer does not have the required form: {}. Answer again, with the corrected JSON "
+                              "and nothing else.",
+                              complaint)}});
+  return to_text(again);
+}
+
 /// The answer of this call is the run's answer unchanged, so its deltas may go to the caller while it runs.
 bool answers_the_run(const TaskNode& task, const Flow& flow) {
   const bool last =
@@ -183,6 +197,16 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     run.error_param = error.param;
     co_return std::unexpected(problem_of(error, "Unknown model"));
   }
+  std::optional<model::Target> local;  // where no other model may see it
+  if (run.guard.needs_local()) {
+    local = parts_.catalog.local_part(**target);
+    if (local->groups.empty()) {
+      run.error_code = Errc::policy_denied;
+      const Error denied(Errc::policy_denied, "the policy allows local models alone, and none is marked `local: true`");
+      co_return std::unexpected(problem_of(denied, "Blocked by policy"));
+    }
+  }
+  const model::Target& asked = local ? *local : **target;
   // Before an effect outside: on disk that it was going to happen, so that a crash finds it again.
   if (run.durability == store::Durability::sync && !(run.stored && run.steps.empty())) {
     run.row.state = run.machine.checkpoint();
@@ -191,7 +215,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
       co_return std::unexpected(problem_of(written.error(), "The run could not be recorded"));
     }
   }
-  auto reserved = reserve(run, **target);
+  auto reserved = reserve(run, asked);
   if (!reserved) {
     run.error_code = reserved.error().code;
     co_return std::unexpected(problem_of(reserved.error(), "The budget is spent"));
@@ -204,13 +228,24 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   chat.request_id = run.request_id;
   chat.cancel = run.finish_without_caller ? nullptr : run.cancel;
   const bool embed = std::get<CallTask>(call.task->body).function == "embed";
-  if (!embed && run.stream && run.audience && answers_the_run(*call.task, run.machine.flow())) {
+  if (!embed && run.stream && run.audience && !run.guard.holds_answers() &&
+      answers_the_run(*call.task, run.machine.flow())) {
     chat.stream = true;
-    auto answer = co_await streamed_answer(run, **target, chat);
+    auto answer = co_await streamed_answer(run, asked, chat);
     reserved->settle(run.call_cost);
     co_return answer;
   }
-  auto answer = co_await whole_answer(run, **target, chat, embed);
+  auto answer = co_await whole_answer(run, asked, chat, embed);
+  if (!answer && !run.repair.empty()) {  // one round: the model sees its answer and what is wrong with it
+    const std::string again = repair_request(run.input, std::exchange(run.repair, {}), run.rejected_answer);
+    const std::string again_key = key + "-repair";
+    chat.body = again;
+    chat.idempotency_key = again_key;
+    run.repaired = true;
+    const MicroMoney first_cost = run.call_cost;
+    answer = co_await whole_answer(run, asked, chat, embed);
+    run.call_cost += first_cost;
+  }
   reserved->settle(run.call_cost);
   co_return answer;
 }
@@ -394,11 +429,15 @@ std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, st
   }
   step.decision = std::move(guarded->decision);
   record(run, std::move(step));
+  if (!run.repaired && !guarded->repair.empty() && guarded->verdict == policy::Verdict::block) {
+    run.repair = std::move(guarded->repair);
+    run.rejected_answer = guarded->content;
+  }
   if (guarded->verdict >=
       policy::Verdict::human) {  // nobody can be asked any more: what a person should see first is not said
     run.error_code = Errc::policy_denied;
     Error denied(Errc::policy_denied,
-                 fmt::format("the answer contains what the policy blocks: {}", fmt::join(guarded->types, ", ")));
+                 fmt::format("the answer contains what the policy blocks: {}", guarded->reasons()));
     return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
   result.output = std::move(guarded->content);

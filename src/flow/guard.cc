@@ -1,9 +1,13 @@
 #include "flow/guard.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <span>
 
 #include "base/json_writer.h"
+#include "policy/whole_guard.h"
 
 namespace sb::flow {
 namespace {
@@ -18,38 +22,96 @@ std::vector<std::string_view> types_of(const std::vector<policy::GuardedFinding>
 
 }  // namespace
 
-GuardSession::GuardSession(std::shared_ptr<const policy::Policy> policy, std::string tenant, std::string tenant_key)
+std::string GuardOutcome::reasons() const {
+  std::vector<std::string> all(types.begin(), types.end());
+  all.insert(all.end(), objections.begin(), objections.end());
+  return fmt::format("{}", fmt::join(all, ", "));
+}
+
+GuardSession::GuardSession(std::shared_ptr<const policy::Policy> policy, GuardSubject subject, std::string tenant_key,
+                           const policy::InjectionScorer* scorer)
     : policy_(std::move(policy)),
-      tenant_(std::move(tenant)),
+      subject_(std::move(subject)),
       tenant_key_(std::move(tenant_key)),
-      vault_(std::make_unique<policy::TokenVault>()) {}
+      scorer_(scorer),
+      vault_(std::make_unique<policy::TokenVault>()) {
+  rules_ = policy_->rules_for({subject_.tenant, subject_.key, subject_.flow, subject_.model});
+  for (const auto& check : policy_->checks()) {
+    checks_in_ = checks_in_ || check->inbound;
+    checks_out_ = checks_out_ || check->outbound;
+    holds_answers_ =
+        holds_answers_ || (check->outbound && check->action != policy::Action::allow && !policy_->log_only());
+  }
+}
 
 policy::GuardContext GuardSession::context(policy::Direction direction, bool restore) const {
-  return policy::GuardContext{direction, tenant_, tenant_key_, *vault_, restore};
+  policy::GuardContext context{direction, subject_.tenant, tenant_key_, *vault_, restore};
+  context.rules = rules_;
+  return context;
 }
 
 Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::string text, policy::JsonProfile profile) {
   auto with = context(direction, false);
+  std::vector<std::string> texts;
+  if (direction == policy::Direction::inbound ? checks_in_ : checks_out_) with.texts = &texts;
   SB_TRY(auto guarded, policy::guard_json(*policy_, with, text, profile));
   GuardOutcome outcome;
   outcome.verdict = guarded.verdict;
   outcome.types = types_of(guarded.findings);
-  outcome.decision = decision_json(guarded.verdict, guarded.findings, direction);
   outcome.content = Data::from_text(guarded.changed ? std::move(guarded.json) : std::move(text));
   if (profile == policy::JsonProfile::chat_request) {
     features_ = guarded.features;
     last_user_text_ = std::move(guarded.last_user_text);
     inbound_types_ = outcome.types;
     request_bytes_ = outcome.content.text().size();
+    if (features_.has_json_schema && checks_out_) read_requested_schema(outcome.content);
   }
+  std::vector<policy::CheckResult> checks;
+  if (with.texts) checks = check(direction, texts, outcome);
+  if (direction == policy::Direction::inbound) needs_local_ = needs_local_ || outcome.verdict == policy::Verdict::local;
+  outcome.decision = decision_json(outcome.verdict, guarded.findings, direction, checks);
   return outcome;
 }
 
+std::vector<policy::CheckResult> GuardSession::check(policy::Direction direction, const std::vector<std::string>& texts,
+                                                     GuardOutcome& outcome) const {
+  auto results = policy::run_checks(policy_->checks(), direction, {texts, requested_schema_.get()}, scorer_);
+  for (const auto& result : results) {
+    if (!result.objects || policy_->log_only()) continue;
+    outcome.verdict = std::max(outcome.verdict, policy::verdict_of(result.check->action));
+    if (result.check->action == policy::Action::block)
+      outcome.objections.push_back(fmt::format("check {}: {}", result.check->name, result.label));
+    if (result.check->repair && outcome.repair.empty()) outcome.repair = result.complaint;
+  }
+  return results;
+}
+
+// A schema that we do not understand is not held against the answer: the caller's wish, not the policy's.
+void GuardSession::read_requested_schema(const Data& request) {
+  const auto* format = find_member(request.value(), "response_format");
+  const auto* wrapped = format ? find_member(*format, "json_schema") : nullptr;
+  const auto* schema = wrapped ? find_member(*wrapped, "schema") : nullptr;
+  if (!schema) return;
+  if (auto compiled = policy::JsonSchema::compile(*schema)) requested_schema_ = *std::move(compiled);
+}
+
 std::string GuardSession::decision_json(policy::Verdict verdict, const std::vector<policy::GuardedFinding>& findings,
-                                        policy::Direction direction) const {
+                                        policy::Direction direction,
+                                        const std::vector<policy::CheckResult>& checks) const {
   // Members in the order of their bytes: the record copies what is in canonical form already (RFC 8785).
   JsonWriter out;
-  out.begin_object().member("chosen", policy::to_string(verdict)).member("direction", policy::to_string(direction));
+  out.begin_object();
+  if (!checks.empty()) {
+    out.key("checks").begin_array();
+    for (const auto& result : checks) {
+      out.begin_object().member("action", policy::to_string(result.check->action));
+      out.member("kind", policy::to_string(result.check->kind)).member("label", result.label);
+      out.member("name", result.check->name).member("objects", result.objects);
+      out.key("score").decimal(result.score, 3).end_object();
+    }
+    out.end_array();
+  }
+  out.member("chosen", policy::to_string(verdict)).member("direction", policy::to_string(direction));
   if (!findings.empty()) {
     constexpr std::size_t kMaxListed = 100;  // a page full of numbers must not make a record of megabytes
     out.member("finding_count", findings.size()).key("findings").begin_array();
@@ -61,14 +123,17 @@ std::string GuardSession::decision_json(policy::Verdict verdict, const std::vect
     }
     out.end_array();
   }
-  out.member("kind", "guard").key("versions").begin_object();
+  out.member("kind", "guard");
+  if (policy_->log_only()) out.member("mode", "log_only");
+  out.key("versions").begin_object();
   out.member("policy", std::string_view(policy_->hash()).substr(0, 16)).end_object().end_object();
   return std::move(out).take();
 }
 
 std::string GuardSession::restore(std::string_view json) const {
-  if (vault_->empty()) return std::string(json);
-  return policy::restore_json(*vault_, json).value_or(std::string(json));
+  if (!restores()) return std::string(json);
+  const auto pieces = features_.wants_json ? policy::JsonPieces::all : policy::JsonPieces::arguments;
+  return policy::restore_json(*vault_, json, pieces).value_or(std::string(json));
 }
 
 std::string GuardSession::restore_plain(std::string_view text) const {
@@ -80,7 +145,7 @@ std::unique_ptr<StreamSession> GuardSession::stream() {
 }
 
 std::string GuardSession::stream_decision(StreamSession& stream) const {
-  return decision_json(stream.guard().verdict(), stream.guard().findings(), policy::Direction::outbound);
+  return decision_json(stream.guard().verdict(), stream.guard().findings(), policy::Direction::outbound, {});
 }
 
 std::string GuardSession::vault_json() const {
@@ -117,6 +182,8 @@ void GuardSession::read_request(const std::string& request) {
   if (auto guarded = policy::guard_json(*policy_, with, request, policy::JsonProfile::chat_request)) {
     features_ = guarded->features;
     last_user_text_ = std::move(guarded->last_user_text);
+    needs_local_ = guarded->verdict == policy::Verdict::local;
+    if (features_.has_json_schema && checks_out_) read_requested_schema(Data::from_text(request));
   }
 }
 

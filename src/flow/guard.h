@@ -9,6 +9,7 @@
 #include "base/errors.h"
 #include "flow/data.h"
 #include "policy/chat_stream_guard.h"
+#include "policy/guards/json_schema.h"
 #include "policy/json_guard.h"
 #include "policy/policy.h"
 #include "triage/router.h"
@@ -21,6 +22,19 @@ struct GuardOutcome {
   policy::Verdict verdict = policy::Verdict::allow;
   std::string decision;                 ///< JSON {kind, chosen, findings, versions}; no content
   std::vector<std::string_view> types;  ///< of the findings, each once; live as long as the policy
+  std::vector<std::string> objections;  ///< "check NAME: label" of checks that object
+  /// Types and objections, for the refusal.
+  std::string reasons() const;
+  std::string repair;  ///< what the model got wrong and may correct once; empty: nothing, or not to be repaired
+};
+
+/// Whose run it is, and what its caller may see.
+struct GuardSubject {
+  std::string tenant;
+  std::string key;
+  std::string flow;
+  std::string model;
+  bool may_restore = true;  ///< false: the caller gets placeholders, as the model and the store do
 };
 
 /// The guard over the deltas of one streamed answer. The session it came from outlives it.
@@ -40,7 +54,9 @@ class StreamSession {
 /// Guards everything that enters or leaves one run. Movable; one shard.
 class GuardSession {
  public:
-  GuardSession(std::shared_ptr<const policy::Policy> policy, std::string tenant, std::string tenant_key);
+  /// `scorer`: null where none is configured; outlives the session.
+  GuardSession(std::shared_ptr<const policy::Policy> policy, GuardSubject subject, std::string tenant_key,
+               const policy::InjectionScorer* scorer = nullptr);
 
   /// Outbound text keeps its placeholders: values come back only for the caller, by `restore`.
   /// Errors: invalid_argument, too_large (the document), internal (a detector failed: nothing may pass).
@@ -49,7 +65,14 @@ class GuardSession {
   /// Puts the values back for a caller who may see them.
   std::string restore(std::string_view json) const;
   std::string restore_plain(std::string_view text) const;
-  bool restores() const { return !vault_->empty(); }  ///< false: `restore` changes nothing
+  /// False: `restore` changes nothing.
+  bool restores() const { return subject_.may_restore && !vault_->empty(); }
+
+  /// Something in the request may be seen by models of our own alone.
+  bool needs_local() const { return needs_local_; }
+  /// A check must see an answer whole before anybody does.
+  bool holds_answers() const { return holds_answers_; }
+  policy::TokenVault& vault() { return *vault_; }
 
   /// Deltas are policed as they come and keep their placeholders, each whole within one delta: what is recorded is
   /// this, what the caller hears is `restore` of it.
@@ -72,11 +95,20 @@ class GuardSession {
  private:
   policy::GuardContext context(policy::Direction direction, bool restore) const;
   std::string decision_json(policy::Verdict verdict, const std::vector<policy::GuardedFinding>& findings,
-                            policy::Direction direction) const;
+                            policy::Direction direction, const std::vector<policy::CheckResult>& checks) const;
+  std::vector<policy::CheckResult> check(policy::Direction direction, const std::vector<std::string>& texts,
+                                         GuardOutcome& outcome) const;
+  void read_requested_schema(const Data& request);
 
   std::shared_ptr<const policy::Policy> policy_;
-  std::string tenant_;
+  GuardSubject subject_;
   std::string tenant_key_;
+  const policy::InjectionScorer* scorer_;
+  std::uint64_t rules_ = policy::kAllRules;
+  bool checks_in_ = false, checks_out_ = false;  // whether the policy has any
+  bool holds_answers_ = false;
+  bool needs_local_ = false;
+  std::shared_ptr<const policy::JsonSchema> requested_schema_;
   std::unique_ptr<policy::TokenVault> vault_;  // stable address: stream guards refer to it
   policy::RequestFeatures features_;
   std::string last_user_text_;

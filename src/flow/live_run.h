@@ -63,6 +63,9 @@ struct LiveRun {
   std::uint64_t events = 0;   ///< of the live stream so far
   bool streamed = false;      ///< the audience has received the answer's deltas
   std::string decided_by;     ///< triage model version, for the record
+  std::string repair;         ///< what the model may correct once
+  Data rejected_answer;       ///< what it said, policed
+  bool repaired = false;      ///< that round was used up
   bool needs_person = false;  ///< the policy asks for a person, and none was asked yet: no model may see it
 
   // Not yet committed.

@@ -27,6 +27,15 @@ class Sealer {
     return aead_open(key_, sealed, aad(run));
   }
 
+  /// The same for a document of the store, bound to its name.
+  std::string seal_document(std::string_view name, std::string_view plain) const {
+    return aead_seal(key_, plain, "document/" + std::string(name), entropy_);
+  }
+  /// Errors: corrupt.
+  Result<std::string> open_document(std::string_view name, std::string_view sealed) const {
+    return aead_open(key_, sealed, "document/" + std::string(name));
+  }
+
   /// Hex SHA-256(salt || payload), where the salt is derived from the key: without the key the log says nothing about
   /// what was in the payload (DESIGN 2, invariant 6).
   std::string commitment(const RunId& run, std::string_view kind, std::string_view payload) const {

@@ -21,7 +21,7 @@ struct Row {
 constexpr bool y = true;
 constexpr bool n = false;
 // Least privilege: a "y" has a reason. Reviewers see runs because an item is about one; operators ask models to try a
-// setup.
+// setup, and see placeholders.
 constexpr std::array kTable{
     //                                                       admin operator reviewer client auditor
     Row{Permission::infer, "infer", {y, y, n, y, n}},
@@ -37,6 +37,7 @@ constexpr std::array kTable{
     Row{Permission::read_audit, "read_audit", {y, n, n, n, y}},
     Row{Permission::read_metrics, "read_metrics", {y, y, n, n, y}},
     Row{Permission::manage_keys, "manage_keys", {y, n, n, n, n}},
+    Row{Permission::restore, "restore", {y, n, n, y, n}},
     Row{Permission::erase, "erase", {y, n, n, n, n}},
 };
 

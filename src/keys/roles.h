@@ -33,7 +33,8 @@ enum class Permission : std::uint8_t {
   read_audit,  ///< audit log, reports, proofs
   read_metrics,
   manage_keys,
-  erase,  ///< erase a subject's data
+  restore,  ///< see the values behind a policy's placeholders, in one's own answers
+  erase,    ///< erase a subject's data
 };
 
 std::string_view to_string(Role role);

@@ -63,7 +63,7 @@ Result<> Catalog::add_deployments() {
         return fail(Errc::invalid_argument, fmt::format("{}: \"{}\" is there twice", key, model.name), key);
       }
       deployments_.push_back({index, p, name, model.name, model.upstream.empty() ? model.name : model.upstream,
-                              model.price, model.context_tokens});
+                              model.price, model.context_tokens, provider.local});
     }
   }
   for (const auto& deployment : deployments_) {
@@ -134,6 +134,22 @@ Result<const Target*> Catalog::resolve(std::string_view model) const {
               near ? fmt::format("the model does not exist; did you mean \"{}\"?", *near)
                    : std::string("the model does not exist; GET /v1/models lists those that do"),
               "model");
+}
+
+Target Catalog::local_part(const Target& target) const {
+  Target local{target.name, target.tier, {}};
+  for (const auto& group : target.groups) {
+    std::vector<Target::Candidate> kept;
+    for (const auto& candidate : group) {
+      if (deployments_[candidate.deployment].local) kept.push_back(candidate);
+    }
+    if (!kept.empty()) local.groups.push_back(std::move(kept));
+  }
+  if (!local.groups.empty()) return local;
+  for (const auto& deployment : deployments_) {
+    if (deployment.local) local.groups.push_back({{deployment.index, 1}});
+  }
+  return local;
 }
 
 std::vector<std::string> Catalog::names() const {

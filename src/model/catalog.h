@@ -59,6 +59,7 @@ struct ProviderConfig {
   BreakerConfig breaker;
   std::int64_t default_max_tokens = 4096;  ///< for Anthropic, whose API demands one
   std::size_t reply_bytes_max = 32 * 1024 * 1024;
+  bool local = false;                   ///< runs on our own machines: may see what a policy keeps inside
   bool report_requested_model = false;  ///< replies carry the name the caller asked for instead of the provider's
 };
 
@@ -90,6 +91,7 @@ struct Deployment {
   std::string upstream;      ///< as the provider says it
   Price price;
   std::int64_t context_tokens = 0;
+  bool local = false;  ///< nothing that is sent there leaves our own machines
 };
 
 /// What a requested name stands for: deployments to try, grouped by priority, best first.
@@ -113,6 +115,9 @@ class Catalog {
   /// one first, the others as fallback). "auto" is not a name here: triage asks for a tier.
   /// The pointer lives as long as the catalog. Errors: not_found (param "model", with the nearest known name).
   Result<const Target*> resolve(std::string_view model) const;
+
+  /// The local deployments of `target`; where it has none, every local deployment there is.
+  Target local_part(const Target& target) const;
 
   const std::vector<ProviderConfig>& providers() const { return config_.providers; }
   const std::vector<Deployment>& deployments() const { return deployments_; }

@@ -136,7 +136,7 @@ Result<> read_chat_chunk(std::string_view payload, ChatChunk& chunk) {
   chunk.choices_at = 0;
   chunk.only_text = true;
   if (payload.size() > kMaxJsonBytes) return fail(Errc::too_large, "stream chunk: too large");
-  auto& slot = json_slot(0);
+  auto& slot = json_slot();
   try {
     auto document = slot.iterate(payload).value();
     ChunkReader(slot.input.data(), chunk).top(document.get_object());

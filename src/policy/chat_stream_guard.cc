@@ -17,10 +17,13 @@ constexpr std::string_view kPlainEnvelope = R"({"object":"chat.completion.chunk"
 
 /// One text of the answer.
 struct ChatStreamGuard::Stream {
+  Stream(const Policy& policy, GuardContext& context, const ChatPiece& piece)
+      : choice(piece.choice), tool(piece.tool), field(piece.field), guard(policy, context, field) {}
+
   std::int64_t choice;
   std::int64_t tool;
   std::string field;
-  StreamGuard guard;
+  JsonStreamGuard guard;  // an answer or arguments: it finds out whether it is JSON
   bool finished = false;
 };
 
@@ -92,10 +95,7 @@ Result<ChatStreamGuard::Stream*> ChatStreamGuard::stream_for(const ChatPiece& pi
   }
   if (streams_.size() >= kMaxStreams)
     return fail(Errc::too_large, fmt::format("an answer of more than {} texts", kMaxStreams));
-  const auto escape = piece.tool == ChatPiece::kNoTool ? StreamGuard::Escape::none : StreamGuard::Escape::json_string;
-  streams_.push_back(
-      std::make_unique<Stream>(piece.choice, piece.tool, piece.field, StreamGuard(policy_, context_, escape)));
-  return streams_.back().get();
+  return streams_.emplace_back(std::make_unique<Stream>(policy_, context_, piece)).get();
 }
 
 Result<> ChatStreamGuard::flush(std::int64_t choice, bool every_choice, std::vector<std::string>& out) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "policy/chat_chunk.h"
-#include "policy/stream_guard.h"
+#include "policy/json_stream_guard.h"
 
 namespace sb::policy {
 

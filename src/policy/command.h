@@ -5,10 +5,14 @@
 #include <span>
 #include <string>
 
+#include "policy/guards/check.h"
+
 namespace sb::policy {
 
 /// `args`: what follows "policy" on the command line. Returns the exit status: 0 done, 1 findings (with --fail) or
-/// failed cases, 2 a usage or input error, explained on `err`. Findings are printed without the values.
-int policy_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err);
+/// failed cases or (diff) changes, 2 a usage or input error, explained on `err`. Findings are printed without the
+/// values. `scorer`: for policies with an injection check; null: such a check objects.
+int policy_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err,
+                   const InjectionScorer* scorer = nullptr);
 
 }  // namespace sb::policy

@@ -6,6 +6,7 @@
 
 #include "base/crypto.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/sealed_value.h"
 
 namespace sb::policy {
 namespace {
@@ -53,7 +54,8 @@ Result<Verdict> append_replacement(GuardContext& context, const Rule& rule, cons
                                    std::string_view value, const GuardedFinding& recorded, std::string& out) {
   switch (rule.action) {
     case Action::allow:
-      return Verdict::allow;
+    case Action::route_to_local:
+      break;  // left alone: does not come here
     case Action::mask:
       append_masked(out, value, rule.keep_last);
       return Verdict::changed;
@@ -65,13 +67,19 @@ Result<Verdict> append_replacement(GuardContext& context, const Rule& rule, cons
       return Verdict::changed;
     case Action::tokenise:
       if (value.size() <= TokenVault::kMaxValueBytes) {
-        SB_TRY(const auto token, context.vault.token_for(finding.type, value));
+        SB_TRY(const auto token, rule.tenant_wide
+                                     ? context.vault.tenant_token_for(finding.type, value, recorded.hash_text())
+                                     : context.vault.token_for(finding.type, value));
         out += token;
         return Verdict::changed;
       }
       break;  // too long to be kept for restoring: taken out for good
     case Action::redact:
       break;
+    case Action::encrypt:
+      if (value.size() > TokenVault::kMaxValueBytes) break;  // clipped: what is lost is not sealed
+      out += seal_value(context.tenant_key, finding.type, value);
+      return Verdict::changed;
     case Action::route_to_human:
       fmt::format_to(std::back_inserter(out), "[{}]", finding.type);
       return Verdict::human;
@@ -91,6 +99,8 @@ std::string_view to_string(Verdict verdict) {
       return "allow";
     case Verdict::changed:
       return "changed";
+    case Verdict::local:
+      return "local";
     case Verdict::human:
       return "human";
     case Verdict::block:
@@ -105,10 +115,13 @@ Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const
     const auto* restored = context.vault.value_of(value);
     if (context.direction == Direction::inbound && !restored) context.vault.reserve(value);
     const bool known = context.direction == Direction::outbound && context.restore && restored;
-    out += known ? std::string_view(*restored) : value;
+    if (known && context.escape_restored)
+      append_json_escaped(out, *restored);
+    else
+      out += known ? std::string_view(*restored) : value;
     return known ? Verdict::changed : Verdict::allow;
   }
-  const Rule* rule = policy.rule_for(context.direction, finding);
+  const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
   const auto known = clipped(value);
   if (!rule || (known.size() == value.size() && Policy::is_allowed(*rule, value))) {
     out += value;
@@ -116,16 +129,16 @@ Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const
   }
   GuardedFinding recorded{finding, rule->action, rule->name, keyed_hash(context, finding.type, known)};
   if (findings.size() < kMaxRecordedFindings) findings.push_back(recorded);
-  if (rule->action == Action::allow) {
+  if (policy.leaves_alone(rule)) {
     out += value;
-    return Verdict::allow;
+    return rule->action == Action::route_to_local && !policy.log_only() ? Verdict::local : Verdict::allow;
   }
   return append_replacement(context, *rule, finding, known, recorded, out);
 }
 
 void record_beside(const Policy& policy, const GuardContext& context, const Finding& finding, std::string_view value,
                    std::vector<GuardedFinding>& findings) {
-  const Rule* rule = policy.rule_for(context.direction, finding);
+  const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
   if (!rule || rule->action != Action::allow || findings.size() >= kMaxRecordedFindings) return;
   if (Policy::is_allowed(*rule, value)) return;
   findings.push_back({finding, rule->action, rule->name, keyed_hash(context, finding.type, clipped(value))});

@@ -18,10 +18,18 @@ namespace sb::policy {
 enum class Verdict : std::uint8_t {
   allow,    ///< unchanged
   changed,  ///< go on with the new text
+  local,    ///< the same, and only to a model of our own
   human,    ///< a person decides first
   block,    ///< stop
 };
 std::string_view to_string(Verdict verdict);
+
+/// Which texts of a document may be pieces of JSON texts, as in the chunks of a stream.
+enum class JsonPieces : std::uint8_t {
+  none,
+  arguments,  ///< tool-call arguments
+  all,        ///< answers too: the caller asked for JSON
+};
 
 /// What a guard needs to know of its run. Borrowed for the call (for a stream: for its life).
 struct GuardContext {
@@ -31,6 +39,10 @@ struct GuardContext {
   TokenVault& vault;
   bool restore =
       true;  ///< outbound: put values back where their placeholders stand; false for those who may not see them
+  std::uint64_t rules = kAllRules;            ///< of Policy::rules_for: those that speak of this run
+  JsonPieces json_pieces = JsonPieces::none;  ///< what is restored there must not break the JSON around it
+  bool escape_restored = false;               ///< the text at hand is such a piece
+  std::vector<std::string>* texts = nullptr;  ///< JSON: what a policy's checks look at is put here, guarded; see Check
 };
 
 /// A finding as it is recorded: where, what, what was done, and a keyed hash that lets one say "the same value again".
@@ -55,7 +67,7 @@ struct GuardResult {
 Result<GuardResult> guard_text(const Policy& policy, GuardContext& context, std::string_view text,
                                std::string_view label = {});
 
-/// Placeholders back to values, nothing else.
+/// Placeholders back to values, nothing else. Values that were encrypted stay so: see sealed_value.h.
 std::string restore_text(const TokenVault& vault, std::string_view text);
 
 inline constexpr std::size_t kMaxTextBytes = 64U << 20;

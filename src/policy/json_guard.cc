@@ -12,18 +12,19 @@ Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, 
     return fail(Errc::too_large, fmt::format("a JSON document has at most {} bytes", kMaxJsonBytes));
   JsonGuardResult result;
   GuardScratch scratch;
-  JsonWalk walk(policy, context, profile, 0, scratch, result);
+  JsonWalk walk(policy, context, profile, scratch, result);
   const auto walked = walk.run(json);
-  json_slot(0).shrink();
+  json_slot().shrink();
   if (!walked) return std::unexpected(walked.error());
   result.changed = !walk.edits().empty();
   if (result.changed) result.json = walk.edits().apply(json);
   return result;
 }
 
-Result<std::string> restore_json(TokenVault& vault, std::string_view json) {
+Result<std::string> restore_json(TokenVault& vault, std::string_view json, JsonPieces pieces) {
   if (vault.empty()) return std::string(json);
   GuardContext context{Direction::outbound, {}, {}, vault};
+  context.json_pieces = pieces;
   SB_TRY(auto result, guard_json(Policy::restore_only(), context, json, JsonProfile::chat_response));
   return result.changed ? std::move(result.json) : std::string(json);
 }

@@ -39,16 +39,16 @@ struct JsonGuardResult {
 inline constexpr std::size_t kMaxJsonBytes = 32U << 20;
 inline constexpr int kMaxJsonDepth = 64;
 
-/// Strings that hold JSON (tool-call "arguments") are walked as JSON, to three levels; where they do not parse, as
-/// text. Base64 payloads (images, audio) are not searched. Member names are not changed. Thread-safe: parsers are per
-/// thread. Errors: invalid_argument (no JSON, or deeper than kMaxJsonDepth), too_large (kMaxJsonBytes), internal (a
-/// detector failed).
+/// Strings that hold JSON (tool-call "arguments", structured answers) are read as JSON, three levels deep: see
+/// JsonStreamGuard. Member names that the chat API does not define are text too. Base64 payloads (images, audio) are
+/// not searched. Thread-safe: parsers are per thread. Errors: invalid_argument (no JSON, or deeper than kMaxJsonDepth),
+/// too_large (kMaxJsonBytes), internal (a detector failed).
 Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, std::string_view json,
                                    JsonProfile profile);
 
 /// Puts values back where their placeholders stand, tool-call arguments included; the original text where there are
-/// none. Errors: as guard_json.
-Result<std::string> restore_json(TokenVault& vault, std::string_view json);
+/// none. `pieces`: which texts may be pieces of JSON, in chunks of a stream. Errors: as guard_json.
+Result<std::string> restore_json(TokenVault& vault, std::string_view json, JsonPieces pieces = JsonPieces::arguments);
 
 /// The last user message's text of a chat request, unguarded; empty where there is none or the document is not one.
 std::string last_user_text(std::string_view request_json);

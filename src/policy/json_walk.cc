@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <memory>
 
 #include "policy/detect/bytes_class.h"
+#include "policy/json_stream_guard.h"
 
 namespace sb::policy {
 namespace {
@@ -51,9 +50,9 @@ bool is_media_type(std::string_view type) {
          type == "input_file";
 }
 
-bool looks_like_json(std::string_view text) {
+char first_byte(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && (text[first] == '{' || text[first] == '[');
+  return first == std::string_view::npos ? '\0' : text[first];
 }
 
 }  // namespace
@@ -71,15 +70,13 @@ void JsonSlot::shrink() {
   parser = od::parser();
 }
 
-JsonSlot& json_slot(int level) {
-  thread_local std::array<std::unique_ptr<JsonSlot>, kMaxJsonLevels> slots;
-  auto& slot = slots.at(static_cast<std::size_t>(level));
-  if (!slot) slot = std::make_unique<JsonSlot>();
-  return *slot;
+JsonSlot& json_slot() {
+  thread_local JsonSlot slot;
+  return slot;
 }
 
 Result<> JsonWalk::run(std::string_view json) {
-  auto& slot = json_slot(level_);
+  auto& slot = json_slot();
   auto iterated = slot.iterate(json);
   od::document document;
   if (const auto error = std::move(iterated).get(document)) return invalid(error);
@@ -142,7 +139,9 @@ Result<> JsonWalk::object(od::object o, Place place, int depth) {
     od::field field;
     if (const auto error = std::move(result).get(field)) return invalid(error);
     std::string_view key;
+    const char* const raw_key = field.key().raw();
     if (const auto error = field.unescaped_key().get(key)) return invalid(error);
+    if (place == Place::other) SB_CHECK(name(raw_key, key));
     SB_CHECK(member(field.value(), key, place, depth));
   }
   if (place == Place::message) end_message();
@@ -157,7 +156,7 @@ Result<> JsonWalk::array(od::array a, std::string_view key, Place place, int dep
     if (inner == Place::message) {
       ++result_.features.message_count;
       message_text_.clear();
-      message_is_user_ = false;
+      message_is_user_ = message_is_from_outside_ = false;
     }
     if (place == Place::parameters) result_.features.has_tools = true;
     SB_CHECK(value(item, key, inner, depth + 1));
@@ -210,11 +209,7 @@ Result<> JsonWalk::string_leaf(od::value v, std::string_view key, Place place) {
     return {};
   }
   if (is_payload(key, text)) return {};
-  const bool arguments = key == "arguments" && profile_ != JsonProfile::any;
-  if ((arguments || profile_ == JsonProfile::any) && level_ + 1 < kMaxJsonLevels && looks_like_json(text)) {
-    return nested_json(text, offset, size, key);
-  }
-  SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, key, scratch_, result_.findings));
+  SB_TRY(const Verdict verdict, text_leaf(text, key));
   result_.verdict = std::max(result_.verdict, verdict);
   note_string(verdict == Verdict::allow ? text : std::string_view(scratch_.text), key, place);
   if (verdict == Verdict::allow) return {};
@@ -224,26 +219,35 @@ Result<> JsonWalk::string_leaf(od::value v, std::string_view key, Place place) {
   return {};
 }
 
-Result<> JsonWalk::nested_json(std::string_view text, std::size_t offset, std::size_t size, std::string_view key) {
-  const std::size_t known = result_.findings.size();
-  JsonWalk inner(policy_, context_, JsonProfile::any, level_ + 1, scratch_, result_);
-  std::string changed;
-  if (const auto walked = inner.run(text)) {
-    if (inner.edits().empty()) return {};
-    changed = inner.edits().apply(text);
-  } else if (walked.error().code != Errc::invalid_argument) {
-    return walked;
-  } else {
-    // Looked like JSON and is not: text then. What half a walk found is found again.
-    result_.findings.resize(known);
-    SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, key, scratch_, result_.findings));
-    result_.verdict = std::max(result_.verdict, verdict);
-    if (verdict == Verdict::allow) return {};
-    changed = scratch_.text;
+// What stands for a text is then in `scratch_.text`.
+Result<Verdict> JsonWalk::text_leaf(std::string_view text, std::string_view key) {
+  const auto pieces = context_.json_pieces;
+  const bool piece = pieces == JsonPieces::all || (pieces == JsonPieces::arguments && key == "arguments");
+  const auto first = first_byte(text);
+  if (first == '{' || (first == '[' && !piece)) {
+    JsonStreamGuard guard(policy_, context_, key);
+    TextSink out;
+    SB_CHECK(guard.feed(text, true, out));
+    result_.findings.insert(result_.findings.end(), guard.findings().begin(), guard.findings().end());
+    scratch_.text = std::move(out.text);
+    return guard.verdict();
   }
+  context_.escape_restored = piece;
+  auto verdict = guard_into(policy_, context_, text, key, scratch_, result_.findings);
+  context_.escape_restored = false;
+  return verdict;
+}
+
+// A member's name may say as much as its value.
+Result<> JsonWalk::name(const char* raw, std::string_view key) {
+  SB_TRY(const Verdict verdict, guard_into(policy_, context_, key, {}, scratch_, result_.findings));
+  result_.verdict = std::max(result_.verdict, verdict);
+  if (verdict == Verdict::allow) return {};
+  std::size_t size = 0;
+  while (raw[size] != '"') size += raw[size] == '\\' ? 2 : 1;
   std::string escaped;
-  append_json_escaped(escaped, changed);
-  edits_.replace(offset, size, std::move(escaped));
+  append_json_escaped(escaped, scratch_.text);
+  edits_.replace(static_cast<std::size_t>(raw - base_), size, std::move(escaped));
   return {};
 }
 
@@ -254,7 +258,7 @@ Result<> JsonWalk::number_leaf(od::value v, std::string_view key) {
   const bool whole = std::ranges::all_of(token, [](char c) { return is_digit(static_cast<unsigned char>(c)); });
   double number;
   if (const auto error = v.get_double().get(number)) return invalid(error);
-  if (profile_ != JsonProfile::any || !whole || token.size() < 7) return {};
+  if (profile_ != JsonProfile::any || !whole || token.size() < kLeastNumberDigits) return {};
   SB_TRY(const Verdict verdict, guard_into(policy_, context_, token, key, scratch_, result_.findings));
   result_.verdict = std::max(result_.verdict, verdict);
   if (verdict == Verdict::allow) return {};
@@ -265,13 +269,19 @@ Result<> JsonWalk::number_leaf(od::value v, std::string_view key) {
 }
 
 void JsonWalk::note_string(std::string_view text, std::string_view key, Place place) {
-  if (place == Place::other || profile_ != JsonProfile::chat_request) return;
+  if (profile_ != JsonProfile::chat_request) {
+    const bool told = profile_ == JsonProfile::any || key == "content" || key == "refusal";
+    if (context_.texts && told) context_.texts->emplace_back(text);
+    return;
+  }
+  if (place == Place::other) return;
   if ((place == Place::message && key == "content") || (place == Place::part && key == "text")) {
     if (!message_text_.empty()) message_text_ += '\n';
     message_text_ += text;
     result_.features.text_bytes += static_cast<std::uint32_t>(text.size());
   } else if (place == Place::message && key == "role") {
     message_is_user_ = text == "user";
+    message_is_from_outside_ = message_is_user_ || text == "tool" || text == "function";
   } else if (place == Place::part && key == "type") {
     result_.features.has_images = result_.features.has_images || is_media_type(text);
   } else if (place == Place::response_format && key == "type") {
@@ -281,6 +291,7 @@ void JsonWalk::note_string(std::string_view text, std::string_view key, Place pl
 }
 
 void JsonWalk::end_message() {
+  if (context_.texts && message_is_from_outside_ && !message_text_.empty()) context_.texts->push_back(message_text_);
   if (message_is_user_) std::swap(result_.last_user_text, message_text_);
 }
 

@@ -11,7 +11,7 @@
 
 namespace sb::policy {
 
-/// A parser and its padded input, reused by all documents of one thread and nesting level.
+/// A parser and its padded input, reused by all documents of one thread.
 struct JsonSlot {
   simdjson::ondemand::parser parser;
   std::string input;
@@ -22,16 +22,20 @@ struct JsonSlot {
   void shrink();
 };
 
-/// The slot of this thread for documents nested `level` deep in strings. REQUIRES: level < kMaxJsonLevels.
-inline constexpr int kMaxJsonLevels = 4;
-JsonSlot& json_slot(int level);
+/// The slot of this thread.
+JsonSlot& json_slot();
+
+/// JSON inside strings is read to this depth; below, it is text.
+inline constexpr int kMaxJsonLevels = 3;
+/// Whole numbers with fewer digits identify nobody.
+inline constexpr std::size_t kLeastNumberDigits = 7;
 
 /// One document's walk.
 class JsonWalk {
  public:
-  JsonWalk(const Policy& policy, GuardContext& context, JsonProfile profile, int level, GuardScratch& scratch,
+  JsonWalk(const Policy& policy, GuardContext& context, JsonProfile profile, GuardScratch& scratch,
            JsonGuardResult& result)
-      : policy_(policy), context_(context), profile_(profile), level_(level), scratch_(scratch), result_(result) {}
+      : policy_(policy), context_(context), profile_(profile), scratch_(scratch), result_(result) {}
 
   /// Walks `json`; edits are then in `edits()`. Errors: as guard_json.
   Result<> run(std::string_view json);
@@ -48,14 +52,14 @@ class JsonWalk {
   Result<> note_logprobs(simdjson::ondemand::value value, std::string_view key, Place place, int depth);
   Result<> string_leaf(simdjson::ondemand::value value, std::string_view key, Place place);
   Result<> number_leaf(simdjson::ondemand::value value, std::string_view key);
-  Result<> nested_json(std::string_view text, std::size_t offset, std::size_t size, std::string_view key);
+  Result<Verdict> text_leaf(std::string_view text, std::string_view key);
+  Result<> name(const char* raw, std::string_view key);
   void note_string(std::string_view text, std::string_view key, Place place);
   void end_message();
 
   const Policy& policy_;
   GuardContext& context_;
   JsonProfile profile_;
-  int level_;
   GuardScratch& scratch_;
   JsonGuardResult& result_;
   TextEdits edits_;
@@ -63,6 +67,7 @@ class JsonWalk {
   std::vector<std::pair<std::size_t, std::size_t>> logprobs_;  // offset and size
   std::string message_text_;                                   // of the message being walked, guarded
   bool message_is_user_ = false;
+  bool message_is_from_outside_ = false;  // of those whose words nobody vouches for: callers, tools
 };
 
 }  // namespace sb::policy

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "policy/detect/literal.h"
+#include "policy/detect/pattern.h"
 
 namespace sb::policy {
 namespace {
@@ -16,7 +17,32 @@ bool applies(const Rule& rule, Direction direction) {
   return direction == Direction::inbound ? rule.inbound : rule.outbound;
 }
 
+bool matches_whole(const Pattern& pattern, std::string_view value) {
+  ScanWindow window(value, true);
+  window.reset(0);
+  return pattern.match(window, 0, [&](std::size_t end) { return end == value.size(); }) != 0;
+}
+
+bool names(const std::vector<std::string>& list, std::string_view name) {
+  return list.empty() || std::ranges::any_of(list, [&](std::string_view entry) {
+           return entry.ends_with('*') ? name.starts_with(entry.substr(0, entry.size() - 1)) : name == entry;
+         });
+}
+
 }  // namespace
+
+bool Scope::covers(const Subject& subject) const {
+  return names(tenants, subject.tenant) && names(keys, subject.key) && names(flows, subject.flow) &&
+         names(models, subject.model);
+}
+
+std::uint64_t Policy::rules_for(const Subject& subject) const {
+  std::uint64_t rules = 0;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    if (rules_[i].scope.covers(subject)) rules |= std::uint64_t{1} << i;
+  }
+  return rules;
+}
 
 std::string_view to_string(Direction direction) {
   return direction == Direction::inbound ? "inbound" : "outbound";
@@ -36,6 +62,10 @@ std::string_view to_string(Action action) {
       return "hash";
     case Action::tokenise:
       return "tokenise";
+    case Action::encrypt:
+      return "encrypt";
+    case Action::route_to_local:
+      return "route_to_local";
     case Action::route_to_human:
       return "route_to_human";
     case Action::block:
@@ -66,7 +96,7 @@ void Policy::build_scanners(const std::vector<std::shared_ptr<const Detector>>& 
       if (needed) awake.push_back(detector);
     }
     for (const auto& rule : rules_) {
-      if (applies(rule, direction) && !rule.deny.empty()) awake.push_back(make_deny_detector(rule.name, rule.deny));
+      if (applies(rule, direction) && rule.denied) awake.push_back(rule.denied);
     }
     awake.push_back(make_placeholder_detector());
     const auto least_score = [&](std::string_view type) {
@@ -83,16 +113,20 @@ void Policy::build_scanners(const std::vector<std::shared_ptr<const Detector>>& 
   }
 }
 
-const Rule* Policy::rule_for(Direction direction, const Finding& finding) const {
-  const auto found = std::ranges::find_if(rules_, [&](const Rule& rule) {
-    if (!applies(rule, direction)) return false;
-    if (finding.type == kDeniedType) return !rule.deny.empty() && rule.name == finding.rule;
-    return finding.score >= rule.min_score && speaks_of(rule, finding.type);
-  });
-  return found == rules_.end() ? nullptr : &*found;
+const Rule* Policy::rule_for(Direction direction, const Finding& finding, std::uint64_t rules) const {
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    const Rule& rule = rules_[i];
+    if ((rules >> i & 1) == 0 || !applies(rule, direction)) continue;
+    const bool speaks = finding.type == kDeniedType ? rule.denied && rule.name == finding.rule
+                                                    : finding.score >= rule.min_score && speaks_of(rule, finding.type);
+    if (speaks) return &rule;
+  }
+  return nullptr;
 }
 
 bool Policy::is_allowed(const Rule& rule, std::string_view value) {
+  if (std::ranges::any_of(rule.allow_patterns, [&](const Pattern& pattern) { return matches_whole(pattern, value); }))
+    return true;
   if (rule.allow.empty()) return false;
   const auto lower = to_lower(value);
   return std::ranges::any_of(rule.allow, [&](std::string_view entry) {

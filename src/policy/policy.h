@@ -10,40 +10,11 @@
 #include "base/errors.h"
 #include "base/json.h"
 #include "policy/detector.h"
+#include "policy/guards/check.h"
+#include "policy/rule.h"
 #include "policy/scanner.h"
 
 namespace sb::policy {
-
-/// inbound: from the caller towards a model, a script, a store. outbound: back to the caller.
-enum class Direction : std::uint8_t { inbound, outbound };
-
-/// What a rule does with a finding; in order of severity where two rules' verdicts meet.
-enum class Action : std::uint8_t {
-  allow,           ///< recorded, not touched ("log only")
-  mask,            ///< letters and digits become '*', but for the last `keep_last`
-  redact,          ///< "[EMAIL]"
-  replace,         ///< the rule's own text, `with`
-  hash,            ///< "[EMAIL:9f86d081884c7d65]": HMAC-SHA256 under the tenant's key, first 64 bits
-  tokenise,        ///< "[EMAIL_1]", restored in the reply
-  route_to_human,  ///< a person decides; the value is redacted until then
-  block,           ///< nothing goes on
-};
-
-std::string_view to_string(Direction direction);
-std::string_view to_string(Action action);
-
-struct Rule {
-  std::string name;
-  std::vector<std::string> types;  ///< "*": all
-  bool inbound = true;
-  bool outbound = true;
-  Action action = Action::redact;
-  float min_score = 0.5F;
-  int keep_last = 0;
-  std::string with;
-  std::vector<std::string> allow;  ///< values left alone, lower case; "*suffix" matches an ending
-  std::vector<std::string> deny;   ///< words always found, as type DENIED
-};
 
 /// One version of a policy document. Immutable and thread-safe; findings point into it.
 class Policy {
@@ -62,11 +33,20 @@ class Policy {
   /// SHA-256 (hex) of the document as canonical JSON (sorted keys, no blanks): layout and comments do not count.
   const std::string& hash() const { return hash_; }
   const std::vector<Rule>& rules() const { return rules_; }
+  const std::vector<std::shared_ptr<const Check>>& checks() const { return checks_; }
 
   const Scanner& scanner(Direction direction) const { return direction == Direction::inbound ? *inbound_ : *outbound_; }
 
-  /// The first rule that speaks of this finding, or null: then it passes. `value`: the bytes it covers.
-  const Rule* rule_for(Direction direction, const Finding& finding) const;
+  /// Findings are recorded as the rules say, and nothing is touched: how a new version shows what it would do.
+  bool log_only() const { return log_only_; }
+  std::uint64_t rules_for(const Subject& subject) const;
+
+  /// The first of `rules` that speaks of this finding, or null: then it passes.
+  const Rule* rule_for(Direction direction, const Finding& finding, std::uint64_t rules) const;
+  /// Whether a finding that `rule` (may be null) decides leaves the text as it is.
+  bool leaves_alone(const Rule* rule) const {
+    return !rule || log_only_ || rule->action == Action::allow || rule->action == Action::route_to_local;
+  }
   /// Whether `rule` lets this very value pass.
   static bool is_allowed(const Rule& rule, std::string_view value);
 
@@ -78,6 +58,8 @@ class Policy {
   std::int64_t version_ = 0;
   std::string hash_;
   std::vector<Rule> rules_;
+  std::vector<std::shared_ptr<const Check>> checks_;
+  bool log_only_ = false;
   std::unique_ptr<Scanner> inbound_;
   std::unique_ptr<Scanner> outbound_;
 };

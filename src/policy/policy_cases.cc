@@ -5,11 +5,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <ostream>
 
 #include "base/bytes.h"
 #include "base/yaml.h"
-#include "policy/guard.h"
+#include "policy/whole_guard.h"
 
 namespace sb::policy {
 namespace {
@@ -18,7 +19,8 @@ namespace {
 constexpr std::string_view kTestKey = "policy-test-key-policy-test-key-";
 
 const std::vector<std::string> kFileKeys = {"policy", "cases"};
-const std::vector<std::string> kCaseKeys = {"name", "direction", "text", "expect", "verdict", "findings"};
+const std::vector<std::string> kCaseKeys = {"name",   "direction", "text", "expect", "verdict", "findings",
+                                            "checks", "tenant",    "key",  "flow",   "model"};
 
 Result<std::string> read_file(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -57,9 +59,25 @@ std::string types_of(const std::vector<GuardedFinding>& findings) {
   return out;
 }
 
+// The list at `key`, a blank between its words; nothing where the case says nothing of it.
+Result<std::optional<std::string>> expected_words(const TestFile& file, const json::value& one,
+                                                  std::string_view pointer, std::string_view key) {
+  const auto* list = find_member(one, key);
+  if (!list) return std::nullopt;
+  const auto fault = [&] { return file.fault(pointer_append(pointer, key), "must be a list of words"); };
+  if (!list->is_array()) return fault();
+  std::string words;
+  for (const auto& word : list->get_array()) {
+    if (!word.is_string()) return fault();
+    if (!words.empty()) words += ' ';
+    words += std::string_view(word.get_string());
+  }
+  return words;
+}
+
 // What differs, or nothing.
 Result<std::string> run_case(const Policy& policy, const TestFile& file, const json::value& one,
-                             std::string_view pointer) {
+                             std::string_view pointer, const InjectionScorer* scorer) {
   SB_CHECK(file.check_keys(one, pointer, kCaseKeys));
   const auto direction = string_member(one, "direction", "inbound");
   if (direction != "inbound" && direction != "outbound")
@@ -68,7 +86,9 @@ Result<std::string> run_case(const Policy& policy, const TestFile& file, const j
   if (!text || !text->is_string()) return file.fault(pointer, "a case needs \"text\"");
   TokenVault vault;
   GuardContext context{direction == "inbound" ? Direction::inbound : Direction::outbound, "test", kTestKey, vault};
-  SB_TRY(const auto result, guard_text(policy, context, std::string_view(text->get_string())));
+  context.rules = policy.rules_for({string_member(one, "tenant"), string_member(one, "key"), string_member(one, "flow"),
+                                    string_member(one, "model")});
+  SB_TRY(const auto result, guard_whole(policy, context, std::string_view(text->get_string()), false, scorer));
   std::string differs;
   if (const auto* expect = find_member(one, "expect"); expect && string_member(one, "expect") != result.text) {
     differs += fmt::format("\n    expected: {}\n    got:      {}", string_member(one, "expect"), result.text);
@@ -76,22 +96,17 @@ Result<std::string> run_case(const Policy& policy, const TestFile& file, const j
   if (const auto verdict = string_member(one, "verdict"); !verdict.empty() && verdict != to_string(result.verdict)) {
     differs += fmt::format("\n    expected verdict {}, got {}", verdict, to_string(result.verdict));
   }
-  if (const auto* findings = find_member(one, "findings")) {
-    if (!findings->is_array()) return file.fault(pointer_append(pointer, "findings"), "must be a list of types");
-    std::string expected;
-    for (const auto& type : findings->get_array()) {
-      if (!type.is_string()) return file.fault(pointer_append(pointer, "findings"), "must be a list of types");
-      if (!expected.empty()) expected += ' ';
-      expected += std::string_view(type.get_string());
-    }
-    if (expected != types_of(result.findings)) {
-      differs += fmt::format("\n    expected findings [{}], got [{}]", expected, types_of(result.findings));
-    }
-  }
+  SB_TRY(const auto types, expected_words(file, one, pointer, "findings"));
+  if (types && *types != types_of(result.findings))
+    differs += fmt::format("\n    expected findings [{}], got [{}]", *types, types_of(result.findings));
+  SB_TRY(const auto checks, expected_words(file, one, pointer, "checks"));
+  const auto objections = fmt::format("{}", fmt::join(result.objections, " "));
+  if (checks && *checks != objections)
+    differs += fmt::format("\n    expected checks [{}], got [{}]", *checks, objections);
   return differs;
 }
 
-Result<bool> run_file(const std::string& name, std::ostream& out) {
+Result<bool> run_file(const std::string& name, const InjectionScorer* scorer, std::ostream& out) {
   SB_TRY(const auto yaml, read_file(name));
   auto document = parse_yaml(yaml);
   if (!document) return fail(Errc::invalid_argument, fmt::format("{}: {}", name, document.error().detail));
@@ -107,7 +122,7 @@ Result<bool> run_file(const std::string& name, std::ostream& out) {
   std::size_t failed = 0;
   for (std::size_t i = 0; i < cases->get_array().size(); ++i) {
     const auto& one = cases->get_array()[i];
-    SB_TRY(const auto differs, run_case(*policy, file, one, fmt::format("/cases/{}", i)));
+    SB_TRY(const auto differs, run_case(*policy, file, one, fmt::format("/cases/{}", i), scorer));
     if (differs.empty()) continue;
     ++failed;
     out << fmt::format("{}: case {} \"{}\" failed{}\n", name, i + 1, string_member(one, "name"), differs);
@@ -119,11 +134,11 @@ Result<bool> run_file(const std::string& name, std::ostream& out) {
 
 }  // namespace
 
-Result<int> run_policy_tests(std::span<const std::string> files, std::ostream& out) {
+Result<int> run_policy_tests(std::span<const std::string> files, const InjectionScorer* scorer, std::ostream& out) {
   if (files.empty()) return fail(Errc::invalid_argument, "name a file of cases, e.g. policies/default.test.yaml");
   bool passed = true;
   for (const auto& name : files) {
-    SB_TRY(const bool one, run_file(name, out));
+    SB_TRY(const bool one, run_file(name, scorer, out));
     passed = passed && one;
   }
   return passed ? 0 : 1;

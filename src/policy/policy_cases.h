@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/errors.h"
+#include "policy/guards/check.h"
 
 namespace sb::policy {
 
@@ -19,8 +20,10 @@ namespace sb::policy {
 ///         expect: mail [EMAIL_1]     # the new text
 ///         verdict: changed           # optional
 ///         findings: [EMAIL]          # optional: the types, in order
+///         checks: [size]             # optional: the checks that object; [] says none does
+///         tenant: acme               # optional, as key, flow, model: for rules that speak of some alone
 ///
 /// Errors: not_found, invalid_argument (with line and column).
-Result<int> run_policy_tests(std::span<const std::string> files, std::ostream& out);
+Result<int> run_policy_tests(std::span<const std::string> files, const InjectionScorer* scorer, std::ostream& out);
 
 }  // namespace sb::policy

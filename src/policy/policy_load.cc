@@ -1,36 +1,40 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <optional>
 #include <set>
 
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "base/yaml.h"
 #include "policy/detect/builtin.h"
+#include "policy/detect/custom.h"
+#include "policy/document_reader.h"
 #include "policy/policy.h"
 #include "policy/vault.h"
 
 namespace sb::policy {
 namespace {
 
-constexpr std::size_t kMaxRules = 64;
-constexpr std::size_t kMaxListEntries = 1000;
-constexpr std::size_t kMaxDenyRules = 8;
+using Detectors = std::vector<std::shared_ptr<const Detector>>;
 
-const std::vector<std::string> kTopKeys = {"name", "version", "description", "rules"};
-const std::vector<std::string> kRuleKeys = {"name",      "description", "types", "direction", "action",
-                                            "min_score", "keep_last",   "with",  "allow",     "deny"};
+constexpr std::size_t kMaxRules = 64;
+// Detectors and rules with "deny" together: each costs a bit of the scanner's wake table.
+constexpr std::size_t kMaxDetectors = 8;
+
+const std::vector<std::string> kTopKeys = {"name", "version", "description", "mode", "detectors", "rules", "checks"};
+const std::vector<std::string> kModes = {"enforce", "log_only"};
+const std::vector<std::string> kRuleKeys = {
+    "name",      "description", "types", "direction",  "tenants", "keys",           "flows", "models",       "action",
+    "min_score", "keep_last",   "with",  "consistent", "allow",   "allow_patterns", "deny",  "deny_patterns"};
+const std::vector<std::string> kDetectorKeys = {"name",  "description", "type",    "pattern",
+                                                "words", "check",       "context", "score"};
 const std::vector<std::string> kTypes = {"EMAIL",  "PHONE",      "CREDIT_CARD", "IBAN",
                                          "US_SSN", "IP_ADDRESS", "SECRET",      "*"};
-const std::vector<std::string> kDirections = {"inbound", "outbound", "both"};
-constexpr Action kActions[] = {Action::allow, Action::mask,     Action::redact,         Action::replace,
-                               Action::hash,  Action::tokenise, Action::route_to_human, Action::block};
-
-std::string join(const std::vector<std::string>& words) {
-  return fmt::format("{}", fmt::join(words, ", "));
-}
+const std::vector<std::string> kDirections = {"both", "inbound", "outbound"};
+const std::vector<std::string> kConsistent = {"run", "tenant"};
+constexpr Action kActions[] = {Action::allow,          Action::mask,     Action::redact,  Action::replace,
+                               Action::hash,           Action::tokenise, Action::encrypt, Action::route_to_local,
+                               Action::route_to_human, Action::block};
 
 // Sorted keys, no blanks: the same policy in another layout has the same hash.
 void append_canonical(std::string& out, const json::value& value) {
@@ -57,89 +61,13 @@ void append_canonical(std::string& out, const json::value& value) {
   }
 }
 
-// Reads one document; every fault says where it stands and what was meant.
-class Reader {
- public:
-  Reader(const YamlDocument& document, std::string_view origin) : document_(document), origin_(origin) {}
-
-  std::unexpected<Error> fault(std::string_view pointer, std::string_view what) const {
-    const auto at = document_.position_of(pointer);
-    return fail(Errc::invalid_argument, fmt::format("{}: line {}, column {}: {}", origin_, at.line, at.column, what));
-  }
-
-  std::unexpected<Error> unknown(std::string_view pointer, std::string_view kind, std::string_view word,
-                                 const std::vector<std::string>& known) const {
-    if (const auto near = nearest(word, known)) {
-      return fault(pointer, fmt::format("unknown {} \"{}\"; did you mean \"{}\"?", kind, word, *near));
-    }
-    return fault(pointer, fmt::format("unknown {} \"{}\"; known: {}", kind, word, join(known)));
-  }
-
-  Result<const json::object*> object(const json::value& value, std::string_view pointer, std::string_view what,
-                                     const std::vector<std::string>& keys) const {
-    if (!value.is_object()) return fault(pointer, fmt::format("{} must be a mapping with {}", what, join(keys)));
-    for (const auto& member : value.get_object()) {
-      if (std::ranges::find(keys, member.key()) == keys.end()) {
-        return unknown(pointer_append(pointer, member.key()), "key", member.key(), keys);
-      }
-    }
-    return &value.get_object();
-  }
-
-  Result<std::string> text(const json::object& object, std::string_view pointer, std::string_view key,
-                           std::optional<std::string> otherwise) const {
-    const auto* value = object.if_contains(key);
-    if (!value && otherwise) return *otherwise;
-    if (!value) return fault(pointer, fmt::format("\"{}\" is missing", key));
-    if (!value->is_string()) return fault(pointer_append(pointer, key), fmt::format("\"{}\" must be text", key));
-    return std::string(value->get_string());
-  }
-
-  Result<std::vector<std::string>> texts(const json::object& object, std::string_view pointer,
-                                         std::string_view key) const {
-    std::vector<std::string> out;
-    const auto* value = object.if_contains(key);
-    if (!value) return out;
-    const auto at = pointer_append(pointer, key);
-    if (!value->is_array()) return fault(at, fmt::format("\"{}\" must be a list, e.g. [a, b]", key));
-    if (value->get_array().size() > kMaxListEntries)
-      return fault(at, fmt::format("\"{}\" has more than {} entries", key, kMaxListEntries));
-    for (std::size_t i = 0; i < value->get_array().size(); ++i) {
-      const auto& item = value->get_array()[i];
-      if (!item.is_string() || item.get_string().empty()) {
-        return fault(pointer_append(at, std::to_string(i)),
-                     fmt::format("an entry of \"{}\" must be text; quote numbers", key));
-      }
-      out.emplace_back(item.get_string());
-    }
-    return out;
-  }
-
-  Result<double> number(const json::object& object, std::string_view pointer, std::string_view key, double otherwise,
-                        double low, double high) const {
-    const auto* value = object.if_contains(key);
-    if (!value) return otherwise;
-    const double found = value->is_double()  ? value->get_double()
-                         : value->is_int64() ? static_cast<double>(value->get_int64())
-                                             : NAN;
-    if (!(found >= low && found <= high)) {
-      return fault(pointer_append(pointer, key), fmt::format("\"{}\" must be a number from {} to {}", key, low, high));
-    }
-    return found;
-  }
-
- private:
-  const YamlDocument& document_;
-  std::string_view origin_;
-};
-
 bool is_type_name(std::string_view type) {
   return !type.empty() && type.size() <= kMaxTypeBytes && type[0] >= 'A' && type[0] <= 'Z' &&
          std::ranges::all_of(type, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
-Result<> read_types(const Reader& reader, const json::object& object, std::string_view pointer,
-                    const std::vector<std::shared_ptr<const Detector>>& detectors, Rule& rule) {
+Result<> read_types(const DocumentReader& reader, const json::object& object, std::string_view pointer,
+                    const Detectors& detectors, Rule& rule) {
   SB_TRY(rule.types, reader.texts(object, pointer, "types"));
   for (std::size_t i = 0; i < rule.types.size(); ++i) {
     const auto& type = rule.types[i];
@@ -151,58 +79,137 @@ Result<> read_types(const Reader& reader, const json::object& object, std::strin
   return {};
 }
 
-Result<> read_choice(const Reader& reader, const json::object& object, std::string_view pointer, Rule& rule) {
-  SB_TRY(const auto direction, reader.text(object, pointer, "direction", "both"));
-  if (std::ranges::find(kDirections, direction) == kDirections.end()) {
-    return reader.unknown(pointer_append(pointer, "direction"), "direction", direction, kDirections);
-  }
-  rule.inbound = direction != "outbound";
-  rule.outbound = direction != "inbound";
-  SB_TRY(const auto word, reader.text(object, pointer, "action", std::nullopt));
-  const auto action = std::ranges::find_if(kActions, [&](Action a) { return to_string(a) == word; });
-  if (action == std::end(kActions)) {
-    std::vector<std::string> known;
-    for (const auto a : kActions) known.emplace_back(to_string(a));
-    return reader.unknown(pointer_append(pointer, "action"), "action", word, known);
-  }
-  rule.action = *action;
+Result<> read_choices(const DocumentReader& reader, const json::object& object, std::string_view pointer, Rule& rule) {
+  SB_TRY(const auto direction, reader.choice(object, pointer, "direction", kDirections, 0));
+  rule.inbound = kDirections[direction] != "outbound";
+  rule.outbound = kDirections[direction] != "inbound";
+  std::vector<std::string> words;
+  for (const auto action : kActions) words.emplace_back(to_string(action));
+  SB_TRY(const auto action, reader.choice(object, pointer, "action", words, std::nullopt));
+  rule.action = kActions[action];
+  SB_TRY(const auto consistent, reader.choice(object, pointer, "consistent", kConsistent, 0));
+  rule.tenant_wide = kConsistent[consistent] == "tenant";
   return {};
 }
 
-Result<> read_lists(const Reader& reader, const json::object& object, std::string_view pointer, Rule& rule) {
+Result<> read_scope(const DocumentReader& reader, const json::object& object, std::string_view pointer, Scope& scope) {
+  SB_TRY(scope.tenants, reader.texts(object, pointer, "tenants"));
+  SB_TRY(scope.keys, reader.texts(object, pointer, "keys"));
+  SB_TRY(scope.flows, reader.texts(object, pointer, "flows"));
+  SB_TRY(scope.models, reader.texts(object, pointer, "models"));
+  return {};
+}
+
+Result<std::vector<Pattern>> read_patterns(const DocumentReader& reader, const json::object& object,
+                                           std::string_view pointer, std::string_view key) {
+  std::vector<Pattern> patterns;
+  SB_TRY(const auto sources, reader.texts(object, pointer, key));
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    auto pattern = Pattern::compile(sources[i]);
+    if (!pattern) {
+      return reader.fault(pointer_append(pointer_append(pointer, key), std::to_string(i)), pattern.error().detail);
+    }
+    patterns.push_back(std::move(*pattern));
+  }
+  return patterns;
+}
+
+Result<> read_lists(const DocumentReader& reader, const json::object& object, std::string_view pointer, Rule& rule) {
   SB_TRY(rule.allow, reader.texts(object, pointer, "allow"));
   for (auto& entry : rule.allow) entry = to_lower(entry);
-  SB_TRY(rule.deny, reader.texts(object, pointer, "deny"));
-  for (std::size_t i = 0; i < rule.deny.size(); ++i) {
-    if (rule.deny[i].size() < 2 || rule.deny[i].size() > 48) {
-      return reader.fault(pointer_append(pointer_append(pointer, "deny"), std::to_string(i)),
-                          "a denied word has 2 to 48 bytes");
-    }
+  SB_TRY(rule.allow_patterns, read_patterns(reader, object, pointer, "allow_patterns"));
+  CustomDetector denied;
+  SB_TRY(denied.words, reader.texts(object, pointer, "deny"));
+  SB_TRY(const auto patterns, reader.texts(object, pointer, "deny_patterns"));
+  SB_CHECK(read_patterns(reader, object, pointer, "deny_patterns"));  // each for itself: the fault has its place
+  if (denied.words.empty() && patterns.empty()) return {};
+  if (!patterns.empty()) denied.pattern = fmt::format("(({}))", fmt::join(patterns, ")|("));
+  denied.name = rule.name;
+  denied.type = kDeniedType;
+  denied.score = 1.0F;
+  auto detector = make_custom_detector(std::move(denied));
+  if (!detector) {
+    const auto* key = detector.error().detail.contains("words") ? "deny" : "deny_patterns";
+    return reader.fault(pointer_append(pointer, key), detector.error().detail);
   }
+  rule.denied = std::move(*detector);
   return {};
 }
 
-Result<Rule> read_rule(const Reader& reader, const json::value& value, std::string_view pointer, std::size_t index,
-                       const std::vector<std::shared_ptr<const Detector>>& detectors) {
+// What belongs together, and what does not.
+Result<> check_rule(const DocumentReader& reader, const json::object& object, std::string_view pointer,
+                    const Rule& rule) {
+  if (rule.types.empty() && !rule.denied)
+    return reader.fault(pointer, "a rule needs \"types\", \"deny\" or \"deny_patterns\"");
+  if ((rule.action == Action::replace) != object.contains("with"))
+    return reader.fault(pointer, "\"with\" and the action \"replace\" belong together");
+  if (rule.keep_last > 0 && rule.action != Action::mask)
+    return reader.fault(pointer_append(pointer, "keep_last"), "\"keep_last\" belongs to the action \"mask\"");
+  if (rule.tenant_wide && rule.action != Action::tokenise)
+    return reader.fault(pointer_append(pointer, "consistent"), "\"consistent\" belongs to the action \"tokenise\"");
+  if (rule.action == Action::route_to_local && rule.outbound)
+    return reader.fault(pointer,
+                        "the action \"route_to_local\" needs \"direction: inbound\": an answer is here already");
+  return {};
+}
+
+Result<Rule> read_rule(const DocumentReader& reader, const json::value& value, std::string_view pointer,
+                       std::size_t index, const Detectors& detectors) {
   SB_TRY(const auto* object, reader.object(value, pointer, "a rule", kRuleKeys));
   Rule rule;
   SB_TRY(rule.name, reader.text(*object, pointer, "name", fmt::format("rule-{}", index + 1)));
   SB_CHECK(read_types(reader, *object, pointer, detectors, rule));
-  SB_CHECK(read_choice(reader, *object, pointer, rule));
+  SB_CHECK(read_choices(reader, *object, pointer, rule));
+  SB_CHECK(read_scope(reader, *object, pointer, rule.scope));
   SB_CHECK(read_lists(reader, *object, pointer, rule));
   SB_TRY(const double least, reader.number(*object, pointer, "min_score", 0.5, 0, 1));
   rule.min_score = static_cast<float>(least);
   SB_TRY(const double keep, reader.number(*object, pointer, "keep_last", 0, 0, 8));
   rule.keep_last = static_cast<int>(keep);
   SB_TRY(rule.with, reader.text(*object, pointer, "with", ""));
-  if (rule.types.empty() && rule.deny.empty()) return reader.fault(pointer, "a rule needs \"types\" or \"deny\"");
-  if ((rule.action == Action::replace) != object->contains("with")) {
-    return reader.fault(pointer, "\"with\" and the action \"replace\" belong together");
-  }
-  if (rule.keep_last > 0 && rule.action != Action::mask) {
-    return reader.fault(pointer_append(pointer, "keep_last"), "\"keep_last\" belongs to the action \"mask\"");
-  }
+  SB_CHECK(check_rule(reader, *object, pointer, rule));
   return rule;
+}
+
+Result<std::vector<Rule>> read_rules(const DocumentReader& reader, const json::object& top, const Detectors& detectors,
+                                     std::size_t own_detectors) {
+  std::vector<Rule> rules;
+  SB_TRY(const auto* items, reader.list(top, "", "rules", kMaxRules));
+  if (!items) return reader.fault("/rules", "\"rules\" must be a list of rules");
+  for (std::size_t i = 0; i < items->size(); ++i) {
+    const auto pointer = fmt::format("/rules/{}", i);
+    SB_TRY(auto rule, read_rule(reader, (*items)[i], pointer, i, detectors));
+    if (std::ranges::any_of(rules, [&](const Rule& other) { return other.name == rule.name; }))
+      return reader.fault(pointer, fmt::format("two rules are named \"{}\"", rule.name));
+    if (rule.denied && ++own_detectors > kMaxDetectors)
+      return reader.fault(pointer, fmt::format("more than {} detectors and rules with \"deny\"", kMaxDetectors));
+    rules.push_back(std::move(rule));
+  }
+  return rules;
+}
+
+Result<> read_detectors(const DocumentReader& reader, const json::object& top, Detectors& detectors) {
+  SB_TRY(const auto* items, reader.list(top, "", "detectors", kMaxDetectors));
+  for (std::size_t i = 0; items && i < items->size(); ++i) {
+    const auto pointer = fmt::format("/detectors/{}", i);
+    SB_TRY(const auto* object, reader.object((*items)[i], pointer, "a detector", kDetectorKeys));
+    CustomDetector custom;
+    SB_TRY(custom.name, reader.text(*object, pointer, "name", std::nullopt));
+    SB_TRY(custom.type, reader.text(*object, pointer, "type", std::nullopt));
+    if (!is_type_name(custom.type))
+      return reader.fault(pointer_append(pointer, "type"),
+                          "a type is capital letters, digits and '_', e.g. EMPLOYEE_ID");
+    SB_TRY(custom.pattern, reader.text(*object, pointer, "pattern", ""));
+    SB_TRY(custom.words, reader.texts(*object, pointer, "words"));
+    SB_TRY(custom.check, reader.text(*object, pointer, "check", ""));
+    SB_TRY(custom.context, reader.texts(*object, pointer, "context"));
+    SB_TRY(const double score, reader.number(*object, pointer, "score", 0.85, 0, 1));
+    custom.score = static_cast<float>(score);
+    auto detector = make_custom_detector(std::move(custom));
+    if (!detector) return reader.fault(pointer, detector.error().detail);
+    detectors.push_back(std::move(*detector));
+  }
+  return {};
 }
 
 }  // namespace
@@ -211,7 +218,7 @@ Result<std::shared_ptr<const Policy>> Policy::load(std::string_view yaml, std::s
                                                    std::vector<std::shared_ptr<const Detector>> more) {
   auto document = parse_yaml(yaml);
   if (!document) return fail(document.error().code, fmt::format("{}: {}", origin, document.error().detail));
-  const Reader reader(*document, origin);
+  const DocumentReader reader(*document, origin);
   SB_TRY(const auto* top, reader.object(document->value, "", "a policy", kTopKeys));
   auto detectors = make_builtin_detectors();
   detectors.insert(detectors.end(), more.begin(), more.end());
@@ -223,20 +230,12 @@ Result<std::shared_ptr<const Policy>> Policy::load(std::string_view yaml, std::s
     return reader.fault("/version", "\"version\" must be a whole number from 1; raise it with every change");
   }
   policy->version_ = version->get_int64();
-  const auto* rules = top->if_contains("rules");
-  if (!rules || !rules->is_array()) return reader.fault("/rules", "\"rules\" must be a list of rules");
-  if (rules->get_array().size() > kMaxRules)
-    return reader.fault("/rules", fmt::format("more than {} rules", kMaxRules));
-  std::size_t deny_rules = 0;
-  for (std::size_t i = 0; i < rules->get_array().size(); ++i) {
-    const auto pointer = fmt::format("/rules/{}", i);
-    SB_TRY(auto rule, read_rule(reader, rules->get_array()[i], pointer, i, detectors));
-    const bool taken = std::ranges::any_of(policy->rules_, [&](const Rule& other) { return other.name == rule.name; });
-    if (taken) return reader.fault(pointer, fmt::format("two rules are named \"{}\"", rule.name));
-    if (!rule.deny.empty() && ++deny_rules > kMaxDenyRules)
-      return reader.fault(pointer, fmt::format("more than {} rules with \"deny\"", kMaxDenyRules));
-    policy->rules_.push_back(std::move(rule));
-  }
+  SB_TRY(const auto mode, reader.choice(*top, "", "mode", kModes, 0));
+  policy->log_only_ = kModes[mode] == "log_only";
+  const std::size_t shipped = detectors.size();
+  SB_CHECK(read_detectors(reader, *top, detectors));
+  SB_TRY(policy->rules_, read_rules(reader, *top, detectors, detectors.size() - shipped));
+  SB_TRY(policy->checks_, read_checks(reader, *top));
   std::string canonical;
   append_canonical(canonical, document->value);
   policy->hash_ = to_hex(sha256(canonical));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "policy/guard.h"
+#include "policy/guard_sink.h"
 
 namespace sb::policy {
 
@@ -21,17 +22,15 @@ namespace sb::policy {
 /// out.
 class StreamGuard {
  public:
-  enum class Escape : std::uint8_t {
-    none,
-    json_string,  ///< the text is JSON: what is put in is escaped for a string literal (tool-call arguments)
-  };
-
-  StreamGuard(const Policy& policy, GuardContext& context, Escape escape = Escape::none);
+  /// `label`: the JSON key the text stands under; it outlives the guard.
+  StreamGuard(const Policy& policy, GuardContext& context, std::string_view label = {});
 
   /// Errors: internal (a detector failed), too_large (the vault is full). Both end the stream.
   Result<std::string> feed(std::string_view piece);
   /// The text is complete: everything held back is decided. Errors: as feed.
   Result<std::string> finish();
+  /// The same into a sink; `complete`: nothing follows `piece`.
+  Result<> feed(std::string_view piece, bool complete, GuardSink& out);
 
   Verdict verdict() const { return verdict_; }
   /// So far; spans are byte offsets into the stream before the change.
@@ -39,17 +38,16 @@ class StreamGuard {
   std::size_t held_bytes() const { return buffer_.size() - from_; }
 
  private:
-  Result<std::string> advance(bool complete);
-  Result<> scan_once(bool complete, std::string& out);
-  Result<> swallow(bool complete, std::string& out);
-  Result<> settle(Finding finding, std::string_view value, std::string& out);
+  Result<> scan_once(bool complete, GuardSink& out);
+  Result<> swallow(bool complete, GuardSink& out);
+  Result<> settle(Finding finding, std::string_view value, GuardSink& out);
   bool passes_through(const Finding& finding) const;
   void forget_context();
   bool stopped() const { return failed_ || verdict_ >= Verdict::human; }
 
   const Policy& policy_;
   GuardContext& context_;
-  Escape escape_;
+  std::string_view label_;
   std::string buffer_;      // context that detectors may look back at, then what is held back
   std::size_t from_ = 0;    // where the latter begins
   std::size_t offset_ = 0;  // of buffer_ in the stream

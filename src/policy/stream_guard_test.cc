@@ -181,32 +181,5 @@ TEST(StreamGuard, ABlockStopsTheStreamBeforeTheValue) {
   EXPECT_EQ(guard.finish().value(), "");
 }
 
-TEST(StreamGuard, ValuesPutIntoJsonAreEscaped) {
-  const auto policy = test::load(test::kTokeniseAll);
-  TokenVault vault;
-  ASSERT_TRUE(vault.token_for("NAME", "a \"b\"\n"));
-  auto context = test::context_for(vault, Direction::outbound);
-  StreamGuard guard(*policy, context, StreamGuard::Escape::json_string);
-  auto out = guard.feed("{\"n\":\"[NA").value();
-  out += guard.feed("ME_1]\"}").value();
-  out += guard.finish().value();
-  EXPECT_EQ(out, "{\"n\":\"a \\\"b\\\"\\n\"}");
-}
-
-TEST(StreamGuard, EscapesAroundAFindingStayWhole) {
-  const auto policy = test::load(test::kTokeniseAll);
-  const std::string local(34, 'a');
-  for (const std::string& text : {std::string(R"({"m":"\u003cbob@x.org\u003e"})"),
-                                  std::string(R"({"m":"\nbob@x.org"})"), R"({"m":"\u003c)" + local + R"(@x.org"})"}) {
-    TokenVault vault;
-    auto context = test::context_for(vault);
-    StreamGuard guard(*policy, context, StreamGuard::Escape::json_string);
-    auto out = guard.feed(text).value();
-    out += guard.finish().value();
-    EXPECT_TRUE(parse_json(out)) << out;
-    EXPECT_NE(out.find("[EMAIL_1]"), std::string::npos) << out;
-  }
-}
-
 }  // namespace
 }  // namespace sb::policy

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "policy/detect/bytes_class.h"
@@ -14,6 +15,16 @@ std::string value_key(std::string_view type, std::string_view value) {
   key += '\0';
   key += value;
   return key;
+}
+
+std::string token_of(std::string_view type, std::string_view suffix) {
+  return fmt::format("[{}_{}]", type, suffix);
+}
+
+std::string to_upper_text(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(to_upper(static_cast<unsigned char>(c)));
+  return out;
 }
 
 }  // namespace
@@ -29,16 +40,23 @@ std::string normal_token(std::string_view token) {
 
 Result<std::string> TokenVault::token_for(std::string_view type, std::string_view value) {
   if (const auto found = by_value_.find(value_key(type, value)); found != by_value_.end()) {
-    return fmt::format("[{}_{}]", type, entries_[found->second].number);
+    return token_of(type, entries_[found->second].suffix);
   }
-  if (value.size() > kMaxValueBytes)
-    return fail(Errc::too_large, fmt::format("a value of type {} is too long to be restored", type));
-  if (entries_.size() >= kMaxEntries) {
-    return fail(Errc::too_large, fmt::format("a run has at most {} different values with a placeholder", kMaxEntries));
-  }
-  const std::uint32_t number = ++counters_[std::string(type)];
-  insert({std::string(type), number, std::string(value)});
-  return fmt::format("[{}_{}]", type, number);
+  const auto number = counters_[std::string(type)] + 1;
+  SB_TRY(auto token, insert({std::string(type), std::to_string(number), std::string(value)}));
+  counters_[std::string(type)] = number;
+  return token;
+}
+
+Result<std::string> TokenVault::tenant_token_for(std::string_view type, std::string_view value, std::string_view hash) {
+  SB_ASSERT(hash.size() >= kTenantTagBytes);
+  const std::string token = token_of(type, "T" + to_upper_text(hash.substr(0, kTenantTagBytes)));
+  const auto* known = value_of(token);
+  if (known && *known == value) return token;
+  if (known) return token_for(type, value);  // another value has this hash: a number of its own tells them apart
+  SB_CHECK(insert({std::string(type), token.substr(type.size() + 2, kTenantTagBytes + 1), std::string(value)}));
+  new_tenant_entries_.push_back({token, std::string(value)});
+  return token;
 }
 
 const std::string* TokenVault::value_of(std::string_view token) const {
@@ -51,22 +69,43 @@ void TokenVault::reserve(std::string_view token) {
   const auto name = normal_token(token);
   const auto mark = name.rfind('_');
   if (mark == std::string::npos || name.size() < 4) return;
+  if (name[mark + 1] == 'T') {
+    if (foreign_tokens_.size() < kMaxForeignTokens && std::ranges::find(foreign_tokens_, name) == foreign_tokens_.end())
+      foreign_tokens_.push_back(name);
+    return;
+  }
   std::uint32_t number = 0;
   std::from_chars(name.data() + mark + 1, name.data() + name.size() - 1, number);
   auto& counter = counters_[name.substr(1, mark - 1)];
   counter = std::max(counter, number);
 }
 
-void TokenVault::insert(Entry entry) {
+void TokenVault::adopt(const TenantEntry& entry) {
+  const auto mark = entry.token.rfind('_');
+  if (mark == std::string::npos || by_token_.contains(entry.token) || entries_.size() >= kMaxEntries) return;
+  index({entry.token.substr(1, mark - 1), entry.token.substr(mark + 1, entry.token.size() - mark - 2), entry.value});
+}
+
+Result<std::string> TokenVault::insert(Entry entry) {
+  if (entry.value.size() > kMaxValueBytes)
+    return fail(Errc::too_large, fmt::format("a value of type {} is too long to be restored", entry.type));
+  if (entries_.size() >= kMaxEntries)
+    return fail(Errc::too_large, fmt::format("a run has at most {} different values with a placeholder", kMaxEntries));
+  auto token = token_of(entry.type, entry.suffix);
+  index(std::move(entry));
+  return token;
+}
+
+void TokenVault::index(Entry entry) {
   by_value_.emplace(value_key(entry.type, entry.value), entries_.size());
-  by_token_.emplace(fmt::format("[{}_{}]", entry.type, entry.number), entries_.size());
+  by_token_.emplace(token_of(entry.type, entry.suffix), entries_.size());
   entries_.push_back(std::move(entry));
 }
 
 json::value TokenVault::to_json() const {
   json::array entries;
   for (const auto& entry : entries_) {
-    entries.push_back(json::object{{"type", entry.type}, {"number", entry.number}, {"value", entry.value}});
+    entries.push_back(json::object{{"type", entry.type}, {"suffix", entry.suffix}, {"value", entry.value}});
   }
   json::object counters;
   for (const auto& [type, number] : counters_) counters.emplace(type, number);
@@ -82,12 +121,12 @@ Result<TokenVault> TokenVault::from_json(const json::value& document) {
   if (entries->get_array().size() > kMaxEntries) return broken();
   for (const auto& item : entries->get_array()) {
     const auto type = string_member(item, "type");
-    const auto number = int_member(item, "number");
+    const auto suffix = string_member(item, "suffix");
     const auto* value = find_member(item, "value");
-    if (type.empty() || type.size() > kMaxTypeBytes || number <= 0 || number > UINT32_MAX || !value ||
+    if (type.empty() || type.size() > kMaxTypeBytes || suffix.empty() || suffix.size() > kMaxTypeBytes || !value ||
         !value->is_string())
       return broken();
-    vault.insert({std::string(type), static_cast<std::uint32_t>(number), std::string(value->get_string())});
+    vault.index({std::string(type), std::string(suffix), std::string(value->get_string())});
   }
   for (const auto& [type, number] : counters->get_object()) {
     if (!number.is_number()) return broken();

@@ -34,6 +34,7 @@ sigset_t block_signals() {
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   return set;
 }
@@ -106,6 +107,17 @@ void write_listen_file(const Services& services, std::uint16_t port) {
   std::filesystem::rename(scratch, path, ignored);  // whole or not at all, for those who wait for it
 }
 
+/// SIGHUP: the policy file again. Requests in work keep the policy they began with.
+void reload(Services& services) {
+  if (auto read = reload_policy(services); !read) {
+    log_error("policy.not_reloaded", {{"code", to_string(read.error().code)}, {"detail", read.error().detail}});
+    return;
+  }
+  const auto policy = services.policies->current();
+  log_info("policy.in_force",
+           {{"policy", policy->name()}, {"version", policy->version()}, {"hash", policy->hash().substr(0, 16)}});
+}
+
 }  // namespace
 
 int serve(ServeOptions options) {
@@ -136,7 +148,7 @@ int serve(ServeOptions options) {
                             {"start_ms", took},
                             {"version", SB_VERSION}});
   int signal = 0;
-  sigwait(&signals, &signal);
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) reload(**services);
   log_info("server.draining", {{"signal", signal}});
   ready = false;
   for (auto& shard : *shards) shard->drain(std::chrono::milliseconds((*services)->config.server.drain_timeout_ms));

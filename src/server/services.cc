@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/bytes.h"
+#include "flow/injection.h"
 
 namespace sb::server {
 namespace {
@@ -35,6 +36,7 @@ Result<model::CatalogConfig> catalog_config(const Config& config) {
     p.name = name;
     p.type = provider.type == ProviderType::anthropic ? model::ProviderType::anthropic : model::ProviderType::openai;
     p.base_url = provider.base_url;
+    p.local = provider.local;
     if (provider.api_key) {
       auto secret = provider.api_key->resolve();
       if (!secret)
@@ -69,6 +71,28 @@ Result<model::CatalogConfig> catalog_config(const Config& config) {
   out.aliases = config.models.aliases;
   out.call_deadline = std::chrono::milliseconds(config.server.request_timeout_ms);
   return out;
+}
+
+std::string policy_origin(const Config& config) {
+  return config.policy.file.empty() ? "default policy" : config.policy.file;
+}
+
+Result<std::string> policy_text(const Config& config) {
+  return config.policy.file.empty() ? Result<std::string>(std::string(default_policy()))
+                                    : read_file(config.policy.file);
+}
+
+Result<> load_policy(Services& services) {
+  const Config& config = services.config;
+  SB_TRY(const auto text, policy_text(config));
+  SB_TRY(auto file, policy::Policy::load(text, policy_origin(config)));
+  services.policies = std::make_unique<api::PolicyBook>(*services.store, system_clock(), services.changes,
+                                                        config.policy.approval == PolicyApproval::two_people);
+  SB_CHECK(wait_for(services.policies->open(std::move(file)), services.startup));
+  SB_TRY(services.injection, config.policy.injection_model.empty()
+                                 ? flow::make_injection_scorer(default_injection_model())
+                                 : flow::load_injection_scorer(config.policy.injection_model));
+  return {};
 }
 
 /// Those that came by API: open runs need their very versions again.
@@ -157,12 +181,7 @@ Result<> load_content(Services& services) {
   SB_TRY(auto catalog_settings, catalog_config(config));
   SB_TRY(auto catalog, model::Catalog::create(std::move(catalog_settings)));
   services.catalog = std::make_unique<model::Catalog>(std::move(catalog));
-  std::string policy_text(default_policy());
-  if (!config.policy.file.empty()) {
-    SB_TRY(policy_text, read_file(config.policy.file));
-  }
-  SB_TRY(services.policy,
-         policy::Policy::load(policy_text, config.policy.file.empty() ? "default policy" : config.policy.file));
+  SB_CHECK(load_policy(services));
   if (!config.triage.file.empty()) {
     SB_TRY(services.router, triage::Router::load(config.triage.file));
   }
@@ -171,6 +190,11 @@ Result<> load_content(Services& services) {
   }
   SB_CHECK(load_spending(services));
   return load_flows(services);
+}
+
+Result<> reload_policy(Services& services) {
+  SB_TRY(auto text, policy_text(services.config));
+  return wait_for(services.policies->reload(std::move(text), policy_origin(services.config)), services.startup);
 }
 
 Result<> store_keys(Services& services, std::vector<KeyRecord> records, const KeyRecord& changed, std::string kind) {

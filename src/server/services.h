@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/change_gate.h"
+#include "api/policy_book.h"
 #include "audit/log.h"
 #include "config/config.h"
 #include "flow/engine.h"
@@ -35,7 +36,8 @@ struct Services {
   std::unique_ptr<flow::Sealer> sealer;
   std::unique_ptr<model::Catalog> catalog;
   std::unique_ptr<script::ScriptRegistry> scripts;  ///< null: none configured
-  std::shared_ptr<const policy::Policy> policy;
+  std::unique_ptr<api::PolicyBook> policies;
+  std::unique_ptr<const policy::InjectionScorer> injection;
   std::shared_ptr<const triage::Router> router;  ///< null: none configured
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
@@ -51,6 +53,8 @@ struct Services {
 Result<std::unique_ptr<Services>> open_services(Config config);
 /// Reads policy, triage, scripts, flows and model catalog: everything that can be wrong in a configuration.
 Result<> load_content(Services& services);
+/// Reads the policy file again (SIGHUP). Errors: what is wrong with it; the one in force stays.
+Result<> reload_policy(Services& services);
 /// Writes the key records, with a leaf that says so.
 Result<> store_keys(Services& services, std::vector<KeyRecord> records, const KeyRecord& changed, std::string kind);
 
@@ -58,5 +62,7 @@ Result<> store_keys(Services& services, std::vector<KeyRecord> records, const Ke
 std::string_view default_chat_flow();
 std::string_view default_embeddings_flow();
 std::string_view default_policy();
+/// Weights of the shipped injection classifier.
+std::string_view default_injection_model();
 
 }  // namespace sb::server

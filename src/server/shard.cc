@@ -70,9 +70,10 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           *services.catalog,
                           p.scripts.get(),
                           services.scripts.get(),
-                          [&services] { return services.policy; },
+                          [&services] { return services.policies->current(); },
                           [&services] { return services.router; },
-                          services.tenant_secret};
+                          services.tenant_secret,
+                          services.injection.get()};
   p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), flow::EngineOptions{});
 
   api::GatekeeperOptions door;
@@ -82,7 +83,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   api::ApiParts surface{*p.engine,         *services.store,   services.in_flight, services.flows,
                         *services.catalog, *p.gatekeeper,     p.ticker,           system_clock(),
                         system_entropy(),  process_metrics(), *services.counters, *services.access_log,
-                        *services.keys,    services.changes};
+                        *services.keys,    services.changes,  *services.policies};
   surface.durability = config.data.durability == Durability::sync ? store::Durability::sync : store::Durability::async;
   surface.in_flight_max = config.server.limits.max_in_flight;
   surface.ready = &ready;

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 
-from harness import sse
+from harness import cli, sse
 
 EMAIL = "greta.canary.77@example.org"
 CARD = "4111 1111 1111 1111"
@@ -18,6 +19,27 @@ def texts_of(events: list[str]) -> str:
             for choice in json.loads(event)["choices"]:
                 text += choice["delta"].get("content") or ""
     return text
+
+
+def key_of(server, role: str, tenant: str = "default") -> str:
+    return server.call("POST", "/api/v1/keys", {"name": role, "role": role, "tenant": tenant}).json()["key"]
+
+
+def assert_nowhere(server, values):
+    """In no byte of any file the server wrote: database, write-ahead log, stream journal, log lines."""
+    paths = [*server.data.rglob("*"), server.work / "server.log"]
+    assert any(path.name == "signalbox.db" for path in paths)
+    for path in paths:
+        if path.is_file():
+            content = path.read_bytes()
+            for value in values:
+                assert value.encode() not in content, f"{value} in {path.name}"
+
+
+def policy_file(server, text: str) -> str:
+    path = server.work / "policy.yaml"
+    path.write_text(text)
+    return str(path)
 
 
 def test_values_stay_inside_and_come_back(own_server, simulator):
@@ -36,8 +58,121 @@ def test_values_stay_inside_and_come_back(own_server, simulator):
     assert {found["type"] for found in guard["decision"]["findings"]} >= {"EMAIL", "CREDIT_CARD"}
     assert EMAIL not in json.dumps(run)
     assert server.process.stop() == 0
-    for path in [*server.data.rglob("*"), server.work / "server.log"]:
-        if path.is_file():
-            content = path.read_bytes()
-            for value in (EMAIL, CARD, KEY):
-                assert value.encode() not in content, f"{value} in {path.name}"
+    assert_nowhere(server, (EMAIL, CARD, KEY))
+
+
+def test_no_door_lets_a_canary_in(own_server, simulator):
+    """Every place of every request where a value can stand; then every byte of every file, also after a kill."""
+    server = own_server().start()
+    canaries = []
+
+    def canary() -> str:
+        canaries.append(f"door{len(canaries)}.canary@example.org")
+        return canaries[-1]
+
+    def post(path, body, **headers):
+        return server.call("POST", path, body, **headers)
+
+    def ask(messages, **more):
+        return post("/v1/chat/completions", {"model": "sim-echo", "messages": messages, **more})
+
+    escaped = canary()
+    assert ask([{"role": "system", "content": canary()}, {"role": "user", "content": [{"type": "text", "text": canary()}]}]).status == 200
+    assert ask([{"role": "user", "content": "hi", "name": canary()}], user=canary(), metadata={canary(): canary()}).status < 500
+    arguments = json.dumps({"to": canary(), canary(): 1, "deep": json.dumps({"q": canary()})})
+    call = {"id": "c1", "type": "function", "function": {"name": "mail", "arguments": arguments}}
+    assert ask([{"role": "user", "content": "go"}, {"role": "assistant", "content": None, "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": "c1", "content": json.dumps({"found": canary()})},
+                {"role": "user", "content": "and now?"}]).status == 200
+    tool = {"type": "function", "function": {"name": "mail", "description": canary(), "parameters": {"type": "object", "properties": {"to": {"type": "string", "enum": [canary()]}}}}}
+    assert ask([{"role": "user", "content": "go"}], tools=[tool]).status == 200
+    raw = '{"model":"sim-echo","messages":[{"role":"user","content":"%s"}]}' % escaped.replace("@", "\\u0040")
+    assert post("/v1/chat/completions", raw.encode()).status == 200
+    assert post("/v1/embeddings", {"model": "simulated", "input": [canary(), "x"]}).status < 500
+    assert post("/api/v1/flows/signalbox/chat/runs", {"input": {"model": "sim-echo", "messages": [{"role": "user", "content": canary()}]}, "wait": True}).status < 500
+    assert ask([{"role": "user", "content": canary()}], stream=True).status == 200
+    # Refused, broken, unknown: what is said about a request may not say what was in it.
+    for body in ({"model": canary(), "messages": []}, {"model": "sim-error-500", "messages": [{"role": "user", "content": canary()}]}):
+        assert post("/v1/chat/completions", body).status >= 400
+    assert post("/v1/chat/completions", ('{"model":"sim-echo","messages":[{"role":"user","content":"%s"' % canary()).encode()).status == 400
+    assert post("/api/v1/policies", f"name: x\nversion: 1\nrules:\n  - {{types: ['{canary()}'], action: redact}}\n".encode()).status == 422
+    assert server.call("GET", f"/v1/models/{canary()}").status == 404
+    assert server.call("GET", f"/api/v1/runs?flow={canary()}").status < 500
+    assert server.call("GET", f"/nowhere/{canary()}").status == 404
+    assert ask([{"role": "user", "content": "hi"}], user="x").status == 200
+    server.call("GET", "/healthz", x_request_id=canary(), user_agent=canary())
+    metrics = server.call("GET", "/metrics").body.decode()
+    received = simulator.journal_path.read_text()
+    server.process.kill()  # whatever was half written stays as it is
+    assert_nowhere(server, canaries)
+    for value in canaries:
+        assert value not in metrics and value not in received, value
+
+
+def test_restoring_needs_the_permission(own_server):
+    server = own_server().start()
+    client, operator = key_of(server, "client"), key_of(server, "operator")
+    question = f"write to {EMAIL}"
+    body = {"model": "sim-echo", "messages": [{"role": "user", "content": question}]}
+
+    def answer(key, **more):
+        return server.call("POST", "/v1/chat/completions", {**body, **more}, key=key, idempotency_key="same" if not more else "")
+
+    assert EMAIL in answer(client).body.decode()
+    again = answer(operator)  # the very run of the client, told to another
+    assert again.headers.get("x-signalbox-replayed") == "true"
+    assert EMAIL not in again.body.decode() and "[EMAIL_1]" in again.body.decode()
+    streamed = server.call("POST", "/v1/chat/completions", {**body, "stream": True}, key=operator)
+    assert EMAIL not in streamed.body.decode() and "[EMAIL_1]" in texts_of(sse(streamed.body))
+
+
+def test_placeholders_of_a_tenant_and_sealed_values(own_server):
+    server = own_server()
+    policy = policy_file(server, """
+name: both
+version: 1
+rules:
+  - {name: mail, types: [EMAIL], direction: inbound, action: tokenise, consistent: tenant}
+  - {name: card, types: [CREDIT_CARD], direction: inbound, action: encrypt}
+""")
+    config = json.loads(server.config_file.read_text()) | {"policy": {"file": policy}}
+    server.write_config(config)
+    server.start()
+    operator = key_of(server, "operator")
+    hidden = server.call("POST", "/v1/chat/completions", {"model": "sim-echo", "messages": [{"role": "user", "content": f"{EMAIL} paid with {CARD}"}]}, key=operator)
+    text = hidden.json()["choices"][0]["message"]["content"]
+    assert EMAIL not in text and CARD not in text
+    token, sealed = text[text.index("[EMAIL_T"):][:22], text[text.index("[CREDIT_CARD:enc:"):].split("]")[0] + "]"
+    # Another run, whose caller may see: the tenant's placeholder is known there, the sealed value is opened on request.
+    told = server.chat(f"who is {token}?", model="sim-echo").json()["choices"][0]["message"]["content"]
+    assert EMAIL in told
+    opened = server.call("POST", "/api/v1/reveal", {"text": f"card {sealed}"})
+    assert opened.json() == {"text": f"card {CARD}", "opened": 1, "refused": 0}
+    assert server.call("POST", "/api/v1/reveal", {"text": sealed}, key=operator).status == 403
+    stranger = key_of(server, "client", "other")
+    assert server.call("POST", "/api/v1/reveal", {"text": sealed}, key=stranger).json()["opened"] == 0
+    assert server.process.stop() == 0
+    assert_nowhere(server, (EMAIL, CARD))
+    # A stolen database: everything but the keys. It opens nothing, and a server refuses to guess.
+    stolen = server.work / "stolen"
+    shutil.copytree(server.data, stolen, ignore=lambda _, names: [n for n in names if n == "keys"])
+    started = cli("serve", "--config", str(server.config_file), "--data", str(stolen), "--listen", "127.0.0.1:0")
+    assert started.returncode == 1, started.stderr
+    assert EMAIL not in started.stderr
+
+
+def test_what_must_stay_inside_goes_to_a_local_model(own_server):
+    server = own_server()
+    policy = policy_file(server, "name: local\nversion: 1\nrules:\n  - {name: mail, types: [EMAIL], direction: inbound, action: route_to_local}\n")
+    config = json.loads(server.config_file.read_text()) | {"policy": {"file": policy}}
+    server.write_config(config)
+    server.start()
+    refused = server.chat(f"mail {EMAIL}", model="sim-echo")
+    assert refused.status == 403 and "local" in refused.json()["error"]["message"]
+    assert server.process.stop() == 0
+    config["providers"]["own"] = dict(config["providers"]["sim"], local=True)
+    server.write_config(config)
+    server.start()
+    answered = server.chat(f"mail {EMAIL}", model="sim/sim-echo")
+    assert answered.status == 200 and answered.headers["x-signalbox-model"].startswith("own/")
+    assert server.chat("no address", model="sim/sim-echo").headers["x-signalbox-model"] == "sim/sim-echo"

@@ -45,21 +45,30 @@ class PlaceholderDetector final : public Detector {
     window.begin(at);
     std::size_t i = at + 1;
     std::size_t underscore = 0;
-    while (i - at <= kMaxTypeBytes + 12 &&
+    while (i - at <= kMaxTypeBytes + TokenVault::kTenantTagBytes + 4 &&
            (is_alnum(window.at(i)) || window.at(i) == '_' || is_escaped_mark(window, i))) {
       if (text[i] == '_') underscore = i;
       ++i;
     }
     if (underscore == 0 || window.at(i) != ']' || !is_letter(byte_of(text, at + 1))) return;
-    if (i == underscore + 1 || i - underscore > 8) return;
-    for (std::size_t d = underscore + 1; d < i; ++d) {
-      if (!is_digit(byte_of(text, d))) return;
-    }
+    if (!is_number(text.substr(underscore + 1, i - underscore - 1))) return;
     // Surer than anything else that begins here.
     out.push_back({kPlaceholderType, "placeholder", "placeholder", {at, i + 1}, 2.0F});
   }
 
  private:
+  // "1", or a tenant's "T0123456789AB".
+  static bool is_number(std::string_view text) {
+    constexpr std::size_t kMostDigits = 7;
+    if (!text.empty() && to_lower(byte_of(text, 0)) == 't') {
+      return text.size() == TokenVault::kTenantTagBytes + 1 && std::ranges::all_of(text.substr(1), [](char c) {
+               const int low = to_lower(static_cast<unsigned char>(c));
+               return is_digit(low) || (low >= 'a' && low <= 'f');
+             });
+    }
+    return !text.empty() && text.size() <= kMostDigits &&
+           std::ranges::all_of(text, [](char c) { return is_digit(static_cast<unsigned char>(c)); });
+  }
   static bool is_escaped_mark(ScanWindow& window, std::size_t i) {
     return window.at(i) == '\\' && (window.at(i + 1) == '_' || (window.at(i + 1) == '\\' && window.at(i + 2) == '_') ||
                                     (i > 0 && window.text()[i - 1] == '\\' && window.at(i + 1) == '_'));

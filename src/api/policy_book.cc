@@ -1,0 +1,213 @@
+#include "api/policy_book.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json.h"
+
+namespace sb::api {
+namespace {
+
+constexpr std::string_view kIndex = "policies";
+constexpr std::string_view kFileAuthor = "file";
+constexpr std::size_t kMaxVersions = 100;  // older ones that are retired are no longer listed
+
+std::string document_of(std::string_view hash) {
+  return fmt::format("policy:{}", hash);
+}
+
+json::value to_json(const std::vector<PolicyVersion>& versions, std::string_view file_hash) {
+  json::array list;
+  for (const auto& v : versions) {
+    list.push_back(json::object{{"hash", v.hash},
+                                {"name", v.name},
+                                {"version", v.version},
+                                {"state", to_string(v.state)},
+                                {"author", v.author},
+                                {"approver", v.approver},
+                                {"created_us", v.created_us}});
+  }
+  return json::object{{"file", file_hash}, {"versions", std::move(list)}};
+}
+
+std::vector<PolicyVersion> versions_from(const json::value& index) {
+  std::vector<PolicyVersion> versions;
+  const auto* list = find_member(index, "versions");
+  for (const auto& item : list && list->is_array() ? list->get_array() : json::array()) {
+    const auto state = string_member(item, "state");
+    versions.push_back({std::string(string_member(item, "hash")), std::string(string_member(item, "name")),
+                        int_member(item, "version"),
+                        state == "active"    ? PolicyState::active
+                        : state == "pending" ? PolicyState::pending
+                                             : PolicyState::retired,
+                        std::string(string_member(item, "author")), std::string(string_member(item, "approver")),
+                        int_member(item, "created_us")});
+  }
+  return versions;
+}
+
+}  // namespace
+
+std::string_view to_string(PolicyState state) {
+  switch (state) {
+    case PolicyState::pending:
+      return "pending";
+    case PolicyState::active:
+      return "active";
+    case PolicyState::retired:
+      return "retired";
+  }
+  return "retired";
+}
+
+std::shared_ptr<const policy::Policy> PolicyBook::current() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+std::vector<PolicyVersion> PolicyBook::versions() const {
+  const std::lock_guard lock(mutex_);
+  return book_.versions;
+}
+
+Task<Result<>> PolicyBook::open(std::shared_ptr<const policy::Policy> file) {
+  SB_CO_TRY(const auto stored, co_await store_.load_document(std::string(kIndex)));
+  Book book;
+  book.file_hash = file->hash();
+  std::shared_ptr<const policy::Policy> in_force = file;
+  if (stored) {
+    SB_CO_TRY(const auto index, parse_json(*stored));
+    book.versions = versions_from(index);
+    const auto active = std::ranges::find(book.versions, PolicyState::active, &PolicyVersion::state);
+    if (active != book.versions.end() && active->hash != file->hash() && string_member(index, "file") == file->hash()) {
+      SB_CO_TRY(const auto text, co_await text_of(active->hash));
+      SB_CO_TRY(in_force, policy::Policy::load(text, "policy " + active->hash.substr(0, 16)));
+    }
+  }
+  if (in_force == file) {
+    if (std::ranges::find(book.versions, file->hash(), &PolicyVersion::hash) == book.versions.end()) {
+      book.versions.insert(book.versions.begin(), {file->hash(),
+                                                   file->name(),
+                                                   file->version(),
+                                                   PolicyState::active,
+                                                   std::string(kFileAuthor),
+                                                   {},
+                                                   clock_.now_us()});
+    }
+    make_active(book, file->hash());
+  }
+  const std::lock_guard lock(mutex_);
+  book_ = std::move(book);
+  current_ = std::move(in_force);
+  co_return Result<>();
+}
+
+Task<Result<>> PolicyBook::reload(std::string text, std::string origin) {
+  SB_CO_TRY(auto policy, policy::Policy::load(text, origin));
+  SB_CO_TRY(const auto pass, co_await changes_.enter());
+  {
+    const std::lock_guard lock(mutex_);
+    if (book_.file_hash == policy->hash()) co_return Result<>();
+  }
+  std::string file_hash = policy->hash();
+  SB_CO_CHECK(co_await add(std::move(policy), std::move(text), std::string(kFileAuthor), std::move(file_hash)));
+  co_return Result<>();
+}
+
+Task<Result<PolicyVersion>> PolicyBook::publish(std::string text, std::string author) {
+  SB_CO_TRY(auto policy, policy::Policy::load(text, "policy"));
+  SB_CO_TRY(const auto pass, co_await changes_.enter());
+  std::string file_hash;
+  {
+    const std::lock_guard lock(mutex_);
+    file_hash = book_.file_hash;
+  }
+  co_return co_await add(std::move(policy), std::move(text), std::move(author), std::move(file_hash));
+}
+
+Task<Result<PolicyVersion>> PolicyBook::add(std::shared_ptr<const policy::Policy> policy, std::string text,
+                                            std::string author, std::string file_hash) {
+  Book book;
+  {
+    const std::lock_guard lock(mutex_);
+    book = book_;
+    if (current_->hash() == policy->hash() && book.file_hash == file_hash)
+      co_return *std::ranges::find(book.versions, policy->hash(), &PolicyVersion::hash);
+  }
+  book.file_hash = std::move(file_hash);
+  std::erase_if(book.versions, [&](const PolicyVersion& v) { return v.hash == policy->hash(); });
+  const PolicyVersion added{policy->hash(),    policy->name(),
+                            policy->version(), two_people_ ? PolicyState::pending : PolicyState::active,
+                            std::move(author), {},
+                            clock_.now_us()};
+  book.versions.insert(book.versions.begin(), added);
+  while (book.versions.size() > kMaxVersions && book.versions.back().state == PolicyState::retired)
+    book.versions.pop_back();
+  if (!two_people_) make_active(book, added.hash);
+  SB_CO_CHECK(co_await write(book, added, "policy.publish", std::move(text)));
+  const std::lock_guard lock(mutex_);
+  book_ = std::move(book);
+  if (!two_people_) current_ = std::move(policy);
+  co_return added;
+}
+
+Task<Result<PolicyVersion>> PolicyBook::approve(std::string hash, std::string approver) {
+  SB_CO_TRY(const auto pass, co_await changes_.enter());
+  Book book;
+  {
+    const std::lock_guard lock(mutex_);
+    book = book_;
+  }
+  const auto found = std::ranges::find(book.versions, hash, &PolicyVersion::hash);
+  if (found == book.versions.end()) co_return fail(Errc::not_found, "no such policy version", "hash");
+  if (found->state != PolicyState::pending)
+    co_return fail(Errc::conflict,
+                   fmt::format("this version does not wait for approval: it is {}", to_string(found->state)));
+  if (found->author == approver)
+    co_return fail(Errc::permission_denied, "who wrote a policy cannot approve it; use another person's key");
+  SB_CO_TRY(auto text, co_await text_of(hash));
+  SB_CO_TRY(auto policy, policy::Policy::load(text, "policy"));
+  found->approver = std::move(approver);
+  make_active(book, hash);
+  const PolicyVersion approved = *found;
+  SB_CO_CHECK(co_await write(book, approved, "policy.approve", {}));
+  const std::lock_guard lock(mutex_);
+  book_ = std::move(book);
+  current_ = std::move(policy);
+  co_return approved;
+}
+
+Task<Result<std::string>> PolicyBook::text_of(std::string hash) const {
+  SB_CO_TRY(auto text, co_await store_.load_document(document_of(hash)));
+  if (!text) co_return fail(Errc::not_found, "no document of this policy version is kept", "hash");
+  co_return *std::move(text);
+}
+
+void PolicyBook::make_active(Book& book, std::string_view hash) {
+  for (auto& version : book.versions) {
+    if (version.hash == hash)
+      version.state = PolicyState::active;
+    else if (version.state == PolicyState::active)
+      version.state = PolicyState::retired;
+  }
+}
+
+Task<Result<>> PolicyBook::write(Book book, const PolicyVersion& changed, std::string_view kind, std::string text) {
+  store::Commit commit;
+  commit.documents.emplace_back(kIndex, to_text(to_json(book.versions, book.file_hash)));
+  if (!text.empty()) commit.documents.emplace_back(document_of(changed.hash), std::move(text));
+  store::LeafDraft leaf;
+  leaf.kind = kind;
+  leaf.actor = changed.approver.empty() ? changed.author : changed.approver;
+  leaf.summary = to_text(json::object{{"author", changed.author},
+                                      {"hash", changed.hash},
+                                      {"name", changed.name},
+                                      {"state", to_string(changed.state)},
+                                      {"version", changed.version}});
+  leaf.time_us = clock_.now_us();
+  commit.leaves.push_back(std::move(leaf));
+  co_return co_await store_.commit(std::move(commit));
+}
+
+}  // namespace sb::api

@@ -1,0 +1,74 @@
+/// The versions of the data policy: which one is in force, which wait for a second person, who wrote and approved them.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "api/change_gate.h"
+#include "base/clock.h"
+#include "policy/policy.h"
+#include "store/store.h"
+
+namespace sb::api {
+
+enum class PolicyState : std::uint8_t { pending, active, retired };
+std::string_view to_string(PolicyState state);
+
+struct PolicyVersion {
+  std::string hash;  ///< of the document; its identity
+  std::string name;
+  std::int64_t version = 0;
+  PolicyState state = PolicyState::pending;
+  std::string author;    ///< id of the key that published it; "file": the configuration's file
+  std::string approver;  ///< empty: nobody was asked
+  Micros created_us = 0;
+};
+
+/// Requests that are in work keep the policy they began with; those that come later get the new one. What is published
+/// is on disk, with its leaf in the record, before it is in force. Shared by all shards; thread-safe.
+class PolicyBook {
+ public:
+  /// `two_people`: a version is in force only when somebody other than its author approved it.
+  PolicyBook(store::Store& store, const Clock& clock, ChangeGate& changes, bool two_people)
+      : store_(store), clock_(clock), changes_(changes), two_people_(two_people) {}
+
+  std::shared_ptr<const policy::Policy> current() const;
+  std::vector<PolicyVersion> versions() const;  ///< newest first
+
+  /// At start: `file`, the configuration's own document, unless a later version was published over this very file.
+  /// Errors: as the store's; corrupt.
+  Task<Result<>> open(std::shared_ptr<const policy::Policy> file);
+
+  /// The configuration's document was read again. The same as before: nothing happens. With two people it waits for
+  /// approval like any other.
+  Task<Result<>> reload(std::string text, std::string origin);
+
+  /// Errors: invalid_argument (the document, with line and column), unavailable (another change is being written).
+  Task<Result<PolicyVersion>> publish(std::string text, std::string author);
+  /// Errors: not_found, conflict (it does not wait), permission_denied (its author).
+  Task<Result<PolicyVersion>> approve(std::string hash, std::string approver);
+  /// The document as it was written. Errors: not_found.
+  Task<Result<std::string>> text_of(std::string hash) const;
+
+ private:
+  struct Book {
+    std::vector<PolicyVersion> versions;
+    std::string file_hash;  ///< of the configuration's document when this was written
+  };
+  Task<Result<PolicyVersion>> add(std::shared_ptr<const policy::Policy> policy, std::string text, std::string author,
+                                  std::string file_hash);
+  Task<Result<>> write(Book book, const PolicyVersion& changed, std::string_view kind, std::string text);
+  static void make_active(Book& book, std::string_view hash);
+
+  store::Store& store_;
+  const Clock& clock_;
+  ChangeGate& changes_;
+  const bool two_people_;
+  mutable std::mutex mutex_;  // over what follows
+  std::shared_ptr<const policy::Policy> current_;
+  Book book_;
+};
+
+}  // namespace sb::api

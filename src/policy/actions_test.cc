@@ -1,0 +1,160 @@
+// What each action leaves of a value, whom a rule speaks of, and what a vault gives back.
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "policy/guard.h"
+#include "policy/sealed_value.h"
+#include "policy/stream_guard.h"
+#include "policy/test_policies.h"
+
+namespace sb::policy {
+namespace {
+
+constexpr std::string_view kMail = "ann@x.org";
+
+std::string one_rule(std::string_view rest) {
+  return "{name: p, version: 1, rules: [{name: r, types: [EMAIL], " + std::string(rest) + "}]}";
+}
+
+GuardResult guard(std::string_view yaml, std::string_view text, TokenVault& vault, std::uint64_t rules = kAllRules) {
+  const auto policy = test::load(yaml);
+  EXPECT_TRUE(policy) << yaml;
+  auto context = test::context_for(vault);
+  context.rules = rules;
+  return guard_text(*policy, context, text).value();
+}
+
+TEST(Actions, EncryptedValuesOpenUnderTheTenantsKeysAlone) {
+  TokenVault vault;
+  const auto result = guard(one_rule("action: encrypt"), "to ann@x.org, again ann@x.org", vault);
+  EXPECT_EQ(result.text.find(kMail), std::string::npos);
+  const std::vector<std::string> keys = {std::string(32, 'n'), std::string(test::kKey)};  // rotated: the old one opens
+  const auto opened = open_values(keys, result.text);
+  EXPECT_EQ(opened.text, "to ann@x.org, again ann@x.org");
+  EXPECT_EQ(opened.opened, 2U);
+  const auto refused = open_values(std::span(keys).first(1), result.text);
+  EXPECT_EQ(refused.text, result.text);
+  EXPECT_EQ(refused.refused, 2U);
+}
+
+TEST(Actions, AChangedSealedValueDoesNotOpen) {
+  auto sealed = seal_value(test::kKey, "EMAIL", kMail);
+  const std::vector<std::string> keys = {std::string(test::kKey)};
+  EXPECT_EQ(open_values(keys, sealed).text, kMail);
+  sealed[sealed.size() - 5] = sealed[sealed.size() - 5] == 'A' ? 'B' : 'A';
+  EXPECT_EQ(open_values(keys, sealed).opened, 0U);
+  EXPECT_EQ(open_values(keys, "[X:enc:12345678:] [EMAIL:enc:] [:enc:").opened, 0U);
+}
+
+TEST(Actions, TenantWidePlaceholdersAreTheSameInEveryRun) {
+  TokenVault first, second;
+  const auto yaml = one_rule("action: tokenise, consistent: tenant");
+  const auto a = guard(yaml, "from ann@x.org", first);
+  const auto b = guard(yaml, "bo@x.org and ann@x.org", second);
+  EXPECT_EQ(a.text.size(), std::string_view("from [EMAIL_T0123456789AB]").size());
+  EXPECT_NE(b.text.find(a.text.substr(5)), std::string::npos);
+  const auto entries = first.take_new_tenant_entries();
+  ASSERT_EQ(entries.size(), 1U);
+  EXPECT_EQ(entries[0].value, kMail);
+  EXPECT_EQ(restore_text(first, a.text), "from ann@x.org");
+}
+
+TEST(Actions, AnotherRunsPlaceholderIsAskedForAndAdopted) {
+  TokenVault first, later;
+  const auto yaml = one_rule("action: tokenise, consistent: tenant");
+  const auto a = guard(yaml, "from ann@x.org", first);
+  const auto quoted = guard(yaml, "you said: " + a.text, later);
+  const auto wanted = later.take_foreign_tokens();
+  ASSERT_EQ(wanted.size(), 1U);
+  EXPECT_EQ(restore_text(later, quoted.text), quoted.text);
+  later.adopt({wanted[0], std::string(kMail)});
+  EXPECT_EQ(restore_text(later, quoted.text), "you said: from ann@x.org");
+  auto kept = TokenVault::from_json(later.to_json());
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(restore_text(*kept, quoted.text), "you said: from ann@x.org");
+}
+
+TEST(Actions, RouteToLocalTouchesNothingAndSaysSo) {
+  TokenVault vault;
+  const auto result = guard(one_rule("direction: inbound, action: route_to_local"), "to ann@x.org", vault);
+  EXPECT_EQ(result.text, "to ann@x.org");
+  EXPECT_EQ(result.verdict, Verdict::local);
+}
+
+TEST(Actions, LogOnlyRecordsWhatItWouldDo) {
+  TokenVault vault;
+  const auto result = guard("{name: p, version: 1, mode: log_only, rules: [{name: r, types: [EMAIL], action: block}]}",
+                            "to ann@x.org", vault);
+  EXPECT_EQ(result.text, "to ann@x.org");
+  EXPECT_EQ(result.verdict, Verdict::allow);
+  ASSERT_EQ(result.findings.size(), 1U);
+  EXPECT_EQ(result.findings[0].action, Action::block);
+}
+
+TEST(Actions, ListsTakePatterns) {
+  TokenVault vault;
+  const auto yaml = R"yaml({name: p, version: 1, rules: [
+    {name: own, deny_patterns: ["PRJ-\\d{4}", "acme(one|two)"], action: redact},
+    {name: mail, types: [EMAIL], action: redact, allow_patterns: ["[a-z]+@(x|y)\\.org"]}]})yaml";
+  EXPECT_EQ(guard(yaml, "PRJ-1234 acmetwo PRJ-12345 ann@x.org ann.b@x.org", vault).text,
+            "[DENIED] [DENIED] PRJ-12345 ann@x.org [EMAIL]");
+}
+
+TEST(Actions, DocumentsBringTheirOwnDetectors) {
+  TokenVault vault;
+  const auto yaml = R"yaml({name: p, version: 1,
+    detectors: [{name: staff, type: EMPLOYEE_ID, pattern: "E\\d{6}", context: [employee]}],
+    rules: [{name: staff, types: [EMPLOYEE_ID], action: tokenise}]})yaml";
+  EXPECT_EQ(guard(yaml, "employee E123456", vault).text, "employee [EMPLOYEE_ID_1]");
+  EXPECT_EQ(guard(yaml, "part E123456", vault).text, "part E123456");
+}
+
+struct ScopeCase {
+  const char* name;
+  const char* scope;
+  Subject subject;
+  bool speaks;
+};
+class Scopes : public testing::TestWithParam<ScopeCase> {};
+TEST_P(Scopes, ARuleSpeaksOfItsOwn) {
+  const auto policy = test::load(one_rule(std::string(GetParam().scope) + ", action: redact"));
+  ASSERT_TRUE(policy);
+  EXPECT_EQ(policy->rules_for(GetParam().subject) == 1, GetParam().speaks);
+  TokenVault vault;
+  EXPECT_EQ(guard(one_rule(std::string(GetParam().scope) + ", action: redact"), "ann@x.org", vault,
+                  policy->rules_for(GetParam().subject))
+                .text,
+            GetParam().speaks ? "[EMAIL]" : "ann@x.org");
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Scopes,
+    testing::Values(ScopeCase{"tenant", "tenants: [acme]", {"acme", "k", "a/b@1", "m"}, true},
+                    ScopeCase{"other_tenant", "tenants: [acme]", {"acme2", "k", "a/b@1", "m"}, false},
+                    ScopeCase{"flow_prefix", "flows: ['a/b@*']", {"t", "k", "a/b@1", "m"}, true},
+                    ScopeCase{"key", "keys: [k1, k2]", {"t", "k3", "a/b@1", "m"}, false},
+                    ScopeCase{"all_of_them", "tenants: [t], models: ['gpt-*']", {"t", "k", "f", "claude"}, false}),
+    [](const auto& info) { return info.param.name; });
+
+struct BadDocument {
+  const char* name;
+  const char* rule;
+  const char* complaint;
+};
+class BadDocuments : public testing::TestWithParam<BadDocument> {};
+TEST_P(BadDocuments, SayWhereAndWhat) {
+  const auto loaded = Policy::load("{name: p, version: 1, rules: [" + std::string(GetParam().rule) + "]}", "doc");
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, Errc::invalid_argument);
+  EXPECT_NE(loaded.error().detail.find(GetParam().complaint), std::string::npos) << loaded.error().detail;
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, BadDocuments,
+    testing::Values(BadDocument{"local_outbound", "{types: [EMAIL], action: route_to_local}", "direction: inbound"},
+                    BadDocument{"consistent", "{types: [EMAIL], action: mask, consistent: tenant}", "tokenise"},
+                    BadDocument{"pattern", "{types: [EMAIL], action: mask, allow_patterns: ['(a']}", "line 1"},
+                    BadDocument{"action", "{types: [EMAIL], action: encript}", "did you mean \"encrypt\""},
+                    BadDocument{"deny", "{deny: [a], action: redact}", "2 to 48"}),
+    [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace sb::policy

@@ -1,0 +1,82 @@
+/// StreamGuard for a text that is JSON: a tool call's arguments, a structured answer, JSON inside a JSON string.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/stream_guard.h"
+
+namespace sb::policy {
+
+/// Strings are looked at leaf by leaf, with their escapes read; member names too; whole numbers of seven digits and
+/// more, because a card number need not be quoted. What comes out is JSON wherever what went in was: what is put in is
+/// escaped, and what replaces a number is a string. Bytes outside the findings come out as they were.
+///
+/// The text decides by its beginning what it is: "{" before a name or "}", or "[" before "{", "[", "]" or a string is
+/// JSON; anything else is text, and so is JSON from where it breaks off. Strings are nested texts of the same kind, to
+/// kMaxJsonLevels. Like StreamGuard, the result does not depend on how the text was cut; the whole text at once is
+/// `feed(text, true, sink)`.
+///
+/// Held back: at most kWindowBytes, and an unfinished escape. Borrows policy and context. Not thread-safe.
+class JsonStreamGuard {
+ public:
+  /// `label`: the JSON key the text stands under; it outlives the guard.
+  JsonStreamGuard(const Policy& policy, GuardContext& context, std::string_view label = {}, int level = 0);
+  ~JsonStreamGuard();
+  JsonStreamGuard(JsonStreamGuard&&) noexcept;
+
+  /// Errors: as StreamGuard.
+  Result<std::string> feed(std::string_view piece);
+  Result<std::string> finish();
+  Result<> feed(std::string_view piece, bool complete, GuardSink& out);
+
+  Verdict verdict() const { return verdict_; }
+  /// So far; spans are byte offsets into the unescaped leaf.
+  const std::vector<GuardedFinding>& findings() const { return findings_; }
+
+ private:
+  struct Leaf;
+  struct Container {
+    bool is_object;
+    std::string key;  ///< of the member that is being read; of an array: the key it stands under
+  };
+  enum class State : std::uint8_t { start, structure, word, number, string, text };
+
+  Result<std::size_t> step(std::string_view piece, std::size_t at, GuardSink& out);
+  Result<std::size_t> begin(std::string_view piece, std::size_t at, GuardSink& out);
+  Result<std::size_t> structure(std::string_view piece, std::size_t at, GuardSink& out);
+  Result<std::size_t> token(std::string_view piece, std::size_t at, GuardSink& out);
+  Result<std::size_t> string(std::string_view piece, std::size_t at, GuardSink& out);
+  Result<> close_string(GuardSink& out);
+  Result<> end_token(GuardSink& out);
+  Result<> end(GuardSink& out);
+  Result<> become_text(GuardSink& out);
+  Result<> feed_text(std::string_view piece, bool complete, GuardSink& out);
+  void pass(std::string_view bytes, GuardSink& out);
+  void take(std::span<const GuardedFinding> findings, Verdict verdict);
+  std::string_view label() const { return containers_.empty() ? label_ : std::string_view(containers_.back().key); }
+  bool stopped() const { return failed_ || verdict_ >= Verdict::human; }
+
+  const Policy& policy_;
+  GuardContext& context_;
+  std::string_view label_;
+  int level_;
+  State state_ = State::start;
+  bool wants_name_ = false;  // the next string names a member
+  std::string held_;         // the beginning that does not say yet what it is; a number; a word
+  std::size_t passed_ = 0;   // offset for the sink
+  std::vector<Container> containers_;
+  std::unique_ptr<Leaf> leaf_;         // the string that is being read
+  std::unique_ptr<StreamGuard> text_;  // state text
+  std::size_t text_at_ = 0;            // offset of its beginning
+  std::size_t text_taken_ = 0;         // its findings that are in the list already
+  bool failed_ = false;
+  Verdict verdict_ = Verdict::allow;
+  std::vector<GuardedFinding> findings_;
+};
+
+}  // namespace sb::policy

@@ -1,0 +1,118 @@
+#include "policy/json_stream_guard.h"
+
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "policy/json_escapes.h"
+#include "policy/test_policies.h"
+
+namespace sb::policy {
+namespace {
+
+struct Streamed {
+  std::string text;
+  std::size_t findings = 0;
+};
+
+class JsonStream : public testing::Test {
+ protected:
+  Streamed stream(std::string_view text, std::size_t step, Direction direction = Direction::inbound) {
+    TokenVault vault = vault_;
+    auto context = test::context_for(vault, direction);
+    JsonStreamGuard guard(*policy_, context);
+    Streamed out;
+    for (std::size_t at = 0; at < text.size(); at += step) out.text += guard.feed(text.substr(at, step)).value();
+    out.text += guard.finish().value();
+    out.findings = guard.findings().size();
+    return out;
+  }
+  std::string whole(std::string_view text, Direction direction = Direction::inbound) {
+    return stream(text, std::max<std::size_t>(1, text.size()), direction).text;
+  }
+
+  std::shared_ptr<const Policy> policy_ = test::load(test::kTokeniseAll);
+  TokenVault vault_;
+};
+
+TEST_F(JsonStream, WhatIsFoundInALeafIsReplacedThereAndNowhereElse) {
+  EXPECT_EQ(whole(R"( { "to" : "ann@x.org\/\u00e9" , "n":[1, 2.50, true,null ] } )"),
+            R"( { "to" : "[EMAIL_1]\/\u00e9" , "n":[1, 2.50, true,null ] } )");
+}
+
+TEST_F(JsonStream, EscapesDoNotHideAnything) {
+  EXPECT_EQ(whole(R"({"to":"\u0061nn\u0040x.org"})"), R"({"to":"[EMAIL_1]"})");
+  EXPECT_EQ(whole(R"({"to":"\nann@x.org\u003e"})"), R"({"to":"\n[EMAIL_1]\u003e"})");
+}
+
+TEST_F(JsonStream, ANumberBecomesAString) {
+  EXPECT_EQ(whole(R"({"card":4012888888881881,"n":12,"f":4012888888881881.5})"),
+            R"({"card":"[CREDIT_CARD_1]","n":12,"f":4012888888881881.5})");
+  EXPECT_EQ(whole(R"([{"cards":[4012888888881881]}])"), R"([{"cards":["[CREDIT_CARD_1]"]}])");
+}
+
+TEST_F(JsonStream, MemberNamesAreTextToo) {
+  EXPECT_EQ(whole(R"({"ann@x.org":{"a":1}})"), R"({"[EMAIL_1]":{"a":1}})");
+}
+
+TEST_F(JsonStream, KeysGiveContext) {
+  EXPECT_EQ(whole(R"({"phone":"2722352416","order":"2722352416"})"), R"({"phone":"[PHONE_1]","order":"2722352416"})");
+}
+
+TEST_F(JsonStream, JsonInStringsIsReadToItsDepth) {
+  EXPECT_EQ(whole(R"({"q":"{\"m\":\"bo@x.org\",\"c\":4012888888881881}"})"),
+            R"({"q":"{\"m\":\"[EMAIL_1]\",\"c\":\"[CREDIT_CARD_1]\"}"})");
+}
+
+TEST_F(JsonStream, WhatIsNoJsonIsText) {
+  EXPECT_EQ(whole("[EMAIL_7] wrote to ann@x.org"), "[EMAIL_7] wrote to [EMAIL_8]");
+  EXPECT_EQ(whole(R"({"a": ann@x.org, "b": 1})"), R"({"a": [EMAIL_1], "b": 1})");
+  EXPECT_EQ(whole(R"({"a": 1}} ann@x.org)"), R"({"a": 1}} [EMAIL_1])");
+}
+
+TEST_F(JsonStream, RestoredValuesAreEscaped) {
+  ASSERT_TRUE(vault_.token_for("NAME", "a \"b\"\n"));
+  EXPECT_EQ(whole(R"({"n":"[NAME_1]"})", Direction::outbound), R"({"n":"a \"b\"\n"})");
+}
+
+TEST_F(JsonStream, CutsNeverChangeTheResult) {
+  ASSERT_TRUE(vault_.token_for("EMAIL", "ann@x.example"));
+  const std::string deep = std::string(80, '[') + "\"ann@x.org\"" + std::string(80, ']');
+  for (
+      const std::string& text :
+      {std::string(
+           R"( {"to":"ann@x.org\/\u00e9 \ud83d\ude00!","card": 4012888888881881 , "b":[true,{"phone":"2722352416"}]} )"),
+       std::string(R"({"q":"{\"m\":\"bo@x.org\",\"c\":4012888888881881}","k":"\ud83dx\ud83d\n\u12"})"),
+       std::string(R"({"x": unquoted ann@x.org, "y":"bo@x.org"})"), std::string("[1] see ann@x.org"),
+       std::string(R"({"broken":"off ann@x.or)"),
+       std::string(R"(["[EMAIL_1]", "a\\", "sk-proj-aB3xaB3xaB3xaB3xaB3xaB3x"] tail bo@x.org)"),
+       std::string(R"({"n":)") + std::string(200, '4') + "}", deep, std::string("  \n "), std::string("{\"a")}) {
+    for (const auto direction : {Direction::inbound, Direction::outbound}) {
+      const auto expected = stream(text, text.size(), direction);
+      for (std::size_t step = 1; step < std::min<std::size_t>(text.size(), 70); ++step) {
+        const auto got = stream(text, step, direction);
+        ASSERT_EQ(got.text, expected.text) << "step " << step << " of " << text;
+        ASSERT_EQ(got.findings, expected.findings) << "step " << step << " of " << text;
+      }
+      if (parse_json(text)) EXPECT_TRUE(parse_json(expected.text)) << expected.text;
+    }
+  }
+}
+
+TEST_F(JsonStream, NothingComesOutAfterABlock) {
+  policy_ = test::load("{name: p, version: 1, rules: [{types: [EMAIL], action: block}]}");
+  const auto out = whole(R"({"a":"x","to":"ann@x.org","b":"later"})");
+  EXPECT_EQ(out.find("later"), std::string::npos);
+  EXPECT_EQ(out.find("ann@"), std::string::npos);
+}
+
+TEST(JsonEscapes, AreReadAsTheGrammarSays) {
+  EXPECT_EQ(decode_escape("\\n").text, "\n");
+  EXPECT_EQ(decode_escape("\\u00e9").text, "\xc3\xa9");
+  EXPECT_EQ(decode_escape("\\ud83d").size, 0U);
+  EXPECT_EQ(decode_escape("\\ud83d\\ude00").text, "\xf0\x9f\x98\x80");
+  EXPECT_EQ(decode_escape("\\ud83dx").size, 6U);
+  EXPECT_EQ(decode_escape("\\u12\"").text, "\\u12");
+}
+
+}  // namespace
+}  // namespace sb::policy

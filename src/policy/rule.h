@@ -1,0 +1,72 @@
+/// One rule of a policy: whom it speaks of, which findings, and what happens to them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/detect/pattern.h"
+#include "policy/detector.h"
+
+namespace sb::policy {
+
+/// inbound: from the caller towards a model, a script, a store. outbound: back to the caller.
+enum class Direction : std::uint8_t { inbound, outbound };
+
+/// What a rule does with a finding.
+enum class Action : std::uint8_t {
+  allow,           ///< recorded, not touched ("log only")
+  mask,            ///< letters and digits become '*', but for the last `keep_last`
+  redact,          ///< "[EMAIL]"
+  replace,         ///< the rule's own text, `with`
+  hash,            ///< "[EMAIL:9f86d081884c7d65]": HMAC-SHA256 under the tenant's key, first 64 bits
+  tokenise,        ///< "[EMAIL_1]", restored in the reply
+  encrypt,         ///< "[EMAIL:enc:...]": sealed under the tenant's key, opened by those with the permission
+  route_to_local,  ///< untouched, but no model outside may see it
+  route_to_human,  ///< a person decides; the value is redacted until then
+  block,           ///< nothing goes on
+};
+
+std::string_view to_string(Direction direction);
+std::string_view to_string(Action action);
+
+/// What a run is, as far as rules ask.
+struct Subject {
+  std::string_view tenant;
+  std::string_view key;    ///< id of the API key; empty: none
+  std::string_view flow;   ///< "namespace/name@version"
+  std::string_view model;  ///< as the caller named it
+};
+
+/// Whom a rule speaks of. Each list: exact names or "prefix*"; empty: everybody.
+struct Scope {
+  std::vector<std::string> tenants;
+  std::vector<std::string> keys;
+  std::vector<std::string> flows;
+  std::vector<std::string> models;
+
+  bool covers(const Subject& subject) const;
+};
+
+struct Rule {
+  std::string name;
+  Scope scope;
+  std::vector<std::string> types;  ///< "*": all
+  bool inbound = true;
+  bool outbound = true;
+  Action action = Action::redact;
+  float min_score = 0.5F;
+  int keep_last = 0;
+  std::string with;
+  bool tenant_wide = false;                ///< tokenise: one placeholder for a value in all runs of a tenant
+  std::vector<std::string> allow;          ///< values left alone, lower case; "*suffix" matches an ending
+  std::vector<Pattern> allow_patterns;     ///< values left alone: the whole value matches
+  std::shared_ptr<const Detector> denied;  ///< finds `deny` words and `deny_patterns`, as type DENIED; null: none
+};
+
+/// Bits of the rules that speak of a run, by index.
+inline constexpr std::uint64_t kAllRules = ~std::uint64_t{0};
+
+}  // namespace sb::policy

@@ -1,0 +1,50 @@
+#include "policy/whole_guard.h"
+
+#include <algorithm>
+
+#include "policy/json_guard.h"
+
+namespace sb::policy {
+
+Verdict verdict_of(Action action) {
+  switch (action) {
+    case Action::route_to_local:
+      return Verdict::local;
+    case Action::route_to_human:
+      return Verdict::human;
+    case Action::block:
+      return Verdict::block;
+    default:
+      return Verdict::allow;
+  }
+}
+
+Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std::string_view text, bool is_chat,
+                                const InjectionScorer* scorer) {
+  WholeResult whole;
+  std::vector<std::string> texts;
+  if (is_chat) {
+    context.texts = &texts;
+    const bool inbound = context.direction == Direction::inbound;
+    SB_TRY(auto guarded,
+           guard_json(policy, context, text, inbound ? JsonProfile::chat_request : JsonProfile::chat_response));
+    context.texts = nullptr;
+    whole.verdict = guarded.verdict;
+    whole.text = guarded.changed ? std::move(guarded.json) : std::string(text);
+    whole.findings = std::move(guarded.findings);
+  } else {
+    SB_TRY(auto guarded, guard_text(policy, context, text));
+    whole.verdict = guarded.verdict;
+    whole.text = std::move(guarded.text);
+    whole.findings = std::move(guarded.findings);
+    texts.push_back(whole.text);
+  }
+  for (const auto& result : run_checks(policy.checks(), context.direction, {texts}, scorer)) {
+    if (!result.objects) continue;
+    whole.objections.push_back(result.check->name);
+    if (!policy.log_only()) whole.verdict = std::max(whole.verdict, verdict_of(result.check->action));
+  }
+  return whole;
+}
+
+}  // namespace sb::policy

@@ -1,0 +1,97 @@
+"""Policies change while the server answers: by file, by API, by two people."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+
+from harness import until
+from test_policy import key_of
+
+RULES = "name: {name}\nversion: {version}\nrules:\n  - {{types: [EMAIL], direction: inbound, action: {action}}}\n"
+
+
+def document(version: int, action: str, name: str = "own") -> str:
+    return RULES.format(name=name, version=version, action=action)
+
+
+def serve(own_server, text: str, **policy):
+    server = own_server()
+    path = server.work / "policy.yaml"
+    path.write_text(text)
+    config = json.loads(server.config_file.read_text()) | {"policy": {"file": str(path), **policy}}
+    server.write_config(config)
+    return server.start(), path
+
+
+def in_force(server) -> dict:
+    listed = server.call("GET", "/api/v1/policies").json()
+    return next(p for p in listed["policies"] if p["hash"] == listed["inForce"])
+
+
+def seen_by_model(server) -> str:
+    run = server.chat("mail ann@pages.org", model="sim-echo").headers["x-signalbox-run"]
+    return server.run(run)["input"]["messages"][0]["content"]
+
+
+def test_a_reload_drops_no_request(own_server):
+    server, path = serve(own_server, document(1, "redact"))
+    failures, answers = [], []
+
+    def ask():
+        while len(answers) < 150:
+            reply = server.chat("mail ann@pages.org", model="sim-echo")
+            (answers if reply.status == 200 else failures).append(reply.status)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for version in range(2, 8):
+        path.write_text(document(version, "mask" if version % 2 else "redact"))
+        server.process.process.send_signal(signal.SIGHUP)
+        until("the new version", lambda: in_force(server)["version"] == version)
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert "***" in seen_by_model(server)
+    path.write_text("name: broken\nversion: 9\nrules: [{types: [EMIAL], action: mask}]\n")
+    server.process.process.send_signal(signal.SIGHUP)
+    until("the complaint", lambda: "policy.not_reloaded" in server.log())
+    assert "did you mean" in server.log() and in_force(server)["version"] == 7
+
+
+def test_a_published_version_outlives_a_restart_until_the_file_changes(own_server):
+    server, path = serve(own_server, document(1, "redact"))
+    published = server.call("POST", "/api/v1/policies", document(2, "mask").encode())
+    assert published.status == 201 and published.json()["state"] == "active"
+    assert "***" in seen_by_model(server)
+    assert server.call("GET", f"/api/v1/policies/{published.json()['hash']}").body.decode() == document(2, "mask")
+    assert server.process.stop() == 0
+    server.start()
+    assert in_force(server)["version"] == 2
+    assert server.process.stop() == 0
+    path.write_text(document(3, "redact"))
+    server.start()
+    assert in_force(server)["version"] == 3
+    refused = server.call("POST", "/api/v1/policies", document(4, "redakt").encode())
+    assert refused.status == 422 and "line 4" in refused.json()["detail"]
+    assert server.verify().returncode == 0
+
+
+def test_two_people(own_server):
+    server, path = serve(own_server, document(1, "redact"), approval="two_people")
+    author, other = key_of(server, "operator"), key_of(server, "operator")
+    waiting = server.call("POST", "/api/v1/policies", document(2, "mask").encode(), key=author)
+    assert waiting.status == 202 and waiting.json()["state"] == "pending"
+    assert in_force(server)["version"] == 1
+    approve = f"/api/v1/policies/{waiting.json()['hash']}/approve"
+    assert server.call("POST", approve, key=author).status == 403
+    assert server.call("POST", approve, key=key_of(server, "client")).status == 403
+    assert server.call("POST", approve, key=other).json()["state"] == "active"
+    assert in_force(server)["version"] == 2 and "***" in seen_by_model(server)
+    assert server.call("POST", approve, key=other).status == 409
+    path.write_text(document(3, "redact"))  # a file is no way around the second person
+    server.process.process.send_signal(signal.SIGHUP)
+    until("the file's version", lambda: any(p["version"] == 3 for p in server.call("GET", "/api/v1/policies").json()["policies"]))
+    assert in_force(server)["version"] == 2
