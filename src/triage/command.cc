@@ -14,20 +14,22 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "base/json.h"
+#include "triage/command_support.h"
+#include "triage/encoder/encoder.h"
 #include "triage/evaluate.h"
 #include "triage/train.h"
 
 namespace sb::triage {
 namespace {
 
-using Strings = std::vector<std::string>;
-
 constexpr std::string_view kHelp = R"(signalbox triage: the small model that decides who answers
 
   train    labelled texts -> a model file, seconds to a minute
   eval     how good a model file is on labelled texts it has not seen
   predict  adds intent, route, confidence, abstained to each JSON line
+  encoder  weights of a sentence encoder -> the file that tier 1 reads
 
 `signalbox triage <command> --help` explains one. A first round:
 
@@ -76,92 +78,22 @@ Copies each JSON line and adds
 FILE may be gzip; "-" reads standard input. Texts are read from "text", or from "prompt".
 )";
 
-// Options of one command: name -> values; "--x" takes values until the next "--".
-class Options {
- public:
-  static std::optional<Options> parse(std::span<const std::string> args, const Strings& known, std::ostream& err) {
-    Options out;
-    std::vector<std::string>* values = nullptr;
-    for (const auto& arg : args) {
-      if (arg.starts_with("--")) {
-        if (std::ranges::find(known, arg) == known.end()) {
-          const auto near = nearest(arg, known);
-          fmt::print(err, "unknown option {}{}; see --help\n", arg,
-                     near ? fmt::format(", did you mean {}?", *near) : "");
-          return std::nullopt;
-        }
-        values = &out.values_[arg];
-      } else if (values) {
-        values->push_back(arg);
-      } else {
-        fmt::print(err, "unexpected \"{}\": every value follows an option; see --help\n", arg);
-        return std::nullopt;
-      }
-    }
-    return out;
-  }
+constexpr std::string_view kEncoderHelp = R"(signalbox triage encoder --from FOLDER --out FILE
 
-  bool has(std::string_view name) const { return values_.contains(name); }
-  Strings list(std::string_view name) const {
-    const auto found = values_.find(name);
-    return found == values_.end() ? Strings() : found->second;
-  }
-  Result<std::string> one(std::string_view name) const {
-    const auto values = list(name);
-    if (values.size() != 1) return fail(Errc::invalid_argument, fmt::format("{} needs one value; see --help", name));
-    return values[0];
-  }
-  template <class T>
-  Result<> number(std::string_view name, T& out) const {
-    if (!has(name)) return {};
-    SB_TRY(const auto text, one(name));
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-    if (error != std::errc() || end != text.data() + text.size()) {
-      return fail(Errc::invalid_argument, fmt::format("{} \"{}\": is not a number it can take", name, text));
-    }
-    return {};
-  }
-  Result<> rate(std::string_view name, double& out) const {
-    SB_CHECK(number(name, out));
-    if (!(out >= 0 && out <= 1)) return fail(Errc::invalid_argument, fmt::format("{}: is a share, from 0 to 1", name));
-    return {};
-  }
+Converts the weights of a MiniLM-class sentence encoder (BERT; config.json, vocab.txt and model.safetensors in FOLDER)
+to the 8-bit file that tier 1 reads. scripts/install-deps fetches such weights; any encoder of the kind will do, but
+heads are trained for one encoder and refuse another.
+)";
 
- private:
-  std::map<std::string, Strings, std::less<>> values_;
-};
-
-int report(const Error& error, std::ostream& err) {
-  fmt::print(err, "triage: {}\n", error.detail);
-  return 1;
-}
-
-// Written beside and moved into place: a reader never sees half a model.
-Result<> write_file(const std::string& path, const std::string& bytes) {
-  const std::string partial = path + ".partial";
-  {
-    std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    if (!file.flush()) return fail(Errc::internal, fmt::format("{}: cannot be written", partial));
-  }
-  std::error_code error;
-  std::filesystem::rename(partial, path, error);
-  if (error) return fail(Errc::internal, fmt::format("{}: {}", path, error.message()));
+Result<> run_encoder(const Options& options, std::ostream& out) {
+  SB_TRY(const auto folder, options.one("--from"));
+  SB_TRY(const auto target, options.one("--out"));
+  SB_TRY(const auto data, convert_encoder(folder));
+  const auto bytes = encode_encoder(data);
+  SB_CHECK(write_file(target, bytes));
+  fmt::print(out, "wrote {} ({} bytes): {} blocks of width {}, version {}\n", target, bytes.size(), data.blocks.size(),
+             data.width, to_hex(sha256(bytes)).substr(0, 16));
   return {};
-}
-
-Progress progress_bar(std::ostream& err) {
-  const auto begin = std::chrono::steady_clock::now();
-  return [&err, begin, shown = -1](double share) mutable {
-    const int percent = static_cast<int>(share * 100);
-    if (percent / 5 == shown) return;
-    shown = percent / 5;
-    const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    fmt::print(err, "\rtraining [{:<20}] {:3} %  {:.0f} s", std::string(static_cast<std::size_t>(shown), '#'), percent,
-               seconds);
-    if (share >= 1) err << '\n';
-    err.flush();
-  };
 }
 
 Result<TrainOptions> train_options(const Options& options) {
@@ -225,7 +157,7 @@ Result<> run_train(const Options& options, std::span<const std::string> args, st
     SB_TRY(const auto path, options.one("--routes"));
     SB_TRY(routes, read_routes(path));
   }
-  SB_TRY(const auto trained, train(dataset, routes ? &*routes : nullptr, settings, progress_bar(err)));
+  SB_TRY(const auto trained, train(dataset, routes ? &*routes : nullptr, settings, progress_bar("training", err)));
   const auto bytes = encode_model(trained.data);
   SB_CHECK(write_file(target, bytes));
   print_report(trained.report, trained.data, settings.target, out);
@@ -276,21 +208,7 @@ Result<> run_predict(const Options& options, std::istream& in, std::ostream& out
   SB_TRY(const auto path, options.one("--model"));
   SB_TRY(const auto model, IntentModel::load_file(path));
   SB_TRY(const auto source, options.one("--jsonl"));
-  std::size_t number = 0;
-  const auto handle = [&](std::string_view line) -> Result<> {
-    ++number;
-    if (trim(line).empty()) return {};
-    auto done = predict_line(model, line, out);
-    if (!done) return fail(Errc::invalid_argument, fmt::format("{}:{}: {}", source, number, done.error().detail));
-    return {};
-  };
-  if (source == "-") {
-    for (std::string line; std::getline(in, line);) SB_CHECK(handle(line));
-    return {};
-  }
-  SB_TRY(const auto lines, read_lines(source));
-  for (const auto& line : lines) SB_CHECK(handle(line));
-  return {};
+  return each_line(source, in, [&](std::string_view line) { return predict_line(model, line, out); });
 }
 
 struct Command {
@@ -315,6 +233,8 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
         [&](const Options& options) { return run_eval(options, out); }}},
       {"predict",
        {kPredictHelp, {"--model", "--jsonl"}, [&](const Options& options) { return run_predict(options, in, out); }}},
+      {"encoder",
+       {kEncoderHelp, {"--from", "--out"}, [&](const Options& options) { return run_encoder(options, out); }}},
   };
   if (args.empty() || args[0] == "--help" || args[0] == "-h" || args[0] == "help") {
     (args.empty() ? err : out) << kHelp;
@@ -322,7 +242,7 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
   }
   const auto found = commands.find(args[0]);
   if (found == commands.end()) {
-    const auto near = nearest(args[0], Strings{"train", "eval", "predict"});
+    const auto near = nearest(args[0], Strings{"train", "eval", "predict", "encoder"});
     fmt::print(err, "triage: no command \"{}\"{}\n\n{}", args[0], near ? fmt::format("; did you mean {}?", *near) : "",
                kHelp);
     return 2;
@@ -334,7 +254,8 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
   const auto options = Options::parse(args.subspan(1), found->second.options, err);
   if (!options) return 2;
   const auto done = found->second.run(*options);
-  return done ? 0 : report(done.error(), err);
+  if (!done) fmt::print(err, "triage: {}\n", done.error().detail);
+  return done ? 0 : 1;
 }
 
 }  // namespace sb::triage
