@@ -22,11 +22,14 @@ constexpr milliseconds kLingerTime{1'000};
 constexpr std::size_t kRequestIdBytesMax = 128;
 constexpr std::uint64_t kBodyReserveMax = 256 * 1024;
 
+// It goes into the log and to providers: nothing that could be an address, a number of a person, or a key in disguise.
 bool is_sane_id(std::string_view id) {
-  return !id.empty() && id.size() <= kRequestIdBytesMax && std::ranges::all_of(id, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("-_.:/+=@").find(c) != std::string_view::npos;
-  });
+  constexpr std::ptrdiff_t kDigitsMax = 6;  // of an id without letters; more could be a telephone or a card
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return !id.empty() && id.size() <= kRequestIdBytesMax &&
+         std::ranges::all_of(id, [&](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; }) &&
+         (std::ranges::any_of(id, is_letter) || std::ranges::count_if(id, is_digit) <= kDigitsMax);
 }
 
 bool has_dot_segment(std::string_view path) {

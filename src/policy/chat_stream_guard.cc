@@ -18,7 +18,7 @@ constexpr std::string_view kPlainEnvelope = R"({"object":"chat.completion.chunk"
 /// One text of the answer.
 struct ChatStreamGuard::Stream {
   Stream(const Policy& policy, GuardContext& context, const ChatPiece& piece)
-      : choice(piece.choice), tool(piece.tool), field(piece.field), guard(policy, context, field) {}
+      : choice(piece.choice), tool(piece.tool), field(piece.field), guard(policy, context) {}
 
   std::int64_t choice;
   std::int64_t tool;

@@ -17,10 +17,14 @@ bool applies(const Rule& rule, Direction direction) {
   return direction == Direction::inbound ? rule.inbound : rule.outbound;
 }
 
+struct WholeValue {
+  std::string_view text;
+  int at(std::size_t index) const { return index < text.size() ? static_cast<unsigned char>(text[index]) : -1; }
+};
+
 bool matches_whole(const Pattern& pattern, std::string_view value) {
-  ScanWindow window(value, true);
-  window.reset(0);
-  return pattern.match(window, 0, [&](std::size_t end) { return end == value.size(); }) != 0;
+  WholeValue whole{value};
+  return pattern.match(whole, 0, [&](std::size_t end) { return end == value.size(); }) != 0;
 }
 
 bool names(const std::vector<std::string>& list, std::string_view name) {

@@ -18,8 +18,8 @@ namespace {
 using Detectors = std::vector<std::shared_ptr<const Detector>>;
 
 constexpr std::size_t kMaxRules = 64;
-// Detectors and rules with "deny" together: each costs a bit of the scanner's wake table.
-constexpr std::size_t kMaxDetectors = 8;
+// Detectors and rules with "deny" together: the scanner takes 64, ours included.
+constexpr std::size_t kMaxDetectors = 16;
 
 const std::vector<std::string> kTopKeys = {"name", "version", "description", "mode", "detectors", "rules", "checks"};
 const std::vector<std::string> kModes = {"enforce", "log_only"};

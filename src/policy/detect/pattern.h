@@ -29,9 +29,9 @@ class Pattern {
   static Result<Pattern> compile(std::string_view source);
 
   /// The longest match that begins at `start` and that `accepts(end)` agrees to; 0 where there is none. Bytes are read
-  /// through `window.at` only as long as a longer match is possible.
-  template <class Accepts>
-  std::size_t match(ScanWindow& window, std::size_t start, Accepts accepts) const {
+  /// through `window.at` (a ScanWindow's, or any other) only as long as a longer match is possible.
+  template <class Window, class Accepts>
+  std::size_t match(Window& window, std::size_t start, Accepts accepts) const {
     std::size_t best = 0;
     States states = first_;
     for (std::size_t i = start;; ++i) {
