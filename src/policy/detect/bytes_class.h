@@ -71,6 +71,18 @@ inline bool begins_word(std::string_view text, std::size_t start) {
   return start == 0 || !is_alnum(byte_of(text, start - 1));
 }
 
+/// A set of bytes, for tests in inner loops. ScanWindow::kEnd belongs to none.
+class ByteSet {
+ public:
+  constexpr explicit ByteSet(std::string_view bytes) {
+    for (const char c : bytes) has_[static_cast<unsigned char>(c)] = true;
+  }
+  constexpr bool has(int byte) const { return byte >= 0 && has_[static_cast<std::size_t>(byte & 0xff)]; }
+
+ private:
+  std::array<bool, 256> has_{};
+};
+
 /// `index`, moved forward to the first byte of a UTF-8 sequence.
 inline std::size_t to_sequence_start(std::string_view text, std::size_t index) {
   while (index < text.size() && (static_cast<unsigned char>(text[index]) & 0xc0) == 0x80) ++index;

@@ -136,8 +136,9 @@ class Table {
   }
 
   std::uint64_t find(std::string_view word) const {
-    for (std::size_t at = hash_of(word) % kSlots; !slots_[at].word.empty(); at = (at + 1) % kSlots) {
-      if (slots_[at].word == word) return slots_[at].topics;
+    const std::uint32_t hash = hash_of(word);
+    for (std::size_t at = hash % kSlots; slots_[at].topics != 0; at = (at + 1) % kSlots) {
+      if (slots_[at].hash == hash && slots_[at].word == word) return slots_[at].topics;
     }
     return 0;
   }
@@ -149,12 +150,14 @@ class Table {
     std::size_t at = hash_of(word) % kSlots;
     while (!slots_[at].word.empty() && slots_[at].word != word) at = (at + 1) % kSlots;
     slots_[at].word = word;
+    slots_[at].hash = hash_of(word);
     slots_[at].topics |= topics;
   }
 
   struct Slot {
     std::string_view word;
     std::uint64_t topics = 0;
+    std::uint32_t hash = 0;
   };
   std::array<Slot, kSlots> slots_{};
 };
@@ -165,6 +168,7 @@ std::uint64_t topics_of(std::string_view word) {
   static const Table table;
   if (const auto topics = table.find(word)) return topics;
   // Compounds: "Ausweisnummer", "account-number" written as one word.
+  if (word.size() < 5 || word.back() != 'r') return 0;
   for (const std::string_view suffix : {"nummer", "number", "nr"}) {
     if (word.size() > suffix.size() + 1 && word.ends_with(suffix))
       return table.find(word.substr(0, word.size() - suffix.size()));

@@ -52,8 +52,9 @@ std::string_view read_word(ScanWindow& window, std::size_t at, std::array<char, 
 int month_at(ScanWindow& window, std::size_t at, std::size_t& end) {
   std::array<char, 16> buffer;
   const auto word = read_word(window, at, buffer, end);
+  if (word.size() < 3) return 0;
   for (const auto& month : kMonths) {
-    if (month.name == word) return month.number;
+    if (month.name.size() == word.size() && month.name[0] == word[0] && month.name == word) return month.number;
   }
   return 0;
 }

@@ -242,8 +242,7 @@ std::size_t Fold::from_raw(std::size_t raw) const {
   return std::min(index, copy_.size());
 }
 
-std::size_t Fold::skip_characters(std::size_t index, std::size_t count) const {
-  if (ascii_) return index + count;
+std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   std::size_t raw = raw_begin(index);
   for (; raw < raw_.size(); ++raw) {
     if ((static_cast<unsigned char>(raw_[raw]) & 0xc0) != 0x80 && count-- == 0) return from_raw(raw);

@@ -37,7 +37,9 @@ class Fold {
   std::size_t from_raw(std::size_t raw) const;
 
   /// Behind the last byte of the text whose raw character is one of the `count` that follow the one at `index`.
-  std::size_t skip_characters(std::size_t index, std::size_t count) const;
+  std::size_t skip_characters(std::size_t index, std::size_t count) const {
+    return ascii_ ? index + count : skip_wide(index, count);
+  }
 
  private:
   struct Place {
@@ -46,6 +48,7 @@ class Fold {
     std::uint32_t size;
   };
 
+  std::size_t skip_wide(std::size_t index, std::size_t count) const;
   void copy_folded(std::size_t first, bool complete);
   std::size_t mapped(std::size_t index, bool end = false) const;
 

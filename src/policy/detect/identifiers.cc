@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/errors.h"
+
 #include "policy/detect/bytes_class.h"
 #include "policy/detect/identifier_rules.h"
 #include "policy/detect/numbers.h"
@@ -22,10 +24,12 @@ struct CompiledRule {
   bool plus = false;              // a '+' stands before it
   bool any_groups = false;
   struct Grouping {
-    Mask breaks = 0;         // a separator stands before these characters
-    std::string_view marks;  // the separators in order; of one kind: one
+    Mask breaks = 0;          // a separator stands before these characters
+    std::uint64_t marks = 0;  // the separators in order, a byte each
   };
-  std::vector<Grouping> groupings = {};
+  static constexpr std::size_t kMaxGroupings = 4;
+  std::array<Grouping, kMaxGroupings> groupings = {};
+  std::size_t grouping_count = 0;
 };
 
 CompiledRule compile(const IdentifierRule& rule) {
@@ -46,22 +50,23 @@ CompiledRule compile(const IdentifierRule& rule) {
   }
   CompiledRule::Grouping grouping;
   std::size_t position = 0;
-  std::size_t begin = 0;
-  for (std::size_t i = 0; i < rule.groups.size();) {
+  unsigned shift = 0;
+  for (std::size_t i = 0; i <= rule.groups.size(); ++i) {
     std::size_t count = 0;
-    while (i < rule.groups.size() && is_digit(rule.groups[i]))
-      count = count * 10 + static_cast<std::size_t>(rule.groups[i++] - '0');
+    for (; i < rule.groups.size() && is_digit(rule.groups[i]); ++i)
+      count = count * 10 + static_cast<std::size_t>(rule.groups[i] - '0');
     position += count;
-    const bool last = i == rule.groups.size() || rule.groups[i] == ' ';
-    if (!last) grouping.breaks |= Mask{1} << position;
-    if (last) {
-      grouping.marks = rule.groups.substr(begin, i - begin);
-      compiled.groupings.push_back(grouping);
-      grouping = {};
+    if (i == rule.groups.size() || rule.groups[i] == ' ') {
+      SB_ASSERT(position == shape.size() && compiled.grouping_count < CompiledRule::kMaxGroupings);
+      compiled.groupings[compiled.grouping_count++] = std::exchange(grouping, {});
       position = 0;
-      begin = i + 1;
+      shift = 0;
+      continue;
     }
-    ++i;
+    const char mark = rule.groups[i] == '_' ? ' ' : rule.groups[i];
+    grouping.breaks |= Mask{1} << position;
+    grouping.marks |= std::uint64_t{static_cast<unsigned char>(mark)} << shift;
+    shift += 8;
   }
   return compiled;
 }
@@ -83,42 +88,49 @@ const RuleTable& rule_table() {
   return table;
 }
 
-// What the classes of a run's characters are, and where its separators stand.
+// The first groups of a run, taken as one value.
 struct Candidate {
   const TokenRun& run;
-  std::size_t used;
-  Mask digits;
-  Mask breaks;
-  std::string_view chars;
+  std::size_t used = 0;
+  Mask digits = 0;
+  Mask breaks = 0;
+  std::uint64_t marks = 0;
+  bool single_marks = true;  // one byte between two groups, no parenthesis
+  bool one_line = true;
+  std::string_view chars = {};
+
+  void add_group() {
+    const auto& group = run.groups[used];
+    if (used > 0) {
+      breaks |= Mask{1} << group.first;
+      if (used <= 8) marks |= std::uint64_t{static_cast<unsigned char>(group.separator)} << (8 * (used - 1));
+      single_marks = single_marks && group.gap == 1 && !group.closes && used <= 8;
+      one_line = one_line && group.separator != '\n';
+    }
+    ++used;
+    chars = run.compact(used);
+    digits = run.digits & ((Mask{1} << chars.size()) - 1);
+  }
 };
 
 bool separators_fit(const Candidate& candidate, const CompiledRule& compiled) {
-  if (compiled.any_groups) {
-    for (std::size_t i = 1; i < candidate.used; ++i) {
-      if (candidate.run.groups[i].separator == '\n') return false;
-    }
-    return true;
+  if (compiled.any_groups) return candidate.one_line;
+  if (!candidate.single_marks) return false;
+  for (std::size_t i = 0; i < compiled.grouping_count; ++i) {
+    if (compiled.groupings[i].breaks == candidate.breaks && compiled.groupings[i].marks == candidate.marks) return true;
   }
-  return std::ranges::any_of(compiled.groupings, [&](const CompiledRule::Grouping& grouping) {
-    if (grouping.breaks != candidate.breaks) return false;
-    std::size_t group = 1;
-    for (const char mark : grouping.marks) {
-      if (is_digit(mark)) continue;
-      const auto& next = candidate.run.groups[group++];
-      if (next.gap != 1 || next.closes || next.separator != (mark == '_' ? ' ' : mark)) return false;
-    }
-    return true;
-  });
+  return false;
 }
 
 bool shape_fits(const Candidate& candidate, const CompiledRule& compiled) {
   if ((compiled.digits & ~candidate.digits) != 0 || (compiled.letters & candidate.digits) != 0) return false;
+  if (!separators_fit(candidate, compiled)) return false;
   for (std::size_t i = 0; i < compiled.literal.size(); ++i) {
     const char c = compiled.literal[i];
     const bool literal = is_letter(c) || (is_digit(c) && c != '9');
     if (literal && to_upper(candidate.chars[i]) != c) return false;
   }
-  return separators_fit(candidate, compiled);
+  return true;
 }
 
 bool check_holds(const Candidate& candidate, const IdentifierRule& rule) {
@@ -128,7 +140,8 @@ bool check_holds(const Candidate& candidate, const IdentifierRule& rule) {
 }
 
 bool is_mark(int byte) {
-  return byte > 0 && std::string_view("-_./:#$@+,\\").find(static_cast<char>(byte)) != std::string_view::npos;
+  static constexpr ByteSet kMarks("-_./:#$@+,\\");
+  return kMarks.has(byte);
 }
 
 // Whether what stands before `start` or behind `end` makes the value a piece of something longer.
@@ -201,20 +214,32 @@ class Surroundings {
     return behind_;
   }
 
-  float score(const IdentifierRule& rule, const Candidate& candidate) {
+  // The score where a word names the value; 0 where none does.
+  float named(const IdentifierRule& rule) {
     const Context& words = context();
+    if ((words.segment & rule.topics & topic::kKinds) == 0) return 0;
     const auto countries = rule.topics & topic::kCountries;
     const bool named_country = (words.all & countries) != 0;
-    const bool country_fits = countries == 0 || named_country || (words.all & topic::kCountries) == 0;
-    if ((words.segment & rule.topics & topic::kKinds) != 0 && country_fits && (named_country || !rule.country_named))
-      return rule.named;
-    const std::size_t end = candidate.run.groups[candidate.used - 1].end;
-    const bool whole = !inside_row(window_.text(), candidate.run, candidate.used) && !mixed_case(candidate.chars);
-    const bool taken = (words.nearest & (topic::other | topic::phone)) != 0 || (words.nearest & topic::kTelling) != 0;
-    if (rule.alone > 0 && whole &&
-        (!taken || rule.alone >= ((words.nearest & (topic::other | topic::phone)) != 0 ? 0.9F : 0.7F)))
-      return rule.alone;
-    if (rule.bare == 0 || words.nearest != 0) return 0;
+    const bool fits = countries == 0 || named_country || (words.all & topic::kCountries) == 0;
+    return fits && (named_country || !rule.country_named) ? rule.named : 0;
+  }
+
+  // Whether the rule can hold at all, before its check digits are computed.
+  bool possible(const IdentifierRule& rule) {
+    if (named(rule) > 0) return true;
+    const auto nearest = context().nearest;
+    if (rule.alone > 0 && (nearest & topic::kTelling) == 0) return true;
+    if (rule.alone >= ((nearest & (topic::other | topic::phone)) != 0 ? 0.9F : 0.7F)) return true;
+    return rule.bare > 0 && nearest == 0;
+  }
+
+  // REQUIRES: possible.
+  float score(const IdentifierRule& rule, const Candidate& candidate) {
+    if (const float named_score = named(rule); named_score > 0) return named_score;
+    const std::size_t end = run_.groups[candidate.used - 1].end;
+    const bool whole = !inside_row(window_.text(), run_, candidate.used) && !mixed_case(candidate.chars);
+    if (rule.alone > 0 && whole) return rule.alone;
+    if (rule.bare == 0 || context().nearest != 0) return 0;
     if (alone(end)) return rule.bare;
     // "AAA123456 es mi pasaporte": only for what looks like nothing else, since it holds a stream back.
     const bool mixed = candidate.digits + 1 != Mask{1} << candidate.chars.size();
@@ -245,12 +270,6 @@ constexpr Named kNamed[] = {
     {topic::bank, "BANK_ACCOUNT", 0.5F},      {topic::national, "NATIONAL_ID", 0.5F},
 };
 
-Mask digits_of(std::string_view chars) {
-  Mask mask = 0;
-  for (std::size_t i = 0; i < chars.size(); ++i) mask |= static_cast<Mask>(is_digit(chars[i])) << i;
-  return mask;
-}
-
 bool has_word(std::string_view text, std::size_t begin, std::size_t end) {
   for (std::size_t i = begin; i < end;) {
     if (!is_a(byte_of(text, i), kUpper | kLower | kHigh | kDigit)) {
@@ -275,33 +294,25 @@ bool stands_alone(ScanWindow& window, std::size_t start, std::size_t end) {
 }
 
 void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out) {
-  if (run.group_count == 0) return;
   const auto& table = rule_table();
   const std::size_t start = run.groups[0].begin;
   const auto text = window.text();
   const bool plus = start > 0 && text[start - 1] == '+';
   if (joined_before(text, start) && !plus) return;
-  const Mask digits = digits_of(run.compact(run.group_count));
   Surroundings around(window, run);
-  Candidate candidate{run, 0, 0, 0, {}};
-  for (std::size_t used = 1; used <= run.group_count; ++used) {
-    const auto& last = run.groups[used - 1];
-    if (used > 1) candidate.breaks |= Mask{1} << last.first;
-    const std::size_t length = static_cast<std::size_t>(last.first) + last.count;
-    const auto& rules = table.by_length[length];
-    if (rules.empty()) continue;
-    candidate.used = used;
-    candidate.digits = digits & ((Mask{1} << length) - 1);
-    candidate.chars = run.compact(used);
+  Candidate candidate{.run = run};
+  while (candidate.used < run.group_count) {
+    candidate.add_group();
     bool looked = false;
-    for (const auto& compiled : rules) {
-      if (compiled.plus != plus || !shape_fits(candidate, compiled) || !check_holds(candidate, *compiled.rule))
-        continue;
-      if (!std::exchange(looked, true) && joined_behind(window, run, used)) break;
-      const float score = around.score(*compiled.rule, candidate);
-      if (score > 0)
-        out.push_back(
-            {compiled.rule->type, "identifier", compiled.rule->type, {start - (plus ? 1 : 0), last.end}, score});
+    for (const auto& compiled : table.by_length[candidate.chars.size()]) {
+      const auto& rule = *compiled.rule;
+      if (compiled.plus != plus || !shape_fits(candidate, compiled) || !around.possible(rule)) continue;
+      if (!check_holds(candidate, rule)) continue;
+      if (!std::exchange(looked, true) && joined_behind(window, run, candidate.used)) break;
+      const float score = around.score(rule, candidate);
+      if (score == 0) continue;
+      const std::size_t end = run.groups[candidate.used - 1].end;
+      out.push_back({rule.type, "identifier", rule.type, {start - (plus ? 1 : 0), end}, score});
     }
   }
 }
@@ -309,12 +320,12 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
 void classify_named(ScanWindow& window, const TokenRun& run, Findings& out) {
   const std::size_t start = run.groups[0].begin;
   const auto text = window.text();
-  if (joined_before(text, start)) return;
   // Up to four groups with hyphens between them belong together; a blank ends the value.
   std::size_t used = 1;
   while (used < run.group_count && used < 4 && run.groups[used].gap == 1 && run.groups[used].separator == '-') ++used;
   const auto chars = run.compact(used);
-  if (std::popcount(digits_of(chars)) < 4 || chars.size() > 20) return;
+  if (chars.size() > 20 || std::popcount(run.digits & ((Mask{1} << chars.size()) - 1)) < 4) return;
+  if (joined_before(text, start)) return;
   const Context words = window.context(start);
   // "insurance" alone is prose; "insurance number", "policyholder id", "policy #" announce a value.
   const bool announced = (words.segment & topic::number) != 0 || (start > 0 && text[start - 1] == '#');

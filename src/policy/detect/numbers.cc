@@ -26,13 +26,34 @@ std::size_t letters_before(std::string_view text, std::size_t start) {
   std::size_t begin = start - 1;
   while (begin > 0 && is_letter(byte_of(text, begin - 1)) && start - 1 - begin <= most) --begin;
   const std::size_t letters = start - 1 - begin;
-  return letters == 0 || letters > most || !begins_word(text, begin) ? start : begin;
+  const bool joined = begin > 0 && (is_a(byte_of(text, begin - 1), kDigit | kUpper | kLower | kHigh) ||
+                                    std::string_view(".@-_/\\&%'").find(text[begin - 1]) != std::string_view::npos);
+  return letters == 0 || letters > most || joined ? start : begin;
 }
 
 // "+49", "(030)", "(+49)", "+(49)": the marks belong to the number.
 std::size_t opening_before(std::string_view text, std::size_t at) {
   for (int i = 0; i < 2 && at > 0 && (text[at - 1] == '+' || text[at - 1] == '('); ++i) --at;
   return at;
+}
+
+// "1,299.00", "2024-03-18", "17:30": what begins behind the mark is a part of what began before it. A comma may also
+// stand between the long numbers of a list.
+bool continues_number(std::string_view text, std::size_t at) {
+  static constexpr ByteSet kJoins("-_./:,");
+  if (at < 2 || !kJoins.has(byte_of(text, at - 1)) || !is_digit(byte_of(text, at - 2))) return false;
+  return text[at - 1] != ',' || at < 6 || !is_digit(byte_of(text, at - 5)) || !is_digit(byte_of(text, at - 6));
+}
+
+// Up to four digits that nothing is joined to: no identifier is that short.
+bool is_short_number(ScanWindow& window, std::size_t at) {
+  static constexpr ByteSet kJoins(" -./:(\t\n\",)");
+  std::size_t end = at;
+  while (end - at < 5 && is_digit(window.at(end))) ++end;
+  if (end - at == 5 || is_alnum(window.at(end))) return false;
+  if (!kJoins.has(window.at(end))) return true;
+  const int next = window.at(end + 1);
+  return next != ScanWindow::kEnd && !is_a(next, kDigit | kUpper) && !kJoins.has(next);
 }
 
 class NumberDetector final : public Detector {
@@ -52,6 +73,7 @@ class NumberDetector final : public Detector {
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
     const auto text = window.text();
+    if (continues_number(text, at)) return;
     const std::size_t start = word_start(text, at);
     TokenRun run;
     if (start < at) {  // letters, then digits
@@ -59,7 +81,7 @@ class NumberDetector final : public Detector {
       judge_word(window, start, run, out);
     } else if (start == at) {
       classify_date(window, at, out);
-      judge_digits(window, at, run, out);
+      if (!is_short_number(window, at)) judge_digits(window, at, run, out);
     } else {
       return;
     }

@@ -170,8 +170,9 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
   if (short_run || is_date(run)) return;
   const int before = start > 0 ? byte_of(text, start - 1) : ScanWindow::kEnd;
   // Not behind a mark that joins it to what stands before: "$ 2", "1.5", "A-320", "12:30".
-  if (before > 0 && std::string_view("$-.,:/#_").find(static_cast<char>(before)) != std::string_view::npos &&
-      start > 1 && (before == '$' || before == '#' || before == '_' || is_alnum(byte_of(text, start - 2)))) {
+  static constexpr ByteSet kJoins("$-.,:/#_");
+  if (kJoins.has(before) && start > 1 &&
+      (before == '$' || before == '#' || before == '_' || is_alnum(byte_of(text, start - 2)))) {
     const bool after_label = before == ':' && is_letter(byte_of(text, start - 2));
     if (!after_label) return;
   }

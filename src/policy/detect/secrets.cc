@@ -34,8 +34,8 @@ bool looks_random(std::string_view key) {
 }
 
 bool is_value_byte(int byte) {  // inside a password: no blanks, quotes, backslashes, brackets, separators
-  return byte > 0x20 && byte != 0x7f &&
-         std::string_view("\"'`\\,;<>(){}[]|").find(static_cast<char>(byte)) == std::string_view::npos;
+  static constexpr ByteSet kEnds("\"'`\\,;<>(){}[]|");
+  return byte > 0x20 && byte != 0x7f && !kEnds.has(byte);
 }
 
 // Keys whose value is a secret: "password", "DB_PASSWORD", "client-secret", "apiKey".
@@ -47,6 +47,8 @@ bool names_secret(std::string_view key, bool& password) {
       plain[size++] = static_cast<char>(to_lower(static_cast<unsigned char>(c)));
   }
   const std::string_view name(plain.data(), size);
+  static constexpr ByteSet kLast("dteynsa");
+  if (size < 3 || !kLast.has(static_cast<unsigned char>(name.back()))) return false;
   for (const std::string_view word :
        {"password", "passwd", "passwort", "pwd", "passphrase", "contraseña", "motdepasse"}) {
     if (name.ends_with(word)) return password = true;

@@ -1,5 +1,7 @@
 #include "policy/detect/token_run.h"
 
+#include <algorithm>
+
 #include "policy/detect/bytes_class.h"
 
 namespace sb::policy {
@@ -63,6 +65,9 @@ Gap read_gap(ScanWindow& window, std::size_t at) {
 void read_token_run(ScanWindow& window, std::size_t at, TokenRun& run) {
   run.group_count = 0;
   run.cut = false;
+  run.digits = 0;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(window.text().data());
+  const std::size_t stop = std::min(window.limit(), window.text().size());
   std::size_t size = 0;
   TokenRun::Group group{at, at, 0, 0, 0, '\0', 0, false, true};
   while (true) {
@@ -70,28 +75,27 @@ void read_token_run(ScanWindow& window, std::size_t at, TokenRun& run) {
     group.first = static_cast<std::uint8_t>(size);
     group.digits = 0;
     group.plain = true;
-    for (int byte = window.at(at); is_alnum(byte); byte = window.at(++at)) {
+    for (; at < stop && is_alnum(bytes[at]); ++at) {
       if (size == TokenRun::kMaxChars) {
         run.cut = true;
         return;
       }
-      run.chars[size++] = static_cast<char>(byte);
-      if (!is_digit(byte))
+      if (!is_digit(bytes[at])) {
         group.plain = false;
-      else if (group.plain)
-        ++group.digits;
+      } else {
+        run.digits |= std::uint64_t{1} << size;
+        if (group.plain) ++group.digits;
+      }
+      run.chars[size++] = static_cast<char>(bytes[at]);
     }
+    if (at == stop) window.at(at);  // a longer text might go on here
     group.end = at;
     group.count = static_cast<std::uint8_t>(size - group.first);
     if (at >= window.limit()) {  // the window cut the group: what we would judge is not all of it
       run.cut = true;
       return;
     }
-    if (group.digits == 0 && group.count > 3 && run.group_count > 0 &&
-        std::string_view(run.chars.data() + group.first, group.count).find_first_of("0123456789") ==
-            std::string_view::npos) {
-      return;
-    }
+    if (run.digits >> group.first == 0 && group.count > 3 && run.group_count > 0) return;  // a word
     run.groups[run.group_count++] = group;
     if (run.group_count == TokenRun::kMaxGroups) return;
     const Gap gap = read_gap(window, at);

@@ -26,6 +26,7 @@ struct TokenRun {
   };
 
   std::array<char, kMaxChars> chars;  ///< compact, letters as they are written
+  std::uint64_t digits = 0;           ///< bit n: chars[n] is one
   std::array<Group, kMaxGroups> groups;
   std::size_t group_count = 0;
   bool cut = false;  ///< a group of more characters than any identifier has, or cut by the window: left out

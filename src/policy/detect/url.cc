@@ -53,6 +53,8 @@ Host read_host(ScanWindow& window, std::size_t at) {
 // Behind the path, query and fragment that follow a host. A finding swallows what begins inside it, so it ends before
 // whatever may be a value of its own: an address, a long number, a key.
 std::size_t path_end(ScanWindow& window, std::size_t at) {
+  static constexpr ByteSet kMarks("/?#&=;,:~!");
+  static constexpr ByteSet kEnds("\"'<>`|\\^{}()[]*");
   std::size_t end = at;
   std::size_t piece = at;  // since the last mark
   std::size_t digits = 0;
@@ -60,10 +62,8 @@ std::size_t path_end(ScanWindow& window, std::size_t at) {
   for (std::size_t i = at;; ++i) {
     const int byte = window.at(i);
     if (byte == '@') return piece;  // what stands before it is an address
-    const bool mark =
-        byte >= 0 && std::string_view("/?#&=;,:~!").find(static_cast<char>(byte)) != std::string_view::npos;
-    if (mark || byte <= ' ' ||
-        std::string_view("\"'<>`|\\^{}()[]*").find(static_cast<char>(byte)) != std::string_view::npos) {
+    const bool mark = kMarks.has(byte);
+    if (mark || byte <= ' ' || kEnds.has(byte)) {
       if (i - piece >= 20 && digits > 0 && capitals > 0) return piece;  // a key
       end = i;
       piece = i + 1;
@@ -113,9 +113,10 @@ class UrlDetector final : public Detector {
     if (at == 0 || !is_label_byte(byte_of(text, at - 1)) ||
         (at + 1 < text.size() && !is_label_byte(byte_of(text, at + 1))))
       return;
+    static constexpr ByteSet kJoins("@.:/_\\#$%&=+");
     std::size_t start = at;
     while (start > 0 && at - start < kMaxWordBytes && is_label_byte(byte_of(text, start - 1))) --start;
-    if (start > 0 && std::string_view("@.:/_\\#$%&=+").find(text[start - 1]) != std::string_view::npos) return;
+    if (start > 0 && kJoins.has(byte_of(text, start - 1))) return;
     window.begin(start);
     const Host host = read_host(window, start);
     if (host.labels < 2) return;
