@@ -1,6 +1,3 @@
-#include <fmt/format.h>
-
-#include "base/json.h"
 #include "model/anthropic_reply.h"
 #include "model/anthropic_request.h"
 #include "model/provider_http.h"
@@ -9,15 +6,6 @@ namespace sb::model {
 namespace {
 
 constexpr std::string_view kVersion = "2023-06-01";
-
-Task<Result<ChatReply>> read_refusal(http::ClientResponse& response, std::size_t bytes_max) {
-  ChatReply reply;
-  reply.status = response.status();
-  reply.headers = headers_worth_passing(response.headers());
-  // The status alone is worth reporting, also when the page behind it is cut.
-  if (const auto body = co_await response.read_all(bytes_max)) reply.body = error_from_anthropic(*body);
-  co_return reply;
-}
 
 // Ends well only with message_stop.
 class AnthropicStream final : public ChatStream {
@@ -66,18 +54,15 @@ class AnthropicStream final : public ChatStream {
 class AnthropicProvider final : public Provider {
  public:
   AnthropicProvider(const ProviderConfig& config, http::Client& client, const Clock& clock)
-      : endpoint_(config, client, KeyStyle::x_api_key, {{"anthropic-version", std::string(kVersion)}}), clock_(clock) {}
+      : endpoint_(config, client, KeyStyle::x_api_key, {{"anthropic-version", std::string(kVersion)}},
+                  error_from_anthropic),
+        clock_(clock) {}
 
   Task<Result<ChatReply>> chat(ChatCall call, UpstreamModel model) override {
     SB_CO_TRY(const AnthropicRequest request, translate(call, model, false));
-    SB_CO_TRY(auto response, co_await endpoint_.post(path("/messages"), request.body, call, model.time_left, false));
-    const std::size_t bytes_max = endpoint_.config().reply_bytes_max;
-    if (response->status() >= 300) co_return co_await read_refusal(*response, bytes_max);
-    ChatReply reply;
-    reply.status = response->status();
-    reply.headers = headers_worth_passing(response->headers());
-    SB_CO_TRY(const std::string body, co_await response->read_all(bytes_max));
-    SB_CO_TRY(TranslatedReply translated, from_anthropic(body, reply_options(call, request)));
+    SB_CO_TRY(ChatReply reply, co_await endpoint_.call(path("/messages"), request.body, call, model.time_left));
+    if (reply.status >= 300) co_return reply;
+    SB_CO_TRY(TranslatedReply translated, from_anthropic(reply.body, reply_options(call, request)));
     reply.usage = translated.usage;
     if (reply.usage.estimated) reply.usage.input_tokens = estimate_input_tokens(call.body);
     reply.body = std::move(translated.body);
@@ -86,22 +71,12 @@ class AnthropicProvider final : public Provider {
 
   Task<Result<StreamStart>> chat_stream(ChatCall call, UpstreamModel model) override {
     SB_CO_TRY(const AnthropicRequest request, translate(call, model, true));
-    auto upstream = std::make_unique<UpstreamBody>(call.cancel);
-    ChatCall linked = call;
-    linked.cancel = upstream->cancel();
-    SB_CO_TRY(auto response, co_await endpoint_.post(path("/messages"), request.body, linked, model.time_left, true));
-    upstream->set(std::move(response));
-    auto& head = upstream->response();
+    SB_CO_TRY(auto opened, co_await endpoint_.open_stream(path("/messages"), request.body, call, model.time_left));
     StreamStart start;
-    if (head.status() >= 300) {
-      SB_CO_TRY(start.head, co_await read_refusal(head, endpoint_.config().reply_bytes_max));
-      co_return start;
+    start.head = std::move(opened.head);
+    if (opened.body) {
+      start.stream = std::make_unique<AnthropicStream>(std::move(opened.body), call, reply_options(call, request));
     }
-    if (!is_event_stream(head.headers())) {
-      co_return fail(Errc::upstream_invalid, "the provider answered a stream request with something else");
-    }
-    start.head.headers = headers_worth_passing(head.headers());
-    start.stream = std::make_unique<AnthropicStream>(std::move(upstream), call, reply_options(call, request));
     co_return start;
   }
 
@@ -110,17 +85,7 @@ class AnthropicProvider final : public Provider {
   }
 
   Task<Result<std::vector<std::string>>> list_models(CancelSource* cancel) override {
-    SB_CO_TRY(auto response, co_await endpoint_.get(path("/models"), cancel));
-    if (response->status() != 200) {
-      co_return fail(Errc::upstream_error, fmt::format("GET /models answered {}", response->status()));
-    }
-    SB_CO_TRY(const std::string body, co_await response->read_all(endpoint_.config().reply_bytes_max));
-    const auto parsed = parse_json(body);
-    const auto* data = parsed ? find_member(*parsed, "data") : nullptr;
-    if (!data || !data->is_array()) co_return fail(Errc::upstream_invalid, "GET /models answered without \"data\"");
-    std::vector<std::string> names;
-    for (const auto& model : data->get_array()) names.emplace_back(string_member(model, "id"));
-    co_return names;
+    co_return co_await endpoint_.list_models(path("/models"), cancel);
   }
 
  private:

@@ -1,6 +1,3 @@
-#include <fmt/format.h>
-
-#include "base/json.h"
 #include "model/error_body.h"
 #include "model/openai_wire.h"
 #include "model/provider_http.h"
@@ -10,15 +7,9 @@ namespace {
 
 constexpr std::string_view kDone = "[DONE]";
 
-// The provider's answer that is no 2xx: its own error object verbatim, or nothing where it sent a page.
-Task<Result<ChatReply>> read_refusal(http::ClientResponse& response, std::size_t bytes_max) {
-  ChatReply reply;
-  reply.status = response.status();
-  reply.headers = headers_worth_passing(response.headers());
-  auto body = co_await response.read_all(bytes_max);
-  // The status alone is worth reporting, also when the page behind it is cut.
-  if (body && is_openai_error(*body)) reply.body = *std::move(body);
-  co_return reply;
+// Its own error object verbatim.
+std::string read_refusal(std::string_view body) {
+  return is_openai_error(body) ? std::string(body) : std::string();
 }
 
 // Chunks as the provider sends them. Ends well only with [DONE].
@@ -93,7 +84,7 @@ class OpenAiStream final : public ChatStream {
 class OpenAiProvider final : public Provider {
  public:
   OpenAiProvider(const ProviderConfig& config, http::Client& client)
-      : endpoint_(config, client, KeyStyle::bearer, {}) {}
+      : endpoint_(config, client, KeyStyle::bearer, {}, read_refusal) {}
 
   Task<Result<ChatReply>> chat(ChatCall call, UpstreamModel model) override {
     SB_CO_TRY(const std::string body, edit_chat_request(call.body, {model.name, false}));
@@ -107,50 +98,23 @@ class OpenAiProvider final : public Provider {
 
   Task<Result<StreamStart>> chat_stream(ChatCall call, UpstreamModel model) override {
     SB_CO_TRY(const std::string body, edit_chat_request(call.body, {model.name, true}));
-    auto upstream = std::make_unique<UpstreamBody>(call.cancel);
-    ChatCall linked = call;
-    linked.cancel = upstream->cancel();
-    SB_CO_TRY(auto response, co_await endpoint_.post("/chat/completions", body, linked, model.time_left, true));
-    upstream->set(std::move(response));
-    auto& head = upstream->response();
+    SB_CO_TRY(auto opened, co_await endpoint_.open_stream("/chat/completions", body, call, model.time_left));
     StreamStart start;
-    if (head.status() >= 300) {
-      SB_CO_TRY(start.head, co_await read_refusal(head, endpoint_.config().reply_bytes_max));
-      co_return start;
-    }
-    if (!is_event_stream(head.headers())) {
-      co_return fail(Errc::upstream_invalid, "the provider answered a stream request with something else");
-    }
-    start.head.headers = headers_worth_passing(head.headers());
-    start.stream = std::make_unique<OpenAiStream>(std::move(upstream), call);
+    start.head = std::move(opened.head);
+    if (opened.body) start.stream = std::make_unique<OpenAiStream>(std::move(opened.body), call);
     co_return start;
   }
 
   Task<Result<std::vector<std::string>>> list_models(CancelSource* cancel) override {
-    SB_CO_TRY(auto response, co_await endpoint_.get("/models", cancel));
-    if (response->status() != 200) {
-      co_return fail(Errc::upstream_error, fmt::format("GET /models answered {}", response->status()));
-    }
-    SB_CO_TRY(const std::string body, co_await response->read_all(endpoint_.config().reply_bytes_max));
-    const auto parsed = parse_json(body);
-    const auto* data = parsed ? find_member(*parsed, "data") : nullptr;
-    if (!data || !data->is_array()) co_return fail(Errc::upstream_invalid, "GET /models answered without \"data\"");
-    std::vector<std::string> names;
-    for (const auto& model : data->get_array()) names.emplace_back(string_member(model, "id"));
-    co_return names;
+    co_return co_await endpoint_.list_models("/models", cancel);
   }
 
  private:
   Task<Result<ChatReply>> post(std::string_view path, std::string_view list, std::string_view body, ChatCall call,
                                UpstreamModel model) {
-    SB_CO_TRY(auto response, co_await endpoint_.post(path, body, call, model.time_left, false));
-    const std::size_t bytes_max = endpoint_.config().reply_bytes_max;
-    if (response->status() >= 300) co_return co_await read_refusal(*response, bytes_max);
-    ChatReply reply;
-    reply.status = response->status();
-    reply.headers = headers_worth_passing(response->headers());
-    SB_CO_TRY(std::string text, co_await response->read_all(bytes_max));
-    SB_CO_TRY(auto facts, read_reply(std::move(text), list, call.reported_model));
+    SB_CO_TRY(ChatReply reply, co_await endpoint_.call(path, body, call, model.time_left));
+    if (reply.status >= 300) co_return reply;
+    SB_CO_TRY(auto facts, read_reply(std::move(reply.body), list, call.reported_model));
     if (facts.usage) {
       reply.usage = *facts.usage;
     } else {

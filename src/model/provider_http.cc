@@ -1,5 +1,7 @@
 #include "model/provider_http.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -7,6 +9,7 @@
 #include <boost/asio/detached.hpp>
 
 #include "base/bytes.h"
+#include "base/json.h"
 
 namespace sb::model {
 namespace {
@@ -29,6 +32,28 @@ Task<> read_to_end(std::unique_ptr<UpstreamBody> body) {
     const auto bytes = co_await body->response().read_some();
     if (!bytes || bytes->empty()) co_return;
   }
+}
+
+// The upstream's headers that a client or the gateway has a use for.
+http::Headers headers_worth_passing(const http::Headers& upstream) {
+  http::Headers passed;
+  for (const auto& [name, value] : upstream) {
+    if (is_passed(name)) passed.add(to_lower(name), value);
+  }
+  return passed;
+}
+
+// True for "text/event-stream", whatever its parameters.
+bool is_event_stream(const http::Headers& headers) {
+  const std::string_view type = headers.get("content-type");
+  return iequals(trim(type.substr(0, type.find(';'))), "text/event-stream");
+}
+
+ChatReply head_of(const http::ClientResponse& response) {
+  ChatReply reply;
+  reply.status = response.status();
+  reply.headers = headers_worth_passing(response.headers());
+  return reply;
 }
 
 }  // namespace
@@ -61,8 +86,8 @@ void EventReader::close(bool ended_well, Executor executor) {
 }
 
 ProviderEndpoint::ProviderEndpoint(const ProviderConfig& config, http::Client& client, KeyStyle key_style,
-                                   http::Headers extra)
-    : config_(config), client_(client), key_style_(key_style), extra_(std::move(extra)) {
+                                   http::Headers extra, RefusalReader read_refusal)
+    : config_(config), client_(client), key_style_(key_style), extra_(std::move(extra)), read_refusal_(read_refusal) {
   auto url = http::Url::parse(config.base_url);
   SB_ASSERT(url.has_value());  // Catalog::create refuses other configurations
   url_ = *std::move(url);
@@ -108,25 +133,58 @@ Task<Result<std::unique_ptr<http::ClientResponse>>> ProviderEndpoint::post(std::
   co_return co_await client_.send(std::move(outgoing));
 }
 
-Task<Result<std::unique_ptr<http::ClientResponse>>> ProviderEndpoint::get(std::string_view path,
-                                                                          CancelSource* cancel) const {
+Task<ChatReply> ProviderEndpoint::refusal(http::ClientResponse& response) const {
+  ChatReply reply = head_of(response);
+  // The status alone is worth reporting, also when the page behind it is cut.
+  if (const auto body = co_await response.read_all(config_.reply_bytes_max)) reply.body = read_refusal_(*body);
+  co_return reply;
+}
+
+Task<Result<ChatReply>> ProviderEndpoint::call(std::string_view path, std::string_view body, ChatCall call,
+                                               std::chrono::milliseconds time_left) const {
+  SB_CO_TRY(auto response, co_await post(path, body, call, time_left, false));
+  if (response->status() >= 300) co_return co_await refusal(*response);
+  ChatReply reply = head_of(*response);
+  SB_CO_TRY(reply.body, co_await response->read_all(config_.reply_bytes_max));
+  co_return reply;
+}
+
+Task<Result<OpenedStream>> ProviderEndpoint::open_stream(std::string_view path, std::string_view body, ChatCall call,
+                                                         std::chrono::milliseconds time_left) const {
+  auto upstream = std::make_unique<UpstreamBody>(call.cancel);
+  call.cancel = upstream->cancel();
+  SB_CO_TRY(auto response, co_await post(path, body, call, time_left, true));
+  upstream->set(std::move(response));
+  auto& head = upstream->response();
+  OpenedStream opened;
+  if (head.status() >= 300) {
+    opened.head = co_await refusal(head);
+    co_return opened;
+  }
+  if (!is_event_stream(head.headers())) {
+    co_return fail(Errc::upstream_invalid, "the provider answered a stream request with something else");
+  }
+  opened.head = head_of(head);
+  opened.body = std::move(upstream);
+  co_return opened;
+}
+
+Task<Result<std::vector<std::string>>> ProviderEndpoint::list_models(std::string_view path,
+                                                                     CancelSource* cancel) const {
   http::ClientRequest outgoing = request("GET", path, {});
   outgoing.headers.add("accept", "application/json");
   outgoing.cancel = cancel;
-  co_return co_await client_.send(std::move(outgoing));
-}
-
-http::Headers headers_worth_passing(const http::Headers& upstream) {
-  http::Headers passed;
-  for (const auto& [name, value] : upstream) {
-    if (is_passed(name)) passed.add(to_lower(name), value);
+  SB_CO_TRY(auto response, co_await client_.send(std::move(outgoing)));
+  if (response->status() != 200) {
+    co_return fail(Errc::upstream_error, fmt::format("GET /models answered {}", response->status()));
   }
-  return passed;
-}
-
-bool is_event_stream(const http::Headers& headers) {
-  const std::string_view type = headers.get("content-type");
-  return iequals(trim(type.substr(0, type.find(';'))), "text/event-stream");
+  SB_CO_TRY(const std::string body, co_await response->read_all(config_.reply_bytes_max));
+  const auto parsed = parse_json(body);
+  const auto* data = parsed ? find_member(*parsed, "data") : nullptr;
+  if (!data || !data->is_array()) co_return fail(Errc::upstream_invalid, "GET /models answered without \"data\"");
+  std::vector<std::string> names;
+  for (const auto& model : data->get_array()) names.emplace_back(string_member(model, "id"));
+  co_return names;
 }
 
 }  // namespace sb::model

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "http/sse.h"
 #include "model/provider.h"
@@ -18,15 +19,33 @@ enum class KeyStyle {
   x_api_key  ///< `x-api-key: KEY`
 };
 
+/// The body of a refusal as an OpenAI error object; empty where it is none (a page of a proxy).
+using RefusalReader = std::string (*)(std::string_view body);
+
+class UpstreamBody;
+
+/// A stream the provider has answered to.
+struct OpenedStream {
+  ChatReply head;
+  std::unique_ptr<UpstreamBody> body;  ///< null: refused, and `head` says why
+};
+
 /// Sends requests to one provider's base_url. Belongs to its shard; `config` and `client` outlive it.
 class ProviderEndpoint {
  public:
-  ProviderEndpoint(const ProviderConfig& config, http::Client& client, KeyStyle key_style, http::Headers extra);
+  ProviderEndpoint(const ProviderConfig& config, http::Client& client, KeyStyle key_style, http::Headers extra,
+                   RefusalReader read_refusal);
 
-  /// POSTs `body` to base_url + `path`. `body` is borrowed until the response's head is there.
-  Task<Result<std::unique_ptr<http::ClientResponse>>> post(std::string_view path, std::string_view body, ChatCall call,
-                                                           std::chrono::milliseconds time_left, bool stream) const;
-  Task<Result<std::unique_ptr<http::ClientResponse>>> get(std::string_view path, CancelSource* cancel) const;
+  /// POSTs `body` to base_url + `path` and reads the answer whole: as the provider wrote it, or its refusal (status 300
+  /// and up) as an OpenAI error object.
+  Task<Result<ChatReply>> call(std::string_view path, std::string_view body, ChatCall call,
+                               std::chrono::milliseconds time_left) const;
+  /// The same for a stream; `body` is borrowed until the answer's head is there.
+  /// Errors: upstream_invalid too, where the answer is no event stream.
+  Task<Result<OpenedStream>> open_stream(std::string_view path, std::string_view body, ChatCall call,
+                                         std::chrono::milliseconds time_left) const;
+  /// The ids that GET base_url + `path` lists.
+  Task<Result<std::vector<std::string>>> list_models(std::string_view path, CancelSource* cancel) const;
 
   /// True if base_url has a path of its own ("/v1").
   bool has_path() const { return !url_.path.empty(); }
@@ -34,11 +53,15 @@ class ProviderEndpoint {
 
  private:
   http::ClientRequest request(std::string_view method, std::string_view path, std::string_view caller_key) const;
+  Task<Result<std::unique_ptr<http::ClientResponse>>> post(std::string_view path, std::string_view body, ChatCall call,
+                                                           std::chrono::milliseconds time_left, bool stream) const;
+  Task<ChatReply> refusal(http::ClientResponse& response) const;
 
   const ProviderConfig& config_;
   http::Client& client_;
   KeyStyle key_style_;
   http::Headers extra_;
+  RefusalReader read_refusal_;
   http::Url url_;
 };
 
@@ -78,11 +101,5 @@ class EventReader {
   std::deque<std::string> events_;
   std::optional<Error> broken_;  ///< the parser's, to be told after the events before it
 };
-
-/// The upstream's headers that a client or the gateway has a use for.
-http::Headers headers_worth_passing(const http::Headers& upstream);
-
-/// True for "text/event-stream", whatever its parameters.
-bool is_event_stream(const http::Headers& headers);
 
 }  // namespace sb::model
