@@ -18,18 +18,18 @@ constexpr std::string_view kAsk =
         "tools":[{"type":"function","function":{"name":"weather","parameters":{"type":"object"}}}]})";
 
 // As the API frames its events: a name, and data that repeats it.
-std::string event(std::string_view data) {
+std::string event(std::string data) {
   const auto parsed = parse_json(data);
   EXPECT_TRUE(parsed) << data;
   std::string out = "event: ";
   out += string_member(*parsed, "type");
-  return out + "\ndata: " + std::string(data) + "\n\n";
+  return out + "\ndata: " + data + "\n\n";
 }
 
 std::string begin() {
   return event(
-      R"({"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[],
-         "usage":{"input_tokens":11,"output_tokens":1}}})");
+      R"({"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"claude",)"
+      R"("content":[],"usage":{"input_tokens":11,"output_tokens":1}}})");
 }
 std::string text_block() {
   return event(R"({"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}})") +
@@ -64,7 +64,7 @@ class AnthropicOverASocket : public ::testing::Test {
     config_.type = ProviderType::anthropic;
     config_.base_url = "http://127.0.0.1:" + std::to_string(server_->port());
     config_.api_key = "sk-ant-test";
-    provider_ = make_provider(config_, *client_, clock_);
+    provider_ = make_provider(config_, *client_, system_clock());
     call_.body = kAsk;
     call_.idempotency_key = "key-1";
     call_.request_id = "req-1";
@@ -132,7 +132,6 @@ class AnthropicOverASocket : public ::testing::Test {
 
   static constexpr std::chrono::milliseconds kTime{20'000};
   asio::io_context io_{1};
-  SystemClock clock_;
   std::unique_ptr<http::Client> client_ = http::Client::create(io_, {});
   std::unique_ptr<http::Server> server_;
   std::vector<http::Request> seen_;
