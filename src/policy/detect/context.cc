@@ -1,7 +1,5 @@
 #include "policy/detect/context.h"
 
-#include <array>
-
 #include "policy/detect/bytes_class.h"
 
 namespace sb::policy {
@@ -11,20 +9,20 @@ bool is_word_part(int byte) {
   return is_a(byte, kUpper | kLower | kHigh);
 }
 
-// The topics of the word [begin, end); "phoneNumber" is two.
-std::uint64_t topics_at(std::string_view text, std::size_t begin, std::size_t end) {
-  if (end - begin > kMaxContextWord) return 0;
-  std::array<char, kMaxContextWord> lower;
-  for (std::size_t i = begin; i < end; ++i) lower[i - begin] = static_cast<char>(to_lower(byte_of(text, i)));
-  return topics_of({lower.data(), end - begin});
-}
+struct Word {
+  std::size_t end;
+  std::uint32_t hash;
+};
 
-// Behind the word that begins at `at`: letters, until a capital follows a small one.
-std::size_t word_end(std::string_view text, std::size_t at, std::size_t limit) {
+// The word that begins at `at`: letters, until a capital follows a small one ("phoneNumber" is two).
+Word read_word(std::string_view text, std::size_t at) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+  WordHash hash;
+  hash.add(bytes[at]);
   std::size_t end = at + 1;
-  while (end < limit && is_word_part(bytes[end]) && !(is_a(bytes[end], kUpper) && is_a(bytes[end - 1], kLower))) ++end;
-  return end;
+  while (end < text.size() && is_word_part(bytes[end]) && !(is_a(bytes[end], kUpper) && is_a(bytes[end - 1], kLower)))
+    hash.add(bytes[end++]);
+  return {end, hash.value()};
 }
 
 }  // namespace
@@ -45,9 +43,9 @@ std::uint64_t ContextIndex::topics_in(std::string_view text) {
       ++i;
       continue;
     }
-    const std::size_t end = word_end(text, i, text.size());
-    topics |= topics_at(text, i, end);
-    i = end;
+    const Word word = read_word(text, i);
+    topics |= topics_of(text.substr(i, word.end - i), word.hash);
+    i = word.end;
   }
   return topics;
 }
@@ -60,10 +58,11 @@ void ContextIndex::read_to(std::size_t end) {
       ++read_;
       continue;
     }
-    const std::size_t word = word_end(text_, read_, text_.size());
-    if (word > end) break;  // it goes on behind the place that is asked about
-    if (const auto topics = topics_at(text_, read_, word)) hits_.push_back({read_, topics, numbers_});
-    read_ = word;
+    const Word word = read_word(text_, read_);
+    if (word.end > end) break;  // it goes on behind the place that is asked about
+    if (const auto topics = topics_of(text_.substr(read_, word.end - read_), word.hash))
+      hits_.push_back({read_, topics, numbers_});
+    read_ = word.end;
   }
 }
 

@@ -70,9 +70,19 @@ inline constexpr std::uint64_t kCountries = ~kKinds;
 inline constexpr std::uint64_t kTelling = kKinds & ~static_cast<std::uint64_t>(number);
 }  // namespace topic
 
-/// What `word` (lower case, at most kMaxContextWord bytes) stands for; 0: nothing.
+/// What `word` stands for, in any ASCII letter case; 0: nothing.
 std::uint64_t topics_of(std::string_view word);
-inline constexpr std::size_t kMaxContextWord = 40;
+
+/// FNV-1a over the lower-case bytes of a word: computed while the word is read, looked up with the other topics_of.
+class WordHash {
+ public:
+  void add(unsigned char byte) { hash_ = (hash_ ^ (byte | ((byte >= 'A' && byte <= 'Z') ? 0x20U : 0U))) * 16777619U; }
+  std::uint32_t value() const { return hash_ ^ hash_ >> 15; }
+
+ private:
+  std::uint32_t hash_ = 2166136261U;
+};
+std::uint64_t topics_of(std::string_view word, std::uint32_t hash);
 
 /// What the words before a place say.
 struct Context {

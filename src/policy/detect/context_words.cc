@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "policy/detect/bytes_class.h"
@@ -116,10 +117,16 @@ constexpr Words kWords[] = {
      "pointer boeing airbus"},
 };
 
-constexpr std::uint32_t hash_of(std::string_view word) {
-  std::uint32_t hash = 2166136261U;  // FNV-1a
-  for (const char c : word) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619U;
-  return hash ^ hash >> 15;
+std::uint32_t hash_of(std::string_view word) {
+  WordHash hash;
+  for (const char c : word) hash.add(static_cast<unsigned char>(c));
+  return hash.value();
+}
+
+bool same_word(std::string_view lower, std::string_view word) {
+  return lower.size() == word.size() && std::ranges::equal(lower, word, [](char a, char b) {
+           return static_cast<unsigned char>(a) == static_cast<unsigned char>(to_lower(static_cast<unsigned char>(b)));
+         });
 }
 
 // Open addressing, linear probing: one look for most words.
@@ -135,10 +142,9 @@ class Table {
     }
   }
 
-  std::uint64_t find(std::string_view word) const {
-    const std::uint32_t hash = hash_of(word);
+  std::uint64_t find(std::string_view word, std::uint32_t hash) const {
     for (std::size_t at = hash % kSlots; slots_[at].topics != 0; at = (at + 1) % kSlots) {
-      if (slots_[at].hash == hash && slots_[at].word == word) return slots_[at].topics;
+      if (slots_[at].hash == hash && same_word(slots_[at].word, word)) return slots_[at].topics;
     }
     return 0;
   }
@@ -165,13 +171,18 @@ class Table {
 }  // namespace
 
 std::uint64_t topics_of(std::string_view word) {
+  return topics_of(word, hash_of(word));
+}
+
+std::uint64_t topics_of(std::string_view word, std::uint32_t hash) {
   static const Table table;
-  if (const auto topics = table.find(word)) return topics;
-  // Compounds: "Ausweisnummer", "account-number" written as one word.
-  if (word.size() < 5 || word.back() != 'r') return 0;
+  if (const auto topics = table.find(word, hash)) return topics;
+  // Compounds: "Ausweisnummer", "accountnumber".
+  if (word.size() < 5 || to_lower(static_cast<unsigned char>(word.back())) != 'r') return 0;
   for (const std::string_view suffix : {"nummer", "number", "nr"}) {
-    if (word.size() > suffix.size() + 1 && word.ends_with(suffix))
-      return table.find(word.substr(0, word.size() - suffix.size()));
+    if (word.size() <= suffix.size() + 1 || !same_word(suffix, word.substr(word.size() - suffix.size()))) continue;
+    const auto stem = word.substr(0, word.size() - suffix.size());
+    return table.find(stem, hash_of(stem));
   }
   return 0;
 }

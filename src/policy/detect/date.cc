@@ -146,24 +146,27 @@ bool numeric_date(ScanWindow& window, std::size_t at, const Number& first, Findi
     report(window, at, second.end, "month_year", 0.5F, out);
   else if (day_and_month(first, second) && second.digits == 2)
     report(window, at, second.end, "day_month", 0.3F, out);
+  else
+    return false;
   return true;
 }
 
 }  // namespace
 
-void classify_date(ScanWindow& window, std::size_t at, Findings& out) {
+bool classify_date(ScanWindow& window, std::size_t at, Findings& out) {
   const auto text = window.text();
   if (at > 0) {
     const int before = byte_of(text, at - 1);
-    if (is_a(before, kDigit | kUpper | kLower | kHigh) || before == '$' || before == '_') return;
+    if (is_a(before, kDigit | kUpper | kLower | kHigh) || before == '$' || before == '_') return false;
     if (at > 1 && (before == '-' || before == '/' || before == '.' || before == ':' || before == ',') &&
         is_digit(byte_of(text, at - 2)))
-      return;
+      return false;
   }
   window.rebase(at);
   const Number first = number_at(window, at);
-  if (first.digits > 4 || first.digits == 3) return;
-  if (numeric_date(window, at, first, out) || !is_day(first)) return;
+  if (first.digits > 4 || first.digits == 3) return false;
+  if (numeric_date(window, at, first, out)) return true;
+  if (!is_day(first)) return false;
   // "16 October 2009", "08-Oct-2006", "5. März 1981", "21-May".
   std::size_t i = first.end;
   if ((window.at(i) == 's' && window.at(i + 1) == 't') || (window.at(i) == 'n' && window.at(i + 1) == 'd') ||
@@ -171,14 +174,14 @@ void classify_date(ScanWindow& window, std::size_t at, Findings& out) {
     i += 2;
   if (window.at(i) == '.') ++i;
   const int mark = window.at(i);
-  if (mark != ' ' && mark != '-') return;
+  if (mark != ' ' && mark != '-') return false;
   ++i;
-  if (!is_a(window.at(i), kUpper | kLower)) return;
+  if (!is_a(window.at(i), kUpper | kLower)) return false;
   if (mark == ' ' && (window.at(i) == 'o' || window.at(i) == 'd') &&
       (window.at(i + 1) == 'f' || window.at(i + 1) == 'e') && window.at(i + 2) == ' ')
     i += 3;
   std::size_t end = 0;
-  if (month_at(window, i, end) == 0) return;
+  if (month_at(window, i, end) == 0) return false;
   i = end;
   if (window.at(i) == ',' || window.at(i) == '.') ++i;
   if (window.at(i) == ' ' || window.at(i) == '-') ++i;
@@ -188,6 +191,9 @@ void classify_date(ScanWindow& window, std::size_t at, Findings& out) {
     report(window, at, with_time(window, year.end), "day_month_year", 0.75F, out);
   else if (mark == '-' || end - first.end > 4)
     report(window, at, end, "day_month", 0.4F, out);
+  else
+    return false;
+  return true;
 }
 
 namespace {

@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <compare>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -15,72 +17,109 @@ namespace {
 
 using Mask = std::uint64_t;  // bit n: character n of a compact value
 
-// A rule as it is compared: which characters must be digits, which letters, and where separators may stand.
+// A rule in one of its groupings, as it is compared: which characters must be digits, which letters.
 struct CompiledRule {
-  const IdentifierRule* rule = nullptr;
   Mask digits = 0;
   Mask letters = 0;
+  std::uint64_t marks = 0;  // the separators in order, a byte each
+  const IdentifierRule* rule = nullptr;
   std::string_view literal = {};  // the shape, where it holds letters of its own
   bool plus = false;              // a '+' stands before it
-  bool any_groups = false;
-  struct Grouping {
-    Mask breaks = 0;          // a separator stands before these characters
-    std::uint64_t marks = 0;  // the separators in order, a byte each
-  };
-  static constexpr std::size_t kMaxGroupings = 4;
-  std::array<Grouping, kMaxGroupings> groupings = {};
-  std::size_t grouping_count = 0;
 };
 
-CompiledRule compile(const IdentifierRule& rule) {
-  CompiledRule compiled{.rule = &rule};
-  auto shape = rule.shape;
-  if (shape.starts_with('+')) {
-    compiled.plus = true;
-    shape.remove_prefix(1);
-  }
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    if (is_digit(shape[i])) compiled.digits |= Mask{1} << i;
-    if (shape[i] != '*' && !is_digit(shape[i])) compiled.letters |= Mask{1} << i;
-    if (is_letter(shape[i]) || (is_digit(shape[i]) && shape[i] != '9')) compiled.literal = shape;
-  }
-  if (rule.groups == "*") {
-    compiled.any_groups = true;
-    return compiled;
-  }
-  CompiledRule::Grouping grouping;
-  std::size_t position = 0;
+struct Layout {
+  std::size_t length = 0;
+  Mask breaks = 0;  // a separator stands before these characters
+  friend auto operator<=>(const Layout&, const Layout&) = default;
+
+  std::size_t hash() const { return (breaks * 0x9e3779b97f4a7c15ULL ^ length * 0xff51afd7ed558ccdULL) >> 54; }
+};
+constexpr Mask kAnyBreaks = ~Mask{0};
+
+// "3-2-4 9": what each alternative looks like.
+struct Grouping {
+  Layout layout;
+  std::uint64_t marks = 0;
+};
+std::vector<Grouping> groupings_of(std::string_view groups) {
+  std::vector<Grouping> all;
+  Grouping grouping;
   unsigned shift = 0;
-  for (std::size_t i = 0; i <= rule.groups.size(); ++i) {
+  for (std::size_t i = 0; i <= groups.size(); ++i) {
     std::size_t count = 0;
-    for (; i < rule.groups.size() && is_digit(rule.groups[i]); ++i)
-      count = count * 10 + static_cast<std::size_t>(rule.groups[i] - '0');
-    position += count;
-    if (i == rule.groups.size() || rule.groups[i] == ' ') {
-      SB_ASSERT(position == shape.size() && compiled.grouping_count < CompiledRule::kMaxGroupings);
-      compiled.groupings[compiled.grouping_count++] = std::exchange(grouping, {});
-      position = 0;
+    for (; i < groups.size() && is_digit(groups[i]); ++i)
+      count = count * 10 + static_cast<std::size_t>(groups[i] - '0');
+    grouping.layout.length += count;
+    if (i == groups.size() || groups[i] == ' ') {
+      all.push_back(std::exchange(grouping, {}));
       shift = 0;
       continue;
     }
-    const char mark = rule.groups[i] == '_' ? ' ' : rule.groups[i];
-    grouping.breaks |= Mask{1} << position;
-    grouping.marks |= std::uint64_t{static_cast<unsigned char>(mark)} << shift;
+    grouping.layout.breaks |= Mask{1} << grouping.layout.length;
+    grouping.marks |= std::uint64_t{static_cast<unsigned char>(groups[i] == '_' ? ' ' : groups[i])} << shift;
     shift += 8;
   }
-  return compiled;
+  return all;
 }
 
-// Rules by the length of their compact value.
-struct RuleTable {
-  std::array<std::vector<CompiledRule>, TokenRun::kMaxChars + 1> by_length;
-
+// The rules by layout: most rows of groups look like none of them, which one look into a small hash table tells.
+class RuleTable {
+ public:
   RuleTable() {
-    for (const auto& rule : identifier_rules()) {
-      const std::size_t length = rule.shape.size() - (rule.shape.starts_with('+') ? 1 : 0);
-      by_length[length].push_back(compile(rule));
+    std::vector<std::pair<Layout, CompiledRule>> all;
+    for (const auto& rule : identifier_rules()) add(rule, all);
+    std::ranges::stable_sort(all, {}, &std::pair<Layout, CompiledRule>::first);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (i == 0 || all[i].first != all[i - 1].first) {
+        std::size_t at = all[i].first.hash();
+        while (slots_[at].count != 0) at = (at + 1) % kSlots;
+        slots_[at] = {all[i].first, static_cast<std::uint16_t>(i), 0};
+        current_ = at;
+      }
+      ++slots_[current_].count;
+      rules_.push_back(all[i].second);
     }
   }
+
+  std::span<const CompiledRule> find(const Layout& layout) const {
+    for (std::size_t at = layout.hash(); slots_[at].count != 0; at = (at + 1) % kSlots) {
+      if (slots_[at].layout == layout) return {rules_.data() + slots_[at].first, slots_[at].count};
+    }
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t kSlots = 1024;
+  struct Slot {
+    Layout layout;
+    std::uint16_t first = 0;
+    std::uint16_t count = 0;
+  };
+
+  static void add(const IdentifierRule& rule, std::vector<std::pair<Layout, CompiledRule>>& all) {
+    CompiledRule compiled{.rule = &rule};
+    auto shape = rule.shape;
+    compiled.plus = shape.starts_with('+');
+    if (compiled.plus) shape.remove_prefix(1);
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      if (is_digit(shape[i])) compiled.digits |= Mask{1} << i;
+      if (shape[i] != '*' && !is_digit(shape[i])) compiled.letters |= Mask{1} << i;
+      if (is_letter(shape[i]) || (is_digit(shape[i]) && shape[i] != '9')) compiled.literal = shape;
+    }
+    if (rule.groups == "*") {
+      all.emplace_back(Layout{shape.size(), kAnyBreaks}, compiled);
+      return;
+    }
+    for (const auto& grouping : groupings_of(rule.groups)) {
+      SB_ASSERT(grouping.layout.length == shape.size());
+      compiled.marks = grouping.marks;
+      all.emplace_back(grouping.layout, compiled);
+    }
+  }
+
+  std::vector<CompiledRule> rules_;
+  std::array<Slot, kSlots> slots_{};
+  std::size_t current_ = 0;
 };
 
 const RuleTable& rule_table() {
@@ -113,18 +152,8 @@ struct Candidate {
   }
 };
 
-bool separators_fit(const Candidate& candidate, const CompiledRule& compiled) {
-  if (compiled.any_groups) return candidate.one_line;
-  if (!candidate.single_marks) return false;
-  for (std::size_t i = 0; i < compiled.grouping_count; ++i) {
-    if (compiled.groupings[i].breaks == candidate.breaks && compiled.groupings[i].marks == candidate.marks) return true;
-  }
-  return false;
-}
-
 bool shape_fits(const Candidate& candidate, const CompiledRule& compiled) {
   if ((compiled.digits & ~candidate.digits) != 0 || (compiled.letters & candidate.digits) != 0) return false;
-  if (!separators_fit(candidate, compiled)) return false;
   for (std::size_t i = 0; i < compiled.literal.size(); ++i) {
     const char c = compiled.literal[i];
     const bool literal = is_letter(c) || (is_digit(c) && c != '9');
@@ -301,18 +330,23 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
   if (joined_before(text, start) && !plus) return;
   Surroundings around(window, run);
   Candidate candidate{.run = run};
+  const auto judge = [&](const CompiledRule& compiled) {
+    const auto& rule = *compiled.rule;
+    if (compiled.plus != plus || !shape_fits(candidate, compiled) || !around.possible(rule)) return;
+    if (!check_holds(candidate, rule) || joined_behind(window, run, candidate.used)) return;
+    const float score = around.score(rule, candidate);
+    const std::size_t end = run.groups[candidate.used - 1].end;
+    if (score > 0) out.push_back({rule.type, "identifier", rule.type, {start - (plus ? 1 : 0), end}, score});
+  };
   while (candidate.used < run.group_count) {
     candidate.add_group();
-    bool looked = false;
-    for (const auto& compiled : table.by_length[candidate.chars.size()]) {
-      const auto& rule = *compiled.rule;
-      if (compiled.plus != plus || !shape_fits(candidate, compiled) || !around.possible(rule)) continue;
-      if (!check_holds(candidate, rule)) continue;
-      if (!std::exchange(looked, true) && joined_behind(window, run, candidate.used)) break;
-      const float score = around.score(rule, candidate);
-      if (score == 0) continue;
-      const std::size_t end = run.groups[candidate.used - 1].end;
-      out.push_back({rule.type, "identifier", rule.type, {start - (plus ? 1 : 0), end}, score});
+    if (candidate.single_marks) {
+      for (const auto& compiled : table.find({candidate.chars.size(), candidate.breaks})) {
+        if (compiled.marks == candidate.marks) judge(compiled);
+      }
+    }
+    if (candidate.one_line) {
+      for (const auto& compiled : table.find({candidate.chars.size(), kAnyBreaks})) judge(compiled);
     }
   }
 }

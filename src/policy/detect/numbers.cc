@@ -47,13 +47,24 @@ bool continues_number(std::string_view text, std::size_t at) {
 
 // Up to four digits that nothing is joined to: no identifier is that short.
 bool is_short_number(ScanWindow& window, std::size_t at) {
-  static constexpr ByteSet kJoins(" -./:(\t\n\",)");
+  static constexpr ByteSet kJoins(" -./:(\t\n\")");
   std::size_t end = at;
   while (end - at < 5 && is_digit(window.at(end))) ++end;
-  if (end - at == 5 || is_alnum(window.at(end))) return false;
-  if (!kJoins.has(window.at(end))) return true;
+  const std::size_t digits = end - at;
+  const int mark = window.at(end);
+  if (digits == 5 || is_alnum(mark)) return false;
+  if (!kJoins.has(mark) || (mark == '.' && digits == 1) || (mark == ':' && digits < 4)) return true;
   const int next = window.at(end + 1);
   return next != ScanWindow::kEnd && !is_a(next, kDigit | kUpper) && !kJoins.has(next);
+}
+
+// "5553 3314 7893": a short group in a row of groups, which was judged from the row's beginning.
+bool is_inside_row(ScanWindow& window, std::size_t at) {
+  const auto text = window.text();
+  if (at < 2 || text[at - 1] != ' ' || !is_digit(byte_of(text, at - 2))) return false;
+  std::size_t end = at;
+  while (end - at < 7 && is_alnum(window.at(end))) ++end;
+  return end - at < 7;
 }
 
 class NumberDetector final : public Detector {
@@ -80,8 +91,7 @@ class NumberDetector final : public Detector {
       if (start + 1 == at && (text[start] == 'x' || text[start] == 'X')) judge_digits(window, at, run, out);
       judge_word(window, start, run, out);
     } else if (start == at) {
-      classify_date(window, at, out);
-      if (!is_short_number(window, at)) judge_digits(window, at, run, out);
+      if (!classify_date(window, at, out) && !is_short_number(window, at)) judge_digits(window, at, run, out);
     } else {
       return;
     }
@@ -110,9 +120,12 @@ class NumberDetector final : public Detector {
     read_token_run(window, at, run);
     if (run.group_count > 0) {
       classify_card(window, run, out);
-      classify_identifiers(window, run, out);
-      classify_named(window, run, out);
-      classify_phone(window, run, start, out);
+      const bool inside_row = start == at && is_inside_row(window, at);
+      if (!inside_row) {
+        classify_identifiers(window, run, out);
+        classify_named(window, run, out);
+      }
+      if (!inside_row || text[at] == '0') classify_phone(window, run, start, out);
     }
     if (run.cut || (run.group_count > 0 && run.groups[0].count >= 26)) classify_wallet(window, at, out);
   }

@@ -18,8 +18,8 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
 void classify_named(ScanWindow& window, const TokenRun& run, Findings& out);
 /// `start`: where an opening "+", "(" before the first digit stands; the first digit itself where there is none.
 void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, Findings& out);
-/// What begins at the digit `at`.
-void classify_date(ScanWindow& window, std::size_t at, Findings& out);
+/// What begins at the digit `at`; whether it was a date, and so nothing else.
+bool classify_date(ScanWindow& window, std::size_t at, Findings& out);
 /// `start`: where the word begins in which the digit `at` stands.
 void classify_wallet(ScanWindow& window, std::size_t start, Findings& out);
 

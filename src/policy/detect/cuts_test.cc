@@ -1,0 +1,86 @@
+// Every type, every cut: a stream finds what the whole text holds, and holds back no more than a window.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "policy/stream_guard.h"
+#include "policy/test_policies.h"
+
+namespace sb::policy {
+namespace {
+
+constexpr std::string_view kLookOnly = "{name: look, version: 1, rules: [{types: ['*'], action: allow, min_score: 0}]}";
+
+const std::string_view kTexts[] = {
+    "The social security number is 219-09-9998, NPI 1234567893; DEA AB1234563. Medicare 1EG4-TE5-MK72",
+    "passport Z12345678, driver's license D1234567, routing number 021000021, account number 000123456789",
+    "NHS 943 476 5919, NI AB 12 34 56 C, licence MORGA657054SM9IJ, plate AB51 DVL, London SW1A 2AA",
+    "Personalausweis L01X00T471, Steuer-ID 86095742719, 15070649C103, Krankenkasse A123456780",
+    "DNI 12345678Z, X1234567L, 2 55 08 14 168 025 38, BSN 111222333, 44051401359, RSSMRA85T10A562S",
+    "131052-308T, 811228-9874, SIN 130 692 544, 529.982.247-25, 11.222.333/0001-81, ABN 83 914 571 673",
+    "AAPFU0939F, 27AAPFU0939F1ZV, 840921-1034567, S1234567D, 34 AB 1234, 17291716060, 7503305044089",
+    "XDD123456 es mi pasaporte",
+    "XDD123456",
+    "123456789",
+    "34 AB 12",
+    "A12803456 123456789 1234567",
+    "send to 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa or bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4, src=:: dst=::1",
+    "host 2001:db8::1. and ::ffff:10.0.0.1/96, mac 00:1A:2B:3C:4D:5E, 0012.3456.789a, 10.1.2.3.4",
+    "born April 12, 2010 or 5. M\xc3\xa4rz 1981, 2024-03-15T14:30:00+02:00, 21-May, 05/2021, on Sunday",
+    "see https://www.example.org/a/b?id=7&mail=ann%40example.org and www.example.net:8080/x, node.js, example.com.",
+    "jane.doe [at] example [dot] org, k.meier AT firma DOT de, j o h n @ e x a m p l e . c o m, \"odd\"@example.com",
+    "my number is four one five five five five zero one three two, or 1 800 FLOWERS today",
+    "\xef\xbc\x94\xef\xbc\x91\xef\xbc\x91\xef\xbc\x91 1111 1111 1111, 4111<wbr>1111<wbr>1111<wbr>1111, "
+    "[\"4111\",\"1111\",\"1111\",\"1111\"]",
+    R"({\"card\":\"5553 3314 7893 2881\",\"m\":\"bob\u0040example.org\"} C:\new\temp \\\\n x)",
+    "pw: hunter2Hunter!, password 'Wint3r!2026', Basic dXNlcjpwYXNzd29yZDEyMw==, token=abcDEF123456ghiJKL7890",
+    "patient id PHX-839221, insurance policy #88291-77, +63 917 123 4567, 0 (532) 123 45 67, ext 5 1-800-356-9377",
+};
+
+struct Seen {
+  std::string_view type;
+  Span span;
+  float score;
+  friend bool operator==(const Seen&, const Seen&) = default;
+  friend void PrintTo(const Seen& s, std::ostream* out) {
+    *out << s.type << " [" << s.span.begin << ", " << s.span.end << ") " << s.score;
+  }
+};
+
+std::vector<Seen> seen(const std::vector<GuardedFinding>& findings) {
+  std::vector<Seen> all;
+  for (const auto& f : findings) all.push_back({f.finding.type, f.finding.span, f.finding.score});
+  return all;
+}
+
+std::size_t characters(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+TEST(EveryType, IsFoundInAStreamHoweverItIsCut) {
+  const auto policy = test::load(kLookOnly);
+  ASSERT_TRUE(policy);
+  for (const auto text : kTexts) {
+    TokenVault vault;
+    auto context = test::context_for(vault);
+    const auto whole = seen(guard_text(*policy, context, text)->findings);
+    for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+      StreamGuard stream(*policy, context);
+      std::string out = stream.feed(text.substr(0, cut)).value();
+      const std::size_t held = stream.held_bytes();
+      EXPECT_LE(characters(text.substr(cut - held, held)), kWindowBytes) << "cut at " << cut << " of: " << text;
+      out += stream.feed(text.substr(cut)).value();
+      out += stream.finish().value();
+      ASSERT_EQ(out, text);
+      ASSERT_EQ(seen(stream.findings()), whole) << "cut at " << cut << " of: " << text;
+    }
+    StreamGuard bytes(*policy, context);
+    for (const char c : text) ASSERT_TRUE(bytes.feed({&c, 1}));
+    ASSERT_TRUE(bytes.finish());
+    ASSERT_EQ(seen(bytes.findings()), whole) << "byte by byte: " << text;
+  }
+}
+
+}  // namespace
+}  // namespace sb::policy

@@ -1,0 +1,76 @@
+#include "policy/detect/fold.h"
+
+#include <gtest/gtest.h>
+
+namespace sb::policy {
+namespace {
+
+struct Case {
+  std::string_view raw, folded;
+};
+
+class Folding : public testing::TestWithParam<Case> {};
+
+TEST_P(Folding, BecomesTheOneWayOfWritingIt) {
+  Fold fold;
+  fold.assign(GetParam().raw, true);
+  EXPECT_EQ(fold.text(), GetParam().folded);
+  EXPECT_EQ(fold.folded_bytes(), GetParam().raw.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Folding,
+    testing::Values(Case{"plain text, 100% of it & more", "plain text, 100% of it & more"},
+                    Case{"\xef\xbc\x94\xef\xbc\x91-\xd9\xa1\xdb\xb2\xe0\xa5\xa9\xe0\xb9\x94", "41-1234"},
+                    Case{"\xf0\x9d\x9f\x8f\xf0\x9d\x9f\xaf", "13"},
+                    Case{"4\xe2\x80\x93"
+                         "1\xe2\x88\x92"
+                         "2",
+                         "4-1-2"},
+                    Case{"a\xe2\x80\x8b\xc2\xad\xe2\x80\xae"
+                         "b<wbr>c",
+                         "abc"},
+                    Case{"a%40b%2ec 5%zz", "a@b.c 5%zz"}, Case{"a&#64;b&#x2E;c&nbsp;d&unknown;", "a@b.c d&unknown;"},
+                    Case{R"(a\u0040b\n\"c\" \_ \x)", "a@b\n\"c\" \\_ \\x"},
+                    Case{"m\xc3\xbcller \xff\xfe", "m\xc3\xbcller \xff\xfe"},
+                    Case{"\xe2\x80\x9cx\xe2\x80\x99s\xe2\x80\x9d\xc2\xa0y", "\"x's\" y"}));
+
+TEST(Fold, OffsetsGoBackToWhatStandsThere) {
+  const std::string_view raw =
+      "x \xef\xbc\x94\xe2\x80\x8b"
+      "1%40z";
+  Fold fold;
+  fold.assign(raw, true);
+  ASSERT_EQ(fold.text(), "x 41@z");
+  const std::size_t begins[] = {0, 1, 2, 8, 9, 12, 13};
+  for (std::size_t i = 0; i <= fold.text().size(); ++i) EXPECT_EQ(fold.raw_begin(i), begins[i]) << i;
+  EXPECT_EQ(fold.raw_end(3), 5U) << "the invisible character behind is not part of it";
+  EXPECT_EQ(fold.raw_end(5), 12U);
+  for (std::size_t i = 0; i <= fold.text().size(); ++i) EXPECT_EQ(fold.from_raw(fold.raw_begin(i)), i) << i;
+}
+
+TEST(Fold, WhatTheEndCutsIsLeftOutUntilItIsWhole) {
+  for (const std::string_view whole : {"ab%40", "ab&#64;", "ab\\u0040", "ab\xef\xbc\xa0", "ab<wbr>", "ab&commat;"}) {
+    for (std::size_t size = 3; size < whole.size(); ++size) {
+      Fold fold;
+      fold.assign(whole.substr(0, size), false);
+      EXPECT_EQ(fold.text(), "ab") << whole.substr(0, size);
+      EXPECT_EQ(fold.folded_bytes(), 2U);
+      fold.assign(whole.substr(0, size), true);
+      EXPECT_EQ(fold.text(), whole.substr(0, size)) << "nothing follows: it is what it is";
+    }
+  }
+}
+
+TEST(Fold, TheWindowCountsCharactersNotBytes) {
+  std::string raw;
+  for (int i = 0; i < 100; ++i) raw += "\xef\xbc\x91";
+  Fold fold;
+  fold.assign(raw, true);
+  EXPECT_EQ(fold.skip_characters(10, 64), 74U);
+  fold.assign("ascii", true);
+  EXPECT_EQ(fold.skip_characters(1, 64), 65U);
+}
+
+}  // namespace
+}  // namespace sb::policy
