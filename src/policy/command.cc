@@ -14,6 +14,7 @@
 #include "policy/policy_cases.h"
 #include "policy/policy_diff.h"
 #include "policy/stream_guard.h"
+#include "policy/tagger/train/train_command.h"
 
 namespace sb::policy {
 namespace {
@@ -24,6 +25,7 @@ constexpr std::string_view kHelp = R"(Find and treat personal data and secrets.
   signalbox policy scan --policy FILE --jsonl FILE|-   one JSON line in, one line of spans out
   signalbox policy test FILE...                        run a policy's cases (policies/default.test.yaml shows how)
   signalbox policy diff OLD NEW --jsonl FILE|-         what NEW would do otherwise with recorded texts
+  signalbox policy train ...                           learn the weights that find names and addresses (train --help)
 
 Options of scan
   --policy FILE     the policy; only what its rules speak of is found
@@ -252,6 +254,7 @@ Result<int> diff(std::span<const std::string> args, std::istream& in, std::ostre
 
 int policy_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err,
                    const InjectionScorer* scorer) {
+  if (!args.empty() && args[0] == "train") return train_command(args.subspan(1), out, err);
   if (args.empty() || args[0] == "--help" || args[0] == "help" || std::ranges::find(args, "--help") != args.end()) {
     (args.empty() ? err : out) << kHelp;
     return args.empty() ? 2 : 0;
@@ -264,7 +267,7 @@ int policy_command(std::span<const std::string> args, std::istream& in, std::ost
   else if (args[0] == "diff")
     status = diff(args.subspan(1), in, out, scorer);
   else
-    status = fail(Errc::invalid_argument, fmt::format("unknown command \"{}\"; known: scan, test, diff", args[0]));
+    status = fail(Errc::invalid_argument, fmt::format("unknown command \"{}\"; known: scan, test, diff, train", args[0]));
   if (status) return *status;
   err << "signalbox policy: " << status.error().detail << "\n";
   return 2;

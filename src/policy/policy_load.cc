@@ -10,6 +10,7 @@
 #include "policy/detect/custom.h"
 #include "policy/document_reader.h"
 #include "policy/policy.h"
+#include "policy/tagger/tagger_detector.h"
 #include "policy/vault.h"
 
 namespace sb::policy {
@@ -29,7 +30,7 @@ const std::vector<std::string> kRuleKeys = {
 const std::vector<std::string> kDetectorKeys = {"name",  "description", "type",    "pattern",
                                                 "words", "check",       "context", "score"};
 const std::vector<std::string> kTypes = {"EMAIL",  "PHONE",      "CREDIT_CARD", "IBAN",
-                                         "US_SSN", "IP_ADDRESS", "SECRET",      "*"};
+                                         "US_SSN", "IP_ADDRESS", "SECRET",      "PERSON", "LOCATION", "ORGANIZATION", "*"};
 const std::vector<std::string> kDirections = {"both", "inbound", "outbound"};
 const std::vector<std::string> kConsistent = {"run", "tenant"};
 constexpr Action kActions[] = {Action::allow,          Action::mask,     Action::redact,  Action::replace,
@@ -221,6 +222,7 @@ Result<std::shared_ptr<const Policy>> Policy::load(std::string_view yaml, std::s
   const DocumentReader reader(*document, origin);
   SB_TRY(const auto* top, reader.object(document->value, "", "a policy", kTopKeys));
   auto detectors = make_builtin_detectors();
+  detectors.push_back(make_tagger_detector());
   detectors.insert(detectors.end(), more.begin(), more.end());
 
   std::shared_ptr<Policy> policy(new Policy());

@@ -14,7 +14,7 @@ inline constexpr std::string_view kTokeniseAll = R"(
 name: tokenise-all
 version: 1
 rules:
-  - {name: all, types: ["*"], action: tokenise}
+  - {name: all, types: [EMAIL, PHONE, CREDIT_CARD, IBAN, US_SSN, IP_ADDRESS, SECRET], action: tokenise}
 )";
 
 inline std::shared_ptr<const Policy> load(std::string_view yaml) {

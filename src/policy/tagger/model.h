@@ -1,0 +1,61 @@
+/// The tagger's weights: one row of eight for every feature hash, transitions between labels, lists of names.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "policy/tagger/features.h"
+#include "policy/tagger/gazetteer.h"
+#include "policy/tagger/labels.h"
+
+namespace sb::policy::tagger {
+
+using Scores = std::array<float, kLabels>;
+
+/// What training makes and a file holds.
+struct ModelData {
+  std::uint32_t row_bits = 0;          ///< 2^row_bits rows
+  float scale = 0;                     ///< of one step of a weight
+  std::vector<std::int8_t> weights;    ///< [rows][kLabels]
+  std::array<Scores, kLabels> next{};  ///< next[a][b]: log weight of label b behind label a
+  Scores slope{};                      ///< calibration of a finding's log odds, by label: slope * x + shift
+  Scores shift{};
+  std::vector<std::uint32_t> gazetteer;  ///< Gazetteer::build
+  std::string provenance;                ///< JSON: files and their hashes, command
+};
+
+/// The bytes of a weights file: magic, version, sizes, data, SHA-256 of all that.
+std::string write_model(const ModelData& data);
+/// Errors: corrupt, naming `origin` and what is wrong: no weights file, another version, truncated, changed bytes.
+Result<ModelData> read_model(std::string_view bytes, std::string_view origin);
+
+/// Immutable, thread-safe.
+class Model {
+ public:
+  explicit Model(ModelData data);
+
+  Gazetteer gazetteer() const { return Gazetteer(data_.gazetteer); }
+
+  /// exp(score - largest score) of each label, from this token's features alone.
+  Scores emission(const Neighbourhood& around) const;
+
+  /// exp(next[a][b]).
+  const std::array<Scores, kLabels>& next() const { return next_; }
+
+  const ModelData& data() const { return data_; }
+
+ private:
+  ModelData data_;
+  std::array<Scores, kLabels> next_;
+};
+
+/// Probabilities of the labels of chain[at], given the emissions of its neighbours.
+Scores marginal(std::span<const Scores> chain, std::size_t at, const std::array<Scores, kLabels>& next);
+
+}  // namespace sb::policy::tagger

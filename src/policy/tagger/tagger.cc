@@ -1,0 +1,202 @@
+#include "policy/tagger/tagger.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/errors.h"
+
+namespace sb::policy::tagger {
+namespace {
+
+constexpr std::size_t kContextBytes = 2 * kSightBytes;  // sight of a token in sight
+constexpr std::size_t kSliceBytes = 2048;               // a long text is read as a stream is, piece by piece
+constexpr std::size_t kChainAhead = 3;                  // neighbours whose labels speak for or against this token's
+constexpr std::size_t kChainBack = 3;
+constexpr float kSurelyNothing = 0.995F;  // of a token alone: its neighbours are not asked
+constexpr float kLeast = 0.15F;           // spans less likely than this are not worth a finding
+constexpr float kGoOn = 0.3F;             // a span goes on over tokens that are at least this likely of its kind
+
+// Where the character begins that the end of `text` cuts, else its size.
+std::size_t whole_characters(std::string_view text) {
+  for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if (byte < 0x80) break;
+    if (byte < 0xc0) continue;
+    const std::size_t need = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    return need > back ? text.size() - back : text.size();
+  }
+  return text.size();
+}
+
+class Reading {
+ public:
+  // Tokens that begin before `from` are only context.
+  Reading(const Model& model, std::string_view text, std::size_t from, bool complete, std::uint32_t field,
+          Scratch& scratch)
+      : model_(model),
+        size_(static_cast<std::int64_t>(text.size())),
+        readable_(complete ? text.size() : whole_characters(text)),
+        complete_(complete),
+        s_(scratch) {
+    tokenise(text.substr(0, readable_), s_.tokens, field);
+    const Gazetteer gazetteer = model.gazetteer();
+    for (auto& token : s_.tokens) {
+      if (token.shape <= Shape::caseless) token.gazetteer = gazetteer.find(token.word);
+    }
+    s_.emissions.resize(s_.tokens.size());
+    s_.emission_looks.resize(s_.tokens.size());
+    s_.marginals.resize(s_.tokens.size());
+    s_.marginal_looks.resize(s_.tokens.size());
+    first_ = first_at(from);
+    for (std::size_t i = first_at(from < kSightBytes ? 0 : from - kSightBytes); i < s_.tokens.size(); ++i)
+      s_.emissions[i] = model_.emission(neighbours(s_.tokens, i, Sight::around(s_.tokens[i]), s_.emission_looks[i]));
+    for (std::size_t i = first_; i < s_.tokens.size(); ++i)
+      s_.marginals[i] = marginal_at(i, Sight::around(s_.tokens[i]), s_.marginal_looks[i]);
+  }
+
+  std::size_t first() const { return first_; }
+  std::size_t readable() const { return readable_; }
+
+  // False where bytes that have not come could change what was looked at.
+  bool is_decided(std::size_t i) const { return !reached_end(s_.marginal_looks[i], Sight::around(s_.tokens[i])); }
+
+  // The span that begins with token `at`; label none where there is none. `decided` is cleared if more text may change
+  // it.
+  TaggedSpan span_at(std::size_t at, bool& decided) const {
+    const Token& first = s_.tokens[at];
+    if (first.shape == Shape::mark || first.shape == Shape::overlong) return {};
+    const Label label = best(s_.marginals[at]);
+    float sum = kind_probability(s_.marginals[at], label);
+    if (sum < kLeast) return {};
+    const Sight sight = Sight::around(first);
+    std::size_t end = first.end;
+    float count = 1;
+    for (std::size_t i = at + 1; i < s_.tokens.size() && sight.has_end_of(s_.tokens[i]); ++i) {
+      const Token& token = s_.tokens[i];
+      Looked looked;
+      const float p = kind_probability(marginal_within(i, sight, looked), label);
+      decided = decided && !reached_end(looked, sight);
+      if (p < kGoOn || (token.gap == Gap::line && label == Label::person)) break;
+      if (token.shape == Shape::mark) continue;
+      end = token.end, sum += p, ++count;
+    }
+    return {{first.begin, end}, label, calibrated(label, sum / count)};
+  }
+
+ private:
+  static Label best(const Scores& scores) {
+    Scores joined = scores;
+    joined[static_cast<std::size_t>(Label::place)] += joined[static_cast<std::size_t>(Label::street)];
+    return static_cast<Label>(std::max_element(joined.begin() + 1, joined.end()) - joined.begin());
+  }
+
+  static float kind_probability(const Scores& scores, Label label) {
+    float sum = 0;
+    for (std::size_t l = 1; l < kLabels; ++l) {
+      if (same_kind(static_cast<Label>(l), label)) sum += scores[l];
+    }
+    return sum;
+  }
+
+  // Whether bytes that have not come yet may change what was seen.
+  bool reached_end(const Looked& looked, Sight sight) const {
+    return !complete_ && sight.limit > size_ &&
+           (looked.wanted_more || looked.end >= static_cast<std::int64_t>(readable_));
+  }
+
+  std::size_t first_at(std::size_t byte) const {
+    const auto found = std::ranges::lower_bound(s_.tokens, byte, {}, &Token::begin);
+    return static_cast<std::size_t>(found - s_.tokens.begin());
+  }
+
+  float calibrated(Label label, float p) const {
+    const auto l = static_cast<std::size_t>(label);
+    p = std::clamp(p, 0.001F, 0.999F);
+    const float odds = model_.data().slope[l] * std::log(p / (1 - p)) + model_.data().shift[l];
+    return 1 / (1 + std::exp(-odds));
+  }
+
+  Scores emission_within(std::size_t i, Sight sight, Looked& looked) const {
+    looked = s_.emission_looks[i];
+    if (looked.low >= sight.low && sight.has_end(looked.end)) return s_.emissions[i];
+    return model_.emission(neighbours(s_.tokens, i, sight, looked));
+  }
+
+  // Of token i by what `sight` (of an earlier token) and its own let see.
+  Scores marginal_within(std::size_t i, Sight sight, Looked& looked) const {
+    looked = s_.marginal_looks[i];
+    if (sight.has_end(looked.end)) return s_.marginals[i];
+    const Sight own = Sight::around(s_.tokens[i]);
+    return marginal_at(i, {own.low, std::min(own.limit, sight.limit)}, looked);
+  }
+
+  Scores marginal_at(std::size_t i, Sight sight, Looked& looked) const {
+    looked = s_.emission_looks[i];
+    Scores own = emission_within(i, sight, looked);
+    float total = 0;
+    for (const float value : own) total += value;
+    if (own[0] > kSurelyNothing * total) {
+      for (auto& value : own) value /= total;
+      return own;
+    }
+    std::array<Scores, kChainBack + 1 + kChainAhead> chain;
+    std::size_t first = i;
+    while (first > 0 && i - first < kChainBack && sight.has_start_of(s_.tokens[first - 1])) --first;
+    std::size_t size = 0;
+    for (std::size_t j = first; j <= i + kChainAhead; ++j) {
+      if (j >= s_.tokens.size()) {
+        looked.wanted_more = true;
+        break;
+      }
+      if (j > i && !sight.has_end_of(s_.tokens[j])) break;
+      Looked one;
+      chain[size++] = emission_within(j, sight, one);
+      looked.low = std::min(looked.low, one.low);
+      looked.end = std::max(looked.end, one.end);
+      looked.wanted_more = looked.wanted_more || one.wanted_more;
+    }
+    return marginal({chain.data(), size}, i - first, model_.next());
+  }
+
+  const Model& model_;
+  std::int64_t size_;
+  std::size_t readable_;  // without a character that the end cuts
+  bool complete_;
+  Scratch& s_;
+  std::size_t first_ = 0;
+};
+
+std::size_t tag_slice(const Model& model, std::string_view text, std::size_t from, bool complete, std::uint32_t field,
+                      std::size_t offset, Scratch& scratch, std::vector<TaggedSpan>& out) {
+  const Reading reading(model, text, from, complete, field, scratch);
+  for (std::size_t i = reading.first(); i < scratch.tokens.size(); ++i) {
+    bool decided = reading.is_decided(i);
+    TaggedSpan span;
+    if (decided) span = reading.span_at(i, decided);
+    if (!decided) return scratch.tokens[i].begin;
+    if (span.label == Label::none) continue;
+    span.span.begin += offset, span.span.end += offset;
+    out.push_back(span);
+  }
+  return reading.readable();
+}
+
+}  // namespace
+
+std::size_t tag(const Model& model, const TagInput& in, Scratch& scratch, std::vector<TaggedSpan>& out) {
+  const std::uint32_t field = key_hash(in.label);
+  for (std::size_t from = in.from;;) {
+    const std::size_t context = from < kContextBytes ? 0 : from - kContextBytes;
+    const std::size_t stop = std::min(in.text.size(), from + kSliceBytes);
+    const bool last = stop == in.text.size();
+    const std::size_t decided =
+        context + tag_slice(model, in.text.substr(context, stop - context), from - context, last && in.complete,
+                            context == 0 ? field : 0, context, scratch, out);
+    if (last) return std::max(decided, in.from);
+    // A slice is longer than a sight: its first tokens at least are decided.
+    SB_ASSERT(decided > from);
+    from = decided;
+  }
+}
+
+}  // namespace sb::policy::tagger
