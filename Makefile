@@ -30,7 +30,9 @@ demo: deps ## build, then the support desk example end to end; KEEP=1 leaves the
 test: ## what CI runs: unit tests (release, asan, tsan), client libraries, end to end
 	@JOBS=$(JOBS) scripts/test
 
-bench: build ## measure this machine, beside the peers that are installed
+bench: build ## measure this machine beside the peers that are installed; PEERS=1 installs them first (1 GB)
+	@scripts/install-deps --bench
+	@[ -z "$(PEERS)" ] || bench/gateway/install-peers
 	@for run in bench/*/run; do [ ! -x "$$run" ] || { echo "==> $$run"; "$$run"; }; done
 
 format: ## rewrite the C++ sources as .clang-format says

@@ -1,55 +1,55 @@
-"""Memory of open streams that wait: opens COUNT streams to a model that has not begun, and reads the server's resident size.
+"""Memory of open streams that wait for their first event: resident size of one server at growing counts, and the slope.
 
-Each costs the gateway two connections (client and provider) and a run.
+Each stream costs the gateway two connections (client and provider) and a run. A process may hold as many descriptors as
+`ulimit -Hn` says: below 20,100 the last count is smaller than 10,000.
 """
 
 from __future__ import annotations
 
-import json
 import pathlib
-import resource
 import socket
-import subprocess
-import sys
 import time
 
-binary, work, count = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
-resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+from client import chat_request
+from servers import Server, configuration, raise_file_limit, signalbox, simulator
+
+WANTED, STEPS, SPARE_FILES = 10_000, 5, 200
 
 
-def started(path: pathlib.Path) -> str:
-    while not path.exists() or not path.read_text().strip():
-        time.sleep(0.01)
-    return path.read_text().strip()
+def open_files(server: Server) -> int:
+    return len(list(pathlib.Path(f"/proc/{server.child.pid}/fd").iterdir()))
 
 
-def rss_kib(pid: int) -> int:
-    return next(int(line.split()[1]) for line in open(f"/proc/{pid}/status") if line.startswith("VmRSS"))
-
-
-port_file = work / "idle.port"
-simulator = subprocess.Popen([binary, "simulate", "--listen", "127.0.0.1:0", "--port-file", str(port_file)], stderr=subprocess.DEVNULL)
-config = {"server": {"shards": 1}, "log": {"level": "error"}, "data": {"durability": "async"},
-          "providers": {"sim": {"type": "openai", "base_url": f"http://127.0.0.1:{started(port_file)}/v1", "max_connections": 10000,
-                                "models": {"sim-hang": {"price": {"input": 1, "output": 1}}}}}}
-(work / "idle.yaml").write_text(json.dumps(config))
-server = subprocess.Popen([binary, "serve", "--config", str(work / "idle.yaml"), "--data", str(work / "idle-data"), "--listen", "127.0.0.1:0"],
-                          stderr=subprocess.DEVNULL)
-try:
-    host, port = started(work / "idle-data" / "listen").rsplit(":", 1)
-    body = json.dumps({"model": "sim-hang", "stream": True, "messages": [{"role": "user", "content": "tell me a story " * 120}]}).encode()
-    request = b"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    before = rss_kib(server.pid)
-    held = []
-    for n in range(count):
-        held.append(socket.create_connection((host, int(port))))
-        held[-1].sendall(request)
+def settle(server: Server, count: int) -> None:
+    """Waits until both connections of each stream are open and the record of their runs is written."""
     deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and len(list(pathlib.Path(f"/proc/{server.pid}/fd").iterdir())) < 2 * count:
+    while open_files(server) < 2 * count:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"only {open_files(server)} descriptors open with {count} streams")
         time.sleep(0.1)
     time.sleep(1)
-    after = rss_kib(server.pid)
-    print(f"  {count} streams: {(after - before) / count:.1f} KiB each ({before} -> {after} KiB)")
-finally:
-    server.kill()
-    simulator.kill()
+
+
+def run(work: pathlib.Path) -> None:
+    most = min(WANTED, (raise_file_limit() - SPARE_FILES) // 2)
+    print(f"memory of {most} open streams that wait, 2 KB prompts" + ("" if most == WANTED else f" ({WANTED} need ulimit -Hn of {2 * WANTED + SPARE_FILES})"))
+    request = chat_request("sim-hang", "tell me a story " * 120, stream=True)
+    held: list[socket.socket] = []
+    with simulator(work) as provider:
+        config = configuration(work, "idle", provider.address, "async")
+        with signalbox("idle", config, work / "data-idle") as server:
+            host, _, port = server.address.rpartition(":")
+            before = previous = server.memory_kib()
+            print(f"  {0:6} streams: {before / 1024:7.1f} MiB")
+            for step in range(1, STEPS + 1):
+                count, had = most * step // STEPS, len(held)
+                while len(held) < count:
+                    held.append(socket.create_connection((host, int(port))))
+                    held[-1].sendall(request)
+                settle(server, count)
+                now = server.memory_kib()
+                print(f"  {count:6} streams: {now / 1024:7.1f} MiB, {(now - previous) / (count - had):5.1f} KiB each of the last {count - had}, "
+                      f"{(now - before) / count:5.1f} KiB each of all", flush=True)
+                previous = now
+    for connection in held:
+        connection.close()

@@ -4,38 +4,52 @@ from __future__ import annotations
 
 import http.client
 import json
-import sys
+import pathlib
 import time
 
-RATE, COUNT = 250, 2000
-BODY = json.dumps({"model": "small", "messages": [{"role": "user", "content": "why was my transfer declined " * 70}]})
+import load
+from servers import configuration, signalbox, simulator
+
+RATE, COUNT = 250, 2500
 
 
-def one(connection: http.client.HTTPConnection) -> float:
+def one(connection: http.client.HTTPConnection, body: str) -> float:
     start = time.perf_counter()
-    connection.request("POST", "/v1/chat/completions", BODY, {"Content-Type": "application/json"})
+    connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
     answer.read()
     assert answer.status == 200, answer.status
     return time.perf_counter() - start
 
 
-def main() -> None:
-    connections = [http.client.HTTPConnection(address) for address in sys.argv[1:3]]
+def in_turn(addresses: list[str], body: str) -> list[list[float]]:
+    """Seconds of each request, by address."""
+    connections = [http.client.HTTPConnection(address) for address in addresses]
     for connection in connections:
         for _ in range(50):
-            one(connection)
-    taken: list[list[float]] = [[], []]
+            one(connection, body)
+    taken: list[list[float]] = [[] for _ in addresses]
     due = time.perf_counter()
     for n in range(COUNT):
         due += 1 / RATE
         while (left := due - time.perf_counter()) > 0:
             time.sleep(left)
-        taken[n % 2].append(one(connections[n % 2]))
-    quantile = lambda values, q: sorted(values)[int(q * (len(values) - 1))] * 1000
-    for q in (0.5, 0.99):
-        direct, through = quantile(taken[0], q), quantile(taken[1], q)
-        print(f"  p{q * 100:g}: direct {direct:.3f} ms, through {through:.3f} ms, added {through - direct:+.3f} ms")
+        taken[n % len(addresses)].append(one(connections[n % len(addresses)], body))
+    return taken
 
 
-main()
+def quantile_ms(values: list[float], q: float) -> float:
+    return sorted(values)[int(q * (len(values) - 1))] * 1000
+
+
+def run(work: pathlib.Path) -> None:
+    print(f"added latency at {RATE} requests/s, in turn with direct calls; guard, triage and record on")
+    body = json.dumps(load.prompt("small"))
+    with simulator(work) as provider:
+        for durability in ("async", "sync"):
+            config = configuration(work, f"latency-{durability}", provider.address, durability)
+            with signalbox(durability, config, work / f"data-latency-{durability}") as server:
+                direct, through = in_turn([provider.address, server.address], body)
+            for q in (0.5, 0.99):
+                a, b = quantile_ms(direct, q), quantile_ms(through, q)
+                print(f"  {durability:5} p{q * 100:g}: direct {a:.3f} ms, through {b:.3f} ms, added {b - a:+.3f} ms")

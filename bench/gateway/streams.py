@@ -1,50 +1,83 @@
-"""Streams through a gateway: CPU of its process a chunk, and what it adds to the first event."""
+"""Event streams with the guard on, beside nginx: what the first event waits longer, and what a chunk costs.
+
+A chunk's cost is a slope between two lengths of stream, so that the request's own cost stays apart. It is taken twice:
+paced like a model (each chunk travels alone: the dearer case) and as fast as the provider can.
+"""
 
 from __future__ import annotations
 
 import http.client
 import json
-import os
-import sys
+import pathlib
 import time
 
-ROUNDS = 200
-TICK = os.sysconf("SC_CLK_TCK")
-BODY = json.dumps({"model": "small", "stream": True, "max_tokens": 200, "messages": [{"role": "user", "content": "tell me a long story " * 20}]})
+import load
+import peers
+from servers import Server, configuration, signalbox, simulator
+
+STREAMS, SHORT, LONG, ROUNDS = 64, 50, 400, 200
+PACES = {"paced, 200 tokens/s each": 200, "at once": 0}
 
 
-def stream(connection: http.client.HTTPConnection) -> tuple[float, int]:
-    start = time.perf_counter()
-    connection.request("POST", "/v1/chat/completions", BODY, {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    first, events = 0.0, 0
-    while line := answer.readline():
-        if line.startswith(b"data: "):
-            first = first or time.perf_counter() - start
-            events += 1
-    return first, events
+def body(tokens: int) -> dict:
+    return load.prompt("small", stream=True, max_tokens=tokens)
 
 
-def cpu_s(pid: str) -> float:
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+def long_answers(work: pathlib.Path) -> str:
+    path = work / "answers.jsonl"
+    path.write_text(json.dumps({"match": "", "answer": load.WORDS * 100}) + "\n")
+    return str(path)
 
 
-def main() -> None:
-    direct, through = (http.client.HTTPConnection(address) for address in sys.argv[1:3])
-    for connection in (direct, through):
-        stream(connection)
+def probe(address: str, tokens: int) -> tuple[float, int, int]:
+    """One stream over a connection of its own: seconds to its first event, its events, all bytes on the wire."""
+    connection = http.client.HTTPConnection(address)
+    connection.connect()
+    start, first, raw = time.perf_counter(), 0.0, b""
+    text = json.dumps(body(tokens))
+    connection.sock.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+                            f"Content-Length: {len(text)}\r\n\r\n{text}".encode())
+    while not raw.endswith(b"0\r\n\r\n"):
+        raw += (part := connection.sock.recv(65536))
+        assert part, raw[:300]
+        if not first and b"data: " in raw:
+            first = time.perf_counter() - start
+    connection.close()
+    return first, raw.count(b"data: "), len(raw)
+
+
+def cpu_per_stream_us(server: Server, work: pathlib.Path, tokens: int) -> tuple[float, int, float]:
+    """CPU of one whole stream, its events, and events a second; streams are counted by their bytes, cut ones in part."""
+    _, events, size = probe(server.address, tokens)
+    result = load.wrk(server, body(tokens), work, 3, connections=STREAMS)
+    streams = result.bytes / size
+    return result.cpu_s / streams * 1e6, events, streams * events / result.seconds
+
+
+def chunk_cost(server: Server, work: pathlib.Path) -> str:
+    short, long = (cpu_per_stream_us(server, work, tokens) for tokens in (SHORT, LONG))
+    slope = (long[0] - short[0]) / (long[1] - short[1])
+    return f"{slope:6.2f} us CPU a chunk, {short[0] - slope * short[1]:6.0f} us a stream besides, {long[2]:8.0f} chunks/s"
+
+
+def first_event(direct: Server, through: Server) -> None:
     firsts: list[list[float]] = [[], []]
-    events, before = 0, cpu_s(sys.argv[3])
     for _ in range(ROUNDS):
-        firsts[0].append(stream(direct)[0])
-        first, count = stream(through)
-        firsts[1].append(first)
-        events += count
-    cpu = cpu_s(sys.argv[3]) - before
-    median = lambda values: sorted(values)[len(values) // 2] * 1000
-    print(f"  {events / ROUNDS:.0f} events a stream, {cpu / events * 1e6:.1f} us CPU an event (requests included)")
-    print(f"  first event: direct {median(firsts[0]):.3f} ms, through {median(firsts[1]):.3f} ms, added {median(firsts[1]) - median(firsts[0]):+.3f} ms")
+        for server, taken in zip((direct, through), firsts):
+            taken.append(probe(server.address, 20)[0])
+    for q in (0.5, 0.99):
+        a, b = (sorted(taken)[int(q * (ROUNDS - 1))] * 1000 for taken in firsts)
+        print(f"  first event, p{q * 100:g}: direct {a:.3f} ms, through {b:.3f} ms, added {b - a:+.3f} ms")
 
 
-main()
+def run(work: pathlib.Path) -> None:
+    print(f"{STREAMS} event streams at once, {SHORT} and {LONG} tokens; Signalbox async with the guard on")
+    for n, (pace, rate) in enumerate(PACES.items()):
+        with simulator(work, "--answers", long_answers(work), "--tokens-per-second", str(rate)) as provider:
+            config = configuration(work, "streams", provider.address, "async")
+            for start in (lambda: peers.nginx(work, provider.address),
+                          lambda: signalbox("Signalbox", config, work / f"data-streams-{n}")):
+                with start() as server:
+                    print(f"  {server.name:17} {pace:25} {chunk_cost(server, work)}", flush=True)
+                    if rate == 0 and server.name == "Signalbox":
+                        first_event(provider, server)
