@@ -19,50 +19,6 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr int kMaxDepth = 32;
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";
-
-// Length of the well-formed UTF-8 sequence at the front of `text`, or 0 (RFC 3629, section 4).
-std::size_t sequence_length(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text.front());
-  const std::size_t length = first < 0x80   ? 1
-                             : first < 0xc2 ? 0
-                             : first < 0xe0 ? 2
-                             : first < 0xf0 ? 3
-                             : first < 0xf5 ? 4
-                                            : 0;
-  return length > 0 && length <= text.size() && is_valid_utf8(text.substr(0, length)) ? length : 0;
-}
-
-void append_escape(std::string& out, char c) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  switch (c) {
-    case '"':
-      out += "\\\"";
-      break;
-    case '\\':
-      out += "\\\\";
-      break;
-    case '\b':
-      out += "\\b";
-      break;
-    case '\f':
-      out += "\\f";
-      break;
-    case '\n':
-      out += "\\n";
-      break;
-    case '\r':
-      out += "\\r";
-      break;
-    case '\t':
-      out += "\\t";
-      break;
-    default:
-      out += "\\u00";
-      out += kDigits[static_cast<unsigned char>(c) >> 4];
-      out += kDigits[c & 15];
-  }
-}
 
 // ECMAScript's Number to string (ECMA-262, 6.1.6.1.20), which RFC 8785 section 3.2.2.3 asks for.
 void append_number(std::string& out, double number) {
@@ -126,7 +82,7 @@ bool utf16_less(std::string_view a, std::string_view b) {
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : text_(text) {}
-  bool accepts() { return value(0) && at_ == text_.size(); }
+  bool accepts() { return value(0) && at_ == text_.size() && is_valid_utf8(text_); }
 
  private:
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
@@ -197,9 +153,8 @@ class Scanner {
         ++at_;
         continue;
       }
-      const std::size_t length = sequence_length(text_.substr(at_));
-      if (length < 2) return false;
-      at_ += length;
+      if (static_cast<unsigned char>(peek()) < 0x20) return false;
+      ++at_;
     }
   }
   // At most 15 significant digits: such a decimal is the shortest text of its double. No exponent, no trailing zero.
@@ -245,7 +200,7 @@ bool append_object(std::string& out, const dom::object& object, int depth) {
   bool first = true;
   for (const dom::key_value_pair& member : members) {
     if (!std::exchange(first, false)) out += ',';
-    append_canonical_string(out, member.key);
+    append_json_string(out, member.key);
     out += ':';
     if (!append_value(out, member.value, depth + 1)) return false;
   }
@@ -264,7 +219,7 @@ bool append_value(std::string& out, const dom::element& value, int depth) {
       out += value.get_bool().value_unsafe() ? "true" : "false";
       break;
     case dom::element_type::STRING:
-      append_canonical_string(out, value.get_string().value_unsafe());
+      append_json_string(out, value.get_string().value_unsafe());
       break;
     case dom::element_type::ARRAY:
       return append_array(out, value.get_array().value_unsafe(), depth);
@@ -278,28 +233,6 @@ bool append_value(std::string& out, const dom::element& value, int depth) {
 }
 
 }  // namespace
-
-void append_canonical_string(std::string& out, std::string_view text) {
-  out += '"';
-  while (!text.empty()) {
-    const std::size_t plain = plain_json_prefix(text);
-    out += text.substr(0, plain);
-    text.remove_prefix(plain);
-    if (text.empty()) break;
-    const char c = text.front();
-    std::size_t used = 1;
-    if (static_cast<unsigned char>(c) < 0x80) {
-      append_escape(out, c);
-    } else if (const std::size_t length = sequence_length(text); length > 0) {
-      out += text.substr(0, length);
-      used = length;
-    } else {
-      out += kReplacement;
-    }
-    text.remove_prefix(used);
-  }
-  out += '"';
-}
 
 bool is_canonical(std::string_view text) {
   return Scanner(text).accepts();

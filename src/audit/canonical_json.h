@@ -8,9 +8,6 @@
 
 namespace sb::audit {
 
-/// Appends a string literal. Invalid UTF-8 becomes U+FFFD.
-void append_canonical_string(std::string& out, std::string_view text);
-
 /// Appends the JSON text `text` in canonical form; text that is canonical already is only copied (one pass, no
 /// parsing). Errors: invalid_argument (not JSON, a member twice, an integer beyond 64 bits); then nothing was appended.
 Result<> append_canonical_text(std::string& out, std::string_view text);

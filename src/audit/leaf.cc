@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "audit/canonical_json.h"
+#include "base/json.h"
 
 namespace sb::audit {
 namespace {
@@ -112,7 +113,7 @@ std::string encode_leaf(LeafIndex index, const store::LeafDraft& draft) {
   const auto text = [&](std::string_view name, std::string_view value) {
     if (value.empty()) return;
     append_member(out, name);
-    append_canonical_string(out, value);
+    append_json_string(out, value);
   };
   text("\"actor\":", draft.actor);
   if (draft.attempt > 0) {
@@ -120,7 +121,7 @@ std::string encode_leaf(LeafIndex index, const store::LeafDraft& draft) {
     append_integer(out, draft.attempt);
   }
   append_member(out, "\"kind\":");
-  append_canonical_string(out, draft.kind);
+  append_json_string(out, draft.kind);
   text("\"payload_commit\":", draft.payload_commit);
   if (draft.run) text("\"run\":", draft.run->to_string());
   append_member(out, "\"seq\":");
@@ -131,7 +132,7 @@ std::string encode_leaf(LeafIndex index, const store::LeafDraft& draft) {
   }
   if (!draft.summary.empty()) {
     append_member(out, "\"summary\":");
-    if (!append_canonical_text(out, draft.summary)) append_canonical_string(out, draft.summary);
+    if (!append_canonical_text(out, draft.summary)) append_json_string(out, draft.summary);
   }
   text("\"tenant\":", draft.tenant);
   append_member(out, "\"time\":");

@@ -55,6 +55,7 @@ std::size_t plain_json_prefix(std::string_view text) {
   return size;
 }
 
+// The one shape RFC 8785 (3.2.2.2) allows, so that the record's canonical JSON is written with it too.
 void append_json_escaped(std::string& out, std::string_view text) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::optional<bool> valid;  // looked up at the first byte beyond ASCII
@@ -67,6 +68,10 @@ void append_json_escaped(std::string& out, std::string_view text) {
     std::size_t used = 1;
     if (c == '"' || c == '\\') {
       (out += '\\') += static_cast<char>(c);
+    } else if (c == '\b') {
+      out += "\\b";
+    } else if (c == '\f') {
+      out += "\\f";
     } else if (c == '\n') {
       out += "\\n";
     } else if (c == '\r') {
