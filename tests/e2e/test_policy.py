@@ -168,7 +168,7 @@ def test_what_must_stay_inside_goes_to_a_local_model(own_server):
     server.write_config(config)
     server.start()
     refused = server.chat(f"mail {EMAIL}", model="sim-echo")
-    assert refused.status == 403 and "local" in refused.json()["error"]["message"]
+    assert refused.status == 400 and "local" in refused.json()["error"]["message"]
     assert server.process.stop() == 0
     config["providers"]["own"] = dict(config["providers"]["sim"], local=True)
     server.write_config(config)

@@ -18,15 +18,15 @@ struct ShapeCase {
   Shape shape;
 };
 
-class Shapes : public testing::TestWithParam<ShapeCase> {};
+class TokenShapes : public testing::TestWithParam<ShapeCase> {};
 
-TEST_P(Shapes, AreReadFromTheLetters) {
+TEST_P(TokenShapes, AreReadFromTheLetters) {
   const auto tokens = tokens_of(GetParam().text);
   ASSERT_EQ(tokens.size(), 1U) << GetParam().text;
   EXPECT_EQ(tokens[0].shape, GetParam().shape) << GetParam().text;
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Shapes,
+INSTANTIATE_TEST_SUITE_P(Cases, TokenShapes,
                          testing::Values(ShapeCase{"street", Shape::lower}, ShapeCase{"Street", Shape::capitalised},
                                          ShapeCase{"Łódź", Shape::capitalised}, ShapeCase{"ŁÓDŹ", Shape::upper},
                                          ShapeCase{"Ολγα", Shape::capitalised}, ShapeCase{"J", Shape::initial},
