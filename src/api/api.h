@@ -50,6 +50,7 @@ struct ApiParts {
   bool overhead_header = true;
   bool auto_model = true;
   std::string currency = "USD";
+  flow::EventHub* events = nullptr;  ///< null: no events are taken, and runs are not told anything
 };
 
 class Api {
@@ -81,6 +82,9 @@ class Api {
   Task<void> get_run(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_run_stream(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> create_run(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_run_events(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> act_on_run(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> post_event(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> add_flow(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> list_flows(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> list_reviews(http::Exchange&, const Caller&, std::vector<std::string>);

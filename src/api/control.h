@@ -24,6 +24,10 @@ std::string actor_of(const Caller& caller);
 /// Errors: invalid_argument, naming the member and the nearest one there is.
 Result<> only_members(const json::value& value, const std::vector<std::string>& known);
 
+/// How a run and a step of it look, without payloads of the run.
+json::object run_summary(const store::RunRow& row);
+json::object step_json(const store::StepRow& step);
+
 Error no_such(std::string_view what);
 
 }  // namespace sb::api

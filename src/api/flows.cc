@@ -1,6 +1,8 @@
 // /api/v1/flows: lists and registers flows.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/api.h"
 #include "api/control.h"
 
@@ -16,14 +18,26 @@ Task<void> Api::list_flows(http::Exchange& exchange, const Caller&, std::vector<
 }
 
 Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
-  auto flow = flow::load_flow(exchange.request().body, "flow", flow::builtin_functions());
-  if (!flow) {
+  const auto report = flow::check_flow(exchange.request().body, flow::builtin_functions());
+  if (!report.flow) {
+    json::array errors;
+    for (const auto& finding : report.findings) {
+      errors.push_back(json::object{{"pointer", finding.pointer},
+                                    {"line", finding.line},
+                                    {"column", finding.column},
+                                    {"code", to_string(finding.code)},
+                                    {"warning", finding.warning},
+                                    {"detail", finding.message}});
+    }
+    const auto first = std::ranges::find(report.findings, false, &flow::FlowFinding::warning);
     json::object problem{{"title", "the flow was refused"},
                          {"status", 422},
-                         {"detail", flow.error().detail},
-                         {"pointer", flow.error().param}};
+                         {"detail", first->to_string("flow")},
+                         {"pointer", first->pointer},
+                         {"errors", std::move(errors)}};
     co_return co_await respond_json(exchange, 422, to_text(problem), {{"content-type", "application/problem+json"}});
   }
+  const auto* flow = &report.flow;
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());
   const auto known = parts_.flows.find_id((*flow)->id());

@@ -6,7 +6,6 @@
 #include "base/bytes.h"
 
 namespace sb::api {
-namespace {
 
 json::object run_summary(const store::RunRow& row) {
   return {{"id", row.id.to_string()},
@@ -36,8 +35,6 @@ json::object step_json(const store::StepRow& step) {
           {"startedAt", time_or_null(step.started_us)},
           {"endedAt", time_or_null(step.ended_us)}};
 }
-
-}  // namespace
 
 Task<void> Api::list_runs(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
   const auto& request = exchange.request();
@@ -85,6 +82,7 @@ Task<void> Api::get_run(http::Exchange& exchange, const Caller& caller, std::vec
   body["output"] = row->status == store::RunStatus::completed ? json_or_null(row->output) : json::value(nullptr);
   body["error"] = json_or_null(row->error);
   json::array tasks;
+  std::ranges::stable_sort(*steps, {}, &store::StepRow::started_us);
   for (const auto& step : *steps) tasks.push_back(step_json(step));
   body["tasks"] = std::move(tasks);
   co_await respond_json(exchange, 200, to_text(body));

@@ -9,8 +9,6 @@
 namespace sb {
 namespace {
 
-constexpr std::size_t kMaxDepth = 64;
-
 // Length of the valid UTF-8 sequence at `text[at]`, or 0 (RFC 3629 section 4).
 std::size_t utf8_length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
@@ -26,9 +24,9 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-Result<json::value> parse_json(std::string_view text) {
+Result<json::value> parse_json(std::string_view text, std::size_t depth_max) {
   json::parse_options options;
-  options.max_depth = kMaxDepth;
+  options.max_depth = depth_max;
   json::stream_parser parser({}, options);
   boost::system::error_code error;
   const std::size_t used = parser.write_some(text.data(), text.size(), error);

@@ -15,11 +15,13 @@ namespace sb {
 
 namespace json = boost::json;
 
-/// Whole document, depth at most 64. Errors: invalid_argument (byte offset in `detail`).
-Result<json::value> parse_json(std::string_view text);
+/// Whole document. `depth_max` is above 64 only for what we wrote ourselves around such a document.
+/// Errors: invalid_argument (byte offset in `detail`).
+Result<json::value> parse_json(std::string_view text, std::size_t depth_max = 64);
 std::string to_text(const json::value& value);
 
-/// How many bytes at the front of `text` stand for themselves in a string literal: printable ASCII, no quote or backslash.
+/// How many bytes at the front of `text` stand for themselves in a string literal: printable ASCII, no quote or
+/// backslash.
 std::size_t plain_json_prefix(std::string_view text);
 
 /// Appends `text` as a JSON string literal, quotes included. Invalid UTF-8 becomes U+FFFD.

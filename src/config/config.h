@@ -141,9 +141,21 @@ struct ScriptsConfig {
   std::string dir;
 };
 
+struct FlowHostConfig {
+  std::string name;  ///< "host", "host:port" or "*.domain"
+  std::string via;   ///< base URL that stands for it; empty: the host itself
+};
+struct FlowSecretConfig {
+  std::string name;
+  std::optional<SecretRef> value;  ///< text, or a JSON object
+};
 struct FlowsConfig {
   std::string dir;
   std::string chat;  ///< file name inside `dir`; empty: the built-in chat flow
+  std::vector<FlowHostConfig> hosts;
+  std::vector<FlowSecretConfig> secrets;
+  bool shell = false;
+  bool python = false;
 };
 
 enum class KeysRequired { automatic, always, never };

@@ -269,6 +269,31 @@ auto telemetry_section() {
                 .max = 1'000'000});
 }
 
+auto flows_section() {
+  using H = FlowHostConfig;
+  auto host =
+      declare<H>("One host that flows may call.")
+          .text("name", &H::name,
+                {.about = "`host`, `host:port` or `*.domain`, as the URLs of flows have it.", .required = true})
+          .text("via", &H::via, {.about = "Base URL that its requests go to instead; empty is the host itself."});
+  using S = FlowSecretConfig;
+  auto secret =
+      declare<S>("One secret that flows may name under `use.secrets`.")
+          .text("name", &S::name, {.about = "Its name in `$secrets` and in authentications.", .required = true})
+          .secret("value", &S::value, {.about = "Text, or a JSON object such as {username, password}."});
+  using F = FlowsConfig;
+  return declare<F>("Flows in the Open Workflow DSL.")
+      .path("dir", &F::dir, {.about = "Folder of flow documents; empty is the built-in flows alone."})
+      .text(
+          "chat", &F::chat,
+          {.about = "File in that folder that drives chat completions; empty is the built-in one.", .form = &kBareFile})
+      .list("hosts", &F::hosts, host,
+            {.about = "Hosts that flows may call; a host that is not here is not called.", .max = 1000})
+      .list("secrets", &F::secrets, secret, {.about = "Secrets of flows.", .max = 1000})
+      .boolean("shell", &F::shell, {.about = "Whether `run: shell` may start a walled-in shell."})
+      .boolean("python", &F::python, {.about = "Whether `run: script` may start a walled-in Python."});
+}
+
 Declaration<Config> build_root() {
   const std::vector<std::pair<std::string, LogLevel>> levels = {{"debug", LogLevel::debug},
                                                                 {"info", LogLevel::info},
@@ -294,12 +319,6 @@ Declaration<Config> build_root() {
                           {.about = "Trained classifier with routes and thresholds; empty routes by rules alone."});
   auto scripts = declare<ScriptsConfig>("Deterministic answers.")
                      .path("dir", &ScriptsConfig::dir, {.about = "Folder of scripts; empty is none."});
-  auto flows =
-      declare<FlowsConfig>("Flows in the Open Workflow DSL.")
-          .path("dir", &FlowsConfig::dir, {.about = "Folder of flow documents; empty is the built-in flows alone."})
-          .text("chat", &FlowsConfig::chat,
-                {.about = "File in that folder that drives chat completions; empty is the built-in one.",
-                 .form = &kBareFile});
   return declare<Config>("The configuration of one Signalbox server.")
       .section("server", &Config::server, server_section())
       .section("data", &Config::data, data_section())
@@ -312,7 +331,7 @@ Declaration<Config> build_root() {
       .section("policy", &Config::policy, policy)
       .section("triage", &Config::triage, triage)
       .section("scripts", &Config::scripts, scripts)
-      .section("flows", &Config::flows, flows)
+      .section("flows", &Config::flows, flows_section())
       .section("keys", &Config::keys, keys_section())
       .text("currency", &Config::currency, {.about = "Currency of all prices, costs and budgets.", .form = &kCurrency})
       .section("telemetry", &Config::telemetry, telemetry_section());

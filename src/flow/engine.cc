@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <charconv>
+#include <cstdlib>
 
 #include "base/bytes.h"
 #include "base/json_writer.h"
@@ -40,7 +45,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   row.idempotency_key = std::move(request.idempotency_key);
   row.request_hash = std::move(request.request_hash);
   row.created_us = now;
-  Machine machine(request.flow, {row.id.to_string(), now}, inbound.content);
+  Machine machine(request.flow, {row.id.to_string(), now, parts_.secrets}, inbound.content);
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
   run->input = inbound.content;
   run->pending = std::move(pending);
@@ -82,6 +87,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
 Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
   ++runs_;
   auto recorded = co_await advance(*run);
+  live_.erase(run->row.id);
   --runs_;
   parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
   co_return recorded;
@@ -115,8 +121,14 @@ Task<Result<>> Engine::adopt_tenant_tokens(LiveRun& run) {
 Task<Result<>> Engine::advance(LiveRun& run) {
   SB_CO_CHECK(co_await adopt_tenant_tokens(run));
   while (!run.problem) {
-    auto action = run.machine.next();
+    auto action = run.machine.next(parts_.clock.now_us());
     record_pure(run);
+    if (run.wish != LiveRun::Wish::none && !std::holds_alternative<Machine::Done>(action)) {
+      if (run.wish == LiveRun::Wish::suspend) co_return co_await park(run);
+      run.error_code = Errc::cancelled;
+      run.problem = standard_problem("runtime", 499, "The run was cancelled", "", "/");
+      break;
+    }
     if (auto* done = std::get_if<Machine::Done>(&action)) {
       run.output = std::move(done->output);
       break;
@@ -125,11 +137,21 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       run.problem = std::move(faulted->problem);
       break;
     }
+    if (std::holds_alternative<Machine::Parked>(action)) co_return co_await park(run);
+    if (std::holds_alternative<Machine::Busy>(action)) {
+      co_await next_result(run);
+      continue;
+    }
     const auto& due = std::get<Machine::Call>(action);
+    if (is_outside(*due.task)) {
+      SB_CO_CHECK(co_await begin_effect(run, due));
+      continue;
+    }
     store::StepRow step;
     step.name = due.task->name;
     step.ref = due.task->ref;
-    step.kind = std::get<CallTask>(due.task->body).function;
+    step.kind = due.task->kind();
+    step.attempt = due.attempt;
     step.started_us = parts_.clock.now_us();
     auto result = co_await call(run, due);
     if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
@@ -139,7 +161,8 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       step.error = to_text(result.error().to_json());
       step.decision = std::exchange(run.failed_call, {});
       record(run, std::move(step));
-      run.machine.fault(std::move(result.error()));
+      run.machine.tick(parts_.clock.now_us());
+      run.machine.fault(due.id, std::move(result.error()));
       continue;
     }
     step.decision = std::move(result->decision);
@@ -149,12 +172,15 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       run.row.output = run.output.text();  // what the caller hears meanwhile, and hears again if it asks again
       co_return co_await commit(run, store::RunStatus::waiting, run.durability);
     }
-    run.machine.complete(std::move(result->output));
+    if (run.machine.due() != 0) run.machine.tick(parts_.clock.now_us());
+    run.machine.complete(due.id, std::move(result->output));
   }
   co_return co_await finish(run);
 }
 
 Task<Result<>> Engine::finish(LiveRun& run) {
+  for (const auto& [id, source] : run.under_way) source->cancel();
+  schedule_again(run);
   const bool gone = run.problem && run.error_code == Errc::cancelled;
   const auto status = !run.problem ? store::RunStatus::completed
                       : gone       ? store::RunStatus::cancelled
@@ -216,7 +242,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
                      {row.tenant, row.key, row.flow, std::string(string_member(input.value(), "model")), true},
                      tenant_key(row.tenant), parts_.injection);
   SB_CHECK(guard.load_vault(row.vault));
-  RunDescriptor descriptor{row.id.to_string(), row.created_us};
+  RunDescriptor descriptor{row.id.to_string(), row.created_us, parts_.secrets};
   SB_TRY(auto machine, Machine::restore(flow, std::move(descriptor), input, row.state));
   row.epoch = LeaseEpoch{static_cast<std::uint64_t>(row.epoch) + 1};
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
@@ -227,7 +253,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->spender = KeyId::parse(run->row.key);
   run->needs_person = run->row.route == "human" && run->row.model.empty();
   // Steps so far have indices below this: a resumed run never reuses one.
-  const json::value state = parse_json(run->row.state).value_or(nullptr);
+  const json::value state = parse_json(run->row.state, 80).value_or(nullptr);
   run->next_step = static_cast<std::uint32_t>(int_member(state, "steps", 0));
   run->guard.read_request(row_input);
   std::vector<std::string> findings;
@@ -246,7 +272,7 @@ Result<std::shared_ptr<LiveRun>> Engine::reopen(store::RunRow row, bool may_rest
   SB_TRY(auto flow, parts_.flows.find_id(row.flow));
   GuardSession guard(parts_.policy(), {row.tenant, row.key, row.flow, {}, may_restore}, {});
   SB_CHECK(guard.load_vault(row.vault));
-  Machine machine(flow, {row.id.to_string(), row.created_us}, Data());
+  Machine machine(flow, {row.id.to_string(), row.created_us, {}}, Data());
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
   run->output = Data::from_text(run->row.output);
   if (!run->row.error.empty()) {
@@ -363,7 +389,9 @@ void Engine::record_pure(LiveRun& run) {
     step.name = pure.task->name;
     step.ref = pure.task->ref;
     step.kind = pure.task->kind();
-    step.started_us = step.ended_us = parts_.clock.now_us();
+    step.ended_us = parts_.clock.now_us();
+    step.started_us = pure.started_us > 1 ? pure.started_us : step.ended_us;
+    step.attempt = pure.attempt;
     if (!pure.chosen.empty()) {
       JsonWriter decision(64);
       decision.begin_object().member("chosen", pure.chosen).member("kind", "switch").end_object();
@@ -372,6 +400,18 @@ void Engine::record_pure(LiveRun& run) {
     record(run, std::move(step));
   }
 }
+
+namespace {
+
+/// For the crash tests: the process dies right after the commit of that number, as if the power went.
+void die_if_asked() {
+  static const char* const text = std::getenv("SIGNALBOX_TEST_DIE_AFTER_COMMIT");
+  if (!text) return;
+  static std::atomic<long> left{std::atol(text)};
+  if (--left == 0) ::kill(::getpid(), SIGKILL);
+}
+
+}  // namespace
 
 Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Durability durability) {
   if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
@@ -409,6 +449,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   run.stored = true;
   auto written = co_await parts_.store.commit(std::move(commit));
   if (!written) run.unrecorded = written.error();
+  die_if_asked();
   co_return written;
 }
 

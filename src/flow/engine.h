@@ -16,8 +16,11 @@
 #include "base/errors.h"
 #include "base/ids.h"
 #include "base/task.h"
+#include "flow/event_hub.h"
 #include "flow/in_flight.h"
 #include "flow/live_run.h"
+#include "flow/outbound/http_call.h"
+#include "flow/parking.h"
 #include "flow/sealer.h"
 #include "keys/limits.h"
 #include "model/gateway.h"
@@ -56,6 +59,7 @@ struct EngineOptions {
   std::size_t stream_batch_bytes = 16 * 1024;  ///< deltas are journaled in batches of this size
   std::chrono::milliseconds review_claim{300'000};
   std::size_t answer_bytes_max = 8 * 1024 * 1024;
+  std::set<std::string> processes{};  ///< of python, shell: what `run` may start beside JavaScript
 };
 
 /// What an engine works with. Borrowed; all of it outlives the engine.
@@ -75,6 +79,9 @@ struct EngineParts {
   std::function<std::shared_ptr<const triage::Router>()> router;  ///< null inside: no triage, everything to `large`
   std::string tenant_secret;                                      ///< keyed hashes of findings are derived from it
   const policy::InjectionScorer* injection = nullptr;             ///< null: injection checks object to everything
+  Outbound* outbound = nullptr;                                   ///< null: flows call nothing outside
+  EventHub* events = nullptr;                                     ///< null: emitted events reach nobody
+  std::shared_ptr<const json::object> secrets{};                  ///< of flows, by name
 };
 
 struct RunRequest {
@@ -133,6 +140,21 @@ class Engine {
   Task<Result<store::ReviewRow>> decide(ReviewId review, std::string reviewer, json::object verdict);
   Task<Result<store::ReviewRow>> claim(ReviewId review, std::string reviewer);
 
+  /// Starts a run that nobody waits for: a schedule's, a child's. The same `idempotency_key` again is the same run.
+  /// Errors: as prepare and accept.
+  Task<Result<RunId>> launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key, std::string input,
+                             std::string idempotency_key);
+  /// Offers an event to runs that listen, and, with `starts`, to flows that it starts. The number that took it.
+  /// Errors: as EventHub::publish.
+  Task<Result<std::size_t>> deliver(json::value event, std::string tenant, std::string name, bool starts);
+  /// Suspends, resumes or cancels a run of this shard, or, with `last`, one that is at rest. False: it is not here.
+  /// Errors: not_found, conflict.
+  Task<Result<bool>> command(RunId run, EventHub::Verb verb, std::string actor, bool last);
+  /// After a restart: runs that wait for a time or an event.
+  void adopt(const std::vector<RunId>& runs);
+  /// Starts flows by their schedule, on one engine of the server.
+  void keep_schedules();
+
   /// Opens sealed columns of a row in place.
   Result<> unseal(store::RunRow& row) const;
 
@@ -146,9 +168,33 @@ class Engine {
     Data output;
     std::string decision;
     bool parked = false;
+    json::value authorization = nullptr;
   };
 
   Task<std::expected<CallResult, Problem>> call(LiveRun& run, const Machine::Call& call);
+  // effects.cc: what reaches outside; several of one run may be under way
+  static bool is_outside(const TaskNode& task);
+  Task<std::expected<CallResult, Problem>> effect(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  Task<std::expected<CallResult, Problem>> http_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  Task<std::expected<CallResult, Problem>> openapi_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  Task<std::expected<CallResult, Problem>> rpc_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  Task<std::expected<CallResult, Problem>> emit(LiveRun& run, Machine::Call call);
+  Task<std::expected<CallResult, Problem>> process(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  Task<std::expected<CallResult, Problem>> child_run(LiveRun& run, Machine::Call call);
+  std::expected<CallResult, Problem> guarded(LiveRun& run, HttpAnswer answer, std::string_view as);
+  Result<> guard_question(LiveRun& run, HttpQuestion& question);
+  json::object secrets_of(const LiveRun& run) const;
+  // waiting.cc: branches, parked runs, events, commands
+  Task<Result<>> begin_effect(LiveRun& run, const Machine::Call& due);
+  Task<void> next_result(LiveRun& run);
+  Task<Result<>> park(LiveRun& run);
+  void set_alarm();
+  Task<void> wake(RunId id);
+  Task<Result<bool>> offer(RunId id, const json::value& event);
+  Task<Result<std::size_t>> start_by_event(const json::value& event, std::string tenant, std::string name);
+  Task<void> adopt_one(RunId id);
+  Task<void> schedule_loop();
+  void schedule_again(const LiveRun& run);
   std::expected<CallResult, Problem> triage(LiveRun& run);
   Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> model_call(LiveRun& run, const Machine::Call& call);
@@ -182,6 +228,18 @@ class Engine {
   std::size_t runs_ = 0;
   std::deque<RunId> to_recover_;
   std::size_t recovering_ = 0;
+  Parking parking_;
+  /// Events of `schedule.on.all` so far; in memory only.
+  struct Gathered {
+    std::set<std::size_t> matched;
+    json::object correlated;
+    json::array events;
+  };
+  std::map<std::string, Gathered> gathered_;
+  std::map<RunId, LiveRun*> live_;  ///< runs with effects outside, or that listen, while they are in memory
+  std::optional<
+      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>>
+      alarm_;
 };
 
 }  // namespace sb::flow

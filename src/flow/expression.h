@@ -3,6 +3,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -15,24 +16,43 @@
 
 namespace sb::flow {
 
-/// Variables an expression may name, in the order of their slots.
-enum class Variable : std::size_t { context, input, output, workflow, task, runtime };
-inline constexpr std::size_t kVariableCount = 6;
+/// Arguments that every expression may name, in the order of their slots.
+enum class Variable : std::size_t { context, input, output, workflow, task, runtime, secrets, authorization };
+inline constexpr std::size_t kVariableCount = 8;
+
+/// The value of one local variable (`for.each`, `catch.as` ...) and those around it.
+struct Binding {
+  std::shared_ptr<const Binding> outer;
+  Data value;
+};
+
+struct Scope;
+
+/// Where the arguments come from that few expressions name: asked only for those.
+class VariableSource {
+ public:
+  virtual ~VariableSource() = default;
+  /// Null reads as null. Valid until the next call for the same variable.
+  virtual const json::value* variable(Variable which, const Scope& scope) const = 0;
+  /// Errors: permission_denied (the flow may not have this secret, or there is none).
+  virtual Result<> check_secret(std::string_view name) const = 0;
+};
 
 /// What `.` and the variables stand for while one expression is evaluated. Borrowed values; absent ones read as null.
 struct Scope {
   const Data* self = nullptr;
-  std::array<const json::value*, kVariableCount> variables{};
-  const Data* input = nullptr;  ///< `$input`, parsed only if an expression looks inside
-
-  const json::value*& operator[](Variable v) { return variables[static_cast<std::size_t>(v)]; }
+  const Data* input = nullptr;   ///< `$input`
+  const Data* output = nullptr;  ///< `$output`
+  const Binding* locals = nullptr;
+  const VariableSource* source = nullptr;
 };
 
 /// One compiled expression. Immutable, thread-safe.
 class Expression {
  public:
-  /// `source` with or without "${ }". Errors: invalid_argument with the column.
-  static Result<Expression> compile(std::string_view source);
+  /// `source` with or without "${ }". `locals`: names in scope beside the arguments, outermost first; an inner one
+  /// hides an outer one. Errors: invalid_argument with the column.
+  static Result<Expression> compile(std::string_view source, std::span<const std::string> locals = {});
 
   Result<Data> evaluate(const Scope& scope) const;
   /// Errors: invalid_argument (not a boolean).
@@ -43,7 +63,9 @@ class Expression {
   enum class Shape { self, input, program };  // `.` and `$input` pass the document on without parsing it
   Shape shape_ = Shape::program;
   bool uses_self_ = true;
-  bool uses_input_ = true;
+  std::size_t locals_ = 0;
+  std::uint32_t uses_ = 0;  ///< bit per Variable
+  std::vector<std::string> secrets_;
   std::string source_;
   std::shared_ptr<const jq::Program> program_;
 
@@ -57,17 +79,23 @@ bool is_expression(std::string_view text);
 /// definition are expressions; what they evaluate to is data and never evaluated again.
 class Template {
  public:
+  /// Which literal strings are URI templates ("{name}" takes top-level members of the input, percent-encoded).
+  enum class Uris {
+    none,
+    arguments,  ///< of `call`: the members `endpoint` and `uri`, but not inside body, query, headers and parameters
+  };
+
   /// `pointer` is the place in the document, for errors. Errors: invalid_argument, `param` = pointer at fault.
-  static Result<Template> compile(const json::value& definition, std::string_view pointer);
+  static Result<Template> compile(const json::value& definition, std::string_view pointer,
+                                  std::span<const std::string> locals = {}, Uris uris = Uris::none);
   Result<Data> render(const Scope& scope) const;
 
  private:
   struct Node;
+  struct UriTemplate;
+  struct Context;
   using Members = std::vector<std::pair<std::string, Node>>;
-  struct Node {
-    std::variant<json::value, Expression, Members, std::vector<Node>> is;
-  };
-  static Result<Node> compile_node(const json::value& definition, std::string_view pointer);
+  static Result<Node> compile_node(const json::value& definition, std::string_view pointer, const Context& context);
   static Result<json::value> render_node(const Node& node, const Scope& scope);
   std::shared_ptr<const Node> root_;
 };

@@ -1,6 +1,10 @@
 /// A run while it is worked on: the row, the machine, what is not yet committed, and who listens.
 #pragma once
 
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <chrono>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +34,7 @@ class Audience {
 };
 
 /// Belongs to one shard; not thread-safe.
-struct LiveRun {
+struct LiveRun : std::enable_shared_from_this<LiveRun> {
   LiveRun(store::RunRow r, Machine m, GuardSession g) : row(std::move(r)), machine(std::move(m)), guard(std::move(g)) {}
 
   store::RunRow row;  ///< payload columns in clear; the engine seals them on the way to the store
@@ -67,6 +71,21 @@ struct LiveRun {
   Data rejected_answer;       ///< what it said, policed
   bool repaired = false;      ///< that round was used up
   bool needs_person = false;  ///< the policy asks for a person, and none was asked yet: no model may see it
+
+  // Effects under way beside each other, and what came of them.
+  struct EffectResult {
+    std::uint32_t id;
+    store::StepRow step;
+    std::optional<Problem> problem;
+    Data output;
+    json::value authorization;
+  };
+  std::map<std::uint32_t, CancelSource*> under_way;
+  std::deque<EffectResult> results;
+  std::optional<asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
+                                           Executor>>
+      signal;  ///< cancelled when a result or a command is there
+  enum class Wish { none, suspend, cancel } wish = Wish::none;
 
   // Not yet committed.
   bool stored = false;

@@ -14,8 +14,6 @@ constexpr std::string_view kMachine =
     "results must not depend on the machine or the moment; pass what you need as a variable";
 constexpr std::string_view kOneInput = "a program has one input; pass everything in it";
 constexpr std::string_view kNoOutput = "programs have no side effects; return what you want to see";
-constexpr std::string_view kNoRegex =
-    "there are no regular expressions; use startswith, endswith, contains, split, ltrimstr or index";
 
 constexpr Refused kRefused[] = {
     {"now", kMachine},
@@ -32,13 +30,6 @@ constexpr Refused kRefused[] = {
     {"stderr", kNoOutput},
     {"halt", kNoOutput},
     {"halt_error", kNoOutput},
-    {"test", kNoRegex},
-    {"match", kNoRegex},
-    {"capture", kNoRegex},
-    {"scan", kNoRegex},
-    {"sub", kNoRegex},
-    {"gsub", kNoRegex},
-    {"splits", kNoRegex},
     {"builtins", "the list of functions is in the documentation"},
 };
 
@@ -50,7 +41,8 @@ struct KeyHash {
 const std::unordered_map<Key, const Native*, KeyHash>& table() {
   static const auto made = [] {
     std::unordered_map<Key, const Native*, KeyHash> all;
-    for (const auto natives : {value_natives(), text_natives(), math_natives(), time_natives(), stream_natives()})
+    for (const auto natives :
+         {value_natives(), text_natives(), math_natives(), time_natives(), stream_natives(), regex_natives()})
       for (const auto& native : natives) all.emplace(Key{native.name, native.arity}, &native);
     return all;
   }();

@@ -30,6 +30,7 @@ std::span<const Native> text_natives();
 std::span<const Native> math_natives();
 std::span<const Native> time_natives();
 std::span<const Native> stream_natives();
+std::span<const Native> regex_natives();
 
 /// Null where there is none.
 const Native* find_native(std::string_view name, std::size_t arity);

@@ -56,6 +56,29 @@ def IN(s): any(s == .; .);
 def IN(src; s): any(src == s; .);
 def ascii: [.] | implode;
 def add(f): reduce f as $x (null; . + $x);
+def match($re; $flags): __match($re; $flags; false)[];
+def match($val): if $val | type == "array" then match($val[0]; $val[1]) else match($val; null) end;
+def test($re; $flags): __match($re; $flags; true);
+def test($val): if $val | type == "array" then test($val[0]; $val[1]) else test($val; null) end;
+def __named: reduce (.captures[] | select(.name != null)) as $c ({}; .[$c.name] = $c.string);
+def capture($re; $flags): match($re; $flags) | __named;
+def capture($val): match($val) | __named;
+def scan($re; $flags): match($re; "g" + $flags) | if .captures == [] then .string else [.captures[].string] end;
+def scan($re): scan($re; null);
+def split($re; $flags): . as $in | [match($re; "g" + $flags)] as $all
+  | [range(0; $all | length) as $i | $in[(if $i == 0 then 0 else $all[$i - 1] | .offset + .length end):$all[$i].offset]]
+    + [$in[(if $all == [] then 0 else $all[-1] | .offset + .length end):]];
+def splits($re; $flags): split($re; $flags)[];
+def splits($re): splits($re; null);
+def sub($re; str; $flags): . as $in | [match($re; $flags)] as $all
+  | def go($i; $from): if $i == ($all | length) then $in[$from:]
+      else $all[$i] as $m | ($m | __named | str) as $new
+        | if $new | type == "string" then $in[$from:$m.offset] + $new + go($i + 1; $m.offset + $m.length)
+          else error("the replacement is not a string") end end;
+    go(0; 0);
+def sub($re; str): sub($re; str; "");
+def gsub($re; str; $flags): sub($re; str; $flags + "g");
+def gsub($re; str): sub($re; str; "g");
 )jq";
 
 }  // namespace sb::jq

@@ -127,9 +127,11 @@ constexpr Case kCases[] = {
     {"{a:{b:1}} * {a:{c:2}}, ([1,2,3] - [2]), (\"a,b\" / \",\")", "null", R"({"a":{"b":1,"c":2}} [1,3] ["a","b"])"},
     {"ltrimstr(1), (.a |= .), ([limit(2; .[]?)])", "{}", "{} {\"a\":null} []"},
     {"first, last, nth(1), [nth(1; .[])]", "[1,2]", "1 2 2 [2]"},
-    {"splits(\"a\")", "null",
-     "compile: jq: column 1: splits is not available: there are no regular expressions; use startswith, endswith, "
-     "contains, split, ltrimstr or index"},
+    {"[match(\"a(b)?\"; \"g\") | .offset], (match(\"\\u00e9\") | [.offset, .length])", "\"xab\u00e9a\"", "[1,4] [3,1]"},
+    {"capture(\"(?<y>[0-9]+)-(?<m>[0-9]+)\"), [scan(\"[0-9]\")], gsub(\"[0-9]\"; \"#\"), split(\"-\"; null), "
+     "test(\"X\"; \"i\"), "
+     "sub(\"(?<d>[0-9])\"; \"<\\(.d)>\"), gsub(\"\"; \".\"), test(\"^3\")",
+     "\"12-3x\"", R"({"y":"12","m":"3"} ["1","2","3"] "##-#x" ["12","3x"] true "<1>2-3x" ".1.2.-.3.x." false)"},
     {"1 +\n now", "null",
      "compile: jq: column 6: now is not available: results must not depend on the machine or the moment; pass what you "
      "need as a variable"},

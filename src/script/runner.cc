@@ -142,15 +142,19 @@ Task<Result<std::string>> ScriptRunner::call(const Script& script, std::string i
 Task<Result<json::value>> ScriptRunner::run(std::string name, json::value input) {
   SB_CO_TRY(const Script* script, registry_.get(name));
   if (script->kind != ScriptKind::javascript) co_return ScriptRegistry::evaluate(*script, input);
+  co_return co_await run_javascript(*script, std::move(input));
+}
+
+Task<Result<json::value>> ScriptRunner::run_javascript(Script script, json::value input) {
   std::string text = to_text(input);
   if (text.size() > options_.input_bytes_max)
     co_return fail(Errc::too_large,
-                   fmt::format("script {}: the input is over {} bytes", name, options_.input_bytes_max));
-  SB_CO_TRY(const std::string result, co_await call(*script, std::move(text)));
+                   fmt::format("script {}: the input is over {} bytes", script.name, options_.input_bytes_max));
+  SB_CO_TRY(const std::string result, co_await call(script, std::move(text)));
   auto value = parse_json(result);
   if (!value)
     co_return fail(Errc::invalid_argument,
-                   fmt::format("script {}: its result is no JSON we take: {}", name, value.error().detail));
+                   fmt::format("script {}: its result is no JSON we take: {}", script.name, value.error().detail));
   co_return *std::move(value);
 }
 

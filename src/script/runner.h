@@ -52,6 +52,8 @@ class ScriptRunner {
   /// name; or a jq script without output), invalid_argument (the script threw, or has no value for this input),
   /// deadline_exceeded (its timeout_ms), too_large (its memory_mib, or input or result over the limits).
   Task<Result<json::value>> run(std::string name, json::value input);
+  /// The same for a JavaScript script that is not in the registry.
+  Task<Result<json::value>> run_javascript(Script script, json::value input);
 
   /// Compiles every JavaScript script in a worker, so that a mistake is found at start and not at the first customer.
   /// Errors: invalid_argument (names script and line), unavailable.

@@ -121,6 +121,24 @@ Result<> load_spending(Services& services) {
   return {};
 }
 
+/// A secret of flows is text, or JSON where it looks like an object.
+Result<> load_flow_outside(Services& services) {
+  const auto& config = services.config.flows;
+  for (const auto& host : config.hosts) SB_CHECK(services.egress.allow(host.name, host.via));
+  json::object secrets;
+  for (const auto& secret : config.secrets) {
+    if (!secret.value) continue;
+    SB_TRY(const auto value, secret.value->resolve());
+    const std::string_view text = value.reveal();
+    json::value made = json::string(text);
+    if (auto parsed = text.starts_with('{') ? parse_json(text) : Result<json::value>(made)) made = *std::move(parsed);
+    secrets[secret.name] = std::move(made);
+  }
+  services.flow_secrets = std::make_shared<const json::object>(std::move(secrets));
+  services.events = std::make_unique<flow::EventHub>(*services.store, system_clock());
+  return {};
+}
+
 Result<> load_flows(Services& services) {
   const auto add = [&](std::string_view text, std::string_view origin) -> Result<> {
     SB_TRY(auto flow, flow::load_flow(text, origin, flow::builtin_functions()));
@@ -187,7 +205,10 @@ Result<> load_content(Services& services) {
   }
   if (!config.scripts.dir.empty()) {
     SB_TRY(services.scripts, script::ScriptRegistry::load(config.scripts.dir));
+  } else {
+    services.scripts = std::make_unique<script::ScriptRegistry>();
   }
+  SB_CHECK(load_flow_outside(services));
   SB_CHECK(load_spending(services));
   return load_flows(services);
 }

@@ -12,6 +12,7 @@
 #include "audit/log.h"
 #include "config/config.h"
 #include "flow/engine.h"
+#include "flow/event_hub.h"
 #include "flow/in_flight.h"
 #include "flow/sealer.h"
 #include "keys/key_ring.h"
@@ -35,12 +36,15 @@ struct Services {
   std::unique_ptr<KeyRing> keys;
   std::unique_ptr<flow::Sealer> sealer;
   std::unique_ptr<model::Catalog> catalog;
-  std::unique_ptr<script::ScriptRegistry> scripts;  ///< null: none configured
+  std::unique_ptr<script::ScriptRegistry> scripts;  ///< empty: none configured
   std::unique_ptr<api::PolicyBook> policies;
   std::unique_ptr<const policy::InjectionScorer> injection;
   std::shared_ptr<const triage::Router> router;  ///< null: none configured
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
+  flow::Egress egress;
+  std::shared_ptr<const json::object> flow_secrets;
+  std::unique_ptr<flow::EventHub> events;
   api::Limiters limiters;
   api::ChangeGate changes;
   std::unique_ptr<AccessLog> access_log;

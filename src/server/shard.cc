@@ -32,6 +32,7 @@ struct Shard::Parts {
   std::unique_ptr<model::Sleeper> sleeper;
   std::unique_ptr<model::ModelGateway> gateway;
   std::unique_ptr<script::ScriptRunner> scripts;
+  std::unique_ptr<flow::Outbound> outbound;
   std::unique_ptr<flow::Engine> engine;
   std::unique_ptr<api::Gatekeeper> gatekeeper;
   std::unique_ptr<api::Api> api;
@@ -57,7 +58,8 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   p.sleeper = model::make_sleeper(p.io);
   p.gateway = std::make_unique<model::ModelGateway>(*services.catalog, std::move(providers), system_clock(), *p.sleeper,
                                                     system_entropy());
-  if (services.scripts) p.scripts = std::make_unique<script::ScriptRunner>(p.io.get_executor(), *services.scripts);
+  p.outbound = std::make_unique<flow::Outbound>(*p.client, services.egress, system_clock(), system_entropy());
+  p.scripts = std::make_unique<script::ScriptRunner>(p.io.get_executor(), *services.scripts);
 
   flow::EngineParts parts{*services.store,
                           system_clock(),
@@ -73,8 +75,15 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           [&services] { return services.policies->current(); },
                           [&services] { return services.router; },
                           services.tenant_secret,
-                          services.injection.get()};
-  p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), flow::EngineOptions{});
+                          services.injection.get(),
+                          p.outbound.get(),
+                          services.events.get(),
+                          services.flow_secrets};
+  flow::EngineOptions engine_options;
+  if (config.flows.shell) engine_options.processes.insert("shell");
+  if (config.flows.python) engine_options.processes.insert("python");
+  p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), std::move(engine_options));
+  services.events->join(*p.engine, p.io.get_executor());
 
   api::GatekeeperOptions door;
   door.keys_required = services.keys_required;
@@ -90,6 +99,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   surface.overhead_header = config.telemetry.overhead_header;
   surface.auto_model = config.models.automatic.enabled;
   surface.currency = config.currency;
+  surface.events = services.events.get();
   p.api = std::make_unique<api::Api>(std::move(surface));
 
   const auto listen = parse_host_port(config.server.listen);
@@ -129,6 +139,14 @@ void Shard::start() {
 
 void Shard::recover(std::vector<RunId> runs) {
   asio::post(parts_->io, [this, open = std::move(runs)] { parts_->engine->recover(open); });
+}
+
+void Shard::adopt(std::vector<RunId> runs) {
+  asio::post(parts_->io, [this, parked = std::move(runs)] { parts_->engine->adopt(parked); });
+}
+
+void Shard::keep_schedules() {
+  asio::post(parts_->io, [this] { parts_->engine->keep_schedules(); });
 }
 
 void Shard::drain(std::chrono::milliseconds deadline) {

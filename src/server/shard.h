@@ -19,6 +19,10 @@ class Shard {
   void start();
   /// Takes over runs that a stopped server left open. Any thread.
   void recover(std::vector<RunId> runs);
+  /// Keeps an eye on runs that wait for a time or an event. Any thread.
+  void adopt(std::vector<RunId> runs);
+  /// Starts flows by their schedule; one shard of a server does. Any thread.
+  void keep_schedules();
   /// Finishes what is in flight, until the deadline. Any thread; then `join`.
   void drain(std::chrono::milliseconds deadline);
   void join();

@@ -58,10 +58,11 @@ def call(address: str, method: str, path: str, body=None, headers=None, timeout=
 
 
 class Process:
-    def __init__(self, arguments: list[str], log: Path):
+    def __init__(self, arguments: list[str], log: Path, environment: dict | None = None):
         self.log = log
         with log.open("ab") as out:
-            self.process = subprocess.Popen([binary(), *arguments], stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen([binary(), *arguments], stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                            env={**os.environ, **(environment or {})})
 
     def wait_for_file(self, path: Path) -> str:
         def ready():
@@ -122,11 +123,11 @@ class Server:
     def write_config(self, config: dict):
         self.config_file.write_text(json.dumps(config, indent=1))  # JSON is YAML
 
-    def start(self) -> "Server":
+    def start(self, environment: dict | None = None) -> "Server":
         listen = self.data / "listen"
         listen.unlink(missing_ok=True)
         self.process = Process(["serve", "--config", str(self.config_file), "--data", str(self.data), "--listen", "127.0.0.1:0"],
-                               self.work / "server.log")
+                               self.work / "server.log", environment)
         self.address = self.process.wait_for_file(listen)
         return self
 

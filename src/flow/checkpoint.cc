@@ -1,0 +1,271 @@
+// Where a machine stands, as compact JSON, and back.
+//
+// {"context": D, "now": T, "branches": [n, e], "at": [BRANCH], "data": [JSON]}
+// D is an index in `data`, each document once however many places hold it; -1 is the run's own input.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "flow/machine.h"
+
+namespace sb::flow {
+namespace {
+
+class Table {
+ public:
+  explicit Table(const Data& run_input) : run_input_(run_input) {}
+
+  std::int64_t add(const Data& data) {
+    if (data.same_as(run_input_)) return -1;
+    const auto known = std::ranges::find_if(all_, [&](const Data& other) { return other.same_as(data); });
+    if (known != all_.end()) return known - all_.begin();
+    all_.push_back(data);
+    return static_cast<std::int64_t>(all_.size()) - 1;
+  }
+  json::array documents() const {
+    json::array documents;
+    for (const auto& data : all_) documents.push_back(data.value());
+    return documents;
+  }
+
+ private:
+  const Data& run_input_;
+  std::vector<Data> all_;
+};
+
+json::value optional_data(Table& table, const std::optional<Data>& data) {
+  return data ? json::value(table.add(*data)) : json::value(nullptr);
+}
+
+}  // namespace
+
+std::string Machine::checkpoint() const {
+  Table table(run_input_);
+  json::array branches;
+  for (const auto& branch : branches_) {
+    json::array frames;
+    const Binding* around = nullptr;
+    if (branch.id != 0) {
+      const auto parent = std::ranges::find(branches_, branch.parent, &Branch::id);
+      around = parent->frames[branch.depth].locals.get();
+    }
+    for (const auto& frame : branch.frames) {
+      json::array own;  // bindings that the frame added, innermost first
+      for (const auto* binding = frame.locals.get(); binding && binding != around; binding = binding->outer.get())
+        own.push_back(table.add(binding->value));
+      if (frame.role == Role::function || frame.role == Role::before || frame.role == Role::after) own.clear();
+      around = frame.locals.get();
+      json::object packed{{"r", static_cast<int>(frame.role)}, {"i", frame.index}, {"raw", table.add(frame.raw)}};
+      if (!own.empty()) packed["l"] = std::move(own);
+      if (frame.slot != 0) packed["b"] = frame.slot;
+      if (frame.list_deadline_us != 0) packed["ld"] = frame.list_deadline_us;
+      if (frame.entered) packed["e"] = true;
+      if (frame.stage != 0) packed["s"] = frame.stage;
+      if (frame.effect != 0) packed["fx"] = frame.effect;
+      if (frame.started_us != 0) packed["t"] = frame.started_us;
+      if (frame.deadline_us != 0) packed["d"] = frame.deadline_us;
+      if (frame.input) packed["in"] = table.add(*frame.input);
+      if (frame.output) {
+        packed["out"] = table.add(*frame.output);
+        packed["then"] = json::array{static_cast<int>(frame.then.kind), frame.then.target};
+      }
+      if (frame.progress) {
+        const auto& p = *frame.progress;
+        packed["p"] = json::object{{"items", optional_data(table, p.items)},
+                                   {"current", optional_data(table, p.current)},
+                                   {"n", json::array{p.at, p.attempt, p.first_us, p.matched, p.until_matched}},
+                                   {"outputs", p.outputs},
+                                   {"queue", p.queue},
+                                   {"correlated", p.correlated},
+                                   {"satisfied", p.satisfied}};
+      }
+      frames.push_back(std::move(packed));
+    }
+    const bool parked = branch.state != State::ready && branch.state != State::effect;
+    branches.push_back(json::object{{"id", branch.id},
+                                    {"of", json::array{branch.parent, branch.depth}},
+                                    {"state", static_cast<int>(parked ? branch.state : State::ready)},
+                                    {"wake", static_cast<int>(branch.wake)},
+                                    {"until", branch.until_us},
+                                    {"frames", std::move(frames)}});
+  }
+  const auto context = table.add(context_);
+  return to_text(json::object{{"context", context},
+                              {"now", now_},
+                              {"next", json::array{next_branch_, next_effect_}},
+                              {"authorization", authorization_},
+                              {"at", std::move(branches)},
+                              {"data", table.documents()}});
+}
+
+const TaskList* Machine::list_of(Role role, const Frame* owner, std::uint32_t slot) const {
+  if (role == Role::root) return &flow_->root;
+  if (!owner || owner->index >= owner->list->tasks.size()) return nullptr;
+  const auto& task = owner->task();
+  const auto stage = owner->stage;
+  switch (role) {
+    case Role::body:
+      if (const auto* body = std::get_if<DoTask>(&task.body)) return &body->list;
+      break;
+    case Role::iteration:
+      if (const auto* loop = std::get_if<ForTask>(&task.body)) return &loop->list;
+      break;
+    case Role::attempt:
+      if (const auto* guarded = std::get_if<TryTask>(&task.body)) return &guarded->list;
+      break;
+    case Role::handler:
+      if (const auto* guarded = std::get_if<TryTask>(&task.body); guarded && guarded->handler)
+        return &*guarded->handler;
+      break;
+    case Role::before:
+      if (stage > 0 && stage <= task.extensions.size() && task.extensions[stage - 1U]->before)
+        return &*task.extensions[stage - 1U]->before;
+      break;
+    case Role::after:
+      if (stage > task.extensions.size() && stage <= 2 * task.extensions.size() &&
+          task.extensions[stage - 1U - task.extensions.size()]->after)
+        return &*task.extensions[stage - 1U - task.extensions.size()]->after;
+      break;
+    case Role::function:
+      if (const auto* call = std::get_if<CallTask>(&task.body)) return call->body.get();
+      break;
+    case Role::each:
+      if (const auto* listen = std::get_if<ListenTask>(&task.body); listen && listen->each) return &*listen->each;
+      break;
+    case Role::branch:
+      if (const auto* fork = std::get_if<ForkTask>(&task.body); fork && slot < fork->branches.size())
+        return &fork->branches[slot];
+      break;
+    case Role::root:
+      break;
+  }
+  return nullptr;
+}
+
+namespace {
+
+constexpr std::int64_t kAbsent = -2;
+
+std::int64_t number_at(const json::value* list, std::size_t i) {
+  const auto* array = list ? list->if_array() : nullptr;
+  return array && i < array->size() && (*array)[i].is_int64() ? (*array)[i].get_int64() : 0;
+}
+json::array array_of(const json::value& object, std::string_view key) {
+  const auto* found = find_member(object, key);
+  return found && found->is_array() ? found->get_array() : json::array();
+}
+
+}  // namespace
+
+Result<Machine::Frame> Machine::restore_frame(const json::value& packed, const Branch& branch,
+                                              const std::vector<Data>& table) {
+  const auto bad = [&] {
+    return fail(Errc::corrupt, fmt::format("checkpoint of run {} does not fit flow {}", run_.id, flow_->id()));
+  };
+  const auto data_at = [&](std::int64_t index) -> std::optional<Data> {
+    if (index == -1) return run_input_;
+    if (index < 0 || static_cast<std::size_t>(index) >= table.size()) return std::nullopt;
+    return table[static_cast<std::size_t>(index)];
+  };
+  const auto data_member = [&](const json::value& of, std::string_view key) {
+    return data_at(int_member(of, key, kAbsent));
+  };
+  const auto role = static_cast<Role>(int_member(packed, "r"));
+  const auto slot = static_cast<std::uint32_t>(int_member(packed, "b"));
+  const Frame* owner = branch.frames.empty() ? nullptr : &branch.frames.back();
+  if (!owner && role == Role::branch) {
+    const auto parent = std::ranges::find(branches_, branch.parent, &Branch::id);
+    if (parent == branches_.end() || branch.depth >= parent->frames.size()) return bad();
+    owner = &parent->frames[branch.depth];
+  }
+  const TaskList* list = list_of(role, owner, slot);
+  const auto raw = data_member(packed, "raw");
+  if (!list || !raw) return bad();
+  const bool fresh = role == Role::function || role == Role::before || role == Role::after;
+  Bindings locals = owner && !fresh ? owner->locals : nullptr;
+  const auto own = array_of(packed, "l");
+  for (std::size_t i = own.size(); i-- > 0;) {
+    const auto value = own[i].is_int64() ? data_at(own[i].get_int64()) : std::nullopt;
+    if (!value) return bad();
+    locals = std::make_shared<const Binding>(Binding{std::move(locals), *value});
+  }
+  Frame frame{list, role, std::move(locals), *raw};
+  frame.index = static_cast<std::size_t>(int_member(packed, "i"));
+  if (frame.index > list->tasks.size()) return bad();
+  frame.slot = slot;
+  frame.list_deadline_us = int_member(packed, "ld");
+  frame.entered = bool_member(packed, "e");
+  frame.stage = static_cast<std::uint16_t>(int_member(packed, "s"));
+  frame.effect = static_cast<std::uint32_t>(int_member(packed, "fx"));
+  frame.started_us = int_member(packed, "t");
+  frame.deadline_us = int_member(packed, "d");
+  frame.input = data_member(packed, "in");
+  frame.output = data_member(packed, "out");
+  if (const auto* then = find_member(packed, "then"))
+    frame.then = {static_cast<Transition::Kind>(number_at(then, 0)), static_cast<std::size_t>(number_at(then, 1))};
+  if (frame.entered && !frame.input) return bad();
+  if (const auto* p = find_member(packed, "p")) {
+    frame.progress = std::make_unique<Progress>();
+    auto& progress = *frame.progress;
+    progress.items = data_member(*p, "items");
+    progress.current = data_member(*p, "current");
+    const auto* n = find_member(*p, "n");
+    progress.at = static_cast<std::size_t>(number_at(n, 0));
+    progress.attempt = static_cast<std::uint32_t>(number_at(n, 1));
+    progress.first_us = number_at(n, 2);
+    progress.matched = static_cast<std::uint64_t>(number_at(n, 3));
+    progress.until_matched = static_cast<std::uint64_t>(number_at(n, 4));
+    progress.outputs = array_of(*p, "outputs");
+    progress.queue = array_of(*p, "queue");
+    if (const auto* correlated = find_member(*p, "correlated"); correlated && correlated->is_object())
+      progress.correlated = correlated->get_object();
+    progress.satisfied = bool_member(*p, "satisfied");
+  }
+  return frame;
+}
+
+Result<> Machine::restore_state(const json::value& state) {
+  const auto bad = [&] {
+    return fail(Errc::corrupt, fmt::format("checkpoint of run {} does not fit flow {}", run_.id, flow_->id()));
+  };
+  std::vector<Data> table;
+  for (const auto& document : array_of(state, "data")) table.emplace_back(document);
+  const auto context = int_member(state, "context", kAbsent);
+  if (context < -1 || context >= static_cast<std::int64_t>(table.size())) return bad();
+  context_ = context == -1 ? run_input_ : table[static_cast<std::size_t>(context)];
+  now_ = int_member(state, "now");
+  const auto* next = find_member(state, "next");
+  next_branch_ = static_cast<std::uint32_t>(number_at(next, 0));
+  next_effect_ = static_cast<std::uint32_t>(number_at(next, 1));
+  if (const auto* authorization = find_member(state, "authorization")) authorization_ = *authorization;
+  branches_.clear();
+  timed_ = true;
+  for (const auto& packed : array_of(state, "at")) {
+    auto& branch = branches_.emplace_back();
+    const auto* of = find_member(packed, "of");
+    branch.id = static_cast<std::uint32_t>(int_member(packed, "id"));
+    branch.parent = static_cast<std::uint32_t>(number_at(of, 0));
+    branch.depth = static_cast<std::size_t>(number_at(of, 1));
+    branch.state = static_cast<State>(int_member(packed, "state"));
+    branch.wake = static_cast<Wake>(int_member(packed, "wake"));
+    branch.until_us = int_member(packed, "until");
+    for (const auto& frame : array_of(packed, "frames")) {
+      SB_TRY(auto restored, restore_frame(frame, branch, table));
+      branch.frames.push_back(std::move(restored));
+    }
+    if (branch.frames.empty()) return bad();
+  }
+  return branches_.empty() ? Result<>(bad()) : Result<>();
+}
+
+Result<Machine> Machine::restore(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input,
+                                 std::string_view checkpoint) {
+  constexpr std::size_t kDepth = 80;  // ours around documents of at most 64
+  SB_TRY(const auto state, parse_json(checkpoint, kDepth));
+  Machine machine(std::move(flow), std::move(run), std::move(input));
+  if (machine.problem_) return machine;  // its input was refused, as it was the first time
+  SB_CHECK(machine.restore_state(state));
+  return machine;
+}
+
+}  // namespace sb::flow

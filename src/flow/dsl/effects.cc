@@ -1,0 +1,284 @@
+// Tasks with effects: call, run, emit, listen.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+#include "flow/dsl/compiler.h"
+
+namespace sb::flow::dsl {
+namespace {
+
+constexpr std::string_view kOutputs = "content, raw, response";
+
+bool is_output(std::string_view output) {
+  return output == "content" || output == "raw" || output == "response";
+}
+
+}  // namespace
+
+Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
+  const std::string function(string_member(value, "call"));
+  const auto at = node.ref + "/call";
+  const auto at_with = node.ref + "/with";
+  const auto* with = find_member(value, "with");
+  if (with && !with->is_object()) return fault(at_with, "`with` is an object of arguments");
+  if (function == "grpc" || function == "asyncapi")
+    return fault(at, fmt::format("`call: {}` is not supported by this server", function), Errc::unsupported);
+  CallTask task;
+  task.function = function;
+  if (function == "http") {
+    task.kind = CallKind::http;
+    if (!with) return fault(node.ref, "`call: http` needs `with`");
+    SB_CHECK(only(*with, at_with, {"method", "endpoint", "headers", "body", "query", "output", "redirect"}));
+    for (const auto* key : {"method", "endpoint"}) {
+      if (!find_member(*with, key)) return fault(at_with, fmt::format("`call: http` needs `{}`", key));
+    }
+  } else if (function == "openapi") {
+    task.kind = CallKind::openapi;
+    if (!with) return fault(node.ref, "`call: openapi` needs `with`");
+    SB_CHECK(only(*with, at_with, {"document", "operationId", "parameters", "authentication", "output", "redirect"}));
+    for (const auto* key : {"document", "operationId"}) {
+      if (!find_member(*with, key)) return fault(at_with, fmt::format("`call: openapi` needs `{}`", key));
+    }
+  } else if (function == "mcp") {
+    task.kind = CallKind::mcp;
+    if (!with) return fault(node.ref, "`call: mcp` needs `with`");
+    SB_CHECK(only(*with, at_with, {"protocolVersion", "method", "parameters", "timeout", "transport", "client"}));
+    const auto* transport = find_member(*with, "transport");
+    if (!transport || !find_member(*with, "method")) return fault(at_with, "`call: mcp` needs method and transport");
+    SB_CHECK(only(*transport, at_with + "/transport", {"http", "options"}, {"stdio"}));
+  } else if (function == "a2a") {
+    task.kind = CallKind::a2a;
+    if (!with) return fault(node.ref, "`call: a2a` needs `with`");
+    SB_CHECK(only(*with, at_with, {"server", "method", "parameters"}, {"agentCard"}));
+    const auto method = string_member(*with, "method");
+    if (method == "message/stream" || method == "tasks/resubscribe")
+      return fault(at_with + "/method", fmt::format("`{}` streams: not supported by this server", method),
+                   Errc::unsupported);
+    if (method.empty() || !find_member(*with, "server")) return fault(at_with, "`call: a2a` needs method and server");
+  } else if (std::ranges::find(functions_, function) == functions_.end()) {
+    SB_TRY(task, custom_function(function, at));
+  }
+  if (with) {
+    if (const auto* output = find_member(*with, "output");
+        output && (task.kind == CallKind::http || task.kind == CallKind::openapi) &&
+        !(output->is_string() && is_output(output->get_string())))
+      return fault(at_with + "/output", fmt::format("is one of {}", kOutputs));
+    const bool reaches_out = task.kind != CallKind::builtin && task.kind != CallKind::function;
+    SB_TRY(const auto resolved, reaches_out ? with_authentication(*with, at_with) : Result<json::value>(*with));
+    SB_TRY(task.with, template_at(resolved, at_with, reaches_out ? Template::Uris::arguments : Template::Uris::none));
+  }
+  node.body = std::move(task);
+  return node;
+}
+
+// The function's task is compiled anew for each call: it sees its arguments and no locals of the caller.
+Result<CallTask> Compiler::custom_function(const std::string& name, const Pointer& pointer) {
+  if (name.find("://") != std::string::npos || name.find('@') != std::string::npos)
+    return fault(pointer,
+                 fmt::format("`{}`: functions of catalogs are not supported; write it under use.functions", name),
+                 Errc::unsupported);
+  const auto* use = find_member(yaml_.value, "use");
+  const auto* all = use ? find_member(*use, "functions") : nullptr;
+  const auto* definition = all ? find_member(*all, name) : nullptr;
+  if (!definition) {
+    std::vector<std::string> known(functions_.begin(), functions_.end());
+    known.insert(known.end(), {"http", "openapi", "mcp", "a2a"});
+    if (all && all->is_object())
+      for (const auto& [key, ignored] : all->get_object()) known.emplace_back(key);
+    const auto near = nearest(name, known);
+    return fault(pointer, fmt::format("unknown function `{}`{}", name, near ? "; did you mean `" + *near + "`?" : ""));
+  }
+  if (std::ranges::find(functions_open_, name) != functions_open_.end())
+    return fault(pointer, fmt::format("function `{}` calls itself: it would have no end", name));
+  functions_open_.push_back(name);
+  auto outer = std::exchange(locals_, {});
+  auto made = task(*definition, pointer_append("/use/functions", name), name, {});
+  locals_ = std::move(outer);
+  functions_open_.pop_back();
+  if (!made) return std::unexpected(made.error());
+  CallTask call;
+  call.function = name;
+  call.kind = CallKind::function;
+  auto body = std::make_shared<TaskList>();
+  body->tasks.push_back(*std::move(made));
+  call.body = std::move(body);
+  return call;
+}
+
+Result<TaskNode> Compiler::run(TaskNode node, const json::value& value) {
+  const auto at = node.ref + "/run";
+  SB_CHECK(object_at(value, at, "`run` is an object with script, shell or workflow"));
+  SB_CHECK(only(value, at, {"script", "shell", "workflow", "await", "return"}, {"container"}));
+  std::vector<std::string_view> kinds;
+  for (const std::string_view kind : {"script", "shell", "workflow"}) {
+    if (find_member(value, kind)) kinds.push_back(kind);
+  }
+  if (kinds.size() != 1) return fault(at, "`run` needs exactly one of script, shell, workflow");
+  const auto& what = *find_member(value, kinds[0]);
+  const auto at_what = pointer_append(at, kinds[0]);
+  SB_CHECK(object_at(what, at_what, "must be an object"));
+  RunTask made{RunTask::Kind::script, Template(), true, RunTask::Return::output};
+  if (kinds[0] == "script") {
+    SB_CHECK(only(what, at_what, {"language", "code", "stdin", "arguments", "environment"}, {"source"}));
+    const auto language = string_member(what, "language");
+    if (language != "js" && language != "javascript" && language != "python")
+      return fault(at_what + "/language", fmt::format("language `{}` is not supported: js or python", language),
+                   Errc::unsupported);
+    if (!find_member(what, "code")) return fault(at_what, "a script needs `code`");
+  } else if (kinds[0] == "shell") {
+    made.kind = RunTask::Kind::shell;
+    SB_CHECK(only(what, at_what, {"command", "stdin", "arguments", "environment"}));
+    if (!find_member(what, "command")) return fault(at_what, "a shell process needs `command`");
+  } else {
+    made.kind = RunTask::Kind::workflow;
+    SB_CHECK(only(what, at_what, {"namespace", "name", "version", "input"}));
+    for (const auto* key : {"namespace", "name", "version"}) {
+      if (!find_member(what, key)) return fault(at_what, fmt::format("`workflow` needs `{}`", key));
+    }
+  }
+  if (const auto* arguments = find_member(what, "arguments"); arguments && !arguments->is_array())
+    return fault(at_what + "/arguments", "is a list");
+  if (const auto* await = find_member(value, "await")) {
+    if (!await->is_bool()) return fault(at + "/await", "is true or false");
+    made.await = await->get_bool();
+  }
+  const auto returned = string_member(value, "return", "stdout");
+  constexpr std::pair<std::string_view, RunTask::Return> kReturns[] = {{"stdout", RunTask::Return::output},
+                                                                       {"stderr", RunTask::Return::error},
+                                                                       {"code", RunTask::Return::code},
+                                                                       {"all", RunTask::Return::all},
+                                                                       {"none", RunTask::Return::none}};
+  const auto known = std::ranges::find(kReturns, returned, [](const auto& r) { return r.first; });
+  if (known == std::end(kReturns)) return fault(at + "/return", "is one of stdout, stderr, code, all, none");
+  made.what = known->second;
+  SB_TRY(made.with, template_at(what, at_what));
+  node.body = std::move(made);
+  return node;
+}
+
+Result<TaskNode> Compiler::emit(TaskNode node, const json::value& value) {
+  const auto at = node.ref + "/emit";
+  SB_CHECK(object_at(value, at, "`emit` is {event: {with: ...}}"));
+  SB_CHECK(only(value, at, {"event"}));
+  const auto* event = find_member(value, "event");
+  const auto* with = event ? find_member(*event, "with") : nullptr;
+  if (!with || !with->is_object()) return fault(at, "`emit` needs event.with: the properties of the event");
+  SB_CHECK(only(*event, at + "/event", {"with"}));
+  if (!find_member(*with, "type")) return fault(at + "/event/with", "an event needs `type`");
+  SB_TRY(auto compiled, template_at(*with, at + "/event/with"));
+  node.body = EmitTask{std::move(compiled)};
+  return node;
+}
+
+Result<TaskNode> Compiler::listen(TaskNode node, const json::value& value) {
+  const auto at = node.ref + "/listen";
+  const auto& definition = value.at("listen");
+  SB_CHECK(object_at(definition, at, "`listen` is {to: ...}"));
+  SB_CHECK(only(definition, at, {"to", "read"}));
+  const auto* to = find_member(definition, "to");
+  if (!to) return fault(at, "`listen` needs `to`");
+  ListenTask made;
+  SB_TRY(made.to, strategy(*to, at + "/to"));
+  const auto read = string_member(definition, "read", "data");
+  if (read != "data" && read != "envelope" && read != "raw")
+    return fault(at + "/read", "is one of data, envelope, raw");
+  made.read = read == "envelope" ? ReadAs::envelope : read == "raw" ? ReadAs::raw : ReadAs::data;
+  if (const auto* each = find_member(value, "foreach")) {
+    const auto at_each = node.ref + "/foreach";
+    SB_CHECK(object_at(*each, at_each, "`foreach` is an object"));
+    SB_CHECK(only(*each, at_each, {"item", "at", "do", "output", "export"}));
+    SB_CHECK(with_locals(
+        {std::string(string_member(*each, "item", "item")), std::string(string_member(*each, "at", "index"))},
+        [&]() -> Result<> {
+          if (const auto* tasks = find_member(*each, "do")) {
+            SB_TRY(made.each, list(*tasks, at_each + "/do"));
+          }
+          if (const auto* output = find_member(*each, "output")) {
+            SB_TRY(auto shape, stage(*output, at_each + "/output", "as"));
+            made.each_output = std::move(shape.transform);
+          }
+          if (const auto* exported = find_member(*each, "export")) {
+            SB_TRY(auto shape, stage(*exported, at_each + "/export", "as"));
+            made.each_export = std::move(shape.transform);
+          }
+          return {};
+        }));
+    if (!made.each) made.each.emplace();
+  }
+  node.body = std::move(made);
+  return node;
+}
+
+Result<EventStrategy> Compiler::strategy(const json::value& value, const Pointer& pointer, bool ending) {
+  SB_CHECK(object_at(value, pointer, "is an object with one of one, any, all"));
+  SB_CHECK(only(value, pointer, {"one", "any", "all", "until"}));
+  EventStrategy made;
+  const auto *one = find_member(value, "one"), *any = find_member(value, "any"), *all = find_member(value, "all");
+  if ((one != nullptr) + (any != nullptr) + (all != nullptr) != 1)
+    return fault(pointer, "needs exactly one of one, any, all");
+  if (one) {
+    SB_TRY(auto filtered, filter(*one, pointer + "/one"));
+    made.filters.push_back(std::move(filtered));
+  } else {
+    made.kind = any ? EventStrategy::Kind::any : EventStrategy::Kind::all;
+    const auto at = pointer + (any ? "/any" : "/all");
+    const auto* items = (any ? any : all)->if_array();
+    if (!items || (all && items->empty())) return fault(at, "is a list of event filters");
+    for (std::size_t i = 0; i < items->size(); ++i) {
+      SB_TRY(auto filtered, filter((*items)[i], fmt::format("{}/{}", at, i)));
+      made.filters.push_back(std::move(filtered));
+    }
+  }
+  const auto* until = find_member(value, "until");
+  if (!until) return made;
+  if (!any || ending) return fault(pointer + "/until", "`until` goes with `any`, and not within another `until`");
+  if (until->is_bool()) {
+    if (until->get_bool()) return fault(pointer + "/until", "is an expression, events, or false");
+    made.forever = true;
+  } else if (until->is_string()) {
+    SB_TRY(made.until, expression_at(*until, pointer + "/until"));
+  } else {
+    SB_TRY(auto events, strategy(*until, pointer + "/until", true));
+    made.until_event = std::make_shared<const EventStrategy>(std::move(events));
+  }
+  return made;
+}
+
+Result<EventFilter> Compiler::filter(const json::value& value, const Pointer& pointer) const {
+  SB_CHECK(object_at(value, pointer, "an event filter is {with: ...}"));
+  SB_CHECK(only(value, pointer, {"with", "correlate"}));
+  const auto* with = find_member(value, "with");
+  if (!with || !with->is_object() || with->get_object().empty())
+    return fault(pointer, "an event filter needs `with`: at least one property");
+  EventFilter made;
+  const auto wanted = [&](const json::value& want, const Pointer& at) -> Result<std::variant<json::value, Expression>> {
+    if (!want.is_string() || !is_expression(want.get_string())) return want;
+    SB_TRY(auto expression, expression_at(want, at));
+    return expression;
+  };
+  for (const auto& [key, want] : with->get_object()) {
+    SB_TRY(auto compiled, wanted(want, pointer_append(pointer + "/with", key)));
+    made.with.push_back({std::string(key), std::move(compiled)});
+  }
+  const auto* correlate = find_member(value, "correlate");
+  if (!correlate) return made;
+  SB_CHECK(object_at(*correlate, pointer + "/correlate", "is an object of named correlations"));
+  for (const auto& [key, correlation] : correlate->get_object()) {
+    const auto at = pointer_append(pointer + "/correlate", key);
+    SB_CHECK(object_at(correlation, at, "is {from, expect}"));
+    SB_CHECK(only(correlation, at, {"from", "expect"}));
+    if (!find_member(correlation, "from")) return fault(at, "a correlation needs `from`");
+    SB_TRY(auto from, member_expression(correlation, "from", at));
+    EventFilter::Correlation one{std::string(key), std::move(from), {}};
+    if (const auto* expect = find_member(correlation, "expect")) {
+      SB_TRY(one.expect, wanted(*expect, at + "/expect"));
+    }
+    made.correlate.push_back(std::move(one));
+  }
+  return made;
+}
+
+}  // namespace sb::flow::dsl

@@ -1,0 +1,263 @@
+// What reaches outside the engine: HTTP and what is built on it, events, processes, child runs. Each goes through the
+// policy on its way out and back.
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "flow/engine.h"
+#include "flow/outbound/openapi.h"
+
+namespace sb::flow {
+namespace {
+
+std::string text_member(const json::value& with, std::string_view key, std::string_view otherwise = {}) {
+  return std::string(string_member(with, key, otherwise));
+}
+
+/// `endpoint` is a URL, or {uri, authentication}.
+void read_endpoint(const json::value& endpoint, HttpQuestion& question) {
+  if (const auto* text = endpoint.if_string()) {
+    question.url = *text;
+    return;
+  }
+  question.url = text_member(endpoint, "uri");
+  if (const auto* authentication = find_member(endpoint, "authentication")) question.authentication = *authentication;
+}
+
+std::string effect_key(const RunId& run, std::uint32_t effect) {
+  return fmt::format("{}-{}", run.to_string(), effect);
+}
+
+}  // namespace
+
+bool Engine::is_outside(const TaskNode& task) {
+  const auto* call = std::get_if<CallTask>(&task.body);
+  return !call || call->kind != CallKind::builtin;
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::effect(LiveRun& run, Machine::Call call,
+                                                                CancelSource& cancel) {
+  if (std::holds_alternative<EmitTask>(call.task->body)) co_return co_await emit(run, std::move(call));
+  if (const auto* made = std::get_if<RunTask>(&call.task->body)) {
+    if (made->kind == RunTask::Kind::workflow) co_return co_await child_run(run, std::move(call));
+    co_return co_await process(run, std::move(call), cancel);
+  }
+  if (!parts_.outbound)
+    co_return std::unexpected(
+        standard_problem("configuration", 500, "Flows may not call out", "no host is configured"));
+  switch (std::get<CallTask>(call.task->body).kind) {
+    case CallKind::http:
+      co_return co_await http_call(run, std::move(call), cancel);
+    case CallKind::openapi:
+      co_return co_await openapi_call(run, std::move(call), cancel);
+    default:
+      co_return co_await rpc_call(run, std::move(call), cancel);
+  }
+}
+
+json::object Engine::secrets_of(const LiveRun& run) const {
+  json::object allowed;
+  for (const auto& name : run.machine.flow().secrets) {
+    if (const auto* found = parts_.secrets ? parts_.secrets->if_contains(name) : nullptr) allowed[name] = *found;
+  }
+  return allowed;
+}
+
+// What leaves for a service passes the policy like what leaves for a model.
+Result<> Engine::guard_question(LiveRun& run, HttpQuestion& question) {
+  if (!question.body) return {};
+  const bool is_json = parse_json(*question.body).has_value();
+  std::string document = *question.body;
+  if (!is_json) {
+    document.clear();
+    append_json_string(document, *question.body);
+  }
+  SB_TRY(auto passed, run.guard.inspect(policy::Direction::outbound, std::move(document), policy::JsonProfile::any));
+  if (passed.verdict >= policy::Verdict::human)
+    return fail(Errc::policy_denied,
+                fmt::format("the request contains what the policy blocks: {}", fmt::join(passed.types, ", ")));
+  question.body = is_json ? passed.content.text() : std::string(passed.content.value().get_string());
+  return {};
+}
+
+std::expected<Engine::CallResult, Problem> Engine::guarded(LiveRun& run, HttpAnswer answer, std::string_view as) {
+  CallResult result;
+  auto passed = run.guard.inspect(policy::Direction::outbound, to_text(answer.output(as)), policy::JsonProfile::any);
+  if (!passed)
+    return std::unexpected(
+        standard_problem("communication", 502, "The answer could not be guarded", passed.error().detail));
+  if (passed->verdict >= policy::Verdict::human)
+    return std::unexpected(standard_problem(
+        "authorization", 403, "Blocked by policy",
+        fmt::format("the answer contains what the policy blocks: {}", fmt::join(passed->types, ", "))));
+  result.output = std::move(passed->content);
+  result.decision = std::move(passed->decision);
+  result.authorization = std::move(answer.authorization);
+  return result;
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::http_call(LiveRun& run, Machine::Call call,
+                                                                   CancelSource& cancel) {
+  HttpQuestion question;
+  question.method = text_member(call.with, "method", "GET");
+  if (const auto* endpoint = find_member(call.with, "endpoint")) read_endpoint(*endpoint, question);
+  if (const auto* query = find_member(call.with, "query")) question.query = *query;
+  if (const auto* headers = find_member(call.with, "headers")) question.headers = *headers;
+  if (const auto* body = find_member(call.with, "body"); body && !body->is_null())
+    question.body = body->is_string() ? std::string(body->get_string()) : to_text(*body);
+  question.redirect_is_fine = bool_member(call.with, "redirect");
+  question.idempotency_key = effect_key(run.row.id, call.id);
+  question.cancel = &cancel;
+  if (auto passed = guard_question(run, question); !passed)
+    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", passed.error().detail));
+  auto answer = co_await parts_.outbound->ask(std::move(question), secrets_of(run));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return guarded(run, *std::move(answer), string_member(call.with, "output", "content"));
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::openapi_call(LiveRun& run, Machine::Call call,
+                                                                      CancelSource& cancel) {
+  const auto* document = find_member(call.with, "document");
+  const auto* endpoint = document ? find_member(*document, "endpoint") : nullptr;
+  HttpQuestion fetch;
+  if (endpoint) read_endpoint(*endpoint, fetch);
+  fetch.cancel = &cancel;
+  const std::string document_url = fetch.url;
+  auto described = co_await parts_.outbound->ask(std::move(fetch), secrets_of(run));
+  if (!described) co_return std::unexpected(described.error());
+  auto parsed = parse_json(described->body);
+  json::value description;
+  if (parsed) {
+    description = *std::move(parsed);
+  } else if (auto yaml = parse_yaml(described->body)) {
+    description = std::move(yaml->value);
+  } else {
+    co_return std::unexpected(
+        standard_problem("communication", 502, "The OpenAPI document cannot be read", yaml.error().detail));
+  }
+  const auto* parameters = find_member(call.with, "parameters");
+  auto question = openapi_request(description, document_url, string_member(call.with, "operationId"),
+                                  parameters ? *parameters : json::value(nullptr));
+  if (!question) co_return std::unexpected(question.error());
+  if (const auto* authentication = find_member(call.with, "authentication")) question->authentication = *authentication;
+  question->redirect_is_fine = bool_member(call.with, "redirect");
+  question->idempotency_key = effect_key(run.row.id, call.id);
+  question->cancel = &cancel;
+  if (auto passed = guard_question(run, *question); !passed)
+    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", passed.error().detail));
+  auto answer = co_await parts_.outbound->ask(*std::move(question), secrets_of(run));
+  if (!answer) co_return std::unexpected(answer.error());
+  co_return guarded(run, *std::move(answer), string_member(call.with, "output", "content"));
+}
+
+// JSON-RPC 2.0 over HTTP: A2A as it is; MCP's streamable HTTP without a session (initialize is the server's wish, not a
+// must, since 2025-06-18 for stateless servers).
+Task<std::expected<Engine::CallResult, Problem>> Engine::rpc_call(LiveRun& run, Machine::Call call,
+                                                                  CancelSource& cancel) {
+  const bool mcp = std::get<CallTask>(call.task->body).kind == CallKind::mcp;
+  const auto* transport = mcp ? find_member(call.with, "transport") : nullptr;
+  const auto* http = transport ? find_member(*transport, "http") : nullptr;
+  const auto* endpoint = mcp ? (http ? find_member(*http, "endpoint") : nullptr) : find_member(call.with, "server");
+  HttpQuestion question;
+  if (endpoint) read_endpoint(*endpoint, question);
+  json::object headers;
+  if (const auto* more = http ? find_member(*http, "headers") : nullptr; more && more->is_object())
+    headers = more->get_object();
+  headers["accept"] = "application/json, text/event-stream";
+  if (mcp) headers["mcp-protocol-version"] = text_member(call.with, "protocolVersion", "2025-06-18");
+  question.headers = std::move(headers);
+  question.method = "POST";
+  json::object request{{"jsonrpc", "2.0"}, {"id", call.id}, {"method", text_member(call.with, "method")}};
+  if (const auto* parameters = find_member(call.with, "parameters")) request["params"] = *parameters;
+  question.body = to_text(request);
+  question.idempotency_key = effect_key(run.row.id, call.id);
+  question.cancel = &cancel;
+  if (auto passed = guard_question(run, question); !passed)
+    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", passed.error().detail));
+  auto answer = co_await parts_.outbound->ask(std::move(question), secrets_of(run));
+  if (!answer) co_return std::unexpected(answer.error());
+  json::value reply = parse_json(answer->body).value_or(nullptr);
+  for (const auto line : split(answer->body, '\n')) {  // one event of a stream
+    if (reply.is_null() && line.starts_with("data:")) reply = parse_json(trim(line.substr(5))).value_or(nullptr);
+  }
+  if (const auto* error = find_member(reply, "error"))
+    co_return std::unexpected(standard_problem("communication", 500, "The server refused the request",
+                                               fmt::format("JSON-RPC error {}", int_member(*error, "code"))));
+  const auto* result = find_member(reply, "result");
+  if (!result) co_return std::unexpected(standard_problem("communication", 502, "The answer is no JSON-RPC 2.0"));
+  answer->headers["content-type"] = "application/json";
+  answer->body = to_text(*result);
+  co_return guarded(run, *std::move(answer), "content");
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::emit(LiveRun& run, Machine::Call call) {
+  json::object event = call.with.is_object() ? call.with.get_object() : json::object();
+  // The same event however often it is sent: its id comes of the run and the effect.
+  const std::string id = effect_key(run.row.id, call.id);
+  event.emplace("id", id);
+  event.emplace("specversion", "1.0");
+  event.emplace("source", fmt::format("/flows/{}/{}", run.machine.flow().ns, run.machine.flow().name));
+  event.emplace("time", rfc3339(parts_.clock.now_us()));
+  if (event.contains("data")) event.emplace("datacontenttype", "application/json");
+  if (auto valid = check_cloud_event(event); !valid)
+    co_return std::unexpected(standard_problem("validation", 400, "The event is not valid", valid.error().detail));
+  auto passed = run.guard.inspect(policy::Direction::outbound, to_text(event), policy::JsonProfile::any);
+  if (!passed || passed->verdict >= policy::Verdict::human)
+    co_return std::unexpected(
+        standard_problem("authorization", 403, "Blocked by policy", "the event contains what the policy blocks"));
+  CallResult result;
+  result.output = passed->content;
+  result.decision = std::move(passed->decision);
+  if (!parts_.events) co_return result;
+  auto receipt = co_await parts_.events->publish(passed->content.value(), run.row.tenant);
+  if (!receipt)
+    co_return std::unexpected(
+        standard_problem("communication", 503, "The event could not be delivered", receipt.error().detail));
+  co_return result;
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run, Machine::Call call) {
+  const auto& task = std::get<RunTask>(call.task->body);
+  std::string version = text_member(call.with, "version");
+  if (version == "latest") version.clear();
+  auto flow = parts_.flows.find(text_member(call.with, "namespace"), text_member(call.with, "name"), version);
+  if (!flow)
+    co_return std::unexpected(standard_problem("configuration", 404, "There is no such flow", flow.error().detail));
+  const auto* input = find_member(call.with, "input");
+  auto started = co_await launch(*flow, run.row.tenant, run.row.key, input ? to_text(*input) : "{}",
+                                 fmt::format("child:{}", effect_key(run.row.id, call.id)));
+  if (!started)
+    co_return std::unexpected(
+        standard_problem("runtime", 500, "The flow could not be started", started.error().detail));
+  CallResult result;
+  result.output = call.input;
+  result.decision = fmt::format(R"({{"kind":"run","chosen":"{}"}})", started->to_string());
+  if (!task.await) co_return result;
+  std::chrono::milliseconds pause{10};
+  while (run.machine.wants(call.id)) {
+    if (const auto pending = parts_.in_flight.find(*started)) (void)co_await pending->wait(std::chrono::seconds(60));
+    auto row = co_await parts_.store.load_run(*started);
+    if (!row) co_return std::unexpected(standard_problem("runtime", 500, "The flow's run is gone", row.error().detail));
+    if (!store::is_final(row->status)) {  // it waits, as this run does
+      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>
+          timer(io_, pause);
+      pause = std::min(pause * 2, std::chrono::milliseconds(2'000));
+      co_await timer.async_wait(use_task);
+      continue;
+    }
+    if (auto opened = unseal(*row); !opened)
+      co_return std::unexpected(
+          standard_problem("runtime", 500, "The flow's run cannot be read", opened.error().detail));
+    if (row->status == store::RunStatus::completed) {
+      result.output = task.what == RunTask::Return::none ? Data() : Data::from_text(row->output);
+      co_return result;
+    }
+    auto problem = Problem::from_json(parse_json(row->error).value_or(nullptr));
+    problem.instance = call.task->ref;
+    co_return std::unexpected(std::move(problem));
+  }
+  co_return result;
+}
+
+}  // namespace sb::flow

@@ -1,0 +1,86 @@
+#include "flow/event_hub.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "flow/engine.h"
+
+namespace sb::flow {
+
+Result<> check_cloud_event(const json::value& event) {
+  if (!event.is_object())
+    return fail(Errc::invalid_argument, "an event is a JSON object: a CloudEvent in structured mode");
+  for (const auto* name : {"id", "source", "type", "specversion"}) {
+    if (string_member(event, name).empty())
+      return fail(Errc::invalid_argument, fmt::format("a CloudEvent needs `{}`, as text", name), name);
+  }
+  if (string_member(event, "specversion") != "1.0")
+    return fail(Errc::invalid_argument, "specversion must be 1.0", "specversion");
+  return {};
+}
+
+Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string tenant) {
+  SB_CO_CHECK(check_cloud_event(event));
+  const std::string identity =
+      fmt::format("{}\n{}\n{}", tenant, string_member(event, "source"), string_member(event, "id"));
+  const std::string name = "event:" + to_hex(sha256(identity)).substr(0, 32);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!under_way_.insert(name).second)
+      co_return fail(Errc::unavailable, "the same event is being delivered; try again");
+  }
+  const auto leave = [&] {
+    const std::lock_guard lock(mutex_);
+    under_way_.erase(name);
+  };
+  Receipt receipt;
+  auto known = co_await store_.load_document(name);
+  if (!known || *known) {
+    leave();
+    if (!known) co_return std::unexpected(known.error());
+    receipt.duplicate = true;
+    co_return receipt;
+  }
+  Result<> failed;
+  for (const auto& member : members_) {
+    const bool starts = &member == &members_.front();
+    auto taken =
+        co_await asio::co_spawn(member.executor, member.engine->deliver(event, tenant, name, starts), use_task);
+    if (!taken) {
+      failed = std::unexpected(taken.error());
+      break;
+    }
+    receipt.runs += *taken;
+  }
+  if (failed) {
+    // Last: until this is on disk the sender has no answer, sends again, and runs that have the event already know it.
+    store::Commit commit;
+    commit.documents.emplace_back(name, fmt::format(R"({{"at":{}}})", clock_.now_us()));
+    store::LeafDraft leaf;
+    leaf.kind = "event.in";
+    leaf.tenant = tenant;
+    leaf.summary = fmt::format(R"({{"event":"{}","runs":{}}})", name.substr(6), receipt.runs);
+    leaf.time_us = clock_.now_us();
+    commit.leaves.push_back(std::move(leaf));
+    failed = co_await store_.commit(std::move(commit));
+  }
+  leave();
+  if (!failed) co_return std::unexpected(failed.error());
+  co_return receipt;
+}
+
+Task<Result<>> EventHub::command(RunId run, Verb verb, std::string actor) {
+  // A run in work is told by the engine that has it; one at rest by any.
+  for (const auto& member : members_) {
+    const bool last = &member == &members_.back();
+    auto done = co_await asio::co_spawn(member.executor, member.engine->command(run, verb, actor, last), use_task);
+    if (!done) co_return std::unexpected(done.error());
+    if (*done) co_return Result<>();
+  }
+  co_return fail(Errc::conflict, "the run is being worked on; try again");
+}
+
+}  // namespace sb::flow

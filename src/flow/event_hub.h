@@ -1,0 +1,55 @@
+/// Events that reach the server, and all engines they may be for.
+#pragma once
+
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/task.h"
+#include "store/store.h"
+
+namespace sb::flow {
+
+class Engine;
+
+/// Shared by all shards; thread-safe once every engine has joined.
+class EventHub {
+ public:
+  struct Receipt {
+    std::size_t runs = 0;  ///< that took it, or were started by it
+    bool duplicate = false;
+  };
+
+  EventHub(store::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  void join(Engine& engine, Executor executor) { members_.push_back({&engine, executor}); }
+
+  /// Gives a CloudEvent (structured JSON) to every run that listens for it and every flow that it starts. Returns when
+  /// they have it on disk: an event that was acknowledged is not lost, and the same `source` and `id` again is nothing
+  /// new. Errors: invalid_argument (no CloudEvent 1.0), those of the store, and unavailable (a run that wants it is
+  /// being worked on: send it again).
+  Task<Result<Receipt>> publish(json::value event, std::string tenant);
+
+  enum class Verb { suspend, resume, cancel };
+  /// A person's wish for a run, wherever it is. Errors: not_found, conflict (not in a state that allows it).
+  Task<Result<>> command(RunId run, Verb verb, std::string actor);
+
+ private:
+  struct Member {
+    Engine* engine;
+    Executor executor;
+  };
+  store::Store& store_;
+  const Clock& clock_;
+  std::vector<Member> members_;
+  std::mutex mutex_;
+  std::set<std::string> under_way_;
+};
+
+/// Errors: invalid_argument, naming the attribute.
+Result<> check_cloud_event(const json::value& event);
+
+}  // namespace sb::flow

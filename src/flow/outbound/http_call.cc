@@ -1,0 +1,148 @@
+#include "flow/outbound/http_call.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/bytes.h"
+
+namespace sb::flow {
+namespace {
+
+std::string text_of(const json::value& value) {
+  return value.is_string() ? std::string(value.get_string()) : to_text(value);
+}
+
+bool sane_header(std::string_view text) {
+  return text.find_first_of("\r\n") == std::string_view::npos && text.find('\0') == std::string_view::npos;
+}
+
+void add_query(std::string& url, const json::value& query) {
+  const auto* object = query.if_object();
+  if (!object) return;
+  const auto hash = url.find('#');
+  if (hash != std::string::npos) url.resize(hash);
+  const auto add = [&](std::string_view key, const json::value& value) {
+    url += url.find('?') == std::string::npos ? '?' : '&';
+    url += http::percent_encode(key) + '=' + http::percent_encode(text_of(value));
+  };
+  for (const auto& [key, value] : *object) {
+    if (value.is_null()) continue;
+    if (const auto* many = value.if_array()) {
+      for (const auto& one : *many) add(key, one);
+    } else {
+      add(key, value);
+    }
+  }
+}
+
+}  // namespace
+
+Problem problem_of_call(const Error& error) {
+  switch (error.code) {
+    case Errc::permission_denied:
+      return standard_problem("authorization", 403, "The call is not allowed", error.detail);
+    case Errc::invalid_argument:
+      return standard_problem("validation", 400, "The call is not valid", error.detail);
+    case Errc::upstream_timeout:
+      return standard_problem("timeout", 408, "The service did not answer in time", error.detail);
+    default:
+      return standard_problem("communication", 503, "The service could not be reached", error.detail);
+  }
+}
+
+bool HttpAnswer::is_json() const {
+  const auto* type = headers.if_contains("content-type");
+  if (!type || !type->is_string()) return false;
+  const std::string_view text = type->get_string();
+  const auto media = trim(text.substr(0, text.find(';')));
+  return media == "application/json" || media.ends_with("+json");
+}
+
+json::value HttpAnswer::output(std::string_view as) const {
+  if (as == "raw") return json::string(to_base64(body));
+  json::value content = nullptr;
+  if (!body.empty()) content = json::string(body);
+  if (is_json() && !body.empty()) {
+    if (auto parsed = parse_json(body)) content = *std::move(parsed);
+  }
+  if (as != "response") return content;
+  return json::object{{"request", request}, {"statusCode", status}, {"headers", headers}, {"content", content}};
+}
+
+Task<Outcome<HttpAnswer>> Outbound::exchange(const HttpQuestion& question, const Destination& to,
+                                             std::string authorization) {
+  http::ClientRequest request;
+  request.method = question.method;
+  request.origin = to.origin;
+  request.target = to.target;
+  request.cancel = question.cancel;
+  if (question.body) request.body = *question.body;
+  HttpAnswer answer;
+  json::object sent;
+  const auto add = [&](std::string name, std::string value) {
+    sent[name] = value;
+    request.headers.add(std::move(name), std::move(value));
+  };
+  if (const auto* headers = question.headers.if_object()) {
+    for (const auto& [name, value] : *headers) {
+      std::string text = text_of(value);
+      if (!sane_header(name) || !sane_header(text))
+        co_return std::unexpected(
+            standard_problem("validation", 400, "The call is not valid", "a header has a line break"));
+      std::string lower = to_lower(name);
+      if (lower == "host" || lower == "content-length" || lower == "connection" || lower == "transfer-encoding")
+        continue;
+      add(std::move(lower), std::move(text));
+    }
+  }
+  if (question.body && !request.headers.has("content-type")) add("content-type", "application/json");
+  if (!request.headers.has("accept")) add("accept", "application/json, */*");
+  if (!question.idempotency_key.empty() && question.method != "GET" && question.method != "HEAD" &&
+      !request.headers.has("idempotency-key"))
+    add("idempotency-key", question.idempotency_key);
+  if (!authorization.empty()) request.headers.set("authorization", authorization);
+  sent.erase("authorization");
+  answer.request = json::object{{"method", question.method}, {"uri", question.url}, {"headers", std::move(sent)}};
+  auto response = co_await client_.send(std::move(request));
+  if (!response) co_return std::unexpected(problem_of_call(response.error()));
+  auto body = co_await (*response)->read_all(question.answer_bytes_max);
+  if (!body) co_return std::unexpected(problem_of_call(body.error()));
+  answer.status = (*response)->status();
+  for (const auto& [name, value] : (*response)->headers()) answer.headers[to_lower(name)] = value;
+  answer.body = *std::move(body);
+  co_return answer;
+}
+
+Task<Outcome<HttpAnswer>> Outbound::ask(HttpQuestion question, json::object secrets) {
+  std::ranges::transform(question.method, question.method.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  add_query(question.url, question.query);
+  const auto to = egress_.resolve(question.url);
+  if (!to) co_return std::unexpected(problem_of_call(to.error()));
+  auto signer = co_await credentials(question.authentication, std::move(secrets), question.cancel);
+  if (!signer) co_return std::unexpected(signer.error());
+  std::string authorization = signer->scheme.empty() ? std::string() : signer->scheme + " " + signer->parameter;
+  auto answer = co_await exchange(question, *to, authorization);
+  if (answer && answer->status == 401 && signer->digest) {
+    const auto* challenge = answer->headers.if_contains("www-authenticate");
+    authorization = challenge && challenge->is_string()
+                        ? digest_authorization(challenge->get_string(), question.method, to->target, signer->username,
+                                               signer->password, fmt::format("{:016x}", entropy_.next_u64()))
+                        : std::string();
+    if (!authorization.empty()) answer = co_await exchange(question, *to, authorization);
+  }
+  if (!answer) co_return answer;
+  const int status = answer->status;
+  const bool fine = (status >= 200 && status < 300) || (question.redirect_is_fine && status >= 300 && status < 400);
+  if (!fine) {
+    // The specification: a call that fails is a communication error. Its body is not repeated: it may hold anything.
+    co_return std::unexpected(standard_problem("communication", status, std::string(http::reason_phrase(status)),
+                                               fmt::format("the service answered with status {}", status)));
+  }
+  if (!signer->scheme.empty())
+    answer->authorization = json::object{{"scheme", signer->scheme}, {"parameter", signer->parameter}};
+  co_return answer;
+}
+
+}  // namespace sb::flow

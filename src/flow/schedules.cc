@@ -1,0 +1,106 @@
+// Flows that start by themselves: every, cron, after, on.
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+
+#include "base/log.h"
+#include "flow/dsl/cron.h"
+#include "flow/engine.h"
+
+namespace sb::flow {
+namespace {
+
+using Timer =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+constexpr std::chrono::milliseconds kLook{250};  // how soon a flow that was just registered is seen
+constexpr std::string_view kTenant = "default";
+
+/// The highest version of each flow that has a schedule.
+std::vector<std::shared_ptr<const Flow>> scheduled(const FlowRegistry& flows) {
+  std::vector<std::shared_ptr<const Flow>> found;
+  for (auto& flow : flows.list()) {
+    if (!flow->schedule.any()) continue;
+    const auto newest = flows.find(flow->ns, flow->name);
+    if (newest && *newest == flow) found.push_back(std::move(flow));
+  }
+  return found;
+}
+
+}  // namespace
+
+void Engine::keep_schedules() {
+  asio::co_spawn(io_, schedule_loop(), asio::detached);
+}
+
+// Times that pass while the server is down are not made up for: a schedule says when, not how often.
+Task<void> Engine::schedule_loop() {
+  std::map<std::string, Micros> next;
+  Timer timer(io_);
+  while (true) {
+    const Micros now = parts_.clock.now_us();
+    for (const auto& flow : scheduled(parts_.flows)) {
+      const auto& schedule = flow->schedule;
+      if (!schedule.every && schedule.cron.empty()) continue;
+      const auto following = [&](Micros after) -> Micros {
+        if (schedule.every) return after + schedule.every->fixed_us;
+        const auto cron = Cron::parse(schedule.cron);
+        return cron ? cron->next(after).value_or(std::numeric_limits<Micros>::max())
+                    : std::numeric_limits<Micros>::max();
+      };
+      const auto [at, fresh] = next.try_emplace(flow->id(), following(now));
+      if (at->second > now) continue;
+      const Micros due = at->second;
+      at->second = std::max(following(due), now);
+      auto launched =
+          co_await launch(flow, std::string(kTenant), {}, "{}", fmt::format("schedule:{}:{}", flow->id(), due));
+      if (!launched) log_warn("schedule.not_started", {{"flow", flow->id()}, {"detail", launched.error().detail}});
+    }
+    timer.expires_after(kLook);
+    co_await timer.async_wait(use_task);
+  }
+}
+
+// `after`: again, so long after a run has ended.
+void Engine::schedule_again(const LiveRun& run) {
+  const auto& after = run.machine.flow().schedule.after;
+  if (!after) return;
+  asio::co_spawn(
+      io_,
+      [](Engine& engine, std::string flow, std::string tenant, std::string cause, Micros pause) -> Task<void> {
+        Timer timer(engine.io_, std::chrono::microseconds(pause));
+        co_await timer.async_wait(use_task);
+        const auto again = engine.parts_.flows.find_id(flow);
+        if (!again) co_return;
+        auto launched = co_await engine.launch(*again, std::move(tenant), {}, "{}", "after:" + cause);
+        if (!launched) log_warn("schedule.not_started", {{"flow", flow}, {"detail", launched.error().detail}});
+      }(*this, run.row.flow, run.row.tenant, run.row.id.to_string(), after->fixed_us),
+      asio::detached);
+}
+
+Task<Result<std::size_t>> Engine::start_by_event(const json::value& event, std::string tenant, std::string name) {
+  std::size_t started = 0;
+  for (const auto& flow : scheduled(parts_.flows)) {
+    const auto& on = flow->schedule.on;
+    if (!on) continue;
+    auto& gathered = gathered_[flow->id()];
+    Scope bare;
+    bool mine = on->kind == EventStrategy::Kind::any && on->filters.empty();
+    for (std::size_t i = 0; i < on->filters.size() && !mine; ++i) {
+      if (on->kind == EventStrategy::Kind::all && gathered.matched.contains(i)) continue;
+      const auto fits = matches_event(on->filters[i], event, bare, gathered.correlated);
+      mine = fits && *fits;
+      if (mine) gathered.matched.insert(i);
+    }
+    if (!mine) continue;
+    gathered.events.push_back(read_event(event, flow->schedule.read));
+    if (on->kind == EventStrategy::Kind::all && gathered.matched.size() < on->filters.size()) continue;
+    const std::string input = to_text(gathered.events);
+    gathered_.erase(flow->id());
+    SB_CO_CHECK(co_await launch(flow, tenant, {}, input, fmt::format("{}:{}", name, flow->id())));
+    ++started;
+  }
+  co_return started;
+}
+
+}  // namespace sb::flow

@@ -1,0 +1,307 @@
+// Runs with several effects under way, runs at rest, and what wakes them.
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "flow/dsl/cron.h"
+#include "flow/engine.h"
+
+namespace sb::flow {
+namespace {
+
+constexpr std::chrono::hours kLongWait{1};
+
+std::chrono::steady_clock::duration until(Micros due, Micros now) {
+  if (due == 0) return kLongWait;
+  return std::min<std::chrono::steady_clock::duration>(kLongWait,
+                                                       std::chrono::microseconds(std::max<Micros>(due - now, 0)));
+}
+
+}  // namespace
+
+// On disk that it is about to happen, then under way.
+Task<Result<>> Engine::begin_effect(LiveRun& run, const Machine::Call& due) {
+  if (run.durability == store::Durability::sync || !run.stored) {
+    run.row.state = run.machine.checkpoint();
+    SB_CO_CHECK(co_await commit(run, store::RunStatus::running, run.durability));
+  }
+  live_[run.row.id] = &run;
+  run.machine.started(due.id);
+  asio::co_spawn(
+      io_,
+      [](Engine& engine, std::shared_ptr<LiveRun> live, Machine::Call call) -> Task<void> {
+        CancelSource cancel;
+        live->under_way[call.id] = &cancel;
+        LiveRun::EffectResult result{call.id, {}, {}, {}, nullptr};
+        result.step.name = call.task->name;
+        result.step.ref = call.task->ref;
+        result.step.kind = call.task->kind();
+        result.step.attempt = call.attempt;
+        result.step.started_us = engine.parts_.clock.now_us();
+        auto came = co_await engine.effect(*live, call, cancel);
+        result.step.ended_us = engine.parts_.clock.now_us();
+        live->under_way.erase(call.id);
+        if (came) {
+          result.step.decision = std::move(came->decision);
+          result.output = std::move(came->output);
+          result.authorization = std::move(came->authorization);
+        } else {
+          auto problem = came.error();
+          if (problem.instance.empty()) problem.instance = call.task->ref;
+          result.step.error = to_text(problem.to_json());
+          result.problem = std::move(problem);
+        }
+        live->results.push_back(std::move(result));
+        if (live->signal) live->signal->cancel();
+      }(*this, run.shared_from_this(), due),
+      asio::detached);
+  co_return Result<>();
+}
+
+// Waits for one effect to come back, for time to pass, or for somebody's wish.
+Task<void> Engine::next_result(LiveRun& run) {
+  const auto drop_unwanted = [&] {
+    for (const auto& [id, source] : run.under_way) {
+      if (!run.machine.wants(id)) source->cancel();
+    }
+  };
+  drop_unwanted();
+  if (run.results.empty()) {
+    if (!run.signal) run.signal.emplace(io_);
+    run.signal->expires_after(until(run.machine.due(), parts_.clock.now_us()));
+    boost::system::error_code ignored;
+    co_await run.signal->async_wait(asio::redirect_error(use_task, ignored));
+  }
+  run.machine.tick(parts_.clock.now_us());
+  drop_unwanted();
+  while (!run.results.empty()) {
+    auto result = std::move(run.results.front());
+    run.results.pop_front();
+    if (!run.machine.wants(result.id)) continue;
+    record(run, std::move(result.step));
+    if (result.problem) {
+      run.machine.fault(result.id, *std::move(result.problem));
+      continue;
+    }
+    if (!result.authorization.is_null()) run.machine.authorized(std::move(result.authorization));
+    run.machine.complete(result.id, std::move(result.output));
+  }
+}
+
+Task<Result<>> Engine::park(LiveRun& run) {
+  const bool suspended = run.wish == LiveRun::Wish::suspend;
+  for (const auto& [id, source] : run.under_way) source->cancel();
+  run.row.state = run.machine.checkpoint();
+  live_[run.row.id] = &run;  // an event that comes while we write is for this machine
+  const auto parked =
+      co_await commit(run, suspended ? store::RunStatus::suspended : store::RunStatus::waiting, run.durability);
+  live_.erase(run.row.id);
+  if (!parked || suspended) co_return parked;
+  parking_.park(run.row.id, run.machine.due(), run.machine.listens());
+  set_alarm();
+  co_return parked;
+}
+
+void Engine::set_alarm() {
+  const Micros due = parking_.next_due();
+  if (due == 0) return;
+  if (!alarm_) alarm_.emplace(io_);
+  alarm_->expires_after(until(due, parts_.clock.now_us()));
+  alarm_->async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    const Micros now = parts_.clock.now_us();
+    constexpr int kAtOnce = 256;
+    for (int i = 0; i < kAtOnce; ++i) {
+      const auto id = parking_.take_due(now);
+      if (!id) break;
+      asio::co_spawn(io_, wake(*id), asio::detached);
+    }
+    set_alarm();
+  });
+}
+
+Task<void> Engine::wake(RunId id) {
+  while (const auto pending = parts_.in_flight.find(id)) (void)co_await pending->wait(std::chrono::seconds(60));
+  auto row = co_await parts_.store.load_run(id);
+  if (!row || row->status != store::RunStatus::waiting || parts_.in_flight.find(id)) co_return;
+  const std::string tenant = row->tenant, key = row->idempotency_key;
+  auto entry = parts_.in_flight.enter(tenant, key, id, row->request_hash);
+  if (!entry.owner) entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
+  auto run = resume(*std::move(row), entry.pending);
+  if (!run) {
+    parts_.in_flight.leave(tenant, key, entry.pending);
+    log_error("run.not_resumed", {{"run", id.to_string()}, {"detail", run.error().detail}});
+    co_return;
+  }
+  if (auto driven = co_await drive(*run); !driven)
+    log_error("run.not_recorded", {{"run", id.to_string()}, {"detail", driven.error().detail}});
+}
+
+void Engine::adopt(const std::vector<RunId>& runs) {
+  asio::co_spawn(
+      io_,
+      [](Engine& engine, std::vector<RunId> ids) -> Task<void> {
+        for (const auto& id : ids) co_await engine.adopt_one(id);
+      }(*this, runs),
+      asio::detached);
+}
+
+Task<void> Engine::adopt_one(RunId id) {
+  auto row = co_await parts_.store.load_run(id);
+  if (!row || row->status != store::RunStatus::waiting || !unseal(*row)) co_return;
+  auto flow = parts_.flows.find_id(row->flow);
+  if (!flow) co_return;
+  auto machine =
+      Machine::restore(*flow, {id.to_string(), row->created_us, {}}, Data::from_text(row->input), row->state);
+  if (!machine || parts_.in_flight.find(id)) co_return;
+  const bool listens = machine->listens();
+  const Micros due = machine->due();
+  if (due == 0 && !listens) co_return;  // it waits for a person
+  parking_.park(id, due, listens);
+  set_alarm();
+}
+
+Task<Result<bool>> Engine::offer(RunId id, const json::value& event) {
+  for (int tries = 0; tries < 8; ++tries) {
+    if (const auto live = live_.find(id); live != live_.end()) {
+      LiveRun& run = *live->second;
+      if (!run.machine.deliver(event)) co_return false;
+      run.row.state = run.machine.checkpoint();
+      auto hold = run.shared_from_this();
+      SB_CO_CHECK(co_await commit(run, store::RunStatus::running, run.durability));
+      if (run.signal) run.signal->cancel();
+      co_return true;
+    }
+    if (const auto pending = parts_.in_flight.find(id)) {
+      (void)co_await pending->wait(std::chrono::seconds(5));
+      continue;
+    }
+    auto row = co_await parts_.store.load_run(id);
+    if (!row) co_return row.error().code == Errc::not_found ? Result<bool>(false) : std::unexpected(row.error());
+    if (row->status != store::RunStatus::waiting) co_return false;
+    const std::string tenant = row->tenant, key = row->idempotency_key;
+    auto entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
+    auto run = resume(*std::move(row), entry.pending);
+    const bool taken = run && (*run)->machine.deliver(event);
+    auto accepted = taken ? co_await accept(*run) : Result<>();
+    if (!taken || !accepted) {
+      parts_.in_flight.leave(tenant, {}, entry.pending);
+      if (!run) co_return std::unexpected(run.error());
+      co_return accepted ? Result<bool>(false) : Result<bool>(std::unexpected(accepted.error()));
+    }
+    parking_.forget(id);
+    spawn(*run);
+    co_return true;
+  }
+  co_return fail(Errc::unavailable, "a run that listens is being worked on; send the event again");
+}
+
+Task<Result<std::size_t>> Engine::deliver(json::value event, std::string tenant, std::string name, bool starts) {
+  std::size_t taken = 0;
+  auto candidates = parking_.listeners();
+  for (const auto& [id, run] : live_) {
+    if (run->machine.listens()) candidates.push_back(id);
+  }
+  for (const auto& id : candidates) {
+    SB_CO_TRY(const bool took, co_await offer(id, event));
+    taken += took ? 1 : 0;
+  }
+  if (starts) {
+    SB_CO_TRY(const auto started, co_await start_by_event(event, std::move(tenant), std::move(name)));
+    taken += started;
+  }
+  co_return taken;
+}
+
+Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key,
+                                   std::string input, std::string idempotency_key) {
+  const RunId id = RunId::generate(parts_.clock, parts_.entropy);
+  auto entry = parts_.in_flight.enter(tenant, idempotency_key, id, {});
+  if (!entry.owner) co_return entry.pending->run();
+  if (!idempotency_key.empty()) {
+    auto stored = co_await parts_.store.find_idempotent(tenant, idempotency_key);
+    if (!stored || *stored) parts_.in_flight.leave(tenant, idempotency_key, entry.pending);
+    if (!stored) co_return std::unexpected(stored.error());
+    if (*stored) co_return (*stored)->id;
+  }
+  RunRequest wanted;
+  wanted.flow = std::move(flow);
+  wanted.tenant = tenant;
+  wanted.key = key;
+  wanted.spender = KeyId::parse(key);
+  wanted.input = std::move(input);
+  wanted.idempotency_key = idempotency_key;
+  auto run = prepare(std::move(wanted), entry.pending, id);
+  if (!run) {
+    parts_.in_flight.leave(tenant, idempotency_key, entry.pending);
+    co_return std::unexpected(run.error());
+  }
+  (*run)->finish_without_caller = true;
+  if ((*run)->problem) {
+    SB_CO_CHECK(co_await drive(*run));
+    co_return id;
+  }
+  if (auto accepted = co_await accept(*run); !accepted) {
+    parts_.in_flight.leave(tenant, idempotency_key, entry.pending);
+    co_return std::unexpected(accepted.error());
+  }
+  spawn(*run);
+  co_return id;
+}
+
+Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string actor, bool last) {
+  if (const auto live = live_.find(id); live != live_.end()) {
+    if (verb == EventHub::Verb::resume) co_return fail(Errc::conflict, "the run is running");
+    LiveRun& run = *live->second;
+    run.wish = verb == EventHub::Verb::cancel ? LiveRun::Wish::cancel : LiveRun::Wish::suspend;
+    for (const auto& [effect, source] : run.under_way) source->cancel();
+    if (run.signal) run.signal->cancel();
+    const auto pending = run.pending;
+    if (pending) (void)co_await pending->wait(std::chrono::seconds(30));
+    co_return true;
+  }
+  auto row = co_await parts_.store.load_run(id);
+  if (!row) co_return std::unexpected(row.error());
+  if (store::is_final(row->status))
+    co_return fail(Errc::conflict, fmt::format("the run is {} already", store::to_string(row->status)));
+  if (verb == EventHub::Verb::resume && row->status != store::RunStatus::suspended)
+    co_return fail(Errc::conflict, fmt::format("the run is {}, not suspended", store::to_string(row->status)));
+  if (verb == EventHub::Verb::suspend && row->status == store::RunStatus::suspended)
+    co_return fail(Errc::conflict, "the run is suspended already");
+  if (!last || parts_.in_flight.find(id)) {
+    parking_.forget(id);
+    co_return false;
+  }
+  const std::string tenant = row->tenant;
+  auto entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
+  auto run = resume(*std::move(row), entry.pending);
+  if (!run) {
+    parts_.in_flight.leave(tenant, {}, entry.pending);
+    co_return std::unexpected(run.error());
+  }
+  parking_.forget(id);
+  record_leaf(**run,
+              verb == EventHub::Verb::cancel    ? "run.cancel"
+              : verb == EventHub::Verb::suspend ? "run.suspend"
+                                                : "run.resume",
+              "{}");
+  (*run)->leaves.back().actor = std::move(actor);
+  if (verb == EventHub::Verb::resume) {
+    auto accepted = co_await accept(*run);
+    if (!accepted) {
+      parts_.in_flight.leave(tenant, {}, entry.pending);
+      co_return std::unexpected(accepted.error());
+    }
+    spawn(*run);
+    co_return true;
+  }
+  (*run)->wish = verb == EventHub::Verb::cancel ? LiveRun::Wish::cancel : LiveRun::Wish::suspend;
+  SB_CO_CHECK(co_await drive(*run));
+  co_return true;
+}
+
+}  // namespace sb::flow
