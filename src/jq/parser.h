@@ -54,6 +54,7 @@ class Parser {
   Lexer lexer_;
   Token token_;
   int depth_ = 0;
+  int pattern_depth_ = 0;
 };
 
 }  // namespace sb::jq

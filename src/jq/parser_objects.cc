@@ -80,7 +80,7 @@ Result<std::vector<Pattern*>> Parser::alternatives() {
 }
 
 Result<Pattern*> Parser::pattern() {
-  if (++depth_ > 100) return fail(Errc::too_large, "jq: patterns nested deeper than 100 levels");
+  if (++pattern_depth_ > 100) return fail(Errc::too_large, "jq: patterns nested deeper than 100 levels");
   Pattern* made = &code_.patterns.emplace_back();
   if (token_.kind == TokenKind::variable) {
     made->name = token_.text;
@@ -98,7 +98,7 @@ Result<Pattern*> Parser::pattern() {
   } else {
     return unexpected("where a pattern such as $x, [$x] or {a: $x} belongs");
   }
-  --depth_;
+  --pattern_depth_;
   return made;
 }
 

@@ -265,7 +265,7 @@ TEST_F(SqliteStore, TheLogIsMovedIntoTheFileUnderLoad) {
   std::size_t runs = 0;
   bool restarted = false;
   const auto fill = [&]() -> Task<Result<>> {
-    while (runs < 40'000 && !restarted) {
+    while (runs < 200'000 && !restarted) {
       for (int i = 0; i < 256; ++i, ++runs) SB_CO_CHECK(co_await store->commit(async_chat(new_run_id())));
       SB_CO_CHECK(co_await store->flush());
       const std::uint64_t now = store->stats().wal_bytes;
