@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "policy/chat_stream_guard.h"
+#include "policy/detect/builtin.h"
 #include "policy/guard.h"
 #include "policy/json_guard.h"
 
@@ -16,12 +18,23 @@ namespace {
 
 using namespace sb::policy;
 
-constexpr std::string_view kPolicy = R"(
+constexpr std::string_view kEverything = R"(
 name: bench
 version: 1
 rules:
   - {name: all, types: ["*"], action: tokenise}
 )";
+
+// All that patterns find, and nothing that the tagger does.
+std::string patterns_policy() {
+  std::set<std::string_view> types;
+  for (const auto& detector : make_builtin_detectors()) {
+    for (const auto type : detector->types()) types.insert(type);
+  }
+  return fmt::format("name: patterns\nversion: 1\nrules:\n  - {{name: all, types: [{}], action: tokenise}}\n",
+                     fmt::join(types, ", "));
+}
+
 constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";
 constexpr int kRounds = 20'000;
 
@@ -34,6 +47,11 @@ constexpr std::string_view kMixed =
     "+44 20 7946 0123 after 17:30. The card was 5553 3314 7893 2881 (exp 12/27), the account DE89 3704 0044 0532 0130 "
     "00. "
     "Version 2.14.3 of the app shows error E-4041 at https://shop.example/cart?id=77121&step=3, see ticket #99213. ";
+
+constexpr std::string_view kNamed =
+    "My name is Marta Lindqvist and I ordered a lamp for my mother, Eva Lindqvist, Rosenweg 14, 20144 Hamburg. Your "
+    "colleague Tomasz from the Lisbon office of Harper Logistics said that it had left on Monday, but nothing has come "
+    "so far. Could Mr. Okonkwo please call me on +44 20 7946 0123, or write to marta@pages.org? Thank you, Marta. ";
 
 std::string repeated(std::string_view unit, std::size_t size) {
   std::string text;
@@ -72,7 +90,8 @@ std::string chunk(std::string_view text) {
 }  // namespace
 
 int main() {
-  const auto policy = *Policy::load(kPolicy, "bench");
+  const auto policy = *Policy::load(patterns_policy(), "patterns");
+  const auto everything = *Policy::load(kEverything, "everything");
   const std::string clean = repeated(kProse, 2048);
   const std::string mixed = repeated(kMixed, 2048);
   TokenVault vault;
@@ -81,6 +100,13 @@ int main() {
   measure("scan, 2 KB clean", [&] { policy->scanner(Direction::inbound).scan(clean, 0, true, {}, scan); });
   measure("scan, 2 KB mixed", [&] { policy->scanner(Direction::inbound).scan(mixed, 0, true, {}, scan); });
   fmt::print("{:<44} {}\n", "  findings in it", scan.findings.size());
+  const std::string named = repeated(kNamed, 2048);
+  for (const auto& [name, text] :
+       {std::pair("clean", &clean), std::pair("mixed", &mixed), std::pair("named", &named)}) {
+    measure(fmt::format("scan, names too, 2 KB {}", name),
+            [&] { everything->scanner(Direction::inbound).scan(*text, 0, true, {}, scan); });
+    fmt::print("{:<44} {}\n", "  findings in it", scan.findings.size());
+  }
   measure("guard_text, 2 KB clean", [&] { (void)guard_text(*policy, context, clean); });
   measure("guard_text, 2 KB mixed", [&] { (void)guard_text(*policy, context, mixed); });
   const std::string clean_body = chat_request(clean);

@@ -29,8 +29,8 @@ const std::vector<std::string> kRuleKeys = {
     "min_score", "keep_last",   "with",  "consistent", "allow",   "allow_patterns", "deny",  "deny_patterns"};
 const std::vector<std::string> kDetectorKeys = {"name",  "description", "type",    "pattern",
                                                 "words", "check",       "context", "score"};
-const std::vector<std::string> kTypes = {"EMAIL",  "PHONE",      "CREDIT_CARD", "IBAN",
-                                         "US_SSN", "IP_ADDRESS", "SECRET",      "PERSON", "LOCATION", "ORGANIZATION", "*"};
+const std::vector<std::string> kTypes = {"EMAIL",  "PHONE",  "CREDIT_CARD", "IBAN",         "US_SSN", "IP_ADDRESS",
+                                         "SECRET", "PERSON", "LOCATION",    "ORGANIZATION", "*"};
 const std::vector<std::string> kDirections = {"both", "inbound", "outbound"};
 const std::vector<std::string> kConsistent = {"run", "tenant"};
 constexpr Action kActions[] = {Action::allow,          Action::mask,     Action::redact,  Action::replace,

@@ -69,6 +69,7 @@ class Reading {
     float sum = kind_probability(s_.marginals[at], label);
     if (sum < kLeast) return {};
     const Sight sight = Sight::around(first);
+    if (is_mailbox(at, sight, decided)) return {};
     std::size_t end = first.end;
     float count = 1;
     for (std::size_t i = at + 1; i < s_.tokens.size() && sight.has_end_of(s_.tokens[i]); ++i) {
@@ -84,6 +85,21 @@ class Reading {
   }
 
  private:
+  // "jane.doe@host": not a name here but a part of what the e-mail detector finds, whole.
+  bool is_mailbox(std::size_t at, Sight sight, bool& decided) const {
+    static const std::uint32_t at_sign = word_hash("@");
+    static const std::array<std::uint32_t, 3> inside = {word_hash("."), word_hash("-"), word_hash("+")};
+    std::size_t i = at + 1;
+    for (; i < s_.tokens.size() && s_.tokens[i].gap == Gap::none && sight.has_end_of(s_.tokens[i]); ++i) {
+      const Token& token = s_.tokens[i];
+      if (token.shape != Shape::mark) continue;
+      if (token.word == at_sign) return true;
+      if (std::ranges::find(inside, token.word) == inside.end()) return false;
+    }
+    if (i == s_.tokens.size() && !complete_ && sight.limit > size_) decided = false;
+    return false;
+  }
+
   static Label best(const Scores& scores) {
     Scores joined = scores;
     joined[static_cast<std::size_t>(Label::place)] += joined[static_cast<std::size_t>(Label::street)];

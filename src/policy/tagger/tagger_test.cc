@@ -49,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Sentence{"english", "I talked to Martha Okonkwo about it.", "PERSON Martha Okonkwo"},
         Sentence{"lower_case", "hi, my name is peter hallström and i forgot my pin", "PERSON peter hallström"},
-        Sentence{"german", "Bitte rufen Sie Frau Annegret Holzapfel zurück.", "PERSON Annegret Holzapfel"},
+        Sentence{"german", "Bitte rufen Sie Annegret Holzapfel zurück.", "PERSON Annegret Holzapfel"},
         Sentence{"french", "Le dossier de Mathilde Garnier est complet.", "PERSON Mathilde Garnier"},
         Sentence{"spanish", "Hablé con Lucía Fernández sobre la reserva.", "PERSON Lucía Fernández"},
         Sentence{"json_value", R"({"name": "Chukwuemeka Adeyemi", "points": 12})", "PERSON Chukwuemeka Adeyemi"},
@@ -80,10 +80,17 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 TEST(Tagger, ReadsTheKeyOfAJsonValue) {
-  const auto with = spans_of("Brook Summers", "customerName");
-  ASSERT_FALSE(with.empty());
-  EXPECT_EQ(with[0].label, Label::person);
-  EXPECT_GT(with[0].score, 0.5F);
+  const auto person_score = [](std::string_view key) {
+    for (const auto& span : spans_of("Brook Summers", key)) {
+      if (span.label == Label::person) return span.score;
+    }
+    return 0.0F;
+  };
+  EXPECT_GT(person_score("customerName"), person_score("season") + 0.1F);
+}
+
+TEST(Tagger, LeavesMailboxesToWhoFindsThemWhole) {
+  EXPECT_EQ(found_in("write to peter.hallström-berg@post.example today"), "");
 }
 
 TEST(Tagger, ScoresAreProbabilities) {

@@ -90,10 +90,17 @@ std::vector<std::string> list(const Values& values, std::string_view name) {
   return found == values.end() ? std::vector<std::string>() : found->second;
 }
 
+// As it goes into the weights: folders are left out (the same files elsewhere are the same files), and so is what does
+// not change them.
 std::string command_line(std::span<const std::string> args) {
   std::string line = "signalbox policy train";
-  for (const auto& arg : args)
-    line += " " + (arg.starts_with("--") ? arg : std::filesystem::path(arg).filename().string());
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--predictions" || args[i] == "--out") {
+      ++i;
+    } else {
+      line += " " + (args[i].starts_with("--") ? args[i] : std::filesystem::path(args[i]).filename().string());
+    }
+  }
   return line;
 }
 
