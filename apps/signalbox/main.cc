@@ -7,10 +7,12 @@
 #include "audit/command.h"
 #include "cli/args.h"
 #include "cli/config_command.h"
+#include "cli/erase_command.h"
 #include "cli/flow_command.h"
 #include "cli/reviews_command.h"
 #include "cli/serve_command.h"
 #include "flow/injection.h"
+#include "mirror/command.h"
 #include "model/simulate.h"
 #include "policy/command.h"
 #include "script/worker.h"
@@ -38,6 +40,10 @@ constexpr Delegate kDelegates[] = {
      }},
     {"audit", "verify, show and prove the audit log",
      [](std::span<const std::string> a) { return sb::audit::audit_command(a, std::cout, std::cerr); }},
+    {"restore", "make a lost data directory again from its mirror",
+     [](std::span<const std::string> a) { return sb::mirror::restore_command(a, std::cout, std::cerr); }},
+    {"mirror", "hold the mirror against the store",
+     [](std::span<const std::string> a) { return sb::mirror::mirror_command(a, std::cout, std::cerr); }},
 };
 
 }  // namespace
@@ -56,6 +62,7 @@ int main(int argc, char** argv) {
   root.add(sb::cli::config_command());
   root.add(sb::cli::flow_command());
   root.add(sb::cli::reviews_command());
+  root.add(sb::cli::erase_command());
   for (const auto& delegate : kDelegates) {
     if (!arguments.empty() && arguments[0] == delegate.name) return delegate.run(std::span(arguments).subspan(1));
     root.add(sb::cli::Command(delegate.name, delegate.summary)).run([&delegate](const sb::cli::Invocation&) {

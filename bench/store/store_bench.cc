@@ -140,7 +140,7 @@ struct Opened {
 
 Opened open_store(const std::string& path) {
   Opened opened;
-  opened.log = *audit::AuditLog::create(std::string(32, 's'), system_clock());
+  opened.log = *audit::AuditLog::create(std::string(32, 's'));
   store::SqliteOptions options;
   options.path = path;
   opened.store = *store::open_sqlite_store(std::move(options), *opened.log);

@@ -17,6 +17,10 @@
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
 
+namespace sb::audit {
+class LogSource;
+}
+
 namespace sb::api {
 
 /// Counters of the HTTP surface; one set for all shards.
@@ -44,9 +48,13 @@ struct ApiParts {
   KeyRing& keys;
   ChangeGate& changes;
   PolicyBook& policies;
+  TenantKeys& tenant_keys;
+  Pseudonyms pseudonyms;
+  audit::LogSource& audit_log;  ///< the published log; one a shard
   store::Durability durability = store::Durability::sync;
   std::size_t in_flight_max = 4096;
   std::atomic<bool>* ready = nullptr;  ///< /readyz; false while starting and draining
+  bool audit_public = true;            ///< /audit/ needs no key
   bool overhead_header = true;
   bool auto_model = true;
   std::string currency = "USD";
@@ -100,6 +108,17 @@ class Api {
   Task<void> create_key(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> revoke_key(http::Exchange&, const Caller&, std::vector<std::string>);
   // system
+  // erasure
+  Task<void> erase(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> list_holds(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> place_hold(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> release_hold(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<Result<json::array>> load_holds();
+  Task<Result<>> store_holds(json::array holds, std::string kind, std::string tenant, std::string id,
+                             const Caller& caller);
+  Task<bool> scrub();
+  Task<void> get_checkpoint(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_tile(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> health(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> ready(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_metrics(http::Exchange&, const Caller&, std::vector<std::string>);
@@ -111,6 +130,7 @@ class Api {
   Task<Result<>> start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pending> pending);
   Task<Result<>> store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller,
                             const KeyRecord& key);
+  Task<bool> may_read_log(http::Exchange& exchange);  ///< false: the refusal is sent
   struct Work;
   Task<void> answer_live(http::Exchange& exchange, Work& work);
   Task<void> answer_stored(http::Exchange& exchange, const Caller& caller, store::RunRow row, bool stream,

@@ -129,6 +129,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   wanted.idempotency_key = key;
   wanted.request_hash = hash;
   wanted.request_id = request.id;
+  wanted.subject = request.headers.get("x-signalbox-subject");
   wanted.durability = parts_.durability;
   wanted.stream = head->stream;
   wanted.include_usage = head->include_usage;

@@ -50,7 +50,7 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
     store::LeafDraft leaf;
     leaf.kind = "flow.register";
     leaf.tenant = caller.tenant;
-    leaf.actor = actor_of(caller);
+    leaf.actor = parts_.pseudonyms.actor(actor_of(caller));
     leaf.summary = fmt::format(R"({{"flow":"{}","hash":"{}"}})", (*flow)->id(), (*flow)->hash);
     leaf.time_us = parts_.clock.now_us();
     commit.leaves.push_back(std::move(leaf));

@@ -35,10 +35,18 @@ Task<Result<>> Api::store_keys(std::vector<KeyRecord> records, std::string kind,
   store::LeafDraft leaf;
   leaf.kind = std::move(kind);
   leaf.tenant = key.tenant;
-  leaf.actor = actor_of(caller);
+  leaf.actor = parts_.pseudonyms.actor(actor_of(caller));
   leaf.summary = fmt::format(R"({{"key":"{}","role":"{}"}})", key.id.to_string(), to_string(key.role));
   leaf.time_us = parts_.clock.now_us();
   commit.leaves.push_back(std::move(leaf));
+  if (!parts_.tenant_keys.has(key.tenant)) {
+    parts_.tenant_keys.add(key.tenant, parts_.entropy);
+    commit.documents.emplace_back("tenant_keys", to_text(parts_.tenant_keys.document(parts_.entropy)));
+    store::LeafDraft made = commit.leaves.back();
+    made.kind = "tenant_key.create";
+    made.summary.clear();
+    commit.leaves.push_back(std::move(made));
+  }
   SB_CO_CHECK(co_await parts_.store.commit(std::move(commit)));
   co_return parts_.keys.replace(std::move(records));
 }

@@ -66,7 +66,7 @@ Task<void> Api::reveal(http::Exchange& exchange, const Caller& caller, std::vect
   store::LeafDraft leaf;
   leaf.kind = "policy.reveal";
   leaf.tenant = caller.tenant;
-  leaf.actor = actor_of(caller);
+  leaf.actor = parts_.pseudonyms.actor(actor_of(caller));
   leaf.summary = fmt::format(R"({{"opened":{},"refused":{}}})", opened.opened, opened.refused);
   leaf.time_us = parts_.clock.now_us();
   commit.leaves.push_back(std::move(leaf));

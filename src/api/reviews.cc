@@ -52,7 +52,9 @@ Task<void> Api::get_review(http::Exchange& exchange, const Caller& caller, std::
   if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a review id is a UUID", "id"));
   auto row = co_await parts_.store.load_review(*id);
   if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("review"));
-  co_await respond_json(exchange, 200, to_text(review_json(*row, parts_.engine.open_question(*row))));
+  auto run = co_await parts_.store.load_run(row->run);
+  if (!run) co_return co_await respond_error(exchange, run.error());
+  co_await respond_json(exchange, 200, to_text(review_json(*row, parts_.engine.open_question(*row, *run))));
 }
 
 Task<void> Api::act_on_review(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {

@@ -7,14 +7,9 @@
 
 namespace sb::audit {
 
-/// `args` are what follows "audit":
+/// `args` are what follows "audit": verify, prove, show or key and their flags (`signalbox audit --help`).
 ///
-///     verify --data DIR [--head FILE] [--key VKEY] [--save FILE] [--json]
-///     show   --data DIR [--run ID] [--from N] [--limit N]
-///     key    --data DIR
-///     prove  --data DIR --run ID
-///
-/// Returns the exit code: 0 all is well, 1 verification failed or data cannot be read, 2 wrong usage.
+/// Returns the exit code: 0 all is well, 1 not verified, 2 wrong usage, 3 could not be read.
 int audit_command(std::span<const std::string> args, std::ostream& out, std::ostream& err);
 
 }  // namespace sb::audit

@@ -9,6 +9,7 @@
 
 #include "audit/log.h"
 #include "audit/verify.h"
+#include "audit/verify_log.h"
 #include "store/sqlite/sqlite_store.h"
 #include "store/testing.h"
 
@@ -26,7 +27,7 @@ struct Opened {
 
 Opened open_store(const std::string& path) {
   Opened opened;
-  opened.log = *AuditLog::create(kSeed, system_clock());
+  opened.log = *AuditLog::create(kSeed, {.origin = {}, .folder = path + ".audit"});
   store::SqliteOptions options;
   options.path = path;
   auto store = store::open_sqlite_store(std::move(options), *opened.log);
@@ -128,6 +129,7 @@ TEST(Crash, NothingAcknowledgedIsLostAndNothingIsThereTwice) {
   std::vector<RunId> acknowledged;
   const NoteVerifier key = open_store(path).log->verifier();
   std::string kept;
+  std::string shown;
   for (int round = 0; round < rounds; ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     run_and_kill(path, entropy, acknowledged);
@@ -135,6 +137,11 @@ TEST(Crash, NothingAcknowledgedIsLostAndNothingIsThereTwice) {
     // As the crash left it, then as recovery leaves it.
     const auto crashed = verify_store({path, key, kept});
     ASSERT_TRUE(crashed && crashed->ok()) << (crashed ? crashed->problems.front() : crashed.error().detail);
+    // The published log too: it continues what it showed before the crash, and is whole as it lies there.
+    const auto published = verify_log(*open_log_folder(path + ".audit"), key, {shown, false});
+    ASSERT_TRUE(published && published->ok()) << (published ? published->problems.front() : published.error().detail);
+    ASSERT_LE(published->leaves, crashed->leaves) << "a tree head was shown over leaves that are not on disk";
+    shown = published->head;
     kept = crashed->newest_head;
   }
   const Opened opened = open_store(path);

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "audit/canonical_json.h"
 #include "base/json.h"
@@ -13,11 +14,6 @@ template <class Integer>
 void append_integer(std::string& out, Integer value) {
   std::array<char, 24> buffer;
   out.append(buffer.data(), std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr);
-}
-
-void append_member(std::string& out, std::string_view name) {
-  if (out.size() > 1) out += ',';
-  out += name;
 }
 
 // Takes the members of a leaf in their fixed order.
@@ -92,7 +88,8 @@ bool parse(Members& in, LeafFields& leaf) {
   if (in.member("\"actor\":") && !in.string(ignored)) return false;
   if (in.member("\"attempt\":") && !in.integer(leaf.attempt)) return false;
   if (!in.member("\"kind\":") || !in.string(leaf.kind)) return false;
-  if (in.member("\"payload_commit\":") && !in.string(ignored)) return false;
+  if (in.member("\"payload_commit\":") && !in.string(leaf.payload_commit)) return false;
+  if (in.member("\"prev_state\":") && !in.string(ignored)) return false;
   if (in.member("\"run\":") && !in.string(leaf.run)) return false;
   if (!in.member("\"seq\":") || !in.integer(leaf.seq)) return false;
   if (in.member("\"step\":")) {
@@ -101,43 +98,57 @@ bool parse(Members& in, LeafFields& leaf) {
   }
   if (in.member("\"summary\":") && !in.skip_value()) return false;
   if (in.member("\"tenant\":") && !in.string(ignored)) return false;
-  return in.member("\"time\":") && in.integer(leaf.time_us) && in.take("}") && in.at_end();
+  if (!in.member("\"time\":") || !in.integer(leaf.time_us)) return false;
+  if (in.member("\"versions\":") && !in.skip_value()) return false;
+  return in.take("}") && in.at_end();
 }
 
 }  // namespace
 
-std::string encode_leaf(LeafIndex index, const store::LeafDraft& draft) {
-  std::string out;
-  out.reserve(256 + draft.summary.size() + draft.payload_commit.size());
+void append_leaf_text(std::string& out, LeafIndex index, const store::LeafDraft& draft) {
   out += '{';
+  bool first = true;
+  const auto member = [&](std::string_view name) {
+    if (!std::exchange(first, false)) out += ',';
+    out += name;
+  };
   const auto text = [&](std::string_view name, std::string_view value) {
     if (value.empty()) return;
-    append_member(out, name);
+    member(name);
     append_json_string(out, value);
+  };
+  const auto document = [&](std::string_view name, std::string_view value) {
+    if (value.empty()) return;
+    member(name);
+    if (!append_canonical_text(out, value)) append_json_string(out, value);
   };
   text("\"actor\":", draft.actor);
   if (draft.attempt > 0) {
-    append_member(out, "\"attempt\":");
+    member("\"attempt\":");
     append_integer(out, draft.attempt);
   }
-  append_member(out, "\"kind\":");
+  member("\"kind\":");
   append_json_string(out, draft.kind);
   text("\"payload_commit\":", draft.payload_commit);
+  text("\"prev_state\":", draft.prev_state);
   if (draft.run) text("\"run\":", draft.run->to_string());
-  append_member(out, "\"seq\":");
+  member("\"seq\":");
   append_integer(out, static_cast<std::uint64_t>(index));
   if (draft.step) {
-    append_member(out, "\"step\":");
+    member("\"step\":");
     append_integer(out, static_cast<std::uint32_t>(*draft.step));
   }
-  if (!draft.summary.empty()) {
-    append_member(out, "\"summary\":");
-    if (!append_canonical_text(out, draft.summary)) append_json_string(out, draft.summary);
-  }
+  document("\"summary\":", draft.summary);
   text("\"tenant\":", draft.tenant);
-  append_member(out, "\"time\":");
+  member("\"time\":");
   append_integer(out, draft.time_us);
+  document("\"versions\":", draft.versions);
   out += '}';
+}
+
+std::string encode_leaf(LeafIndex index, const store::LeafDraft& draft) {
+  std::string out;
+  append_leaf_text(out, index, draft);
   return out;
 }
 

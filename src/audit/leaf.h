@@ -1,10 +1,12 @@
 /// What one leaf of the record says, as RFC 8785 canonical JSON (pure).
 ///
-///     {"actor":"k-7f3a","attempt":1,"kind":"step","payload_commit":"9f86...","run":"0190...","seq":12,"step":0,
-///      "summary":{"chosen":"small"},"tenant":"acme","time":1790000000000000}
+///     {"actor":"p-7f3a...","attempt":1,"kind":"step","payload_commit":"9f86...","prev_state":"4bf5...","run":"0190...",
+///      "seq":12,"step":0,"summary":{"chosen":"small"},"tenant":"acme","time":1790000000000000,
+///      "versions":{"flow":"signalbox/chat@1.0.0","policy":"5d1c..."}}
 ///
-/// `seq` is the leaf's index, `time` is UTC microseconds, `payload_commit` hex SHA-256(salt || payload). Members
-/// without a value are left out; `seq`, `kind` and `time` are always there.
+/// `seq` is the leaf's index, `time` is UTC microseconds, `payload_commit` hex SHA-256(salt || ciphertext),
+/// `prev_state` the hash of the run's state before this (flow/state_hash.h). Members without a value are left out;
+/// `seq`, `kind` and `time` are always there.
 #pragma once
 
 #include <string>
@@ -16,6 +18,7 @@
 namespace sb::audit {
 
 /// A summary that is no JSON is recorded as a JSON string: the record takes what happened, it does not refuse.
+void append_leaf_text(std::string& out, LeafIndex index, const store::LeafDraft& draft);
 std::string encode_leaf(LeafIndex index, const store::LeafDraft& draft);
 
 /// The members by which leaves are found and compared with what is stored. Views into the text; strings still escaped.
@@ -23,6 +26,7 @@ struct LeafFields {
   std::uint64_t seq = 0;
   std::string_view kind;
   std::string_view run;
+  std::string_view payload_commit;
   std::optional<std::uint32_t> step;
   std::uint32_t attempt = 0;
   std::int64_t time_us = 0;

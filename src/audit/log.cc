@@ -3,75 +3,94 @@
 #include <fmt/format.h>
 
 #include "audit/leaf.h"
+#include "base/log.h"
 
 namespace sb::audit {
 
-Result<std::unique_ptr<AuditLog>> AuditLog::create(std::string_view seed, const Clock& clock, AuditLogOptions options) {
+Result<std::unique_ptr<AuditLog>> AuditLog::create(std::string_view seed, AuditLogOptions options) {
   SB_TRY(SigningKey key, SigningKey::from_seed(seed));
   if (options.origin.empty()) options.origin = default_origin(key.public_key());
   if (options.origin.find_first_of(" +\t\r\n") != std::string::npos) {
     return fail(Errc::invalid_argument, "the audit log's origin must not hold blanks or plus signs", "audit.origin");
   }
-  NoteSigner signer(std::move(options.origin), std::move(key));
-  return std::unique_ptr<AuditLog>(new AuditLog(std::move(signer), clock, options.head_every));
+  NoteSigner signer(options.origin, std::move(key));
+  return std::unique_ptr<AuditLog>(new AuditLog(std::move(signer), std::move(options)));
 }
 
-std::string AuditLog::encode(LeafIndex index, const store::LeafDraft& draft) {
-  return encode_leaf(index, draft);
+void AuditLog::encode(std::string& out, LeafIndex index, const store::LeafDraft& draft) {
+  append_leaf_text(out, index, draft);
 }
 
-std::string AuditLog::sign_head() {
-  head_at_ = clock_.steady();
-  return signer_.sign(tree_head_text({signer_.verifier().name(), range_.size(), range_.root()}));
+std::optional<store::StoredTreeHead> AuditLog::take_head(std::uint64_t wait_for) {
+  auto head = publisher_->head(wait_for);
+  if (!head || (taken_size_ && head->size <= *taken_size_)) return std::nullopt;
+  taken_size_ = head->size;
+  return store::StoredTreeHead{head->size, std::move(head->note)};
 }
 
-std::optional<std::string> AuditLog::append(LeafIndex first, const std::vector<std::string>& leaves) {
-  const auto size = static_cast<std::uint64_t>(first);
-  if (size != range_.size()) {
-    // The group before this one did not reach the disk: what it added is taken back.
-    SB_ASSERT(size == before_.size());
-    range_ = before_;
-  }
-  if (leaves.empty()) return sign_head();
-  before_ = range_;
-  for (const std::string& leaf : leaves) range_.append(leaf_hash(leaf));
-  if (head_at_ && clock_.steady() - *head_at_ < head_every_) return std::nullopt;
-  return sign_head();
-}
-
-void AuditLog::restore(std::uint64_t size, std::string_view summary) {
-  restored_ = CompactRange::parse(size, summary);
-}
-
-Result<> AuditLog::open(std::uint64_t size, const std::function<Result<std::string>(LeafIndex)>& leaf_at,
-                        std::optional<std::string> last_tree_head) {
-  TreeHead head;
-  if (last_tree_head) {
-    auto opened = open_tree_head(*last_tree_head, verifier());
-    if (!opened) {
+// Whoever saw one of these may come back with it: the stored one and the one in the folder need not be the same.
+Result<std::vector<TreeHead>> AuditLog::promised(const std::optional<std::string>& stored,
+                                                 const TileFiles* files) const {
+  std::vector<TreeHead> heads;
+  for (const std::string& note : {stored.value_or(""), files ? files->read_checkpoint() : std::string()}) {
+    if (note.empty()) continue;
+    auto head = open_tree_head(note, verifier());
+    if (!head) {
       return fail(Errc::corrupt, fmt::format("the record was not signed with this data directory's key ({}); restore "
                                              "keys/audit.seed, or the database that belongs to it",
-                                             opened.error().detail));
+                                             head.error().detail));
     }
-    head = *std::move(opened);
+    heads.push_back(*std::move(head));
   }
-  const auto does_not_fit = [&] {
-    return fail(Errc::corrupt,
-                fmt::format("the audit log does not lead to its tree head at {} leaves; run `signalbox audit verify`",
-                            head.size));
+  std::ranges::sort(heads, {}, &TreeHead::size);
+  return heads;
+}
+
+Result<TileEdge> AuditLog::replay(TileEdge edge, std::uint64_t size, const LeafAt& leaf_at,
+                                  const std::vector<TreeHead>& promised) const {
+  auto next = promised.begin();
+  const auto keeps_promises = [&] {
+    while (next != promised.end() && next->size < edge.size()) ++next;  // under full tiles that lead to a later one
+    for (; next != promised.end() && next->size == edge.size(); ++next) {
+      if (next->root != edge.root()) return false;
+    }
+    return true;
   };
-  range_ = CompactRange();
-  // A summary that leads to the signed root is as good as the leaves it stands for; any other is not looked at.
-  if (last_tree_head && restored_ && restored_->size() == head.size && restored_->root() == head.root)
-    range_ = *restored_;
-  restored_.reset();
-  if (head.size > size) return does_not_fit();
-  while (range_.size() < size) {
-    SB_TRY(const std::string leaf, leaf_at(static_cast<LeafIndex>(range_.size())));
-    range_.append(leaf_hash(leaf));
-    if (last_tree_head && range_.size() == head.size && range_.root() != head.root) return does_not_fit();
+  bool kept = keeps_promises();
+  while (kept && edge.size() < size) {
+    SB_TRY(const std::string leaf, leaf_at(static_cast<LeafIndex>(edge.size())));
+    edge.append(leaf);
+    kept = keeps_promises();
   }
-  before_ = range_;
+  if (kept && next == promised.end()) return edge;
+  return fail(Errc::corrupt,
+              fmt::format("the audit log does not lead to its tree head at {} leaves; run `signalbox audit verify`",
+                          next->size));
+}
+
+Result<> AuditLog::open(std::uint64_t size, const LeafAt& leaf_at, std::optional<std::string> last_tree_head) {
+  std::optional<TileFiles> files;
+  if (!options_.folder.empty()) {
+    SB_TRY(files, TileFiles::open(options_.folder));
+  }
+  SB_TRY(const std::vector<TreeHead> heads, promised(last_tree_head, files ? &*files : nullptr));
+  if (!heads.empty() && heads.back().size > size) {
+    return fail(Errc::corrupt,
+                fmt::format("the database has {} audit leaves, but a tree head was shown for {}: it is older than its "
+                            "record; restore the newest one",
+                            size, heads.back().size));
+  }
+  const std::uint64_t synced = files ? std::min(files->synced(), size / kTileWidth * kTileWidth) : 0;
+  Result<TileEdge> edge = fail(Errc::not_found, "no tiles");
+  if (synced > 0) {
+    edge = TileEdge::restore(synced, [&](const TileId& id) { return files->read(id); });
+    if (edge) edge = replay(*std::move(edge), size, leaf_at, heads);
+    if (!edge) log_warn("audit.tiles_rebuilt", {{"leaves", size}, {"why", edge.error().detail}});
+  }
+  if (!edge) edge = replay(TileEdge(), size, leaf_at, heads);
+  if (!edge) return std::unexpected(edge.error());
+  taken_size_.reset();
+  publisher_ = std::make_unique<Publisher>(signer_, *std::move(edge), std::move(files), options_.publish);
   return {};
 }
 

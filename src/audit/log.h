@@ -1,11 +1,10 @@
-/// The record's Merkle tree, as the store's writer grows it.
+/// The record's Merkle tree, behind the store's writer.
 #pragma once
 
-#include <chrono>
+#include <memory>
 
 #include "audit/checkpoint_note.h"
-#include "audit/merkle.h"
-#include "base/clock.h"
+#include "audit/publisher.h"
 #include "store/store.h"
 
 namespace sb::audit {
@@ -13,39 +12,38 @@ namespace sb::audit {
 struct AuditLogOptions {
   /// Name of the log; empty: made of its public key. With a name of its own, `audit verify` needs --key.
   std::string origin;
-  std::chrono::milliseconds head_every{100};  ///< a tree head at most that often; always one when the store is idle
+  std::string folder;  ///< where the log is published, in the layout of C2SP tlog-tiles; empty: nowhere
+  Publisher::Options publish = {};
 };
 
-/// Keeps the compact range of the tree in memory (at most 2 KiB) and signs tree heads. Called on the store's writer
-/// thread; verifier() from any thread.
+/// The store's LeafLog. Encodes leaves on the writer thread; all that costs more happens on the publisher's.
 class AuditLog final : public store::LeafLog {
  public:
-  /// `clock` is borrowed. Errors: invalid_argument (a seed that is not 32 bytes, an origin that cannot be a key name).
-  static Result<std::unique_ptr<AuditLog>> create(std::string_view seed, const Clock& clock,
-                                                  AuditLogOptions options = {});
+  /// Errors: invalid_argument (a seed that is not 32 bytes, an origin that cannot be a key name).
+  static Result<std::unique_ptr<AuditLog>> create(std::string_view seed, AuditLogOptions options = {});
 
-  std::string encode(LeafIndex index, const store::LeafDraft& draft) override;
-  std::optional<std::string> append(LeafIndex first, const std::vector<std::string>& leaves) override;
-  /// Errors: corrupt (the leaves do not lead to the last tree head, or it is signed with another key).
+  void encode(std::string& out, LeafIndex index, const store::LeafDraft& draft) override;
+  void committed(std::string bundle) override { publisher_->add(std::move(bundle)); }
+  std::optional<store::StoredTreeHead> take_head(std::uint64_t wait_for) override;
+  /// Errors: corrupt (the leaves do not lead to the last tree head, stored or shown, or it is signed with another key).
   Result<> open(std::uint64_t size, const std::function<Result<std::string>(LeafIndex)>& leaf_at,
                 std::optional<std::string> last_tree_head) override;
-  std::string summary() const override { return range_.serialize(); }
-  void restore(std::uint64_t size, std::string_view summary) override;
 
   const NoteVerifier& verifier() const { return signer_.verifier(); }
+  /// Leaves under the newest tree head. REQUIRES open().
+  std::uint64_t shown() const { return publisher_->shown(); }
 
  private:
-  AuditLog(NoteSigner signer, const Clock& clock, std::chrono::milliseconds head_every)
-      : signer_(std::move(signer)), clock_(clock), head_every_(head_every) {}
-  std::string sign_head();
+  using LeafAt = std::function<Result<std::string>(LeafIndex)>;
+  AuditLog(NoteSigner signer, AuditLogOptions options) : signer_(std::move(signer)), options_(std::move(options)) {}
+  Result<std::vector<TreeHead>> promised(const std::optional<std::string>& stored, const TileFiles* files) const;
+  Result<TileEdge> replay(TileEdge edge, std::uint64_t size, const LeafAt& leaf_at,
+                          const std::vector<TreeHead>& promised) const;
 
   const NoteSigner signer_;
-  const Clock& clock_;
-  const std::chrono::milliseconds head_every_;
-  CompactRange range_;
-  CompactRange before_;  ///< the last group, which may be rolled back
-  std::optional<CompactRange> restored_;
-  std::optional<std::chrono::steady_clock::time_point> head_at_;
+  const AuditLogOptions options_;
+  std::optional<std::uint64_t> taken_size_;
+  std::unique_ptr<Publisher> publisher_;
 };
 
 }  // namespace sb::audit

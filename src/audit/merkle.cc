@@ -33,17 +33,6 @@ Digest empty_root() {
   return sha256(std::string_view());
 }
 
-// As in binary addition: a new leaf merges with each subtree of its own height in turn.
-void CompactRange::append(const Digest& leaf) {
-  Digest root = leaf;
-  for (std::uint64_t rest = size_; rest & 1; rest >>= 1) {
-    root = node_hash(roots_.back(), root);
-    roots_.pop_back();
-  }
-  roots_.push_back(root);
-  ++size_;
-}
-
 Digest CompactRange::root() const {
   if (roots_.empty()) return empty_root();
   Digest root = roots_.back();

@@ -23,7 +23,12 @@ Digest empty_root();
 /// hashes.
 class CompactRange {
  public:
-  void append(const Digest& leaf);
+  void append(const Digest& leaf) {
+    append(leaf, [](unsigned, const Digest&) {});
+  }
+  /// Also tells of every perfect subtree that the leaf completes, itself (height 0) first: on_node(height, root).
+  template <class OnNode>
+  void append(const Digest& leaf, OnNode on_node);
   std::uint64_t size() const { return size_; }
   Digest root() const;
 
@@ -35,6 +40,21 @@ class CompactRange {
   std::uint64_t size_ = 0;
   std::vector<Digest> roots_;
 };
+
+// As in binary addition: a new leaf merges with each subtree of its own height in turn.
+template <class OnNode>
+void CompactRange::append(const Digest& leaf, OnNode on_node) {
+  Digest root = leaf;
+  unsigned height = 0;
+  on_node(height, root);
+  for (std::uint64_t rest = size_; rest & 1; rest >>= 1) {
+    root = node_hash(roots_.back(), root);
+    roots_.pop_back();
+    on_node(++height, root);
+  }
+  roots_.push_back(root);
+  ++size_;
+}
 
 /// A whole tree in memory (64 bytes a leaf), for proofs.
 class MerkleTree {

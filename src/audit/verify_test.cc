@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -10,6 +11,7 @@
 #include "audit/leaf.h"
 #include "audit/log.h"
 #include "audit/merkle.h"
+#include "audit/tile.h"
 #include "base/bytes.h"
 #include "base/json.h"
 #include "store/data_dir.h"
@@ -35,16 +37,20 @@ class Record : public ::testing::Test {
   }
 
   void open() {
-    auto log = AuditLog::create(seed_, system_clock());
+    auto log = AuditLog::create(seed_, {.origin = {}, .folder = folder_.file("audit")});
     ASSERT_TRUE(log);
     log_ = *std::move(log);
+    key_ = log_->verifier();
     store::SqliteOptions options;
     options.path = database_;
     auto opened = store::open_sqlite_store(std::move(options), *log_);
     ASSERT_TRUE(opened) << opened.error().detail;
     store_ = *std::move(opened);
   }
-  void close() { store_.reset(); }
+  void close() {
+    store_.reset();
+    log_.reset();
+  }
   void add_runs(int count) {
     for (int i = 0; i < count; ++i) {
       runs_.push_back(new_run_id());
@@ -54,7 +60,7 @@ class Record : public ::testing::Test {
     ASSERT_TRUE(wait_for(store_->flush()));
   }
   VerifyReport verify(std::string kept = {}) {
-    auto report = verify_store({database_, log_->verifier(), std::move(kept)});
+    auto report = verify_store({database_, key_, std::move(kept)});
     EXPECT_TRUE(report) << report.error().detail;
     return report ? *report : VerifyReport();
   }
@@ -74,6 +80,7 @@ class Record : public ::testing::Test {
   TemporaryFolder folder_;
   std::string seed_;
   std::string database_;
+  std::optional<NoteVerifier> key_;
   std::unique_ptr<AuditLog> log_;
   std::unique_ptr<store::Store> store_;
   std::vector<RunId> runs_;
@@ -98,24 +105,31 @@ TEST_F(Record, VerifiesWhileTheServerRunsAndAfterIt) {
   EXPECT_EQ(report.leaves, 215U);
 }
 
-TEST_F(Record, GoesOnWithoutItsSummaryByReadingEveryLeaf) {
-  add_runs(5);
+TEST_F(Record, TilesThatAreLostOrDamagedAreWrittenAgain) {
+  add_runs(120);
   close();
-  sql("DELETE FROM log_state");
-  open();
-  add_runs(5);
-  close();
-  sql("UPDATE log_state SET summary = zeroblob(64)");
-  open();
-  add_runs(5);
-  EXPECT_TRUE(verify().ok());
+  const std::string audit = folder_.file("audit");
+  const auto whole = [&] {
+    open();
+    add_runs(1);
+    close();
+    EXPECT_EQ(run({"verify", "--data", folder_.path()}), 0) << out_.str() << err_.str();
+  };
+  std::filesystem::remove_all(audit);
+  whole();
+  std::ofstream(audit + "/tile/0/000", std::ios::binary | std::ios::trunc) << "torn";
+  whole();
+  std::ofstream(audit + "/checkpoint", std::ios::binary | std::ios::trunc) << "";
+  std::ofstream(audit + "/.synced") << "512\n";
+  std::ofstream(audit + "/tile/0/001", std::ios::binary | std::ios::trunc) << std::string(kTileBytes, 'x');
+  whole();
 }
 
 TEST_F(Record, DoesNotGoOnUnderAnotherKeyOrAfterLosingLeaves) {
   add_runs(5);
   close();
   const auto reopen_with = [&](const std::string& seed) {
-    const auto other = AuditLog::create(seed, system_clock());
+    const auto other = AuditLog::create(seed);
     store::SqliteOptions options;
     options.path = database_;
     auto opened = store::open_sqlite_store(options, **other);
@@ -211,6 +225,14 @@ TEST_F(Record, RollingBackToAnOlderCopyIsNoticedWithAKeptTreeHead) {
   std::ofstream(database_, std::ios::binary | std::ios::trunc) << old;
   EXPECT_TRUE(verify().ok()) << "the old copy is whole in itself";
   EXPECT_FALSE(verify(kept).ok());
+  // The published tree head speaks of more leaves: a server does not fork its log.
+  auto log = *AuditLog::create(seed_, {.origin = {}, .folder = folder_.file("audit")});
+  store::SqliteOptions options;
+  options.path = database_;
+  const auto refused = store::open_sqlite_store(std::move(options), *log);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::corrupt);
+  std::filesystem::remove_all(folder_.file("audit"));
   // Another history of the same length, signed with the right key, is not the one that was promised either.
   open();
   add_runs(5);
@@ -244,7 +266,7 @@ TEST_F(Record, TheCommandShowsProvesAndVerifies) {
   EXPECT_EQ(run({"prove", "--data", data, "--run", runs_[3].to_string()}), 0) << err_.str();
   const auto proof = parse_json(out_.str());
   ASSERT_TRUE(proof);
-  const auto head = open_tree_head(string_member(*proof, "head"), *key);
+  const auto head = open_tree_head(string_member(*proof, "checkpoint"), *key);
   ASSERT_TRUE(head);
   const auto& entries = find_member(*proof, "entries")->get_array();
   EXPECT_EQ(entries.size(), 5U);
@@ -271,8 +293,13 @@ TEST_F(Record, TheCommandSaysWhatIsWrong) {
   EXPECT_NE(err_.str().find("did you mean --key?"), std::string::npos) << err_.str();
   EXPECT_EQ(run({"show", "--data", data, "--from", "x"}), 2);
   EXPECT_EQ(run({"prove", "--data", data}), 2);
-  EXPECT_EQ(run({"prove", "--data", data, "--run", new_run_id().to_string()}), 1);
-  EXPECT_EQ(run({"verify", "--data", data + "/nowhere"}), 1);
+  EXPECT_EQ(run({"prove", "--data", data, "--run", new_run_id().to_string()}), 3);
+  EXPECT_EQ(run({"verify", "--data", data + "/nowhere"}), 3);
+  EXPECT_EQ(run({"verify", "http://127.0.0.1:1/", "--key", key_->to_string()}), 3);
+  EXPECT_EQ(run({"verify", "htp://127.0.0.1:1/", "--key", key_->to_string()}), 2);
+  EXPECT_EQ(run({"verify", folder_.file("audit")}), 2) << "a folder has no key of its own";
+  const NoteVerifier other("other.example/log", SigningKey::from_seed(std::string(32, 'o'))->public_key());
+  EXPECT_EQ(run({"verify", folder_.file("audit"), "--key", other.to_string()}), 1);
   EXPECT_EQ(run({"help"}), 0);
   add_runs(2);
   close();

@@ -172,6 +172,44 @@ struct KeysConfig {
   DefaultLimits limits;
 };
 
+struct EncryptionConfig {
+  std::optional<SecretRef> master_key;           ///< nothing: made of the data directory's own key
+  std::optional<SecretRef> previous_master_key;  ///< after a change: what wrapped the tenants' keys before
+  std::string master_key_command;                ///< prints the master key; empty: none
+};
+
+struct FlowRetention {
+  std::int64_t days = 183;
+};
+
+struct RetentionConfig {
+  std::int64_t days = 183;  ///< 0: for ever
+  std::map<std::string, FlowRetention> flows;
+};
+
+enum class MirrorMode { async, before_ack };
+
+struct S3Config {
+  std::string endpoint;
+  std::string region = "us-east-1";
+  std::optional<SecretRef> access_key;
+  std::optional<SecretRef> secret_key;
+  bool path_style = true;
+  std::int64_t retain_days = 0;
+};
+
+struct MirrorConfig {
+  std::string url;  ///< a folder or s3://BUCKET[/PREFIX]; empty: no mirror
+  MirrorMode mode = MirrorMode::async;
+  std::optional<SecretRef> key;
+  S3Config s3;
+};
+
+struct AuditConfig {
+  std::string origin;     ///< empty: made of the log's key
+  bool is_public = true;  ///< /audit/ needs no key
+};
+
 struct TelemetryConfig {
   bool metrics = true;
   bool overhead_header = true;
@@ -191,6 +229,10 @@ struct Config {
   FlowsConfig flows;
   KeysConfig keys;
   std::string currency = "USD";
+  EncryptionConfig encryption;
+  RetentionConfig retention;
+  MirrorConfig mirror;
+  AuditConfig audit;
   TelemetryConfig telemetry;
 };
 

@@ -49,6 +49,16 @@ bool is_listen(std::string_view text) {
 bool is_currency(std::string_view text) {
   return text.size() == 3 && std::ranges::all_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
 }
+bool is_origin(std::string_view text) {
+  return text.size() <= 128 && text.find_first_of(" +\t\r\n") == std::string_view::npos;
+}
+bool is_flow_name(std::string_view text) {
+  const auto slash = text.find('/');
+  const auto is_part = [](std::string_view part) {
+    return !part.empty() && part.size() <= 128 && part.find_first_of(" \t\r\n@/") == std::string_view::npos;
+  };
+  return slash != std::string_view::npos && is_part(text.substr(0, slash)) && is_part(text.substr(slash + 1));
+}
 bool is_bare_file(std::string_view text) {
   return text.size() <= 255 && !text.contains('/') && !text.starts_with('.');
 }
@@ -64,6 +74,8 @@ constexpr TextForm kHeaderValue{"^[ -~]{0,4096}$", "printable ASCII", is_header_
 constexpr TextForm kUrl{"^https?://[^/:@\\s][^@\\s]*$", "an http:// or https:// address without credentials", is_url};
 constexpr TextForm kListen{"^(\\[[0-9A-Fa-f:.]+\\]|[^\\s:\\[\\]]*):[0-9]{1,5}$",
                            "host:port, such as 127.0.0.1:8080 or [::1]:8080", is_listen};
+constexpr TextForm kOrigin{"^[^\\s+]{0,128}$", "a name without blanks and plus signs", is_origin};
+constexpr TextForm kFlowName{"^[^\\s@/]{1,128}/[^\\s@/]{1,128}$", "namespace/name of a flow", is_flow_name};
 constexpr TextForm kCurrency{"^[A-Z]{3}$", "a currency code of three capitals (ISO 4217)", is_currency};
 constexpr TextForm kBareFile{"^([^./][^/]{0,254})?$", "a file name without folders", is_bare_file};
 
@@ -258,6 +270,76 @@ auto keys_section() {
       .section("limits", &K::limits, limits);
 }
 
+auto encryption_section() {
+  using E = EncryptionConfig;
+  return declare<E>("How payloads are sealed: a key for each run, wrapped by its tenant's, wrapped by the master key.")
+      .secret("master_key", &E::master_key,
+              {.about = "32 bytes, raw, in hex or in base64; left out, it is made of the data directory's own key. "
+                        "Whoever has it and the database reads everything."})
+      .secret(
+          "previous_master_key", &E::previous_master_key,
+          {.about = "After a change of the master key, for one start: the one before. The tenants' keys are wrapped "
+                    "anew; then it can go."})
+      .text("master_key_command", &E::master_key_command,
+            {.about = "A command that prints the master key, asked once at start: for a KMS or an HSM. Instead of "
+                      "master_key."});
+}
+
+auto retention_section() {
+  constexpr std::int64_t kMaxDays = 36'500;
+  auto flow = declare<FlowRetention>("How long the content of one flow's runs is kept.")
+                  .integer("days", &FlowRetention::days,
+                           {.about = "Days after the run's end; 0 is for ever.", .unit = "days", .max = kMaxDays});
+  using R = RetentionConfig;
+  return declare<R>("When the content of runs is erased by itself; steps, costs and the record stay.")
+      .integer("days", &R::days,
+               {.about = "Days after a run's end; 0 is for ever. Legal holds are honoured.",
+                .unit = "days",
+                .max = kMaxDays})
+      .map("flows", &R::flows, flow,
+           {.about = "Exceptions, by namespace/name of the flow.", .max = 1000, .names = &kFlowName});
+}
+
+auto mirror_section() {
+  using S = S3Config;
+  auto s3 = declare<S>("How to reach the bucket.")
+                .text("endpoint", &S::endpoint,
+                      {.about = "Address of the service, such as http://127.0.0.1:9000; empty is AWS in that region."})
+                .text("region", &S::region, {.about = "The region that requests are signed for."})
+                .secret("access_key", &S::access_key, {.about = "The access key's id."})
+                .secret("secret_key", &S::secret_key, {.about = "The secret that belongs to it."})
+                .boolean("path_style", &S::path_style,
+                         {.about = "Name the bucket in the path (host/bucket) instead of in the host (bucket.host)."})
+                .integer("retain_days", &S::retain_days,
+                         {.about = "Object Lock: segments cannot be deleted for so long, by anybody; 0 asks for none.",
+                          .unit = "days",
+                          .max = 36'500});
+  using M = MirrorConfig;
+  return declare<M>("A copy of everything at another place, from which a lost machine is made again.")
+      .text("url", &M::url, {.about = "A folder, or s3://BUCKET[/PREFIX]; empty is no mirror."})
+      .choice(
+          "mode", &M::mode, {{"async", MirrorMode::async}, {"before-ack", MirrorMode::before_ack}},
+          {.about = "`before-ack` answers after the state is in the mirror too, so that nothing acknowledged is ever "
+                    "lost; `async` follows with the lag that /metrics shows."})
+      .secret(
+          "key", &M::key,
+          {.about = "32 bytes (raw, hex or base64) that seal everything in the mirror. Keep it elsewhere: a restore "
+                    "needs it, and nothing else."})
+      .section("s3", &M::s3, s3);
+}
+
+auto audit_section() {
+  using A = AuditConfig;
+  return declare<A>("The transparency log of everything that was decided.")
+      .text("origin", &A::origin,
+            {.about = "The log's name, as in its tree heads, such as example.com/signalbox; empty is one made of its "
+                      "key. It cannot be changed later: another name is another log.",
+             .form = &kOrigin})
+      .boolean("public", &A::is_public,
+               {.about = "Serve the log at /audit/ to everybody; otherwise only to keys that may read the audit log. "
+                         "It holds no content, but tenants, routes and versions."});
+}
+
 auto telemetry_section() {
   using T = TelemetryConfig;
   return declare<T>("What the server tells about itself.")
@@ -334,6 +416,10 @@ Declaration<Config> build_root() {
       .section("flows", &Config::flows, flows_section())
       .section("keys", &Config::keys, keys_section())
       .text("currency", &Config::currency, {.about = "Currency of all prices, costs and budgets.", .form = &kCurrency})
+      .section("encryption", &Config::encryption, encryption_section())
+      .section("retention", &Config::retention, retention_section())
+      .section("mirror", &Config::mirror, mirror_section())
+      .section("audit", &Config::audit, audit_section())
       .section("telemetry", &Config::telemetry, telemetry_section());
 }
 

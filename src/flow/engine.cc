@@ -46,7 +46,11 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   row.request_hash = std::move(request.request_hash);
   row.created_us = now;
   Machine machine(request.flow, {row.id.to_string(), now, parts_.secrets}, inbound.content);
+  SB_TRY(auto key, parts_.sealer.new_key(row.id, row.tenant));
+  row.data_key = std::move(key.wrapped);
+  row.subject = parts_.pseudonyms.subject(row.tenant, request.subject);
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
+  run->data_key = std::move(key.key);
   run->input = inbound.content;
   run->pending = std::move(pending);
   run->durability = request.durability;
@@ -60,9 +64,12 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   run->request_id = std::move(request.request_id);
   run->requested_model = std::move(request.requested_model);
 
+  run->sealed_input = parts_.sealer.seal(run->data_key, run->row.id, run->input.text());
+  run->actor = parts_.pseudonyms.actor(run->row.key);
+  run->versions = versions_of(*run);
   record_leaf(*run, "run.start",
               fmt::format(R"({{"flow":"{}","flow_hash":"{}"}})", run->row.flow, run->row.flow_hash.substr(0, 16)),
-              parts_.sealer.commitment(run->row.id, "input", run->input.text()));
+              Sealer::commitment(run->data_key, "input", run->sealed_input));
   store::StepRow step;
   step.name = "guard.inbound";
   step.ref = "/use/extensions/guard/before";
@@ -194,13 +201,15 @@ Task<Result<>> Engine::finish(LiveRun& run) {
     run.row.error = to_text(problem);
   } else {
     run.row.output = run.output.text();
+    run.sealed_output = parts_.sealer.seal(run.data_key, run.row.id, run.row.output);
   }
   JsonWriter end;
   end.begin_object().member("cost_micro", run.row.cost);
   end.member("error", run.problem ? std::string_view(to_string(run.error_code)) : std::string_view());
   end.member("model", run.row.model).member("route", run.row.route).member("status", store::to_string(status));
-  record_leaf(run, "run.end", std::move(end.end_object()).take(),
-              run.row.output.empty() ? std::string() : parts_.sealer.commitment(run.row.id, "output", run.row.output));
+  record_leaf(
+      run, "run.end", std::move(end.end_object()).take(),
+      run.sealed_output.empty() ? std::string() : Sealer::commitment(run.data_key, "output", run.sealed_output));
   co_return co_await commit(run, status, run.durability);
 }
 
@@ -224,8 +233,10 @@ void Engine::spawn(std::shared_ptr<LiveRun> run) {
 }
 
 Result<> Engine::unseal(store::RunRow& row) const {
+  if (row.erased) return {};  // nothing is left to open
+  SB_TRY(const std::string key, parts_.sealer.key_of(row));
   for (auto* column : {&row.state, &row.input, &row.output, &row.vault}) {
-    SB_TRY(*column, parts_.sealer.open(row.id, *column));
+    SB_TRY(*column, Sealer::open(key, row.id, *column));
   }
   return {};
 }
@@ -245,7 +256,11 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   RunDescriptor descriptor{row.id.to_string(), row.created_us, parts_.secrets};
   SB_TRY(auto machine, Machine::restore(flow, std::move(descriptor), input, row.state));
   row.epoch = LeaseEpoch{static_cast<std::uint64_t>(row.epoch) + 1};
+  SB_TRY(std::string data_key, parts_.sealer.key_of(row));
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
+  run->data_key = std::move(data_key);
+  run->actor = parts_.pseudonyms.actor(run->row.key);
+  run->versions = versions_of(*run);
   run->input = input;
   run->pending = std::move(pending);
   run->stored = true;
@@ -255,6 +270,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   // Steps so far have indices below this: a resumed run never reuses one.
   const json::value state = parse_json(run->row.state, 80).value_or(nullptr);
   run->next_step = static_cast<std::uint32_t>(int_member(state, "steps", 0));
+  run->state_hash = string_member(state, "hash");
   run->guard.read_request(row_input);
   std::vector<std::string> findings;
   if (const auto* types = find_member(state, "findings"); types && types->is_array()) {
@@ -273,7 +289,10 @@ Result<std::shared_ptr<LiveRun>> Engine::reopen(store::RunRow row, bool may_rest
   GuardSession guard(parts_.policy(), {row.tenant, row.key, row.flow, {}, may_restore}, {});
   SB_CHECK(guard.load_vault(row.vault));
   Machine machine(flow, {row.id.to_string(), row.created_us, {}}, Data());
+  if (row.erased) return fail(Errc::not_found, fmt::format("the content of run {} was erased", row.id.to_string()));
+  SB_TRY(std::string data_key, parts_.sealer.key_of(row));
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
+  run->data_key = std::move(data_key);
   run->output = Data::from_text(run->row.output);
   if (!run->row.error.empty()) {
     const auto error = parse_json(run->row.error).value_or(nullptr);
@@ -288,7 +307,7 @@ Task<std::vector<std::string>> Engine::stored_events(const LiveRun& run) {
   auto chunks = co_await parts_.store.load_chunks(run.row.id, 0);
   if (!chunks) co_return events;
   for (const auto& chunk : *chunks) {
-    auto opened = parts_.sealer.open(run.row.id, chunk.data);
+    auto opened = Sealer::open(run.data_key, run.row.id, chunk.data);
     // A second attempt after a crash was not streamed: what the first one journaled is not the answer.
     if (!opened || chunk.first_event != events.size()) co_return std::vector<std::string>();
     for (const auto line : split(*opened, '\n')) events.push_back(run.guard.restore(line));
@@ -298,8 +317,10 @@ Task<std::vector<std::string>> Engine::stored_events(const LiveRun& run) {
   co_return events;
 }
 
-json::value Engine::open_question(const store::ReviewRow& review) const {
-  return parse_json(parts_.sealer.open(review.run, review.question).value_or("null")).value_or(nullptr);
+json::value Engine::open_question(const store::ReviewRow& review, const store::RunRow& run) const {
+  const auto key = parts_.sealer.key_of(run);
+  if (!key) return nullptr;
+  return parse_json(Sealer::open(*key, review.run, review.question).value_or("null")).value_or(nullptr);
 }
 
 void Engine::recover(const std::vector<RunId>& runs) {
@@ -355,11 +376,29 @@ void Engine::record_leaf(LiveRun& run, std::string kind, std::string summary, st
   leaf.kind = std::move(kind);
   leaf.tenant = run.row.tenant;
   leaf.run = run.row.id;
-  leaf.actor = run.row.key;
+  leaf.actor = run.actor;
   leaf.summary = std::move(summary);
   leaf.payload_commit = std::move(payload_commit);
+  leaf.versions = run.versions;
   leaf.time_us = parts_.clock.now_us();
+  chain(run, leaf);
   run.leaves.push_back(std::move(leaf));
+}
+
+// What a leaf says goes into the next one's prev_state: a run's leaves are a chain of their own, whatever lies between
+// them in the log.
+void Engine::chain(LiveRun& run, store::LeafDraft& leaf) const {
+  std::string text = run.state_hash;
+  for (const std::string* part : {&leaf.kind, &leaf.summary, &leaf.payload_commit}) (text += '\n') += *part;
+  leaf.prev_state = std::exchange(run.state_hash, to_hex(sha256(text)));
+}
+
+std::string Engine::versions_of(const LiveRun& run) const {
+  JsonWriter versions(160);
+  versions.begin_object().member("flow", run.row.flow);
+  if (const auto policy = parts_.policy()) versions.member("policy", policy->hash().substr(0, 16));
+  if (const auto router = parts_.router()) versions.member("triage", router->version());
+  return std::move(versions.end_object()).take();
 }
 
 void Engine::record(LiveRun& run, store::StepRow step) {
@@ -379,6 +418,7 @@ void Engine::record(LiveRun& run, store::StepRow step) {
   if (!step.error.empty()) summary.member("failed", true);
   leaf.summary = std::move(summary.member("kind", step.kind).member("task", step.name).end_object()).take();
   leaf.time_us = step.ended_us;
+  chain(run, leaf);
   run.leaves.push_back(std::move(leaf));
   run.steps.push_back(std::move(step));
 }
@@ -426,11 +466,15 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     // that it is routed as it would have been.
     json::array findings;
     for (const auto type : run.guard.inbound_types()) findings.push_back(json::string(type));
-    row.state.insert(1, fmt::format("\"steps\":{},\"findings\":{},", run.next_step, to_text(findings)));
+    row.state.insert(1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},", run.next_step, run.state_hash,
+                                    to_text(findings)));
   }
-  row.input = run.stored ? std::string() : run.input.text();
+  row.input.clear();
   row.vault = run.guard.vault_json();
-  for (auto* column : {&row.state, &row.input, &row.output, &row.vault}) *column = parts_.sealer.seal(row.id, *column);
+  const std::string& key = run.data_key;
+  for (auto* column : {&row.state, &row.vault}) *column = parts_.sealer.seal(key, row.id, *column);
+  row.output = run.sealed_output.empty() ? parts_.sealer.seal(key, row.id, row.output) : run.sealed_output;
+  if (!run.stored) row.input = std::exchange(run.sealed_input, {});
   for (const auto& entry : run.guard.vault().take_new_tenant_entries()) {
     auto name = tenant_document(run.row.tenant, entry.token);
     auto sealed = parts_.sealer.seal_document(name, entry.value);

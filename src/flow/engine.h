@@ -23,6 +23,7 @@
 #include "flow/parking.h"
 #include "flow/sealer.h"
 #include "keys/limits.h"
+#include "keys/pseudonym.h"
 #include "model/gateway.h"
 #include "policy/sealed_value.h"
 #include "script/runner.h"
@@ -78,6 +79,7 @@ struct EngineParts {
   std::function<std::shared_ptr<const policy::Policy>()> policy;  ///< the one in force now
   std::function<std::shared_ptr<const triage::Router>()> router;  ///< null inside: no triage, everything to `large`
   std::string tenant_secret;                                      ///< keyed hashes of findings are derived from it
+  Pseudonyms pseudonyms;                                          ///< of actors and subjects
   const policy::InjectionScorer* injection = nullptr;             ///< null: injection checks object to everything
   Outbound* outbound = nullptr;                                   ///< null: flows call nothing outside
   EventHub* events = nullptr;                                     ///< null: emitted events reach nobody
@@ -94,6 +96,7 @@ struct RunRequest {
   std::string idempotency_key;
   std::string request_hash;
   std::string request_id;
+  std::string subject;  ///< the person whose data it is, as the caller names them; empty: not told
   store::Durability durability = store::Durability::sync;
   bool stream = false;
   bool include_usage = false;
@@ -128,7 +131,7 @@ class Engine {
   /// The journaled events of a finished stream, one payload each; empty if the answer was not streamed to its end.
   Task<std::vector<std::string>> stored_events(const LiveRun& run);
   /// What a review asks, opened; null where it cannot be.
-  json::value open_question(const store::ReviewRow& review) const;
+  json::value open_question(const store::ReviewRow& review, const store::RunRow& run) const;
 
   /// Takes up runs that a stopped server left open, `recover_in_parallel` at a time over all calls. Each is read when
   /// its turn comes: what is in work here, or finished meanwhile, is left alone. On the shard's thread.
@@ -211,6 +214,8 @@ class Engine {
   void record(LiveRun& run, store::StepRow step);
   void record_pure(LiveRun& run);
   void record_leaf(LiveRun& run, std::string kind, std::string summary, std::string payload_commit = {});
+  void chain(LiveRun& run, store::LeafDraft& leaf) const;
+  std::string versions_of(const LiveRun& run) const;
   void count_saving(LiveRun& run, const model::Usage& usage);
   std::expected<CallResult, Problem> guard_answer(LiveRun& run, std::string body, CallResult result);
   Task<Result<>> commit(LiveRun& run, store::RunStatus status, store::Durability durability);

@@ -102,6 +102,7 @@ class EngineTest : public ::testing::Test {
     catalog_.emplace(*model::Catalog::create(std::move(config)));
     add_flow(file_text("flows/chat.yaml"));
     policy_ = *policy::Policy::load(kPolicy, "test");
+    tenant_keys_.add("acme", entropy_);
     start();
   }
   ~EngineTest() override { stop(); }
@@ -133,7 +134,8 @@ class EngineTest : public ::testing::Test {
                       nullptr,
                       [this] { return policy_; },
                       [] { return std::shared_ptr<const triage::Router>(); },
-                      "tenant secret"};
+                      "tenant secret",
+                      Pseudonyms("pseudonym secret")};
     engine_ = std::make_unique<Engine>(*io_, std::move(parts), EngineOptions{});
   }
   void stop() {
@@ -206,7 +208,8 @@ class EngineTest : public ::testing::Test {
   model::testing::FakeClock clock_;
   model::testing::FakeSleeper sleeper_{clock_};
   SeededEntropy entropy_{7};
-  Sealer sealer_{std::string(32, 'k'), entropy_};
+  TenantKeys tenant_keys_{std::string(32, 'm')};
+  Sealer sealer_{tenant_keys_, std::string(32, 'k'), entropy_};
   SpendLedger ledger_;
   FlowRegistry flows_;
   std::optional<model::Catalog> catalog_;
@@ -402,7 +405,8 @@ TEST_F(EngineTest, AStreamIsRecordedWithPlaceholdersAndHeardWithValues) {
   const auto row = row_of(run->row.id);
   EXPECT_NE(row.output.find("Wrote to [EMAIL_1] just now"), std::string::npos) << row.output;
   const auto chunks = wait(store_->load_chunks(row.id, 0));
-  for (const auto& chunk : *chunks) EXPECT_EQ(sealer_.open(row.id, chunk.data)->find(kMail), std::string::npos);
+  for (const auto& chunk : *chunks)
+    EXPECT_EQ(Sealer::open(*sealer_.key_of(row), row.id, chunk.data)->find(kMail), std::string::npos);
   EXPECT_EQ(wait(engine_->stored_events(*run)), listener.heard);
 }
 
@@ -493,7 +497,7 @@ TEST_F(Review, ATextThatThePolicyBlocksIsHandedBackToItsAuthor) {
   const auto row = row_of(run_->row.id);
   EXPECT_NE(row.output.find("call us"), std::string::npos);
   const auto review = wait(store_->load_review(*run_->review));
-  EXPECT_EQ(sealer_.open(row.id, review->verdict)->find("DE8937"), std::string::npos);
+  EXPECT_EQ(Sealer::open(*sealer_.key_of(row), row.id, review->verdict)->find("DE8937"), std::string::npos);
 }
 
 TEST_F(Review, ARejectionIsTheRunsFault) {

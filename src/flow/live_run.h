@@ -37,7 +37,13 @@ class Audience {
 struct LiveRun : std::enable_shared_from_this<LiveRun> {
   LiveRun(store::RunRow r, Machine m, GuardSession g) : row(std::move(r)), machine(std::move(m)), guard(std::move(g)) {}
 
-  store::RunRow row;  ///< payload columns in clear; the engine seals them on the way to the store
+  store::RunRow row;          ///< payload columns in clear; the engine seals them on the way to the store
+  std::string data_key;       ///< of the payloads; secret
+  std::string sealed_input;   ///< until the run is stored
+  std::string sealed_output;  ///< of row.output, where it was committed to
+  std::string actor;          ///< who asked, as the record calls them
+  std::string versions;       ///< what decides, as the record names it: JSON
+  std::string state_hash;     ///< hex; over all that was recorded of the run so far
   Machine machine;
   GuardSession guard;
   Data input;  ///< policed

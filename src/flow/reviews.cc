@@ -40,8 +40,8 @@ Task<Result<store::ReviewRow>> Engine::claim(ReviewId id, std::string reviewer) 
   change.row.claimed_by = reviewer;
   change.row.claim_until_us =
       now + std::chrono::duration_cast<std::chrono::microseconds>(options_.review_claim).count();
-  commit.leaves.push_back(
-      leaf_of(review, "review.claim", reviewer, fmt::format(R"({{"review":"{}"}})", id.to_string()), now));
+  commit.leaves.push_back(leaf_of(review, "review.claim", parts_.pseudonyms.actor(reviewer),
+                                  fmt::format(R"({{"review":"{}"}})", id.to_string()), now));
   const store::ReviewRow claimed = change.row;
   commit.review_change = std::move(change);
   SB_CO_CHECK(co_await parts_.store.commit(std::move(commit)));
@@ -58,7 +58,7 @@ Result<> Engine::apply_verdict(LiveRun& run, const store::ReviewRow& review, sto
     run.error_code = Errc::policy_denied;
     return {};
   }
-  const json::value question = open_question(review);
+  const json::value question = open_question(review, run.row);
   const std::string_view answer = state == store::ReviewState::edited ? text : string_member(question, "proposal");
   const auto run_id = run.row.id.to_string();
   const model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(answer), true};
@@ -113,9 +113,9 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   change.row.state = state;
   change.row.decided_by = reviewer;
   change.row.decided_us = now;
-  change.row.verdict = parts_.sealer.seal(review.run, policed->content.text());
+  change.row.verdict = parts_.sealer.seal(run->data_key, review.run, policed->content.text());
   const store::ReviewRow decided = change.row;
-  run->leaves.push_back(leaf_of(review, "review.verdict", reviewer,
+  run->leaves.push_back(leaf_of(review, "review.verdict", parts_.pseudonyms.actor(reviewer),
                                 fmt::format(R"({{"review":"{}","verdict":"{}"}})", id.to_string(), choice), now));
   run->review_change = std::move(change);
 

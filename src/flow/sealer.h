@@ -1,4 +1,5 @@
-/// Payloads at rest: sealed under the data directory's key, bound to the run they belong to.
+/// Payloads at rest: sealed under a key of their run, bound to it. The run's key lies beside the run, wrapped
+/// (keys/envelope.h); where it is deleted, all of the run's payloads are noise, and their commitments say nothing.
 #pragma once
 
 #include <string>
@@ -10,45 +11,66 @@
 #include "base/crypto.h"
 #include "base/errors.h"
 #include "base/ids.h"
+#include "keys/envelope.h"
+#include "store/store.h"
 
 namespace sb::flow {
 
 /// AES-256-GCM with the run's id as associated data: a payload moved to another run does not open. Thread-safe.
 class Sealer {
  public:
-  Sealer(std::string key, Entropy& entropy) : key_(std::move(key)), entropy_(entropy) {}
+  /// `old_key` opens what was sealed before runs had keys of their own.
+  Sealer(const TenantKeys& tenants, std::string old_key, Entropy& entropy)
+      : tenants_(tenants), old_key_(std::move(old_key)), entropy_(entropy) {}
 
-  std::string seal(const RunId& run, std::string_view plain) const {
-    return plain.empty() ? std::string() : aead_seal(key_, plain, aad(run), entropy_);
+  struct RunKey {
+    std::string key;      ///< secret
+    std::string wrapped;  ///< for RunRow::data_key
+  };
+  /// Errors: not_found (the tenant has no key).
+  Result<RunKey> new_key(const RunId& run, std::string_view tenant) const {
+    RunKey made{std::string(kDataKeyBytes, '\0'), {}};
+    entropy_.fill({reinterpret_cast<std::uint8_t*>(made.key.data()), made.key.size()});
+    SB_TRY(made.wrapped, tenants_.wrap(tenant, aad(run), made.key, entropy_));
+    return made;
+  }
+  /// The key of a stored run. Errors: not_found (erased), corrupt.
+  Result<std::string> key_of(const store::RunRow& run) const {
+    if (run.erased) return fail(Errc::not_found, "the run's content was erased");
+    if (run.data_key.empty()) return old_key_;
+    return tenants_.unwrap(run.tenant, aad(run.id), run.data_key);
+  }
+
+  std::string seal(std::string_view key, const RunId& run, std::string_view plain) const {
+    return plain.empty() ? std::string() : aead_seal(key, plain, aad(run), entropy_);
   }
   /// Errors: corrupt.
-  Result<std::string> open(const RunId& run, std::string_view sealed) const {
+  static Result<std::string> open(std::string_view key, const RunId& run, std::string_view sealed) {
     if (sealed.empty()) return std::string();
-    return aead_open(key_, sealed, aad(run));
+    return aead_open(key, sealed, aad(run));
   }
 
   /// The same for a document of the store, bound to its name.
   std::string seal_document(std::string_view name, std::string_view plain) const {
-    return aead_seal(key_, plain, "document/" + std::string(name), entropy_);
+    return aead_seal(old_key_, plain, "document/" + std::string(name), entropy_);
   }
   /// Errors: corrupt.
   Result<std::string> open_document(std::string_view name, std::string_view sealed) const {
-    return aead_open(key_, sealed, "document/" + std::string(name));
+    return aead_open(old_key_, sealed, "document/" + std::string(name));
   }
 
-  /// Hex SHA-256(salt || payload), where the salt is derived from the key: without the key the log says nothing about
-  /// what was in the payload (DESIGN 2, invariant 6).
-  std::string commitment(const RunId& run, std::string_view kind, std::string_view payload) const {
-    const std::string context = run.to_string() + "/" + std::string(kind);
-    const Digest salt = hmac_sha256(key_, context);
-    return to_hex(sha256({reinterpret_cast<const char*>(salt.data()), salt.size()}, payload));
+  /// Hex SHA-256(salt || ciphertext): without the run's key the log says nothing about what was in the payload
+  /// (DESIGN 2, invariant 6).
+  static std::string commitment(std::string_view key, std::string_view kind, std::string_view ciphertext) {
+    return to_hex(sha256(payload_salt(key, kind), ciphertext));
   }
 
  private:
   static std::string_view aad(const RunId& run) {
     return {reinterpret_cast<const char*>(run.uuid.bytes.data()), run.uuid.bytes.size()};
   }
-  std::string key_;
+  const TenantKeys& tenants_;
+  const std::string old_key_;
   Entropy& entropy_;
 };
 

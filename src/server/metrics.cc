@@ -22,6 +22,23 @@ void register_metrics(Services& services, const std::vector<std::unique_ptr<Shar
               "Groups that could not be written. Any increase: free disk space, or look at the log for corruption.",
               &store::StoreStats::failed_groups);
   store_probe("signalbox_audit_leaves_total", "Leaves in the audit log.", &store::StoreStats::leaves);
+  const auto mirror_probe = [&](std::string_view name, std::string_view help, auto member) {
+    registry.probe(name, help, [&services, member] {
+      return services.mirror ? static_cast<double>(services.mirror->stats().*member) : 0.0;
+    });
+  };
+  mirror_probe("signalbox_mirror_groups_committed_total", "Groups of commits that are to be in the mirror.",
+               &mirror::MirrorStats::groups_committed);
+  mirror_probe("signalbox_mirror_groups_mirrored_total",
+               "Groups that are in the mirror: the watermark. Behind the committed ones for long: see the log.",
+               &mirror::MirrorStats::groups_mirrored);
+  mirror_probe("signalbox_mirror_lag_seconds",
+               "Age of the oldest group that is not in the mirror: what the loss of this machine would cost now.",
+               &mirror::MirrorStats::lag_seconds);
+  mirror_probe("signalbox_mirror_failures_total",
+               "Attempts that failed and were made again. Rising: the place is down, or refuses us; see the log.",
+               &mirror::MirrorStats::failures);
+  mirror_probe("signalbox_mirror_bytes_total", "Bytes sent to the mirror.", &mirror::MirrorStats::bytes);
   registry.probe("signalbox_flow_runs_in_flight",
                  "Runs in work. Near server.limits.max_in_flight, new work is refused.",
                  [&services] { return static_cast<double>(services.in_flight.size()); });

@@ -14,6 +14,7 @@
 #include "http/server.h"
 #include "keys/door.h"
 #include "server/metrics.h"
+#include "server/retention.h"
 #include "server/services.h"
 #include "server/shard.h"
 
@@ -158,6 +159,7 @@ int serve(ServeOptions options) {
   asio::co_spawn(main, adopt(**services, *shards), asio::detached);
   main.run();
   shards->front()->keep_schedules();
+  shards->front()->spawn([&services] { return keep_retention(**services); });
   ready = true;
   write_listen_file(**services, shards->front()->port());
   const auto took =
@@ -175,6 +177,7 @@ int serve(ServeOptions options) {
   ready = false;
   for (auto& shard : *shards) shard->drain(std::chrono::milliseconds((*services)->config.server.drain_timeout_ms));
   for (auto& shard : *shards) shard->join();
+  if ((*services)->mirror) (*services)->mirror->let_go();
   (*services)->store.reset();  // writes what is queued, and tells the shards' threads of it: they must still be there
   shards->clear();
   log_info("server.stopped");

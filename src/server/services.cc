@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_future.hpp>
 #include <filesystem>
 #include <fstream>
 
 #include "base/bytes.h"
 #include "flow/injection.h"
+#include "server/mirror.h"
+#include "server/tenant_keys.h"
+#include "server/wait_for.h"
 
 namespace sb::server {
 namespace {
@@ -17,16 +18,6 @@ Result<std::string> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(Errc::not_found, fmt::format("cannot read {}", path));
   return std::string(std::istreambuf_iterator<char>(file), {});
-}
-
-/// Waits for one store operation before any shard runs.
-template <class T>
-Result<T> wait_for(Task<Result<T>> task, asio::io_context& io) {
-  std::optional<Result<T>> result;
-  asio::co_spawn(io, std::move(task), [&](std::exception_ptr, Result<T> value) { result = std::move(value); });
-  io.restart();
-  io.run();
-  return result ? *std::move(result) : Result<T>(fail(Errc::internal, "the store gave no answer"));
 }
 
 Result<model::CatalogConfig> catalog_config(const Config& config) {
@@ -171,14 +162,17 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
   services->config = std::move(config);
   const auto& settings = services->config;
   SB_TRY(services->data, store::DataDir::open_or_create(settings.data.dir, system_entropy()));
-  SB_TRY(services->log, audit::AuditLog::create(services->data.audit_seed(), system_clock()));
+  SB_TRY(services->log,
+         audit::AuditLog::create(services->data.audit_seed(),
+                                 {.origin = settings.audit.origin, .folder = services->data.audit_folder()}));
   store::SqliteOptions options;
   options.path = services->data.database();
   options.commit_batch_max = settings.data.commit_batch_max;
   options.min_free_disk_bytes = settings.data.min_free_disk_mb << 20;
+  SB_TRY(services->mirror, open_mirror(*services));
+  options.sink = services->mirror.get();
   SB_TRY(services->store, store::open_sqlite_store(std::move(options), *services->log));
   const std::string& vault_key = services->data.vault_key();
-  services->sealer = std::make_unique<flow::Sealer>(vault_key, system_entropy());
   const Digest tenant_secret = hmac_sha256(vault_key, "tenant keys");
   services->tenant_secret = std::string(reinterpret_cast<const char*>(tenant_secret.data()), tenant_secret.size());
   services->keys = std::make_unique<KeyRing>(Pepper(Secret(services->data.pepper())));
@@ -188,6 +182,10 @@ Result<std::unique_ptr<Services>> open_services(Config config) {
     SB_TRY(auto records, keys_from_json(parsed));
     SB_CHECK(services->keys->replace(std::move(records)));
   }
+  SB_TRY(services->tenant_keys, open_tenant_keys(*services));
+  services->sealer = std::make_unique<flow::Sealer>(*services->tenant_keys, vault_key, system_entropy());
+  const Digest pseudonyms = hmac_sha256(services->data.pepper(), "pseudonyms");
+  services->pseudonym_secret.assign(reinterpret_cast<const char*>(pseudonyms.data()), pseudonyms.size());
   services->access_log =
       std::make_unique<AccessLog>(system_clock(), static_cast<std::uint32_t>(settings.telemetry.access_log_per_second));
   services->counters = std::make_unique<api::ApiMetrics>(process_metrics());

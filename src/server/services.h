@@ -16,6 +16,7 @@
 #include "flow/in_flight.h"
 #include "flow/sealer.h"
 #include "keys/key_ring.h"
+#include "mirror/mirror.h"
 #include "model/catalog.h"
 #include "policy/policy.h"
 #include "script/runner.h"
@@ -31,9 +32,11 @@ struct Services {
   Config config;
   asio::io_context startup;  ///< for calls of the store before any shard runs; outlives the store, as it asks
   store::DataDir data;
+  std::unique_ptr<mirror::Mirror> mirror;  ///< null: none configured
   std::unique_ptr<audit::AuditLog> log;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<KeyRing> keys;
+  std::unique_ptr<TenantKeys> tenant_keys;
   std::unique_ptr<flow::Sealer> sealer;
   std::unique_ptr<model::Catalog> catalog;
   std::unique_ptr<script::ScriptRegistry> scripts;  ///< empty: none configured
@@ -50,6 +53,7 @@ struct Services {
   std::unique_ptr<AccessLog> access_log;
   std::unique_ptr<api::ApiMetrics> counters;
   std::string tenant_secret;
+  std::string pseudonym_secret;
   bool keys_required = true;
 };
 

@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "api/sse_audience.h"
+#include "audit/log_source.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "model/gateway.h"
@@ -35,6 +36,7 @@ struct Shard::Parts {
   std::unique_ptr<flow::Outbound> outbound;
   std::unique_ptr<flow::Engine> engine;
   std::unique_ptr<api::Gatekeeper> gatekeeper;
+  std::unique_ptr<audit::LogSource> audit_log;
   std::unique_ptr<api::Api> api;
   std::unique_ptr<http::Server> server;
 };
@@ -75,6 +77,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           [&services] { return services.policies->current(); },
                           [&services] { return services.router; },
                           services.tenant_secret,
+                          Pseudonyms(services.pseudonym_secret),
                           services.injection.get(),
                           p.outbound.get(),
                           services.events.get(),
@@ -89,13 +92,29 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   door.keys_required = services.keys_required;
   door.default_limits = config.keys.limits;
   p.gatekeeper = std::make_unique<api::Gatekeeper>(*services.keys, services.limiters, system_clock(), door);
-  api::ApiParts surface{*p.engine,         *services.store,   services.in_flight, services.flows,
-                        *services.catalog, *p.gatekeeper,     p.ticker,           system_clock(),
-                        system_entropy(),  process_metrics(), *services.counters, *services.access_log,
-                        *services.keys,    services.changes,  *services.policies};
+  p.audit_log = audit::open_log_folder(services.data.audit_folder());
+  api::ApiParts surface{*p.engine,
+                        *services.store,
+                        services.in_flight,
+                        services.flows,
+                        *services.catalog,
+                        *p.gatekeeper,
+                        p.ticker,
+                        system_clock(),
+                        system_entropy(),
+                        process_metrics(),
+                        *services.counters,
+                        *services.access_log,
+                        *services.keys,
+                        services.changes,
+                        *services.policies,
+                        *services.tenant_keys,
+                        Pseudonyms(services.pseudonym_secret),
+                        *p.audit_log};
   surface.durability = config.data.durability == Durability::sync ? store::Durability::sync : store::Durability::async;
   surface.in_flight_max = config.server.limits.max_in_flight;
   surface.ready = &ready;
+  surface.audit_public = config.audit.is_public;
   surface.overhead_header = config.telemetry.overhead_header;
   surface.auto_model = config.models.automatic.enabled;
   surface.currency = config.currency;
@@ -147,6 +166,10 @@ void Shard::adopt(std::vector<RunId> runs) {
 
 void Shard::keep_schedules() {
   asio::post(parts_->io, [this] { parts_->engine->keep_schedules(); });
+}
+
+void Shard::spawn(std::function<Task<void>()> work) {
+  asio::post(parts_->io, [this, start = std::move(work)] { asio::co_spawn(parts_->io, start(), asio::detached); });
 }
 
 void Shard::drain(std::chrono::milliseconds deadline) {

@@ -23,6 +23,8 @@ class Shard {
   void adopt(std::vector<RunId> runs);
   /// Starts flows by their schedule; one shard of a server does. Any thread.
   void keep_schedules();
+  /// Runs beside the requests; dropped where it waits when the shard ends. Any thread.
+  void spawn(std::function<Task<void>()> work);
   /// Finishes what is in flight, until the deadline. Any thread; then `join`.
   void drain(std::chrono::milliseconds deadline);
   void join();

@@ -27,6 +27,7 @@ class DataDir {
 
   const std::string& path() const { return path_; }
   std::string database() const;
+  std::string audit_folder() const { return path_ + "/audit"; }  ///< the published log (audit/tile_files.h)
   const std::string& audit_seed() const { return audit_seed_; }  ///< 32 bytes, secret
   const std::string& vault_key() const { return vault_key_; }    ///< 32 bytes, secret
   const std::string& pepper() const { return pepper_; }          ///< 32 bytes, secret

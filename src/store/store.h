@@ -59,6 +59,9 @@ struct RunRow {
   std::string route;            ///< script | small | large | human; empty before triage
   std::string model;            ///< the deployment that answered
   std::string vault;            ///< sealed placeholder map; empty: none
+  std::string data_key;         ///< wrapped key of the payloads; written once; empty: made before runs had keys
+  std::string subject;          ///< pseudonym of the person whose data it is, written once; empty: none
+  bool erased = false;          ///< the payloads and their key are gone
   std::string idempotency_key;  ///< unique within a tenant while the run is kept; empty: none
   std::string request_hash;     ///< SHA-256 of the request that came with the idempotency key
   MicroMoney cost = 0;
@@ -92,7 +95,9 @@ struct LeafDraft {
   std::uint32_t attempt = 0;
   std::string actor;           ///< pseudonym of who caused it; empty: the server
   std::string summary;         ///< JSON object: decision without its texts, versions
-  std::string payload_commit;  ///< hex SHA-256(salt || payload); empty: none
+  std::string payload_commit;  ///< hex SHA-256(salt || ciphertext); empty: none
+  std::string prev_state;      ///< hex hash of the run's state before this; empty: no run, or its first leaf
+  std::string versions;        ///< JSON object: flow, policy, triage, model that decided; empty: none
   Micros time_us = 0;
 };
 
@@ -148,7 +153,21 @@ struct Commit {
   std::string spend_key;  ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
   MicroMoney spend = 0;
   Micros spend_at_us = 0;
+  /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, review texts. Steps,
+  /// costs and the record stay. Not together with `create` or `update`.
+  std::vector<RunId> erase;
   std::vector<std::pair<std::string, std::string>> documents;  ///< small named JSON documents (keys, settings): upsert
+};
+
+/// Runs that have ended and still have payloads.
+struct ErasableFilter {
+  std::string tenant;        ///< empty: all
+  std::string subject;       ///< pseudonym; empty: all
+  std::string flow;          ///< "namespace/name" prefix; empty: all
+  std::optional<RunId> run;  ///< this one alone
+  std::optional<Micros> ended_before_us;
+  std::optional<RunId> after;  ///< page: runs with a greater id, oldest first
+  std::size_t limit = 1000;
 };
 
 struct RunFilter {
@@ -222,28 +241,36 @@ class Store {
   virtual Task<Result<std::vector<CostRow>>> costs(std::string tenant, Micros from_us, Micros to_us) = 0;
   virtual Task<Result<MicroMoney>> spend_of(std::string key, Micros day_us) = 0;
   virtual Task<Result<std::optional<std::string>>> load_document(std::string name) = 0;
+  virtual Task<Result<std::vector<RunId>>> erasable_runs(ErasableFilter filter) = 0;
+  /// Runs of that subject that have not ended: an erasure has to come back for them.
+  virtual Task<Result<std::uint64_t>> open_runs_of_subject(std::string tenant, std::string subject) = 0;
 
   virtual StoreStats stats() const = 0;
   /// Waits until everything queued (async too) is on disk. Errors: as commit.
   virtual Task<Result<>> flush() = 0;
+  /// After erasures: leaves no copy of what was erased in the write-ahead log. Errors: unavailable (a long read is in
+  /// the way: again later).
+  virtual Task<Result<>> scrub() = 0;
 };
 
-/// Turns drafts into leaves and keeps the Merkle tree; called on the writer thread only, inside the transaction.
+/// A signed tree head over the first `size` leaves.
+struct StoredTreeHead {
+  std::uint64_t size = 0;
+  std::string note;
+};
+
+/// Turns drafts into leaves and keeps the Merkle tree; called on the writer thread only.
 /// Implemented by audit/ (the arrow points down: store knows only this interface).
 class LeafLog {
  public:
   virtual ~LeafLog() = default;
-  /// Bytes of the leaf at `index`: canonical JSON.
-  virtual std::string encode(LeafIndex index, const LeafDraft& draft) = 0;
-  /// The group's leaves, first index and bytes in order, before its COMMIT. What is returned (if anything) is stored as
-  /// the tree head in the same transaction. Called again with the same `first` if the group had to be rolled back.
-  /// Without leaves: the store is idle or being flushed, a head over all `first` leaves is wanted now.
-  virtual std::optional<std::string> append(LeafIndex first, const std::vector<std::string>& leaves) = 0;
-  /// What open() needs beside the leaves after the last tree head, so that a start does not read them all; kept with
-  /// each tree head. Empty: nothing.
-  virtual std::string summary() const { return {}; }
-  /// Before open(): the last summary and the number of leaves it speaks of.
-  virtual void restore(std::uint64_t /*size*/, std::string_view /*summary*/) {}
+  /// Appends the bytes of the leaf at `index`: canonical JSON. Inside the transaction.
+  virtual void encode(std::string& out, LeafIndex index, const LeafDraft& draft) = 0;
+  /// The leaves that follow those so far are on disk; as an entry bundle (each after its length in two bytes).
+  virtual void committed(std::string bundle) = 0;
+  /// The newest tree head, if it was not taken yet: it is stored with the next group. `wait_for`: the store is idle or
+  /// being flushed, one over so many leaves is wanted now.
+  virtual std::optional<StoredTreeHead> take_head(std::uint64_t wait_for) = 0;
   /// Called once at start with all that is needed to go on: the number of leaves and a reader of leaf bytes by index.
   virtual Result<> open(std::uint64_t size, const std::function<Result<std::string>(LeafIndex)>& leaf_at,
                         std::optional<std::string> last_tree_head) = 0;

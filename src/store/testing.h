@@ -67,12 +67,17 @@ T wait_for(Task<T> task) {
 /// Leaves as readable text, no tree; remembers what it was told.
 class PlainLog final : public LeafLog {
  public:
-  std::string encode(LeafIndex index, const LeafDraft& draft) override {
-    return std::to_string(static_cast<std::uint64_t>(index)) + " " + draft.kind + " " + draft.summary;
+  void encode(std::string& out, LeafIndex index, const LeafDraft& draft) override {
+    out += std::to_string(static_cast<std::uint64_t>(index)) + " " + draft.kind + " " + draft.summary;
   }
-  std::optional<std::string> append(LeafIndex first, const std::vector<std::string>& leaves) override {
-    size = static_cast<std::uint64_t>(first) + leaves.size();
-    return leaves.empty() ? std::optional<std::string>("head of " + std::to_string(size)) : std::nullopt;
+  void committed(std::string bundle) override {
+    for (std::size_t at = 0; at < bundle.size(); ++size) {
+      at += 2 + (static_cast<unsigned char>(bundle[at]) << 8U) + static_cast<unsigned char>(bundle[at + 1]);
+    }
+  }
+  std::optional<StoredTreeHead> take_head(std::uint64_t wait_for) override {
+    if (wait_for == 0) return std::nullopt;
+    return StoredTreeHead{size, "head of " + std::to_string(size)};
   }
   Result<> open(std::uint64_t leaves, const std::function<Result<std::string>(LeafIndex)>& leaf_at,
                 std::optional<std::string> last_tree_head) override {

@@ -149,6 +149,10 @@ const std::optional<IntentModel>& Router::model() const {
   return config_->model;
 }
 
+const std::string& Router::version() const {
+  return config_->version;
+}
+
 std::vector<std::string> Router::script_names() const {
   std::vector<std::string> names;
   for (const auto& [intent, script] : config_->scripts) names.push_back(script);

@@ -67,6 +67,7 @@ class Router {
   /// Every script the document names; the composition root checks that each exists.
   std::vector<std::string> script_names() const;
   const std::optional<IntentModel>& model() const;
+  const std::string& version() const;  ///< first 16 hex digits of the document's SHA-256
 
   struct Config;
   explicit Router(std::shared_ptr<const Config> config);

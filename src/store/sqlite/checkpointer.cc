@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t kStartPages = 2048;  // 16 MiB of 8 KiB pages
 constexpr int kFewPages = 256;             // 2 MiB: some milliseconds of the writer's time
 constexpr int kMaxRounds = 4;
+constexpr int kTruncatePatienceMs = 20;
 
 }  // namespace
 
@@ -51,6 +52,7 @@ void Checkpointer::run() {
 }
 
 std::optional<int> Checkpointer::passive() {
+  const std::lock_guard connection(connection_);
   int in_log = 0;
   int moved = 0;
   const int result = sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
@@ -59,6 +61,16 @@ std::optional<int> Checkpointer::passive() {
     return std::nullopt;
   }
   return in_log - moved;
+}
+
+Result<> Checkpointer::truncate() {
+  const std::lock_guard gate(gate_);
+  const std::lock_guard connection(connection_);
+  sqlite3_busy_timeout(database_.handle(), kTruncatePatienceMs);  // the writer stands still meanwhile
+  const int result =
+      sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+  if (result == SQLITE_OK) return {};
+  return fail(Errc::unavailable, "a long read keeps old pages in the write-ahead log; try again when it has ended");
 }
 
 // The writer goes on appending while pages are moved, so a round never ends at an empty log. Rounds make the rest

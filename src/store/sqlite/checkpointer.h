@@ -20,6 +20,9 @@ class Checkpointer {
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
 
+  /// Moves everything and empties the log file. Any thread; waits for the writer. Errors: unavailable (readers are in
+  /// the way).
+  Result<> truncate();
   /// The log has this many pages now. Any thread.
   void notice(std::size_t log_pages);
 
@@ -30,6 +33,7 @@ class Checkpointer {
   std::optional<int> passive();
 
   Database database_;
+  std::mutex connection_;  ///< after gate_
   std::mutex& gate_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -239,34 +239,65 @@ Result<std::string_view> unpack(std::string_view column, std::string& buffer) {
   return std::string_view(buffer);
 }
 
-Result<std::string> without_steps(std::string_view column, const std::vector<StepKey>& drop) {
+namespace {
+
+// A copy of the sections for which `keep(tag, content)` is true.
+template <class Keep>
+Result<std::string> filtered(std::string_view column, Keep keep) {
   std::string buffer;
   SB_TRY(const std::string_view content, unpack(column, buffer));
   BodyWriter kept;
   Input in(content);
   std::size_t begin = 0;
-  std::string_view rest = content;
   while (!in.at_end()) {
     const auto tag = static_cast<Tag>(in.tag());
     const std::string_view section = in.bytes();
     if (in.failed()) return damaged("run");
     const auto end = static_cast<std::size_t>(section.data() + section.size() - content.data());
-    bool keep = true;
-    if (tag == Tag::step) {
-      SB_TRY(const StepKey key, parse_step_key(section));
-      keep = std::ranges::find(drop, key) == drop.end();
-    }
-    if (keep) kept.section(rest.substr(begin, end - begin));
+    SB_TRY(const bool wanted, keep(tag, section));
+    if (wanted) kept.section(content.substr(begin, end - begin));
     begin = end;
   }
   return compress_if_large(std::move(kept).take());
 }
 
+}  // namespace
+
+Result<std::string> without_steps(std::string_view column, const std::vector<StepKey>& drop) {
+  return filtered(column, [&](Tag tag, std::string_view section) -> Result<bool> {
+    if (tag != Tag::step) return true;
+    SB_TRY(const StepKey key, parse_step_key(section));
+    return std::ranges::find(drop, key) == drop.end();
+  });
+}
+
+// An empty state stays where one was: a run that has ended must have one.
+Result<std::string> without_payloads(std::string_view column) {
+  std::string buffer;
+  SB_TRY(const std::string_view content, unpack(column, buffer));
+  SB_TRY(const Body body, parse_body(content));
+  SB_TRY(std::string kept,
+         filtered(column, [](Tag tag, std::string_view) -> Result<bool> { return tag == Tag::step; }));
+  if (!body.state) return kept;
+  BodyWriter whole;
+  std::string steps;
+  SB_TRY(const std::string_view sections, unpack(kept, steps));
+  whole.section(sections);
+  whole.state(RunRow());
+  return compress_if_large(std::move(whole).take());
+}
+
 void append_leaf(std::string& pack, std::string_view leaf) {
-  SB_ASSERT(leaf.size() <= kMaxLeafBytes);
-  pack.push_back(static_cast<char>(leaf.size() >> 8));
-  pack.push_back(static_cast<char>(leaf.size() & 0xff));
+  const std::size_t at = pack.size();
+  pack.append(2, '\0');
   pack += leaf;
+  set_leaf_size(pack, at, leaf.size());
+}
+
+void set_leaf_size(std::string& pack, std::size_t at, std::size_t size) {
+  SB_ASSERT(size <= kMaxLeafBytes);
+  pack[at] = static_cast<char>(size >> 8);
+  pack[at + 1] = static_cast<char>(size & 0xff);
 }
 
 Result<std::string_view> take_leaf(std::string_view& pack) {

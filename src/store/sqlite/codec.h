@@ -71,9 +71,14 @@ Result<std::string_view> unpack(std::string_view column, std::string& buffer);
 /// A copy of the body column without the steps of `drop`.
 Result<std::string> without_steps(std::string_view column, const std::vector<StepKey>& drop);
 
+/// A copy of the body column without input, state and stream: what the steps were, not what passed through them.
+Result<std::string> without_payloads(std::string_view column);
+
 /// C2SP entry bundle: each leaf as 2 bytes of length (big-endian) and its bytes.
 inline constexpr std::size_t kMaxLeafBytes = 0xffff;
 void append_leaf(std::string& pack, std::string_view leaf);
+/// Writes the length that stands at `at` before a leaf that was appended in place. REQUIRES size <= kMaxLeafBytes.
+void set_leaf_size(std::string& pack, std::size_t at, std::size_t size);
 /// Takes the first leaf off `pack`. Errors: corrupt.
 Result<std::string_view> take_leaf(std::string_view& pack);
 

@@ -104,6 +104,7 @@ Result<> Reader::prepare_statements() {
       {chain_, "SELECT last FROM runs WHERE id = ?"},
       {journal_, "SELECT prev, body FROM journal WHERE no = ?"},
       {state_, "SELECT run, body FROM states WHERE run = ?"},
+      {data_key_, "SELECT wrapped, subject FROM data_keys WHERE run = ?"},
       // `status <> 6` is implied, but only said aloud does it let SQLite take the partial index.
       {open_runs_,
        "SELECT " SB_RUN_COLUMNS " FROM runs WHERE status = ? AND status <> 6 AND id > ? ORDER BY id LIMIT ?"},
@@ -140,6 +141,14 @@ Result<> Reader::fill_payload(RunRow& run, std::int64_t no, std::int64_t final_a
     }
     return {};
   };
+  {
+    const ResetAtEnd reset(data_key_);
+    if (data_key_.bind(1, no).step() == SQLITE_ROW) {
+      run.data_key = data_key_.bytes(0);
+      run.subject = data_key_.text(1);
+      run.erased = run.data_key.empty();
+    }
+  }
   SB_CHECK(read(journal_, no, true, final_at == no));
   if (final_at == no) return {};
   return final_at == 0 ? read(state_, no, false, true) : read(journal_, final_at, false, true);

@@ -24,6 +24,8 @@ class Reader {
   Result<std::vector<CostRow>> costs(const std::string& tenant, Micros from_us, Micros to_us);
   Result<MicroMoney> spend_of(const std::string& key, Micros day_us);
   Result<std::optional<std::string>> load_document(const std::string& name);
+  Result<std::vector<RunId>> erasable_runs(const ErasableFilter& filter);
+  Result<std::uint64_t> open_runs_of_subject(const std::string& tenant, const std::string& subject);
 
  private:
   explicit Reader(Database database) : database_(std::move(database)) {}
@@ -37,7 +39,8 @@ class Reader {
 
   Database database_;
   Statement begin_, end_;
-  Statement run_by_id_, run_by_key_, chain_, journal_, state_, open_runs_, review_, costs_, spend_, document_;
+  Statement run_by_id_, run_by_key_, chain_, journal_, state_, data_key_, open_runs_, review_, costs_, spend_,
+      document_;
 };
 
 }  // namespace sb::store::sqlite

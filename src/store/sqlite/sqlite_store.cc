@@ -80,6 +80,15 @@ class SqliteStore final : public Store {
     return read<std::optional<std::string>>(
         [name = std::move(name)](Reader& reader) { return reader.load_document(name); });
   }
+  Task<Result<std::vector<RunId>>> erasable_runs(ErasableFilter filter) override {
+    return read<std::vector<RunId>>(
+        [filter = std::move(filter)](Reader& reader) { return reader.erasable_runs(filter); });
+  }
+  Task<Result<std::uint64_t>> open_runs_of_subject(std::string tenant, std::string subject) override {
+    return read<std::uint64_t>([tenant = std::move(tenant), subject = std::move(subject)](Reader& reader) {
+      return reader.open_runs_of_subject(tenant, subject);
+    });
+  }
 
   StoreStats stats() const override {
     StoreStats stats = loop_->stats();
@@ -88,6 +97,16 @@ class SqliteStore final : public Store {
   }
 
   Task<Result<>> flush() override { return wait_for_queued(true); }
+  Task<Result<>> scrub() override {
+    const Executor executor = co_await asio::this_coro::executor;
+    auto start = [&](auto handler) {
+      ReadPool::Job job = [this, executor, done = std::move(handler)](Reader&) mutable {
+        answer<void>(executor, std::move(done), checkpointer_.truncate());
+      };
+      read_pool_->push(std::move(job));
+    };
+    co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<>)>(start, use_task);
+  }
 
  private:
   Task<Result<>> wait_for_queued(bool with_head) {
@@ -144,6 +163,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog&
   SB_TRY(Database database, open_for_writing(options.path, options.writer_cache_kib));
   const Clock& clock = options.clock ? *options.clock : system_clock();
   SB_TRY(std::unique_ptr<Writer> writer, Writer::open(std::move(database), log, clock));
+  SB_CHECK(writer->copy_to(options.sink));
   SB_TRY(Database checkpoint_database, open_for_writing(options.path, kCheckpointCacheKib));
   std::vector<std::unique_ptr<Reader>> readers;
   for (std::size_t i = 0; i < std::max<std::size_t>(options.reader_threads, 1); ++i) {

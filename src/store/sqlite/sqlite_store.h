@@ -10,6 +10,10 @@
 
 namespace sb::store {
 
+namespace sqlite {
+class GroupSink;
+}
+
 struct SqliteOptions {
   std::string path;                              ///< the database file; its -wal, -shm and .lock stand beside it
   std::size_t commit_batch_max = 512;            ///< commits a transaction
@@ -19,6 +23,7 @@ struct SqliteOptions {
   std::size_t reader_threads = 2;
   std::size_t writer_cache_kib = 4096;  ///< upper bounds, memory is taken as it is used
   std::size_t reader_cache_kib = 1024;
+  sqlite::GroupSink* sink = nullptr;               ///< null: nobody; outlives the store
   const Clock* clock = nullptr;                    ///< null: the machine's
   std::function<std::uint64_t()> free_disk_bytes;  ///< null: of the file system that holds `path`
 };

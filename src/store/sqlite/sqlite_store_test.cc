@@ -146,14 +146,15 @@ TEST_F(SqliteStore, ManyThreadsRaceForOneKeyAndOneWins) {
 // A log that keeps the writer busy until it is let go.
 class BlockingLog final : public LeafLog {
  public:
-  std::string encode(LeafIndex, const LeafDraft& draft) override {
+  void encode(std::string& out, LeafIndex, const LeafDraft& draft) override {
     if (draft.kind == "block") {
       reached.count_down();
       go_on.wait();
     }
-    return draft.kind;
+    out += draft.kind;
   }
-  std::optional<std::string> append(LeafIndex, const std::vector<std::string>&) override { return std::nullopt; }
+  void committed(std::string) override {}
+  std::optional<StoredTreeHead> take_head(std::uint64_t) override { return std::nullopt; }
   Result<> open(std::uint64_t, const std::function<Result<std::string>(LeafIndex)>&,
                 std::optional<std::string>) override {
     return {};

@@ -38,9 +38,18 @@ Result<> Writer::run(Statement& statement, std::string_view what) {
 }
 
 Result<> Writer::apply(std::span<Item*> items, bool want_head) {
+  if (!items.empty()) SB_CHECK(apply_items(items));
+  // What the items brought is on disk; a tree head that cannot be stored now is stored with the next group.
+  if (want_head) (void)store_head();
+  return {};
+}
+
+Result<> Writer::apply_items(std::span<Item*> items) {
   fatal_.reset();
   group_journal_ = next_journal_;
-  group_leaves_.clear();
+  group_bundle_.clear();
+  group_leaves_ = 0;
+  group_keys_.clear();
   group_spending_.clear();
   group_head_.reset();
   Result<> done = run(sql_.begin, "cannot begin a transaction in");
@@ -49,27 +58,60 @@ Result<> Writer::apply(std::span<Item*> items, bool want_head) {
     item->result = apply_one(item->prepared);
     if (fatal_) done = std::unexpected(*fatal_);
   }
-  if (done) done = write_group(want_head);
+  if (done) done = write_group();
+  if (done && sink_) done = run(sql_.count_group, "cannot count a group in");
   const auto written = std::chrono::steady_clock::now();
   if (done) done = run(sql_.commit, "cannot commit to");
   last_commit_us_ = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - written).count());
   if (!done) {
-    if (database_.in_transaction()) {
-      sql_.rollback.step();
-      sql_.rollback.reset();
-    }
-    open_runs_.clear();  // they may speak of rows that were taken back
+    roll_back();
     return done;
   }
   next_journal_ = group_journal_;
-  next_leaf_ += group_leaves_.size();
-  if (group_head_) {
-    head_size_ = group_head_->size;
-    head_time_ = group_head_->time_us;
-  }
+  next_leaf_ += group_leaves_;
+  if (sink_) tell_sink();
+  if (group_leaves_ > 0) log_.committed(std::exchange(group_bundle_, {}));
+  keep_head();
   if (open_runs_.size() > kMaxOpenRuns) open_runs_.clear();
   return {};
+}
+
+// What cannot be recorded would be missing from the copy for ever: stopping beats that.
+void Writer::tell_sink() {
+  auto patchset = recorder_->take();
+  SB_ASSERT(patchset.has_value());
+  sink_->committed({++groups_, *std::move(patchset), std::exchange(group_keys_, {})});
+}
+
+void Writer::roll_back() {
+  if (database_.in_transaction()) {
+    sql_.rollback.step();
+    sql_.rollback.reset();
+  }
+  open_runs_.clear();  // they may speak of rows that were taken back
+}
+
+Result<> Writer::store_head() {
+  fatal_.reset();
+  group_head_.reset();
+  const auto head = log_.take_head(next_leaf_);
+  asked_size_ = next_leaf_;
+  if (!head) return {};
+  Result<> done = run(sql_.begin, "cannot begin a transaction in");
+  if (done) done = write_head(*head);
+  if (done) done = run(sql_.commit, "cannot commit to");
+  if (done)
+    keep_head();
+  else
+    roll_back();
+  return done;
+}
+
+void Writer::keep_head() {
+  if (!group_head_) return;
+  head_size_ = group_head_->size;
+  head_time_ = group_head_->time_us;
 }
 
 // Everything that can be refused is checked before the first write; so a refused commit leaves nothing to take back.
@@ -77,13 +119,18 @@ Result<> Writer::apply_one(PreparedCommit& prepared) {
   Work work{prepared};
   SB_CHECK(check(work));
   SB_CHECK(find_repeated_steps(work));
-  SB_CHECK(encode_leaves(work));
   const Commit& commit = prepared.commit;
-  if (commit.create) SB_CHECK(create_run(work));
+  const std::size_t bundle_size = group_bundle_.size();
+  Result<> born = encode_leaves(work);
+  if (born && commit.create) born = create_run(work);
+  if (!born) {
+    group_bundle_.resize(bundle_size);
+    return born;
+  }
   SB_CHECK(append_journal(work));
   if (commit.update) SB_CHECK(update_run(work));
   SB_CHECK(write_rest(work));
-  std::ranges::move(work.leaves, std::back_inserter(group_leaves_));
+  group_leaves_ += work.leaves;
   if (work.run && work.run != &scratch_ && !is_moving(work.run->status)) open_runs_.erase(commit.run);
   return {};
 }
@@ -101,6 +148,14 @@ Result<> Writer::check(Work& work) {
   if (commit.update && static_cast<std::uint64_t>(commit.update->epoch) < work.run->epoch) {
     return fail(Errc::lease_lost, fmt::format("run {} is at epoch {}, not {}", commit.run.to_string(), work.run->epoch,
                                               static_cast<std::uint64_t>(commit.update->epoch)));
+  }
+  for (const RunId& id : commit.erase) {
+    const ResetAtEnd reset(sql_.find_ended);
+    const int found = sql_.find_ended.bind_blob(1, blob_of(id.uuid)).step();
+    if (found == SQLITE_DONE) return fail(Errc::not_found, fmt::format("no run {}", id.to_string()));
+    if (found != SQLITE_ROW) return fatal("cannot read a run from");
+    if (!is_final(static_cast<RunStatus>(sql_.find_ended.integer(2))))
+      return fail(Errc::conflict, fmt::format("run {} has not ended: its content is still needed", id.to_string()));
   }
   return check_reviews(commit);
 }
@@ -191,15 +246,17 @@ Result<> Writer::encode_leaves(Work& work) {
     return std::ranges::find(work.repeated, StepKey{static_cast<std::uint32_t>(*leaf.step), leaf.attempt}) !=
            work.repeated.end();
   };
-  work.leaves.reserve(commit.leaves.size());
   for (const LeafDraft& leaf : commit.leaves) {
     if (!work.repeated.empty() && is_repeated(leaf)) continue;
-    const std::uint64_t index = next_leaf_ + group_leaves_.size() + work.leaves.size();
-    work.leaves.push_back(log_.encode(static_cast<LeafIndex>(index), leaf));
-    if (work.leaves.back().size() > kMaxLeafBytes) {
-      return fail(Errc::too_large,
-                  fmt::format("audit leaf of {} bytes, at most {} are kept", work.leaves.back().size(), kMaxLeafBytes));
+    const std::size_t begin = group_bundle_.size();
+    group_bundle_.append(2, '\0');
+    log_.encode(group_bundle_, static_cast<LeafIndex>(next_leaf_ + group_leaves_ + work.leaves), leaf);
+    const std::size_t size = group_bundle_.size() - begin - 2;
+    if (size > kMaxLeafBytes) {
+      return fail(Errc::too_large, fmt::format("audit leaf of {} bytes, at most {} are kept", size, kMaxLeafBytes));
     }
+    set_leaf_size(group_bundle_, begin, size);
+    ++work.leaves;
   }
   return {};
 }
@@ -243,6 +300,16 @@ Result<> Writer::create_run(Work& work) {
     return fail(Errc::already_exists, row.id.to_string());
   }
   if (result != SQLITE_DONE) return fatal("cannot store a run in");
+  if (!row.data_key.empty()) {
+    sql_.insert_data_key.bind(1, run.no);
+    if (row.subject.empty())
+      sql_.insert_data_key.bind_null(2);
+    else
+      sql_.insert_data_key.bind(2, row.subject);
+    sql_.insert_data_key.bind_blob(3, row.data_key);
+    SB_CHECK(this->run(sql_.insert_data_key, "cannot store a run's key in"));
+    if (sink_) group_keys_.push_back({run.no, row.subject, row.data_key});
+  }
   if (!work.prepared.state.empty()) SB_CHECK(run_state(run.no, work.prepared.state));
   if (is_moving(row.status)) {
     work.run = &(open_runs_[row.id] = std::move(run));
@@ -260,13 +327,13 @@ Result<> Writer::run_state(std::int64_t run_no, std::string_view state) {
 
 Result<> Writer::append_journal(Work& work) {
   const PreparedCommit& prepared = work.prepared;
-  if (!work.run || (prepared.body.size() <= 1 && work.leaves.empty() && !prepared.commit.create)) return {};
+  if (!work.run || (prepared.body.size() <= 1 && work.leaves == 0 && !prepared.commit.create)) return {};
   constexpr std::string_view kNothing("\0", 1);
   const std::int64_t no = group_journal_++;
   const bool born = prepared.commit.create.has_value();
-  const std::uint64_t leaf = next_leaf_ + group_leaves_.size();
+  const std::uint64_t leaf = next_leaf_ + group_leaves_;
   sql_.insert_journal.bind(1, no).bind(2, work.run->no).bind(3, born ? 0 : work.run->last);
-  sql_.insert_journal.bind(4, static_cast<std::int64_t>(leaf)).bind(5, static_cast<std::int64_t>(work.leaves.size()));
+  sql_.insert_journal.bind(4, static_cast<std::int64_t>(leaf)).bind(5, static_cast<std::int64_t>(work.leaves));
   sql_.insert_journal.bind_blob(6, prepared.body.empty() ? kNothing : std::string_view(prepared.body));
   SB_CHECK(run(sql_.insert_journal, "cannot append to"));
   work.run->last = no;

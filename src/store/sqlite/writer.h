@@ -7,6 +7,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "store/sqlite/group_recorder.h"
+#include "store/sqlite/group_sink.h"
 #include "store/sqlite/prepared_commit.h"
 #include "store/sqlite/sql.h"
 #include "store/store.h"
@@ -28,6 +30,10 @@ class Writer {
   /// results mean nothing) where the disk or the file fails: disk_full, corrupt, unavailable. `want_head`: also a tree
   /// head over all leaves.
   Result<> apply(std::span<Item*> items, bool want_head);
+
+  /// From now on `sink` (borrowed) hears of every group; null: nobody, and a copy that there was is behind from here
+  /// on. Errors: as its opened().
+  Result<> copy_to(GroupSink* sink);
 
   std::uint64_t leaves() const { return next_leaf_; }
   /// Whether asking the log for a tree head may bring one.
@@ -51,14 +57,15 @@ class Writer {
     Statement insert_journal, read_journal, put_state, drop_state;
     Statement insert_review, find_review, update_review;
     Statement add_spending, put_document;
-    Statement insert_leaves, insert_head, drop_head, put_log_state;
+    Statement insert_data_key, find_ended, drop_data_key, replace_body, scrub_run, scrub_reviews;
+    Statement insert_leaves, insert_head, drop_head, count_group;
   };
   /// One commit on its way through apply_one().
   struct Work {
     PreparedCommit& prepared;
     OpenRun* run = nullptr;
     std::vector<StepKey> repeated = {};  ///< steps that are stored already
-    std::vector<std::string> leaves = {};
+    std::uint64_t leaves = 0;
     std::uint32_t steps = 0;  ///< highest index + 1, with this commit's
   };
 
@@ -68,6 +75,11 @@ class Writer {
   Result<> prepare_statements();
   Result<> open_log();
 
+  Result<> apply_items(std::span<Item*> items);
+  void roll_back();
+  Result<> store_head();
+  void keep_head();
+  void tell_sink();
   Result<> apply_one(PreparedCommit& prepared);
   Result<> check(Work& work);
   Result<> check_reviews(const Commit& commit);
@@ -79,10 +91,12 @@ class Writer {
   Result<> update_run(Work& work);
   Result<> run_state(std::int64_t run_no, std::string_view state);
   Result<> write_rest(Work& work);
+  Result<> erase_runs(const std::vector<RunId>& runs);
+  Result<> erase_run(RunId run);
   Result<> write_review(const PreparedCommit& prepared);
-  Result<> write_group(bool want_head);
+  Result<> write_group();
   Result<> write_leaves();
-  Result<> write_head(std::uint64_t size, const std::string& note);
+  Result<> write_head(const StoredTreeHead& head);
 
   OpenRun* find_run(RunId id);
   /// Runs a statement that gives no rows; where the database fails, the group fails.
@@ -103,10 +117,16 @@ class Writer {
   std::uint64_t asked_size_ = 0;  ///< the log had no head to give for this many leaves
   std::uint64_t last_commit_us_ = 0;
 
+  GroupSink* sink_ = nullptr;
+  std::optional<GroupRecorder> recorder_;
+  std::uint64_t groups_ = 0;
+
   // Of the group in progress.
+  std::vector<GroupSink::KeyChange> group_keys_;
   std::optional<Error> fatal_;
   std::int64_t group_journal_ = 1;
-  std::vector<std::string> group_leaves_;
+  std::string group_bundle_;  ///< the group's leaves, as an entry bundle
+  std::uint64_t group_leaves_ = 0;
   std::map<std::pair<std::string, std::int64_t>, MicroMoney> group_spending_;
   struct GroupHead {
     std::uint64_t size;

@@ -27,6 +27,7 @@ Result<> Writer::write_rest(Work& work) {
   const Commit& commit = work.prepared.commit;
   if (commit.review_create || commit.review_change) SB_CHECK(write_review(work.prepared));
   if (!commit.spend_key.empty()) group_spending_[{commit.spend_key, day_of(commit.spend_at_us)}] += commit.spend;
+  SB_CHECK(erase_runs(commit.erase));
   for (const auto& [name, text] : commit.documents) {
     const std::string packed = pack_column(text);
     SB_CHECK(run(sql_.put_document.bind(1, name).bind_blob(2, packed), "cannot store a document in"));
@@ -48,59 +49,48 @@ Result<> Writer::write_review(const PreparedCommit& prepared) {
   return run(put, "cannot store a review in");
 }
 
-Result<> Writer::write_group(bool want_head) {
+Result<> Writer::write_group() {
   for (const auto& [key_day, amount] : group_spending_) {
     sql_.add_spending.bind(1, key_day.first).bind(2, key_day.second).bind(3, amount);
     SB_CHECK(run(sql_.add_spending, "cannot store spending in"));
   }
-  std::optional<std::string> head;
-  const std::uint64_t size = next_leaf_ + group_leaves_.size();
-  if (!group_leaves_.empty()) {
-    SB_CHECK(write_leaves());
-    head = log_.append(static_cast<LeafIndex>(next_leaf_), group_leaves_);
-  }
-  if (!head && want_head && size > head_size_) {
-    head = log_.append(static_cast<LeafIndex>(size), {});
-    if (!head) asked_size_ = size;
-  }
-  return head ? write_head(size, *head) : Result<>();
+  if (group_leaves_ > 0) SB_CHECK(write_leaves());
+  const auto head = log_.take_head(0);
+  return head ? write_head(*head) : Result<>();
 }
 
 Result<> Writer::write_leaves() {
-  std::string pack;
+  std::string_view rest = group_bundle_;
   std::uint64_t first = next_leaf_;
-  std::uint64_t count = 0;
-  const auto flush = [&]() -> Result<> {
+  std::string pack;
+  while (!rest.empty()) {
+    std::string_view after = rest;
+    std::uint64_t count = 0;
+    while (!after.empty() && count < kMaxPackLeaves && rest.size() - after.size() < kMaxPackBytes) {
+      SB_CHECK(take_leaf(after));
+      ++count;
+    }
+    pack.assign(1, '\0');
+    pack += rest.substr(0, rest.size() - after.size());
     sql_.insert_leaves.bind(1, static_cast<std::int64_t>(first))
         .bind(2, static_cast<std::int64_t>(count))
         .bind_blob(3, pack);
     SB_CHECK(run(sql_.insert_leaves, "cannot append audit leaves to"));
     first += count;
-    count = 0;
-    pack.assign(1, '\0');
-    return {};
-  };
-  pack.assign(1, '\0');
-  for (const std::string& leaf : group_leaves_) {
-    if (count == kMaxPackLeaves || pack.size() > kMaxPackBytes) SB_CHECK(flush());
-    append_leaf(pack, leaf);
-    ++count;
+    rest = after;
   }
-  return flush();
+  return {};
 }
 
-Result<> Writer::write_head(std::uint64_t size, const std::string& note) {
+Result<> Writer::write_head(const StoredTreeHead& head) {
   const Micros now = clock_.now_us();
-  if (head_size_ > 0 && head_size_ != size &&
+  if (head_size_ > 0 && head_size_ != head.size &&
       floor_divide(now, kHeadBucketUs) == floor_divide(head_time_, kHeadBucketUs)) {
     SB_CHECK(run(sql_.drop_head.bind(1, static_cast<std::int64_t>(head_size_)), "cannot store a tree head in"));
   }
-  sql_.insert_head.bind(1, static_cast<std::int64_t>(size)).bind(2, now).bind(3, note);
+  sql_.insert_head.bind(1, static_cast<std::int64_t>(head.size)).bind(2, now).bind(3, head.note);
   SB_CHECK(run(sql_.insert_head, "cannot store a tree head in"));
-  const std::string summary = log_.summary();
-  sql_.put_log_state.bind(1, static_cast<std::int64_t>(size)).bind_blob(2, summary);
-  SB_CHECK(run(sql_.put_log_state, "cannot store a tree head in"));
-  group_head_ = GroupHead{size, now};
+  group_head_ = GroupHead{head.size, now};
   return {};
 }
 

@@ -53,6 +53,16 @@ Result<std::unique_ptr<Writer>> Writer::open(Database database, LeafLog& log, co
   return writer;
 }
 
+Result<> Writer::copy_to(GroupSink* sink) {
+  if (!sink) return database_.execute("UPDATE mirror_state SET groups = groups + 1 WHERE groups > 0");
+  SB_TRY(const auto groups, database_.integer("SELECT groups FROM mirror_state"));
+  groups_ = static_cast<std::uint64_t>(groups);
+  SB_CHECK(sink->opened(groups_));
+  SB_TRY(recorder_, GroupRecorder::begin(database_));
+  sink_ = sink;
+  return {};
+}
+
 Result<> Writer::open_log() {
   SB_TRY(const auto size,
          database_.integer("SELECT coalesce((SELECT first + count FROM leaves ORDER BY first DESC LIMIT 1), 0)"));
@@ -64,8 +74,6 @@ Result<> Writer::open_log() {
     head_time_ = head.integer(1);
     note = head.text(2);
   }
-  SB_TRY(Statement summary, database_.prepare("SELECT size, summary FROM log_state"));
-  if (summary.step() == SQLITE_ROW) log_.restore(static_cast<std::uint64_t>(summary.integer(0)), summary.bytes(1));
   if (head_size_ > next_leaf_) {
     return fail(Errc::corrupt,
                 fmt::format("the audit log has {} leaves, but a tree head was signed for {}; run `signalbox audit "
@@ -120,10 +128,18 @@ Result<> Writer::prepare_statements() {
        "INSERT INTO spending (key, day, amount) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET amount = amount + "
        "excluded.amount"},
       {sql_.put_document, "INSERT OR REPLACE INTO documents (name, body) VALUES (?, ?)"},
+      {sql_.insert_data_key, "INSERT INTO data_keys (run, subject, wrapped) VALUES (?, ?, ?)"},
+      {sql_.find_ended, "SELECT no, last, status FROM runs WHERE id = ?"},
+      {sql_.drop_data_key,
+       "INSERT INTO data_keys (run, subject, wrapped) VALUES (?, NULL, NULL) ON CONFLICT (run) DO UPDATE SET subject = "
+       "NULL, wrapped = NULL"},
+      {sql_.replace_body, "UPDATE journal SET body = ? WHERE no = ?"},
+      {sql_.scrub_run, "UPDATE runs SET request_hash = '', idempotency_key = NULL WHERE no = ?"},
+      {sql_.scrub_reviews, "UPDATE reviews SET question = x'00', verdict = x'00' WHERE run = ?"},
+      {sql_.count_group, "UPDATE mirror_state SET groups = groups + 1"},
       {sql_.insert_leaves, "INSERT INTO leaves (first, count, pack) VALUES (?, ?, ?)"},
       {sql_.insert_head, "INSERT OR REPLACE INTO tree_heads (size, time_us, note) VALUES (?, ?, ?)"},
       {sql_.drop_head, "DELETE FROM tree_heads WHERE size = ?"},
-      {sql_.put_log_state, "INSERT OR REPLACE INTO log_state (id, size, summary) VALUES (1, ?, ?)"},
   };
   for (const auto& [statement, sql] : all) {
     SB_TRY(statement, database_.prepare(sql));

@@ -1,0 +1,54 @@
+/// A run's part of the record as one file that stands for itself: leaves, where they are in the log, the signed tree
+/// head, and what was disclosed of the payloads. Made by `audit prove`, verified offline by `audit verify FILE`.
+///
+///     {"format": "signalbox-proof/1", "run": "0190...", "key": "name+id+base64", "checkpoint": "...",
+///      "entries": [{"index": 12, "leaf": "{...}", "proof": ["base64", ...],
+///                   "payload": {"salt": "hex", "ciphertext": "base64", "key": "base64", "context": "input"}}]}
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/checkpoint_note.h"
+#include "audit/leaf.h"
+#include "audit/log_source.h"
+#include "base/ids.h"
+#include "base/json.h"
+
+namespace sb::audit {
+
+inline constexpr std::string_view kProofFormat = "signalbox-proof/1";
+
+/// What opens one leaf's commitment.
+struct Disclosure {
+  std::string salt;
+  std::string ciphertext;
+  std::string key;  ///< of the ciphertext, AES-256-GCM with the run's id as associated data
+};
+
+struct ProofParts {
+  RunId run;
+  std::string checkpoint;  ///< a tree head signed by `key`
+  std::vector<std::pair<std::uint64_t, std::string>> leaves;
+  /// The payload that a leaf commits to; nothing where it is not disclosed.
+  std::function<std::optional<Disclosure>(const LeafFields& leaf)> disclose;
+};
+/// Inclusion proofs are read from the log's tiles. Errors: corrupt (the tiles do not lead to the tree head).
+Result<json::object> make_proof(LogSource& log, const NoteVerifier& key, const ProofParts& parts);
+
+struct ProofReport {
+  std::string run;
+  std::string key;         ///< whose log it is
+  std::uint64_t size = 0;  ///< leaves under its tree head
+  std::vector<std::uint64_t> indices;
+  std::uint64_t payloads = 0;  ///< disclosed, and what the leaves committed to
+  std::vector<std::string> problems;
+  bool ok() const { return problems.empty(); }
+};
+
+/// `expected`: the key that the proof has to be of; nothing: the one it names. Errors: corrupt (not such a file).
+Result<ProofReport> verify_proof(std::string_view text, const std::optional<NoteVerifier>& expected);
+
+}  // namespace sb::audit

@@ -1,0 +1,86 @@
+// `signalbox audit prove`: one run's leaves as a file that stands for itself.
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "audit/command_flags.h"
+#include "audit/proof.h"
+#include "base/json.h"
+#include "config/secret.h"
+#include "keys/envelope.h"
+#include "store/data_dir.h"
+#include "store/sqlite/reader.h"
+#include "store/sqlite/record_reader.h"
+
+namespace sb::audit {
+
+namespace {
+
+constexpr std::size_t kCacheKib = 512;
+
+// What was asked opens the run's first leaf, what was answered its last.
+Result<std::function<std::optional<Disclosure>(const LeafFields&)>> disclosure(const Flags& flags, const RunId& id) {
+  SB_TRY(const auto data, store::DataDir::open(flags.get("--data")));
+  std::string master = default_master_key(data.vault_key());
+  if (flags.has("--master-key")) {
+    const auto place = SecretRef::parse(flags.get("--master-key"));
+    if (!place) return fail(Errc::invalid_argument, "--master-key takes env:NAME or file:PATH, never the key itself");
+    SB_TRY(const Secret secret, place->resolve());
+    SB_TRY(master, parse_master_key(secret.reveal()));
+  }
+  SB_TRY(const auto reader, store::sqlite::Reader::open(data.database(), kCacheKib));
+  SB_TRY(const auto document, reader->load_document("tenant_keys"));
+  SB_TRY(const json::value parsed, parse_json(document.value_or("{}")));
+  TenantKeys keys(master);
+  SB_CHECK(keys.load(parsed));
+  SB_TRY(const store::RunRow run, reader->load_run(id));
+  if (run.erased) return fail(Errc::not_found, fmt::format("the content of run {} was erased", id.to_string()));
+  const std::string_view context(reinterpret_cast<const char*>(id.uuid.bytes.data()), id.uuid.bytes.size());
+  SB_TRY(const std::string key, keys.unwrap(run.tenant, context, run.data_key));
+  return [key, input = run.input, output = run.output](const LeafFields& leaf) -> std::optional<Disclosure> {
+    if (leaf.payload_commit.empty()) return std::nullopt;
+    if (leaf.kind == "run.start") return Disclosure{payload_salt(key, "input"), input, key};
+    if (leaf.kind == "run.end") return Disclosure{payload_salt(key, "output"), output, key};
+    return std::nullopt;
+  };
+}
+
+}  // namespace
+
+Result<int> prove_command(const Flags& flags, std::ostream& out) {
+  const auto run = RunId::parse(flags.get("--run"));
+  if (!run) return fail(Errc::invalid_argument, "prove needs --run ID, the UUID of a run");
+  SB_TRY(const NoteVerifier key, key_of(flags));
+  SB_TRY(const auto log, open_log_source(flags.get("--data")));
+  ProofParts parts;
+  parts.run = *run;
+  SB_TRY(parts.checkpoint, log->checkpoint());
+  if (flags.has("--disclose")) {
+    SB_TRY(parts.disclose, disclosure(flags, *run));
+  }
+  SB_TRY(const auto record, store::sqlite::RecordReader::open(database_of(flags)));
+  const std::string id = run->to_string();
+  for (;;) {
+    SB_TRY(const auto leaf, record->next_leaf());
+    if (!leaf) break;
+    if (leaf->bytes.find(id) == std::string_view::npos) continue;
+    SB_TRY(const LeafFields fields, parse_leaf(leaf->bytes));
+    if (fields.run == id) parts.leaves.emplace_back(leaf->index, leaf->bytes);
+  }
+  SB_TRY(const json::object proof, make_proof(*log, key, parts));
+  if (proof.at("entries").as_array().empty())
+    return fail(Errc::not_found, fmt::format("no leaf of run {} under the newest tree head", id));
+  if (!flags.has("--out")) {
+    out << to_text(proof) << '\n';
+    return kOk;
+  }
+  std::ofstream file(flags.get("--out"), std::ios::binary | std::ios::trunc);
+  if (!(file << to_text(proof) << '\n').flush())
+    return fail(Errc::permission_denied, fmt::format("cannot write {}", flags.get("--out")));
+  out << fmt::format("leaves of run {}:", id);
+  for (const auto& entry : proof.at("entries").as_array()) out << ' ' << int_member(entry, "index");
+  out << '\n';
+  return kOk;
+}
+
+}  // namespace sb::audit

@@ -1,0 +1,139 @@
+#include "audit/publisher.h"
+
+#include "base/log.h"
+#include "store/sqlite/codec.h"
+
+namespace sb::audit {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+constexpr std::size_t kQueueBytesMax = 32 << 20;
+constexpr std::chrono::milliseconds kRetryFiles{250};
+constexpr std::chrono::seconds kHeadPatience{5};
+
+}  // namespace
+
+Publisher::Publisher(const NoteSigner& signer, TileEdge edge, std::optional<TileFiles> files, Options options)
+    : signer_(signer),
+      options_(std::move(options)),
+      edge_(std::move(edge)),
+      files_(std::move(files)),
+      synced_at_(Steady::now()) {
+  // What the last process did not come to show, before the first new leaf; a file that cannot be written is told of,
+  // and tried again, by the thread.
+  hurry_ = !show().has_value();
+  thread_ = std::thread([this] { run(); });
+}
+
+Publisher::~Publisher() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+void Publisher::add(std::string bundle) {
+  std::unique_lock lock(mutex_);
+  shown_.wait(lock, [&] { return queue_bytes_ < kQueueBytesMax; });
+  const bool first = queue_.empty();
+  queue_bytes_ += bundle.size();
+  queue_.push_back(std::move(bundle));
+  if (first) wake_.notify_one();
+}
+
+std::optional<Publisher::Head> Publisher::head(std::uint64_t wait_for) {
+  std::unique_lock lock(mutex_);
+  if (wait_for > (head_ ? head_->size : 0) && !failing_) {
+    hurry_ = true;
+    wake_.notify_one();
+    shown_.wait_for(lock, kHeadPatience, [&] { return failing_ || (head_ && head_->size >= wait_for); });
+  }
+  return head_;
+}
+
+std::uint64_t Publisher::shown() const {
+  const std::lock_guard lock(mutex_);
+  return head_ ? head_->size : 0;
+}
+
+void Publisher::run() {
+  for (;;) {
+    std::vector<std::string> bundles;
+    bool ending;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return stopping_ || hurry_ || !queue_.empty(); });
+      if (!stopping_ && !hurry_) wake_.wait_for(lock, options_.delay, [&] { return stopping_ || hurry_; });
+      bundles.swap(queue_);
+      queue_bytes_ = 0;
+      hurry_ = false;
+      ending = stopping_;
+    }
+    consume(bundles);
+    const auto shown = show();
+    {
+      std::unique_lock lock(mutex_);
+      if (!shown && !failing_)
+        log_error("audit.not_published", {{"code", to_string(shown.error().code)}, {"detail", shown.error().detail}});
+      failing_ = !shown;
+      if (failing_ && !ending) {
+        hurry_ = true;  // again, soon: the leaves are in memory, only the files lag
+        wake_.wait_for(lock, kRetryFiles, [&] { return stopping_; });
+      }
+    }
+    shown_.notify_all();
+    const std::lock_guard lock(mutex_);
+    if (ending && queue_.empty()) return;
+  }
+}
+
+void Publisher::consume(const std::vector<std::string>& bundles) {
+  for (const std::string& bundle : bundles) {
+    std::string_view rest = bundle;
+    while (!rest.empty()) edge_.append(*store::sqlite::take_leaf(rest));
+  }
+  shown_.notify_all();  // there is room in the queue again
+}
+
+Result<> Publisher::write_tiles() {
+  std::ranges::move(edge_.take_full(), std::back_inserter(unwritten_));
+  while (!unwritten_.empty()) {
+    std::size_t done = 0;
+    Result<> written;
+    for (; done < unwritten_.size() && (written = files_->write(unwritten_[done])); ++done) {
+    }
+    unwritten_.erase(unwritten_.begin(), unwritten_.begin() + static_cast<std::ptrdiff_t>(done));
+    SB_CHECK(written);
+  }
+  for (const Tile& tile : edge_.partial()) SB_CHECK(files_->write(tile));
+  return {};
+}
+
+// Tiles first, then the tree head that they prove.
+Result<> Publisher::show() {
+  const TreeHead head{signer_.verifier().name(), edge_.size(), edge_.root()};
+  {
+    const std::lock_guard lock(mutex_);
+    if (head_ && head_->size == head.size) return {};
+  }
+  if (files_) SB_CHECK(write_tiles());
+  if (!files_) edge_.take_full();
+  std::string note = signer_.sign(tree_head_text(head));
+  if (files_) {
+    SB_CHECK(files_->write_checkpoint(note));
+    const std::uint64_t full = head.size / kTileWidth * kTileWidth;
+    if (full > synced_size_ && Steady::now() - synced_at_ > options_.sync_every) {
+      SB_CHECK(files_->sync(full));
+      synced_size_ = full;
+      synced_at_ = Steady::now();
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  head_ = Head{head.size, std::move(note)};
+  return {};
+}
+
+}  // namespace sb::audit

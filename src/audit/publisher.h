@@ -1,0 +1,74 @@
+/// The thread behind the store's writer: hashes leaves that are on disk, writes tiles, signs and shows tree heads.
+///
+/// A tree head is made over leaves whose transaction is durable, and after the tiles that prove it: whenever this
+/// process is killed, the next one continues every tree head that anybody has seen.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "audit/checkpoint_note.h"
+#include "audit/tile.h"
+#include "audit/tile_files.h"
+#include "base/errors.h"
+
+namespace sb::audit {
+
+class Publisher {
+ public:
+  struct Head {
+    std::uint64_t size = 0;
+    std::string note;
+  };
+  struct Options {
+    std::chrono::milliseconds delay{40};  ///< a tree head at the latest so long after its oldest leaf
+    std::chrono::seconds sync_every{30};
+  };
+
+  /// `edge` holds the leaves so far, `files` is null for a log that is not published. Borrows `signer`.
+  Publisher(const NoteSigner& signer, TileEdge edge, std::optional<TileFiles> files, Options options);
+  /// Shows a tree head over everything, then ends.
+  ~Publisher();
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  /// Leaves that are on disk, as an entry bundle. Waits while more than 32 MiB are behind.
+  void add(std::string bundle);
+  /// The newest tree head; `wait_for`: one over so many leaves, unless files cannot be written. Any thread.
+  std::optional<Head> head(std::uint64_t wait_for = 0);
+
+  std::uint64_t shown() const;  ///< leaves under the newest tree head
+
+ private:
+  void run();
+  void consume(const std::vector<std::string>& bundles);
+  Result<> show();
+  Result<> write_tiles();
+
+  const NoteSigner& signer_;
+  const Options options_;
+  TileEdge edge_;
+  std::optional<TileFiles> files_;
+  std::vector<Tile> unwritten_;
+  std::chrono::steady_clock::time_point synced_at_;
+  std::uint64_t synced_size_ = 0;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable shown_;
+  // Under mutex_:
+  std::vector<std::string> queue_;
+  std::size_t queue_bytes_ = 0;
+  bool hurry_ = false;
+  bool failing_ = false;
+  bool stopping_ = false;
+  std::optional<Head> head_;
+  std::thread thread_;
+};
+
+}  // namespace sb::audit

@@ -1,0 +1,160 @@
+// `signalbox audit verify`: a data directory, a published log, or a proof.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "audit/command_flags.h"
+#include "audit/proof.h"
+#include "audit/tile_files.h"
+#include "audit/verify.h"
+#include "audit/verify_log.h"
+#include "base/json.h"
+#include "store/data_dir.h"
+
+namespace sb::audit {
+namespace {
+
+constexpr std::size_t kMaxProofBytes = std::size_t{256} << 20;
+constexpr std::size_t kMaxNoteBytes = 64 * 1024;
+
+json::array texts(const std::vector<std::string>& lines) {
+  json::array array;
+  for (const std::string& line : lines) array.emplace_back(line);
+  return array;
+}
+
+void print_problems(const std::vector<std::string>& problems, std::uint64_t count, std::ostream& out) {
+  for (const std::string& problem : problems) out << "  " << problem << '\n';
+  if (count > problems.size()) out << fmt::format("  and {} more\n", count - problems.size());
+}
+
+json::object to_json(const LogReport& report) {
+  return {{"ok", report.ok()},
+          {"leaves", report.leaves},
+          {"checked", report.checked},
+          {"tiles", report.tiles},
+          {"problem_count", report.problem_count},
+          {"problems", texts(report.problems)},
+          {"newest_head", report.head},
+          {"elapsed_us", report.elapsed_us}};
+}
+
+json::object to_json(const VerifyReport& report) {
+  return {{"ok", report.ok()},
+          {"leaves", report.leaves},
+          {"steps", report.steps},
+          {"tree_heads", report.heads},
+          {"signed_leaves", report.signed_leaves},
+          {"problem_count", report.problem_count},
+          {"problems", texts(report.problems)},
+          {"newest_head", report.newest_head},
+          {"elapsed_us", report.elapsed_us}};
+}
+
+void print(const LogReport& report, std::ostream& out) {
+  out << fmt::format("{}: {} leaves ({} read), {} tiles, {:.2f} s\n", report.ok() ? "log verified" : "LOG NOT VERIFIED",
+                     report.leaves, report.checked, report.tiles, static_cast<double>(report.elapsed_us) / 1e6);
+  print_problems(report.problems, report.problem_count, out);
+}
+
+void print(const VerifyReport& report, std::ostream& out) {
+  out << fmt::format("{}: {} leaves, {} steps, {} signed tree heads, {:.2f} s\n",
+                     report.ok() ? "verified" : "NOT VERIFIED", report.leaves, report.steps, report.heads,
+                     static_cast<double>(report.elapsed_us) / 1e6);
+  if (report.ok() && report.leaves > report.signed_leaves)
+    out << fmt::format("the last {} leaves are not under a tree head yet\n", report.leaves - report.signed_leaves);
+  print_problems(report.problems, report.problem_count, out);
+}
+
+Result<> save(const Flags& flags, const std::string& head) {
+  if (!flags.has("--save")) return {};
+  const std::string path = flags.get("--save");
+  const std::string scratch = path + ".new";
+  std::error_code error;
+  bool written = false;
+  {
+    std::ofstream file(scratch, std::ios::binary | std::ios::trunc);
+    written = static_cast<bool>((file << head).flush());
+  }
+  // The one kept so far stays until the new one is whole.
+  if (written) std::filesystem::rename(scratch, path, error);
+  if (!written || error) return fail(Errc::permission_denied, fmt::format("cannot write {}", path));
+  return {};
+}
+
+Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::ostream& out) {
+  SB_TRY(const std::string text, read_whole_file(path, kMaxProofBytes));
+  std::optional<NoteVerifier> key;
+  if (flags.has("--key")) {
+    SB_TRY(key, NoteVerifier::parse(flags.get("--key")));
+  }
+  SB_TRY(const ProofReport report, verify_proof(text, key));
+  if (flags.has("--json")) {
+    json::array indices;
+    for (const std::uint64_t index : report.indices) indices.emplace_back(index);
+    out << to_text(json::object{{"ok", report.ok()},
+                                {"run", report.run},
+                                {"key", report.key},
+                                {"leaves", report.size},
+                                {"indices", std::move(indices)},
+                                {"payloads", report.payloads},
+                                {"problems", texts(report.problems)}})
+        << '\n';
+  } else {
+    out << fmt::format("{}: run {}, {} leaves of a log of {}, {} payloads disclosed\n",
+                       report.ok() ? "proof verified" : "PROOF NOT VERIFIED", report.run, report.indices.size(),
+                       report.size, report.payloads);
+    print_problems(report.problems, report.problems.size(), out);
+    if (!key) out << "signed by " << report.key << ": compare it with the key you know, or give --key\n";
+  }
+  return report.ok() ? kOk : kFailed;
+}
+
+Result<LogVerification> how(const Flags& flags) {
+  LogVerification how;
+  const bool since = flags.has("--since");
+  if (since && flags.has("--head")) return fail(Errc::invalid_argument, "give --head or --since, not both");
+  const std::string path = flags.get(since ? "--since" : "--head");
+  if (path.empty()) return how;
+  SB_TRY(how.kept_head, read_whole_file(path, kMaxNoteBytes));
+  if (how.kept_head.empty()) return fail(Errc::corrupt, fmt::format("{} is empty", path));
+  how.since_kept = since;
+  return how;
+}
+
+}  // namespace
+
+Result<int> verify_command(const Flags& flags, std::ostream& out) {
+  const std::string target = flags.get("--data");
+  if (std::filesystem::is_regular_file(target)) return verify_proof_file(flags, target, out);
+  const bool data = target.find("://") == std::string::npos && !std::filesystem::exists(target + "/checkpoint");
+  if (!data && !flags.has("--key")) {
+    return fail(Errc::invalid_argument,
+                "--key VKEY is missing: the log's public key, as `signalbox audit key --data DIR` prints it");
+  }
+  SB_TRY(const NoteVerifier key, key_of(flags));
+  SB_TRY(const LogVerification options, how(flags));
+  std::optional<VerifyReport> store;
+  // What the database holds that the log does not: the steps behind the leaves. With --since, only the log is read.
+  if (data && !options.since_kept) {
+    SB_TRY(store, verify_store({database_of(flags), key, options.kept_head}));
+  }
+  SB_TRY(const auto source, open_log_source(target));
+  SB_TRY(const LogReport log, verify_log(*source, key, options));
+  const bool ok = log.ok() && (!store || store->ok());
+  if (flags.has("--json")) {
+    json::object report = store ? to_json(*store) : to_json(log);
+    report["ok"] = ok;
+    if (store) report["log"] = to_json(log);
+    out << to_text(report) << '\n';
+  } else {
+    if (store) print(*store, out);
+    print(log, out);
+    if (ok) out << '\n' << log.head;
+  }
+  if (ok) SB_CHECK(save(flags, log.head));
+  return ok ? kOk : kFailed;
+}
+
+}  // namespace sb::audit

@@ -1,0 +1,143 @@
+#include "keys/envelope.h"
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "base/crypto.h"
+
+namespace sb {
+namespace {
+
+constexpr std::size_t kMaxVersions = 256;
+
+std::string new_key(Entropy& entropy) {
+  std::string key(kDataKeyBytes, '\0');
+  entropy.fill({reinterpret_cast<std::uint8_t*>(key.data()), key.size()});
+  return key;
+}
+
+// Tells one master key from another and gives nothing of it away.
+std::string fingerprint(std::string_view master) {
+  const Digest digest = hmac_sha256(master, "signalbox master key");
+  return to_hex(std::span(digest).first(8));
+}
+
+std::string context_of(std::string_view tenant, std::size_t version) {
+  return fmt::format("tenant key/{}/{}", version, tenant);
+}
+
+}  // namespace
+
+TenantKeys::TenantKeys(std::string master) : master_(std::move(master)) {
+  SB_ASSERT(master_.size() == kDataKeyBytes);
+}
+
+Result<> TenantKeys::load(const json::value& document) {
+  const std::lock_guard lock(mutex_);
+  if (string_member(document, "master") != fingerprint(master_)) {
+    return fail(
+        Errc::permission_denied,
+        fmt::format("the tenants' keys are wrapped by another master key (fingerprint {}, given {}): give the one "
+                    "that was in force, or restore the data directory's keys/ from a backup",
+                    string_member(document, "master"), fingerprint(master_)));
+  }
+  const auto* tenants = find_member(document, "tenants");
+  if (!tenants || !tenants->is_object()) return fail(Errc::corrupt, "the document of the tenants' keys is damaged");
+  decltype(keys_) keys;
+  for (const auto& [tenant, versions] : tenants->get_object()) {
+    auto& list = keys[std::string(tenant)];
+    for (const auto& wrapped : versions.is_array() ? versions.get_array() : json::array()) {
+      const auto bytes = wrapped.is_string() ? from_base64(std::string_view(wrapped.get_string())) : std::nullopt;
+      if (!bytes) return fail(Errc::corrupt, "the document of the tenants' keys is damaged");
+      SB_TRY(std::string key, aead_open(master_, *bytes, context_of(tenant, list.size())));
+      list.push_back(std::move(key));
+    }
+  }
+  keys_ = std::move(keys);
+  return {};
+}
+
+json::value TenantKeys::document(Entropy& entropy) const {
+  const std::lock_guard lock(mutex_);
+  json::object tenants;
+  for (const auto& [tenant, versions] : keys_) {
+    json::array list;
+    for (const std::string& key : versions)
+      list.emplace_back(to_base64(aead_seal(master_, key, context_of(tenant, list.size()), entropy)));
+    tenants[tenant] = std::move(list);
+  }
+  return json::object{{"master", fingerprint(master_)}, {"tenants", std::move(tenants)}};
+}
+
+bool TenantKeys::has(std::string_view tenant) const {
+  const std::lock_guard lock(mutex_);
+  return keys_.contains(tenant);
+}
+
+void TenantKeys::add(std::string_view tenant, Entropy& entropy) {
+  const std::lock_guard lock(mutex_);
+  auto& versions = keys_[std::string(tenant)];
+  SB_ASSERT(versions.size() < kMaxVersions);
+  versions.push_back(new_key(entropy));
+}
+
+void TenantKeys::remove(std::string_view tenant) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = keys_.find(tenant); found != keys_.end()) keys_.erase(found);
+}
+
+std::vector<std::string> TenantKeys::tenants() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [tenant, versions] : keys_) names.push_back(tenant);
+  return names;
+}
+
+void TenantKeys::change_master(std::string master) {
+  SB_ASSERT(master.size() == kDataKeyBytes);
+  const std::lock_guard lock(mutex_);
+  master_ = std::move(master);
+}
+
+Result<std::string> TenantKeys::key_of(std::string_view tenant, std::size_t version) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = keys_.find(tenant);
+  if (found == keys_.end() || found->second.empty())
+    return fail(Errc::not_found, fmt::format("tenant {} has no encryption key", tenant));
+  if (version == kMaxVersions) return static_cast<char>(found->second.size() - 1) + found->second.back();
+  if (version >= found->second.size()) return fail(Errc::corrupt, "a data key is wrapped by a tenant key that is gone");
+  return static_cast<char>(version) + found->second[version];
+}
+
+Result<std::string> TenantKeys::wrap(std::string_view tenant, std::string_view context, std::string_view data_key,
+                                     Entropy& entropy) const {
+  SB_TRY(const std::string key, key_of(tenant, kMaxVersions));
+  return key.substr(0, 1) + aead_seal(std::string_view(key).substr(1), data_key, context, entropy);
+}
+
+Result<std::string> TenantKeys::unwrap(std::string_view tenant, std::string_view context,
+                                       std::string_view wrapped) const {
+  if (wrapped.empty()) return fail(Errc::corrupt, "a data key is missing");
+  SB_TRY(const std::string key, key_of(tenant, static_cast<unsigned char>(wrapped.front())));
+  return aead_open(std::string_view(key).substr(1), wrapped.substr(1), context);
+}
+
+std::string payload_salt(std::string_view data_key, std::string_view kind) {
+  const Digest salt = hmac_sha256(data_key, "salt/" + std::string(kind));
+  return {reinterpret_cast<const char*>(salt.data()), salt.size()};
+}
+
+std::string default_master_key(std::string_view vault_key) {
+  const Digest key = hmac_sha256(vault_key, "master key");
+  return {reinterpret_cast<const char*>(key.data()), key.size()};
+}
+
+Result<std::string> parse_master_key(std::string_view text) {
+  if (text.size() == kDataKeyBytes) return std::string(text);
+  const auto trimmed = trim(text);
+  if (auto key = from_hex(trimmed); key && key->size() == kDataKeyBytes) return *key;
+  if (auto key = from_base64(trimmed); key && key->size() == kDataKeyBytes) return *key;
+  return fail(Errc::invalid_argument, "the master key must be 32 bytes: as they are, as 64 hex digits, or in base64");
+}
+
+}  // namespace sb

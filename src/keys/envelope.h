@@ -1,0 +1,65 @@
+/// Envelope encryption: a master key wraps a key for each tenant, that wraps a data key for each run.
+///
+/// A payload that is to be gone for ever need not be found in every copy: without its data key it is noise, and a data
+/// key is 61 bytes in one place. Rotating the master key wraps the tenants' keys anew, not the runs'.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/json.h"
+
+namespace sb {
+
+inline constexpr std::size_t kDataKeyBytes = 32;
+
+/// The tenants' keys, in memory. Thread-safe. Stored as a document that holds them only wrapped.
+class TenantKeys {
+ public:
+  /// REQUIRES a master key of 32 bytes.
+  explicit TenantKeys(std::string master);
+
+  /// Reads what document() wrote. Errors: permission_denied (wrapped by another master key), corrupt.
+  Result<> load(const json::value& document);
+  json::value document(Entropy& entropy) const;
+
+  bool has(std::string_view tenant) const;
+  /// Gives the tenant a new key for what comes; what its older keys wrapped still opens. Store document() before a
+  /// data key that it wraps.
+  void add(std::string_view tenant, Entropy& entropy);
+  /// Forgets a tenant's keys: with the stored document, all that they wrapped is gone.
+  void remove(std::string_view tenant);
+  std::vector<std::string> tenants() const;
+  /// document() is written under another master key from now on.
+  void change_master(std::string master);
+
+  /// `context` is bound to the data key: it opens under the same one alone. Errors: not_found (a tenant without a key).
+  Result<std::string> wrap(std::string_view tenant, std::string_view context, std::string_view data_key,
+                           Entropy& entropy) const;
+  /// Errors: not_found, corrupt.
+  Result<std::string> unwrap(std::string_view tenant, std::string_view context, std::string_view wrapped) const;
+
+ private:
+  Result<std::string> key_of(std::string_view tenant, std::size_t version) const;
+
+  mutable std::mutex mutex_;
+  std::string master_;
+  std::map<std::string, std::vector<std::string>, std::less<>> keys_;  ///< by tenant, oldest first
+};
+
+/// What commitments to a run's payloads are salted with: made of its data key, so that it goes with it.
+std::string payload_salt(std::string_view data_key, std::string_view kind);
+
+/// The master key of a data directory that was given none: made of its own key.
+std::string default_master_key(std::string_view vault_key);
+
+/// A master key as it is given from outside: 32 bytes as they are, in hex or in base64.
+/// Errors: invalid_argument, without the text.
+Result<std::string> parse_master_key(std::string_view text);
+
+}  // namespace sb

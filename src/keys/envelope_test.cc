@@ -1,0 +1,65 @@
+#include "keys/envelope.h"
+
+#include <gtest/gtest.h>
+
+#include "base/bytes.h"
+
+namespace sb {
+namespace {
+
+const std::string kMaster(32, 'm');
+const std::string kKey(32, 'd');
+
+TEST(Envelope, ADataKeyOpensUnderItsTenantAndContextAlone) {
+  SeededEntropy entropy(1);
+  TenantKeys keys(kMaster);
+  keys.add("acme", entropy);
+  keys.add("globex", entropy);
+  const auto wrapped = *keys.wrap("acme", "run-1", kKey, entropy);
+  EXPECT_EQ(keys.unwrap("acme", "run-1", wrapped), kKey);
+  EXPECT_EQ(keys.unwrap("acme", "run-2", wrapped).error().code, Errc::corrupt);
+  EXPECT_EQ(keys.unwrap("globex", "run-1", wrapped).error().code, Errc::corrupt);
+  EXPECT_EQ(keys.unwrap("initech", "run-1", wrapped).error().code, Errc::not_found);
+  EXPECT_EQ(keys.wrap("initech", "run-1", kKey, entropy).error().code, Errc::not_found);
+  EXPECT_EQ(wrapped.find(kKey), std::string::npos);
+}
+
+TEST(Envelope, TheDocumentHoldsNoKeyInClearAndNeedsItsMasterKey) {
+  SeededEntropy entropy(2);
+  TenantKeys keys(kMaster);
+  keys.add("acme", entropy);
+  const auto wrapped = *keys.wrap("acme", "run-1", kKey, entropy);
+  const json::value document = keys.document(entropy);
+  TenantKeys again(kMaster);
+  ASSERT_TRUE(again.load(document));
+  EXPECT_EQ(again.unwrap("acme", "run-1", wrapped), kKey);
+  TenantKeys other(std::string(32, 'x'));
+  EXPECT_EQ(other.load(document).error().code, Errc::permission_denied);
+}
+
+TEST(Envelope, KeysAreRotatedWithoutTouchingWhatTheyWrapped) {
+  SeededEntropy entropy(3);
+  TenantKeys keys(kMaster);
+  keys.add("acme", entropy);
+  const auto old = *keys.wrap("acme", "run-1", kKey, entropy);
+  keys.add("acme", entropy);
+  const auto young = *keys.wrap("acme", "run-2", kKey, entropy);
+  keys.change_master(std::string(32, 'n'));
+  TenantKeys again(std::string(32, 'n'));
+  ASSERT_TRUE(again.load(keys.document(entropy)));
+  EXPECT_EQ(again.unwrap("acme", "run-1", old), kKey);
+  EXPECT_EQ(again.unwrap("acme", "run-2", young), kKey);
+  again.remove("acme");
+  EXPECT_EQ(again.unwrap("acme", "run-1", old).error().code, Errc::not_found);
+}
+
+TEST(Envelope, AMasterKeyComesRawInHexOrInBase64) {
+  EXPECT_EQ(parse_master_key(kMaster), kMaster);
+  EXPECT_EQ(parse_master_key(to_hex(as_u8(kMaster)) + "\n"), kMaster);
+  EXPECT_EQ(parse_master_key(to_base64(kMaster)), kMaster);
+  EXPECT_FALSE(parse_master_key("short"));
+  EXPECT_EQ(parse_master_key("secret!").error().detail.find("secret!"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sb

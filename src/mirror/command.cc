@@ -1,0 +1,134 @@
+#include "mirror/command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "base/bytes.h"
+#include "config/secret.h"
+#include "keys/envelope.h"
+#include "mirror/restore.h"
+
+namespace sb::mirror {
+namespace {
+
+constexpr int kOk = 0;
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+constexpr std::string_view kHelp =
+    "usage: signalbox restore      --from PLACE --data DIR --mirror-key REF\n"
+    "       signalbox mirror check --from PLACE --data DIR --mirror-key REF\n"
+    "\n"
+    "restore       makes the new data directory DIR as the mirror last saw it; start the server on it, and its runs go "
+    "on\n"
+    "mirror check  rebuilds the database from the mirror and compares it with DIR's, row by row\n"
+    "\n"
+    "  --from PLACE       a folder, or s3://BUCKET[/PREFIX]\n"
+    "  --mirror-key REF   env:NAME or file:PATH: the key that seals the mirror (mirror.key in the configuration)\n"
+    "for s3, from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3,\n"
+    "  and SIGNALBOX_S3_VIRTUAL_HOST=1 where the bucket is named in the host\n"
+    "\n"
+    "exit codes: 0 done, 1 it did not work or they differ, 2 wrong usage\n";
+
+std::string variable(const char* name, const char* otherwise = "") {
+  const char* const value = std::getenv(name);
+  return value ? value : otherwise;
+}
+
+using Flags = std::map<std::string, std::string, std::less<>>;
+
+Result<Flags> parse(std::span<const std::string> args) {
+  const std::vector<std::string> known{"--from", "--data", "--mirror-key"};
+  Flags flags;
+  for (std::size_t i = 0; i < args.size(); i += 2) {
+    if (std::ranges::find(known, args[i]) == known.end()) {
+      const auto near = nearest(args[i], known);
+      return fail(Errc::invalid_argument,
+                  fmt::format("unknown option {}{}", args[i], near ? fmt::format("; did you mean {}?", *near) : ""));
+    }
+    if (i + 1 == args.size()) return fail(Errc::invalid_argument, fmt::format("{} needs a value", args[i]));
+    flags[args[i]] = args[i + 1];
+  }
+  for (const std::string& name : known) {
+    if (flags[name].empty()) return fail(Errc::invalid_argument, fmt::format("{} is missing", name));
+  }
+  return flags;
+}
+
+struct Opened {
+  std::unique_ptr<Target> target;
+  std::string key;
+  std::string folder;
+};
+
+Result<Opened> open(std::span<const std::string> args) {
+  SB_TRY(Flags flags, parse(args));
+  const auto place = SecretRef::parse(flags["--mirror-key"]);
+  if (!place) return fail(Errc::invalid_argument, "--mirror-key takes env:NAME or file:PATH, never the key itself");
+  SB_TRY(const Secret secret, place->resolve());
+  Opened opened;
+  SB_TRY(opened.key, parse_master_key(secret.reveal()));
+  S3Access access;
+  access.endpoint = variable("AWS_ENDPOINT_URL_S3");
+  access.region = variable("AWS_REGION", "us-east-1");
+  access.access_key = variable("AWS_ACCESS_KEY_ID");
+  access.secret_key = variable("AWS_SECRET_ACCESS_KEY");
+  access.path_style = variable("SIGNALBOX_S3_VIRTUAL_HOST").empty();
+  SB_TRY(opened.target, open_target(flags["--from"], access));
+  opened.folder = flags["--data"];
+  return opened;
+}
+
+Result<int> restore_to(const Opened& opened, std::ostream& out) {
+  SB_TRY(const RestoreReport report, restore(*opened.target, opened.key, opened.folder));
+  out << fmt::format(
+      "restored {} runs and {} audit leaves from {} (snapshot of group {}, {} segments after it, up to "
+      "group {}) in {:.2f} s\nstart the server: signalbox serve --data {}\n",
+      report.runs, report.leaves, opened.target->name(), report.snapshot_group, report.segments, report.groups,
+      static_cast<double>(report.elapsed_us) / 1e6, opened.folder);
+  return kOk;
+}
+
+Result<int> compare(const Opened& opened, std::ostream& out) {
+  SB_TRY(const CheckReport report, check(*opened.target, opened.key, opened.folder));
+  if (report.ok()) {
+    out << fmt::format("the mirror is the store: {} groups of commits\n", report.store_groups);
+    return kOk;
+  }
+  out << fmt::format("THE MIRROR IS NOT THE STORE: {} groups of commits there, {} here\n", report.mirror_groups,
+                     report.store_groups);
+  for (const std::string& problem : report.problems) out << "  " << problem << '\n';
+  return kFailed;
+}
+
+int run(std::string_view name, std::span<const std::string> args, std::ostream& out, std::ostream& err,
+        Result<int> (*work)(const Opened&, std::ostream&)) {
+  if (!args.empty() && (args[0] == "--help" || args[0] == "-h")) {
+    out << kHelp;
+    return kOk;
+  }
+  const auto opened = open(args);
+  const Result<int> code = opened ? work(*opened, out) : Result<int>(std::unexpected(opened.error()));
+  if (code) return *code;
+  err << "signalbox " << name << ": " << code.error().detail << '\n';
+  return code.error().code == Errc::invalid_argument ? kUsage : kFailed;
+}
+
+}  // namespace
+
+int restore_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
+  return run("restore", args, out, err, restore_to);
+}
+
+int mirror_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
+  if (args.empty() || (args[0] != "check" && args[0] != "--help" && args[0] != "-h")) {
+    err << kHelp;
+    return kUsage;
+  }
+  return run("mirror check", args[0] == "check" ? args.subspan(1) : args, out, err, compare);
+}
+
+}  // namespace sb::mirror

@@ -1,0 +1,267 @@
+#include "mirror/mirror.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "audit/checkpoint_note.h"
+#include "audit/tile_files.h"
+#include "base/log.h"
+#include "mirror/snapshot.h"
+
+namespace sb::mirror {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kQueueBytesMax = 128 << 20;  // beyond it the writer waits
+constexpr std::size_t kSegmentBytesMax = 16 << 20;
+constexpr milliseconds kFirstPause{50};
+constexpr milliseconds kLongestPause{5'000};
+constexpr std::chrono::seconds kPatienceAtEnd{10};
+constexpr milliseconds kLogEvery{1'000};
+
+}  // namespace
+
+Result<std::unique_ptr<Mirror>> Mirror::open(std::unique_ptr<Target> target, MirrorOptions options) {
+  SB_ASSERT(options.key.size() == 32);
+  std::unique_ptr<Mirror> mirror(new Mirror(std::move(target), std::move(options)));
+  SB_TRY(const auto segments, mirror->target_->list("segments/"));
+  if (!segments.empty()) {
+    SB_TRY(const std::string sealed, mirror->target_->get(segments.back()));
+    SB_TRY(const std::string plain, open_object(mirror->options_.key, segments.back(), sealed));
+    SB_TRY(const Segment newest, parse_segment(plain));
+    mirror->segment_ = newest.number;
+    mirror->previous_ = sha256(sealed);
+    mirror->last_group_ = newest.last_group;
+  }
+  SB_TRY(const std::uint64_t snapshot, newest_snapshot(*mirror->target_));
+  mirror->last_group_ = std::max(mirror->last_group_, snapshot);
+  mirror->snapshot_due_ = segments.empty() && snapshot == 0;
+  return mirror;
+}
+
+Result<> Mirror::opened(std::uint64_t groups) {
+  if (last_group_ > groups) {
+    return fail(Errc::conflict,
+                fmt::format("the mirror {} holds {} groups of commits, this database {}: restore the database from it "
+                            "(signalbox restore), or name another place",
+                            target_->name(), last_group_, groups));
+  }
+  // What was committed and not sent before the last stop is in the database, and so in a snapshot of it.
+  snapshot_due_ |= last_group_ < groups;
+  stats_.groups_committed = groups;
+  stats_.groups_mirrored = last_group_;
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+Mirror::~Mirror() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    give_up_at_ = Steady::now() + kPatienceAtEnd;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Mirror::committed(Group group) {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t number = group.number;
+  done_.wait(lock, [&] { return let_go_ || queue_bytes_ < kQueueBytesMax; });
+  queue_bytes_ += group.patchset.size();
+  stats_.groups_committed = number;
+  queue_.push_back({std::move(group), Steady::now()});
+  wake_.notify_one();
+  if (options_.before_ack) done_.wait(lock, [&] { return let_go_ || stats_.groups_mirrored >= number; });
+}
+
+void Mirror::let_go() {
+  {
+    const std::lock_guard lock(mutex_);
+    let_go_ = true;
+  }
+  done_.notify_all();
+}
+
+MirrorStats Mirror::stats() const {
+  const std::lock_guard lock(mutex_);
+  MirrorStats stats = stats_;
+  const auto oldest = sending_since_   ? sending_since_
+                      : queue_.empty() ? std::nullopt
+                                       : std::optional(queue_.front().since);
+  if (oldest) stats.lag_seconds = std::chrono::duration<double>(Steady::now() - *oldest).count();
+  return stats;
+}
+
+std::vector<store::sqlite::GroupSink::Group> Mirror::take() {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, kLogEvery, [&] { return stopping_ || !queue_.empty(); });
+  std::vector<Group> groups;
+  std::size_t bytes = 0;
+  if (!queue_.empty()) sending_since_ = queue_.front().since;
+  while (!queue_.empty() && bytes < kSegmentBytesMax) {
+    bytes += queue_.front().group.patchset.size();
+    groups.push_back(std::move(queue_.front().group));
+    queue_.pop_front();
+  }
+  queue_bytes_ -= bytes;
+  return groups;
+}
+
+template <class Work>
+bool Mirror::keep_trying(Work work) {
+  milliseconds pause = kFirstPause;
+  for (bool first = true;; first = false) {
+    const Result<> done = work();
+    if (done) return true;
+    if (first) log_warn("mirror.failed", {{"code", to_string(done.error().code)}, {"detail", done.error().detail}});
+    std::unique_lock lock(mutex_);
+    ++stats_.failures;
+    if (stopping_ && Steady::now() > give_up_at_) return false;
+    wake_.wait_for(lock, pause, [&] { return stopping_ && Steady::now() > give_up_at_; });
+    pause = std::min(pause * 2, kLongestPause);
+  }
+}
+
+void Mirror::run() {
+  if (!options_.secrets.empty()) {
+    std::string secrets;
+    for (const auto& [name, bytes] : options_.secrets) secrets += encode_keys({{0, name, bytes}});
+    if (!keep_trying([&] { return put_object("secrets", secrets); })) return;
+  }
+  for (;;) {
+    if (snapshot_due_ && !keep_trying([&] { return send_snapshot(); })) return;
+    const std::vector<Group> groups = take();
+    if (!groups.empty()) {
+      std::string sealed;  // the same bytes each time: an attempt whose answer was lost may have succeeded
+      if (!keep_trying([&] { return send_segment(groups, sealed); })) {
+        log_error("mirror.groups_not_sent", {{"groups", groups.size()}});
+        return;
+      }
+      const std::lock_guard lock(mutex_);
+      stats_.groups_mirrored = last_group_;
+      sending_since_.reset();
+    }
+    done_.notify_all();
+    if (Steady::now() - log_sent_ >= kLogEvery) {
+      if (const auto sent = send_log(); !sent)
+        log_warn("mirror.failed", {{"code", to_string(sent.error().code)}, {"detail", sent.error().detail}});
+      log_sent_ = Steady::now();
+    }
+    const std::lock_guard lock(mutex_);
+    if (stopping_ && queue_.empty()) return;
+  }
+}
+
+Result<> Mirror::put_object(const std::string& name, std::string_view plain) {
+  const std::string sealed = seal_object(options_.key, name, plain, system_entropy());
+  SB_CHECK(target_->put(name, sealed));
+  const std::lock_guard lock(mutex_);
+  stats_.bytes += sealed.size();
+  return {};
+}
+
+// Keys before what they open, and erased keys away before the segment that says so: at no time does the mirror hold a
+// segment whose keys it has not, or a key that the database has no more.
+Result<> Mirror::send_segment(const std::vector<Group>& groups, std::string& sealed) {
+  const std::string name = segment_name(segment_ + 1);
+  if (sealed.empty()) {
+    Segment segment;
+    segment.number = segment_ + 1;
+    segment.first_group = groups.front().number;
+    segment.last_group = groups.back().number;
+    segment.previous = previous_;
+    for (const Group& group : groups) segment.patchsets.push_back(group.patchset);
+    sealed = seal_object(options_.key, name, encode_segment(segment), system_entropy());
+  }
+  SB_CHECK(send_keys(padded(segment_ + 1), groups));
+  if (auto put = target_->put_new(name, sealed); !put) {
+    if (put.error().code != Errc::already_exists) return put;
+    SB_TRY(const std::string there, target_->get(name));
+    if (there != sealed)
+      return fail(Errc::conflict,
+                  fmt::format("{} is in the mirror already, and not from here: another server writes to "
+                              "this mirror, or wrote to it",
+                              name));
+  }
+  segment_ += 1;
+  previous_ = sha256(sealed);
+  last_group_ = groups.back().number;
+  bytes_since_snapshot_ += sealed.size();
+  snapshot_due_ |= bytes_since_snapshot_ > options_.snapshot_after_bytes;
+  const std::lock_guard lock(mutex_);
+  stats_.bytes += sealed.size();
+  return {};
+}
+
+Result<> Mirror::send_keys(const std::string& stem, const std::vector<Group>& groups) {
+  std::vector<RunKey> came;
+  std::vector<std::int64_t> went;
+  for (const Group& group : groups) {
+    for (const KeyChange& change : group.keys) {
+      if (change.wrapped.empty())
+        went.push_back(change.run);
+      else
+        came.push_back({change.run, change.subject, change.wrapped});
+    }
+  }
+  // A key that came and went in one segment is never written.
+  std::erase_if(came, [&](const RunKey& key) { return std::ranges::find(went, key.run) != went.end(); });
+  if (!came.empty()) SB_CHECK(put_object(keys_name(stem, came), encode_keys(came)));
+  return went.empty() ? Result<>() : drop_keys(went);
+}
+
+Result<> Mirror::drop_keys(const std::vector<std::int64_t>& runs) {
+  SB_TRY(const auto names, target_->list("keys/"));
+  for (const std::string& name : names) {
+    const auto range = range_of_keys(name);
+    if (!range) continue;
+    const auto concerns = [&](std::int64_t run) { return run >= range->first && run <= range->last; };
+    if (std::ranges::none_of(runs, concerns)) continue;
+    SB_TRY(const std::string sealed, target_->get(name));
+    SB_TRY(const std::string plain, open_object(options_.key, name, sealed));
+    SB_TRY(auto keys, parse_keys(plain));
+    const auto erased =
+        std::erase_if(keys, [&](const RunKey& key) { return std::ranges::find(runs, key.run) != runs.end(); });
+    if (erased == 0) continue;
+    SB_CHECK(keys.empty() ? target_->remove(name) : put_object(name, encode_keys(keys)));
+  }
+  return {};
+}
+
+Result<> Mirror::send_snapshot() {
+  SB_TRY(const std::uint64_t group, mirror::send_snapshot(*target_, options_.key, options_.database));
+  last_group_ = std::max(last_group_, group);
+  bytes_since_snapshot_ = 0;
+  snapshot_due_ = false;
+  const std::lock_guard lock(mutex_);
+  stats_.groups_mirrored = std::max(stats_.groups_mirrored, group);
+  return {};
+}
+
+// For those who verify the log, not for a restore: that makes it from the leaves. Tiles before the tree head.
+Result<> Mirror::send_log() {
+  if (options_.audit_folder.empty()) return {};
+  SB_TRY(const auto files, audit::TileFiles::open(options_.audit_folder));
+  const std::string note = files.read_checkpoint();
+  if (note.empty() || note == sent_checkpoint_) return {};
+  {
+    // A tree head over leaves that the mirror lacks would be one that a restore cannot continue.
+    const std::lock_guard lock(mutex_);
+    if (stats_.groups_mirrored < stats_.groups_committed) return {};
+  }
+  const auto end = note.find("\n\n");
+  SB_TRY(const audit::TreeHead head, audit::parse_tree_head(std::string_view(note).substr(0, end + 1)));
+  for (const audit::TileId& id : audit::tiles_since(sent_tiles_, head.size)) {
+    SB_TRY(const std::string tile, files.read(id));
+    SB_CHECK(target_->put("audit/" + id.path(), tile));
+  }
+  SB_CHECK(target_->put("audit/checkpoint", note));
+  sent_checkpoint_ = note;
+  sent_tiles_ = head.size / audit::kTileWidth * audit::kTileWidth;
+  return {};
+}
+
+}  // namespace sb::mirror

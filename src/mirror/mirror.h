@@ -1,0 +1,99 @@
+/// Copies every group of commits to another place, so that a lost machine is made again from there.
+///
+/// With `before_ack` nobody hears of a commit before it is in the mirror (recovery point 0); else the mirror follows as
+/// fast as it can, and `stats()` says how far behind it is. Faults of the place only add lag: everything is tried
+/// again.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "base/clock.h"
+#include "mirror/segment.h"
+#include "mirror/target.h"
+#include "store/sqlite/group_sink.h"
+
+namespace sb::mirror {
+
+struct MirrorOptions {
+  std::string key;  ///< 32 bytes; seals everything in the mirror
+  bool before_ack = false;
+  std::string database;                                           ///< path, for snapshots
+  std::string audit_folder;                                       ///< the published log; empty: none
+  std::map<std::string, std::string> secrets;                     ///< the data directory's key files by name
+  std::uint64_t snapshot_after_bytes = std::uint64_t{256} << 20;  ///< of segments since the last one
+};
+
+struct MirrorStats {
+  std::uint64_t groups_committed = 0;
+  std::uint64_t groups_mirrored = 0;  ///< the watermark
+  std::uint64_t failures = 0;         ///< attempts that failed and are made again
+  std::uint64_t bytes = 0;            ///< sent since the start
+  double lag_seconds = 0;             ///< age of the oldest group that is not in the mirror
+};
+
+class Mirror final : public store::sqlite::GroupSink {
+ public:
+  /// Looks at what is there. Errors: as the target's; corrupt (another key).
+  static Result<std::unique_ptr<Mirror>> open(std::unique_ptr<Target> target, MirrorOptions options);
+  /// Sends what waits, for some seconds at most.
+  ~Mirror() override;
+
+  Result<> opened(std::uint64_t groups) override;
+  void committed(Group group) override;
+  /// Nobody hears of commits any more (the server stops): committed() waits no longer for the mirror.
+  void let_go();
+  MirrorStats stats() const;
+
+ private:
+  using Steady = std::chrono::steady_clock;
+  struct Waiting {
+    Group group;
+    Steady::time_point since;
+  };
+
+  Mirror(std::unique_ptr<Target> target, MirrorOptions options)
+      : target_(std::move(target)), options_(std::move(options)) {}
+  void run();
+  std::vector<Group> take();
+  /// Until it works, or the mirror is closed and out of patience.
+  template <class Work>
+  bool keep_trying(Work work);
+  Result<> send_segment(const std::vector<Group>& groups, std::string& sealed);
+  Result<> send_keys(const std::string& stem, const std::vector<Group>& groups);
+  Result<> drop_keys(const std::vector<std::int64_t>& runs);
+  Result<> put_object(const std::string& name, std::string_view plain);
+  Result<> send_snapshot();
+  Result<> send_log();
+
+  const std::unique_ptr<Target> target_;
+  const MirrorOptions options_;
+  // Of the thread:
+  std::uint64_t segment_ = 0;  ///< number of the newest one
+  Digest previous_{};          ///< its hash
+  std::uint64_t last_group_ = 0;
+  std::uint64_t bytes_since_snapshot_ = 0;
+  bool snapshot_due_ = false;
+  std::string sent_checkpoint_;
+  std::uint64_t sent_tiles_ = 0;  ///< leaves whose full tiles are there
+  Steady::time_point log_sent_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  // Under mutex_:
+  std::deque<Waiting> queue_;
+  std::size_t queue_bytes_ = 0;
+  std::optional<Steady::time_point> sending_since_;
+  MirrorStats stats_;
+  bool stopping_ = false;
+  bool let_go_ = false;
+  Steady::time_point give_up_at_;
+  std::thread thread_;
+};
+
+}  // namespace sb::mirror

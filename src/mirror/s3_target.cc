@@ -1,0 +1,175 @@
+#include "mirror/s3_target.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <ctime>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "http/client.h"
+#include "mirror/sigv4.h"
+
+namespace sb::mirror {
+namespace {
+
+constexpr std::size_t kMaxObjectBytes = std::size_t{1} << 30;
+constexpr std::int64_t kDayUs = 86'400'000'000;
+
+struct Answer {
+  int status = 0;
+  std::string body;
+};
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+// The text of each <tag> in an answer of S3; its names hold nothing that XML escapes.
+std::vector<std::string> texts_of(std::string_view xml, std::string_view tag) {
+  const std::string open = fmt::format("<{}>", tag);
+  const std::string close = fmt::format("</{}>", tag);
+  std::vector<std::string> texts;
+  for (auto at = xml.find(open); at != std::string_view::npos; at = xml.find(open, at)) {
+    at += open.size();
+    const auto end = xml.find(close, at);
+    if (end == std::string_view::npos) break;
+    texts.emplace_back(xml.substr(at, end - at));
+  }
+  return texts;
+}
+
+class S3Target final : public Target {
+ public:
+  S3Target(http::Url origin, std::string bucket, std::string prefix, S3Access access)
+      : origin_(std::move(origin)),
+        bucket_(std::move(bucket)),
+        prefix_(std::move(prefix)),
+        access_(std::move(access)),
+        client_(http::Client::create(io_, {})) {}
+
+  Result<> put_new(const std::string& name, std::string_view bytes) override {
+    Fields headers{{"if-none-match", "*"}};
+    // A segment is what a thief of the credentials must not be able to take away.
+    if (access_.retain_days > 0 && name.starts_with("segments/")) {
+      const Micros until = system_clock().now_us() + access_.retain_days * kDayUs;
+      const Digest checksum = sha256(bytes);  // asked for with a lock
+      headers.emplace_back("x-amz-checksum-sha256",
+                           to_base64({reinterpret_cast<const char*>(checksum.data()), checksum.size()}));
+      headers.emplace_back("x-amz-object-lock-mode", "COMPLIANCE");
+      headers.emplace_back("x-amz-object-lock-retain-until-date", rfc3339(until).substr(0, 19) + "Z");
+    }
+    SB_TRY(const Answer answer, send("PUT", name, {}, std::move(headers), bytes));
+    if (answer.status == 412 || answer.status == 409)
+      return fail(Errc::already_exists, fmt::format("mirror: {} is there already", where(name)));
+    return expect(answer, 200, name);
+  }
+  Result<> put(const std::string& name, std::string_view bytes) override {
+    SB_TRY(const Answer answer, send("PUT", name, {}, {}, bytes));
+    return expect(answer, 200, name);
+  }
+  Result<std::string> get(const std::string& name) override {
+    SB_TRY(Answer answer, send("GET", name, {}, {}, {}));
+    SB_CHECK(expect(answer, 200, name));
+    return std::move(answer.body);
+  }
+  Result<std::vector<std::string>> list(const std::string& prefix) override {
+    std::vector<std::string> names;
+    std::string token;
+    do {
+      Fields query{{"list-type", "2"}, {"prefix", prefix_ + prefix}};
+      if (!token.empty()) query.emplace_back("continuation-token", token);
+      SB_TRY(const Answer answer, send("GET", "", std::move(query), {}, {}));
+      SB_CHECK(expect(answer, 200, prefix));
+      for (std::string& key : texts_of(answer.body, "Key")) names.push_back(key.substr(prefix_.size()));
+      const auto next = texts_of(answer.body, "NextContinuationToken");
+      token = next.empty() ? std::string() : next.front();
+    } while (!token.empty());
+    return names;
+  }
+  Result<> remove(const std::string& name) override {
+    SB_TRY(const Answer answer, send("DELETE", name, {}, {}, {}));
+    return answer.status == 404 ? Result<>() : expect(answer, 204, name);
+  }
+  std::string name() const override { return fmt::format("s3://{}/{}", bucket_, prefix_); }
+
+ private:
+  std::string where(const std::string& object) const { return name() + object; }
+
+  Result<> expect(const Answer& answer, int status, const std::string& object) const {
+    if (answer.status == status) return {};
+    const auto codes = texts_of(answer.body, "Code");
+    const Errc code = answer.status == 404                           ? Errc::not_found
+                      : answer.status == 401 || answer.status == 403 ? Errc::permission_denied
+                                                                     : Errc::unavailable;
+    return fail(code, fmt::format("mirror: {}: the service answers {} {}", where(object), answer.status,
+                                  codes.empty() ? "" : codes.front()));
+  }
+
+  Result<Answer> send(const std::string& method, const std::string& object, Fields query, Fields headers,
+                      std::string_view body) {
+    SignedRequest request{method, origin_.authority(), {}, std::move(query), std::move(headers), body};
+    const std::string key = object.empty() ? std::string() : prefix_ + object;
+    request.path = access_.path_style ? "/" + bucket_ + "/" + key : "/" + key;
+    request.path = uri_encode(request.path, true);
+    const auto made = sign(request, {access_.access_key, access_.secret_key, access_.region}, system_clock().now_us());
+    http::ClientRequest call;
+    call.method = method;
+    call.origin = origin_;
+    call.target = request.path;
+    if (!request.query.empty()) call.target += "?" + canonical_query(request.query);
+    for (const auto& fields : {request.headers, made}) {
+      for (const auto& [name, value] : fields) call.headers.add(name, value);
+    }
+    call.body = body;
+    call.timeouts = {std::chrono::seconds(5), std::chrono::seconds(30), std::chrono::seconds(30),
+                     std::chrono::seconds(300)};
+    return wait(exchange(std::move(call)));
+  }
+
+  Task<Result<Answer>> exchange(http::ClientRequest call) {
+    auto response = co_await client_->send(std::move(call));
+    if (!response) co_return fail(Errc::unavailable, fmt::format("mirror: {}: {}", name(), response.error().detail));
+    Answer answer;
+    answer.status = (*response)->status();
+    auto body = co_await (*response)->read_all(kMaxObjectBytes);
+    if (!body) co_return fail(Errc::unavailable, fmt::format("mirror: {}: {}", name(), body.error().detail));
+    answer.body = *std::move(body);
+    co_return answer;
+  }
+
+  Result<Answer> wait(Task<Result<Answer>> task) {
+    std::optional<Result<Answer>> result;
+    asio::co_spawn(io_, std::move(task), [&](const std::exception_ptr&, Result<Answer> got) {
+      result = std::move(got);
+      io_.stop();  // the pool's timer would keep it busy
+    });
+    io_.restart();
+    io_.run();
+    return result ? *std::move(result) : Result<Answer>(fail(Errc::internal, "the request was dropped"));
+  }
+
+  asio::io_context io_{1};
+  const http::Url origin_;
+  const std::string bucket_;
+  const std::string prefix_;  ///< empty, or ends in a slash
+  const S3Access access_;
+  std::unique_ptr<http::Client> client_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Target>> open_s3_target(const std::string& bucket, const std::string& prefix,
+                                               const S3Access& access) {
+  if (bucket.empty()) return fail(Errc::invalid_argument, "mirror: s3://BUCKET[/PREFIX] names no bucket");
+  if (access.access_key.empty() || access.secret_key.empty())
+    return fail(Errc::invalid_argument, "mirror: the access key or the secret key of the S3 service is missing");
+  SB_TRY(http::Url origin,
+         http::Url::parse(access.endpoint.empty() ? fmt::format("https://s3.{}.amazonaws.com", access.region)
+                                                  : access.endpoint));
+  if (!access.path_style) origin.host = bucket + "." + origin.host;
+  std::string folder = prefix;
+  if (!folder.empty() && !folder.ends_with('/')) folder += '/';
+  return std::make_unique<S3Target>(std::move(origin), bucket, std::move(folder), access);
+}
+
+}  // namespace sb::mirror

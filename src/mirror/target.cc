@@ -1,0 +1,20 @@
+#include "mirror/target.h"
+
+#include "mirror/folder_target.h"
+#include "mirror/s3_target.h"
+
+namespace sb::mirror {
+
+Result<std::unique_ptr<Target>> open_target(const std::string& url, const S3Access& access) {
+  constexpr std::string_view kS3 = "s3://";
+  if (url.starts_with(kS3)) {
+    const std::string place = url.substr(kS3.size());
+    const auto slash = place.find('/');
+    return open_s3_target(place.substr(0, slash), slash == std::string::npos ? "" : place.substr(slash + 1), access);
+  }
+  if (url.empty() || url.find("://") != std::string::npos)
+    return fail(Errc::invalid_argument, "mirror: the place is a folder or s3://BUCKET[/PREFIX]");
+  return open_folder_target(url);
+}
+
+}  // namespace sb::mirror

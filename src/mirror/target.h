@@ -1,0 +1,42 @@
+/// Where a mirror lies: a folder, or a bucket of an S3 service. Calls block; one thread at a time.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+
+namespace sb::mirror {
+
+class Target {
+ public:
+  virtual ~Target() = default;
+  /// Writes an object that must not be there yet, durably. Errors: already_exists, unavailable, permission_denied,
+  /// disk_full.
+  virtual Result<> put_new(const std::string& name, std::string_view bytes) = 0;
+  /// Writes or replaces.
+  virtual Result<> put(const std::string& name, std::string_view bytes) = 0;
+  /// Errors: not_found, unavailable, permission_denied.
+  virtual Result<std::string> get(const std::string& name) = 0;
+  /// Names that begin with `prefix`, in their order.
+  virtual Result<std::vector<std::string>> list(const std::string& prefix) = 0;
+  virtual Result<> remove(const std::string& name) = 0;
+  virtual std::string name() const = 0;
+};
+
+/// How to reach a bucket. Secrets come from the environment or the configuration, never from the URL.
+struct S3Access {
+  std::string endpoint;  ///< http(s)://host[:port]; empty: AWS of the region
+  std::string region = "us-east-1";
+  std::string access_key;
+  std::string secret_key;
+  bool path_style = true;  ///< host/bucket/name instead of bucket.host/name
+  int retain_days = 0;     ///< Object Lock retention of segments (COMPLIANCE); 0: none asked for
+};
+
+/// `url`: a folder, or s3://BUCKET[/PREFIX]. Errors: invalid_argument, permission_denied.
+Result<std::unique_ptr<Target>> open_target(const std::string& url, const S3Access& access);
+
+}  // namespace sb::mirror

@@ -1,0 +1,43 @@
+#include "server/mirror.h"
+
+#include <fmt/format.h>
+
+#include "keys/envelope.h"
+
+namespace sb::server {
+namespace {
+
+Result<std::string> secret_at(const std::optional<SecretRef>& place, const char* name) {
+  if (!place) return std::string();
+  auto secret = place->resolve();
+  if (!secret) return fail(secret.error().code, fmt::format("mirror.{}: {}", name, secret.error().detail), name);
+  return std::string(secret->reveal());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<mirror::Mirror>> open_mirror(const Services& services) {
+  const MirrorConfig& config = services.config.mirror;
+  if (config.url.empty()) return nullptr;
+  if (!config.key) return fail(Errc::invalid_argument, "mirror.key is missing: env:NAME or file:PATH", "mirror.key");
+  mirror::MirrorOptions options;
+  SB_TRY(const std::string key, secret_at(config.key, "key"));
+  SB_TRY(options.key, parse_master_key(key));
+  options.before_ack = config.mode == MirrorMode::before_ack;
+  options.database = services.data.database();
+  options.audit_folder = services.data.audit_folder();
+  options.secrets = {{"audit.seed", services.data.audit_seed()},
+                     {"vault.key", services.data.vault_key()},
+                     {"pepper", services.data.pepper()}};
+  mirror::S3Access access;
+  access.endpoint = config.s3.endpoint;
+  access.region = config.s3.region;
+  SB_TRY(access.access_key, secret_at(config.s3.access_key, "s3.access_key"));
+  SB_TRY(access.secret_key, secret_at(config.s3.secret_key, "s3.secret_key"));
+  access.path_style = config.s3.path_style;
+  access.retain_days = static_cast<int>(config.s3.retain_days);
+  SB_TRY(auto target, mirror::open_target(config.url, access));
+  return mirror::Mirror::open(std::move(target), std::move(options));
+}
+
+}  // namespace sb::server

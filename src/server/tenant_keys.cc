@@ -1,0 +1,92 @@
+#include "server/tenant_keys.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <set>
+
+#include "base/crypto.h"
+#include "base/json.h"
+#include "server/wait_for.h"
+
+namespace sb::server {
+namespace {
+
+constexpr const char* kDocument = "tenant_keys";
+
+Result<std::string> key_at(const SecretRef& place, const char* name) {
+  auto secret = place.resolve();
+  if (!secret) return fail(secret.error().code, fmt::format("encryption.{}: {}", name, secret.error().detail), name);
+  auto key = parse_master_key(secret->reveal());
+  if (!key) return fail(key.error().code, fmt::format("encryption.{}: {}", name, key.error().detail), name);
+  return key;
+}
+
+// Its output is the key, so that nothing of it is repeated in an error.
+Result<std::string> key_of_command(const std::string& command) {
+  std::FILE* const pipe = ::popen(command.c_str(), "re");
+  if (!pipe) return fail(Errc::unavailable, "encryption.master_key_command: cannot start a shell");
+  std::string output(4096, '\0');
+  output.resize(std::fread(output.data(), 1, output.size(), pipe));
+  if (const int status = ::pclose(pipe); status != 0) {
+    return fail(Errc::unavailable, fmt::format("encryption.master_key_command: ended with status {}", status));
+  }
+  auto key = parse_master_key(output);
+  if (!key) return fail(key.error().code, "encryption.master_key_command: " + key.error().detail);
+  return key;
+}
+
+Result<std::string> master_key(const Services& services) {
+  const EncryptionConfig& config = services.config.encryption;
+  if (!config.master_key_command.empty()) return key_of_command(config.master_key_command);
+  if (config.master_key) return key_at(*config.master_key, "master_key");
+  return default_master_key(services.data.vault_key());
+}
+
+store::LeafDraft leaf_of(std::string kind, std::string tenant) {
+  store::LeafDraft leaf;
+  leaf.kind = std::move(kind);
+  leaf.tenant = std::move(tenant);
+  leaf.time_us = system_clock().now_us();
+  return leaf;
+}
+
+/// True: they were wrapped by the previous master key, and must be stored anew.
+Result<bool> load(TenantKeys& keys, const json::value& document, const std::string& master, const Services& services) {
+  const auto loaded = keys.load(document);
+  if (loaded) return false;
+  const auto& previous = services.config.encryption.previous_master_key;
+  if (!previous || loaded.error().code != Errc::permission_denied) return std::unexpected(loaded.error());
+  SB_TRY(std::string old, key_at(*previous, "previous_master_key"));
+  keys.change_master(std::move(old));
+  SB_CHECK(keys.load(document));
+  keys.change_master(master);
+  return true;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TenantKeys>> open_tenant_keys(Services& services) {
+  SB_TRY(const std::string master, master_key(services));
+  auto keys = std::make_unique<TenantKeys>(master);
+  SB_TRY(const auto stored, wait_for(services.store->load_document(kDocument), services.startup));
+  store::Commit commit;
+  if (stored) {
+    SB_TRY(const json::value document, parse_json(*stored));
+    SB_TRY(const bool rewrapped, load(*keys, document, master, services));
+    if (rewrapped) commit.leaves.push_back(leaf_of("master_key.rotate", {}));
+  }
+  std::set<std::string> tenants{"default"};
+  for (const auto& key : services.keys->records()) tenants.insert(key.tenant);
+  for (const std::string& tenant : tenants) {
+    if (keys->has(tenant)) continue;
+    keys->add(tenant, system_entropy());
+    commit.leaves.push_back(leaf_of("tenant_key.create", tenant));
+  }
+  if (commit.leaves.empty()) return keys;
+  commit.documents.emplace_back(kDocument, to_text(keys->document(system_entropy())));
+  SB_CHECK(wait_for(services.store->commit(std::move(commit)), services.startup));
+  return keys;
+}
+
+}  // namespace sb::server

@@ -1,0 +1,101 @@
+"""A real S3 service on loopback: versitygw over a folder, built once from its pinned Go module."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import hmac
+import http.client
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from harness import ROOT, until
+
+VERSION = "v1.8.0"
+BINARY = ROOT / "build/versitygw" / VERSION / "versitygw"
+ACCESS_KEY, SECRET_KEY, REGION = "testkey", "testsecret", "us-east-1"
+
+
+def s3_binary() -> Path | None:
+    """Built once, where SB_S3=1 asks for it (some minutes); nothing where it cannot be."""
+    if BINARY.exists():
+        return BINARY
+    if not os.environ.get("SB_S3"):
+        return None
+    go = shutil.which("go")
+    found = re.search(r"go1\.(\d+)", subprocess.run([go, "version"], capture_output=True, text=True).stdout) if go else None
+    if not found or int(found.group(1)) < 21:
+        return None
+    BINARY.parent.mkdir(parents=True, exist_ok=True)
+    made = subprocess.run([go, "install", f"github.com/versity/versitygw/cmd/versitygw@{VERSION}"], capture_output=True, text=True,
+                          env={**os.environ, "GOBIN": str(BINARY.parent), "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"})
+    assert made.returncode == 0, made.stderr[-2000:]
+    return BINARY
+
+
+class S3:
+    def __init__(self, folder: Path):
+        self.folder = folder
+        (folder / "buckets").mkdir(parents=True)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.process = None
+        self.start()
+
+    def start(self):
+        with (self.folder / "s3.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [str(BINARY), "--port", f"127.0.0.1:{self.port}", "--keep-alive", "--quiet", "posix", str(self.folder / "buckets")],
+                env={**os.environ, "ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL)
+
+        def answers():
+            assert self.process.poll() is None, (self.folder / "s3.log").read_text()[-2000:]
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+                connection.request("GET", "/")
+                return connection.getresponse().status == 403
+            except OSError:
+                return False
+
+        until("the S3 service", answers)
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+
+    def environment(self) -> dict[str, str]:
+        return {"AWS_ENDPOINT_URL_S3": self.endpoint, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+                "AWS_REGION": REGION}
+
+    def make_bucket(self, name: str):
+        """A signed PUT by hand: the test does not use the client it tests."""
+        now = datetime.datetime.now(datetime.timezone.utc)
+        stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
+        empty = hashlib.sha256(b"").hexdigest()
+        host = f"127.0.0.1:{self.port}"
+        canonical = f"PUT\n/{name}\n\nhost:{host}\nx-amz-content-sha256:{empty}\nx-amz-date:{stamp}\n\nhost;x-amz-content-sha256;x-amz-date\n{empty}"
+        scope = f"{day}/{REGION}/s3/aws4_request"
+        to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+        key = ("AWS4" + SECRET_KEY).encode()
+        for part in (day, REGION, "s3", "aws4_request", to_sign):
+            key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("PUT", f"/{name}", headers={
+            "x-amz-date": stamp, "x-amz-content-sha256": empty,
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders=host;x-amz-content-sha256;x-amz-date, "
+                             f"Signature={key.hex()}"})
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()

@@ -1,0 +1,126 @@
+"""A person's data goes for ever, the record stays and still verifies."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+from harness import cli, until
+
+
+def ask(server, text: str, subject: str):
+    return server.chat(text, **{"x_signalbox_subject": subject})
+
+
+def files_of(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def erase(server, body: dict):
+    return server.call("POST", "/api/v1/erasures", body)
+
+
+def test_a_subject_is_erased_and_the_record_still_verifies(own_server):
+    server = own_server().start()
+    canary = "canary-7f3a9c"
+    mine = [ask(server, f"{canary} number {i}", "customer-1").headers["x-signalbox-run"] for i in range(8)]
+    other = ask(server, "somebody else's words", "customer-2").headers["x-signalbox-run"]
+    assert canary in json.dumps(server.run(mine[0])), "there before"
+    assert server.verify().returncode == 0
+
+    refused = erase(server, {"subject": "customer-1"})
+    assert refused.status == 400, "an erasure says why"
+    done = erase(server, {"subject": "customer-1", "legal_basis": "GDPR Art. 17(1)(b)", "requested_by": "customer-1"})
+    assert done.status == 200, done.body
+    report = done.json()
+    assert (report["runs_erased"], report["runs_open"], report["log_scrubbed"]) == (8, 0, True), report
+
+    for run in mine:
+        after = server.run(run)
+        assert after["input"] is None and after["output"] is None and len(after["tasks"]) >= 3, "steps stay, content goes"
+    assert server.run(other)["input"] is not None
+    for path, content in files_of(server.data).items():
+        assert canary.encode() not in content, path
+        assert b"customer-1" not in content, path
+    verified = server.verify()
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    leaf = next(line for line in cli("audit", "show", "--data", str(server.data), "--limit", "1000").stdout.splitlines()
+                if '"kind":"erasure"' in line)
+    summary = json.loads(leaf)["summary"]
+    assert summary["legal_basis"] == "GDPR Art. 17(1)(b)" and summary["runs"] == 8
+    assert summary["subject"].startswith("p-") and "customer-1" not in leaf
+
+    server.process.stop()
+    server.start()
+    assert server.run(mine[0])["input"] is None
+    assert erase(server, {"subject": "customer-1", "legal_basis": "again"}).json()["runs_erased"] == 0
+
+
+def test_a_wrapped_key_cannot_be_found_again_anywhere(own_server):
+    """The key of a run is 61 bytes; after the erasure they are in no file, not even in the pages SQLite has freed."""
+    import sqlite3
+
+    server = own_server().start()
+    run = ask(server, "hello", "customer-9").headers["x-signalbox-run"]
+    for i in range(200):
+        ask(server, f"filler {i}", "nobody")
+    with sqlite3.connect(f"file:{server.data / 'signalbox.db'}?mode=ro", uri=True) as database:
+        wrapped = database.execute("SELECT wrapped FROM data_keys k JOIN runs r ON r.no = k.run WHERE r.id = ?",
+                                   (bytes.fromhex(run.replace("-", "")),)).fetchone()[0]
+    assert len(wrapped) == 61
+    assert any(wrapped in content for content in files_of(server.data).values())
+    answer = erase(server, {"run": run, "legal_basis": "test"}).json()
+    assert answer["runs_erased"] == 1 and answer["log_scrubbed"]
+    assert not any(wrapped in content for content in files_of(server.data).values())
+
+
+def test_a_legal_hold_forbids_it_until_it_is_released(own_server):
+    server = own_server().start()
+    ask(server, "evidence", "customer-3")
+    hold = server.call("POST", "/api/v1/holds", {"subject": "customer-3", "reason": "case 12/26"}).json()
+    refused = erase(server, {"subject": "customer-3", "legal_basis": "GDPR Art. 17(1)(a)"})
+    assert refused.status == 409 and "case 12/26" in refused.json()["detail"]
+    assert server.call("GET", "/api/v1/holds").json()["holds"][0]["id"] == hold["id"]
+    assert server.call("DELETE", f"/api/v1/holds/{hold['id']}").status == 200
+    assert erase(server, {"subject": "customer-3", "legal_basis": "GDPR Art. 17(1)(a)"}).json()["runs_erased"] == 1
+    kinds = [json.loads(line)["kind"] for line in cli("audit", "show", "--data", str(server.data), "--limit", "1000").stdout.splitlines()]
+    assert [kind for kind in kinds if kind.startswith(("hold", "erasure"))] == ["hold.place", "hold.release", "erasure"]
+
+
+def test_the_command_erases_and_only_an_admin_may(own_server, tmp_path):
+    server = own_server().start()
+    run = ask(server, "mine", "customer-5").headers["x-signalbox-run"]
+    client = server.call("POST", "/api/v1/keys", {"name": "app", "role": "client"}).json()["key"]
+    assert server.call("POST", "/api/v1/erasures", {"run": run, "legal_basis": "x"}, key=client).status == 403
+    key_file = tmp_path / "key"
+    key_file.write_text(server.key)
+    key_file.chmod(0o600)
+    done = cli("erase", "--url", f"http://{server.address}", "--key-file", str(key_file), "--subject", "customer-5",
+               "--legal-basis", "GDPR Art. 17(1)(b)")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["runs_erased"] == 1
+
+
+def test_the_master_key_is_rotated_and_a_wrong_one_is_refused(own_server, monkeypatch):
+    first, second = "11" * 32, "22" * 32
+    server = own_server(encryption={"master_key": "env:SB_TEST_MASTER"})
+    shutil.rmtree(server.data)
+    monkeypatch.setenv("SB_TEST_MASTER", first)
+    made = cli("init", "--config", str(server.config_file), "--data", str(server.data))
+    assert made.returncode == 0, made.stderr
+    server.key = re.search(r"api key: (sbk_\S+)", made.stdout).group(1)
+    config = json.loads(server.config_file.read_text())
+    server.start()
+    run = server.chat("before the rotation").headers["x-signalbox-run"]
+    server.process.stop()
+
+    monkeypatch.setenv("SB_TEST_MASTER", second)
+    refused = cli("serve", "--config", str(server.config_file), "--data", str(server.data), "--listen", "127.0.0.1:0")
+    assert refused.returncode == 1 and "another master key" in refused.stderr and first not in refused.stderr
+    monkeypatch.setenv("SB_TEST_OLD", first)
+    server.write_config({**config,
+                         "encryption": {"master_key": "env:SB_TEST_MASTER", "previous_master_key": "env:SB_TEST_OLD"}})
+    server.start()
+    assert "before the rotation" in json.dumps(server.run(run)["input"])
+    until("the leaf", lambda: "master_key.rotate" in cli("audit", "show", "--data", str(server.data), "--limit", "1000").stdout)
