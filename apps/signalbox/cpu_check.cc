@@ -15,7 +15,7 @@ namespace {
   constexpr char kText[] =
       "signalbox: this processor lacks AVX2, BMI, FMA or PCLMUL, which this build uses (x86-64-v3: Intel Haswell of "
       "2013, AMD Excavator of 2015, and later). Run it on a newer machine, or build it from source for this one: "
-      "cmake --preset release -DSB_MARCH=x86-64\n";
+      "cmake --preset release -DSB_MARCH=-march=x86-64\n";
   (void)!write(STDERR_FILENO, kText, sizeof kText - 1);
   _exit(78);  // EX_CONFIG
 }

@@ -39,6 +39,8 @@ class SseParser {
 
 /// "id: 7\ndata: {...}\n\n"; `data` must hold no line break (JSON on one line).
 std::string sse_frame(std::string_view data, std::string_view id = {}, std::string_view event = {});
-inline constexpr std::string_view kSseComment = ": keep-alive\n\n";
+/// A line on its own, which belongs to the event behind it: openai-python takes an empty line after a lone comment for
+/// an event without data, and fails.
+inline constexpr std::string_view kSseComment = ": keep-alive\n";
 
 }  // namespace sb::http

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import sqlite3
 import tempfile
 import threading
@@ -35,8 +36,12 @@ def accept(server: Server, client: int):
 
 
 def main(work: Path):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection a run, at the server and at the provider
     stuck = Simulator(work, "--latency-ms", "3600000")  # a provider that has not answered yet
-    server = Server(work, configuration(stuck.address, server={"shards": 1, "limits": {"max_in_flight": wanted.runs + 1000}}))
+    config = configuration(stuck.address, server={"shards": 1, "limits": {"max_in_flight": wanted.runs + 1000}})
+    config["providers"]["sim"]["max_connections"] = wanted.runs + 1000
+    server = Server(work, config)
     server.start()
     clients = [threading.Thread(target=accept, args=(server, n)) for n in range(CLIENTS)]
     for client in clients:
