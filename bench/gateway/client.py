@@ -6,10 +6,18 @@ import asyncio
 import json
 
 
-def chat_request(model: str, text: str, stream: bool = False, more: dict | None = None, path: str = "/v1/chat/completions") -> bytes:
-    body = json.dumps({"model": model, "stream": stream, "messages": [{"role": "user", "content": text}], **(more or {})}).encode()
+def post(path: str, document: dict) -> bytes:
+    body = json.dumps(document).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
+
+
+def chat(model: str, text: str, **more) -> dict:
+    return {"model": model, "messages": [{"role": "user", "content": text}], **more}
+
+
+def chat_request(model: str, text: str, **more) -> bytes:
+    return post("/v1/chat/completions", chat(model, text, **more))
 
 
 class Connection:

@@ -9,7 +9,7 @@ import pathlib
 import sqlite3
 import time
 
-from client import Connection, chat_request
+from client import Connection, chat, post
 from servers import Server, configuration, signalbox, simulator
 
 OPEN_RUNS, PARALLEL, COMPLETED = 10_000, 32, 6  # 6: RunStatus::completed in the store
@@ -40,7 +40,7 @@ def runs_in_store(data: pathlib.Path) -> tuple[int, int]:
 
 async def open_runs(address: str, count: int) -> None:
     """Asynchronous runs of the chat flow whose model never answers."""
-    request = chat_request("sim-hang", "tell me a story " * 120, path="/api/v1/flows/signalbox/chat/runs")
+    request = post("/api/v1/flows/signalbox/chat/runs", {"input": chat("sim-hang", "tell me a story " * 120)})
 
     async def some(share: int) -> None:
         connection = Connection(address)

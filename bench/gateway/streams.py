@@ -15,17 +15,21 @@ import load
 import peers
 from servers import Server, configuration, signalbox, simulator
 
-STREAMS, SHORT, LONG, ROUNDS = 64, 50, 400, 200
+STREAMS, FEW, SHORT, LONG, ROUNDS = 64, 20, 50, 300, 200
 PACES = {"paced, 200 tokens/s each": 200, "at once": 0}
 
 
 def body(tokens: int) -> dict:
-    return load.prompt("small", stream=True, max_tokens=tokens)
+    request = load.prompt("small", stream=True)
+    request["messages"][-1]["content"] += f" in {tokens} words"  # what the provider picks its answer by
+    return request
 
 
-def long_answers(work: pathlib.Path) -> str:
-    path = work / "answers.jsonl"
-    path.write_text(json.dumps({"match": "", "answer": load.WORDS * 100}) + "\n")
+def answers(work: pathlib.Path) -> str:
+    """A token of the simulated provider is a word."""
+    path, words = work / "answers.jsonl", (load.WORDS * 100).split()
+    lines = [{"match": f"in {tokens} words", "answer": " ".join(words[:tokens])} for tokens in (FEW, SHORT, LONG)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return str(path)
 
 
@@ -46,25 +50,27 @@ def probe(address: str, tokens: int) -> tuple[float, int, int]:
     return first, raw.count(b"data: "), len(raw)
 
 
-def cpu_per_stream_us(server: Server, work: pathlib.Path, tokens: int) -> tuple[float, int, float]:
-    """CPU of one whole stream, its events, and events a second; streams are counted by their bytes, cut ones in part."""
+def measure(server: Server, work: pathlib.Path, tokens: int) -> tuple[float, int, float, float]:
+    """CPU in us, streams begun, chunks carried, chunks a second. Chunks are counted by bytes: streams cut at the end count in part."""
     _, events, size = probe(server.address, tokens)
-    result = load.wrk(server, body(tokens), work, 3, connections=STREAMS)
-    streams = result.bytes / size
-    return result.cpu_s / streams * 1e6, events, streams * events / result.seconds
+    result = load.wrk(server, body(tokens), work, 4, connections=STREAMS)
+    chunks = result.bytes / size * events
+    return result.cpu_s * 1e6, result.requests + STREAMS, chunks, chunks / result.seconds
 
 
 def chunk_cost(server: Server, work: pathlib.Path) -> str:
-    short, long = (cpu_per_stream_us(server, work, tokens) for tokens in (SHORT, LONG))
-    slope = (long[0] - short[0]) / (long[1] - short[1])
-    return f"{slope:6.2f} us CPU a chunk, {short[0] - slope * short[1]:6.0f} us a stream besides, {long[2]:8.0f} chunks/s"
+    """CPU = streams * own + chunks * each, solved for the two lengths."""
+    (cpu_1, streams_1, chunks_1, _), (cpu_2, streams_2, chunks_2, rate) = (measure(server, work, tokens) for tokens in (SHORT, LONG))
+    each = (cpu_2 * streams_1 - cpu_1 * streams_2) / (chunks_2 * streams_1 - chunks_1 * streams_2)
+    own = (cpu_1 - each * chunks_1) / streams_1
+    return f"{each:6.2f} us CPU a chunk, {own:6.0f} us a stream besides, {rate:8.0f} chunks/s"
 
 
 def first_event(direct: Server, through: Server) -> None:
     firsts: list[list[float]] = [[], []]
     for _ in range(ROUNDS):
         for server, taken in zip((direct, through), firsts):
-            taken.append(probe(server.address, 20)[0])
+            taken.append(probe(server.address, FEW)[0])
     for q in (0.5, 0.99):
         a, b = (sorted(taken)[int(q * (ROUNDS - 1))] * 1000 for taken in firsts)
         print(f"  first event, p{q * 100:g}: direct {a:.3f} ms, through {b:.3f} ms, added {b - a:+.3f} ms")
@@ -73,7 +79,7 @@ def first_event(direct: Server, through: Server) -> None:
 def run(work: pathlib.Path) -> None:
     print(f"{STREAMS} event streams at once, {SHORT} and {LONG} tokens; Signalbox async with the guard on")
     for n, (pace, rate) in enumerate(PACES.items()):
-        with simulator(work, "--answers", long_answers(work), "--tokens-per-second", str(rate)) as provider:
+        with simulator(work, "--answers", answers(work), "--tokens-per-second", str(rate)) as provider:
             config = configuration(work, "streams", provider.address, "async")
             for start in (lambda: peers.nginx(work, provider.address),
                           lambda: signalbox("Signalbox", config, work / f"data-streams-{n}")):

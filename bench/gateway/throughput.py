@@ -12,16 +12,16 @@ OURS = "Signalbox async"
 
 
 def gateways(work: pathlib.Path, upstream: str):
-    """(name, start, model to ask for); ours first, so that a peer that fails costs nothing."""
+    """(name, start, model to ask for, times as long); the slow peer needs more time for as good a figure."""
     passthrough = configuration(work, "passthrough", upstream, "async", guard=False)
     everything = configuration(work, "async", upstream, "async")
     durable = configuration(work, "sync", upstream, "sync")
-    yield "nginx proxy_pass", lambda: peers.nginx(work, upstream), "m"
-    yield "Signalbox pass-through", lambda: signalbox("", passthrough, work / "data-passthrough"), "m"
-    yield OURS, lambda: signalbox("", everything, work / "data-async"), "auto"
-    yield "Signalbox sync", lambda: signalbox("", durable, work / "data-sync"), "auto"
+    yield "nginx proxy_pass", lambda: peers.nginx(work, upstream), "m", 1
+    yield "Signalbox pass-through", lambda: signalbox("", passthrough, work / "data-passthrough"), "m", 1
+    yield OURS, lambda: signalbox("", everything, work / "data-async"), "auto", 1
+    yield "Signalbox sync", lambda: signalbox("", durable, work / "data-sync"), "auto", 1
     for name in ("smg", "switchyard", "portkey", "litellm"):
-        yield name, lambda start=peers.ALL[name]: start(work, upstream), "m"
+        yield name, lambda start=peers.ALL[name]: start(work, upstream), "m", 3 if name == "litellm" else 1
 
 
 def measure(server: Server, model: str, work: pathlib.Path, seconds: int) -> tuple[load.Result, float, float]:
@@ -37,10 +37,10 @@ def run(work: pathlib.Path, seconds: int, rounds: int) -> None:
     with simulator(work) as provider:
         for _ in range(rounds):
             taken.setdefault("direct (CPU: the provider's)", []).append(measure(provider, "m", work, seconds))
-            for name, start, model in gateways(work, provider.address):
+            for name, start, model, times in gateways(work, provider.address):
                 try:
                     with start() as server:
-                        row = measure(server, model, work, seconds)
+                        row = measure(server, model, work, seconds * times)
                         taken.setdefault(server.name or name, []).append(row)
                 except (RuntimeError, OSError) as error:
                     failed[name] = str(error)
