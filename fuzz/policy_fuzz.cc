@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "policy/chat_stream_guard.h"
 #include "policy/json_guard.h"
+#include "policy/json_stream_guard.h"
 #include "policy/stream_guard.h"
 
 namespace {
@@ -38,6 +39,22 @@ void check_text(const Policy& policy, Direction direction, std::string_view text
   require(stream.findings().size() == whole->findings.size());
 }
 
+void check_json_stream(const Policy& policy, Direction direction, std::string_view text, std::size_t step) {
+  std::string whole, streamed;
+  for (std::string* out : {&whole, &streamed}) {
+    TokenVault vault;
+    (void)vault.token_for("NAME", "a \"b\"");
+    GuardContext context{direction, "t", kKey, vault};
+    JsonStreamGuard guard(policy, context);
+    const std::size_t size = out == &whole ? text.size() + 1 : step;
+    for (std::size_t at = 0; at < text.size(); at += size) *out += guard.feed(text.substr(at, size)).value();
+    *out += guard.finish().value();
+  }
+  require(streamed == whole);
+  const auto was = sb::parse_json(text);
+  if (was && (was->is_object() || was->is_array())) require(sb::parse_json(whole).has_value());
+}
+
 void check_json(const Policy& policy, std::string_view text) {
   for (const auto profile : {JsonProfile::any, JsonProfile::chat_request, JsonProfile::chat_response}) {
     TokenVault vault;
@@ -63,5 +80,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto direction = (data[0] & 1) != 0 ? Direction::outbound : Direction::inbound;
   check_text(*policy, direction, text, 1U + (data[0] >> 3));
   check_json(*policy, text);
+  check_json_stream(*policy, direction, text, 1U + (data[0] >> 3));
   return 0;
 }

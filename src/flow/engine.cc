@@ -78,16 +78,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   step.ended_us = parts_.clock.now_us();
   step.decision = std::move(inbound.decision);
   record(*run, std::move(step));
-  if (inbound.verdict == policy::Verdict::human) {
-    run->row.route = "human";
-    run->needs_person = true;
-  }
-  if (inbound.verdict == policy::Verdict::block) {
-    run->problem =
-        Problem{error_type("authorization"), 403, "Blocked by policy",
-                "the request contains what the policy blocks: " + inbound.reasons(), "/use/extensions/guard/before"};
-    run->error_code = Errc::policy_denied;
-  }
+  refuse_inbound(*run, inbound.verdict, inbound.reasons());
   return run;
 }
 
@@ -98,6 +89,41 @@ Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
   --runs_;
   parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
   co_return recorded;
+}
+
+void Engine::refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons) {
+  if (verdict == policy::Verdict::human) {
+    run.row.route = "human";
+    run.needs_person = true;
+  }
+  if (verdict == policy::Verdict::block) {
+    run.problem = Problem{error_type("authorization"), 403, "Blocked by policy",
+                          fmt::format("the request contains what the policy blocks: {}", reasons),
+                          "/use/extensions/guard/before"};
+    run.error_code = Errc::policy_denied;
+  }
+}
+
+// Services of the operator's own decide about what was guarded last.
+Task<policy::Verdict> Engine::ask_outside(LiveRun& run, policy::Direction direction) {
+  auto due = run.guard.take_outside(direction);
+  if (due.checks.empty()) co_return policy::Verdict::allow;
+  store::StepRow step;
+  step.name = "guard.outside";
+  step.ref = direction == policy::Direction::inbound ? "/use/extensions/guard/before" : "/use/extensions/guard/after";
+  step.kind = "guard";
+  step.started_us = parts_.clock.now_us();
+  std::vector<policy::CheckResult> results;
+  for (const auto& check : due.checks) {
+    if (parts_.outside)
+      results.push_back(co_await parts_.outside->ask(check, direction, due.texts));
+    else
+      results.push_back({check.get(), 1, true, "no answer", {}});
+  }
+  step.ended_us = parts_.clock.now_us();
+  const auto verdict = run.guard.conclude(direction, results, step.decision);
+  record(run, std::move(step));
+  co_return verdict;
 }
 
 std::string Engine::tenant_key(std::string_view tenant) const {
@@ -127,6 +153,10 @@ Task<Result<>> Engine::adopt_tenant_tokens(LiveRun& run) {
 
 Task<Result<>> Engine::advance(LiveRun& run) {
   SB_CO_CHECK(co_await adopt_tenant_tokens(run));
+  if (!run.problem && !std::exchange(run.outside_asked, true)) {
+    const auto outside = co_await ask_outside(run, policy::Direction::inbound);
+    refuse_inbound(run, outside, "an outside check objects");
+  }
   while (!run.problem) {
     auto action = run.machine.next(parts_.clock.now_us());
     record_pure(run);
@@ -272,6 +302,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->next_step = static_cast<std::uint32_t>(int_member(state, "steps", 0));
   run->state_hash = string_member(state, "hash");
   run->guard.read_request(row_input);
+  run->outside_asked = bool_member(state, "asked");
   std::vector<std::string> findings;
   if (const auto* types = find_member(state, "findings"); types && types->is_array()) {
     for (const auto& type : types->get_array()) {
@@ -466,8 +497,8 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     // that it is routed as it would have been.
     json::array findings;
     for (const auto type : run.guard.inbound_types()) findings.push_back(json::string(type));
-    row.state.insert(1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},", run.next_step, run.state_hash,
-                                    to_text(findings)));
+    row.state.insert(1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},", run.next_step,
+                                    run.state_hash, to_text(findings), run.outside_asked));
   }
   row.input.clear();
   row.vault = run.guard.vault_json();

@@ -17,6 +17,7 @@
 #include "base/ids.h"
 #include "base/task.h"
 #include "flow/event_hub.h"
+#include "flow/external_guard.h"
 #include "flow/in_flight.h"
 #include "flow/live_run.h"
 #include "flow/outbound/http_call.h"
@@ -84,6 +85,7 @@ struct EngineParts {
   Outbound* outbound = nullptr;                                   ///< null: flows call nothing outside
   EventHub* events = nullptr;                                     ///< null: emitted events reach nobody
   std::shared_ptr<const json::object> secrets{};                  ///< of flows, by name
+  ExternalGuard* outside = nullptr;                               ///< null: checks over HTTP object to everything
 };
 
 struct RunRequest {
@@ -208,6 +210,9 @@ class Engine {
                                                            model::ChatCall call);
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
 
+  Task<policy::Verdict> ask_outside(LiveRun& run, policy::Direction direction);
+  Task<std::expected<CallResult, Problem>> answer_guarded(LiveRun& run, std::string body, CallResult result);
+  void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
   std::string tenant_key(std::string_view tenant) const;
   static std::string tenant_document(std::string_view tenant, std::string_view token);
   Task<Result<>> adopt_tenant_tokens(LiveRun& run);

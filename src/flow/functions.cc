@@ -172,7 +172,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   decision.begin_object().member("chosen", name).member("kind", "script").key("versions").begin_object();
   decision.member("script", parts_.script_registry->version(name)).end_object().end_object();
   result.decision = std::move(decision).take();
-  co_return guard_answer(run, std::move(completion), std::move(result));
+  co_return co_await answer_guarded(run, std::move(completion), std::move(result));
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run, const Machine::Call& call) {
@@ -293,7 +293,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
     result.output = Data::from_text(std::move(outcome->reply.body));
     co_return result;
   }
-  co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));
+  co_return co_await answer_guarded(run, std::move(outcome->reply.body), std::move(result));
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun& run, const model::Target& target,
@@ -413,6 +413,18 @@ Task<Result<>> Engine::flush_chunks(LiveRun& run) {
   commit.run = run.row.id;
   commit.chunks = std::exchange(run.chunks, {});
   co_return co_await parts_.store.commit(std::move(commit));
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::answer_guarded(LiveRun& run, std::string body,
+                                                                        CallResult result) {
+  auto guarded = guard_answer(run, std::move(body), std::move(result));
+  if (!guarded) co_return guarded;
+  if (co_await ask_outside(run, policy::Direction::outbound) >= policy::Verdict::human) {
+    run.error_code = Errc::policy_denied;
+    const Error denied(Errc::policy_denied, "an outside check objects to the answer");
+    co_return std::unexpected(problem_of(denied, "Blocked by policy"));
+  }
+  co_return guarded;
 }
 
 std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, std::string body, CallResult result) {

@@ -39,8 +39,6 @@ GuardSession::GuardSession(std::shared_ptr<const policy::Policy> policy, GuardSu
   for (const auto& check : policy_->checks()) {
     checks_in_ = checks_in_ || check->inbound;
     checks_out_ = checks_out_ || check->outbound;
-    holds_answers_ =
-        holds_answers_ || (check->outbound && check->action != policy::Action::allow && !policy_->log_only());
   }
 }
 
@@ -53,7 +51,9 @@ policy::GuardContext GuardSession::context(policy::Direction direction, bool res
 Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::string text, policy::JsonProfile profile) {
   auto with = context(direction, false);
   std::vector<std::string> texts;
-  if (direction == policy::Direction::inbound ? checks_in_ : checks_out_) with.texts = &texts;
+  // Outbound, checks are for answers: what goes to a service or comes from one has no shape that a policy knows.
+  const bool answer = profile == policy::JsonProfile::chat_response;
+  if (direction == policy::Direction::inbound ? checks_in_ : checks_out_ && answer) with.texts = &texts;
   SB_TRY(auto guarded, policy::guard_json(*policy_, with, text, profile));
   GuardOutcome outcome;
   outcome.verdict = guarded.verdict;
@@ -67,7 +67,10 @@ Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::str
     if (features_.has_json_schema && checks_out_) read_requested_schema(outcome.content);
   }
   std::vector<policy::CheckResult> checks;
-  if (with.texts) checks = check(direction, texts, outcome);
+  if (with.texts) {
+    checks = check(direction, texts, outcome);
+    note_outside(direction, std::move(texts));
+  }
   if (direction == policy::Direction::inbound) needs_local_ = needs_local_ || outcome.verdict == policy::Verdict::local;
   outcome.decision = decision_json(outcome.verdict, guarded.findings, direction, checks);
   return outcome;
@@ -84,6 +87,25 @@ std::vector<policy::CheckResult> GuardSession::check(policy::Direction direction
     if (result.check->repair && outcome.repair.empty()) outcome.repair = result.complaint;
   }
   return results;
+}
+
+void GuardSession::note_outside(policy::Direction direction, std::vector<std::string> texts) {
+  outside_ = {direction, {}, {}};
+  for (const auto& check : policy_->checks()) {
+    if (check->kind == policy::CheckKind::http && check->applies(direction)) outside_.checks.push_back(check);
+  }
+  if (!outside_.checks.empty()) outside_.texts = std::move(texts);
+}
+
+policy::Verdict GuardSession::conclude(policy::Direction direction, const std::vector<policy::CheckResult>& results,
+                                       std::string& decision) {
+  auto verdict = policy::Verdict::allow;
+  for (const auto& result : results) {
+    if (result.objects && !policy_->log_only()) verdict = std::max(verdict, policy::verdict_of(result.check->action));
+  }
+  if (direction == policy::Direction::inbound) needs_local_ = needs_local_ || verdict == policy::Verdict::local;
+  decision = decision_json(verdict, {}, direction, results);
+  return verdict;
 }
 
 // A schema that we do not understand is not held against the answer: the caller's wish, not the policy's.
@@ -179,10 +201,13 @@ void GuardSession::set_inbound_types(std::vector<std::string> types) {
 void GuardSession::read_request(const std::string& request) {
   // Placeholders are no findings, so what was policed passes as it is.
   auto with = context(policy::Direction::inbound, false);
+  std::vector<std::string> texts;
+  if (checks_in_) with.texts = &texts;
   if (auto guarded = policy::guard_json(*policy_, with, request, policy::JsonProfile::chat_request)) {
     features_ = guarded->features;
     last_user_text_ = std::move(guarded->last_user_text);
     needs_local_ = guarded->verdict == policy::Verdict::local;
+    note_outside(policy::Direction::inbound, std::move(texts));
     if (features_.has_json_schema && checks_out_) read_requested_schema(Data::from_text(request));
   }
 }

@@ -71,8 +71,21 @@ class GuardSession {
   /// Something in the request may be seen by models of our own alone.
   bool needs_local() const { return needs_local_; }
   /// A check must see an answer whole before anybody does.
-  bool holds_answers() const { return holds_answers_; }
+  bool holds_answers() const { return checks_out_; }
   policy::TokenVault& vault() { return *vault_; }
+
+  /// Checks that somebody outside decides, over the texts of the last document; asked once.
+  struct Outside {
+    policy::Direction direction = policy::Direction::inbound;
+    std::vector<std::shared_ptr<const policy::Check>> checks;
+    std::vector<std::string> texts;
+  };
+  Outside take_outside(policy::Direction direction) {
+    return outside_.direction == direction ? std::exchange(outside_, {}) : Outside();
+  }
+  /// What came of it: the verdict, and its decision for the record.
+  policy::Verdict conclude(policy::Direction direction, const std::vector<policy::CheckResult>& results,
+                           std::string& decision);
 
   /// Deltas are policed as they come and keep their placeholders, each whole within one delta: what is recorded is
   /// this, what the caller hears is `restore` of it.
@@ -98,6 +111,7 @@ class GuardSession {
                             policy::Direction direction, const std::vector<policy::CheckResult>& checks) const;
   std::vector<policy::CheckResult> check(policy::Direction direction, const std::vector<std::string>& texts,
                                          GuardOutcome& outcome) const;
+  void note_outside(policy::Direction direction, std::vector<std::string> texts);
   void read_requested_schema(const Data& request);
 
   std::shared_ptr<const policy::Policy> policy_;
@@ -106,7 +120,7 @@ class GuardSession {
   const policy::InjectionScorer* scorer_;
   std::uint64_t rules_ = policy::kAllRules;
   bool checks_in_ = false, checks_out_ = false;  // whether the policy has any
-  bool holds_answers_ = false;
+  Outside outside_;
   bool needs_local_ = false;
   std::shared_ptr<const policy::JsonSchema> requested_schema_;
   std::unique_ptr<policy::TokenVault> vault_;  // stable address: stream guards refer to it

@@ -8,7 +8,7 @@ namespace sb::flow {
 namespace {
 
 // An instruction hidden in a page must not drown in it: pieces are about as long as the texts that were learnt.
-constexpr std::size_t kPieceBytes = 512;
+constexpr std::size_t kPieceBytes = 192;
 constexpr std::size_t kStepBytes = kPieceBytes / 2;
 
 class ClassifierScorer final : public policy::InjectionScorer {

@@ -69,14 +69,15 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string error_param;
   std::optional<ReviewId> review;
   std::string intent;
-  Micros upstream_us = 0;     ///< time spent waiting for providers
-  std::uint64_t events = 0;   ///< of the live stream so far
-  bool streamed = false;      ///< the audience has received the answer's deltas
-  std::string decided_by;     ///< triage model version, for the record
-  std::string repair;         ///< what the model may correct once
-  Data rejected_answer;       ///< what it said, policed
-  bool repaired = false;      ///< that round was used up
-  bool needs_person = false;  ///< the policy asks for a person, and none was asked yet: no model may see it
+  Micros upstream_us = 0;      ///< time spent waiting for providers
+  std::uint64_t events = 0;    ///< of the live stream so far
+  bool streamed = false;       ///< the audience has received the answer's deltas
+  std::string decided_by;      ///< triage model version, for the record
+  std::string repair;          ///< what the model may correct once
+  Data rejected_answer;        ///< what it said, policed
+  bool repaired = false;       ///< that round was used up
+  bool outside_asked = false;  ///< services that check the input have had their say
+  bool needs_person = false;   ///< the policy asks for a person, and none was asked yet: no model may see it
 
   // Effects under way beside each other, and what came of them.
   struct EffectResult {

@@ -109,6 +109,12 @@ TEST(Actions, DocumentsBringTheirOwnDetectors) {
   EXPECT_EQ(guard(yaml, "part E123456", vault).text, "part E123456");
 }
 
+TEST(Actions, TypesMayBeNamedByTheirBeginning) {
+  TokenVault vault;
+  const auto yaml = "{name: p, version: 1, rules: [{name: r, types: ['US_*'], action: redact}]}";
+  EXPECT_EQ(guard(yaml, "SSN 536-22-8726, ann@x.org", vault).text, "SSN [US_SSN], ann@x.org");
+}
+
 struct ScopeCase {
   const char* name;
   const char* scope;

@@ -9,8 +9,15 @@
 namespace sb::policy {
 namespace {
 
+// "*", "DE_*", "EMAIL".
+bool is_open(std::string_view type) {
+  return type.ends_with('*');
+}
+
 bool speaks_of(const Rule& rule, std::string_view type) {
-  return std::ranges::any_of(rule.types, [&](const std::string& t) { return t == type || t == "*"; });
+  return std::ranges::any_of(rule.types, [&](std::string_view t) {
+    return is_open(t) ? type.starts_with(t.substr(0, t.size() - 1)) : t == type;
+  });
 }
 
 bool applies(const Rule& rule, Direction direction) {
@@ -95,7 +102,7 @@ void Policy::build_scanners(const std::vector<std::shared_ptr<const Detector>>& 
       const bool needed = std::ranges::any_of(rules_, [&](const Rule& rule) {
         if (!applies(rule, direction)) return false;
         return std::ranges::any_of(rule.types,
-                                   [&](const auto& type) { return type == "*" || detector->reports(type); });
+                                   [&](const auto& type) { return is_open(type) || detector->reports(type); });
       });
       if (needed) awake.push_back(detector);
     }

@@ -53,7 +53,7 @@ struct Scope {
 struct Rule {
   std::string name;
   Scope scope;
-  std::vector<std::string> types;  ///< "*": all
+  std::vector<std::string> types;  ///< "DE_*": all that begin so; "*": all
   bool inbound = true;
   bool outbound = true;
   Action action = Action::redact;

@@ -34,6 +34,7 @@ struct Shard::Parts {
   std::unique_ptr<model::ModelGateway> gateway;
   std::unique_ptr<script::ScriptRunner> scripts;
   std::unique_ptr<flow::Outbound> outbound;
+  std::unique_ptr<flow::ExternalGuard> outside;
   std::unique_ptr<flow::Engine> engine;
   std::unique_ptr<api::Gatekeeper> gatekeeper;
   std::unique_ptr<audit::LogSource> audit_log;
@@ -63,6 +64,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   p.outbound = std::make_unique<flow::Outbound>(*p.client, services.egress, system_clock(), system_entropy());
   p.scripts = std::make_unique<script::ScriptRunner>(p.io.get_executor(), *services.scripts);
 
+  p.outside = std::make_unique<flow::ExternalGuard>(*p.client, system_clock());
   flow::EngineParts parts{*services.store,
                           system_clock(),
                           system_entropy(),
@@ -81,7 +83,8 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           services.injection.get(),
                           p.outbound.get(),
                           services.events.get(),
-                          services.flow_secrets};
+                          services.flow_secrets,
+                          p.outside.get()};
   flow::EngineOptions engine_options;
   if (config.flows.shell) engine_options.processes.insert("shell");
   if (config.flows.python) engine_options.processes.insert("python");
