@@ -289,7 +289,7 @@ Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string ac
               : verb == EventHub::Verb::suspend ? "run.suspend"
                                                 : "run.resume",
               "{}");
-  (*run)->leaves.back().actor = std::move(actor);
+  (*run)->leaves.back().actor = parts_.pseudonyms.actor(actor);
   if (verb == EventHub::Verb::resume) {
     auto accepted = co_await accept(*run);
     if (!accepted) {
