@@ -64,6 +64,18 @@ json::object Engine::secrets_of(const LiveRun& run) const {
   return allowed;
 }
 
+// The guard takes objects and lists: a value alone is a list of one to it.
+Result<GuardOutcome> Engine::guard_json(LiveRun& run, std::string document) {
+  const bool alone = document.empty() || (document.front() != '{' && document.front() != '[');
+  if (alone) document = "[" + document + "]";
+  SB_TRY(auto passed, run.guard.inspect(policy::Direction::outbound, std::move(document), policy::JsonProfile::any));
+  if (alone) {
+    json::value only = passed.content.value().get_array().front();
+    passed.content = Data(std::move(only));
+  }
+  return passed;
+}
+
 // What leaves for a service passes the policy like what leaves for a model.
 Result<> Engine::guard_question(LiveRun& run, HttpQuestion& question) {
   if (!question.body) return {};
@@ -73,7 +85,7 @@ Result<> Engine::guard_question(LiveRun& run, HttpQuestion& question) {
     document.clear();
     append_json_string(document, *question.body);
   }
-  SB_TRY(auto passed, run.guard.inspect(policy::Direction::outbound, std::move(document), policy::JsonProfile::any));
+  SB_TRY(auto passed, guard_json(run, std::move(document)));
   if (passed.verdict >= policy::Verdict::human)
     return fail(Errc::policy_denied,
                 fmt::format("the request contains what the policy blocks: {}", fmt::join(passed.types, ", ")));
@@ -83,7 +95,7 @@ Result<> Engine::guard_question(LiveRun& run, HttpQuestion& question) {
 
 std::expected<Engine::CallResult, Problem> Engine::guarded(LiveRun& run, HttpAnswer answer, std::string_view as) {
   CallResult result;
-  auto passed = run.guard.inspect(policy::Direction::outbound, to_text(answer.output(as)), policy::JsonProfile::any);
+  auto passed = guard_json(run, to_text(answer.output(as)));
   if (!passed)
     return std::unexpected(
         standard_problem("communication", 502, "The answer could not be guarded", passed.error().detail));
@@ -202,7 +214,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::emit(LiveRun& run, Mach
   if (event.contains("data")) event.emplace("datacontenttype", "application/json");
   if (auto valid = check_cloud_event(event); !valid)
     co_return std::unexpected(standard_problem("validation", 400, "The event is not valid", valid.error().detail));
-  auto passed = run.guard.inspect(policy::Direction::outbound, to_text(event), policy::JsonProfile::any);
+  auto passed = guard_json(run, to_text(event));
   if (!passed || passed->verdict >= policy::Verdict::human)
     co_return std::unexpected(
         standard_problem("authorization", 403, "Blocked by policy", "the event contains what the policy blocks"));

@@ -188,6 +188,8 @@ class Engine {
   Task<std::expected<CallResult, Problem>> child_run(LiveRun& run, Machine::Call call);
   std::expected<CallResult, Problem> guarded(LiveRun& run, HttpAnswer answer, std::string_view as);
   Result<> guard_question(LiveRun& run, HttpQuestion& question);
+  /// The outbound guard over any JSON, numbers and words alone too. Errors: as GuardSession::inspect.
+  static Result<GuardOutcome> guard_json(LiveRun& run, std::string document);
   json::object secrets_of(const LiveRun& run) const;
   // waiting.cc: branches, parked runs, events, commands
   Task<Result<>> begin_effect(LiveRun& run, const Machine::Call& due);

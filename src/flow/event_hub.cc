@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
 
 #include "base/bytes.h"
@@ -73,12 +74,19 @@ Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string
 }
 
 Task<Result<>> EventHub::command(RunId run, Verb verb, std::string actor) {
-  // A run in work is told by the engine that has it; one at rest by any.
-  for (const auto& member : members_) {
-    const bool last = &member == &members_.back();
-    auto done = co_await asio::co_spawn(member.executor, member.engine->command(run, verb, actor, last), use_task);
-    if (!done) co_return std::unexpected(done.error());
-    if (*done) co_return Result<>();
+  // A run in work is told by the engine that has it; one at rest by any. Between the two it is on its way to the disk.
+  constexpr int kTries = 40;
+  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor> pause(
+      co_await asio::this_coro::executor);
+  for (int tries = 0; tries < kTries; ++tries) {
+    for (const auto& member : members_) {
+      const bool last = &member == &members_.back();
+      auto done = co_await asio::co_spawn(member.executor, member.engine->command(run, verb, actor, last), use_task);
+      if (!done) co_return std::unexpected(done.error());
+      if (*done) co_return Result<>();
+    }
+    pause.expires_after(std::chrono::milliseconds(25));
+    co_await pause.async_wait(use_task);
   }
   co_return fail(Errc::conflict, "the run is being worked on; try again");
 }

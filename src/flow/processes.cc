@@ -123,8 +123,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::process(LiveRun& run, M
   if (result.code != 0 && !asks_for_code)
     co_return std::unexpected(
         standard_problem("runtime", 500, "The process failed", fmt::format("it ended with status {}", result.code)));
-  auto passed = run.guard.inspect(policy::Direction::outbound, to_text(returned(task, result, call.input)),
-                                  policy::JsonProfile::any);
+  auto passed = guard_json(run, to_text(returned(task, result, call.input)));
   if (!passed || passed->verdict >= policy::Verdict::human)
     co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy",
                                                "the process's output contains what the policy blocks"));

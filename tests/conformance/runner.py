@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
 import sys
@@ -28,7 +29,8 @@ HOSTS = ["petstore.swagger.io", "httpbin.org", "api.test", "login.test"]
 SECRETS = {"TEST_TOKEN": "s3cret", "TEST_LOGIN": json.dumps({"username": "ann", "password": "pw"})}
 FINAL = {"completed", "faulted", "cancelled"}
 PATIENCE_S = 30
-KITS = [ROOT.parent / "shared/data/serverless-workflow-ctk" / part for part in ("features", "open-workflow-2026-07/features")]
+SHARED = Path(os.environ.get("SB_SHARED", ROOT.parent / "shared"))
+KITS = [SHARED / "data/serverless-workflow-ctk" / part for part in ("features", "open-workflow-2026-07/features")]
 
 
 class Core(yaml.SafeLoader):
@@ -295,6 +297,11 @@ def _(play, doc, name):
 @step(r"(\w+) should run first")
 def _(play, doc, name):
     play.same(play.tasks()[0]["name"], name, "the first task")
+
+
+@step(r"(\w+) should run last")
+def _(play, doc, name):
+    play.same(play.tasks()[-1]["name"], name, "the last task")
 
 
 @step(r"(\w+) should run after (\w+)")

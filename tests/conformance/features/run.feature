@@ -240,7 +240,7 @@ Feature: run
     When the workflow is executed
     Then the workflow should complete with output:
     """yaml
-    20
+    '20'
     """
 
   Scenario: A flow within a flow

@@ -575,4 +575,4 @@ Feature: try and catch
                 set: {x: 1}
     """
     When the workflow is registered
-    Then the workflow should be refused with 'needs `catch`' at line 3
+    Then the workflow should be refused with 'needs `catch`' at line 4
