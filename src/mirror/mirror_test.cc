@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <limits>
 #include <filesystem>
 #include <fstream>
 
@@ -75,6 +76,7 @@ class Mirrored : public ::testing::Test {
     store_options.sink = mirror_.get();
     auto store = store::open_sqlite_store(std::move(store_options), *log_);
     opened_ = store ? Errc{0} : store.error().code;
+    if (!store) why_ = store.error().detail;
     if (store) store_ = *std::move(store);
   }
   void close() {
@@ -108,17 +110,21 @@ class Mirrored : public ::testing::Test {
   std::unique_ptr<audit::AuditLog> log_;
   std::unique_ptr<store::Store> store_;
   Errc opened_{};
+  std::string why_;
   std::vector<RunId> runs_;
 };
 
 TEST_F(Mirrored, ALostMachineIsMadeAgainWithEveryRunThatWasAcknowledged) {
   open();
   add_runs(40);
-  const std::string folder = restored("again");  // while the old one still runs: as if it were cut off here
+  ASSERT_TRUE(wait_for(store_->flush()));
+  faults_ = std::numeric_limits<int>::max();  // cut off while it runs: whatever it still does, the mirror hears no more
+  const std::string folder = restored("again");
   close();
+  faults_ = 0;
   data_ = folder;
   open();
-  ASSERT_EQ(opened_, Errc{0});
+  ASSERT_EQ(opened_, Errc{0}) << why_;
   for (std::size_t i = 0; i < runs_.size(); ++i) {
     const auto run = wait_for(store_->load_run(runs_[i]));
     ASSERT_TRUE(run) << run.error().detail;

@@ -3,6 +3,7 @@
 // The header declares the extension only where it is asked for; Debian's library has it.
 #define SQLITE_ENABLE_SESSION
 #define SQLITE_ENABLE_PREUPDATE_HOOK
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 namespace sb::store::sqlite {
@@ -51,12 +52,21 @@ Result<std::string> GroupRecorder::take() {
 
 Result<> apply_patchset(Database& database, std::string_view patchset) {
   if (patchset.empty()) return {};
-  const auto on_conflict = [](void*, int, sqlite3_changeset_iter*) { return SQLITE_CHANGESET_ABORT; };
+  std::string where;
+  const auto on_conflict = [](void* told, int kind, sqlite3_changeset_iter* change) {
+    const char* table = nullptr;
+    int columns = 0, operation = 0, indirect = 0;
+    sqlite3changeset_op(change, &table, &columns, &operation, &indirect);
+    *static_cast<std::string*>(told) =
+        fmt::format("table {}, operation {}, conflict {}", table ? table : "?", operation, kind);
+    return SQLITE_CHANGESET_ABORT;
+  };
   std::string bytes(patchset);
   const int result = sqlite3changeset_apply(database.handle(), static_cast<int>(bytes.size()), bytes.data(), nullptr,
-                                            on_conflict, nullptr);
+                                            on_conflict, &where);
   if (result == SQLITE_OK) return {};
-  if (result == SQLITE_ABORT) return fail(Errc::corrupt, "a group of commits does not fit the database before it");
+  if (result == SQLITE_ABORT)
+    return fail(Errc::corrupt, fmt::format("a group of commits does not fit the database before it ({})", where));
   return std::unexpected(database.error("cannot apply a group of commits to"));
 }
 

@@ -100,12 +100,16 @@ Result<> Writer::store_head() {
   if (!head) return {};
   Result<> done = run(sql_.begin, "cannot begin a transaction in");
   if (done) done = write_head(*head);
+  // A group of its own to whoever keeps a copy: later groups change what it brought.
+  if (done && sink_) done = run(sql_.count_group, "cannot count a group in");
   if (done) done = run(sql_.commit, "cannot commit to");
-  if (done)
-    keep_head();
-  else
+  if (!done) {
     roll_back();
-  return done;
+    return done;
+  }
+  if (sink_) tell_sink();
+  keep_head();
+  return {};
 }
 
 void Writer::keep_head() {
