@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench format lint fuzz torture clean
+.PHONY: help deps build encoder demo test bench format lint fuzz torture clean
 
 JOBS ?= $(shell nproc)
 PYTHON := .venv/bin/python
@@ -21,6 +21,9 @@ deps: ## install what this machine lacks (Debian packages, pinned sources, .venv
 build: ## release build: build/release/apps/signalbox/signalbox
 	@cmake --preset release >/dev/null
 	@cmake --build --preset release -j $(JOBS)
+
+encoder: build ## optional: the sentence encoder of triage's tier 1, from pinned weights (84 MB download)
+	@scripts/make-encoder
 
 demo: deps ## build, then the support desk example end to end; KEEP=1 leaves the server up
 	@cmake --preset release >/dev/null

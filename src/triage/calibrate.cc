@@ -108,15 +108,16 @@ struct Outcome {
 };
 
 // Texts of a withheld label that got a label of the same meaning were answered rightly: they teach nothing.
-std::vector<Outcome> outcomes(std::span<const Unseen> unseen, const RouteMap* routes, const ModelData& data) {
+std::vector<Outcome> outcomes(std::span<const Unseen> unseen, const RouteMap* routes, std::span<const Label> labels,
+                              const Calibration& calibration, const Thresholds& thresholds) {
   std::vector<Outcome> out;
   for (const auto& text : unseen) {
-    const auto p = conclude(text.logits, data, text.coverage.word, text.coverage.total);
-    const auto& truth = data.labels[text.label];
+    const auto p = conclude(text.evidence(), labels, calibration, thresholds);
+    const auto& truth = labels[text.label];
     const bool same = p.intent == truth.name || (routes && routes->same_intent(p.intent, truth.name));
     if (text.withheld && same) continue;
     const double human = p.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
-    const bool scriptable = p.kind == AnswerKind::script && human < data.thresholds.veto;
+    const bool scriptable = p.kind == AnswerKind::script && human < thresholds.veto;
     out.push_back({scriptable ? p.script_score : 0, human, p.confidence,
                    text.out_of_scope ? AnswerKind::none : truth.kind, same && !text.out_of_scope, text.out_of_scope,
                    text.withheld});
@@ -174,7 +175,7 @@ void keep_witnesses(std::vector<Outcome>& all) {
 }
 
 // The lowest threshold that keeps estimate and bound within the target; without one, the one that comes nearest.
-void fit_script(std::vector<Outcome> all, const Target& target, ModelData& data, ThresholdReport& report) {
+void fit_script(std::vector<Outcome> all, const Target& target, Thresholds& thresholds, ThresholdReport& report) {
   keep_witnesses(all);
   Totals totals;
   std::uint64_t scriptable = 0;
@@ -182,8 +183,7 @@ void fit_script(std::vector<Outcome> all, const Target& target, ModelData& data,
     ++(one.out_of_scope ? totals.outside : totals.inside);
     scriptable += one.truth == AnswerKind::script;
   }
-  std::erase_if(all,
-                [&](const Outcome& one) { return one.script_score <= 0 || one.human_mass >= data.thresholds.human; });
+  std::erase_if(all, [&](const Outcome& one) { return one.script_score <= 0 || one.human_mass >= thresholds.human; });
   std::ranges::sort(all, std::ranges::greater(), &Outcome::script_score);
   Tally tally;
   double best = 2;
@@ -200,7 +200,7 @@ void fit_script(std::vector<Outcome> all, const Target& target, ModelData& data,
     const double worse = std::max(bound, estimate);
     if (worse > target.wrong_scripts && worse >= best) continue;
     best = std::max(worse, target.wrong_scripts);
-    data.thresholds.script = six_digits(all[i].script_score);
+    thresholds.script = six_digits(all[i].script_score);
     report.wrong_scripts_bound = bound;
     report.wrong_scripts = estimate;
     report.scripted =
@@ -209,7 +209,7 @@ void fit_script(std::vector<Outcome> all, const Target& target, ModelData& data,
 }
 
 // The lowest threshold that hands over at most the allowed share of what needs no person: recall comes first.
-void fit_human(std::span<const Outcome> all, const Target& target, ModelData& data, ThresholdReport& report) {
+void fit_human(std::span<const Outcome> all, const Target& target, Thresholds& thresholds, ThresholdReport& report) {
   std::vector<double> others;
   std::uint64_t needing = 0;
   for (const auto& one : all) {
@@ -224,28 +224,28 @@ void fit_human(std::span<const Outcome> all, const Target& target, ModelData& da
   const auto allowed = static_cast<std::size_t>(target.needless_human * static_cast<double>(others.size()));
   // Above the first one too many, and never so low that noise decides.
   const double first_over = allowed < others.size() ? others[allowed] : 0.0;
-  data.thresholds.human = six_digits(std::clamp(first_over + 1e-3, 0.02, 0.9));
+  thresholds.human = six_digits(std::clamp(first_over + 1e-3, 0.02, 0.9));
   std::uint64_t found = 0;
   for (const auto& one : all)
-    found += !one.withheld && one.truth == AnswerKind::human && one.human_mass >= data.thresholds.human;
-  const auto needless = std::ranges::count_if(others, [&](double mass) { return mass >= data.thresholds.human; });
+    found += !one.withheld && one.truth == AnswerKind::human && one.human_mass >= thresholds.human;
+  const auto needless = std::ranges::count_if(others, [&](double mass) { return mass >= thresholds.human; });
   report.human_recall = static_cast<double>(found) / static_cast<double>(needing);
   report.needless_human = static_cast<double>(needless) / static_cast<double>(others.size());
 }
 
-void fit_confidence(std::vector<Outcome> all, const Target& target, ModelData& data) {
+void fit_confidence(std::vector<Outcome> all, const Target& target, Thresholds& thresholds) {
   std::ranges::sort(all, std::ranges::greater(), &Outcome::confidence);
   double right = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
     right += all[i].right;
     if (right >= (1 - target.wrong_answers) * static_cast<double>(i + 1))
-      data.thresholds.confidence = six_digits(all[i].confidence);
+      thresholds.confidence = six_digits(all[i].confidence);
   }
 }
 
 }  // namespace
 
-void fit_temperature(std::span<const Unseen> unseen, ModelData& data) {
+void fit_temperature(std::span<const Unseen> unseen, Calibration& calibration) {
   // Golden section: the loss is convex in 1 / temperature, so unimodal in its logarithm.
   constexpr double kGolden = 0.6180339887498949;
   double low = std::log(0.05);
@@ -258,10 +258,38 @@ void fit_temperature(std::span<const Unseen> unseen, ModelData& data) {
     else
       low = a;
   }
-  data.calibration.temperature = six_digits(std::exp((low + high) / 2));
+  calibration.temperature = six_digits(std::exp((low + high) / 2));
 }
 
-void fit_gate(std::span<const Unseen> unseen, double share, ModelData& data) {
+void fit_levels(std::span<const Unseen> unseen, std::span<const Label> labels, Calibration& calibration) {
+  // Six: with a thousand texts, the noise of a level's share is about the calibration error we promise.
+  constexpr std::size_t kLevels = 6;
+  constexpr std::size_t kLeast = 20;
+  std::vector<std::pair<double, bool>> all;
+  Calibration plain = calibration;
+  plain.levels.clear();
+  for (const auto& text : unseen) {
+    if (text.withheld) continue;
+    const auto p = conclude(text.evidence(), labels, plain, {});
+    all.emplace_back(p.confidence, p.intent == labels[text.label].name);
+  }
+  calibration.levels.clear();
+  if (all.size() < kLevels * kLeast) return;
+  std::ranges::sort(all);
+  for (std::size_t level = 0; level < kLevels; ++level) {
+    const std::size_t begin = all.size() * level / kLevels;
+    const std::size_t end = all.size() * (level + 1) / kLevels;
+    Level one{all[begin].first, 0, 0};
+    for (std::size_t i = begin; i < end; ++i) {
+      one.mean += all[i].first;
+      one.right += all[i].second;
+    }
+    const auto count = static_cast<double>(end - begin);
+    calibration.levels.push_back({six_digits(one.from), six_digits(one.mean / count), six_digits(one.right / count)});
+  }
+}
+
+void fit_gate(std::span<const Unseen> unseen, double share, std::span<const Label> labels, Calibration& calibration) {
   std::vector<GateExample> examples;
   std::array<double, 3> counts{};  // in scope, out of scope, withheld
   const auto group = [](const Unseen& text) { return text.withheld ? 2U : text.out_of_scope ? 1U : 0U; };
@@ -269,30 +297,30 @@ void fit_gate(std::span<const Unseen> unseen, double share, ModelData& data) {
   if (counts[0] == 0 || counts[1] + counts[2] == 0) return;
   const double kinds = (counts[1] > 0) + (counts[2] > 0);
   for (const auto& text : unseen) {
-    const auto observation = observe(text.logits, data, text.coverage.word, text.coverage.total);
+    const auto inputs = gate_inputs(text.evidence(), labels, calibration);
     const unsigned g = group(text);
     // Collected and withheld texts speak for half of the out-of-scope traffic each, however many there are.
     const double weight = (g == 0 ? 1 - share : share / kinds) / counts[g];
-    examples.push_back({observation.gate, g == 0 ? 0.0 : 1.0, weight * static_cast<double>(unseen.size())});
+    examples.push_back({inputs, g == 0 ? 0.0 : 1.0, weight * static_cast<double>(unseen.size())});
   }
   const auto weights = logistic_regression(examples);
-  data.calibration.out_of_scope.clear();
-  for (const double weight : weights) data.calibration.out_of_scope.push_back(six_digits(weight));
+  calibration.out_of_scope.clear();
+  for (const double weight : weights) calibration.out_of_scope.push_back(six_digits(weight));
 }
 
 ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,
-                               ModelData& data) {
+                               std::span<const Label> labels, const Calibration& calibration, Thresholds& thresholds) {
   ThresholdReport report;
   // A label for people with a twentieth of the probability is reason enough not to run a script.
-  data.thresholds.veto = 0.05;
-  const auto all = outcomes(unseen, routes, data);
+  thresholds.veto = 0.05;
+  const auto all = outcomes(unseen, routes, labels, calibration, thresholds);
   const bool has_routes =
-      std::ranges::any_of(data.labels, [](const Label& label) { return label.kind != AnswerKind::none; });
+      std::ranges::any_of(labels, [](const Label& label) { return label.kind != AnswerKind::none; });
   if (has_routes) {
-    fit_human(all, target, data, report);
-    fit_script(all, target, data, report);
+    fit_human(all, target, thresholds, report);
+    fit_script(all, target, thresholds, report);
   } else {
-    fit_confidence(all, target, data);
+    fit_confidence(all, target, thresholds);
   }
   return report;
 }

@@ -3,10 +3,12 @@
 /// Pure functions; deterministic.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "triage/classifier.h"
 #include "triage/dataset.h"
 #include "triage/model_data.h"
 #include "triage/scorer.h"
@@ -20,6 +22,9 @@ struct Unseen {
   std::uint32_t label = 0;    ///< the true one
   bool out_of_scope = false;  ///< its label is the out-of-scope one, or was withheld from the weights
   bool withheld = false;      ///< the latter
+  std::array<double, kSentenceInputs> sentence{};  ///< of tier 1; zeros without it
+
+  Evidence evidence() const { return {logits, coverage.word, coverage.total, sentence}; }
 };
 
 /// What the thresholds must keep: limits on rates.
@@ -40,15 +45,18 @@ struct ThresholdReport {
 };
 
 /// Sets the temperature that makes the true labels of `unseen` (withheld ones aside) likeliest.
-void fit_temperature(std::span<const Unseen> unseen, ModelData& data);
+void fit_temperature(std::span<const Unseen> unseen, Calibration& calibration);
+
+/// Sets the levels of confidence, at the temperature set before; withheld labels aside.
+void fit_levels(std::span<const Unseen> unseen, std::span<const Label> labels, Calibration& calibration);
 
 /// Sets the out-of-scope gate (logistic regression); `share`: of out-of-scope queries in the traffic it speaks of.
 /// Leaves the gate out where no text is out of scope.
-void fit_gate(std::span<const Unseen> unseen, double share, ModelData& data);
+void fit_gate(std::span<const Unseen> unseen, double share, std::span<const Label> labels, Calibration& calibration);
 
 /// Sets the thresholds. `routes` tells which labels mean the same; may be null.
 ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,
-                               ModelData& data);
+                               std::span<const Label> labels, const Calibration& calibration, Thresholds& thresholds);
 
 /// Upper end of the one-sided Clopper-Pearson interval (Biometrika, 1934): the true rate is below it with `confidence`.
 double upper_bound(std::uint64_t errors, std::uint64_t trials, double confidence);

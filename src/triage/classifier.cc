@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "triage/portable_math.h"
 #include "triage/scorer.h"
+#include "triage/sentence_judge.h"
 
 namespace sb::triage {
 namespace {
@@ -38,30 +39,49 @@ double soften(std::span<float> logits, double temperature) {
 struct Softened {
   std::array<float, kMaxLabels> probability;
   std::size_t best = 0;
-  Observation observation;
+  std::array<double, kGateInputs> gate{};
 };
 
-void soften_and_observe(std::span<const float> logits, const ModelData& data, double word_coverage,
-                        double total_coverage, Softened& out) {
-  std::ranges::copy(logits, out.probability.begin());
-  const std::span<float> probability(out.probability.data(), logits.size());
-  const double energy = soften(probability, data.calibration.temperature);
+void soften_and_observe(const Evidence& evidence, std::span<const Label> labels, const Calibration& calibration,
+                        Softened& out) {
+  std::ranges::copy(evidence.logits, out.probability.begin());
+  const std::span<float> probability(out.probability.data(), evidence.logits.size());
+  const double energy = soften(probability, calibration.temperature);
   out.best = static_cast<std::size_t>(std::ranges::max_element(probability) - probability.begin());
   double outside = 0;
-  for (std::size_t i = 0; i < logits.size(); ++i) outside += data.labels[i].out_of_scope ? probability[i] : 0.0F;
-  const double margin = log_odds(probability[out.best]);
-  out.observation = {static_cast<std::uint32_t>(out.best),
-                     {1.0, margin, energy, word_coverage, total_coverage, log_odds(outside)}};
+  for (std::size_t i = 0; i < labels.size(); ++i) outside += labels[i].out_of_scope ? probability[i] : 0.0F;
+  out.gate = {1.0,
+              log_odds(probability[out.best]),
+              energy,
+              evidence.word_coverage,
+              evidence.total_coverage,
+              log_odds(outside),
+              evidence.sentence[0],
+              evidence.sentence[1],
+              evidence.sentence[2]};
 }
 
-double gate(const Observation& observation, std::span<const double> weights) {
-  if (weights.size() != kGateInputs) return 0;
+// A hundredth of the way from the level's share to the probability: equal within a level for every practical purpose,
+// but in order, so that "the surest half" is still a question with an answer.
+double confidence_of(double probability, std::span<const Level> levels) {
+  if (levels.empty()) return probability;
+  const auto* level = &levels.front();
+  // Below the lowest level's middle nothing was measured finely enough: it falls with the probability.
+  if (probability < level->mean) return level->right * probability / level->mean;
+  for (const auto& one : levels) {
+    if (one.from <= probability) level = &one;
+  }
+  return std::clamp(level->right + 0.01 * (probability - level->mean), 0.0, 1.0);
+}
+
+double gate(std::span<const double> inputs, std::span<const double> weights) {
+  if (weights.empty()) return 0;
   double sum = 0;
-  for (std::size_t i = 0; i < kGateInputs; ++i) sum += observation.gate[i] * weights[i];
+  for (std::size_t i = 0; i < weights.size(); ++i) sum += inputs[i] * weights[i];
   return 1 / (1 + std::exp(-sum));
 }
 
-void take_alternatives(std::span<const float> probability, const ModelData& data, Prediction& out) {
+void take_alternatives(std::span<const float> probability, std::span<const Label> labels, Prediction& out) {
   std::size_t taken = 0;
   for (std::size_t i = 0; i < probability.size(); ++i) {
     std::size_t at = taken;
@@ -69,16 +89,16 @@ void take_alternatives(std::span<const float> probability, const ModelData& data
     if (at == kAlternatives) continue;
     if (taken < kAlternatives) ++taken;
     for (std::size_t j = taken - 1; j > at; --j) out.alternatives[j] = out.alternatives[j - 1];
-    out.alternatives[at] = {data.labels[i].name, probability[i]};
+    out.alternatives[at] = {labels[i].name, probability[i]};
   }
 }
 
 // The thresholds, in order of harm: a person missed, then a wrong script; a model's answer is the way out.
-void decide(const ModelData& data, bool has_routes, Prediction& out) {
-  const auto& limits = data.thresholds;
+void decide(bool has_routes, Prediction& out) {
+  const auto& limits = out.limits;
   const double human = out.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
   if (!has_routes) {
-    out.abstained = out.confidence < limits.confidence || data.labels.empty();
+    out.abstained = out.confidence < limits.confidence;
     return;
   }
   if (human >= limits.human) {
@@ -122,32 +142,35 @@ std::string_view to_string(AnswerKind kind) {
   return "none";
 }
 
-Observation observe(std::span<const float> logits, const ModelData& data, double word_coverage, double total_coverage) {
+std::array<double, kGateInputs> gate_inputs(const Evidence& evidence, std::span<const Label> labels,
+                                            const Calibration& calibration) {
   Softened softened;
-  soften_and_observe(logits, data, word_coverage, total_coverage, softened);
-  return softened.observation;
+  soften_and_observe(evidence, labels, calibration, softened);
+  return softened.gate;
 }
 
-Prediction conclude(std::span<const float> logits, const ModelData& data, double word_coverage, double total_coverage) {
+Prediction conclude(const Evidence& evidence, std::span<const Label> labels, const Calibration& calibration,
+                    const Thresholds& thresholds) {
   Softened softened;
-  soften_and_observe(logits, data, word_coverage, total_coverage, softened);
-  const std::span<const float> probability(softened.probability.data(), logits.size());
-  const auto& best = data.labels[softened.best];
+  soften_and_observe(evidence, labels, calibration, softened);
+  const std::span<const float> probability(softened.probability.data(), labels.size());
+  const auto& best = labels[softened.best];
   Prediction out;
   out.readable = true;
+  out.limits = thresholds;
   out.intent = best.name;
   out.kind = best.kind;
-  out.confidence = probability[softened.best];
-  out.out_of_scope = gate(softened.observation, data.calibration.out_of_scope);
-  out.coverage = total_coverage;
-  out.script_score = best.out_of_scope ? 0 : out.confidence * (1 - out.out_of_scope);
+  out.confidence = confidence_of(probability[softened.best], calibration.levels);
+  out.out_of_scope = gate(softened.gate, calibration.out_of_scope);
+  out.coverage = evidence.total_coverage;
+  out.script_score = best.out_of_scope ? 0 : probability[softened.best] * (1 - out.out_of_scope);
   bool has_routes = false;
   for (std::size_t i = 0; i < probability.size(); ++i) {
-    out.kind_mass[static_cast<std::size_t>(data.labels[i].kind)] += probability[i];
-    has_routes = has_routes || data.labels[i].kind != AnswerKind::none;
+    out.kind_mass[static_cast<std::size_t>(labels[i].kind)] += probability[i];
+    has_routes = has_routes || labels[i].kind != AnswerKind::none;
   }
-  take_alternatives(probability, data, out);
-  decide(data, has_routes, out);
+  take_alternatives(probability, labels, out);
+  decide(has_routes, out);
   return out;
 }
 
@@ -155,7 +178,33 @@ struct IntentModel::State {
   State(ModelData d, std::string v)
       : data(std::move(d)), scorer(data), version(std::move(v)), has_routes(any_route(data)) {}
 
+  // Tier 0 is sure enough, of a script or a model's answer, that a second look would change nothing worth a
+  // millisecond.
+  bool sure(const Prediction& p) const {
+    constexpr double kSureProbability = 0.995;
+    constexpr double kSureInScope = 0.01;
+    return p.alternatives[0].probability >= kSureProbability && p.out_of_scope <= kSureInScope;
+  }
+
+  // The second look: fused logits and their own calibration.
+  Prediction look_again(std::string_view text, const Evidence& first) const {
+    thread_local Encoding encoding;
+    thread_local SentenceEvidence seen;
+    encoder->encode(text, encoding);
+    judge->look(encoding.vector, seen);
+    std::array<float, kMaxLabels> fused;
+    const std::span<float> logits(fused.data(), data.labels.size());
+    fuse(first.logits, seen, data.sentence->fusion, logits);
+    auto out = conclude({logits, first.word_coverage, first.total_coverage, seen.gate}, data.labels,
+                        data.sentence->calibration, data.sentence->thresholds);
+    out.tier = 1;
+    out.truncated = encoding.truncated;
+    return out;
+  }
+
   ModelData data;
+  std::optional<Encoder> encoder;
+  std::optional<SentenceJudge> judge;
   Scorer scorer;
   std::string version;
   bool has_routes;
@@ -194,15 +243,37 @@ Result<IntentModel> IntentModel::load_file(const std::string& path) {
   return model;
 }
 
+Result<IntentModel> IntentModel::with_encoder(const Encoder& encoder) const {
+  const auto& heads = state_->data.sentence;
+  if (!heads) {
+    return fail(Errc::conflict, "the triage model was trained without a sentence encoder; train it with --encoder");
+  }
+  if (heads->encoder != encoder.version() || heads->inputs != encoder.dimension()) {
+    return fail(Errc::conflict, fmt::format("the triage model was trained for the sentence encoder {}, this is {}",
+                                            heads->encoder, encoder.version()));
+  }
+  auto state = std::make_shared<State>(*state_);
+  state->encoder = encoder;
+  state->judge.emplace(state->data);
+  return IntentModel(std::move(state));
+}
+
+bool IntentModel::has_encoder() const {
+  return state_->encoder.has_value();
+}
+
 Prediction IntentModel::predict(std::string_view text) const {
+  const State& state = *state_;
   FeatureList features;
-  extract_features(text, state_->data.features, features);
-  if (!features.readable) return unread(state_->has_routes, features.truncated);
+  extract_features(text, state.data.features, features);
+  if (!features.readable) return unread(state.has_routes, features.truncated);
   std::array<float, kMaxLabels> logits;
-  const std::span<float> used(logits.data(), state_->data.labels.size());
-  const auto coverage = state_->scorer.score(features, used);
-  auto out = conclude(used, state_->data, coverage.word, coverage.total);
-  if (features.truncated) {
+  const std::span<float> used(logits.data(), state.data.labels.size());
+  const auto coverage = state.scorer.score(features, used);
+  const Evidence evidence{used, coverage.word, coverage.total, {}};
+  auto out = conclude(evidence, state.data.labels, state.data.calibration, state.data.thresholds);
+  if (state.encoder && !features.truncated && !state.sure(out)) out = state.look_again(text, evidence);
+  if (features.truncated || out.truncated) {
     out.truncated = true;
     out.abstained = true;
     // Nothing scripted answers a text that was not read to its end.

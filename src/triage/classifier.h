@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/errors.h"
+#include "triage/encoder/encoder.h"
 #include "triage/model_data.h"
 
 namespace sb::triage {
@@ -36,6 +37,8 @@ struct Prediction {
   std::array<double, kAnswerKinds> kind_mass{};           ///< probability by AnswerKind; sums to 1
   std::array<Alternative, kAlternatives> alternatives{};  ///< likeliest labels, best first; empty names where fewer
   bool truncated = false;                                 ///< longer than kMaxTextBytes: the end was not read
+  std::uint8_t tier = 0;                                  ///< who looked: 0 n-grams, 1 the sentence encoder too
+  Thresholds limits;                                      ///< what `route` was decided by
   bool readable = false;  ///< false: empty, no UTF-8, or binary; nothing above means anything
 };
 
@@ -49,7 +52,13 @@ class IntentModel {
   /// From data already checked (fresh from training).
   static IntentModel from_data(ModelData data);
 
-  /// Never allocates, never fails. Looks at the first kMaxTextBytes bytes; anything unreadable or longer abstains.
+  /// The same model with tier 1: `encoder` looks at what tier 0 is not sure of.
+  /// Errors: conflict (the model has no heads for it, or heads for another encoder); `detail` says which.
+  Result<IntentModel> with_encoder(const Encoder& encoder) const;
+  bool has_encoder() const;
+
+  /// Never fails. Allocates only where an encoder looks, and then once a thread. Looks at the first kMaxTextBytes
+  /// bytes; anything unreadable or longer abstains.
   Prediction predict(std::string_view text) const;
 
   /// First 16 hex digits of the file's SHA-256; names the model in every decision.
@@ -64,19 +73,25 @@ class IntentModel {
   std::shared_ptr<const State> state_;
 };
 
-inline constexpr std::size_t kGateInputs = 6;
+inline constexpr std::size_t kGateInputs = 9;
+inline constexpr std::size_t kSentenceInputs = 3;
 
-/// What the out-of-scope gate weighs, before calibration; also what training fits it on.
-struct Observation {
-  std::uint32_t label = 0;  ///< likeliest
-  std::array<double, kGateInputs> gate{};
+/// What was measured of a text before anything is concluded from it.
+struct Evidence {
+  std::span<const float> logits;
+  double word_coverage = 0;
+  double total_coverage = 0;
+  /// Tier 1 only: distance to the nearest label's mean, likeness of the nearest training text, agreement of those near.
+  std::array<double, kSentenceInputs> sentence{};
 };
 
-/// The observation behind a prediction, from raw logits.
-Observation observe(std::span<const float> logits, const ModelData& data, double word_coverage, double total_coverage);
+/// What the out-of-scope gate weighs, before calibration; also what training fits it on.
+std::array<double, kGateInputs> gate_inputs(const Evidence& evidence, std::span<const Label> labels,
+                                            const Calibration& calibration);
 
-/// Everything `predict` derives from logits; pure, so that thresholds are fitted through the very code that applies
+/// Everything `predict` derives from evidence; pure, so that thresholds are fitted through the very code that applies
 /// them.
-Prediction conclude(std::span<const float> logits, const ModelData& data, double word_coverage, double total_coverage);
+Prediction conclude(const Evidence& evidence, std::span<const Label> labels, const Calibration& calibration,
+                    const Thresholds& thresholds);
 
 }  // namespace sb::triage

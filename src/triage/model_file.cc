@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -17,7 +18,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the file is little endian and is copied as it is");
 
 constexpr std::string_view kMagic = "SBTRIAGE";
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 2: levels of confidence, sentence heads
 constexpr std::size_t kPrologueBytes = 8 + 4 + 8 + 32;
 
 template <class T>
@@ -35,6 +36,33 @@ json::string exact(double value) {
   return json::string(fmt::format("{}", value));
 }
 
+json::array exact_all(std::span<const double> values) {
+  json::array out;
+  for (const double value : values) out.push_back(exact(value));
+  return out;
+}
+
+json::object calibration_of(const Calibration& c, const Thresholds& t) {
+  json::array levels;
+  for (const auto& level : c.levels) {
+    for (const double value : {level.from, level.mean, level.right}) levels.push_back(exact(value));
+  }
+  return {{"temperature", exact(c.temperature)},
+          {"out_of_scope_gate", exact_all(c.out_of_scope)},
+          {"levels", std::move(levels)},
+          {"thresholds",
+           {{"script", exact(t.script)},
+            {"human", exact(t.human)},
+            {"veto", exact(t.veto)},
+            {"confidence", exact(t.confidence)}}}};
+}
+
+json::object sentence_of(const SentenceHeads& heads) {
+  return {{"encoder", heads.encoder},          {"inputs", heads.inputs},
+          {"dimension", heads.dimension},      {"texts", heads.text_labels.size()},
+          {"fusion", exact_all(heads.fusion)}, {"calibration", calibration_of(heads.calibration, heads.thresholds)}};
+}
+
 json::object header_of(const ModelData& data) {
   json::array labels;
   for (const auto& label : data.labels) {
@@ -46,11 +74,8 @@ json::object header_of(const ModelData& data) {
   for (const auto& file : data.provenance.files) {
     files.push_back({{"name", file.name}, {"sha256", file.sha256}, {"rows", file.rows}});
   }
-  json::array gate;
-  for (const double weight : data.calibration.out_of_scope) gate.push_back(exact(weight));
   const auto& f = data.features;
-  const auto& t = data.thresholds;
-  return {
+  json::object header{
       {"features",
        {{"word_max", f.word_max},
         {"char_min", f.char_min},
@@ -63,19 +88,15 @@ json::object header_of(const ModelData& data) {
       {"unknown_word_weight", data.unknown_word_weight},
       {"unknown_char_weight", data.unknown_char_weight},
       {"scale", exact(data.scale)},
-      {"temperature", exact(data.calibration.temperature)},
-      {"out_of_scope_gate", std::move(gate)},
-      {"thresholds",
-       {{"script", exact(t.script)},
-        {"human", exact(t.human)},
-        {"veto", exact(t.veto)},
-        {"confidence", exact(t.confidence)}}},
+      {"calibration", calibration_of(data.calibration, data.thresholds)},
       {"provenance",
        {{"files", std::move(files)},
         {"routes_sha256", data.provenance.routes_sha256},
         {"command", data.provenance.command},
         {"seed", data.provenance.seed}}},
   };
+  if (data.sentence) header["sentence"] = sentence_of(*data.sentence);
+  return header;
 }
 
 // Reads fields of the header and remembers the first that is missing or of another type.
@@ -103,6 +124,7 @@ class HeaderReader {
     }
     return number;
   }
+  bool has(std::string_view key) const { return find_member(value_, key) != nullptr; }
   bool flag(std::string_view key) { return bool_member(value_, key); }
   std::string text(std::string_view key) { return std::string(string_member(value_, key)); }
   HeaderReader inside(std::string_view key) {
@@ -171,6 +193,32 @@ void read_provenance(HeaderReader reader, Provenance& out) {
   out.seed = reader.count("seed", UINT64_MAX - 1);
 }
 
+void read_calibration(HeaderReader reader, HeaderReader& faults, Calibration& c, Thresholds& t) {
+  c.temperature = reader.number("temperature");
+  c.out_of_scope = reader.numbers("out_of_scope_gate");
+  const auto levels = reader.numbers("levels");
+  for (std::size_t i = 0; i + 3 <= levels.size(); i += 3) c.levels.push_back({levels[i], levels[i + 1], levels[i + 2]});
+  auto thresholds = reader.inside("thresholds");
+  t = {thresholds.number("script"), thresholds.number("human"), thresholds.number("veto"),
+       thresholds.number("confidence")};
+  faults.adopt(reader);
+  faults.adopt(thresholds);
+}
+
+// The arrays are sized here and filled later.
+SentenceHeads read_sentence(HeaderReader reader, HeaderReader& faults) {
+  SentenceHeads out;
+  out.encoder = reader.text("encoder");
+  out.inputs = static_cast<std::uint32_t>(reader.count("inputs", kMaxSentenceInputs));
+  out.dimension = static_cast<std::uint32_t>(reader.count("dimension", kMaxSentenceDimension));
+  out.text_labels.resize(reader.count("texts", kMaxSentenceTexts));
+  const auto fusion = reader.numbers("fusion");
+  if (fusion.size() == out.fusion.size()) std::ranges::copy(fusion, out.fusion.begin());
+  read_calibration(reader.inside("calibration"), faults, out.calibration, out.thresholds);
+  faults.adopt(reader);
+  return out;
+}
+
 Result<ModelData> read_header(std::string_view text, std::size_t& rows) {
   SB_TRY(const auto value, parse_json(text));
   HeaderReader reader(value);
@@ -185,14 +233,10 @@ Result<ModelData> read_header(std::string_view text, std::size_t& rows) {
   data.unknown_word_weight = static_cast<std::uint16_t>(reader.count("unknown_word_weight", kMaxRowWeight));
   data.unknown_char_weight = static_cast<std::uint16_t>(reader.count("unknown_char_weight", kMaxRowWeight));
   data.scale = static_cast<float>(reader.number("scale"));
-  data.calibration.temperature = reader.number("temperature");
-  data.calibration.out_of_scope = reader.numbers("out_of_scope_gate");
-  auto thresholds = reader.inside("thresholds");
-  data.thresholds = {thresholds.number("script"), thresholds.number("human"), thresholds.number("veto"),
-                     thresholds.number("confidence")};
+  read_calibration(reader.inside("calibration"), reader, data.calibration, data.thresholds);
+  if (reader.has("sentence")) data.sentence = read_sentence(reader.inside("sentence"), reader);
   read_provenance(reader.inside("provenance"), data.provenance);
   reader.adopt(features);
-  reader.adopt(thresholds);
   if (!reader.fault().empty()) {
     return fail(Errc::corrupt, fmt::format("header field \"{}\" is missing or out of range", reader.fault()));
   }
@@ -220,6 +264,34 @@ class ArrayReader {
   bool short_ = false;
 };
 
+Result<> check_calibration(const Calibration& c) {
+  const auto bad = [](std::string_view what) { return fail(Errc::corrupt, fmt::format("{} out of range", what)); };
+  if (!(c.temperature >= 1e-3 && c.temperature <= 1e3)) return bad("temperature");
+  if (!c.out_of_scope.empty() && c.out_of_scope.size() != kGateInputs) return bad("out-of-scope gate");
+  for (const double weight : c.out_of_scope) {
+    if (!(std::abs(weight) < 1e6)) return bad("out-of-scope gate");
+  }
+  for (const auto& level : c.levels) {
+    if (!(level.right >= 0 && level.right <= 1 && std::abs(level.from) <= 1 && std::abs(level.mean) <= 1))
+      return bad("a level of confidence");
+  }
+  return {};
+}
+
+Result<> check_sentence(const SentenceHeads& heads, std::size_t labels) {
+  const auto bad = [](std::string_view what) { return fail(Errc::corrupt, fmt::format("{} out of range", what)); };
+  const auto finite = [](const std::vector<float>& values) {
+    return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
+  };
+  if (heads.inputs == 0 || heads.dimension == 0) return bad("the sentence heads' sizes");
+  if (!finite(heads.centre) || !finite(heads.projection) || !finite(heads.means)) return bad("a sentence weight");
+  if (std::ranges::any_of(heads.text_labels, [&](auto label) { return label >= labels; }))
+    return bad("a training text's label");
+  if (std::ranges::any_of(heads.fusion, [](double weight) { return !(weight >= 0 && weight < 1e6); }))
+    return bad("a fusion weight");
+  return check_calibration(heads.calibration);
+}
+
 // A checksum proves that nothing changed since writing, not that the writer was ours: ranges are checked all the same,
 // because the scorer's arithmetic relies on them.
 Result<> check_ranges(const ModelData& data) {
@@ -243,13 +315,8 @@ Result<> check_ranges(const ModelData& data) {
     if (!std::isfinite(value) || std::abs(value) > 1e6F) return bad("a bias");
   }
   if (!(data.scale > 0) || !(data.scale < 1e3F)) return bad("scale");
-  if (!(data.calibration.temperature >= 1e-3 && data.calibration.temperature <= 1e3)) return bad("temperature");
-  const auto& gate = data.calibration.out_of_scope;
-  if (!gate.empty() && gate.size() != kGateInputs) return bad("out-of-scope gate");
-  for (const double weight : gate) {
-    if (!(std::abs(weight) < 1e6)) return bad("out-of-scope gate");
-  }
-  return {};
+  SB_CHECK(check_calibration(data.calibration));
+  return data.sentence ? check_sentence(*data.sentence, data.labels.size()) : Result<>();
 }
 
 }  // namespace
@@ -266,6 +333,13 @@ std::string encode_model(const ModelData& data) {
   put_all(payload, data.embeddings);
   put_all(payload, data.heads);
   put_all(payload, data.biases);
+  if (data.sentence) {
+    put_all(payload, data.sentence->centre);
+    put_all(payload, data.sentence->projection);
+    put_all(payload, data.sentence->means);
+    put_all(payload, data.sentence->texts);
+    put_all(payload, data.sentence->text_labels);
+  }
   std::string out(kMagic);
   put(out, kVersion);
   put(out, static_cast<std::uint64_t>(payload.size()));
@@ -312,6 +386,14 @@ Result<ModelData> decode_model(std::string_view bytes) {
   arrays.take(rows * data.dimension, data.embeddings);
   arrays.take(data.labels.size() * data.dimension, data.heads);
   arrays.take(data.labels.size(), data.biases);
+  if (data.sentence) {
+    auto& heads = *data.sentence;
+    arrays.take(heads.inputs, heads.centre);
+    arrays.take(std::size_t{heads.dimension} * heads.inputs, heads.projection);
+    arrays.take(data.labels.size() * heads.dimension, heads.means);
+    arrays.take(heads.text_labels.size() * heads.dimension, heads.texts);
+    arrays.take(heads.text_labels.size(), heads.text_labels);
+  }
   if (!arrays.exact()) return fail(Errc::corrupt, "the arrays are not as long as the header says");
   SB_CHECK(check_ranges(data));
   return data;

@@ -170,11 +170,15 @@ namespace {
 // A person or a script by the classifier; false: a model must answer, `out` says why so far.
 bool by_classifier(const Router::Config& config, const Prediction& seen, const RouteQuery& query, RouteDecision& out) {
   const double human = seen.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
-  if (seen.readable && human >= config.human_threshold) {
+  // The document's thresholds, else those of the tier that looked.
+  const double script_threshold = config.script_threshold.value_or(seen.limits.script);
+  const double human_threshold = config.human_threshold.value_or(seen.limits.human);
+  const double veto = config.veto.value_or(seen.limits.veto);
+  if (seen.readable && human >= human_threshold) {
     out.route = Route::human;
     out.confidence = human;
-    out.threshold = config.human_threshold;
-    out.reasons.push_back(fmt::format("needs a person: {:.3f} >= {:.3f}", human, config.human_threshold));
+    out.threshold = human_threshold;
+    out.reasons.push_back(fmt::format("needs a person: {:.3f} >= {:.3f}", human, human_threshold));
     return true;
   }
   if (!seen.readable) {
@@ -186,16 +190,15 @@ bool by_classifier(const Router::Config& config, const Prediction& seen, const R
                                                             : "intent is for a model");
     return false;
   }
-  out.threshold = config.script_threshold;
+  out.threshold = script_threshold;
   const auto refuse = [&](std::string reason) {
     out.reasons.push_back(std::move(reason));
     return false;
   };
-  if (seen.script_score < config.script_threshold) {
-    return refuse(fmt::format("script score {:.3f} < {:.3f}", seen.script_score, config.script_threshold));
+  if (seen.script_score < script_threshold) {
+    return refuse(fmt::format("script score {:.3f} < {:.3f}", seen.script_score, script_threshold));
   }
-  if (human >= config.veto)
-    return refuse(fmt::format("no script: needs a person with {:.3f} >= {:.3f}", human, config.veto));
+  if (human >= veto) return refuse(fmt::format("no script: needs a person with {:.3f} >= {:.3f}", human, veto));
   if (seen.truncated) return refuse("no script: message longer than the classifier reads");
   if (query.has_tools || query.has_images || query.wants_json_schema) {
     return refuse("no script: the request has tools, images or a JSON schema");
@@ -204,7 +207,7 @@ bool by_classifier(const Router::Config& config, const Prediction& seen, const R
   if (script == config.scripts.end()) return refuse("no script is configured for the intent");
   out.route = Route::script;
   out.script = script->second;
-  out.reasons.push_back(fmt::format("script score {:.3f} >= {:.3f}", seen.script_score, config.script_threshold));
+  out.reasons.push_back(fmt::format("script score {:.3f} >= {:.3f}", seen.script_score, script_threshold));
   return true;
 }
 
@@ -263,6 +266,13 @@ Result<std::shared_ptr<const Router>> Router::load(const std::string& yaml_path)
   if (!config.model_path.empty()) {
     const auto path = std::filesystem::path(yaml_path).parent_path() / config.model_path;
     SB_TRY(model, IntentModel::load_file(path.string()));
+  }
+  if (model && !config.encoder_path.empty()) {
+    const auto path = std::filesystem::path(yaml_path).parent_path() / config.encoder_path;
+    SB_TRY(const auto encoder, Encoder::load_file(path.string()));
+    auto two_tiers = model->with_encoder(encoder);
+    if (!two_tiers) return fail(two_tiers.error().code, fmt::format("{}: {}", yaml_path, two_tiers.error().detail));
+    model = *std::move(two_tiers);
   }
   return from_text(text.view(), yaml_path, std::move(model));
 }

@@ -47,7 +47,7 @@ class Reader {
   }
 
   Result<> number(const json::value& object, const std::string& pointer, std::string_view key, double low, double high,
-                  double& out) const {
+                  std::optional<double>& out) const {
     const auto* value = find_member(object, key);
     if (!value) return {};
     const double number = value->is_number() ? value->to_number<double>() : high + 1;
@@ -265,11 +265,12 @@ Result<Router::Config> parse_router_config(std::string_view yaml, const std::str
   SB_TRY(const auto document, parse_named(yaml, name));
   const Reader reader(document, name);
   const auto& root = document.value;
-  SB_CHECK(reader.keys(root, "", {"version", "model", "thresholds", "scripts", "rules", "generative"}));
+  SB_CHECK(reader.keys(root, "", {"version", "model", "encoder", "thresholds", "scripts", "rules", "generative"}));
   if (int_member(root, "version") != 1) return reader.fault("/version", "version: must be 1");
   Router::Config out;
   out.version = to_hex(sha256(yaml)).substr(0, 16);
   SB_CHECK(reader.text(root, "", "model", out.model_path));
+  SB_CHECK(reader.text(root, "", "encoder", out.encoder_path));
   SB_CHECK(read_thresholds(reader, root, out));
   SB_CHECK(read_scripts(reader, root, out));
   SB_CHECK(read_rules(reader, root, out));
@@ -280,16 +281,10 @@ Result<Router::Config> parse_router_config(std::string_view yaml, const std::str
   return out;
 }
 
-Result<> bind_model(std::string_view yaml, const std::string& name, const IntentModel& model, Router::Config& config) {
+Result<> bind_model(std::string_view yaml, const std::string& name, const IntentModel& model,
+                    const Router::Config& config) {
   SB_TRY(const auto document, parse_named(yaml, name));
   const Reader reader(document, name);
-  const auto* thresholds = find_member(document.value, "thresholds");
-  const auto given = [&](std::string_view key) { return thresholds && find_member(*thresholds, key); };
-  const auto& own = model.data().thresholds;
-  if (!given("script")) config.script_threshold = own.script;
-  if (!given("human")) config.human_threshold = own.human;
-  if (!given("veto")) config.veto = own.veto;
-
   Names known;
   for (const auto& label : model.data().labels) known.push_back(label.name);
   const auto unknown = [&](const std::string& pointer, const std::string& intent) {

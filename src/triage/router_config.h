@@ -49,9 +49,10 @@ struct Router::Config {
   std::string version;
   std::optional<IntentModel> model;
   std::string model_path;
-  double script_threshold = 1.1;
-  double human_threshold = 0.5;
-  double veto = 0.05;
+  std::string encoder_path;                ///< tier 1's; empty: tier 0 alone
+  std::optional<double> script_threshold;  ///< none: the model's own
+  std::optional<double> human_threshold;
+  std::optional<double> veto;
   std::map<std::string, std::string, std::less<>> scripts;  ///< intent -> script
   std::vector<Rule> rules;
   PhraseIndex phrases;  ///< of the rules, by their index
@@ -62,8 +63,9 @@ struct Router::Config {
 /// Parses and checks; does not open the model. Errors: invalid_argument, `detail` begins "name:line:column: ".
 Result<Router::Config> parse_router_config(std::string_view yaml, const std::string& name);
 
-/// Checks what only the model can tell (intents exist) and fills thresholds the document leaves to it.
-Result<> bind_model(std::string_view yaml, const std::string& name, const IntentModel& model, Router::Config& config);
+/// Checks what only the model can tell: intents exist.
+Result<> bind_model(std::string_view yaml, const std::string& name, const IntentModel& model,
+                    const Router::Config& config);
 
 /// Lower case, words apart by one blank, punctuation dropped; with a blank before and behind, so that whole words are
 /// found.

@@ -83,6 +83,7 @@ TrainOptions test_options() {
   options.learn.members = 2;
   options.learn.epochs = 30;
   options.learn.feature_dropout = 0.3;
+  options.text_folds = 3;
   options.label_folds = 4;
   options.command = "test";
   // So few texts can promise nothing at 1 %; the tests want to see scripts run.

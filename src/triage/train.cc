@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+
+#include "triage/sentence_train.h"
 
 namespace sb::triage {
 namespace {
@@ -110,7 +113,12 @@ class Rehearsal {
     return data;
   }
 
+  /// From now on tier 1 rehearses, too.
+  void with_sentences(const SentenceTrainer& sentences) { sentences_ = &sentences; }
+
   const std::vector<Unseen>& unseen() const { return unseen_; }
+  /// Tier 1's opinions of the same texts; empty without it.
+  const std::vector<SentenceEvidence>& seen() const { return seen_; }
 
  private:
   ModelData learn_from(std::span<const std::uint32_t> chosen) {
@@ -143,12 +151,23 @@ class Rehearsal {
       text.out_of_scope = withheld || prepared_.labels[sample.label].out_of_scope;
       unseen_.push_back(std::move(text));
     }
+    if (sentences_) look(rest);
+  }
+
+  void look(std::span<const std::uint32_t> rest) {
+    ModelData data;
+    data.labels = prepared_.labels;
+    data.sentence = sentences_->without(rest);
+    const SentenceJudge judge(data);
+    for (const auto i : rest) judge.look(sentences_->vector_of(i), seen_.emplace_back());
   }
 
   const Prepared& prepared_;
   const TrainOptions& options_;
   const Progress& progress_;
+  const SentenceTrainer* sentences_ = nullptr;
   std::vector<Unseen> unseen_;
+  std::vector<SentenceEvidence> seen_;
   double done_ = 0;
 };
 
@@ -161,6 +180,24 @@ double accuracy_of(std::span<const Unseen> unseen) {
     right += std::ranges::max_element(text.logits) - text.logits.begin() == static_cast<std::ptrdiff_t>(text.label);
   }
   return all > 0 ? right / all : 0;
+}
+
+std::vector<Unseen> fuse_all(std::span<const Unseen> unseen, std::span<const SentenceEvidence> seen,
+                             const std::array<double, 3>& weights) {
+  std::vector<Unseen> out(unseen.begin(), unseen.end());
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    fuse(unseen[i].logits, seen[i], weights, out[i].logits);
+    out[i].sentence = seen[i].gate;
+  }
+  return out;
+}
+
+ThresholdReport calibrate(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,
+                          std::span<const Label> labels, Calibration& calibration, Thresholds& thresholds) {
+  fit_temperature(unseen, calibration);
+  fit_levels(unseen, labels, calibration);
+  fit_gate(unseen, target.out_of_scope, labels, calibration);
+  return fit_thresholds(unseen, target, routes, labels, calibration, thresholds);
 }
 
 Result<> check_options(const TrainOptions& o) {
@@ -191,22 +228,38 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
   SB_CHECK(check_options(options));
   SB_TRY(const auto prepared, prepare(dataset, routes, options));
   Rehearsal rehearsal(prepared, options, progress);
+  std::optional<SentenceTrainer> sentences;
+  if (options.encoder) {
+    std::vector<std::string_view> texts;
+    std::vector<std::uint32_t> labels;
+    for (const auto& example : dataset.examples) texts.push_back(example.text);
+    for (const auto& sample : prepared.samples) labels.push_back(sample.label);
+    sentences.emplace(*options.encoder, texts, labels, prepared.labels.size(), [](double) {});
+    rehearsal.with_sentences(*sentences);
+  }
   rehearsal.by_texts();
   rehearsal.by_labels();
   Trained out{rehearsal.learn_all(), {}};
-  if (out.data.hashes.empty()) {
+  auto& data = out.data;
+  if (data.hashes.empty()) {
     return fail(Errc::invalid_argument, "no word or n-gram occurs in two texts: too little data to learn from");
   }
   const auto& unseen = rehearsal.unseen();
-  fit_temperature(unseen, out.data);
-  fit_gate(unseen, options.target.out_of_scope, out.data);
-  out.report.thresholds = fit_thresholds(unseen, options.target, routes, out.data);
+  out.report.thresholds = calibrate(unseen, options.target, routes, data.labels, data.calibration, data.thresholds);
+  if (sentences) {
+    auto& heads = data.sentence.emplace(sentences->without({}));
+    heads.fusion = fit_fusion(unseen, rehearsal.seen());
+    const auto fused = fuse_all(unseen, rehearsal.seen(), heads.fusion);
+    out.report.sentence_accuracy = accuracy_of(fused);
+    out.report.sentence_thresholds =
+        calibrate(fused, options.target, routes, data.labels, heads.calibration, heads.thresholds);
+  }
   out.report.samples = prepared.samples.size();
   out.report.labels = prepared.labels.size();
-  out.report.rows = out.data.hashes.size();
+  out.report.rows = data.hashes.size();
   out.report.accuracy = accuracy_of(unseen);
-  out.report.temperature = out.data.calibration.temperature;
-  out.data.provenance = {dataset.files, routes ? routes->sha256 : "", options.command, options.seed};
+  out.report.temperature = data.calibration.temperature;
+  data.provenance = {dataset.files, routes ? routes->sha256 : "", options.command, options.seed};
   return out;
 }
 

@@ -1,7 +1,7 @@
 /// Training: labelled texts in, a calibrated model with its thresholds out.
 ///
 /// Weights come from all texts. Calibration and thresholds come from texts the predicting weights had not seen: each
-/// third in turn is predicted by weights learnt from the rest, and two quarters of the *labels* by weights that never
+/// fifth in turn is predicted by weights learnt from the rest, and two quarters of the *labels* by weights that never
 /// met them, which shows what an out-of-scope query looks like when none was collected.
 #pragma once
 
@@ -19,11 +19,12 @@ struct TrainOptions {
   FeatureConfig features = {.word_max = 2, .char_min = 3, .char_max = 4, .skip_pairs = true};
   LearnOptions learn;
   Target target;
-  std::uint32_t text_folds = 3;   ///< parts of the texts predicted by weights learnt from the other parts
+  std::uint32_t text_folds = 5;   ///< parts of the texts predicted by weights learnt from the other parts
   std::uint32_t label_folds = 4;  ///< parts of the labels; two of them are withheld in turn
   std::uint64_t seed = 1;
   std::string out_of_scope_label = "oos";  ///< the label of texts that fit no other
   std::string command;                     ///< for the provenance
+  const Encoder* encoder = nullptr;        ///< learns tier 1's heads for it, too
 };
 
 /// What training learnt about itself, from unseen texts only.
@@ -31,9 +32,11 @@ struct TrainReport {
   std::size_t samples = 0;
   std::size_t labels = 0;
   std::size_t rows = 0;
-  double accuracy = 0;  ///< of the thirds, before thresholds
+  double accuracy = 0;  ///< of the fifths, before thresholds
   double temperature = 1;
-  ThresholdReport thresholds;  ///< zero for a model without routes
+  ThresholdReport thresholds;           ///< zero for a model without routes
+  double sentence_accuracy = 0;         ///< of tier 1, the same way; zero without an encoder
+  ThresholdReport sentence_thresholds;  ///< of tier 1
 };
 
 struct Trained {

@@ -93,9 +93,10 @@ TEST(Calibrate, TheTemperatureUndoesOverconfidence) {
   ModelData data;
   data.labels = {{"a", AnswerKind::none, false}, {"b", AnswerKind::none, false}};
   std::vector<Unseen> unseen;
-  for (std::uint32_t i = 0; i < 1000; ++i) unseen.push_back({{3, -3}, {}, i % 5 == 0 ? 1U : 0U, false, false});
-  fit_temperature(unseen, data);
-  EXPECT_NEAR(data.calibration.temperature, 6 / std::log(4.0), 0.02);
+  for (std::uint32_t i = 0; i < 1000; ++i) unseen.push_back({{3, -3}, {}, i % 5 == 0 ? 1U : 0U, false, false, {}});
+  Calibration calibration;
+  fit_temperature(unseen, calibration);
+  EXPECT_NEAR(calibration.temperature, 6 / std::log(4.0), 0.02);
 }
 
 struct PublicSet {

@@ -1,0 +1,106 @@
+#include "triage/sentence_judge.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace sb::triage {
+namespace {
+
+constexpr std::size_t kNeighbours = 10;
+// Likeness (cosine) that halves a neighbour's say, times ln 2; and the share left to labels nobody near has.
+constexpr float kReach = 0.1F;
+constexpr float kElsewhere = 0.05F;
+
+float dot(const float* __restrict a, const float* __restrict b, std::size_t count) {
+  constexpr std::size_t kLanes = 16;
+  float part[kLanes] = {};
+  for (std::size_t i = 0; i + kLanes <= count; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) part[lane] += a[i + lane] * b[i + lane];
+  }
+  float sum = 0;
+  for (const float value : part) sum += value;
+  for (std::size_t i = count / kLanes * kLanes; i < count; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+std::int32_t dot(const std::int8_t* __restrict a, const std::int8_t* __restrict b, std::size_t count) {
+  std::int32_t sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += std::int16_t{a[i]} * std::int16_t{b[i]};
+  return sum;
+}
+
+struct Near {
+  std::int32_t likeness;
+  std::uint32_t text;
+};
+
+// The nearest training texts, best first.
+std::size_t nearest_texts(const SentenceHeads& heads, const std::int8_t* place, std::array<Near, kNeighbours>& out) {
+  std::size_t count = 0;
+  for (std::size_t text = 0; text < heads.text_labels.size(); ++text) {
+    const auto likeness = dot(place, &heads.texts[text * heads.dimension], heads.dimension);
+    if (count == kNeighbours && likeness <= out[kNeighbours - 1].likeness) continue;
+    std::size_t at = count < kNeighbours ? count++ : kNeighbours - 1;
+    for (; at > 0 && out[at - 1].likeness < likeness; --at) out[at] = out[at - 1];
+    out[at] = {likeness, static_cast<std::uint32_t>(text)};
+  }
+  return count;
+}
+
+}  // namespace
+
+void project(const SentenceHeads& heads, std::span<const float> vector, std::span<float> out) {
+  std::vector<float> centred(heads.inputs);
+  for (std::size_t i = 0; i < heads.inputs; ++i) centred[i] = vector[i] - heads.centre[i];
+  for (std::size_t i = 0; i < heads.dimension; ++i) {
+    out[i] = dot(centred.data(), &heads.projection[i * heads.inputs], heads.inputs);
+  }
+}
+
+void direction(std::span<const float> place, std::span<std::int8_t> out) {
+  const float length = std::sqrt(dot(place.data(), place.data(), place.size()));
+  const float up = length > 0 ? 127.0F / length : 0.0F;
+  for (std::size_t i = 0; i < place.size(); ++i) out[i] = static_cast<std::int8_t>(std::lround(place[i] * up));
+}
+
+void SentenceJudge::look(std::span<const float> vector, SentenceEvidence& out) const {
+  const auto& heads = *heads_;
+  std::array<float, kMaxSentenceDimension> place;
+  project(heads, vector, place);
+  out.distance.resize(label_count_);
+  float nearest = std::numeric_limits<float>::max();
+  for (std::size_t label = 0; label < label_count_; ++label) {
+    const float* mean = &heads.means[label * heads.dimension];
+    float squared = 0;
+    for (std::size_t i = 0; i < heads.dimension; ++i) squared += (place[i] - mean[i]) * (place[i] - mean[i]);
+    out.distance[label] = -squared / 2;
+    nearest = std::min(nearest, squared);
+  }
+  std::array<std::int8_t, kMaxSentenceDimension> turned;
+  direction(std::span(place).first(heads.dimension), turned);
+  std::array<Near, kNeighbours> near;
+  const auto count = nearest_texts(heads, turned.data(), near);
+  out.neighbours.assign(label_count_, 0);
+  float total = 1e-9F;
+  for (std::size_t i = 0; i < count; ++i) {
+    const float say = std::exp((static_cast<float>(near[i].likeness) / (127.0F * 127.0F) - 1) / kReach);
+    out.neighbours[heads.text_labels[near[i].text]] += say;
+    total += say;
+  }
+  const float most = *std::ranges::max_element(out.neighbours) / total;
+  const float elsewhere = kElsewhere / static_cast<float>(label_count_);
+  for (auto& share : out.neighbours) share = std::log(share / total * (1 - kElsewhere) + elsewhere);
+  const double likeness = count > 0 ? near[0].likeness / (127.0 * 127.0) : 0;
+  out.gate = {std::log1p(static_cast<double>(nearest)), likeness, static_cast<double>(most)};
+}
+
+void fuse(std::span<const float> logits, const SentenceEvidence& seen, const std::array<double, 3>& weights,
+          std::span<float> out) {
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    out[i] = static_cast<float>(weights[0]) * logits[i] + static_cast<float>(weights[1]) * seen.distance[i] +
+             static_cast<float>(weights[2]) * seen.neighbours[i];
+  }
+}
+
+}  // namespace sb::triage

@@ -1,0 +1,41 @@
+/// Tier 1's opinion of a text, from its vector: how far it lies from each label's texts, and which texts lie near it.
+#pragma once
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include "triage/classifier.h"
+#include "triage/model_data.h"
+
+namespace sb::triage {
+
+struct SentenceEvidence {
+  std::vector<float> distance;    ///< [labels]: minus half the squared distance to the label's mean
+  std::vector<float> neighbours;  ///< [labels]: logarithm of the label's share among the nearest training texts
+  std::array<double, kSentenceInputs> gate{};
+};
+
+/// Immutable; borrows `data`, which must outlive it. REQUIRES: data.sentence.
+class SentenceJudge {
+ public:
+  explicit SentenceJudge(const ModelData& data) : heads_(&*data.sentence), label_count_(data.labels.size()) {}
+
+  /// `vector`: [heads.inputs]. Reuses the memory of `out`.
+  void look(std::span<const float> vector, SentenceEvidence& out) const;
+
+ private:
+  const SentenceHeads* heads_;
+  std::size_t label_count_;
+};
+
+/// A vector's place in the heads' space.
+void project(const SentenceHeads& heads, std::span<const float> vector, std::span<float> out);
+/// Its direction, length 127, as `SentenceHeads::texts` holds it.
+void direction(std::span<const float> place, std::span<std::int8_t> out);
+
+/// The weighted sum of tier 0's logits and the two opinions.
+void fuse(std::span<const float> logits, const SentenceEvidence& seen, const std::array<double, 3>& weights,
+          std::span<float> out);
+
+}  // namespace sb::triage

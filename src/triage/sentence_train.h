@@ -1,0 +1,41 @@
+/// Learns tier 1's heads: encodes the training texts once, then fits the space from any part of them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "triage/calibrate.h"
+#include "triage/discriminant.h"
+#include "triage/encoder/encoder.h"
+#include "triage/sentence_judge.h"
+#include "triage/trainer.h"
+
+namespace sb::triage {
+
+class SentenceTrainer {
+ public:
+  /// Encodes `texts`; a millisecond each. `labels`: [texts].
+  SentenceTrainer(const Encoder& encoder, std::span<const std::string_view> texts,
+                  std::span<const std::uint32_t> labels, std::size_t label_count, const Progress& progress);
+
+  /// Heads from all texts but `rest` (ascending); fusion and calibration are not set.
+  SentenceHeads without(std::span<const std::uint32_t> rest) const;
+
+  /// The vector of a text as the encoder gave it.
+  std::vector<float> vector_of(std::uint32_t text) const;
+
+ private:
+  std::string encoder_;
+  SentenceVectors vectors_;
+  std::vector<std::uint32_t> labels_;
+  std::size_t label_count_;
+  Scatter all_;
+};
+
+/// The weights under which the fused logits make the true labels of `unseen` (withheld ones aside) likeliest.
+/// `seen`: tier 1's opinions of the same texts.
+std::array<double, 3> fit_fusion(std::span<const Unseen> unseen, std::span<const SentenceEvidence> seen);
+
+}  // namespace sb::triage
