@@ -114,7 +114,7 @@ class Server:
         self.work, self.data = work, work / "data"
         self.config_file = work / "signalbox.yaml"
         self.write_config(config)
-        made = cli("init", "--data", str(self.data))
+        made = cli("init", "--config", str(self.config_file), "--data", str(self.data))
         assert made.returncode == 0, made.stderr
         self.key = re.search(r"api key: (sbk_\S+)", made.stdout).group(1)
         self.process = None
