@@ -349,8 +349,8 @@ struct Prelude {
   Code code;
   std::unordered_map<std::string, const Function*> functions;
 
-  Prelude() {
-    code.source = kPreludeSource;
+  explicit Prelude(std::string_view source) {
+    code.source = source;
     const auto root = Parser(code).program();
     SB_ASSERT(root);
     SB_ASSERT(Compiler(code, true).run(*root, {}));
@@ -362,9 +362,12 @@ struct Prelude {
 }  // namespace
 
 const Function* find_prelude(std::string_view name, std::size_t arity) {
-  static const Prelude prelude;
-  const auto found = prelude.functions.find(fmt::format("{}/{}", name, arity));
-  return found == prelude.functions.end() ? nullptr : found->second;
+  static const Prelude preludes[] = {Prelude(kPreludeSource), Prelude(kRegexPreludeSource)};
+  const auto key = fmt::format("{}/{}", name, arity);
+  for (const auto& prelude : preludes) {
+    if (const auto found = prelude.functions.find(key); found != prelude.functions.end()) return found->second;
+  }
+  return nullptr;
 }
 
 Result<void> resolve(Code& code, Node* root, std::span<const std::string> variables) {

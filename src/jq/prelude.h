@@ -1,4 +1,4 @@
-/// Builtins that are short in jq itself. Parsed once per process, on first use of one of them.
+/// Builtins that are short in jq itself, in parts that do not know each other. Parsed once per process, on first use.
 #pragma once
 
 #include <string_view>
@@ -56,6 +56,9 @@ def IN(s): any(s == .; .);
 def IN(src; s): any(src == s; .);
 def ascii: [.] | implode;
 def add(f): reduce f as $x (null; . + $x);
+)jq";
+
+inline constexpr std::string_view kRegexPreludeSource = R"jq(
 def match($re; $flags): __match($re; $flags; false)[];
 def match($val): if $val | type == "array" then match($val[0]; $val[1]) else match($val; null) end;
 def test($re; $flags): __match($re; $flags; true);

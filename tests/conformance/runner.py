@@ -23,6 +23,7 @@ sys.path.insert(0, str(HERE))
 
 import gherkin  # noqa: E402
 import harness  # noqa: E402
+import kills  # noqa: E402
 from standin import StandIn  # noqa: E402
 
 HOSTS = ["petstore.swagger.io", "httpbin.org", "api.test", "login.test"]
@@ -427,8 +428,10 @@ def main():
     scenarios = [one for file in files for one in gherkin.parse(file)]
     if wanted.names:
         scenarios = [one for one in scenarios if any(name in one.title for name in wanted.names)]
+    if wanted.kill:
+        scenarios = kills.fit_ones(scenarios)
     started = time.monotonic()
-    failures = play_with_kills(scenarios) if wanted.kill else play_all(scenarios, wanted.jobs)
+    failures = kills.play_with_kills(scenarios, World, Play, perform, Failed) if wanted.kill else play_all(scenarios, wanted.jobs)
     for scenario, error in failures:
         kind = "" if isinstance(error, Failed) else f"{type(error).__name__}: "
         print(f"FAILED {scenario.file.parent.parent.name}/{scenario.title}\n       {kind}{error}")
@@ -437,11 +440,6 @@ def main():
           + "".join(f"; kit {kit.parent.name}: {count - len([1 for one, _ in failures if kit in one.file.parents])} of {count}"
                     for kit, count in kits.items() if count))
     return 1 if failures else 0
-
-
-def play_with_kills(scenarios):
-    from kills import play_with_kills as play
-    return play(scenarios, World, Play, perform, Failed)
 
 
 if __name__ == "__main__":

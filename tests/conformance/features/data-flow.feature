@@ -421,3 +421,38 @@ Feature: The ten stages of data
     """yaml
     {a: 'on', b: 'no', c: 'yes', d: 'y', e: true}
     """
+
+  Scenario: Regular expressions
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - first:
+          set:
+            named: '${ .t | capture("(?<y>[0-9]+)-(?<m>[0-9]+)") }'
+            all: '${ [.t | scan("[0-9]")] }'
+            hidden: '${ .t | gsub("[0-9]"; "#") }'
+            parts: '${ .t | split("-"; null) }'
+            any: '${ .t | test("X"; "i") }'
+            one: '${ .t | sub("(?<d>[0-9])"; "<\(.d)>") }'
+            empty: '${ .t | gsub(""; ".") }'
+            start: '${ .t | test("^3") }'
+            where: '${ ["xabéa" | match("a(b)?"; "g") | .offset] }'
+    """
+    And given the workflow input is:
+    """yaml
+    t: 12-3x
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    named: {y: '12', m: '3'}
+    all: ['1', '2', '3']
+    hidden: '##-#x'
+    parts: ['12', 3x]
+    any: true
+    one: <1>2-3x
+    empty: .1.2.-.3.x.
+    start: false
+    where: [1, 4]
+    """
