@@ -89,7 +89,11 @@ std::string chunk(std::string_view text) {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc == 3 && std::string_view(argv[1]) == "--print") {  // the text that another program is timed with
+    fmt::print("{}", repeated(std::string_view(argv[2]) == "clean" ? kProse : kMixed, 2048));
+    return 0;
+  }
   const auto policy = *Policy::load(patterns_policy(), "patterns");
   const auto everything = *Policy::load(kEverything, "everything");
   const std::string clean = repeated(kProse, 2048);

@@ -27,11 +27,13 @@ constexpr IssuerRange kRanges[] = {
     {4, 2221, 2720, lengths({16})},                              // Mastercard, second range
     {2, 34, 34, lengths({15})},                                  // American Express
     {2, 37, 37, lengths({15})},                                  // American Express
+    {1, 1, 1, lengths({15})},                                    // UATP
     {4, 6011, 6011, lengths({16, 17, 18, 19})},                  // Discover
     {3, 644, 649, lengths({16, 17, 18, 19})},                    // Discover
     {2, 65, 65, lengths({16, 17, 18, 19})},                      // Discover
     {2, 62, 62, lengths({16, 17, 18, 19})},                      // UnionPay
     {2, 81, 81, lengths({16, 17, 18, 19})},                      // UnionPay
+    {2, 35, 35, lengths({16})},                                  // JCB, with what it may yet issue
     {4, 3528, 3589, lengths({16, 17, 18, 19})},                  // JCB
     {4, 2131, 2131, lengths({15})},                              // JCB, old
     {4, 1800, 1800, lengths({15})},                              // JCB, old
@@ -54,6 +56,7 @@ bool is_card_grouping(const TokenRun& run, std::size_t used) {
   static constexpr std::string_view kGroupings[] = {"4444", "44443", "465", "464", "445", "6466", "67"};
   char counts[TokenRun::kMaxGroups];
   for (std::size_t i = 0; i < used; ++i) counts[i] = static_cast<char>('0' + run.groups[i].digits);
+  if (std::string_view(counts, used).find_first_not_of('1') == std::string_view::npos) return true;  // digit by digit
   return std::ranges::find(kGroupings, std::string_view(counts, used)) != std::end(kGroupings);
 }
 
@@ -83,7 +86,7 @@ bool is_card_range(std::string_view digits) {
 
 void classify_card(ScanWindow& window, const TokenRun& run, Findings& out) {
   const std::size_t start = run.groups[0].begin;
-  if (run.groups[0].digits < 4) return;
+  if (run.groups[0].digits < 4 && run.groups[0].digits != 1) return;
   const auto text = window.text();
   for (std::size_t used = run.group_count; used > 0; --used) {
     const auto& last = run.groups[used - 1];
@@ -108,7 +111,8 @@ void classify_card(ScanWindow& window, const TokenRun& run, Findings& out) {
       if ((window.at(end) == '-' || window.at(end) == '_') && is_alnum(window.at(end + 1))) continue;
     }
     const bool named = window.context(start).says(topic::card);
-    if (digits.size() == 12 && !named) continue;  // too many other numbers are this long
+    // Too many other numbers are 12 digits long, or begin with 1.
+    if ((digits.size() == 12 || digits[0] == '1') && !named && !stands_alone(window, start, end)) continue;
     const float score = named ? 1.0F : grouped ? 0.95F : 0.9F;
     out.push_back({kCardType, "card", grouped ? "luhn_grouped" : "luhn", {start, end}, score});
     return;

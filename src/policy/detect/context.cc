@@ -34,6 +34,7 @@ void ContextIndex::reset(std::string_view text, std::string_view label) {
   hits_.clear();
   read_ = 0;
   numbers_ = 0;
+  last_start_ = std::string_view::npos;
 }
 
 std::uint64_t ContextIndex::topics_in(std::string_view text) {
@@ -67,6 +68,7 @@ void ContextIndex::read_to(std::size_t end) {
 }
 
 Context ContextIndex::before(std::size_t start, std::size_t reach) {
+  if (start == last_start_) return last_;
   const std::size_t low = start > reach ? start - reach : 0;
   if (read_ < low) {  // nobody asked about what lies between: begin at a word's edge
     read_ = low;
@@ -91,7 +93,8 @@ Context ContextIndex::before(std::size_t start, std::size_t reach) {
     found.segment |= label_topics_;
   }
   if (low == 0) found.all |= label_topics_;
-  return found;
+  last_start_ = start;
+  return last_ = found;
 }
 
 }  // namespace sb::policy

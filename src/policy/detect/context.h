@@ -122,6 +122,8 @@ class ContextIndex {
   std::vector<Hit> hits_;
   std::size_t read_ = 0;
   std::uint32_t numbers_ = 0;
+  Context last_;  // what was said of the place that was asked about last: several classifiers ask about one place
+  std::size_t last_start_ = std::string_view::npos;
 };
 
 }  // namespace sb::policy

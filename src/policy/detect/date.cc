@@ -132,7 +132,8 @@ bool numeric_date(ScanWindow& window, std::size_t at, const Number& first, Findi
     const Number third = number_at(window, second.end + 1);
     const bool year_first = is_year(first) && day_and_month(second, third) && second.value <= 12;
     const bool year_last = day_and_month(first, second) && is_year(third);
-    const bool short_year = mark != '.' && third.digits == 2 && first.digits <= 2 && second.digits <= 2 &&
+    const bool short_year = (mark != '.' || window.context(at).says(topic::birth)) && third.digits == 2 &&
+                            first.digits <= 2 && second.digits <= 2 &&
                             (day_and_month(first, second) || day_and_month(second, third));
     if (!year_first && !year_last && !short_year) return false;
     const std::size_t end = year_first || year_last ? with_time(window, third.end) : third.end;
@@ -151,6 +152,20 @@ bool numeric_date(ScanWindow& window, std::size_t at, const Number& first, Findi
   return true;
 }
 
+// "in 2008", "since 1971": years of this and the last century.
+bool follows_preposition(std::string_view text, std::size_t at) {
+  if (at < 3 || text[at - 1] != ' ' || (text[at] != '1' && text[at] != '2') ||
+      (text[at + 1] != '9' && text[at + 1] != '0'))
+    return false;
+  std::size_t begin = at - 1;
+  while (begin > 0 && is_letter(byte_of(text, begin - 1)) && at - begin < 8) --begin;
+  std::array<char, 8> lower;
+  for (std::size_t i = begin; i + 1 < at; ++i) lower[i - begin] = static_cast<char>(to_lower(byte_of(text, i)));
+  const std::string_view word(lower.data(), at - 1 - begin);
+  static constexpr std::string_view kWords[] = {"in", "during", "since", "until", "before", "after", "year", "around"};
+  return std::ranges::find(kWords, word) != std::end(kWords);
+}
+
 }  // namespace
 
 bool classify_date(ScanWindow& window, std::size_t at, Findings& out) {
@@ -166,6 +181,10 @@ bool classify_date(ScanWindow& window, std::size_t at, Findings& out) {
   const Number first = number_at(window, at);
   if (first.digits > 4 || first.digits == 3) return false;
   if (numeric_date(window, at, first, out)) return true;
+  if (is_year(first) && follows_preposition(text, at) && ends_date(window, first.end, '-')) {
+    report(window, at, first.end, "year", 0.35F, out);
+    return true;
+  }
   if (!is_day(first)) return false;
   // "16 October 2009", "08-Oct-2006", "5. März 1981", "21-May".
   std::size_t i = first.end;
@@ -227,7 +246,7 @@ class DateWordDetector final : public Detector {
   // "April 12, 2010", "Jul 4 2025", "May 2023".
   static void month_first(ScanWindow& window, std::size_t at, std::size_t end, Findings& out) {
     if (window.at(end) == '.') ++end;
-    if (window.at(end) != ' ') return;
+    if (window.at(end) != ' ' && window.at(end) != '-') return;
     const Number day = number_at(window, end + 1);
     if (is_year(day)) return report(window, at, day.end, "month_year", 0.5F, out);
     if (!is_day(day)) return;

@@ -175,7 +175,7 @@ class EmailDetector final : public Detector {
     }
     // "look at example.com" is prose.
     const bool spoken_dot = text.substr(at, end > at ? end - at : 0).find(' ') != std::string_view::npos;
-    if (labels < 2 || !spoken_dot || !is_letter(byte_of(text, end - 1))) return;
+    if (labels < 2 || (!bracket && !spoken_dot) || !is_letter(byte_of(text, end - 1))) return;
     if (!bracket && !says_dot(text.substr(at, end - at))) return;
     out.push_back({kEmailType, "email", "spelled", {start, end}, bracket ? 0.9F : 0.8F});
   }
@@ -192,8 +192,15 @@ class EmailDetector final : public Detector {
 
   // "j o h n @ e x a m p l e . c o m".
   static void spaced(ScanWindow& window, std::size_t at, Findings& out) {
-    const std::size_t start = spaced_start(window.text(), at);
-    if (start == at) return;
+    const auto text = window.text();
+    const std::size_t start = spaced_start(text, at);
+    if (start == at) {  // "jane.doe @ example.org"
+      const std::size_t local = local_start(text, at - 1);
+      if (local == at - 1 || !is_telling_local(text.substr(local, at - 1 - local))) return;
+      window.begin(local);
+      if (window.at(at + 1) == ' ') host(window, local, at + 2, out);
+      return;
+    }
     window.begin(start);
     std::size_t i = at + 1;
     std::size_t end = i;

@@ -46,6 +46,7 @@ int fold_character(int c) {
     return kNothing;
   }
   if ((c >= 0x2010 && c <= 0x2015) || c == 0x2212 || c == 0xfe63) return '-';
+  if (c == 0x3002 || c == 0xff61) return '.';
   if (c == 0x2018 || c == 0x2019) return '\'';
   if (c == 0x201c || c == 0x201d) return '"';
   if (c >= 0xff01 && c <= 0xff5e) return c - 0xff01 + 0x21;
@@ -243,9 +244,12 @@ std::size_t Fold::from_raw(std::size_t raw) const {
 }
 
 std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
-  std::size_t raw = raw_begin(index);
-  for (; raw < raw_.size(); ++raw) {
-    if ((static_cast<unsigned char>(raw_[raw]) & 0xc0) != 0x80 && count-- == 0) return from_raw(raw);
+  // No character has more than four bytes; what has is no text, and must not make a window longer.
+  const std::size_t begin = raw_begin(index);
+  const std::size_t last = begin + 4 * count;
+  for (std::size_t raw = begin; raw < raw_.size(); ++raw) {
+    const bool lead = (static_cast<unsigned char>(raw_[raw]) & 0xc0) != 0x80;
+    if ((lead && count-- == 0) || raw == last) return from_raw(raw);
   }
   return text().size() + count;  // of what has not come yet, every byte may be a character
 }

@@ -28,7 +28,11 @@ std::size_t letters_before(std::string_view text, std::size_t start) {
   const std::size_t letters = start - 1 - begin;
   const bool joined = begin > 0 && (is_a(byte_of(text, begin - 1), kDigit | kUpper | kLower | kHigh) ||
                                     std::string_view(".@-_/\\&%'").find(text[begin - 1]) != std::string_view::npos);
-  return letters == 0 || letters > most || joined ? start : begin;
+  if (letters == 0 || letters > most || joined) return start;
+  // Small letters before a blank are mostly a word of the sentence; two may be the beginning of "ab 12 34 56 c".
+  const bool small = text[start - 1] == ' ' && is_a(byte_of(text, begin), kLower);
+  if (small && (letters != 2 || (start + 2 < text.size() && is_alnum(byte_of(text, start + 2))))) return start;
+  return begin;
 }
 
 // "+49", "(030)", "(+49)", "+(49)": the marks belong to the number.
@@ -54,17 +58,25 @@ bool is_short_number(ScanWindow& window, std::size_t at) {
   const int mark = window.at(end);
   if (digits == 5 || is_alnum(mark)) return false;
   if (!kJoins.has(mark) || (mark == '.' && digits == 1) || (mark == ':' && digits < 4)) return true;
+  if (mark == '"') return window.at(end + 1) != ',';
   const int next = window.at(end + 1);
   return next != ScanWindow::kEnd && !is_a(next, kDigit | kUpper) && !kJoins.has(next);
 }
 
-// "5553 3314 7893": a short group in a row of groups, which was judged from the row's beginning.
+// "5553 3314 7893 ": a short group in a row of groups, which was judged from the row's beginning.
 bool is_inside_row(ScanWindow& window, std::size_t at) {
   const auto text = window.text();
   if (at < 2 || text[at - 1] != ' ' || !is_digit(byte_of(text, at - 2))) return false;
   std::size_t end = at;
   while (end - at < 7 && is_alnum(window.at(end))) ++end;
-  return end - at < 7;
+  return end - at < 7 && window.at(end) != '-';
+}
+
+// Whether groups of four, or 4-6-5, go on from here: a card may stand behind another number.
+bool has_card_layout(ScanWindow& window, std::size_t at) {
+  const int mark = window.at(at + 4);
+  if (is_digit(mark) || !is_digit(window.at(at + 5))) return false;
+  return (window.at(at + 9) == mark && window.at(at + 14) == mark) || window.at(at + 11) == mark;
 }
 
 class NumberDetector final : public Detector {
@@ -117,10 +129,11 @@ class NumberDetector final : public Detector {
     const auto text = window.text();
     const std::size_t start = opening_before(text, at);
     window.rebase(start);
+    const bool inside_row = start == at && is_inside_row(window, at);
+    if (inside_row && text[at] != '0' && !has_card_layout(window, at)) return;
     read_token_run(window, at, run);
     if (run.group_count > 0) {
       classify_card(window, run, out);
-      const bool inside_row = start == at && is_inside_row(window, at);
       if (!inside_row) {
         classify_identifiers(window, run, out);
         classify_named(window, run, out);

@@ -96,7 +96,7 @@ Shape shape_of(const Dialled& number, std::size_t used, bool plus, bool parenthe
 bool separators_fit(const TokenRun& run, std::size_t used) {
   for (std::size_t i = 1; i < used; ++i) {
     const char mark = run.groups[i].separator;
-    if (mark == '\n' || mark == ':' || mark == '"') return false;
+    if (mark == '\n' || mark == ':' || mark == '"' || mark == '+') return false;
     if (run.groups[i].digits == 1 && i + 1 == used && used > 2) return false;  // a lone digit behind is another thing
   }
   return true;

@@ -48,6 +48,7 @@ inline constexpr PrefixRule kPrefixRules[] = {
     {"google_oauth", "ya29.", 20},
     {"google_oauth", "GOCSPX-", 20},
     {"huggingface_token", "hf_", 30, false, true},
+    {"docker_token", "dckr_pat_", 24},
     {"npm_token", "npm_", 30, false, true},
     {"pypi_token", "pypi-", 40},
     {"digitalocean_token", "dop_v1_", 40, false, true},

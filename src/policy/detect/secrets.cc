@@ -49,13 +49,18 @@ bool names_secret(std::string_view key, bool& password) {
   const std::string_view name(plain.data(), size);
   static constexpr ByteSet kLast("dteynsa");
   if (size < 3 || !kLast.has(static_cast<unsigned char>(name.back()))) return false;
+  const auto ends_with = [&](std::string_view word) {
+    return name.size() >= word.size() && name.back() == word.back() && name[name.size() - word.size()] == word[0] &&
+           name.ends_with(word);
+  };
   for (const std::string_view word :
        {"password", "passwd", "passwort", "pwd", "passphrase", "contraseña", "motdepasse"}) {
-    if (name.ends_with(word)) return password = true;
+    if (ends_with(word)) return password = true;
   }
-  for (const std::string_view word : {"secret", "apikey", "token", "secretkey", "accesskey", "privatekey", "authkey",
-                                      "clientsecret", "credential", "credentials", "encryptionkey", "signingkey"}) {
-    if (name.ends_with(word)) return true;
+  for (const std::string_view word :
+       {"secret", "apikey", "token", "secretkey", "accesskey", "privatekey", "authkey", "clientsecret", "credential",
+        "credentials", "encryptionkey", "signingkey", "accountkey", "sharedaccesskey"}) {
+    if (ends_with(word)) return true;
   }
   return false;
 }

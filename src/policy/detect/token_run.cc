@@ -41,6 +41,10 @@ Gap read_gap(ScanWindow& window, std::size_t at) {
         if (++marks > 1) return gap;
         gap.separator = static_cast<char>(byte);
         break;
+      case '+':  // the century sign of a Finnish identity code
+        if (symbols > 0 || ++marks > 1) return gap;
+        gap.separator = '+';
+        break;
       case '(':
         gap.separator = '(';
         break;

@@ -10,7 +10,7 @@
 namespace sb::policy {
 
 struct TokenRun {
-  static constexpr std::size_t kMaxGroups = 12;
+  static constexpr std::size_t kMaxGroups = 20;
   static constexpr std::size_t kMaxChars = 44;
 
   struct Group {
@@ -19,7 +19,7 @@ struct TokenRun {
     std::uint8_t first;   ///< index of its first character in `chars`
     std::uint8_t count;   ///< characters
     std::uint8_t digits;  ///< digits it begins with
-    char separator;       ///< before it: '\0' for the first, else ' ', '\n', '-', '.', '/', ':', '(', ',' or '"'
+    char separator;       ///< before it: '\0' for the first, else ' ', '\n', '-', '.', '/', ':', '(', '+' or '"'
     std::uint8_t gap;     ///< bytes between the group before and this one
     bool closes;          ///< a ')' stands in that gap
     bool plain;           ///< digits alone
