@@ -53,8 +53,7 @@ Result<> check_keys(Services& services) {
 
 Result<std::vector<std::unique_ptr<Shard>>> make_shards(Services& services, std::atomic<bool>& ready) {
   std::vector<std::unique_ptr<Shard>> shards;
-  const auto cores = std::max(1U, std::thread::hardware_concurrency());
-  const auto count = services.config.server.shards != 0 ? services.config.server.shards : cores;
+  const auto count = shard_count(services.config);
   const auto listen = parse_host_port(services.config.server.listen);
   std::uint16_t port = listen->port;
   if (port != 0) {

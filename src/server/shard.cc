@@ -29,7 +29,8 @@ struct Shard::Parts {
   ShardContext io{1};
   asio::executor_work_guard<Executor> work{io.get_executor()};
   api::StreamTicker ticker;
-  std::unique_ptr<http::Client> client;
+  std::unique_ptr<http::Client> client;                         ///< to everybody but the providers
+  std::vector<std::unique_ptr<http::Client>> provider_clients;  ///< one each: each has its own limit of connections
   std::unique_ptr<model::Sleeper> sleeper;
   std::unique_ptr<model::ModelGateway> gateway;
   std::unique_ptr<script::ScriptRunner> scripts;
@@ -41,6 +42,10 @@ struct Shard::Parts {
   std::unique_ptr<api::Api> api;
   std::unique_ptr<http::Server> server;
 };
+
+std::size_t shard_count(const Config& config) {
+  return config.server.shards != 0 ? config.server.shards : std::max(1U, std::thread::hardware_concurrency());
+}
 
 Shard::~Shard() {
   join();
@@ -56,8 +61,13 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
 
   p.client = http::Client::create(p.io, {});
   std::vector<std::unique_ptr<model::Provider>> providers;
-  for (const auto& provider : services.catalog->providers())
-    providers.push_back(model::make_provider(provider, *p.client, system_clock()));
+  for (const auto& provider : services.catalog->providers()) {
+    http::ClientOptions limits;
+    const std::size_t most = config.providers.at(provider.name).max_connections;
+    limits.connections_per_origin_max = (most + shard_count(config) - 1) / shard_count(config);
+    p.provider_clients.push_back(http::Client::create(p.io, std::move(limits)));
+    providers.push_back(model::make_provider(provider, *p.provider_clients.back(), system_clock()));
+  }
   p.sleeper = model::make_sleeper(p.io);
   p.gateway = std::make_unique<model::ModelGateway>(*services.catalog, std::move(providers), system_clock(), *p.sleeper,
                                                     system_entropy());

@@ -9,6 +9,9 @@
 
 namespace sb::server {
 
+/// How many shards the configuration asks for; 0 in it is one a core.
+std::size_t shard_count(const Config& config);
+
 class Shard {
  public:
   /// Errors: unavailable (the address is taken), invalid_argument (certificate).
