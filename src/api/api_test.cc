@@ -148,9 +148,9 @@ TEST_F(Sse, NothingIsSentBeforeTheFirstEvent) {
   EXPECT_FALSE(audience_.begun());
   run([this]() -> Task<void> {
     (void)co_await audience_.event(0, R"({"a":1})");
-    (void)co_await audience_.done();
+    (void)co_await audience_.done(42);
   });
-  EXPECT_EQ(exchange_.sent, "id: 0\ndata: {\"a\":1}\n\ndata: [DONE]\n\n");
+  EXPECT_EQ(exchange_.sent, "id: 0\ndata: {\"a\":1}\n\n: signalbox-cost 42\ndata: [DONE]\n\n");
   EXPECT_EQ(exchange_.headers.get("content-type"), "text/event-stream; charset=utf-8");
   EXPECT_EQ(exchange_.headers.get("x-signalbox-run"), "r");
   EXPECT_TRUE(exchange_.ended);
@@ -159,9 +159,9 @@ TEST_F(Sse, NothingIsSentBeforeTheFirstEvent) {
 TEST_F(Sse, AnErrorInBandIsNotFollowedByDone) {
   run([this]() -> Task<void> {
     (void)co_await audience_.event(0, "{}");
-    (void)co_await audience_.fail_in_band(R"({"error":{}})");
+    (void)co_await audience_.fail_in_band(R"({"error":{}})", 7);
   });
-  EXPECT_NE(exchange_.sent.find("data: {\"error\":{}}\n\n"), std::string::npos);
+  EXPECT_NE(exchange_.sent.find(": signalbox-cost 7\ndata: {\"error\":{}}\n\n"), std::string::npos);
   EXPECT_EQ(exchange_.sent.find("[DONE]"), std::string::npos);
 }
 
@@ -177,6 +177,7 @@ TEST_F(Sse, SilenceIsFilledWithCommentsAndAnEventWaitsForTheOneUnderWay) {
     ticker_.stop();
   });
   EXPECT_TRUE(exchange_.sent.starts_with(":")) << exchange_.sent;
+  EXPECT_EQ(exchange_.sent.find("keep-alive\n\n"), std::string::npos) << "an event without data, to some clients";
 }
 
 TEST(Errors, ARefusalThatMayPassSaysWhenToComeBack) {

@@ -58,7 +58,8 @@ http::Headers Api::run_headers(const flow::LiveRun& run, Micros started_us) cons
   if (!run.row.model.empty()) headers.add("x-signalbox-model", run.row.model);
   if (!run.intent.empty()) headers.add("x-signalbox-intent", run.intent);
   if (run.review) headers.add("x-signalbox-review", run.review->to_string());
-  headers.add("x-signalbox-cost", std::to_string(run.row.cost));
+  // Of a stream that has just begun the cost is not known: it comes at the end.
+  if (run.row.status != store::RunStatus::running) headers.add("x-signalbox-cost", std::to_string(run.row.cost));
   if (parts_.overhead_header) {
     headers.add("x-signalbox-overhead-us",
                 std::to_string(std::max<Micros>(0, parts_.clock.now_us() - started_us - run.upstream_us)));
@@ -172,7 +173,7 @@ Task<void> Api::answer_live(http::Exchange& exchange, Work& work) {
   if (run.problem) {
     auto answer = error_answer(run);
     if (work.audience && work.audience->begun()) {
-      (void)co_await work.audience->fail_in_band(answer.body);
+      (void)co_await work.audience->fail_in_band(answer.body, run.row.cost);
       co_return;
     }
     if (work.audience) co_await work.audience->settle();
@@ -189,7 +190,7 @@ Task<void> Api::answer_live(http::Exchange& exchange, Work& work) {
       if (!co_await work.audience->event(run.events++, chunk)) break;
     }
   }
-  (void)co_await work.audience->done();
+  (void)co_await work.audience->done(run.row.cost);
 }
 
 Task<void> Api::answer_stored(http::Exchange& exchange, const Caller& caller, store::RunRow row, bool stream,
@@ -237,7 +238,7 @@ Task<void> Api::answer_stored(http::Exchange& exchange, const Caller& caller, st
   for (std::uint64_t id = from; id < events.size(); ++id) {
     if (!co_await audience.event(id, events[id])) break;
   }
-  (void)co_await audience.done();
+  (void)co_await audience.done(run.row.cost);
 }
 
 Task<void> Api::chat_completions(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {

@@ -106,19 +106,21 @@ Task<void> SseAudience::settle() {
   co_await lock();
 }
 
-Task<Result<>> SseAudience::done() {
-  co_await lock();
-  frames_ += "data: [DONE]\n\n";
-  auto written = co_await write(frames_);
-  if (written) written = co_await exchange_.end_stream();
-  unlock();
-  co_return written;
+Task<Result<>> SseAudience::done(MicroMoney cost) {
+  return end("[DONE]", cost);
 }
 
-Task<Result<>> SseAudience::fail_in_band(std::string_view error_body) {
+Task<Result<>> SseAudience::fail_in_band(std::string_view error_body, MicroMoney cost) {
+  return end(error_body, cost);
+}
+
+Task<Result<>> SseAudience::end(std::string_view last, MicroMoney cost) {
   co_await lock();
-  frames_ += "data: ";
-  frames_ += error_body;
+  // In one event with what follows, as kSseComment explains.
+  frames_ += ": signalbox-cost ";
+  frames_ += std::to_string(cost);
+  frames_ += "\ndata: ";
+  frames_ += last;
   frames_ += "\n\n";
   auto written = co_await write(frames_);
   if (written) written = co_await exchange_.end_stream();

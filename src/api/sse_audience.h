@@ -47,10 +47,11 @@ class SseAudience final : public flow::Audience {
 
   Task<Result<>> event(std::uint64_t id, std::string_view payload) override;
   Task<Result<>> flush() override;
-  /// "data: [DONE]" and the end of the body.
-  Task<Result<>> done();
+  /// "data: [DONE]" and the end of the body. The head was sent before the cost was known: a comment tells it, which
+  /// every client library skips.
+  Task<Result<>> done(MicroMoney cost);
   /// An error after the head was sent: in band, and no [DONE].
-  Task<Result<>> fail_in_band(std::string_view error_body);
+  Task<Result<>> fail_in_band(std::string_view error_body, MicroMoney cost);
   bool begun() const { return begun_; }
   /// Waits for a comment under way and lets no more begin: to be awaited before the exchange is used otherwise, or
   /// ends.
@@ -59,6 +60,7 @@ class SseAudience final : public flow::Audience {
  private:
   friend class StreamTicker;
   Task<Result<>> write(std::string_view bytes);
+  Task<Result<>> end(std::string_view last, MicroMoney cost);
   Task<void> lock();
   void unlock();
   Task<void> keep_alive();

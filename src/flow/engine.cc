@@ -9,6 +9,7 @@
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <charconv>
 #include <cstdlib>
 
@@ -88,6 +89,7 @@ Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
   live_.erase(run->row.id);
   --runs_;
   parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
+  if (!recorded && run->stored) take_up_later(*run, recorded.error().code);
   co_return recorded;
 }
 
@@ -372,6 +374,7 @@ Task<void> Engine::recover_some() {
 }
 
 Task<void> Engine::recover_one(RunId id) {
+  const bool found_no_room = unrecorded_.erase(id) > 0;
   if (parts_.in_flight.find(id)) co_return;  // it began here, after the restart
   auto row = co_await parts_.store.load_run(id);
   if (row && (parts_.in_flight.find(id) ||
@@ -396,10 +399,30 @@ Task<void> Engine::recover_one(RunId id) {
   log_info("run.resumed", {{"run", id.to_string()},
                            {"step", (*run)->next_step},
                            {"gap_ms", (parts_.clock.now_us() - (*run)->row.updated_us) / 1000}});
+  if (found_no_room) {
+    // A call whose outcome cannot be recorded would only be paid: first it must be clear that there is room.
+    if (auto room = co_await accept(*run); !room) {
+      parts_.in_flight.leave(tenant, key, entry.pending);
+      co_return take_up_later(**run, room.error().code);
+    }
+  }
   if (auto driven = co_await drive(*run); !driven) {
     log_error("run.not_recorded",
               {{"run", id.to_string()}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
   }
+}
+
+void Engine::take_up_later(const LiveRun& run, Errc why) {
+  if (why != Errc::disk_full && why != Errc::unavailable) return;
+  if (!unrecorded_.insert(run.row.id).second) return;
+  asio::co_spawn(
+      io_,
+      [](Engine& engine, RunId id) -> Task<void> {
+        asio::steady_timer pause(engine.io_, engine.options_.record_again);
+        co_await pause.async_wait(use_task);
+        engine.recover({id});
+      }(*this, run.row.id),
+      asio::detached);
 }
 
 void Engine::record_leaf(LiveRun& run, std::string kind, std::string summary, std::string payload_commit) {
@@ -521,9 +544,11 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     commit.spend = std::exchange(run.spend, 0);
     commit.spend_at_us = run.row.updated_us;
   }
-  run.stored = true;
   auto written = co_await parts_.store.commit(std::move(commit));
-  if (!written) run.unrecorded = written.error();
+  if (written)
+    run.stored = true;
+  else
+    run.unrecorded = written.error();
   die_if_asked();
   co_return written;
 }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/clock.h"
@@ -61,7 +62,8 @@ struct EngineOptions {
   std::size_t stream_batch_bytes = 16 * 1024;  ///< deltas are journaled in batches of this size
   std::chrono::milliseconds review_claim{300'000};
   std::size_t answer_bytes_max = 8 * 1024 * 1024;
-  std::set<std::string> processes{};  ///< of python, shell: what `run` may start beside JavaScript
+  std::set<std::string> processes{};              ///< of python, shell: what `run` may start beside JavaScript
+  std::chrono::milliseconds record_again{2'000};  ///< pause before a run that found no room is taken up again
 };
 
 /// What an engine works with. Borrowed; all of it outlives the engine.
@@ -118,7 +120,8 @@ class Engine {
   Result<std::shared_ptr<LiveRun>> prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id);
 
   /// Works on the run until it is finished or parked, and commits. The run's own failure is its outcome, not an error.
-  /// Errors: what kept the record from being written (disk_full, unavailable, lease_lost).
+  /// Errors: what kept the record from being written (disk_full, unavailable, lease_lost). A run that is on disk then
+  /// goes on from its last commit as soon as there is room again, like after a crash.
   Task<Result<>> drive(std::shared_ptr<LiveRun> run);
 
   /// Makes the run durable (status running) without working on it: what `202 Accepted` promises.
@@ -230,6 +233,7 @@ class Engine {
   Task<Result<>> advance(LiveRun& run);
   Task<void> recover_some();
   Task<void> recover_one(RunId id);
+  void take_up_later(const LiveRun& run, Errc why);
   Result<> apply_verdict(LiveRun& run, const store::ReviewRow& review, store::ReviewState state, std::string_view text);
   void guard_failure(LiveRun& run, model::Failure failure);
   Task<Result<>> flush_chunks(LiveRun& run);
@@ -252,6 +256,7 @@ class Engine {
   std::optional<
       asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>>
       alarm_;
+  std::set<RunId> unrecorded_;  ///< taken up again: the store is asked for room before anything is done
 };
 
 }  // namespace sb::flow

@@ -136,7 +136,9 @@ class EngineTest : public ::testing::Test {
                       [] { return std::shared_ptr<const triage::Router>(); },
                       "tenant secret",
                       Pseudonyms("pseudonym secret")};
-    engine_ = std::make_unique<Engine>(*io_, std::move(parts), EngineOptions{});
+    EngineOptions engine_options;
+    engine_options.record_again = std::chrono::milliseconds(1);
+    engine_ = std::make_unique<Engine>(*io_, std::move(parts), engine_options);
   }
   void stop() {
     store_.reset();  // its threads answer on the context: they end first, as in the server
@@ -291,6 +293,31 @@ TEST_F(EngineTest, ARunThatCannotBeRecordedReachesNoModel) {
   ASSERT_FALSE(driven);
   EXPECT_EQ(driven.error().code, Errc::disk_full);
   EXPECT_TRUE(provider_->seen.empty());
+  EXPECT_EQ(in_flight_->size(), 0U);
+}
+
+TEST_F(EngineTest, ARunThatFoundNoRoomGoesOnWhenThereIsSome) {
+  auto run = prepare(request_of("hello"));
+  const RunId id = run->row.id;
+  provider_->during = [&, asked = false]() mutable {
+    if (std::exchange(asked, true)) return;
+    free_bytes_ = 0;  // between the commit before the call and the one after it
+    asio::co_spawn(
+        *io_,
+        [](std::atomic<std::uint64_t>& bytes) -> Task<void> {
+          asio::steady_timer full(co_await asio::this_coro::executor, std::chrono::milliseconds(20));
+          co_await full.async_wait(use_task);
+          bytes = 1ULL << 40;
+        }(free_bytes_),
+        asio::detached);
+  };
+  const auto driven = drive(run);  // returns when nothing is left to do, the second life of the run included
+  ASSERT_FALSE(driven);
+  EXPECT_EQ(driven.error().code, Errc::disk_full);
+  EXPECT_EQ(row_of(id).status, RunStatus::completed);
+  EXPECT_EQ(row_of(id).cost, 20);
+  EXPECT_EQ(provider_->seen.size(), 2U) << "asked again and again while there was no room";
+  EXPECT_EQ(provider_->seen[0].key, provider_->seen[1].key);
   EXPECT_EQ(in_flight_->size(), 0U);
 }
 

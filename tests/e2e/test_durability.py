@@ -53,6 +53,9 @@ def test_a_stream_is_taken_up_again_after_the_last_event(server):
     first = server.chat("tell me", stream=True, Idempotency_Key="stream-again")
     whole = sse(first.body)
     assert whole[-1] == "[DONE]" and len(whole) > 4
+    run = server.run(first.headers["x-signalbox-run"])
+    assert run["cost_micro"] > 0 and "x-signalbox-cost" not in first.headers  # not known when the headers were sent
+    assert f": signalbox-cost {run['cost_micro']}\ndata: [DONE]".encode() in first.body
     rest = server.chat("tell me", stream=True, Idempotency_Key="stream-again", Last_Event_ID="1")
     assert sse(rest.body) == whole[2:]
     run = first.headers["x-signalbox-run"]
