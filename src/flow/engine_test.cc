@@ -111,6 +111,7 @@ class EngineTest : public ::testing::Test {
     store::SqliteOptions options;
     options.path = folder_.file("store.db");
     options.free_disk_bytes = [this] { return free_bytes_.load(); };
+    options.disk_check_every = std::chrono::milliseconds(0);
     store_ = std::move(*store::open_sqlite_store(std::move(options), log_));
     io_ = std::make_unique<asio::io_context>();
     auto provider = std::make_unique<WatchedProvider>(clock_, calls_);

@@ -16,7 +16,6 @@ using Steady = std::chrono::steady_clock;
 constexpr milliseconds kAsyncWait{20};  // async commits wait this long for company if nobody waits for them
 constexpr milliseconds kIdleHead{100};  // then the last leaves get their tree head
 constexpr milliseconds kRetryFullDisk{250};
-constexpr milliseconds kDiskCheckEvery{100};
 constexpr std::size_t kGroupBytes = 8 << 20;  // the writer's page cache holds a group without spilling
 
 struct Completion {
@@ -161,7 +160,7 @@ CommitLoop::Group CommitLoop::take() {
 
 Result<> CommitLoop::check_disk() {
   const auto now = Steady::now();
-  if (now - disk_checked_ < kDiskCheckEvery) return {};
+  if (now - disk_checked_ < limits_.disk_check_every) return {};
   const std::uint64_t free_bytes = limits_.free_disk_bytes();
   if (free_bytes < limits_.min_free_disk_bytes) {
     return fail(Errc::disk_full,

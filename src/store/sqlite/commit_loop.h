@@ -22,6 +22,7 @@ class CommitLoop {
     std::size_t queue_max;
     std::size_t queue_bytes_max;
     std::uint64_t min_free_disk_bytes;
+    std::chrono::milliseconds disk_check_every;
     std::function<std::uint64_t()> free_disk_bytes;
     std::function<void()> after_group;  ///< on the writer thread, outside the gate
   };

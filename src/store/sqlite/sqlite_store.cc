@@ -178,6 +178,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog&
                             options.queue_max,
                             options.queue_bytes_max,
                             options.min_free_disk_bytes,
+                            options.disk_check_every,
                             std::move(options.free_disk_bytes),
                             {}};
   return std::make_unique<SqliteStore>(std::move(lock), std::move(checkpoint_database), std::move(writer),

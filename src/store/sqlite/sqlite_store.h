@@ -2,6 +2,7 @@
 /// it.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@ struct SqliteOptions {
   std::size_t queue_max = 16'384;                ///< commits that wait; beyond it commit() answers unavailable
   std::size_t queue_bytes_max = 16 << 20;        ///< and bytes: what a stalled disk may cost in memory
   std::uint64_t min_free_disk_bytes = 64 << 20;  ///< with less, commits answer disk_full until there is more
+  std::chrono::milliseconds disk_check_every{100};
   std::size_t reader_threads = 2;
   std::size_t writer_cache_kib = 4096;  ///< upper bounds, memory is taken as it is used
   std::size_t reader_cache_kib = 1024;
