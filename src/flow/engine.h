@@ -200,7 +200,7 @@ class Engine {
   Task<Result<>> park(LiveRun& run);
   void set_alarm();
   Task<void> wake(RunId id);
-  Task<Result<bool>> offer(RunId id, const json::value& event);
+  Task<Result<bool>> offer(RunId id, const std::string& tenant, const json::value& event);
   Task<Result<std::size_t>> start_by_event(const json::value& event, std::string tenant, std::string name);
   Task<void> adopt_one(RunId id);
   Task<void> schedule_loop();

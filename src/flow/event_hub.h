@@ -27,7 +27,8 @@ class EventHub {
   EventHub(store::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
   void join(Engine& engine, Executor executor) { members_.push_back({&engine, executor}); }
 
-  /// Gives a CloudEvent (structured JSON) to every run that listens for it and every flow that it starts. Returns when
+  /// Gives a CloudEvent (structured JSON) to every run of `tenant` that listens for it, and every flow that it starts,
+  /// as that tenant's run. Returns when
   /// they have it on disk: an event that was acknowledged is not lost, and the same `source` and `id` again is nothing
   /// new. Errors: invalid_argument (no CloudEvent 1.0), those of the store, and unavailable (a run that wants it is
   /// being worked on: send it again).

@@ -165,11 +165,11 @@ Task<void> Engine::adopt_one(RunId id) {
   set_alarm();
 }
 
-Task<Result<bool>> Engine::offer(RunId id, const json::value& event) {
+Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json::value& event) {
   for (int tries = 0; tries < 8; ++tries) {
     if (const auto live = live_.find(id); live != live_.end()) {
       LiveRun& run = *live->second;
-      if (!run.machine.deliver(event)) co_return false;
+      if (run.row.tenant != tenant || !run.machine.deliver(event)) co_return false;
       run.row.state = run.machine.checkpoint();
       auto hold = run.shared_from_this();
       SB_CO_CHECK(co_await commit(run, store::RunStatus::running, run.durability));
@@ -182,8 +182,7 @@ Task<Result<bool>> Engine::offer(RunId id, const json::value& event) {
     }
     auto row = co_await parts_.store.load_run(id);
     if (!row) co_return row.error().code == Errc::not_found ? Result<bool>(false) : std::unexpected(row.error());
-    if (row->status != store::RunStatus::waiting) co_return false;
-    const std::string tenant = row->tenant, key = row->idempotency_key;
+    if (row->status != store::RunStatus::waiting || row->tenant != tenant) co_return false;
     auto entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
     auto run = resume(*std::move(row), entry.pending);
     const bool taken = run && (*run)->machine.deliver(event);
@@ -207,7 +206,7 @@ Task<Result<std::size_t>> Engine::deliver(json::value event, std::string tenant,
     if (run->machine.listens()) candidates.push_back(id);
   }
   for (const auto& id : candidates) {
-    SB_CO_TRY(const bool took, co_await offer(id, event));
+    SB_CO_TRY(const bool took, co_await offer(id, tenant, event));
     taken += took ? 1 : 0;
   }
   if (starts) {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from harness import cli
+from harness import cli, until
 
 FLOW = """
 document: {dsl: '1.0.3', namespace: test, name: ask, version: '1.0.0'}
@@ -107,3 +107,24 @@ def test_metrics_and_costs(server):
     assert "signalbox_store_commits_total" in metrics and "signalbox_api_runs_total" in metrics
     costs = server.call("GET", "/api/v1/costs").json()
     assert costs["runs"] >= 1 and costs["total_micro"] > 0
+
+
+LISTENER = """
+document: {dsl: '1.0.3', namespace: test, name: hears, version: '1.0.0'}
+do:
+  - order:
+      listen: {to: {one: {with: {type: test.order}}}}
+"""
+
+
+def test_an_event_reaches_the_runs_of_its_senders_tenant_alone(server):
+    assert server.call("POST", "/api/v1/flows", LISTENER.encode()).status in (200, 201)
+    run = server.call("POST", "/api/v1/flows/test/hears/runs", {"input": {}}).json()["id"]
+    until("listening", lambda: server.run(run)["status"] == "waiting")
+    event = {"specversion": "1.0", "id": "1", "source": "test", "type": "test.order", "data": {"of": "whom"}}
+    stranger = server.call("POST", "/api/v1/keys", {"name": "stranger", "tenant": "elsewhere", "role": "operator"}).json()["key"]
+    told = server.call("POST", "/api/v1/events", event, key=stranger)
+    assert told.status < 300, told.body
+    assert server.run(run)["status"] == "waiting"
+    assert server.call("POST", "/api/v1/events", event).status < 300
+    until("heard", lambda: server.run(run)["status"] == "completed")
