@@ -199,8 +199,8 @@ Task<Result<>> PolicyBook::write(Book book, const PolicyVersion& changed, std::s
   if (!text.empty()) commit.documents.emplace_back(document_of(changed.hash), std::move(text));
   store::LeafDraft leaf;
   leaf.kind = kind;
-  leaf.actor = changed.approver.empty() ? changed.author : changed.approver;
-  leaf.summary = to_text(json::object{{"author", changed.author},
+  leaf.actor = pseudonyms_.actor(changed.approver.empty() ? changed.author : changed.approver);
+  leaf.summary = to_text(json::object{{"author", pseudonyms_.actor(changed.author)},
                                       {"hash", changed.hash},
                                       {"name", changed.name},
                                       {"state", to_string(changed.state)},

@@ -8,6 +8,7 @@
 
 #include "api/change_gate.h"
 #include "base/clock.h"
+#include "keys/pseudonym.h"
 #include "policy/policy.h"
 #include "store/store.h"
 
@@ -31,8 +32,8 @@ struct PolicyVersion {
 class PolicyBook {
  public:
   /// `two_people`: a version is in force only when somebody other than its author approved it.
-  PolicyBook(store::Store& store, const Clock& clock, ChangeGate& changes, bool two_people)
-      : store_(store), clock_(clock), changes_(changes), two_people_(two_people) {}
+  PolicyBook(store::Store& store, const Clock& clock, ChangeGate& changes, Pseudonyms pseudonyms, bool two_people)
+      : store_(store), clock_(clock), changes_(changes), pseudonyms_(std::move(pseudonyms)), two_people_(two_people) {}
 
   std::shared_ptr<const policy::Policy> current() const;
   std::vector<PolicyVersion> versions() const;  ///< newest first
@@ -65,6 +66,7 @@ class PolicyBook {
   store::Store& store_;
   const Clock& clock_;
   ChangeGate& changes_;
+  const Pseudonyms pseudonyms_;
   const bool two_people_;
   mutable std::mutex mutex_;  // over what follows
   std::shared_ptr<const policy::Policy> current_;

@@ -78,6 +78,7 @@ Result<> load_policy(Services& services) {
   SB_TRY(const auto text, policy_text(config));
   SB_TRY(auto file, policy::Policy::load(text, policy_origin(config)));
   services.policies = std::make_unique<api::PolicyBook>(*services.store, system_clock(), services.changes,
+                                                        Pseudonyms(services.pseudonym_secret),
                                                         config.policy.approval == PolicyApproval::two_people);
   SB_CHECK(wait_for(services.policies->open(std::move(file)), services.startup));
   SB_TRY(services.injection, config.policy.injection_model.empty()
