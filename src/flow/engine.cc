@@ -9,8 +9,6 @@
 #include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <cstdlib>
 
 #include "base/bytes.h"
@@ -356,75 +354,6 @@ json::value Engine::open_question(const store::ReviewRow& review, const store::R
   return parse_json(Sealer::open(*key, review.run, review.question).value_or("null")).value_or(nullptr);
 }
 
-void Engine::recover(const std::vector<RunId>& runs) {
-  to_recover_.insert(to_recover_.end(), runs.begin(), runs.end());
-  for (std::size_t i = 0; i < runs.size() && recovering_ < options_.recover_in_parallel; ++i) {
-    ++recovering_;
-    asio::co_spawn(io_, recover_some(), asio::detached);
-  }
-}
-
-Task<void> Engine::recover_some() {
-  while (!to_recover_.empty()) {
-    const RunId id = to_recover_.front();
-    to_recover_.pop_front();
-    co_await recover_one(id);
-  }
-  --recovering_;
-}
-
-Task<void> Engine::recover_one(RunId id) {
-  const bool found_no_room = unrecorded_.erase(id) > 0;
-  if (parts_.in_flight.find(id)) co_return;  // it began here, after the restart
-  auto row = co_await parts_.store.load_run(id);
-  if (row && (parts_.in_flight.find(id) ||
-              (row->status != store::RunStatus::running && row->status != store::RunStatus::pending)))
-    co_return;
-  if (!row) {
-    log_error("run.not_resumed",
-              {{"run", id.to_string()}, {"code", to_string(row.error().code)}, {"detail", row.error().detail}});
-    co_return;
-  }
-  const std::string tenant = row->tenant, key = row->idempotency_key;
-  auto entry = parts_.in_flight.enter(tenant, key, id, row->request_hash);
-  // A retry that is looking for this very run may hold the key for a moment.
-  if (!entry.owner) entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
-  auto run = resume(*std::move(row), entry.pending);
-  if (!run) {
-    log_error("run.not_resumed",
-              {{"run", id.to_string()}, {"code", to_string(run.error().code)}, {"detail", run.error().detail}});
-    parts_.in_flight.leave(tenant, key, entry.pending);
-    co_return;
-  }
-  log_info("run.resumed", {{"run", id.to_string()},
-                           {"step", (*run)->next_step},
-                           {"gap_ms", (parts_.clock.now_us() - (*run)->row.updated_us) / 1000}});
-  if (found_no_room) {
-    // A call whose outcome cannot be recorded would only be paid: first it must be clear that there is room.
-    if (auto room = co_await accept(*run); !room) {
-      parts_.in_flight.leave(tenant, key, entry.pending);
-      co_return take_up_later(**run, room.error().code);
-    }
-  }
-  if (auto driven = co_await drive(*run); !driven) {
-    log_error("run.not_recorded",
-              {{"run", id.to_string()}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
-  }
-}
-
-void Engine::take_up_later(const LiveRun& run, Errc why) {
-  if (why != Errc::disk_full && why != Errc::unavailable) return;
-  if (!unrecorded_.insert(run.row.id).second) return;
-  asio::co_spawn(
-      io_,
-      [](Engine& engine, RunId id) -> Task<void> {
-        asio::steady_timer pause(engine.io_, engine.options_.record_again);
-        co_await pause.async_wait(use_task);
-        engine.recover({id});
-      }(*this, run.row.id),
-      asio::detached);
-}
-
 void Engine::record_leaf(LiveRun& run, std::string kind, std::string summary, std::string payload_commit) {
   store::LeafDraft leaf;
   leaf.kind = std::move(kind);
@@ -551,57 +480,6 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     run.unrecorded = written.error();
   die_if_asked();
   co_return written;
-}
-
-Result<bool> FlowRegistry::add(std::shared_ptr<const Flow> flow) {
-  const std::lock_guard lock(mutex_);
-  const auto [at, added] = flows_.emplace(flow->id(), flow);
-  if (!added && at->second->hash != flow->hash) {
-    return fail(Errc::already_exists,
-                fmt::format("flow {} exists with other content; raise document.version", flow->id()),
-                "document.version");
-  }
-  return added;
-}
-
-Result<std::shared_ptr<const Flow>> FlowRegistry::find_id(std::string_view id) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = flows_.find(id);
-  if (found == flows_.end()) return fail(Errc::not_found, fmt::format("no flow {}", id));
-  return found->second;
-}
-
-namespace {
-
-std::array<std::uint64_t, 3> version_numbers(std::string_view version) {
-  std::array<std::uint64_t, 3> numbers{};
-  std::size_t i = 0;
-  for (const auto part : split(version.substr(0, version.find_first_of("-+")), '.')) {
-    if (i < numbers.size()) std::from_chars(part.data(), part.data() + part.size(), numbers[i++]);
-  }
-  return numbers;
-}
-
-}  // namespace
-
-Result<std::shared_ptr<const Flow>> FlowRegistry::find(std::string_view ns, std::string_view name,
-                                                       std::string_view version) const {
-  if (!version.empty()) return find_id(fmt::format("{}/{}@{}", ns, name, version));
-  const std::lock_guard lock(mutex_);
-  const std::string prefix = fmt::format("{}/{}@", ns, name);
-  std::shared_ptr<const Flow> best;
-  for (auto at = flows_.lower_bound(prefix); at != flows_.end() && at->first.starts_with(prefix); ++at) {
-    if (!best || version_numbers(best->version) < version_numbers(at->second->version)) best = at->second;
-  }
-  if (!best) return fail(Errc::not_found, fmt::format("no flow {}/{}", ns, name));
-  return best;
-}
-
-std::vector<std::shared_ptr<const Flow>> FlowRegistry::list() const {
-  const std::lock_guard lock(mutex_);
-  std::vector<std::shared_ptr<const Flow>> all;
-  for (const auto& [id, flow] : flows_) all.push_back(flow);
-  return all;
 }
 
 }  // namespace sb::flow
