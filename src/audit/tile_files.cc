@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "base/bytes.h"
+#include "base/files.h"
 
 namespace sb::audit {
 namespace {
@@ -31,10 +32,7 @@ struct Descriptor {
 
 std::unexpected<Error> system_error(const char* action, const std::string& path) {
   const int error = errno;
-  const Errc code = error == ENOSPC || error == EDQUOT                    ? Errc::disk_full
-                    : error == ENOENT || error == ENOTDIR                 ? Errc::not_found
-                    : error == EACCES || error == EPERM || error == EROFS ? Errc::permission_denied
-                                                                          : Errc::internal;
+  const Errc code = errc_of_errno(error);
   return fail(code, fmt::format("cannot {} {}: {}", action, path, std::strerror(error)));
 }
 

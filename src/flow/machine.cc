@@ -411,13 +411,19 @@ void Machine::started(std::uint32_t id) {
   }
 }
 
-void Machine::complete(std::uint32_t id, Data output) {
-  if (!wants(id)) return;
+// REQUIRES wants(id).
+Machine::Branch& Machine::end_effect(std::uint32_t id) {
   auto& branch = *std::ranges::find_if(
       branches_, [&](const Branch& b) { return b.state == State::effect && b.pending->id == id; });
   branch.pending.reset();
   branch.state = State::ready;
   pure_since_effect_ = 0;
+  return branch;
+}
+
+void Machine::complete(std::uint32_t id, Data output) {
+  if (!wants(id)) return;
+  auto& branch = end_effect(id);
   const auto branch_id = branch.id;
   if (auto finished = finish(branch, std::move(output)); !finished) {
     if (auto* failed = find_branch(branch_id)) raise(*failed, finished.error());
@@ -426,11 +432,7 @@ void Machine::complete(std::uint32_t id, Data output) {
 
 void Machine::fault(std::uint32_t id, Problem problem) {
   if (!wants(id)) return;
-  auto& branch = *std::ranges::find_if(
-      branches_, [&](const Branch& b) { return b.state == State::effect && b.pending->id == id; });
-  branch.pending.reset();
-  branch.state = State::ready;
-  pure_since_effect_ = 0;
+  auto& branch = end_effect(id);
   raise(branch, std::move(problem));
 }
 

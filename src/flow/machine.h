@@ -162,6 +162,7 @@ class Machine final : private VariableSource {
   };
 
   // machine.cc: steps
+  Branch& end_effect(std::uint32_t id);
   void step(Branch& branch);
   Result<> enter(Branch& branch);
   Result<bool> prepare(Branch& branch);

@@ -11,6 +11,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "base/files.h"
+
 namespace sb::store {
 namespace {
 
@@ -33,10 +35,7 @@ class Descriptor {
 
 std::unexpected<Error> system_error(const char* action, const std::string& path) {
   const int error = errno;
-  const Errc code = error == ENOSPC || error == EDQUOT                    ? Errc::disk_full
-                    : error == ENOENT || error == ENOTDIR                 ? Errc::not_found
-                    : error == EACCES || error == EPERM || error == EROFS ? Errc::permission_denied
-                                                                          : Errc::internal;
+  const Errc code = errc_of_errno(error);
   const char* const advice = code == Errc::permission_denied ? "; the server's user must own the data directory" : "";
   return fail(code, fmt::format("cannot {} {}: {}{}", action, path, std::strerror(error), advice));
 }

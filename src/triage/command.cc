@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "base/crypto.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "triage/command_support.h"
 #include "triage/encoder/encoder.h"
@@ -98,7 +99,7 @@ Result<> run_encoder(const Options& options, std::ostream& out) {
   SB_TRY(const auto target, options.one("--out"));
   SB_TRY(const auto data, convert_encoder(folder));
   const auto bytes = encode_encoder(data);
-  SB_CHECK(write_file(target, bytes));
+  SB_CHECK(replace_file(target, bytes));
   fmt::print(out, "wrote {} ({} bytes): {} blocks of width {}, version {}\n", target, bytes.size(), data.blocks.size(),
              data.width, to_hex(sha256(bytes)).substr(0, 16));
   return {};
@@ -202,7 +203,7 @@ Result<> run_train(const Options& options, std::span<const std::string> args, st
   settings.encoder = encoder ? &*encoder : nullptr;
   SB_TRY(const auto trained, train(dataset, routes ? &*routes : nullptr, settings, progress_bar("training", err)));
   const auto bytes = encode_model(trained.data);
-  SB_CHECK(write_file(target, bytes));
+  SB_CHECK(replace_file(target, bytes));
   print_report(trained.report, trained.data, settings.target, out);
   fmt::print(out, "wrote {} ({} bytes), version {}\n", target, bytes.size(),
              IntentModel::from_data(trained.data).version());

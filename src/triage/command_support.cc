@@ -52,19 +52,6 @@ Result<> Options::rate(std::string_view name, double& out) const {
   return {};
 }
 
-Result<> write_file(const std::string& path, const std::string& bytes) {
-  const std::string partial = path + ".partial";
-  {
-    std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    if (!file.flush()) return fail(Errc::internal, fmt::format("{}: cannot be written", partial));
-  }
-  std::error_code error;
-  std::filesystem::rename(partial, path, error);
-  if (error) return fail(Errc::internal, fmt::format("{}: {}", path, error.message()));
-  return {};
-}
-
 Progress progress_bar(std::string what, std::ostream& err) {
   const auto begin = std::chrono::steady_clock::now();
   return [what = std::move(what), &err, begin, shown = -1](double share) mutable {

@@ -1,4 +1,4 @@
-/// What the `signalbox triage` commands share: options, files written whole, progress.
+/// What the `signalbox triage` commands share: options, progress.
 #pragma once
 
 #include <fmt/format.h>
@@ -46,9 +46,6 @@ class Options {
  private:
   std::map<std::string, Strings, std::less<>> values_;
 };
-
-/// Written beside and moved into place: a reader never sees half a file.
-Result<> write_file(const std::string& path, const std::string& bytes);
 
 /// Draws a bar on `err` that says `what` is going on.
 Progress progress_bar(std::string what, std::ostream& err);

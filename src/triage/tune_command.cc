@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ostream>
 
+#include "base/files.h"
 #include "triage/dataset.h"
 #include "triage/tune.h"
 
@@ -88,7 +89,7 @@ Result<> run_tune(const Options& options, const IntentModel& model, std::ostream
   auto data = model.data();
   data.thresholds.script = tuned.threshold;
   if (data.sentence) data.sentence->thresholds.script = tuned.threshold;
-  SB_CHECK(write_file(path, encode_model(data)));
+  SB_CHECK(replace_file(path, encode_model(data)));
   fmt::print(out,
              "script at {:.4f}: {:.1f} % of scriptable texts; {} wrong of {} scripted, at most {:.2f} % with {:.0f} % "
              "confidence\nwrote {}, version {}\n",

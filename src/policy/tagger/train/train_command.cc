@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/files.h"
 #include "base/json.h"
 #include "policy/detect/builtin.h"
 #include "policy/scanner.h"
@@ -168,19 +169,6 @@ class PredictionFiles {
   std::unique_ptr<Scanner> scanner_;
 };
 
-Result<> write_file(const std::string& path, const std::string& bytes) {
-  const std::string partial = path + ".partial";
-  {
-    std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    if (!file.flush()) return fail(Errc::internal, fmt::format("{}: cannot be written", partial));
-  }
-  std::error_code error;
-  std::filesystem::rename(partial, path, error);
-  if (error) return fail(Errc::internal, fmt::format("{}: {}", path, error.message()));
-  return {};
-}
-
 void print_report(const tagger::Trained& trained, std::ostream& out) {
   fmt::memory_buffer text;
   fmt::format_to(std::back_inserter(text), "{} texts, {} tokens with copies in other cases\n", trained.documents,
@@ -210,7 +198,7 @@ Result<> run(std::span<const std::string> args, std::ostream& out, std::ostream&
   };
   SB_TRY(const auto trained, tagger::train(options, on_unseen, [&](const auto& what) { err << what << "\n"; }));
   const auto bytes = write_model(trained.data);
-  SB_CHECK(write_file(target, bytes));
+  SB_CHECK(replace_file(target, bytes));
   print_report(trained, out);
   out << fmt::format("wrote {} ({} bytes)\n", target, bytes.size());
   return {};
