@@ -533,5 +533,107 @@ TEST_F(Review, ARejectionIsTheRunsFault) {
   EXPECT_EQ(row_of(run_->row.id).status, RunStatus::faulted);
 }
 
+constexpr std::string_view kShape = R"(
+name: shape
+version: 1
+rules: []
+checks:
+  - name: shape
+    kind: json_schema
+    direction: outbound
+    repair: true
+    action: block
+    schema: {type: object, required: [total], properties: {total: {type: number}}}
+)";
+
+std::string answer_of(std::string_view content) {
+  return to_text(json::object{
+      {"choices", json::array{json::object{{"index", 0},
+                                           {"message", json::object{{"role", "assistant"}, {"content", content}}},
+                                           {"finish_reason", "stop"}}}}});
+}
+
+TEST_F(EngineTest, AnAnswerOfTheWrongFormIsCorrectedOnce) {
+  policy_ = *policy::Policy::load(kShape, "test");
+  FakeReply wrong, right;
+  wrong.body = answer_of(R"({"sum": 3})");
+  right.body = answer_of(R"({"total": 3})");
+  provider_->fake.then("l", wrong).then("l", right);
+  auto run = prepare(request_of("add up"));
+  ASSERT_TRUE(drive(run));
+  EXPECT_FALSE(run->problem);
+  ASSERT_EQ(provider_->seen.size(), 2U);
+  EXPECT_NE(provider_->seen[1].body.find("must have"), std::string::npos) << provider_->seen[1].body;
+  EXPECT_NE(provider_->seen[0].key, provider_->seen[1].key);
+  EXPECT_NE(run->output.text().find("total"), std::string::npos);
+  EXPECT_EQ(run->row.cost, 40) << "both answers are paid for";
+
+  provider_->fake.then("l", wrong).then("l", wrong);
+  auto stubborn = prepare(request_of("add up again"));
+  ASSERT_TRUE(drive(stubborn));
+  ASSERT_TRUE(stubborn->problem);
+  EXPECT_EQ(stubborn->error_code, Errc::policy_denied);
+  EXPECT_EQ(provider_->seen.size(), 4U);
+}
+
+TEST_F(EngineTest, AStreamWaitsForAnswersThatAreChecked) {
+  policy_ = *policy::Policy::load(kShape, "test");
+  provider_->fake.then("l", [] {
+    FakeReply reply;
+    reply.body = answer_of(R"({"total": 3})");
+    return reply;
+  }());
+  Listener listener;
+  auto run = prepare(request_of("add up"), [&](RunRequest& request) {
+    request.stream = true;
+    request.audience = &listener;
+  });
+  ASSERT_TRUE(drive(run));
+  EXPECT_FALSE(run->problem);
+  EXPECT_TRUE(listener.heard.empty()) << "nothing before it was checked";
+}
+
+// Nobody there to ask is no permission.
+TEST_F(EngineTest, ChecksThatCannotBeMadeObject) {
+  for (const char* check : {"kind: injection, min_score: 0.9", "kind: http, url: 'http://127.0.0.1:1/'"}) {
+    policy_ = *policy::Policy::load(
+        std::string("{name: c, version: 1, rules: [], checks: [{name: c, direction: inbound, action: block, ") + check +
+            "}]}",
+        "test");
+    auto run = prepare(request_of("hello"));
+    ASSERT_TRUE(drive(run));
+    ASSERT_TRUE(run->problem) << check;
+    EXPECT_EQ(run->error_code, Errc::policy_denied);
+    EXPECT_TRUE(provider_->seen.empty()) << check;
+  }
+}
+
+TEST_F(EngineTest, WithoutThePermissionPlaceholdersStay) {
+  auto run =
+      prepare(request_of("write to " + std::string(kMail)), [](RunRequest& request) { request.may_restore = false; });
+  ASSERT_TRUE(drive(run));
+  const auto told = run->guard.restore(run->output.text());
+  EXPECT_EQ(told.find(kMail), std::string::npos);
+  EXPECT_NE(told.find("[EMAIL_1]"), std::string::npos);
+  EXPECT_FALSE(run->guard.restores());
+}
+
+TEST_F(EngineTest, ATenantsPlaceholderIsKnownInAnotherRun) {
+  policy_ = *policy::Policy::load(
+      "{name: t, version: 1, rules: [{types: [EMAIL], direction: inbound, action: tokenise, consistent: tenant}]}",
+      "test");
+  auto first = prepare(request_of("write to " + std::string(kMail)));
+  ASSERT_TRUE(drive(first));
+  const auto input = row_of(first->row.id).input;
+  const auto token = input.substr(input.find("[EMAIL_T"), std::string_view("[EMAIL_T0123456789AB]").size());
+  restart();
+  FakeReply reply;
+  reply.body = answer_of("That is " + token);
+  provider_->fake.then("l", reply);
+  auto second = prepare(request_of("who is " + token + "?"));
+  ASSERT_TRUE(drive(second));
+  EXPECT_NE(second->guard.restore(second->output.text()).find(kMail), std::string::npos);
+}
+
 }  // namespace
 }  // namespace sb::flow

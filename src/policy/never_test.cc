@@ -1,0 +1,129 @@
+// What must never happen, tried: a detector that fails, that opens a socket; text made to cost.
+#include <gtest/gtest.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstddef>
+
+#include "base/json.h"
+#include "policy/chat_stream_guard.h"
+#include "policy/json_guard.h"
+#include "policy/test_policies.h"
+
+namespace sb::policy {
+namespace {
+
+/// Sees every '#' and cannot bear it.
+class Faulty final : public Detector {
+ public:
+  std::string_view name() const override { return "faulty"; }
+  bool reports(std::string_view type) const override { return type == "FAULT"; }
+  std::string_view wake_bytes() const override { return "#"; }
+  void verify(ScanWindow&, std::size_t, Findings&) const override { throw std::runtime_error("secret words"); }
+};
+
+std::shared_ptr<const Policy> faulty_policy() {
+  return *Policy::load("{name: p, version: 1, rules: [{types: ['*'], action: redact}]}", "p",
+                       {std::make_shared<Faulty>()});
+}
+
+TEST(Never, ADetectorThatThrowsLetsNothingPass) {
+  const auto policy = faulty_policy();
+  TokenVault vault;
+  for (const auto direction : {Direction::inbound, Direction::outbound}) {
+    auto context = test::context_for(vault, direction);
+    const auto text = guard_text(*policy, context, "a # b");
+    ASSERT_FALSE(text);
+    EXPECT_EQ(text.error().code, Errc::internal);
+    EXPECT_EQ(text.error().detail.find("secret words"), std::string::npos);
+    for (const char* json : {R"({"m":"#"})", R"({"a#":1})", R"({"arguments":"{\"x\":\"\\u0023\"}"})"})
+      EXPECT_FALSE(guard_json(*policy, context, json, JsonProfile::any)) << json;
+    ChatStreamGuard stream(*policy, context);
+    EXPECT_FALSE(stream.feed(R"({"choices":[{"index":0,"delta":{"content":"{\"q\":\"#\"}"}}]})"));
+    EXPECT_TRUE(stream.feed(R"({"choices":[{"index":0,"delta":{"content":"more"}}]})").value().empty());
+  }
+}
+
+// From here on a process that makes a socket, connects or opens a file dies of SIGSYS.
+void forbid_io() {
+  constexpr unsigned kCalls[] = {__NR_socket, __NR_connect, __NR_openat, __NR_open, __NR_execve};
+  std::vector<sock_filter> program = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const unsigned call : kCalls) {
+    program.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1));
+    program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS));
+  }
+  program.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  const sock_fprog filter{static_cast<unsigned short>(program.size()), program.data()};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) _exit(3);
+}
+
+template <class Body>
+int status_of_child(Body body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    forbid_io();
+    body();
+    _exit(0);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+TEST(Never, ADetectorOpensASocketOrAFile) {
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  GTEST_SKIP() << "a sanitizer opens files itself";
+#endif
+  const int caught = status_of_child([] { (void)socket(AF_INET, SOCK_STREAM, 0); });
+  ASSERT_TRUE(WIFSIGNALED(caught)) << "the trap itself works";
+  const auto policy = test::load(test::kTokeniseAll);
+  const int status = status_of_child([&] {
+    TokenVault vault;
+    auto context = test::context_for(vault);
+    for (const char* text : {"ann@x.org +44 20 7946 0123 4111 1111 1111 1111 DE89 3704 0044 0532 0130 00 10.1.2.3",
+                             "password is S3cr-fp2kqgj https://u:p4ssw0rdQQ@host/x 536-22-8726 born 1970-02-03",
+                             "Dear Mr John Smith, 12 Main Street, Springfield"}) {
+      if (!guard_text(*policy, context, text)) _exit(4);
+    }
+  });
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+// Anything that grows faster than the text would not end before the test's time limit.
+TEST(Never, HostileTextCostsMoreThanLinearTime) {
+  const auto policy = test::load(test::kTokeniseAll);
+  constexpr std::size_t kBytes = 2 << 20;
+  std::string escapes;
+  while (escapes.size() < kBytes) escapes += "\\u0040a.b-c_";
+  for (const std::string& inside : {std::string(kBytes, '7'), std::string(kBytes, '['), escapes,
+                                    "{\\\"b\\\":\\\"" + std::string(kBytes, '@') + "\\\"}"}) {
+    TokenVault vault;
+    auto context = test::context_for(vault);
+    const auto guarded = guard_json(*policy, context, "{\"a\":\"" + inside + "\"}", JsonProfile::any);
+    EXPECT_TRUE(guarded || guarded.error().code == Errc::too_large);
+    if (guarded && guarded->changed) EXPECT_TRUE(parse_json(guarded->json));
+  }
+}
+
+TEST(Never, WhatIsOverALimitIsSaidSo) {
+  const auto policy = test::load(test::kTokeniseAll);
+  TokenVault vault;
+  auto context = test::context_for(vault);
+  EXPECT_EQ(guard_text(*policy, context, std::string(kMaxTextBytes + 1, '7')).error().code, Errc::too_large);
+  EXPECT_EQ(guard_json(*policy, context, std::string(kMaxJsonBytes + 1, ' '), JsonProfile::any).error().code,
+            Errc::too_large);
+  const std::string deep = std::string(100, '[') + std::string(100, ']');
+  EXPECT_EQ(guard_json(*policy, context, deep, JsonProfile::any).error().code, Errc::invalid_argument);
+  EXPECT_EQ(guard_json(*policy, context, "{\"a\":\"\xff\xfe\"}", JsonProfile::any).error().code,
+            Errc::invalid_argument);
+  EXPECT_TRUE(guard_text(*policy, context, "\xff\xfe ann@x.org \xc3"));
+}
+
+}  // namespace
+}  // namespace sb::policy
