@@ -11,15 +11,15 @@
 #include "base/json.h"
 #include "triage/classifier.h"
 #include "triage/model_data.h"
+#include "triage/sealed_file.h"
 
 namespace sb::triage {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "the file is little endian and is copied as it is");
 
-constexpr std::string_view kMagic = "SBTRIAGE";
-constexpr std::uint32_t kVersion = 2;  // 2: levels of confidence, sentence heads
-constexpr std::size_t kPrologueBytes = 8 + 4 + 8 + 32;
+// Version 2: levels of confidence, sentence heads.
+constexpr FileKind kKind{"SBTRIAGE", "a triage model", 2, "train it anew with `signalbox triage train`"};
 
 template <class T>
 void put(std::string& out, T value) {
@@ -340,36 +340,11 @@ std::string encode_model(const ModelData& data) {
     put_all(payload, data.sentence->texts);
     put_all(payload, data.sentence->text_labels);
   }
-  std::string out(kMagic);
-  put(out, kVersion);
-  put(out, static_cast<std::uint64_t>(payload.size()));
-  const auto digest = sha256(payload);
-  out.append(digest.begin(), digest.end());
-  return out + payload;
+  return seal_file(kKind, payload);
 }
 
 Result<ModelData> decode_model(std::string_view bytes) {
-  if (bytes.size() < kPrologueBytes || !bytes.starts_with(kMagic)) {
-    return fail(Errc::corrupt, "not a triage model (it does not begin with SBTRIAGE)");
-  }
-  std::uint32_t version = 0;
-  std::uint64_t size = 0;
-  std::memcpy(&version, bytes.data() + 8, sizeof version);
-  std::memcpy(&size, bytes.data() + 12, sizeof size);
-  if (version != kVersion) {
-    return fail(Errc::unsupported,
-                fmt::format("format version {}, this build reads {}; train it anew with `signalbox triage train`",
-                            version, kVersion));
-  }
-  const auto payload = bytes.substr(kPrologueBytes);
-  if (payload.size() != size) {
-    return fail(Errc::corrupt,
-                fmt::format("{} bytes where {} were written: cut or lengthened; copy it again", payload.size(), size));
-  }
-  const auto digest = sha256(payload);
-  if (std::memcmp(digest.data(), bytes.data() + 20, digest.size()) != 0) {
-    return fail(Errc::corrupt, "checksum does not match: the bytes changed since training; copy it again");
-  }
+  SB_TRY(const auto payload, open_file(kKind, bytes));
   std::uint32_t header_size = 0;
   if (payload.size() < sizeof header_size) return fail(Errc::corrupt, "no header");
   std::memcpy(&header_size, payload.data(), sizeof header_size);

@@ -8,13 +8,12 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "triage/encoder/encoder.h"
+#include "triage/sealed_file.h"
 
 namespace sb::triage {
 namespace {
 
-constexpr std::string_view kMagic = "SBENCODE";
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kPrologueBytes = 8 + 4 + 8 + 32;
+constexpr FileKind kKind{"SBENCODE", "a sentence encoder", 1, "make it anew with `signalbox triage encoder`"};
 constexpr std::size_t kMaxFileBytes = 256U << 20;
 constexpr std::size_t kMaxVocabulary = 1U << 17;
 constexpr std::size_t kMaxWidth = 1024;
@@ -107,32 +106,11 @@ std::string encode_encoder(const EncoderData& data) {
     SB_ASSERT(values.size() == count);
     payload.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
   });
-  std::string out(kMagic);
-  put(out, kVersion);
-  put(out, static_cast<std::uint64_t>(payload.size()));
-  const auto digest = sha256(payload);
-  out.append(digest.begin(), digest.end());
-  return out + payload;
+  return seal_file(kKind, payload);
 }
 
 Result<EncoderData> decode_encoder(std::string_view bytes) {
-  if (bytes.size() < kPrologueBytes || !bytes.starts_with(kMagic)) {
-    return fail(Errc::corrupt, "not a sentence encoder (it does not begin with SBENCODE)");
-  }
-  std::uint32_t version = 0;
-  std::uint64_t size = 0;
-  std::memcpy(&version, bytes.data() + 8, sizeof version);
-  std::memcpy(&size, bytes.data() + 12, sizeof size);
-  if (version != kVersion) {
-    return fail(Errc::unsupported,
-                fmt::format("format version {}, this build reads {}; make it anew with `signalbox triage encoder`",
-                            version, kVersion));
-  }
-  auto payload = bytes.substr(kPrologueBytes);
-  const auto digest = sha256(payload);
-  if (payload.size() != size || std::memcmp(digest.data(), bytes.data() + 20, digest.size()) != 0) {
-    return fail(Errc::corrupt, "size or checksum does not match: cut or changed since it was made; copy it again");
-  }
+  SB_TRY(auto payload, open_file(kKind, bytes));
   std::uint32_t header_size = 0;
   if (payload.size() < sizeof header_size) return fail(Errc::corrupt, "no header");
   std::memcpy(&header_size, payload.data(), sizeof header_size);
