@@ -167,11 +167,22 @@ Result<> edit_stream(std::string_view body, const RequestMembers& members, bool 
   return {};
 }
 
-// The first place of these two numbers that a provider fills; some leave one out or send null.
-std::int64_t count_of(ondemand::object& object, std::string_view key) {
+// Calls see(key, value) for every member, up to the first fault: simdjson's objects must not be asked anything after
+// one.
+template <class See>
+void each_member(ondemand::object object, See see) {
+  for (auto item : object) {
+    ondemand::field field;
+    std::string_view key;
+    if (std::move(item).get(field) || field.unescaped_key().get(key)) return;
+    see(key, field.value());
+  }
+}
+
+// Some providers leave a number out or send null.
+std::int64_t count_of(ondemand::value value) {
   std::int64_t number = 0;
-  ondemand::value value;
-  if (object.find_field_unordered(key).get(value) || value.get_int64().get(number)) return 0;
+  if (value.get_int64().get(number)) return 0;
   return std::max<std::int64_t>(number, 0);
 }
 
@@ -179,13 +190,19 @@ std::optional<Usage> read_usage(ondemand::value value) {
   ondemand::object object;
   if (value.get_object().get(object)) return std::nullopt;
   Usage usage;
-  usage.input_tokens = count_of(object, "prompt_tokens");
-  usage.output_tokens = count_of(object, "completion_tokens");
-  ondemand::value details;
-  ondemand::object details_object;
-  if (!object.find_field_unordered("prompt_tokens_details").get(details) && !details.get_object().get(details_object)) {
-    usage.cached_input_tokens = std::min(count_of(details_object, "cached_tokens"), usage.input_tokens);
-  }
+  each_member(object, [&](std::string_view key, ondemand::value member) {
+    ondemand::object details;
+    if (key == "prompt_tokens") {
+      usage.input_tokens = count_of(member);
+    } else if (key == "completion_tokens") {
+      usage.output_tokens = count_of(member);
+    } else if (key == "prompt_tokens_details" && !member.get_object().get(details)) {
+      each_member(details, [&](std::string_view detail, ondemand::value number) {
+        if (detail == "cached_tokens") usage.cached_input_tokens = count_of(number);
+      });
+    }
+  });
+  usage.cached_input_tokens = std::min(usage.cached_input_tokens, usage.input_tokens);
   return usage;
 }
 
@@ -194,28 +211,26 @@ void count_text(ondemand::value value, TokenEstimate& output) {
   if (!value.get_string().get(text)) output.add(text);
 }
 
+void count_tool_calls(ondemand::array calls, TokenEstimate& output) {
+  for (auto entry : calls) {
+    ondemand::object call;
+    ondemand::object function;
+    if (entry.get_object().get(call) || call.find_field_unordered("function").get_object().get(function)) continue;
+    each_member(function, [&](std::string_view part, ondemand::value value) {
+      if (part == "name" || part == "arguments") count_text(value, output);
+    });
+  }
+}
+
 // delta or message: content, refusal, reasoning, and the arguments of tool calls.
 void count_message(ondemand::object message, TokenEstimate& output) {
-  for (auto item : message) {
-    ondemand::field field;
-    std::string_view key;
-    if (std::move(item).get(field) || field.unescaped_key().get(key)) return;
-    if (key == "content" || key == "refusal" || key == "reasoning_content" || key == "reasoning") {
-      count_text(field.value(), output);
-    } else if (key == "tool_calls") {
-      ondemand::array calls;
-      if (field.value().get_array().get(calls)) continue;
-      for (auto entry : calls) {
-        ondemand::object call;
-        ondemand::object function;
-        if (entry.get_object().get(call) || call.find_field_unordered("function").get_object().get(function)) continue;
-        for (const std::string_view part : {"name", "arguments"}) {
-          ondemand::value value;
-          if (!function.find_field_unordered(part).get(value)) count_text(value, output);
-        }
-      }
-    }
-  }
+  each_member(message, [&](std::string_view key, ondemand::value value) {
+    ondemand::array calls;
+    if (key == "content" || key == "refusal" || key == "reasoning_content" || key == "reasoning")
+      count_text(value, output);
+    else if (key == "tool_calls" && !value.get_array().get(calls))
+      count_tool_calls(calls, output);
+  });
 }
 
 simdjson::error_code read_choices(ondemand::value value, ChunkFacts& facts, TokenEstimate& output) {

@@ -186,5 +186,18 @@ TEST(OpenAiWire, ChunksTellUsageErrorsAndText) {
   EXPECT_FALSE(read_chunk(R"({"choices":[)", "", output));
 }
 
+TEST(OpenAiWire, BrokenMembersOfAChunkAreSurvived) {
+  // Behind a fault simdjson's objects must not be asked anything more: they would read through a null pointer.
+  const std::string broken = R"({a"b":1},"t":"x},"prompt_tokens":3,"completion_tokens":4,"name":"f","arguments":"{}"})";
+  TokenEstimate output;
+  for (const std::string& before :
+       {std::string(R"({"usage":{"a":)"), std::string(R"({"choices":[],"usage":{"prompt_tokens_details":{"a":)"),
+        std::string(R"({"choices":[{"delta":{"tool_calls":[{"function":{"a":)"),
+        std::string(R"({"choices":[{"delta":{"tool_calls":[{"a":)"), std::string(R"({"choices":[{"delta":{"a":)")}) {
+    for (std::size_t size = 0; size <= broken.size(); ++size)
+      EXPECT_FALSE(read_chunk(before + broken.substr(0, size), "", output)) << before << broken.substr(0, size);
+  }
+}
+
 }  // namespace
 }  // namespace sb::model
