@@ -38,20 +38,23 @@ class ScanWindow {
 
   /// From here on the candidate that begins at `start` is judged, wherever the trigger stands.
   void rebase(std::size_t start) {
+    if (start == start_) return;
     start_ = start;
     limit_ = fold_.skip_characters(start, kWindowBytes);
+    stop_ = std::min(limit_, text_.size());
   }
 
   /// The byte at `index`, kEnd behind the text or behind the candidate's window.
   int at(std::size_t index) {
-    if (index >= limit_) return kEnd;
-    if (index < text_.size()) return static_cast<unsigned char>(text_[index]);
-    touch();
+    if (index < stop_) return static_cast<unsigned char>(text_[index]);
+    if (index < limit_) touch();
     return kEnd;
   }
 
   /// First byte behind what this candidate may be decided by.
   std::size_t limit() const { return limit_; }
+  /// First byte that `at` does not give: the limit, or the text's end before it.
+  std::size_t stop() const { return stop_; }
 
   /// The bytes before `index`, at most kLookBackBytes of them.
   std::string_view before(std::size_t index) const {
@@ -65,10 +68,7 @@ class ScanWindow {
   Context context(std::size_t start) { return context_.before(start, kLookBackBytes); }
 
   /// For the scanner: prepares the window for the next trigger at `index`.
-  void reset(std::size_t index) {
-    start_ = index;
-    limit_ = fold_.skip_characters(index, kWindowBytes);
-  }
+  void reset(std::size_t index) { rebase(index); }
   /// For the scanner: the first candidate that was not decided; the text's size where all were.
   std::size_t undecided() const { return std::min(undecided_, text_.size()); }
 
@@ -80,8 +80,9 @@ class ScanWindow {
   std::string_view text_;
   const Fold& fold_;
   ContextIndex& context_;
-  std::size_t start_ = 0;
-  std::size_t limit_ = kWindowBytes;
+  std::size_t start_ = std::string_view::npos;
+  std::size_t limit_ = 0;
+  std::size_t stop_ = 0;
   std::size_t undecided_ = std::string_view::npos;
   bool complete_;
 };

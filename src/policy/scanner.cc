@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/errors.h"
+#include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
 #include "policy/tail.h"
 
@@ -98,12 +99,8 @@ struct Scanner::Block {
   std::uint32_t digits, letters, rare;
 
   Block(__m256i bytes, __m256i rare_low, bool rare_high) {
-    const auto in_range = [](__m256i v, char low, char count) {  // unsigned v - low < count
-      const __m256i offset = _mm256_sub_epi8(v, _mm256_set1_epi8(low));
-      return _mm256_cmpeq_epi8(_mm256_min_epu8(offset, _mm256_set1_epi8(static_cast<char>(count - 1))), offset);
-    };
-    digits = mask_of(in_range(bytes, '0', 10));
-    letters = mask_of(in_range(_mm256_or_si256(bytes, _mm256_set1_epi8(0x20)), 'a', 26));
+    digits = digit_bits(bytes);
+    letters = letter_bits(bytes);
     const __m256i nibble = _mm256_set1_epi8(15);
     const __m256i high_bits = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32,
                                                64, -128, 0, 0, 0, 0, 0, 0, 0, 0);

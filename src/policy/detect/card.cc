@@ -88,15 +88,13 @@ void classify_card(ScanWindow& window, const TokenRun& run, Findings& out) {
   const std::size_t start = run.groups[0].begin;
   if (run.groups[0].digits < 4 && run.groups[0].digits != 1) return;
   const auto text = window.text();
-  for (std::size_t used = run.group_count; used > 0; --used) {
+  std::size_t plain = 0;
+  while (plain < run.group_count && run.groups[plain].plain) ++plain;
+  for (std::size_t used = std::min(plain + 1, run.group_count); used > 0; --used) {
     const auto& last = run.groups[used - 1];
     if (std::size_t{last.first} + last.digits < 12) return;
-    const auto plain = [&](std::size_t i) { return run.groups[i].plain; };
-    std::size_t first_mixed = 0;
-    while (first_mixed + 1 < used && plain(first_mixed)) ++first_mixed;
-    if (first_mixed + 1 < used) continue;
     const bool grouped = used > 1;
-    if (grouped ? !is_card_grouping(run, used) || !separators_agree(run, used) : !plain(0)) continue;
+    if (grouped ? !is_card_grouping(run, used) || !separators_agree(run, used) : plain == 0) continue;
     const auto digits = std::string_view(run.chars.data(), static_cast<std::size_t>(last.first) + last.digits);
     if (!check::luhn(digits) || !is_card_range(digits) || all_same(digits)) continue;
     const std::size_t end = last.begin + last.digits;

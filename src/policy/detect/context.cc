@@ -1,5 +1,8 @@
 #include "policy/detect/context.h"
 
+#include <bit>
+
+#include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
 
 namespace sb::policy {
@@ -9,20 +12,13 @@ bool is_word_part(int byte) {
   return is_a(byte, kUpper | kLower | kHigh);
 }
 
-struct Word {
-  std::size_t end;
-  std::uint32_t hash;
-};
-
-// The word that begins at `at`: letters, until a capital follows a small one ("phoneNumber" is two).
-Word read_word(std::string_view text, std::size_t at) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
-  WordHash hash;
-  hash.add(bytes[at]);
+// Behind the word that begins at `at`: letters, until a capital follows a small one ("phoneNumber" is two).
+std::size_t word_end(std::string_view text, std::size_t at) {
   std::size_t end = at + 1;
-  while (end < text.size() && is_word_part(bytes[end]) && !(is_a(bytes[end], kUpper) && is_a(bytes[end - 1], kLower)))
-    hash.add(bytes[end++]);
-  return {end, hash.value()};
+  while (is_word_part(byte_of(text, end)) &&
+         !(is_a(byte_of(text, end), kUpper) && is_a(byte_of(text, end - 1), kLower)))
+    ++end;
+  return end;
 }
 
 }  // namespace
@@ -44,27 +40,54 @@ std::uint64_t ContextIndex::topics_in(std::string_view text) {
       ++i;
       continue;
     }
-    const Word word = read_word(text, i);
-    topics |= topics_of(text.substr(i, word.end - i), word.hash);
-    i = word.end;
+    const std::size_t end = word_end(text, i);
+    topics |= topics_of(text.substr(i, end - i));
+    i = end;
   }
   return topics;
 }
 
 void ContextIndex::read_to(std::size_t end) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(text_.data());
   while (read_ < end) {
-    if (!is_word_part(bytes[read_])) {
-      numbers_ += is_digit(bytes[read_]) && (read_ == 0 || !is_digit(bytes[read_ - 1]));
-      ++read_;
-      continue;
-    }
-    const Word word = read_word(text_, read_);
-    if (word.end > end) break;  // it goes on behind the place that is asked about
-    if (const auto topics = topics_of(text_.substr(read_, word.end - read_), word.hash))
-      hits_.push_back({read_, topics, numbers_});
-    read_ = word.end;
+    const std::size_t done = read_block(end);
+    read_ += done;
+    if (done > 0) continue;
+    const std::size_t behind = word_end(text_, read_);
+    if (behind > end) return;  // it goes on behind the place that is asked about
+    read_ = behind;            // no telling word is as long as a block
   }
+}
+
+// Reads the whole words of the 64 bytes from `read_` on that end at `end` or before; how many bytes that are. 0: the
+// first word is longer.
+std::size_t ContextIndex::read_block(std::size_t end) {
+  const ByteMasks masks(text_, read_);
+  const std::size_t size = std::min<std::size_t>(end - read_, 64);
+  const std::uint64_t parts = masks.letters | masks.high;
+  const std::uint64_t humps = masks.capitals & (masks.letters & ~masks.capitals) << 1;  // "phoneNumber" is two
+  std::uint64_t numbers = masks.digits & ~(masks.digits << 1);
+  if (read_ > 0 && is_digit(byte_of(text_, read_ - 1))) numbers &= ~std::uint64_t{1};
+  const auto numbers_before = [&](std::size_t at) {
+    return numbers_ + static_cast<std::uint32_t>(std::popcount(numbers & low_bits(at)));
+  };
+  std::size_t at = 0;
+  while (at < size) {
+    const std::size_t begin = at + static_cast<std::size_t>(std::countr_zero(parts >> at));
+    if (begin >= size) {
+      at = size;
+      break;
+    }
+    auto length = static_cast<std::size_t>(std::countr_one(parts >> begin));
+    if (const std::uint64_t inner = humps >> begin & low_bits(length) & ~std::uint64_t{1})
+      length = static_cast<std::size_t>(std::countr_zero(inner));
+    at = begin;
+    if (begin + length > size || begin + length == 64) break;
+    if (const auto topics = topics_of(text_.substr(read_ + begin, length)))
+      hits_.push_back({read_ + begin, topics, numbers_before(begin)});
+    at = begin + length;
+  }
+  numbers_ = numbers_before(at);
+  return at;
 }
 
 Context ContextIndex::before(std::size_t start, std::size_t reach) {

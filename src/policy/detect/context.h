@@ -73,17 +73,6 @@ inline constexpr std::uint64_t kTelling = kKinds & ~static_cast<std::uint64_t>(n
 /// What `word` stands for, in any ASCII letter case; 0: nothing.
 std::uint64_t topics_of(std::string_view word);
 
-/// FNV-1a over the lower-case bytes of a word: computed while the word is read, looked up with the other topics_of.
-class WordHash {
- public:
-  void add(unsigned char byte) { hash_ = (hash_ ^ (byte | ((byte >= 'A' && byte <= 'Z') ? 0x20U : 0U))) * 16777619U; }
-  std::uint32_t value() const { return hash_ ^ hash_ >> 15; }
-
- private:
-  std::uint32_t hash_ = 2166136261U;
-};
-std::uint64_t topics_of(std::string_view word, std::uint32_t hash);
-
 /// What the words before a place say.
 struct Context {
   std::uint64_t nearest = 0;  ///< the last telling word
@@ -115,6 +104,7 @@ class ContextIndex {
   };
 
   void read_to(std::size_t end);
+  std::size_t read_block(std::size_t end);
 
   std::string_view text_;
   std::string_view label_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "policy/detect/bytes_class.h"
 #include "policy/detect/context.h"
@@ -117,10 +118,25 @@ constexpr Words kWords[] = {
      "pointer boeing airbus"},
 };
 
+// Of the first and the last eight bytes at most: telling words that agree in them are told apart by comparing.
 std::uint32_t hash_of(std::string_view word) {
-  WordHash hash;
-  for (const char c : word) hash.add(static_cast<unsigned char>(c));
-  return hash.value();
+  constexpr std::uint64_t kSmall = 0x2020202020202020ULL;
+  const std::size_t size = std::min<std::size_t>(word.size(), 8);
+  std::uint64_t head = 0;
+  std::uint64_t tail = 0;
+  if (size == 8) {
+    std::memcpy(&head, word.data(), 8);
+    std::memcpy(&tail, word.data() + word.size() - 8, 8);
+  } else if (size >= 4) {
+    std::memcpy(&head, word.data(), 4);
+    std::memcpy(&tail, word.data() + size - 4, 4);
+  } else {
+    for (const char c : word) head = head << 8 | static_cast<unsigned char>(c);
+  }
+  const std::uint64_t mixed =
+      ((head | kSmall) * 0x9e3779b97f4a7c15ULL ^ (tail | kSmall) * 0xff51afd7ed558ccdULL ^ word.size()) *
+      0xc4ceb9fe1a85ec53ULL;
+  return static_cast<std::uint32_t>(mixed >> 32);
 }
 
 bool same_word(std::string_view lower, std::string_view word) {
@@ -142,7 +158,8 @@ class Table {
     }
   }
 
-  std::uint64_t find(std::string_view word, std::uint32_t hash) const {
+  std::uint64_t find(std::string_view word) const {
+    const std::uint32_t hash = hash_of(word);
     for (std::size_t at = hash % kSlots; slots_[at].topics != 0; at = (at + 1) % kSlots) {
       if (slots_[at].hash == hash && same_word(slots_[at].word, word)) return slots_[at].topics;
     }
@@ -171,18 +188,14 @@ class Table {
 }  // namespace
 
 std::uint64_t topics_of(std::string_view word) {
-  return topics_of(word, hash_of(word));
-}
-
-std::uint64_t topics_of(std::string_view word, std::uint32_t hash) {
   static const Table table;
-  if (const auto topics = table.find(word, hash)) return topics;
+  if (const auto topics = table.find(word)) return topics;
   // Compounds: "Ausweisnummer", "accountnumber".
   if (word.size() < 5 || to_lower(static_cast<unsigned char>(word.back())) != 'r') return 0;
   for (const std::string_view suffix : {"nummer", "number", "nr"}) {
     if (word.size() <= suffix.size() + 1 || !same_word(suffix, word.substr(word.size() - suffix.size()))) continue;
     const auto stem = word.substr(0, word.size() - suffix.size());
-    return table.find(stem, hash_of(stem));
+    return table.find(stem);
   }
   return 0;
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 
+#include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
 
 namespace sb::policy {
@@ -58,6 +59,10 @@ int fold_character(int c) {
   if (c >= 0xed0 && c <= 0xed9) return '0' + c - 0xed0;
   if (c >= 0x1d7ce && c <= 0x1d7ff) return '0' + (c - 0x1d7ce) % 10;
   return kNone;
+}
+
+bool is_lead(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
 }
 
 // Decodes the UTF-8 sequence at `i`, which need not be valid.
@@ -246,11 +251,15 @@ std::size_t Fold::from_raw(std::size_t raw) const {
 std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   // No character has more than four bytes; what has is no text, and must not make a window longer.
   const std::size_t begin = raw_begin(index);
-  const std::size_t last = begin + 4 * count;
-  for (std::size_t raw = begin; raw < raw_.size(); ++raw) {
-    const bool lead = (static_cast<unsigned char>(raw_[raw]) & 0xc0) != 0x80;
-    if ((lead && count-- == 0) || raw == last) return from_raw(raw);
+  const std::size_t last = std::min(begin + 4 * count, raw_.size());
+  for (std::size_t raw = begin; raw < last; raw += 64) {
+    const std::uint64_t leads = ~continuation_bytes(raw_, raw) & low_bits(last - raw);
+    const auto characters = static_cast<std::size_t>(std::popcount(leads));
+    if (characters > count) return from_raw(raw + nth_bit(leads, count));
+    count -= characters;
+    if (count == 0 && raw + 64 < last && is_lead(raw_[raw + 64])) return from_raw(raw + 64);
   }
+  if (last < raw_.size()) return from_raw(last);
   return text().size() + count;  // of what has not come yet, every byte may be a character
 }
 

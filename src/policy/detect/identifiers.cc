@@ -78,8 +78,12 @@ class RuleTable {
       }
       ++slots_[current_].count;
       rules_.push_back(all[i].second);
+      longest_ = std::max(longest_, all[i].first.length);
     }
   }
+
+  // Characters of the longest layout.
+  std::size_t longest() const { return longest_; }
 
   std::span<const CompiledRule> find(const Layout& layout) const {
     for (std::size_t at = layout.hash(); slots_[at].count != 0; at = (at + 1) % kSlots) {
@@ -120,6 +124,7 @@ class RuleTable {
   std::vector<CompiledRule> rules_;
   std::array<Slot, kSlots> slots_{};
   std::size_t current_ = 0;
+  std::size_t longest_ = 0;
 };
 
 const RuleTable& rule_table() {
@@ -152,8 +157,12 @@ struct Candidate {
   }
 };
 
-bool shape_fits(const Candidate& candidate, const CompiledRule& compiled) {
-  if ((compiled.digits & ~candidate.digits) != 0 || (compiled.letters & candidate.digits) != 0) return false;
+// Tells most rules apart; inline, because it is asked of each.
+inline bool kinds_fit(const Candidate& candidate, const CompiledRule& compiled) {
+  return ((compiled.digits & ~candidate.digits) | (compiled.letters & candidate.digits)) == 0;
+}
+
+bool literal_fits(const Candidate& candidate, const CompiledRule& compiled) {
   for (std::size_t i = 0; i < compiled.literal.size(); ++i) {
     const char c = compiled.literal[i];
     const bool literal = is_letter(c) || (is_digit(c) && c != '9');
@@ -332,7 +341,7 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
   Candidate candidate{.run = run};
   const auto judge = [&](const CompiledRule& compiled) {
     const auto& rule = *compiled.rule;
-    if (compiled.plus != plus || !shape_fits(candidate, compiled) || !around.possible(rule)) return;
+    if (compiled.plus != plus || !literal_fits(candidate, compiled) || !around.possible(rule)) return;
     if (!check_holds(candidate, rule) || joined_behind(window, run, candidate.used)) return;
     const float score = around.score(rule, candidate);
     const std::size_t end = run.groups[candidate.used - 1].end;
@@ -340,13 +349,16 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
   };
   while (candidate.used < run.group_count) {
     candidate.add_group();
+    if (candidate.chars.size() > table.longest()) return;
     if (candidate.single_marks) {
       for (const auto& compiled : table.find({candidate.chars.size(), candidate.breaks})) {
-        if (compiled.marks == candidate.marks) judge(compiled);
+        if (compiled.marks == candidate.marks && kinds_fit(candidate, compiled)) judge(compiled);
       }
     }
     if (candidate.one_line) {
-      for (const auto& compiled : table.find({candidate.chars.size(), kAnyBreaks})) judge(compiled);
+      for (const auto& compiled : table.find({candidate.chars.size(), kAnyBreaks})) {
+        if (kinds_fit(candidate, compiled)) judge(compiled);
+      }
     }
   }
 }

@@ -21,7 +21,8 @@ std::size_t word_start(std::string_view text, std::size_t at) {
 
 // "AB 12 34 56 C", "AHC-0933289": a few letters before `start` that belong to it; `start` where there are none.
 std::size_t letters_before(std::string_view text, std::size_t start) {
-  if (start < 2 || (text[start - 1] != ' ' && text[start - 1] != '-')) return start;
+  if (start < 2 || (text[start - 1] != ' ' && text[start - 1] != '-') || !is_letter(byte_of(text, start - 2)))
+    return start;
   const std::size_t most = text[start - 1] == '-' ? 8 : 3;
   std::size_t begin = start - 1;
   while (begin > 0 && is_letter(byte_of(text, begin - 1)) && start - 1 - begin <= most) --begin;

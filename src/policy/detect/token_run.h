@@ -12,6 +12,7 @@ namespace sb::policy {
 struct TokenRun {
   static constexpr std::size_t kMaxGroups = 20;
   static constexpr std::size_t kMaxChars = 44;
+  static constexpr std::size_t kCopied = 16;  ///< groups are copied in pieces of this size
 
   struct Group {
     std::size_t begin;    ///< byte index of its first character
@@ -25,8 +26,8 @@ struct TokenRun {
     bool plain;           ///< digits alone
   };
 
-  std::array<char, kMaxChars> chars;  ///< compact, letters as they are written
-  std::uint64_t digits = 0;           ///< bit n: chars[n] is one
+  std::array<char, kMaxChars + kCopied> chars;  ///< compact, letters as they are written
+  std::uint64_t digits = 0;                     ///< bit n: chars[n] is one
   std::array<Group, kMaxGroups> groups;
   std::size_t group_count = 0;
   bool cut = false;  ///< a group of more characters than any identifier has, or cut by the window: left out

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
@@ -7,22 +8,41 @@
 namespace sb::policy {
 namespace {
 
-constexpr std::string_view kSchemes[] = {"http", "https", "ftp", "ftps", "sftp", "ws", "wss", "ssh", "git"};
+// A short word of ASCII letters in lower case as one number; 0: longer than eight, or other bytes.
+constexpr std::uint64_t packed(std::string_view word) {
+  if (word.size() > 8) return 0;
+  std::uint64_t number = 0;
+  for (const char c : word) {
+    const int lower = to_lower(static_cast<unsigned char>(c));
+    if (lower < 'a' || lower > 'z') return 0;
+    number = number << 8 | static_cast<unsigned>(lower);
+  }
+  return number;
+}
+
+template <std::size_t kCount>
+consteval std::array<std::uint64_t, kCount> packed_words(std::string_view words) {
+  std::array<std::uint64_t, kCount> all{};
+  for (auto& word : all) {
+    const std::size_t end = std::min(words.find(' '), words.size());
+    word = packed(words.substr(0, end));
+    if (word == 0) throw "fewer words than that";
+    words.remove_prefix(std::min(end + 1, words.size()));
+  }
+  std::ranges::sort(all);
+  return all;
+}
+
+constexpr auto kSchemes = packed_words<9>("http https ftp ftps sftp ws wss ssh git");
 
 // Of names that stand without a scheme, only those under the most used top-level domains: "node.js" and "a.out" are
 // files.
-constexpr std::string_view kTopLevel =
-    " com org net edu gov mil int info biz io ai app dev co eu uk de fr es it nl be ch at pl se no dk fi pt ie gr cz "
-    "hu "
-    "ro ru ua tr us ca mx br ar cl au nz in jp cn kr sg hk tw za ng ke il ae example museum ";
+constexpr auto kTopLevel = packed_words<60>(
+    "com org net edu gov mil int info biz io ai app dev co eu uk de fr es it nl be ch at pl se no dk fi pt ie gr cz hu "
+    "ro ru ua tr us ca mx br ar cl au nz in jp cn kr sg hk tw za ng ke il ae example museum");
 
 bool is_top_level(std::string_view word) {
-  std::array<char, 12> padded;
-  if (word.size() < 2 || word.size() + 2 > padded.size()) return false;
-  padded[0] = ' ';
-  std::ranges::transform(word, padded.begin() + 1, [](char c) { return static_cast<char>(to_lower(c)); });
-  padded[word.size() + 1] = ' ';
-  return kTopLevel.find(std::string_view(padded.data(), word.size() + 2)) != std::string_view::npos;
+  return std::ranges::binary_search(kTopLevel, packed(word)) && word.size() > 1;
 }
 
 bool is_label_byte(int byte) {
@@ -97,9 +117,7 @@ class UrlDetector final : public Detector {
     const auto text = window.text();
     std::size_t start = at;
     while (start > 0 && at - start < 6 && is_letter(byte_of(text, start - 1))) --start;
-    std::array<char, 6> lower;
-    for (std::size_t i = start; i < at; ++i) lower[i - start] = static_cast<char>(to_lower(byte_of(text, i)));
-    if (std::ranges::find(kSchemes, std::string_view(lower.data(), at - start)) == std::end(kSchemes)) return;
+    if (!std::ranges::binary_search(kSchemes, packed(text.substr(start, at - start)))) return;
     if (!begins_word(text, start)) return;
     window.begin(start);
     if (window.at(at + 1) != '/' || window.at(at + 2) != '/') return;
