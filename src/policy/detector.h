@@ -40,21 +40,22 @@ class ScanWindow {
   void rebase(std::size_t start) {
     if (start == start_) return;
     start_ = start;
-    limit_ = fold_.skip_characters(start, kWindowBytes);
-    stop_ = std::min(limit_, text_.size());
+    limit_ = stop_ = 0;
   }
 
   /// The byte at `index`, kEnd behind the text or behind the candidate's window.
-  int at(std::size_t index) {
-    if (index < stop_) return static_cast<unsigned char>(text_[index]);
-    if (index < limit_) touch();
-    return kEnd;
-  }
+  int at(std::size_t index) { return index < stop_ ? static_cast<unsigned char>(text_[index]) : at_border(index); }
 
   /// First byte behind what this candidate may be decided by.
-  std::size_t limit() const { return limit_; }
+  std::size_t limit() {
+    if (limit_ == 0) measure();
+    return limit_;
+  }
   /// First byte that `at` does not give: the limit, or the text's end before it.
-  std::size_t stop() const { return stop_; }
+  std::size_t stop() {
+    if (limit_ == 0) measure();
+    return stop_;
+  }
 
   /// The bytes before `index`, at most kLookBackBytes of them.
   std::string_view before(std::size_t index) const {
@@ -73,15 +74,26 @@ class ScanWindow {
   std::size_t undecided() const { return std::min(undecided_, text_.size()); }
 
  private:
-  void touch() {
-    if (!complete_) undecided_ = std::min(undecided_, start_);
+  // Most triggers are dismissed by what stands before them: the window is measured when somebody looks into it.
+  void measure() {
+    limit_ = fold_.skip_characters(start_, kWindowBytes);
+    stop_ = std::min(limit_, text_.size());
+  }
+
+  int at_border(std::size_t index) {
+    if (limit_ == 0) {
+      measure();
+      if (index < stop_) return static_cast<unsigned char>(text_[index]);
+    }
+    if (index < limit_ && !complete_) undecided_ = std::min(undecided_, start_);
+    return kEnd;
   }
 
   std::string_view text_;
   const Fold& fold_;
   ContextIndex& context_;
   std::size_t start_ = std::string_view::npos;
-  std::size_t limit_ = 0;
+  std::size_t limit_ = 0;  // 0: not measured yet
   std::size_t stop_ = 0;
   std::size_t undecided_ = std::string_view::npos;
   bool complete_;

@@ -74,12 +74,18 @@ inline bool begins_word(std::string_view text, std::size_t start) {
 /// A set of bytes, for tests in inner loops. ScanWindow::kEnd belongs to none.
 class ByteSet {
  public:
-  constexpr explicit ByteSet(std::string_view bytes) {
-    for (const char c : bytes) has_[static_cast<unsigned char>(c)] = true;
+  constexpr explicit ByteSet(std::string_view bytes) { add(bytes); }
+  template <std::size_t kCount>
+  constexpr explicit ByteSet(const std::array<char, kCount>& bytes) {
+    add({bytes.data(), kCount});
   }
   constexpr bool has(int byte) const { return byte >= 0 && has_[static_cast<std::size_t>(byte & 0xff)]; }
 
  private:
+  constexpr void add(std::string_view bytes) {
+    for (const char c : bytes) has_[static_cast<unsigned char>(c)] = true;
+  }
+
   std::array<bool, 256> has_{};
 };
 

@@ -160,8 +160,8 @@ class Table {
 
   std::uint64_t find(std::string_view word) const {
     const std::uint32_t hash = hash_of(word);
-    for (std::size_t at = hash % kSlots; slots_[at].topics != 0; at = (at + 1) % kSlots) {
-      if (slots_[at].hash == hash && same_word(slots_[at].word, word)) return slots_[at].topics;
+    for (std::size_t at = hash % kSlots; tags_[at] != 0; at = (at + 1) % kSlots) {
+      if (tags_[at] == tag_of(hash) && same_word(words_[at].word, word)) return words_[at].topics;
     }
     return 0;
   }
@@ -169,20 +169,23 @@ class Table {
  private:
   static constexpr std::size_t kSlots = 2048;
 
+  static std::uint16_t tag_of(std::uint32_t hash) { return static_cast<std::uint16_t>(hash >> 16 | 1); }
+
   void add(std::string_view word, std::uint64_t topics) {
-    std::size_t at = hash_of(word) % kSlots;
-    while (!slots_[at].word.empty() && slots_[at].word != word) at = (at + 1) % kSlots;
-    slots_[at].word = word;
-    slots_[at].hash = hash_of(word);
-    slots_[at].topics |= topics;
+    const std::uint32_t hash = hash_of(word);
+    std::size_t at = hash % kSlots;
+    while (tags_[at] != 0 && words_[at].word != word) at = (at + 1) % kSlots;
+    tags_[at] = tag_of(hash);
+    words_[at].word = word;
+    words_[at].topics |= topics;
   }
 
-  struct Slot {
+  struct Known {
     std::string_view word;
     std::uint64_t topics = 0;
-    std::uint32_t hash = 0;
   };
-  std::array<Slot, kSlots> slots_{};
+  std::array<std::uint16_t, kSlots> tags_{};  // apart from the words: 4 KB that stay near, and say no to most
+  std::array<Known, kSlots> words_{};
 };
 
 }  // namespace

@@ -49,14 +49,22 @@ std::string_view read_word(ScanWindow& window, std::size_t at, std::array<char, 
   return {word.data(), size};
 }
 
+// Which months' names begin with a letter and are of a length: a look that ends the search for most words.
+constexpr std::size_t month_slot(std::string_view name) {
+  return static_cast<std::size_t>(name[0] & 31) * 16 + name.size() - 1;
+}
+constexpr auto kMonthSlots = [] {
+  std::array<bool, 32 * 16> slots{};
+  for (const auto& month : kMonths) slots[month_slot(month.name)] = true;
+  return slots;
+}();
+
 int month_at(ScanWindow& window, std::size_t at, std::size_t& end) {
   std::array<char, 16> buffer;
   const auto word = read_word(window, at, buffer, end);
-  if (word.size() < 3) return 0;
-  for (const auto& month : kMonths) {
-    if (month.name.size() == word.size() && month.name[0] == word[0] && month.name == word) return month.number;
-  }
-  return 0;
+  if (word.size() < 3 || !kMonthSlots[month_slot(word)]) return 0;
+  const auto* month = std::ranges::find(kMonths, word, &Month::name);
+  return month == std::end(kMonths) ? 0 : month->number;
 }
 
 struct Number {

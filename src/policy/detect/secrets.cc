@@ -38,6 +38,12 @@ bool is_value_byte(int byte) {  // inside a password: no blanks, quotes, backsla
   return byte > 0x20 && byte != 0x7f && !kEnds.has(byte);
 }
 
+constexpr ByteSet kPrefixBeginnings([] {
+  std::array<char, std::size(kPrefixRules)> first{};
+  std::ranges::transform(kPrefixRules, first.begin(), [](const PrefixRule& rule) { return rule.prefix[0]; });
+  return first;
+}());
+
 // Keys whose value is a secret: "password", "DB_PASSWORD", "client-secret", "apiKey".
 bool names_secret(std::string_view key, bool& password) {
   std::array<char, kMaxWordBytes> plain;
@@ -53,16 +59,13 @@ bool names_secret(std::string_view key, bool& password) {
     return name.size() >= word.size() && name.back() == word.back() && name[name.size() - word.size()] == word[0] &&
            name.ends_with(word);
   };
-  for (const std::string_view word :
-       {"password", "passwd", "passwort", "pwd", "passphrase", "contraseña", "motdepasse"}) {
-    if (ends_with(word)) return password = true;
-  }
-  for (const std::string_view word :
-       {"secret", "apikey", "token", "secretkey", "accesskey", "privatekey", "authkey", "clientsecret", "credential",
-        "credentials", "encryptionkey", "signingkey", "accountkey", "sharedaccesskey"}) {
-    if (ends_with(word)) return true;
-  }
-  return false;
+  static constexpr std::string_view kPasswords[] = {"password",   "passwd",     "passwort",  "pwd",
+                                                    "passphrase", "contraseña", "motdepasse"};
+  static constexpr std::string_view kKeys[] = {
+      "secret",       "apikey",     "token",       "secretkey",     "accesskey",  "privatekey", "authkey",
+      "clientsecret", "credential", "credentials", "encryptionkey", "signingkey", "accountkey", "sharedaccesskey"};
+  if (std::ranges::any_of(kPasswords, ends_with)) return password = true;
+  return std::ranges::any_of(kKeys, ends_with);
 }
 
 class SecretDetector final : public Detector {
@@ -120,6 +123,7 @@ class SecretDetector final : public Detector {
 
  private:
   static void prefixed_key(ScanWindow& window, std::size_t start, Findings& out) {
+    if (!kPrefixBeginnings.has(byte_of(window.text(), start))) return;
     window.rebase(start);
     for (const auto& rule : kPrefixRules) {
       if (window.at(start) != static_cast<unsigned char>(rule.prefix[0])) continue;

@@ -9,7 +9,7 @@ constexpr std::uint32_t kMulA = 0x9e3779b1U;
 constexpr std::uint32_t kMulB = 0x85ebca77U;
 constexpr std::uint32_t kMulC = 0xc2b2ae3dU;
 
-constexpr std::uint32_t mix(std::uint32_t kind, std::uint32_t a, std::uint32_t b = 0) {
+constexpr std::uint32_t mix(std::uint32_t kind, std::uint32_t a, std::uint32_t b) {
   std::uint32_t hash = (a + kind * kMulC) * kMulA;
   hash = (hash ^ (hash >> 15) ^ b) * kMulB;
   return (hash ^ hash >> 13) * kMulC;
@@ -63,8 +63,11 @@ void extract_features(const Neighbourhood& n, std::array<std::uint32_t, kFeature
   const std::uint32_t kind_l2 = look(l2) | std::uint32_t{l2.gazetteer} << 8;
   const std::uint32_t kind_r2 = look(r2) | std::uint32_t{r2.gazetteer} << 8;
   const std::uint32_t length = std::min<std::uint32_t>(t.length, 12);
+  // Collected first and mixed at the end: eight at a time.
+  std::array<std::uint32_t, kFeatures> first;
+  std::array<std::uint32_t, kFeatures> second;
   std::uint32_t f = 0;
-  const auto put = [&](std::uint32_t a, std::uint32_t b = 0) { out[f] = mix(f + 1, a, b), ++f; };
+  const auto put = [&](std::uint32_t a, std::uint32_t b = 0) { first[f] = a, second[f] = b, ++f; };
   put(w);
   put(w, look0);
   put(wl1, gap);
@@ -105,6 +108,7 @@ void extract_features(const Neighbourhood& n, std::array<std::uint32_t, kFeature
   put(wl1 * 31 + wl2, word_or_shape(l3));
   put(w * 31 + wl1, wl2);
   put(t.suffix3 * 31 + t.prefix3, kind_l1);
+  for (std::uint32_t i = 0; i < kFeatures; ++i) out[i] = mix(i + 1, first[i], second[i]);
 }
 
 }  // namespace sb::policy::tagger

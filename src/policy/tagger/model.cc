@@ -7,9 +7,11 @@
 namespace sb::policy::tagger {
 
 Model::Model(ModelData data) : data_(std::move(data)) {
+  std::array<Scores, kLabels> next;
   for (std::size_t a = 0; a < kLabels; ++a) {
-    for (std::size_t b = 0; b < kLabels; ++b) next_[a][b] = portable_exp(data_.next[a][b]);
+    for (std::size_t b = 0; b < kLabels; ++b) next[a][b] = portable_exp(data_.next[a][b]);
   }
+  transitions_ = Transitions(next);
 }
 
 Scores Model::emission(const Neighbourhood& around) const {
@@ -27,12 +29,12 @@ Scores Model::emission(const Neighbourhood& around) const {
   return out;
 }
 
-Scores marginal(std::span<const Scores> chain, std::size_t at, const std::array<Scores, kLabels>& next) {
+Scores marginal(std::span<const Scores> chain, std::size_t at, const Transitions& next) {
   Scores left = chain[0];
   for (std::size_t j = 1; j <= at; ++j) {
     Scores step{};
     for (std::size_t a = 0; a < kLabels; ++a) {
-      for (std::size_t b = 0; b < kLabels; ++b) step[b] += left[a] * next[a][b];
+      for (std::size_t b = 0; b < kLabels; ++b) step[b] += left[a] * next.from[a][b];
     }
     float most = 1e-30F;
     for (std::size_t b = 0; b < kLabels; ++b) step[b] *= chain[j][b], most = std::max(most, step[b]);
@@ -42,8 +44,9 @@ Scores marginal(std::span<const Scores> chain, std::size_t at, const std::array<
   right.fill(1);
   for (std::size_t j = chain.size(); j-- > at + 1;) {
     Scores step{};
-    for (std::size_t a = 0; a < kLabels; ++a) {
-      for (std::size_t b = 0; b < kLabels; ++b) step[a] += next[a][b] * (right[b] * chain[j][b]);
+    for (std::size_t b = 0; b < kLabels; ++b) {
+      const float seen = right[b] * chain[j][b];
+      for (std::size_t a = 0; a < kLabels; ++a) step[a] += next.to[b][a] * seen;
     }
     float most = 1e-30F;
     for (const float value : step) most = std::max(most, value);

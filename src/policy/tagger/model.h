@@ -35,6 +35,19 @@ std::string write_model(const ModelData& data);
 /// Errors: corrupt, naming `origin` and what is wrong: no weights file, another version, truncated, changed bytes.
 Result<ModelData> read_model(std::string_view bytes, std::string_view origin);
 
+/// How well a label goes behind another, both ways round: sums run over whichever comes second.
+struct Transitions {
+  Transitions() = default;
+  explicit Transitions(const std::array<Scores, kLabels>& next) : from(next) {
+    for (std::size_t a = 0; a < kLabels; ++a) {
+      for (std::size_t b = 0; b < kLabels; ++b) to[b][a] = next[a][b];
+    }
+  }
+
+  std::array<Scores, kLabels> from;  ///< from[a][b]: of b behind a
+  std::array<Scores, kLabels> to;    ///< to[b][a]: the same
+};
+
 /// Immutable, thread-safe.
 class Model {
  public:
@@ -45,17 +58,17 @@ class Model {
   /// exp(score - largest score) of each label, from this token's features alone.
   Scores emission(const Neighbourhood& around) const;
 
-  /// exp(next[a][b]).
-  const std::array<Scores, kLabels>& next() const { return next_; }
+  /// exp(data().next).
+  const Transitions& transitions() const { return transitions_; }
 
   const ModelData& data() const { return data_; }
 
  private:
   ModelData data_;
-  std::array<Scores, kLabels> next_;
+  Transitions transitions_;
 };
 
 /// Probabilities of the labels of chain[at], given the emissions of its neighbours.
-Scores marginal(std::span<const Scores> chain, std::size_t at, const std::array<Scores, kLabels>& next);
+Scores marginal(std::span<const Scores> chain, std::size_t at, const Transitions& next);
 
 }  // namespace sb::policy::tagger

@@ -89,7 +89,7 @@ TEST(Marginal, AgreesWithCountingAllLabellings) {
         }
       }
     }
-    const Scores got = marginal(chain, at, next);
+    const Scores got = marginal(chain, at, Transitions(next));
     for (std::size_t l = 0; l < kLabels; ++l) EXPECT_NEAR(got[l], sum[l] / total, 1e-5);
   }
 }

@@ -171,7 +171,7 @@ class Reading {
       looked.end = std::max(looked.end, one.end);
       looked.wanted_more = looked.wanted_more || one.wanted_more;
     }
-    return marginal({chain.data(), size}, i - first, model_.next());
+    return marginal({chain.data(), size}, i - first, model_.transitions());
   }
 
   const Model& model_;

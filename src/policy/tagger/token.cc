@@ -140,13 +140,74 @@ class Affixes {
   std::uint32_t size_ = 0;
 };
 
-bool in_word(Kind kind) {
+constexpr bool in_word(Kind kind) {
   return kind > Kind::mark;
+}
+
+// What the bytes of an ASCII word add up to: how many of each kind, in lanes of twelve bits. Longer words than those
+// hold are overlong, whatever they are made of.
+struct AsciiByte {
+  std::uint8_t folded;
+  std::uint64_t lane;  // 0: no part of a word
+};
+constexpr unsigned kLaneBits = 12;
+constexpr std::uint64_t lane_of(Kind kind) {
+  return in_word(kind) ? std::uint64_t{1} << kLaneBits * (static_cast<unsigned>(kind) - 2) : 0;
+}
+constexpr std::uint32_t lane(std::uint64_t lanes, Kind kind) {
+  return static_cast<std::uint32_t>(lanes / lane_of(kind)) & ((1U << kLaneBits) - 1);
+}
+constexpr std::array<AsciiByte, 128> kAsciiBytes = [] {
+  std::array<AsciiByte, 128> out{};
+  for (std::uint8_t c = 0; c < 128; ++c) {
+    const Kind kind = kAscii[c];
+    const int folded = kind == Kind::upper ? c + 32 : kind == Kind::digit ? '0' : c;
+    out[c] = {static_cast<std::uint8_t>(folded), lane_of(kind)};
+  }
+  return out;
+}();
+
+// Most words: letters and digits of ASCII alone. False where it is another, which read_token then reads.
+bool read_ascii_word(std::string_view text, std::size_t begin, Token& token) {
+  std::uint32_t hash = kSeed;
+  std::uint64_t lanes = 0;
+  std::size_t at = begin;
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  for (; at < text.size(); ++at) {
+    if (byte(at) >= 0x80) return false;
+    const AsciiByte& one = kAsciiBytes[byte(at)];
+    if (one.lane == 0) break;
+    hash = add(hash, one.folded);
+    lanes += one.lane;
+  }
+  const auto length = static_cast<std::uint32_t>(at - begin);
+  if (length == 0 || length > kMaxTokenBytes) return false;
+  const auto affix = [&](std::uint32_t seed, std::size_t from, std::size_t to) {
+    std::uint32_t affix_hash = kSeed + seed;
+    for (; from < to; ++from) affix_hash = add(affix_hash, kAsciiBytes[byte(from)].folded);
+    return finish(affix_hash);
+  };
+  const auto prefix = [&](std::uint32_t n) { return affix(n, begin, begin + std::min(n, length)); };
+  const auto suffix = [&](std::uint32_t n) { return affix(8 + n, at - std::min(n, length), at); };
+  token.begin = static_cast<std::uint32_t>(begin);
+  token.end = static_cast<std::uint32_t>(at);
+  token.word = finish(hash);
+  token.prefix3 = prefix(3);
+  token.prefix4 = prefix(4);
+  token.suffix2 = suffix(2);
+  token.suffix3 = suffix(3);
+  token.suffix4 = suffix(4);
+  token.length = static_cast<std::uint8_t>(length);
+  token.shape = shape_of({lane(lanes, Kind::upper), lane(lanes, Kind::lower), 0, lane(lanes, Kind::digit),
+                          lane(lanes, Kind::underscore) != 0},
+                         kAscii[byte(begin)]);
+  return true;
 }
 
 // The token without gap, from a byte that is no blank.
 Token read_token(std::string_view text, std::size_t at) {
   Token token;
+  if (read_ascii_word(text, at, token)) return token;
   token.begin = static_cast<std::uint32_t>(at);
   Character c = read(text, at);
   const Kind first = c.kind;
