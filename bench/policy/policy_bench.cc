@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <fstream>
 #include <functional>
 #include <set>
 #include <string>
@@ -37,6 +38,7 @@ std::string patterns_policy() {
 
 constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";
 constexpr int kRounds = 20'000;
+constexpr int kPromptRounds = 20;
 
 constexpr std::string_view kProse =
     "Good morning, I would like to know why the transfer that I made last week has not arrived yet. The person at the "
@@ -87,6 +89,37 @@ std::string chunk(std::string_view text) {
   return out + R"(},"logprobs":null,"finish_reason":null}]})";
 }
 
+// One scan of every prompt, kPromptRounds times over: real traffic, so that neither branches nor caches know the text.
+void measure_prompts(const Policy& policy, std::string_view name, const std::vector<std::string>& prompts) {
+  ScanResult scan;
+  std::vector<double> us;
+  std::size_t findings = 0;
+  for (int round = 0; round <= kPromptRounds; ++round) {
+    for (const auto& prompt : prompts) {
+      const auto begin = std::chrono::steady_clock::now();
+      policy.scanner(Direction::inbound).scan(prompt, 0, true, {}, scan);
+      const auto end = std::chrono::steady_clock::now();
+      if (round == 0) continue;  // warms up
+      us.push_back(std::chrono::duration<double, std::micro>(end - begin).count());
+      findings += scan.findings.size();
+    }
+  }
+  std::ranges::sort(us);
+  fmt::print("{:<44} p50 {:8.2f} us   p99 {:8.2f} us   findings a prompt {:.1f}\n", name, us[us.size() / 2],
+             us[us.size() * 99 / 100], static_cast<double>(findings) / static_cast<double>(us.size()));
+}
+
+// "--prompts FILE": {"text"} lines.
+std::vector<std::string> read_prompts(const char* path) {
+  std::ifstream in(path);
+  std::vector<std::string> prompts;
+  for (std::string line; std::getline(in, line);) {
+    const auto value = sb::parse_json(line).value();
+    prompts.emplace_back(value.at("text").as_string());
+  }
+  return prompts;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -98,6 +131,13 @@ int main(int argc, char** argv) {
   const auto everything = *Policy::load(kEverything, "everything");
   const std::string clean = repeated(kProse, 2048);
   const std::string mixed = repeated(kMixed, 2048);
+  if (argc == 3 && std::string_view(argv[1]) == "--prompts") {
+    const auto prompts = read_prompts(argv[2]);
+    if (prompts.empty()) return fmt::print(stderr, "policy_bench: no prompts in {}\n", argv[2]), 2;
+    measure_prompts(*policy, fmt::format("scan, {} real prompts of 2 KB", prompts.size()), prompts);
+    measure_prompts(*everything, "  names too", prompts);
+    return 0;
+  }
   TokenVault vault;
   GuardContext context{Direction::inbound, "acme", kKey, vault};
   ScanResult scan;
