@@ -96,6 +96,7 @@ void measure_prompts(const Policy& policy, std::string_view name, const std::vec
   std::size_t findings = 0;
   for (int round = 0; round <= kPromptRounds; ++round) {
     for (const auto& prompt : prompts) {
+      scan.names.clear();
       const auto begin = std::chrono::steady_clock::now();
       policy.scanner(Direction::inbound).scan(prompt, 0, true, {}, scan);
       const auto end = std::chrono::steady_clock::now();

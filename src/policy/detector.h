@@ -11,6 +11,7 @@
 #include "policy/detect/context.h"
 #include "policy/detect/fold.h"
 #include "policy/finding.h"
+#include "policy/name_memory.h"
 
 namespace sb::policy {
 
@@ -101,10 +102,16 @@ class ScanWindow {
 
 /// What a sweeping detector is given: the same text that `verify` sees, all at once.
 struct Sweep {
-  std::string_view text;   ///< context, then what is new; a stream's beginning may be cut off
-  std::size_t from = 0;    ///< findings before it were reported earlier and are dropped
-  bool complete = true;    ///< nothing follows `text`
-  std::string_view label;  ///< the JSON key the text stood under
+  std::string_view text;        ///< context, then what is new; a stream's beginning may be cut off
+  std::size_t from = 0;         ///< findings before it were reported earlier and are dropped
+  bool complete = true;         ///< nothing follows `text`
+  std::string_view label;       ///< the JSON key the text stood under
+  const Fold* fold = nullptr;   ///< of `text`
+  std::size_t offset = 0;       ///< of the raw text in its document
+  NameMemory* names = nullptr;  ///< of that document; nullptr: none is kept
+
+  /// Where a byte of `text` stands in the document.
+  std::size_t position(std::size_t index) const { return offset + (fold ? fold->raw_begin(index) : index); }
 };
 
 /// Finds one family of personal data or secrets. Immutable and thread-safe; no I/O, no clock, no allocation besides the
@@ -120,9 +127,10 @@ struct Sweep {
 /// it says of a word must follow from the bytes [word - kWindowBytes, word + kWindowBytes) alone, so that it says the
 /// same in the next call. Whatever it carries from left to right (the tags before, an open quotation) is therefore
 /// recomputed from a place that every call sees: start reading at a word that begins at or before `from` -
-/// kWindowBytes, with empty state, and let no state reach further than kWindowBytes. It returns the first byte of what
-/// it could not decide yet (`text.size()` where it decided all): the first word whose tag may still change with bytes
-/// to come, at most kWindowBytes before the end. Findings that begin there or later are dropped and found again.
+/// kWindowBytes, with empty state, and let no state reach further than kWindowBytes. (But for `names`, which are kept
+/// by position: see NameMemory.) It returns the first byte of what it could not decide yet (`text.size()` where it
+/// decided all): the first word whose tag may still change with bytes to come, at most kWindowBytes before the end.
+/// Findings that begin there or later are dropped and found again.
 class Detector {
  public:
   virtual ~Detector() = default;

@@ -154,6 +154,12 @@ Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::str
     // What it says may hold what it saw: its words stay out of ours.
     return fail(Errc::internal, fmt::format("policy {}: a detector failed; nothing passes", policy.name()));
   }
+  // What comes in comes whole, text behind text of one document. Answers may come as streams, many at once: each of
+  // their texts remembers for itself.
+  if (context.direction == Direction::inbound)
+    scratch.scan.offset += text.size();
+  else
+    scratch.scan.names.clear();
   Verdict verdict = Verdict::allow;
   if (scratch.scan.findings.empty()) return verdict;
   auto& out = scratch.text;

@@ -85,7 +85,7 @@ Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const
 void record_beside(const Policy& policy, const GuardContext& context, const Finding& finding, std::string_view value,
                    std::vector<GuardedFinding>& findings);
 
-/// Memory that a guard reuses between texts.
+/// Memory that a guard reuses between the texts of one document.
 struct GuardScratch {
   ScanResult scan;
   std::string text;

@@ -168,7 +168,8 @@ void Scanner::scan(std::string_view raw, std::size_t from, bool complete, std::s
   const std::size_t folded_from = fold.from_raw(from);
   for (Detectors who = sweeping_; who != 0; who &= who - 1) {
     const auto& detector = detectors_[static_cast<std::size_t>(std::countr_zero(who))];
-    const std::size_t swept = detector->sweep({text, folded_from, complete, label}, out.findings);
+    const std::size_t swept =
+        detector->sweep({text, folded_from, complete, label, &fold, out.offset, &out.names}, out.findings);
     if (!complete) decided = std::min(decided, swept);
   }
   decided = std::max(decided, folded_from);

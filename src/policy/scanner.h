@@ -22,6 +22,9 @@ struct ScanResult {
 
   Fold fold;             ///< for the scanner
   ContextIndex context;  ///< for the scanner
+
+  std::size_t offset = 0;  ///< set by the caller: where the text stands in its document
+  NameMemory names;        ///< of the document; cleared by the caller where another begins
 };
 
 /// Immutable and thread-safe.

@@ -46,6 +46,7 @@ Result<> StreamGuard::feed(std::string_view piece, bool complete, GuardSink& out
 }
 
 Result<> StreamGuard::scan_once(bool complete, GuardSink& out) {
+  scan_.offset = offset_;
   try {
     policy_.scanner(context_.direction).scan(buffer_, from_, complete, label_, scan_);
   } catch (...) {

@@ -13,7 +13,8 @@ constexpr std::size_t kSliceBytes = 2048;               // a long text is read a
 constexpr std::size_t kChainAhead = 3;                  // neighbours whose labels speak for or against this token's
 constexpr std::size_t kChainBack = 3;
 constexpr float kSurelyNothing = 0.995F;  // of a token alone: its neighbours are not asked
-constexpr float kLeast = 0.15F;           // spans less likely than this are not worth a finding
+constexpr float kLeast = 0.15F;           // spans that begin less likely than this are not worth a finding: "faint"
+constexpr float kFaintest = 0.03F;        // and not worth a word
 constexpr float kGoOn = 0.3F;             // a span goes on over tokens that are at least this likely of its kind
 
 // Where the character begins that the end of `text` cuts, else its size.
@@ -67,7 +68,8 @@ class Reading {
     if (first.shape == Shape::mark || first.shape == Shape::overlong) return {};
     const Label label = best(s_.marginals[at]);
     float sum = kind_probability(s_.marginals[at], label);
-    if (sum < kLeast) return {};
+    if (sum < kFaintest) return {};
+    const bool faint = sum < kLeast;
     const Sight sight = Sight::around(first);
     if (is_mailbox(at, sight, decided)) return {};
     std::size_t end = first.end;
@@ -81,7 +83,7 @@ class Reading {
       if (token.shape == Shape::mark) continue;
       end = token.end, sum += p, ++count;
     }
-    return {{first.begin, end}, label, calibrated(label, sum / count)};
+    return {{first.begin, end}, label, calibrated(label, sum / count), faint};
   }
 
  private:

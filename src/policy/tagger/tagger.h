@@ -14,7 +14,8 @@ namespace sb::policy::tagger {
 struct TaggedSpan {
   Span span;
   Label label = Label::none;
-  float score = 0;  ///< probability that it is what it says, calibrated
+  float score = 0;     ///< probability that it is what it says, calibrated
+  bool faint = false;  ///< its first token alone is too unlikely for a finding: only for who knows more of it
 };
 
 /// A text of which more may come.

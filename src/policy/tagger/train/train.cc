@@ -136,7 +136,7 @@ void judge(const Model& model, const Document& document, std::vector<Judged>& ju
   std::vector<bool> met(document.spans.size());
   std::size_t end = 0;
   for (const auto& span : spans) {
-    if (span.span.begin < end) continue;
+    if (span.faint || span.span.begin < end) continue;
     end = span.span.end;
     if ((document.unlabelled >> static_cast<unsigned>(span.label) & 1) != 0) continue;
     bool right = false;
