@@ -65,6 +65,14 @@ bool is_lead(char byte) {
   return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
 }
 
+// Whether the text ends inside the sequence that begins at `i`; bytes that can begin none are characters of their own.
+bool is_cut_sequence(std::string_view text, std::size_t i) {
+  const int lead = byte_of(text, i);
+  if (lead < 0xc2 || lead > 0xf4) return false;
+  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  return i + size > text.size() && std::ranges::none_of(text.substr(i + 1), is_lead);
+}
+
 // Decodes the UTF-8 sequence at `i`, which need not be valid.
 Folded fold_utf8(std::string_view text, std::size_t i) {
   const int lead = byte_of(text, i);
@@ -185,7 +193,7 @@ void Fold::assign(std::string_view raw, bool complete) {
     const auto byte = static_cast<unsigned char>(raw[i]);
     if (byte >= 0x80) ascii_ = false;
     // A sequence that the end cuts is left out whatever it is: nobody is to see half a character.
-    const bool cut_sequence = byte >= 0xc0 && i + (byte >= 0xf0 ? 4U : byte >= 0xe0 ? 3U : 2U) > raw.size();
+    const bool cut_sequence = is_cut_sequence(raw, i);
     if (!kLeads[byte] && !cut_sequence) continue;
     const Folded found = fold_at(raw, i);
     if (found.size > 0) return copy_folded(i, complete);
@@ -207,7 +215,7 @@ void Fold::copy_folded(std::size_t first, bool complete) {
     i = next;
     if (i == raw_.size()) break;
     const auto byte = static_cast<unsigned char>(raw_[i]);
-    const bool cut_sequence = byte >= 0xc0 && i + (byte >= 0xf0 ? 4U : byte >= 0xe0 ? 3U : 2U) > raw_.size();
+    const bool cut_sequence = is_cut_sequence(raw_, i);
     const Folded found = kLeads[byte] || cut_sequence ? fold_at(raw_, i) : kAsIs;
     if ((found.cut || cut_sequence) && !complete) {
       folded_ = i;
