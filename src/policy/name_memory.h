@@ -7,8 +7,8 @@
 
 namespace sb::policy {
 
-/// The first names of a text, as hashes of their words, with where each stood. A name speaks only for what stands behind
-/// it, so a text says the same however it is cut: remembering what a later call sees again changes nothing.
+/// The first names of a text, as hashes of their words, with where each stood. A name speaks only for what stands
+/// behind it, so a text says the same however it is cut: remembering what a later call sees again changes nothing.
 class NameMemory {
  public:
   /// Half a kilobyte: a stream carries one. Names beyond these are not remembered.

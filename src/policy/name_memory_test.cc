@@ -68,8 +68,7 @@ TEST(NameMemory, StreamsRememberTheSameHoweverTheyAreCut) {
     auto context = context_for(vault, Direction::outbound);
     StreamGuard stream(*policy, context);
     std::string out;
-    for (std::size_t at = 0; at < text.size(); at += size)
-      out += *stream.feed(std::string_view(text).substr(at, size));
+    for (std::size_t at = 0; at < text.size(); at += size) out += *stream.feed(std::string_view(text).substr(at, size));
     out += *stream.finish();
     ASSERT_EQ(out, whole) << "pieces of " << size;
   }
@@ -88,9 +87,9 @@ TEST(NameMemory, MessagesOfARequestAreOneDocumentAnswersAreNot) {
       guarded_json(Direction::inbound, JsonProfile::chat_request, R"({"messages":[)" + first + "," + again + "]}");
   EXPECT_NE(request.find("ask [PERSON] to sign"), std::string::npos) << request;
   // Choices may arrive as streams side by side: what one says must not change another.
-  const auto answer = guarded_json(Direction::outbound, JsonProfile::chat_response,
-                                   R"({"choices":[{"index":0,"message":)" + first + R"(},{"index":1,"message":)" +
-                                       again + "}]}");
+  const auto answer =
+      guarded_json(Direction::outbound, JsonProfile::chat_response,
+                   R"({"choices":[{"index":0,"message":)" + first + R"(},{"index":1,"message":)" + again + "}]}");
   EXPECT_NE(answer.find("ask lindqvist to sign"), std::string::npos) << answer;
 }
 

@@ -55,6 +55,14 @@ INSTANTIATE_TEST_SUITE_P(Email, Found,
                                          Case{"a\\nbob@example.com", "EMAIL", "bob@example.com"},
                                          Case{"a.b@c.museum...", "EMAIL", "a.b@c.museum"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Age, Found,
+    testing::Values(Case{"This 79 year old female complains", "AGE", "79"}, Case{"a 38-year-old male", "AGE", "38"},
+                    Case{"She is 102 years old.", "AGE", "102"}, Case{"pt 67 y/o, stable", "AGE", "67"},
+                    Case{"Aged: 45", "AGE", "45"}, Case{"retired at the age of 61 and left", "AGE", "61"},
+                    Case{"My brother just turned 60.", "AGE", "60"}, Case{"written when he was 78", "AGE", "78"},
+                    Case{"Der Kunde ist 45 Jahre alt", "AGE", "45"}));
+
 INSTANTIATE_TEST_SUITE_P(Card, Found,
                          testing::Values(Case{"Card: 5553 3314 7893 2881 please.", "CREDIT_CARD",
                                               "5553 3314 7893 2881"},

@@ -85,7 +85,7 @@ class NumberDetector final : public Detector {
   std::string_view name() const override { return "numbers"; }
   std::vector<std::string_view> types() const override {
     auto types = identifier_types();
-    for (const auto type : {kCardType, kIbanType, kPhoneType, kDateType, kBirthType, kWalletType})
+    for (const auto type : {kCardType, kIbanType, kPhoneType, kDateType, kBirthType, kAgeType, kWalletType})
       types.push_back(type);
     return types;
   }
@@ -104,7 +104,10 @@ class NumberDetector final : public Detector {
       if (start + 1 == at && (text[start] == 'x' || text[start] == 'X')) judge_digits(window, at, run, out);
       judge_word(window, start, run, out);
     } else if (start == at) {
-      if (!classify_date(window, at, out) && !is_short_number(window, at)) judge_digits(window, at, run, out);
+      if (!classify_date(window, at, out)) {
+        classify_age(window, at, out);
+        if (!is_short_number(window, at)) judge_digits(window, at, run, out);
+      }
     } else {
       return;
     }

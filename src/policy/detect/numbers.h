@@ -20,6 +20,8 @@ void classify_named(ScanWindow& window, const TokenRun& run, Findings& out);
 void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, Findings& out);
 /// What begins at the digit `at`; whether it was a date, and so nothing else.
 bool classify_date(ScanWindow& window, std::size_t at, Findings& out);
+/// "45 years old", "aged 45", "just turned 45": the number alone.
+void classify_age(ScanWindow& window, std::size_t at, Findings& out);
 /// `start`: where the word begins in which the digit `at` stands.
 void classify_wallet(ScanWindow& window, std::size_t start, Findings& out);
 
