@@ -36,6 +36,7 @@ class NoteVerifier {
   static Result<NoteVerifier> parse(std::string_view text);
 
   const std::string& name() const { return name_; }
+  const std::string& public_key() const { return public_key_; }
   std::array<std::uint8_t, 4> key_id() const { return id_; }
   std::string to_string() const;
 

@@ -14,6 +14,9 @@ struct AuditLogOptions {
   std::string origin;
   std::string folder;  ///< where the log is published, in the layout of C2SP tlog-tiles; empty: nowhere
   Publisher::Options publish = {};
+  /// False: appends leaves and signs nothing, whatever the log's name is. Who opens it next shows them; a new log is
+  /// named by its first server, not by the command that made its directory.
+  bool sign = true;
 };
 
 /// The store's LeafLog. Encodes leaves on the writer thread; all that costs more happens on the publisher's.
@@ -23,14 +26,17 @@ class AuditLog final : public store::LeafLog {
   static Result<std::unique_ptr<AuditLog>> create(std::string_view seed, AuditLogOptions options = {});
 
   void encode(std::string& out, LeafIndex index, const store::LeafDraft& draft) override;
-  void committed(std::string bundle) override { publisher_->add(std::move(bundle)); }
+  void committed(std::string bundle) override {
+    if (publisher_) publisher_->add(std::move(bundle));
+  }
   std::optional<store::StoredTreeHead> take_head(std::uint64_t wait_for) override;
-  /// Errors: corrupt (the leaves do not lead to the last tree head, stored or shown, or it is signed with another key).
+  /// Errors: corrupt (the leaves do not lead to the last tree head, stored or shown, or it is signed with another key),
+  /// conflict (the log has another name).
   Result<> open(std::uint64_t size, const std::function<Result<std::string>(LeafIndex)>& leaf_at,
                 std::optional<std::string> last_tree_head) override;
 
   const NoteVerifier& verifier() const { return signer_.verifier(); }
-  /// Leaves under the newest tree head. REQUIRES open().
+  /// Leaves under the newest tree head. REQUIRES open(), and that it signs.
   std::uint64_t shown() const { return publisher_->shown(); }
 
  private:
@@ -43,7 +49,7 @@ class AuditLog final : public store::LeafLog {
   const NoteSigner signer_;
   const AuditLogOptions options_;
   std::optional<std::uint64_t> taken_size_;
-  std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<Publisher> publisher_;  ///< null: nothing is signed
 };
 
 }  // namespace sb::audit

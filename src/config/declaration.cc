@@ -333,7 +333,8 @@ auto audit_section() {
   return declare<A>("The transparency log of everything that was decided.")
       .text("origin", &A::origin,
             {.about = "The log's name, as in its tree heads, such as example.com/signalbox; empty is one made of its "
-                      "key. It cannot be changed later: another name is another log.",
+                      "key. The server's first start on a data directory gives the log its name. It cannot be changed "
+                      "later: another name is another log.",
              .form = &kOrigin})
       .boolean("public", &A::is_public,
                {.about = "Serve the log at /audit/ to everybody; otherwise only to keys that may read the audit log. "

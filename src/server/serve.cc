@@ -184,7 +184,7 @@ int serve(ServeOptions options) {
 }
 
 Result<InitReport> init(const Config& config) {
-  SB_TRY(auto services, open_services(config));
+  SB_TRY(auto services, open_services(config, false));  // the server that starts first names the log
   InitReport report{{}, services->config.data.dir};
   if (services->keys->usable_count() > 0) return report;
   SB_TRY(auto key, make_key("first admin", "default", Role::admin, {}, services->keys->pepper(), system_clock(),

@@ -158,14 +158,14 @@ Result<> load_flows(Services& services) {
 
 }  // namespace
 
-Result<std::unique_ptr<Services>> open_services(Config config) {
+Result<std::unique_ptr<Services>> open_services(Config config, bool sign) {
   auto services = std::make_unique<Services>();
   services->config = std::move(config);
   const auto& settings = services->config;
   SB_TRY(services->data, store::DataDir::open_or_create(settings.data.dir, system_entropy()));
-  SB_TRY(services->log,
-         audit::AuditLog::create(services->data.audit_seed(),
-                                 {.origin = settings.audit.origin, .folder = services->data.audit_folder()}));
+  SB_TRY(services->log, audit::AuditLog::create(
+                            services->data.audit_seed(),
+                            {.origin = settings.audit.origin, .folder = services->data.audit_folder(), .sign = sign}));
   store::SqliteOptions options;
   options.path = services->data.database();
   options.commit_batch_max = settings.data.commit_batch_max;

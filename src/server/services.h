@@ -57,8 +57,9 @@ struct Services {
   bool keys_required = true;
 };
 
-/// Opens data directory, log and store, and loads the keys. Errors: with what to do about them.
-Result<std::unique_ptr<Services>> open_services(Config config);
+/// Opens data directory, log and store, and loads the keys. `sign`: as AuditLogOptions. Errors: with what to do about
+/// them.
+Result<std::unique_ptr<Services>> open_services(Config config, bool sign = true);
 /// Reads policy, triage, scripts, flows and model catalog: everything that can be wrong in a configuration.
 Result<> load_content(Services& services);
 /// Reads the policy file again (SIGHUP). Errors: what is wrong with it; the one in force stays.

@@ -89,7 +89,7 @@ def test_the_log_is_served_as_static_files(log):
 
 def test_a_log_that_is_not_public_asks_for_a_key(log, tmp_path):
     closed = configuration(log.simulator.address, audit={"public": False, "origin": "example.com/record"})
-    server = Server(tmp_path, closed, ("--set", "audit.origin=example.com/record")).start()  # the first leaf is init's
+    server = Server(tmp_path, closed).start()
     try:
         assert server.call("GET", "/audit/checkpoint", key="none").status == 401
         reply = server.call("GET", "/audit/checkpoint")

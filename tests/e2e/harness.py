@@ -110,11 +110,11 @@ def configuration(simulator: str, **more) -> dict:
 class Server:
     """One data directory; may be started, killed and started again."""
 
-    def __init__(self, work: Path, config: dict, init_flags: tuple[str, ...] = ()):
+    def __init__(self, work: Path, config: dict):
         self.work, self.data = work, work / "data"
         self.config_file = work / "signalbox.yaml"
         self.write_config(config)
-        made = cli("init", *init_flags, "--data", str(self.data))
+        made = cli("init", "--data", str(self.data))
         assert made.returncode == 0, made.stderr
         self.key = re.search(r"api key: (sbk_\S+)", made.stdout).group(1)
         self.process = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 from harness import binary, cli
@@ -36,6 +37,26 @@ def test_init_is_idempotent(tmp_path):
     first = cli("init", "--data", str(tmp_path / "data"))
     again = cli("init", "--data", str(tmp_path / "data"))
     assert "sbk_" in first.stdout and "sbk_" not in again.stdout and again.returncode == 0
+
+
+def test_the_log_is_named_by_the_first_start_and_keeps_its_name(own_server):
+    server = own_server(audit={"origin": "example.com/box"})  # made by an init that knows nothing of the name
+    server.start()
+    server.chat("hello")
+    server.process.stop()
+    assert (server.data / "audit/checkpoint").read_text().startswith("example.com/box\n")
+    assert server.verify().returncode == 0
+    config = json.loads(server.config_file.read_text())
+    for origin in ("example.com/other", ""):
+        server.write_config({**config, "audit": {"origin": origin}})
+        got = cli("serve", "--config", str(server.config_file), "--data", str(server.data), "--listen", "127.0.0.1:0")
+        assert got.returncode == 1 and len(got.stderr.strip().splitlines()) == 1, got.stderr
+        assert "set audit.origin to example.com/box" in got.stderr
+    again = cli("init", "--data", str(server.data))
+    assert again.returncode == 0 and "nothing changed" in again.stdout, again.stderr
+    server.write_config(config)
+    server.start()
+    assert server.chat("and on it goes").status == 200
 
 
 def test_help_teaches():
