@@ -93,6 +93,8 @@ const std::vector<Api::Route>& Api::routes() {
       {"GET", "/api/v1/keys", P::manage_keys, &Api::list_keys},
       {"POST", "/api/v1/keys", P::manage_keys, &Api::create_key},
       {"DELETE", "/api/v1/keys/*", P::manage_keys, &Api::revoke_key},
+      {"GET", "/api/v1/tenant-keys", P::manage_keys, &Api::list_tenant_keys},
+      {"POST", "/api/v1/tenant-keys/*/rotate", P::manage_keys, &Api::rotate_tenant_key},
       // Open here: whether they need a key is asked by the handler (audit.public).
       {"GET", "/audit/checkpoint", P::read_audit, &Api::get_checkpoint, true},
       {"GET", "/audit/tile/*/*", P::read_audit, &Api::get_tile, true},

@@ -23,6 +23,8 @@ class LogSource;
 
 namespace sb::api {
 
+class KeyRotation;
+
 /// Counters of the HTTP surface; one set for all shards.
 struct ApiMetrics {
   explicit ApiMetrics(MetricRegistry& registry);
@@ -49,6 +51,7 @@ struct ApiParts {
   ChangeGate& changes;
   PolicyBook& policies;
   TenantKeys& tenant_keys;
+  KeyRotation& key_rotation;
   Pseudonyms pseudonyms;
   audit::LogSource& audit_log;  ///< the published log; one a shard
   store::Durability durability = store::Durability::sync;
@@ -107,7 +110,8 @@ class Api {
   Task<void> list_keys(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> create_key(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> revoke_key(http::Exchange&, const Caller&, std::vector<std::string>);
-  // system
+  Task<void> list_tenant_keys(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> rotate_tenant_key(http::Exchange&, const Caller&, std::vector<std::string>);
   // erasure
   Task<void> erase(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> list_holds(http::Exchange&, const Caller&, std::vector<std::string>);
@@ -117,6 +121,7 @@ class Api {
   Task<Result<>> store_holds(json::array holds, std::string kind, std::string tenant, std::string id,
                              const Caller& caller);
   Task<bool> scrub();
+  // system
   Task<void> get_checkpoint(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_tile(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> health(http::Exchange&, const Caller&, std::vector<std::string>);

@@ -89,10 +89,12 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
   filter.run = scope->run;
   filter.limit = 10'000;
   const std::string id = RunId::generate(parts_.clock, parts_.entropy).to_string();
-  std::uint64_t erased = 0;
+  std::uint64_t erased = 0, values_erased = 0, values_shared = 0;
   for (bool more = true; more;) {
     auto runs = co_await parts_.store.erasable_runs(filter);
     if (!runs) co_return co_await respond_error(exchange, runs.error());
+    const auto tokens = co_await parts_.store.tokens_of_subject(scope->tenant, scope->subject, filter.limit);
+    if (!tokens) co_return co_await respond_error(exchange, tokens.error());
     for (const json::value& hold : *holds) {
       const auto held = [&](const RunId& run) { return string_member(hold, "run") == run.to_string(); };
       if (scope->covers(hold) || std::ranges::any_of(*runs, held)) {
@@ -101,7 +103,8 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
                                                         string_member(hold, "reason"))));
       }
     }
-    more = runs->size() == filter.limit;
+    more = runs->size() == filter.limit || tokens->size() == filter.limit;
+    const auto shared = static_cast<std::uint64_t>(std::ranges::count_if(*tokens, &store::PersonsToken::shared));
     store::Commit commit;
     store::LeafDraft leaf;
     leaf.kind = "erasure";
@@ -113,12 +116,19 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
       summary.member("requested_by", parts_.pseudonyms.subject(scope->tenant, by));
     if (scope->run) summary.member("run", scope->run->to_string());
     summary.member("runs", static_cast<std::int64_t>(runs->size()));
-    if (!scope->subject.empty()) summary.member("subject", scope->subject);
+    if (!scope->subject.empty()) {
+      summary.member("subject", scope->subject);
+      summary.member("values", static_cast<std::int64_t>(tokens->size() - shared));
+      summary.member("values_shared", static_cast<std::int64_t>(shared));
+    }
     leaf.summary = std::move(summary.end_object()).take();
     leaf.time_us = parts_.clock.now_us();
     commit.leaves.push_back(std::move(leaf));
     erased += runs->size();
+    values_erased += tokens->size() - shared;
+    values_shared += shared;
     commit.erase = *std::move(runs);
+    for (const store::PersonsToken& token : *tokens) commit.erase_tokens.push_back(token.no);
     if (auto written = co_await parts_.store.commit(std::move(commit)); !written)
       co_return co_await respond_error(exchange, written.error());
   }
@@ -131,7 +141,9 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
   json::object report{{"id", id}, {"tenant", scope->tenant}};
   report["runs_erased"] = erased;
   report["keys_deleted"] = erased;
-  report["runs_open"] = open;  // not ended yet: ask again when they have
+  report["values_erased"] = values_erased;  // behind placeholders of the tenant
+  report["values_shared"] = values_shared;  // other people's runs brought them too: they stay for those
+  report["runs_open"] = open;               // not ended yet: ask again when they have
   report["log_scrubbed"] = co_await scrub();
   co_await respond_json(exchange, 200, to_text(report));
 }

@@ -195,6 +195,7 @@ struct S3Config {
   std::optional<SecretRef> access_key;
   std::optional<SecretRef> secret_key;
   bool path_style = true;
+  std::int64_t part_mb = 16;
   std::int64_t retain_days = 0;
 };
 
@@ -202,6 +203,9 @@ struct MirrorConfig {
   std::string url;  ///< a folder or s3://BUCKET[/PREFIX]; empty: no mirror
   MirrorMode mode = MirrorMode::async;
   std::optional<SecretRef> key;
+  std::int64_t snapshot_hours = 24;
+  std::int64_t snapshot_mb = 256;
+  std::int64_t keep_days = 30;
   S3Config s3;
 };
 

@@ -135,17 +135,12 @@ policy::OpenedText Engine::reveal(std::string_view tenant, std::string_view text
   return policy::open_values(std::array{tenant_key(tenant)}, text);
 }
 
-std::string Engine::tenant_document(std::string_view tenant, std::string_view token) {
-  return fmt::format("vault/{}/{}", tenant, token);
-}
-
 // What stands behind the tenant's placeholders in the request: other runs know it.
 Task<Result<>> Engine::adopt_tenant_tokens(LiveRun& run) {
   for (const auto& token : run.guard.vault().take_foreign_tokens()) {
-    const auto name = tenant_document(run.row.tenant, token);
-    SB_CO_TRY(const auto sealed, co_await parts_.store.load_document(name));
+    SB_CO_TRY(const auto sealed, co_await parts_.store.find_token(run.row.tenant, token));
     if (!sealed) continue;
-    SB_CO_TRY(auto value, parts_.sealer.open_document(name, *sealed));
+    SB_CO_TRY(auto value, parts_.sealer.open_token(run.row.tenant, token, *sealed));
     run.guard.vault().adopt({token, std::move(value)});
   }
   co_return Result<>();
@@ -457,11 +452,13 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   const std::string& key = run.data_key;
   for (auto* column : {&row.state, &row.vault}) *column = parts_.sealer.seal(key, row.id, *column);
   row.output = run.sealed_output.empty() ? parts_.sealer.seal(key, row.id, row.output) : run.sealed_output;
-  if (!run.stored) row.input = std::exchange(run.sealed_input, {});
+  if (!run.stored) {
+    row.input = std::exchange(run.sealed_input, {});
+    SB_CO_CHECK(parts_.sealer.renew(row, key));
+  }
   for (const auto& entry : run.guard.vault().take_new_tenant_entries()) {
-    auto name = tenant_document(run.row.tenant, entry.token);
-    auto sealed = parts_.sealer.seal_document(name, entry.value);
-    commit.documents.emplace_back(std::move(name), std::move(sealed));
+    SB_CO_TRY(auto sealed, parts_.sealer.seal_token(row.tenant, entry.token, entry.value));
+    commit.tokens.push_back({row.tenant, entry.token, row.subject, std::move(sealed)});
   }
   commit.steps = std::exchange(run.steps, {});
   commit.leaves = std::exchange(run.leaves, {});

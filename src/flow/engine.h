@@ -219,7 +219,6 @@ class Engine {
   Task<std::expected<CallResult, Problem>> answer_guarded(LiveRun& run, std::string body, CallResult result);
   void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
   std::string tenant_key(std::string_view tenant) const;
-  static std::string tenant_document(std::string_view tenant, std::string_view token);
   Task<Result<>> adopt_tenant_tokens(LiveRun& run);
   void record(LiveRun& run, store::StepRow step);
   void record_pure(LiveRun& run);

@@ -227,6 +227,15 @@ class EngineTest : public ::testing::Test {
   WatchedProvider* provider_ = nullptr;
 };
 
+TEST_F(EngineTest, ARunThatIsStoredAfterItsTenantsKeyWasRotatedIsUnderTheNewKey) {
+  auto run = prepare(request_of("hello"));
+  tenant_keys_.add("acme", entropy_);
+  EXPECT_FALSE(tenant_keys_.is_current("acme", run->row.data_key));
+  ASSERT_TRUE(drive(run));
+  EXPECT_TRUE(tenant_keys_.is_current("acme", wait(store_->load_run(run->row.id))->data_key));
+  EXPECT_NE(row_of(run->row.id).input.find("hello"), std::string::npos);
+}
+
 TEST_F(EngineTest, StoreAndModelSeePlaceholdersTheCallerItsValues) {
   auto run = prepare(request_of("write to " + std::string(kMail)));
   ASSERT_TRUE(drive(run));

@@ -34,6 +34,12 @@ class Sealer {
     SB_TRY(made.wrapped, tenants_.wrap(tenant, aad(run), made.key, entropy_));
     return made;
   }
+  /// Of a run that is not stored yet: its key under the tenant's newest one, which a rotation may have changed since.
+  Result<> renew(store::RunRow& run, std::string_view key) const {
+    if (tenants_.is_current(run.tenant, run.data_key)) return {};
+    SB_TRY(run.data_key, tenants_.wrap(run.tenant, aad(run.id), key, entropy_));
+    return {};
+  }
   /// The key of a stored run. Errors: not_found (erased), corrupt.
   Result<std::string> key_of(const store::RunRow& run) const {
     if (run.erased) return fail(Errc::not_found, "the run's content was erased");
@@ -50,13 +56,27 @@ class Sealer {
     return aead_open(key, sealed, aad(run));
   }
 
-  /// The same for a document of the store, bound to its name.
-  std::string seal_document(std::string_view name, std::string_view plain) const {
-    return aead_seal(old_key_, plain, "document/" + std::string(name), entropy_);
+  /// The value behind a placeholder of the tenant, bound to it. Errors: not_found (the tenant has no key).
+  Result<std::string> seal_token(std::string_view tenant, std::string_view token, std::string_view value) const {
+    return tenants_.wrap(tenant, token_context(token), value, entropy_);
   }
-  /// Errors: corrupt.
-  Result<std::string> open_document(std::string_view name, std::string_view sealed) const {
-    return aead_open(old_key_, sealed, "document/" + std::string(name));
+  /// Errors: not_found, corrupt.
+  Result<std::string> open_token(std::string_view tenant, std::string_view token, std::string_view sealed) const {
+    if (!sealed.empty() && static_cast<unsigned char>(sealed.front()) == kMaxKeyVersions) {
+      const std::string name = "document/vault/" + std::string(tenant) + "/" + std::string(token);
+      return aead_open(old_key_, sealed.substr(1), name);  // from before tenants had keys
+    }
+    return tenants_.unwrap(tenant, token_context(token), sealed);
+  }
+
+  /// The same under the tenant's newest key. Errors: not_found, corrupt.
+  Result<std::string> reseal(std::string_view tenant, const store::SealedRow& row) const {
+    if (row.kind == store::SealedKind::token) {
+      SB_TRY(const std::string value, open_token(tenant, row.token, row.sealed));
+      return seal_token(tenant, row.token, value);
+    }
+    SB_TRY(const std::string key, tenants_.unwrap(tenant, aad(row.run), row.sealed));
+    return tenants_.wrap(tenant, aad(row.run), key, entropy_);
   }
 
   /// Hex SHA-256(salt || ciphertext): without the run's key the log says nothing about what was in the payload
@@ -66,6 +86,7 @@ class Sealer {
   }
 
  private:
+  static std::string token_context(std::string_view token) { return "token/" + std::string(token); }
   static std::string_view aad(const RunId& run) {
     return {reinterpret_cast<const char*>(run.uuid.bytes.data()), run.uuid.bytes.size()};
   }

@@ -2,13 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+
 #include "base/bytes.h"
 #include "base/crypto.h"
 
 namespace sb {
 namespace {
 
-constexpr std::size_t kMaxVersions = 256;
+constexpr std::size_t kNewest = kMaxKeyVersions;
 
 std::string new_key(Entropy& entropy) {
   std::string key(kDataKeyBytes, '\0');
@@ -43,15 +46,21 @@ Result<> TenantKeys::load(const json::value& document) {
   }
   const auto* tenants = find_member(document, "tenants");
   if (!tenants || !tenants->is_object()) return fail(Errc::corrupt, "the document of the tenants' keys is damaged");
-  decltype(keys_) keys;
+  Keys keys;
   for (const auto& [tenant, versions] : tenants->get_object()) {
     auto& list = keys[std::string(tenant)];
     for (const auto& wrapped : versions.is_array() ? versions.get_array() : json::array()) {
+      if (wrapped.is_null()) {
+        list.emplace_back();
+        continue;
+      }
       const auto bytes = wrapped.is_string() ? from_base64(std::string_view(wrapped.get_string())) : std::nullopt;
       if (!bytes) return fail(Errc::corrupt, "the document of the tenants' keys is damaged");
       SB_TRY(std::string key, aead_open(master_, *bytes, context_of(tenant, list.size())));
       list.push_back(std::move(key));
     }
+    if (list.empty() || list.back().empty() || list.size() > kMaxKeyVersions)
+      return fail(Errc::corrupt, "the document of the tenants' keys is damaged");
   }
   keys_ = std::move(keys);
   return {};
@@ -59,11 +68,36 @@ Result<> TenantKeys::load(const json::value& document) {
 
 json::value TenantKeys::document(Entropy& entropy) const {
   const std::lock_guard lock(mutex_);
+  return document_of(keys_, entropy);
+}
+
+json::value TenantKeys::with_new_key(std::string_view tenant, Entropy& entropy) const {
+  const std::lock_guard lock(mutex_);
+  Keys keys = keys_;
+  auto& versions = keys.find(tenant)->second;
+  SB_ASSERT(versions.size() < kMaxKeyVersions);
+  versions.push_back(new_key(entropy));
+  return document_of(keys, entropy);
+}
+
+json::value TenantKeys::without_old_keys(std::string_view tenant, Entropy& entropy) const {
+  const std::lock_guard lock(mutex_);
+  Keys keys = keys_;
+  auto& versions = keys.find(tenant)->second;
+  for (std::string& key : std::span(versions).first(versions.size() - 1)) key.clear();
+  return document_of(keys, entropy);
+}
+
+json::value TenantKeys::document_of(const Keys& keys, Entropy& entropy) const {
   json::object tenants;
-  for (const auto& [tenant, versions] : keys_) {
+  for (const auto& [tenant, versions] : keys) {
     json::array list;
-    for (const std::string& key : versions)
-      list.emplace_back(to_base64(aead_seal(master_, key, context_of(tenant, list.size()), entropy)));
+    for (const std::string& key : versions) {
+      if (key.empty())
+        list.emplace_back(nullptr);
+      else
+        list.emplace_back(to_base64(aead_seal(master_, key, context_of(tenant, list.size()), entropy)));
+    }
     tenants[tenant] = std::move(list);
   }
   return json::object{{"master", fingerprint(master_)}, {"tenants", std::move(tenants)}};
@@ -74,10 +108,31 @@ bool TenantKeys::has(std::string_view tenant) const {
   return keys_.contains(tenant);
 }
 
+std::size_t TenantKeys::version(std::string_view tenant) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = keys_.find(tenant);
+  SB_ASSERT(found != keys_.end());
+  return found->second.size() - 1;
+}
+
+bool TenantKeys::is_current(std::string_view tenant, std::string_view wrapped) const {
+  return !wrapped.empty() && static_cast<unsigned char>(wrapped.front()) == version(tenant);
+}
+
+std::vector<std::string> TenantKeys::rotating() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& [tenant, versions] : keys_) {
+    if (std::ranges::count_if(versions, [](const std::string& key) { return !key.empty(); }) > 1)
+      names.push_back(tenant);
+  }
+  return names;
+}
+
 void TenantKeys::add(std::string_view tenant, Entropy& entropy) {
   const std::lock_guard lock(mutex_);
   auto& versions = keys_[std::string(tenant)];
-  SB_ASSERT(versions.size() < kMaxVersions);
+  SB_ASSERT(versions.size() < kMaxKeyVersions);
   versions.push_back(new_key(entropy));
 }
 
@@ -104,21 +159,24 @@ Result<std::string> TenantKeys::key_of(std::string_view tenant, std::size_t vers
   const auto found = keys_.find(tenant);
   if (found == keys_.end() || found->second.empty())
     return fail(Errc::not_found, fmt::format("tenant {} has no encryption key", tenant));
-  if (version == kMaxVersions) return static_cast<char>(found->second.size() - 1) + found->second.back();
-  if (version >= found->second.size()) return fail(Errc::corrupt, "a data key is wrapped by a tenant key that is gone");
+  if (version == kNewest) return static_cast<char>(found->second.size() - 1) + found->second.back();
+  if (version >= found->second.size() || found->second[version].empty())
+    return fail(Errc::corrupt, "a data key is wrapped by a tenant key that is gone");
   return static_cast<char>(version) + found->second[version];
 }
 
 Result<std::string> TenantKeys::wrap(std::string_view tenant, std::string_view context, std::string_view data_key,
                                      Entropy& entropy) const {
-  SB_TRY(const std::string key, key_of(tenant, kMaxVersions));
+  SB_TRY(const std::string key, key_of(tenant, kNewest));
   return key.substr(0, 1) + aead_seal(std::string_view(key).substr(1), data_key, context, entropy);
 }
 
 Result<std::string> TenantKeys::unwrap(std::string_view tenant, std::string_view context,
                                        std::string_view wrapped) const {
   if (wrapped.empty()) return fail(Errc::corrupt, "a data key is missing");
-  SB_TRY(const std::string key, key_of(tenant, static_cast<unsigned char>(wrapped.front())));
+  const std::size_t version = static_cast<unsigned char>(wrapped.front());
+  if (version >= kMaxKeyVersions) return fail(Errc::corrupt, "a data key is wrapped by no key of a tenant");
+  SB_TRY(const std::string key, key_of(tenant, version));
   return aead_open(std::string_view(key).substr(1), wrapped.substr(1), context);
 }
 

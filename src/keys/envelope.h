@@ -1,7 +1,8 @@
 /// Envelope encryption: a master key wraps a key for each tenant, that wraps a data key for each run.
 ///
 /// A payload that is to be gone for ever need not be found in every copy: without its data key it is noise, and a data
-/// key is 61 bytes in one place. Rotating the master key wraps the tenants' keys anew, not the runs'.
+/// key is 61 bytes in one place. Rotating the master key wraps the tenants' keys anew, not the runs'; rotating a
+/// tenant's key wraps its runs' data keys anew, not their payloads.
 #pragma once
 
 #include <map>
@@ -17,6 +18,9 @@
 namespace sb {
 
 inline constexpr std::size_t kDataKeyBytes = 32;
+/// A tenant has at most so many keys, one after the other. The version is the first byte of what a key sealed; 255 is
+/// none of a tenant's.
+inline constexpr std::size_t kMaxKeyVersions = 255;
 
 /// The tenants' keys, in memory. Thread-safe. Stored as a document that holds them only wrapped.
 class TenantKeys {
@@ -27,10 +31,21 @@ class TenantKeys {
   /// Reads what document() wrote. Errors: permission_denied (wrapped by another master key), corrupt.
   Result<> load(const json::value& document);
   json::value document(Entropy& entropy) const;
+  /// The document with a newer key of that tenant, and without its older ones. To be stored first, then to be loaded:
+  /// no key seals anything before it is on disk, and none is forgotten before the disk has forgotten it. REQUIRES
+  /// has(), and for a new key fewer than kMaxKeyVersions so far.
+  json::value with_new_key(std::string_view tenant, Entropy& entropy) const;
+  json::value without_old_keys(std::string_view tenant, Entropy& entropy) const;
 
   bool has(std::string_view tenant) const;
+  /// Of the newest key. REQUIRES has().
+  std::size_t version(std::string_view tenant) const;
+  /// Whether the tenant's newest key wrapped it.
+  bool is_current(std::string_view tenant, std::string_view wrapped) const;
+  /// Tenants that have older keys beside their newest one.
+  std::vector<std::string> rotating() const;
   /// Gives the tenant a new key for what comes; what its older keys wrapped still opens. Store document() before a
-  /// data key that it wraps.
+  /// data key that it wraps. REQUIRES fewer than kMaxKeyVersions so far.
   void add(std::string_view tenant, Entropy& entropy);
   /// Forgets a tenant's keys: with the stored document, all that they wrapped is gone.
   void remove(std::string_view tenant);
@@ -45,11 +60,13 @@ class TenantKeys {
   Result<std::string> unwrap(std::string_view tenant, std::string_view context, std::string_view wrapped) const;
 
  private:
+  using Keys = std::map<std::string, std::vector<std::string>, std::less<>>;  ///< by tenant and version; empty: gone
+  json::value document_of(const Keys& keys, Entropy& entropy) const;
   Result<std::string> key_of(std::string_view tenant, std::size_t version) const;
 
   mutable std::mutex mutex_;
   std::string master_;
-  std::map<std::string, std::vector<std::string>, std::less<>> keys_;  ///< by tenant, oldest first
+  Keys keys_;
 };
 
 /// What commitments to a run's payloads are salted with: made of its data key, so that it goes with it.

@@ -53,6 +53,37 @@ TEST(Envelope, KeysAreRotatedWithoutTouchingWhatTheyWrapped) {
   EXPECT_EQ(again.unwrap("acme", "run-1", old).error().code, Errc::not_found);
 }
 
+TEST(Envelope, ATenantsOldKeyIsGoneWhenTheDocumentWithoutItIsLoaded) {
+  SeededEntropy entropy(4);
+  TenantKeys keys(kMaster);
+  keys.add("acme", entropy);
+  keys.add("globex", entropy);
+  const auto old = *keys.wrap("acme", "run-1", kKey, entropy);
+  const auto other = *keys.wrap("globex", "run-1", kKey, entropy);
+  const json::value begun = keys.with_new_key("acme", entropy);
+  EXPECT_TRUE(keys.rotating().empty()) << "not before it is stored";
+  ASSERT_TRUE(keys.load(begun));
+  EXPECT_EQ(keys.rotating(), std::vector<std::string>{"acme"});
+  EXPECT_EQ(keys.version("acme"), 1U);
+  EXPECT_FALSE(keys.is_current("acme", old));
+  const auto young = *keys.wrap("acme", "run-1", *keys.unwrap("acme", "run-1", old), entropy);
+  EXPECT_TRUE(keys.is_current("acme", young));
+
+  const json::value ended = keys.without_old_keys("acme", entropy);
+  ASSERT_TRUE(keys.load(ended));
+  TenantKeys again(kMaster);
+  ASSERT_TRUE(again.load(ended));
+  for (TenantKeys* each : {&keys, &again}) {
+    EXPECT_TRUE(each->rotating().empty());
+    EXPECT_EQ(each->unwrap("acme", "run-1", young), kKey);
+    EXPECT_EQ(each->unwrap("acme", "run-1", old).error().code, Errc::corrupt);
+    EXPECT_EQ(each->unwrap("globex", "run-1", other), kKey);
+  }
+  TenantKeys copied_before(kMaster);
+  ASSERT_TRUE(copied_before.load(keys.document(entropy)));
+  EXPECT_EQ(copied_before.version("acme"), 1U) << "versions are never used twice";
+}
+
 TEST(Envelope, AMasterKeyComesRawInHexOrInBase64) {
   EXPECT_EQ(parse_master_key(kMaster), kMaster);
   EXPECT_EQ(parse_master_key(to_hex(as_u8(kMaster)) + "\n"), kMaster);

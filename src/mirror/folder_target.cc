@@ -53,6 +53,14 @@ class FolderTarget final : public Target {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("delete", path, errno);
     return {};
   }
+  Result<> clean_up() override {
+    std::error_code error;
+    for (fs::recursive_directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {
+      if (at->path().extension() == ".new" && ::unlink(at->path().c_str()) != 0 && errno != ENOENT)
+        return failed("delete", at->path().string(), errno);
+    }
+    return error ? failed("list", folder_, error.value()) : Result<>();
+  }
   std::string name() const override { return folder_; }
 
  private:

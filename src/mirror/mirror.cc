@@ -7,13 +7,15 @@
 #include "audit/checkpoint_note.h"
 #include "audit/tile_files.h"
 #include "base/log.h"
-#include "mirror/snapshot.h"
+#include "mirror/prune.h"
 
 namespace sb::mirror {
 namespace {
 
 using std::chrono::milliseconds;
 
+constexpr milliseconds kCopyWait{20};
+constexpr milliseconds kRotationQuiet{1'000};      // no batch of a rotation came for so long: it has ended
 constexpr std::size_t kQueueBytesMax = 128 << 20;  // beyond it the writer waits
 constexpr std::size_t kSegmentBytesMax = 16 << 20;
 constexpr milliseconds kFirstPause{50};
@@ -35,9 +37,17 @@ Result<std::unique_ptr<Mirror>> Mirror::open(std::unique_ptr<Target> target, Mir
     mirror->previous_ = sha256(sealed);
     mirror->last_group_ = newest.last_group;
   }
-  SB_TRY(const std::uint64_t snapshot, newest_snapshot(*mirror->target_));
-  mirror->last_group_ = std::max(mirror->last_group_, snapshot);
-  mirror->snapshot_due_ = segments.empty() && snapshot == 0;
+  SB_TRY(const auto snapshots, list_snapshots(*mirror->target_));
+  mirror->behind_ = snapshots.empty();
+  if (snapshots.empty()) return mirror;
+  SB_TRY(const Snapshot snapshot, read_snapshot(*mirror->target_, mirror->options_.key, snapshots.back()));
+  mirror->snapshot_time_ = snapshot.time_us;
+  mirror->snapshot_group_ = snapshot.group;
+  mirror->last_group_ = std::max(mirror->last_group_, snapshot.group);
+  if (snapshot.segment > mirror->segment_) {  // all up to it were pruned
+    mirror->segment_ = snapshot.segment;
+    mirror->previous_ = snapshot.previous;
+  }
   return mirror;
 }
 
@@ -49,7 +59,7 @@ Result<> Mirror::opened(std::uint64_t groups) {
                             target_->name(), last_group_, groups));
   }
   // What was committed and not sent before the last stop is in the database, and so in a snapshot of it.
-  snapshot_due_ |= last_group_ < groups;
+  behind_ |= last_group_ < groups;
   stats_.groups_committed = groups;
   stats_.groups_mirrored = last_group_;
   thread_ = std::thread([this] { run(); });
@@ -97,7 +107,7 @@ MirrorStats Mirror::stats() const {
 
 std::vector<store::sqlite::GroupSink::Group> Mirror::take() {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, kLogEvery, [&] { return stopping_ || !queue_.empty(); });
+  wake_.wait_for(lock, job_ ? kCopyWait : kLogEvery, [&] { return stopping_ || !queue_.empty(); });
   std::vector<Group> groups;
   std::size_t bytes = 0;
   if (!queue_.empty()) sending_since_ = queue_.front().since;
@@ -128,11 +138,27 @@ bool Mirror::keep_trying(Work work) {
 void Mirror::run() {
   if (!options_.secrets.empty()) {
     std::string secrets;
-    for (const auto& [name, bytes] : options_.secrets) secrets += encode_keys({{0, name, bytes}});
+    for (const auto& [name, bytes] : options_.secrets)
+      secrets += encode_list(SealedKind::data_key, {{0, name, bytes, {}, {}}});
     if (!keep_trying([&] { return put_object("secrets", secrets); })) return;
   }
+  if (const auto done = target_->clean_up(); !done)
+    log_warn("mirror.not_tidied", {{"code", to_string(done.error().code)}, {"detail", done.error().detail}});
   for (;;) {
-    if (snapshot_due_ && !keep_trying([&] { return send_snapshot(); })) return;
+    // Segments after a gap are of no use before the snapshot that fills it; else it is made between them.
+    while (behind_) {
+      if (!keep_trying([&] { return step_snapshot(kCopyWait); }) || out_of_patience()) return;
+    }
+    look_at_schedule();
+    if (job_) {
+      if (const auto done = step_snapshot(milliseconds(0)); !done) {
+        log_warn("mirror.failed", {{"code", to_string(done.error().code)}, {"detail", done.error().detail}});
+        job_.reset();  // from the beginning, at the next look
+        retry_at_ = Steady::now() + kLongestPause;
+        const std::lock_guard lock(mutex_);
+        ++stats_.failures;
+      }
+    }
     const std::vector<Group> groups = take();
     if (!groups.empty()) {
       std::string sealed;  // the same bytes each time: an attempt whose answer was lost may have succeeded
@@ -176,7 +202,8 @@ Result<> Mirror::send_segment(const std::vector<Group>& groups, std::string& sea
     for (const Group& group : groups) segment.patchsets.push_back(group.patchset);
     sealed = seal_object(options_.key, name, encode_segment(segment), system_entropy());
   }
-  SB_CHECK(send_keys(padded(segment_ + 1), groups));
+  for (const auto kind : {SealedKind::data_key, SealedKind::token})
+    SB_CHECK(send_list(kind, padded(segment_ + 1), groups));
   if (auto put = target_->put_new(name, sealed); !put) {
     if (put.error().code != Errc::already_exists) return put;
     SB_TRY(const std::string there, target_->get(name));
@@ -190,55 +217,98 @@ Result<> Mirror::send_segment(const std::vector<Group>& groups, std::string& sea
   previous_ = sha256(sealed);
   last_group_ = groups.back().number;
   bytes_since_snapshot_ += sealed.size();
-  snapshot_due_ |= bytes_since_snapshot_ > options_.snapshot_after_bytes;
   const std::lock_guard lock(mutex_);
   stats_.bytes += sealed.size();
   return {};
 }
 
-Result<> Mirror::send_keys(const std::string& stem, const std::vector<Group>& groups) {
-  std::vector<RunKey> came;
-  std::vector<std::int64_t> went;
+Result<> Mirror::send_list(SealedKind kind, const std::string& stem, const std::vector<Group>& groups) {
+  std::map<std::int64_t, ListEntry> came;  // what came and went in one segment is never written
+  std::set<std::int64_t> went;
   for (const Group& group : groups) {
     for (const KeyChange& change : group.keys) {
-      if (change.wrapped.empty())
-        went.push_back(change.run);
-      else
-        came.push_back({change.run, change.subject, change.wrapped});
+      if (change.kind != kind) continue;
+      // Older lists have it as it was before: the newest one counts, and a snapshot takes the older away. Thousands of
+      // them, rewritten now, would keep those waiting who wait for this segment.
+      if (change.replaces) sealed_anew_at_ = Steady::now();
+      if (change.sealed.empty()) {
+        went.insert(change.no);
+        came.erase(change.no);
+      } else {
+        came[change.no] = {change.no, change.subject, change.sealed, change.tenant, change.token};
+      }
     }
   }
-  // A key that came and went in one segment is never written.
-  std::erase_if(came, [&](const RunKey& key) { return std::ranges::find(went, key.run) != went.end(); });
-  if (!came.empty()) SB_CHECK(put_object(keys_name(stem, came), encode_keys(came)));
-  return went.empty() ? Result<>() : drop_keys(went);
+  if (!came.empty()) {
+    std::vector<ListEntry> entries;
+    for (auto& [no, entry] : came) entries.push_back(std::move(entry));
+    SB_CHECK(put_object(list_name(kind, stem, entries), encode_list(kind, entries)));
+  }
+  return went.empty() ? Result<>() : drop_listed(kind, went);
 }
 
-Result<> Mirror::drop_keys(const std::vector<std::int64_t>& runs) {
-  SB_TRY(const auto names, target_->list("keys/"));
+Result<> Mirror::drop_listed(SealedKind kind, const std::set<std::int64_t>& numbers) {
+  SB_TRY(const auto names, target_->list(list_prefix(kind)));
   for (const std::string& name : names) {
-    const auto range = range_of_keys(name);
+    const auto range = range_of_list(name);
     if (!range) continue;
-    const auto concerns = [&](std::int64_t run) { return run >= range->first && run <= range->last; };
-    if (std::ranges::none_of(runs, concerns)) continue;
+    const auto first = numbers.lower_bound(range->first);
+    if (first == numbers.end() || *first > range->last) continue;
     SB_TRY(const std::string sealed, target_->get(name));
     SB_TRY(const std::string plain, open_object(options_.key, name, sealed));
-    SB_TRY(auto keys, parse_keys(plain));
-    const auto erased =
-        std::erase_if(keys, [&](const RunKey& key) { return std::ranges::find(runs, key.run) != runs.end(); });
-    if (erased == 0) continue;
-    SB_CHECK(keys.empty() ? target_->remove(name) : put_object(name, encode_keys(keys)));
+    SB_TRY(auto entries, parse_list(kind, plain));
+    if (std::erase_if(entries, [&](const ListEntry& entry) { return numbers.contains(entry.no); }) == 0) continue;
+    SB_CHECK(entries.empty() ? target_->remove(name) : put_object(name, encode_list(kind, entries)));
   }
   return {};
 }
 
-Result<> Mirror::send_snapshot() {
-  SB_TRY(const std::uint64_t group, mirror::send_snapshot(*target_, options_.key, options_.database));
-  last_group_ = std::max(last_group_, group);
-  bytes_since_snapshot_ = 0;
-  snapshot_due_ = false;
+bool Mirror::out_of_patience() const {
   const std::lock_guard lock(mutex_);
-  stats_.groups_mirrored = std::max(stats_.groups_mirrored, group);
+  return stopping_ && Steady::now() > give_up_at_;
+}
+
+void Mirror::look_at_schedule() {
+  const auto now = Steady::now();
+  if (job_ || last_group_ <= snapshot_group_ || now < retry_at_) return;
+  const bool old = system_clock().now_us() - snapshot_time_ >= options_.snapshot_after_us;
+  const bool rotated = sealed_anew_at_ && now - *sealed_anew_at_ > kRotationQuiet;
+  if (old || rotated || bytes_since_snapshot_ > options_.snapshot_after_bytes) job_ = new_job();
+}
+
+std::unique_ptr<SnapshotJob> Mirror::new_job() {
+  bytes_since_snapshot_ = 0;  // what comes from now on is not in it
+  sealed_anew_at_.reset();
+  return std::make_unique<SnapshotJob>(*target_, options_.key, options_.database, segment_, previous_);
+}
+
+Result<> Mirror::step_snapshot(milliseconds patience) {
+  if (!job_) job_ = new_job();
+  const auto done = job_->step(patience);
+  if (!done && done.error().code == Errc::corrupt) job_.reset();  // it must be written again, not read again
+  if (!done) return std::unexpected(done.error());
+  if (!*done) return {};
+  snapshot_time_ = job_->snapshot().time_us;
+  snapshot_group_ = job_->snapshot().group;
+  last_group_ = std::max(last_group_, snapshot_group_);
+  behind_ = false;
+  job_.reset();
+  {
+    const std::lock_guard lock(mutex_);
+    stats_.groups_mirrored = std::max(stats_.groups_mirrored, snapshot_group_);
+  }
+  done_.notify_all();
+  prune_old();
   return {};
+}
+
+// A place may refuse (Object Lock, rights): then they stay, and nothing else suffers.
+void Mirror::prune_old() {
+  const auto gone = prune(*target_, options_.key, system_clock().now_us() - options_.keep_us);
+  if (!gone)
+    log_warn("mirror.not_pruned", {{"code", to_string(gone.error().code)}, {"detail", gone.error().detail}});
+  else if (*gone > 0)
+    log_info("mirror.pruned", {{"objects", *gone}});
 }
 
 // For those who verify the log, not for a restore: that makes it from the leaves. Tiles before the tree head.

@@ -10,10 +10,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/clock.h"
 #include "mirror/segment.h"
+#include "mirror/snapshot.h"
 #include "mirror/target.h"
 #include "store/sqlite/group_sink.h"
 
@@ -22,10 +24,13 @@ namespace sb::mirror {
 struct MirrorOptions {
   std::string key;  ///< 32 bytes; seals everything in the mirror
   bool before_ack = false;
-  std::string database;                                           ///< path, for snapshots
-  std::string audit_folder;                                       ///< the published log; empty: none
-  std::map<std::string, std::string> secrets;                     ///< the data directory's key files by name
-  std::uint64_t snapshot_after_bytes = std::uint64_t{256} << 20;  ///< of segments since the last one
+  std::string database;                        ///< path, for snapshots
+  std::string audit_folder;                    ///< the published log; empty: none
+  std::map<std::string, std::string> secrets;  ///< the data directory's key files by name
+  /// A snapshot is made after so many bytes of segments, and when the last one is so old: both bound a restore's time.
+  std::uint64_t snapshot_after_bytes = std::uint64_t{256} << 20;
+  Micros snapshot_after_us = Micros{86'400} * 1'000'000;
+  Micros keep_us = Micros{30} * 86'400 * 1'000'000;  ///< older snapshots and segments stay for so long
 };
 
 struct MirrorStats {
@@ -51,6 +56,7 @@ class Mirror final : public store::sqlite::GroupSink {
 
  private:
   using Steady = std::chrono::steady_clock;
+  using milliseconds = std::chrono::milliseconds;
   struct Waiting {
     Group group;
     Steady::time_point since;
@@ -64,10 +70,14 @@ class Mirror final : public store::sqlite::GroupSink {
   template <class Work>
   bool keep_trying(Work work);
   Result<> send_segment(const std::vector<Group>& groups, std::string& sealed);
-  Result<> send_keys(const std::string& stem, const std::vector<Group>& groups);
-  Result<> drop_keys(const std::vector<std::int64_t>& runs);
+  Result<> send_list(SealedKind kind, const std::string& stem, const std::vector<Group>& groups);
+  Result<> drop_listed(SealedKind kind, const std::set<std::int64_t>& numbers);
   Result<> put_object(const std::string& name, std::string_view plain);
-  Result<> send_snapshot();
+  void look_at_schedule();
+  std::unique_ptr<SnapshotJob> new_job();
+  Result<> step_snapshot(milliseconds patience);
+  void prune_old();
+  bool out_of_patience() const;
   Result<> send_log();
 
   const std::unique_ptr<Target> target_;
@@ -77,7 +87,12 @@ class Mirror final : public store::sqlite::GroupSink {
   Digest previous_{};          ///< its hash
   std::uint64_t last_group_ = 0;
   std::uint64_t bytes_since_snapshot_ = 0;
-  bool snapshot_due_ = false;
+  Micros snapshot_time_ = 0;                          ///< of the newest one
+  std::uint64_t snapshot_group_ = 0;                  ///< of the newest one
+  std::optional<Steady::time_point> sealed_anew_at_;  ///< lists hold what was sealed by a key that is gone or will be
+  bool behind_ = false;                               ///< there are groups that only a snapshot can bring
+  std::unique_ptr<SnapshotJob> job_;                  ///< the one in the making
+  Steady::time_point retry_at_;                       ///< not before, after one failed
   std::string sent_checkpoint_;
   std::uint64_t sent_tiles_ = 0;  ///< leaves whose full tiles are there
   Steady::time_point log_sent_;

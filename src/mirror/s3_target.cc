@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <ctime>
+#include <iterator>
 #include <optional>
 
 #include "base/bytes.h"
@@ -21,6 +23,7 @@ constexpr std::int64_t kDayUs = 86'400'000'000;
 struct Answer {
   int status = 0;
   std::string body;
+  std::string etag;
 };
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
@@ -48,24 +51,14 @@ class S3Target final : public Target {
         client_(http::Client::create(io_, {})) {}
 
   Result<> put_new(const std::string& name, std::string_view bytes) override {
-    Fields headers{{"if-none-match", "*"}};
-    // A segment is what a thief of the credentials must not be able to take away.
-    if (access_.retain_days > 0 && name.starts_with("segments/")) {
-      const Micros until = system_clock().now_us() + access_.retain_days * kDayUs;
-      const Digest checksum = sha256(bytes);  // asked for with a lock
-      headers.emplace_back("x-amz-checksum-sha256",
-                           to_base64({reinterpret_cast<const char*>(checksum.data()), checksum.size()}));
-      headers.emplace_back("x-amz-object-lock-mode", "COMPLIANCE");
-      headers.emplace_back("x-amz-object-lock-retain-until-date", rfc3339(until).substr(0, 19) + "Z");
-    }
-    SB_TRY(const Answer answer, send("PUT", name, {}, std::move(headers), bytes));
-    if (answer.status == 412 || answer.status == 409)
-      return fail(Errc::already_exists, fmt::format("mirror: {} is there already", where(name)));
-    return expect(answer, 200, name);
+    const Fields only_new{{"if-none-match", "*"}};
+    if (bytes.size() <= access_.part_bytes) return put_whole(name, bytes, only_new);
+    SB_TRY(const Answer there, send("HEAD", name, {}, {}, {}));
+    if (there.status == 200) return is_there(name);
+    return put_parts(name, bytes, only_new);
   }
   Result<> put(const std::string& name, std::string_view bytes) override {
-    SB_TRY(const Answer answer, send("PUT", name, {}, {}, bytes));
-    return expect(answer, 200, name);
+    return bytes.size() <= access_.part_bytes ? put_whole(name, bytes, {}) : put_parts(name, bytes, {});
   }
   Result<std::string> get(const std::string& name) override {
     SB_TRY(Answer answer, send("GET", name, {}, {}, {}));
@@ -90,9 +83,88 @@ class S3Target final : public Target {
     SB_TRY(const Answer answer, send("DELETE", name, {}, {}, {}));
     return answer.status == 404 ? Result<>() : expect(answer, 204, name);
   }
+  // Uploads that were never completed: no reader sees them, but they are kept and paid for.
+  Result<> clean_up() override {
+    for (bool more = true; more;) {
+      SB_TRY(const Answer answer, send("GET", "", {{"uploads", ""}, {"prefix", prefix_}}, {}, {}));
+      SB_CHECK(expect(answer, 200, "?uploads"));
+      const auto names = texts_of(answer.body, "Key");
+      const auto ids = texts_of(answer.body, "UploadId");
+      if (names.size() != ids.size()) return fail(Errc::unavailable, "mirror: the list of uploads is not one");
+      for (std::size_t i = 0; i < ids.size(); ++i) SB_CHECK(abort(names[i].substr(prefix_.size()), ids[i]));
+      more = !ids.empty() && texts_of(answer.body, "IsTruncated") == std::vector<std::string>{"true"};
+    }
+    return {};
+  }
   std::string name() const override { return fmt::format("s3://{}/{}", bucket_, prefix_); }
 
  private:
+  // A segment is what a thief of the credentials must not be able to take away.
+  Fields lock_of(const std::string& name) const {
+    if (access_.retain_days <= 0 || !name.starts_with("segments/")) return {};
+    const Micros until = system_clock().now_us() + access_.retain_days * kDayUs;
+    return {{"x-amz-object-lock-mode", "COMPLIANCE"},
+            {"x-amz-object-lock-retain-until-date", rfc3339(until).substr(0, 19) + "Z"}};
+  }
+  static std::string checksum_of(std::string_view bytes) {
+    const Digest checksum = sha256(bytes);
+    return to_base64({reinterpret_cast<const char*>(checksum.data()), checksum.size()});
+  }
+  std::unexpected<Error> is_there(const std::string& name) const {
+    return fail(Errc::already_exists, fmt::format("mirror: {} is there already", where(name)));
+  }
+
+  Result<> put_whole(const std::string& name, std::string_view bytes, Fields headers) {
+    if (Fields lock = lock_of(name); !lock.empty()) {
+      headers.emplace_back("x-amz-checksum-sha256", checksum_of(bytes));  // asked for with a lock
+      std::ranges::move(lock, std::back_inserter(headers));
+    }
+    SB_TRY(const Answer answer, send("PUT", name, {}, std::move(headers), bytes));
+    if (answer.status == 412 || answer.status == 409) return is_there(name);
+    return expect(answer, 200, name);
+  }
+
+  // The object is there when the upload is completed, whole, and not before.
+  Result<> put_parts(const std::string& name, std::string_view bytes, const Fields& condition) {
+    Fields headers = lock_of(name);
+    headers.emplace_back("x-amz-checksum-algorithm", "SHA256");
+    SB_TRY(const Answer begun, send("POST", name, {{"uploads", ""}}, std::move(headers), {}));
+    SB_CHECK(expect(begun, 200, name));
+    const auto ids = texts_of(begun.body, "UploadId");
+    if (ids.size() != 1) return fail(Errc::unavailable, fmt::format("mirror: {}: an upload has no id", where(name)));
+    const Result<> done = send_parts(name, bytes, ids.front(), condition);
+    if (done) return done;
+    if (const auto aborted = abort(name, ids.front()); !aborted)  // clean_up() will, at the next start
+      log_warn("mirror.upload_left", {{"object", name}, {"detail", aborted.error().detail}});
+    return done;
+  }
+
+  Result<> send_parts(const std::string& name, std::string_view bytes, const std::string& id, const Fields& condition) {
+    std::string list = "<CompleteMultipartUpload>";
+    for (std::size_t at = 0, number = 1; at < bytes.size(); at += access_.part_bytes, ++number) {
+      const std::string_view part = bytes.substr(at, access_.part_bytes);
+      const std::string checksum = checksum_of(part);
+      SB_TRY(const Answer answer, send("PUT", name, {{"partNumber", std::to_string(number)}, {"uploadId", id}},
+                                       {{"x-amz-checksum-sha256", checksum}}, part));
+      SB_CHECK(expect(answer, 200, name));
+      list += fmt::format("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag><ChecksumSHA256>{}</ChecksumSHA256></Part>",
+                          number, answer.etag, checksum);
+    }
+    list += "</CompleteMultipartUpload>";
+    SB_TRY(const Answer answer, send("POST", name, {{"uploadId", id}}, condition, list));
+    if (answer.status == 412 || answer.status == 409) return is_there(name);
+    SB_CHECK(expect(answer, 200, name));
+    // The status is sent before the parts are put together: how that went stands in the body.
+    if (const auto codes = texts_of(answer.body, "Code"); !codes.empty())
+      return fail(Errc::unavailable, fmt::format("mirror: {}: the service answers {}", where(name), codes.front()));
+    return {};
+  }
+
+  Result<> abort(const std::string& name, const std::string& id) {
+    SB_TRY(const Answer answer, send("DELETE", name, {{"uploadId", id}}, {}, {}));
+    return answer.status == 404 ? Result<>() : expect(answer, 204, name);
+  }
+
   std::string where(const std::string& object) const { return name() + object; }
 
   Result<> expect(const Answer& answer, int status, const std::string& object) const {
@@ -131,6 +203,7 @@ class S3Target final : public Target {
     if (!response) co_return fail(Errc::unavailable, fmt::format("mirror: {}: {}", name(), response.error().detail));
     Answer answer;
     answer.status = (*response)->status();
+    answer.etag = (*response)->headers().get("etag");
     auto body = co_await (*response)->read_all(kMaxObjectBytes);
     if (!body) co_return fail(Errc::unavailable, fmt::format("mirror: {}: {}", name(), body.error().detail));
     answer.body = *std::move(body);

@@ -108,28 +108,39 @@ Result<Segment> parse_segment(std::string_view bytes) {
   return segment;
 }
 
-std::string encode_keys(const std::vector<RunKey>& keys) {
+std::string encode_list(SealedKind kind, const std::vector<ListEntry>& entries) {
   std::string out;
-  for (const RunKey& key : keys) {
-    put_number(out, static_cast<std::uint64_t>(key.run));
-    put_bytes(out, key.subject);
-    put_bytes(out, key.wrapped);
+  for (const ListEntry& entry : entries) {
+    put_number(out, static_cast<std::uint64_t>(entry.no));
+    put_bytes(out, entry.subject);
+    put_bytes(out, entry.sealed);
+    if (kind != SealedKind::token) continue;
+    put_bytes(out, entry.tenant);
+    put_bytes(out, entry.token);
   }
   return out;
 }
 
-Result<std::vector<RunKey>> parse_keys(std::string_view bytes) {
+Result<std::vector<ListEntry>> parse_list(SealedKind kind, std::string_view bytes) {
   Input in(bytes);
-  std::vector<RunKey> keys;
+  std::vector<ListEntry> entries;
   while (in.more()) {
-    RunKey key;
-    key.run = static_cast<std::int64_t>(in.number());
-    key.subject = in.bytes();
-    key.wrapped = in.bytes();
-    keys.push_back(std::move(key));
+    ListEntry entry;
+    entry.no = static_cast<std::int64_t>(in.number());
+    entry.subject = in.bytes();
+    entry.sealed = in.bytes();
+    if (kind == SealedKind::token) {
+      entry.tenant = in.bytes();
+      entry.token = in.bytes();
+    }
+    entries.push_back(std::move(entry));
   }
   if (in.failed()) return damaged("a list of keys");
-  return keys;
+  return entries;
+}
+
+std::string list_prefix(SealedKind kind) {
+  return kind == SealedKind::token ? "tokens/" : "keys/";
 }
 
 std::string padded(std::uint64_t number) {
@@ -138,12 +149,12 @@ std::string padded(std::uint64_t number) {
 std::string segment_name(std::uint64_t number) {
   return "segments/" + padded(number);
 }
-std::string keys_name(std::string_view stem, const std::vector<RunKey>& keys) {
-  SB_ASSERT(!keys.empty());
-  return fmt::format("keys/{}-{}-{}", stem, keys.front().run, keys.back().run);
+std::string list_name(SealedKind kind, std::string_view stem, const std::vector<ListEntry>& entries) {
+  SB_ASSERT(!entries.empty());
+  return fmt::format("{}{}-{}-{}", list_prefix(kind), stem, entries.front().no, entries.back().no);
 }
 
-std::optional<KeyRange> range_of_keys(std::string_view name) {
+std::optional<ListRange> range_of_list(std::string_view name) {
   const auto second = name.rfind('-');
   if (second == std::string_view::npos || second == 0) return std::nullopt;
   const auto first = name.rfind('-', second - 1);
@@ -151,7 +162,7 @@ std::optional<KeyRange> range_of_keys(std::string_view name) {
   const auto begin = number(name.substr(first + 1, second - first - 1));
   const auto end = number(name.substr(second + 1));
   if (!begin || !end) return std::nullopt;
-  return KeyRange{static_cast<std::int64_t>(*begin), static_cast<std::int64_t>(*end)};
+  return ListRange{static_cast<std::int64_t>(*begin), static_cast<std::int64_t>(*end)};
 }
 
 std::optional<std::uint64_t> number_at_end(std::string_view name) {

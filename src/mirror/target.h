@@ -23,6 +23,8 @@ class Target {
   /// Names that begin with `prefix`, in their order.
   virtual Result<std::vector<std::string>> list(const std::string& prefix) = 0;
   virtual Result<> remove(const std::string& name) = 0;
+  /// Takes away what a writer left half written that was killed. REQUIRES that nobody else writes there.
+  virtual Result<> clean_up() = 0;
   virtual std::string name() const = 0;
 };
 
@@ -33,7 +35,9 @@ struct S3Access {
   std::string access_key;
   std::string secret_key;
   bool path_style = true;  ///< host/bucket/name instead of bucket.host/name
-  int retain_days = 0;     ///< Object Lock retention of segments (COMPLIANCE); 0: none asked for
+  std::size_t part_bytes = std::size_t{16}
+                           << 20;  ///< larger objects are sent in parts of this size; S3 takes 5 MiB and more
+  int retain_days = 0;             ///< Object Lock retention of segments (COMPLIANCE); 0: none asked for
 };
 
 /// `url`: a folder, or s3://BUCKET[/PREFIX]. Errors: invalid_argument, permission_denied.

@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "keys/envelope.h"
 
 namespace sb::server {
 namespace {
+
+constexpr Micros kHourUs = Micros{3'600} * 1'000'000;
 
 Result<std::string> secret_at(const std::optional<SecretRef>& place, const char* name) {
   if (!place) return std::string();
@@ -24,6 +28,9 @@ Result<std::unique_ptr<mirror::Mirror>> open_mirror(const Services& services) {
   SB_TRY(const std::string key, secret_at(config.key, "key"));
   SB_TRY(options.key, parse_master_key(key));
   options.before_ack = config.mode == MirrorMode::before_ack;
+  options.snapshot_after_bytes = static_cast<std::uint64_t>(config.snapshot_mb) << 20;
+  options.snapshot_after_us = config.snapshot_hours * kHourUs;
+  options.keep_us = std::max(config.keep_days, config.s3.retain_days) * 24 * kHourUs;
   options.database = services.data.database();
   options.audit_folder = services.data.audit_folder();
   options.secrets = {{"audit.seed", services.data.audit_seed()},
@@ -35,6 +42,7 @@ Result<std::unique_ptr<mirror::Mirror>> open_mirror(const Services& services) {
   SB_TRY(access.access_key, secret_at(config.s3.access_key, "s3.access_key"));
   SB_TRY(access.secret_key, secret_at(config.s3.secret_key, "s3.secret_key"));
   access.path_style = config.s3.path_style;
+  access.part_bytes = static_cast<std::size_t>(config.s3.part_mb) << 20;
   access.retain_days = static_cast<int>(config.s3.retain_days);
   SB_TRY(auto target, mirror::open_target(config.url, access));
   return mirror::Mirror::open(std::move(target), std::move(options));

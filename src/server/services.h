@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "api/auth.h"
 #include "api/change_gate.h"
+#include "api/key_rotation.h"
 #include "api/policy_book.h"
 #include "audit/log.h"
 #include "config/config.h"
@@ -50,6 +51,7 @@ struct Services {
   std::unique_ptr<flow::EventHub> events;
   api::Limiters limiters;
   api::ChangeGate changes;
+  std::unique_ptr<api::KeyRotation> key_rotation;
   std::unique_ptr<AccessLog> access_log;
   std::unique_ptr<api::ApiMetrics> counters;
   std::string tenant_secret;

@@ -55,13 +55,13 @@ struct RunRow {
   std::string state;   ///< where it stands: enough to go on from
   std::string input;
   std::string output;
-  std::string error;            ///< RFC 9457 problem details; empty: none
-  std::string route;            ///< script | small | large | human; empty before triage
-  std::string model;            ///< the deployment that answered
-  std::string vault;            ///< sealed placeholder map; empty: none
-  std::string data_key;         ///< wrapped key of the payloads; written once; empty: made before runs had keys
-  std::string subject;          ///< pseudonym of the person whose data it is, written once; empty: none
-  bool erased = false;          ///< the payloads and their key are gone
+  std::string error;     ///< RFC 9457 problem details; empty: none
+  std::string route;     ///< script | small | large | human; empty before triage
+  std::string model;     ///< the deployment that answered
+  std::string vault;     ///< sealed placeholder map; empty: none
+  std::string data_key;  ///< wrapped key of the payloads (as SealedRow::sealed); empty: made before runs had keys
+  std::string subject;   ///< pseudonym of the person whose data it is, written once; empty: none
+  bool erased = false;   ///< the payloads and their key are gone
   std::string idempotency_key;  ///< unique within a tenant while the run is kept; empty: none
   std::string request_hash;     ///< SHA-256 of the request that came with the idempotency key
   MicroMoney cost = 0;
@@ -136,6 +136,48 @@ struct StreamChunk {
   std::string data;               ///< policed events, one JSON payload a line
 };
 
+/// A value behind a placeholder that all runs of a tenant share, as one person's runs brought it.
+struct TenantToken {
+  std::string tenant;
+  std::string token;    ///< "[EMAIL_T0123456789AB]"
+  std::string subject;  ///< pseudonym of the person; empty: nobody was named
+  std::string sealed;   ///< the value under the tenant's key
+};
+/// One of a person's, before it is erased.
+struct PersonsToken {
+  std::int64_t no = 0;
+  bool shared = false;  ///< other people's runs brought the same value: it stays for them
+};
+
+/// What a tenant's key seals: data keys of runs, and the values behind the tenant's placeholders.
+enum class SealedKind : std::uint8_t { data_key, token };
+struct SealedRow {
+  SealedKind kind = SealedKind::data_key;
+  std::int64_t no = 0;  ///< the store's number of it, only ever grows
+  RunId run;            ///< of a data key
+  std::string token;    ///< of a placeholder
+  std::string sealed;   ///< first byte: version of the tenant's key
+};
+struct SealedPage {
+  std::vector<SealedRow> rows;
+  std::int64_t last = 0;  ///< go on after it
+  bool more = false;
+};
+/// A row's new `sealed`; left alone where it is not `before` any more.
+struct Reseal {
+  SealedKind kind = SealedKind::data_key;
+  std::int64_t no = 0;
+  std::string before;
+  std::string after;
+};
+/// A tenant's keys before `version` go. From then on nothing that they sealed is stored.
+struct RetireKeys {
+  std::string tenant;
+  unsigned char version = 0;
+  std::int64_t data_keys_after = 0;  ///< up to here the caller has seen to it that nothing is sealed by another version
+  std::int64_t tokens_after = 0;
+};
+
 /// One transaction. Everything in it concerns one run (or none: keys, configuration).
 struct Commit {
   Durability durability = Durability::sync;
@@ -156,6 +198,10 @@ struct Commit {
   /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, review texts. Steps,
   /// costs and the record stay. Not together with `create` or `update`.
   std::vector<RunId> erase;
+  std::vector<TenantToken> tokens;         ///< kept once for each tenant, token and subject
+  std::vector<std::int64_t> erase_tokens;  ///< PersonsToken::no; those that are gone already are ignored
+  std::vector<Reseal> reseal;
+  std::optional<RetireKeys> retire_keys;  ///< Errors: conflict (something is still sealed by another version)
   std::vector<std::pair<std::string, std::string>> documents;  ///< small named JSON documents (keys, settings): upsert
 };
 
@@ -225,7 +271,7 @@ class Store {
   virtual ~Store() = default;
 
   /// Errors: already_exists, lease_lost, conflict, not_found (update of an unknown run), disk_full, unavailable (queue
-  /// full), corrupt. One bad transaction does not fail the others of its group.
+  /// full; sealed by a key that is gone), corrupt. One bad transaction does not fail the others of its group.
   virtual Task<Result<>> commit(Commit commit) = 0;
 
   virtual Task<Result<RunRow>> load_run(RunId run) = 0;                  ///< Errors: not_found
@@ -244,6 +290,15 @@ class Store {
   virtual Task<Result<std::vector<RunId>>> erasable_runs(ErasableFilter filter) = 0;
   /// Runs of that subject that have not ended: an erasure has to come back for them.
   virtual Task<Result<std::uint64_t>> open_runs_of_subject(std::string tenant, std::string subject) = 0;
+
+  /// The value behind a tenant's placeholder, sealed.
+  virtual Task<Result<std::optional<std::string>>> find_token(std::string tenant, std::string token) = 0;
+  virtual Task<Result<std::vector<PersonsToken>>> tokens_of_subject(std::string tenant, std::string subject,
+                                                                    std::size_t limit) = 0;
+  /// Of the next `limit` rows of that kind after number `after`, those of `tenant` that another version than `version`
+  /// seals: a bounded piece of work, however many rows there are.
+  virtual Task<Result<SealedPage>> sealed_by_others(std::string tenant, SealedKind kind, unsigned char version,
+                                                    std::int64_t after, std::size_t limit) = 0;
 
   virtual StoreStats stats() const = 0;
   /// Waits until everything queued (async too) is on disk. Errors: as commit.

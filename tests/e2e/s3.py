@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import hashlib
 import hmac
 import http.client
@@ -21,21 +22,24 @@ BINARY = ROOT / "build/versitygw" / VERSION / "versitygw"
 ACCESS_KEY, SECRET_KEY, REGION = "testkey", "testsecret", "us-east-1"
 
 
-def s3_binary() -> Path | None:
-    """Built once, where SB_S3=1 asks for it (some minutes); nothing where it cannot be."""
+GO_MINOR = 25  # versitygw's go.mod; an older Go would fetch another one
+
+
+@functools.cache
+def s3_binary() -> tuple[Path | None, str]:
+    """Built once, some minutes, wherever there is Go; or nothing, and why."""
     if BINARY.exists():
-        return BINARY
-    if not os.environ.get("SB_S3"):
-        return None
+        return BINARY, ""
     go = shutil.which("go")
     found = re.search(r"go1\.(\d+)", subprocess.run([go, "version"], capture_output=True, text=True).stdout) if go else None
-    if not found or int(found.group(1)) < 21:
-        return None
+    if not found or int(found.group(1)) < GO_MINOR:
+        return None, f"needs an S3 service: Go 1.{GO_MINOR} or newer builds one, once"
     BINARY.parent.mkdir(parents=True, exist_ok=True)
     made = subprocess.run([go, "install", f"github.com/versity/versitygw/cmd/versitygw@{VERSION}"], capture_output=True, text=True,
                           env={**os.environ, "GOBIN": str(BINARY.parent), "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"})
-    assert made.returncode == 0, made.stderr[-2000:]
-    return BINARY
+    if made.returncode != 0:
+        return None, f"needs an S3 service, and versitygw {VERSION} cannot be built: {made.stderr.strip().splitlines()[-1:]}"
+    return BINARY, ""
 
 
 class S3:
@@ -70,6 +74,17 @@ class S3:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+    def pause(self):
+        """It neither answers nor forgets."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def uploads(self, bucket: str) -> list[Path]:
+        """Parts of uploads that were neither completed nor aborted, as this service keeps them."""
+        return [path for path in (self.folder / "buckets" / bucket / ".sgwtmp" / "multipart").rglob("*") if path.is_file()]
 
     def stop(self):
         if self.process.poll() is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 from harness import cli, until
 
@@ -59,8 +61,6 @@ def test_a_subject_is_erased_and_the_record_still_verifies(own_server):
 
 def test_a_wrapped_key_cannot_be_found_again_anywhere(own_server):
     """The key of a run is 61 bytes; after the erasure they are in no file, not even in the pages SQLite has freed."""
-    import sqlite3
-
     server = own_server().start()
     run = ask(server, "hello", "customer-9").headers["x-signalbox-run"]
     for i in range(200):
@@ -73,6 +73,56 @@ def test_a_wrapped_key_cannot_be_found_again_anywhere(own_server):
     answer = erase(server, {"run": run, "legal_basis": "test"}).json()
     assert answer["runs_erased"] == 1 and answer["log_scrubbed"]
     assert not any(wrapped in content for content in files_of(server.data).values())
+
+
+TENANT_POLICY = """
+name: shared-placeholders
+version: 1
+rules:
+  - {name: contact, types: [EMAIL], action: tokenise, consistent: tenant}
+"""
+
+
+def test_values_behind_the_tenants_placeholders_go_with_the_last_person_who_brought_them(own_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("SB_TEST_MIRROR", "5b" * 32)
+    policy, place = tmp_path / "policy.yaml", tmp_path / "mirror"
+    policy.write_text(TENANT_POLICY)
+    server = own_server(policy={"file": str(policy)},
+                        mirror={"url": str(place), "mode": "before-ack", "key": "env:SB_TEST_MIRROR"}).start()
+    own, shared = "canary-7f3a9c@pages.org", "shared-7f3a9c@pages.org"
+    ask(server, f"write to {own} and {shared}", "customer-1")
+    ask(server, f"write to {shared}", "customer-2")
+
+    def tokens():
+        with sqlite3.connect(f"file:{server.data / 'signalbox.db'}?mode=ro", uri=True) as database:
+            return database.execute("SELECT token, subject, sealed FROM tenant_tokens ORDER BY no").fetchall()
+
+    def echo(text: str):
+        return server.chat(text, model="sim-echo", x_signalbox_subject="customer-3")
+
+    mine, theirs = tokens()[:2], tokens()[2:]
+    assert len(mine) == 2 and len(theirs) == 1 and {token for token, _, _ in mine} > {theirs[0][0]}
+    gone = next(row for row in mine if row[0] != theirs[0][0])
+    assert own in echo(f"who is {gone[0]}?").body.decode(), "all runs of the tenant know it"
+    report = erase(server, {"subject": "customer-1", "legal_basis": "GDPR Art. 17(1)(b)"}).json()
+    assert (report["runs_erased"], report["values_erased"], report["values_shared"]) == (1, 1, 1), report
+    assert tokens() == theirs
+    server.process.stop()
+
+    restored = tmp_path / "restored"
+    made = cli("restore", "--from", str(place), "--data", str(restored), "--mirror-key", "env:SB_TEST_MIRROR")
+    assert made.returncode == 0, made.stderr
+    for folder in (server.data, place, restored):
+        assert files_of(folder)
+        for path, content in files_of(folder).items():
+            assert own.encode() not in content and gone[2] not in content, path
+    assert any(theirs[0][2] in content for content in files_of(restored).values())
+    server.start()
+    assert own not in echo(f"who is {gone[0]}?").body.decode()
+    assert shared in echo(f"who is {theirs[0][0]}?").body.decode()
+    assert erase(server, {"subject": "customer-2", "legal_basis": "and these"}).json()["values_erased"] == 1
+    assert tokens() == []
+    assert server.verify().returncode == 0
 
 
 def test_a_legal_hold_forbids_it_until_it_is_released(own_server):
@@ -124,3 +174,44 @@ def test_the_master_key_is_rotated_and_a_wrong_one_is_refused(own_server, monkey
     server.start()
     assert "before the rotation" in json.dumps(server.run(run)["input"])
     until("the leaf", lambda: "master_key.rotate" in cli("audit", "show", "--data", str(server.data), "--limit", "1000").stdout)
+
+
+def test_a_tenants_key_is_rotated_through_a_kill(own_server, tmp_path):
+    server = own_server(mirror={"url": str(tmp_path / "mirror"), "mode": "before-ack", "key": f"file:{tmp_path / 'mirror.key'}"})
+    (tmp_path / "mirror.key").write_text("5b" * 32)
+    server.start()
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda i: server.chat(f"secret {i}").headers["x-signalbox-run"], range(1200)))
+
+    def versions():
+        with sqlite3.connect(f"file:{server.data / 'signalbox.db'}?mode=ro", uri=True) as database:
+            return {wrapped[0] for (wrapped,) in database.execute("SELECT wrapped FROM data_keys")}
+
+    assert versions() == {0}
+    assert server.call("POST", "/api/v1/tenant-keys/default/rotate").status == 202
+    assert server.call("POST", "/api/v1/tenant-keys/default/rotate").status == 409
+    assert server.call("POST", "/api/v1/tenant-keys/nobody/rotate").status == 404
+    until("the first batch", lambda: versions() != {0})
+    server.process.kill()
+    assert versions() == {0, 1}, "killed in the middle"
+    server.start()
+    until("the end", lambda: not server.call("GET", "/api/v1/tenant-keys").json()["tenantKeys"][0]["rotating"])
+    assert versions() == {1}
+    for i in range(0, 1200, 100):
+        assert f"secret {i}" in json.dumps(server.run(runs[i])["input"])
+    # Once more, by the command, which waits for the end.
+    key_file = tmp_path / "key"
+    key_file.write_text(server.key)
+    done = cli("keys", "rotate-tenant", "default", "--url", f"http://{server.address}", "--key-file", str(key_file))
+    assert done.returncode == 0 and "version 2" in done.stdout, done.stdout + done.stderr
+    listed = cli("keys", "tenants", "--url", f"http://{server.address}", "--key-file", str(key_file)).stdout
+    assert listed == "default  version 2\n"
+    assert versions() == {2}
+    assert "secret 7" in json.dumps(server.run(runs[7])["input"])
+    server.process.stop()
+    kinds = [json.loads(line)["kind"] for line in cli("audit", "show", "--data", str(server.data), "--limit", "10000").stdout.splitlines()]
+    assert [kind for kind in kinds if kind.startswith("tenant_key")] == ["tenant_key.create"] + 2 * ["tenant_key.create", "tenant_key.rotate"]
+    same = cli("mirror", "check", "--from", str(tmp_path / "mirror"), "--data", str(server.data), "--mirror-key",
+               f"file:{tmp_path / 'mirror.key'}")
+    assert same.returncode == 0, same.stdout + same.stderr
+    assert server.verify().returncode == 0

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import random
 import shutil
+import string
+import subprocess
 import threading
 
 import pytest
 
-from harness import Server, cli, until
+from harness import ROOT, Server, cli, until
 from s3 import S3, s3_binary
 
 KEY = "5b" * 32
@@ -107,8 +112,9 @@ def test_what_is_wrong_with_a_restore_is_one_clear_line(tmp_path, monkeypatch):
 
 @pytest.fixture
 def s3(tmp_path):
-    if not s3_binary():
-        pytest.skip("needs an S3 service: SB_S3=1 builds one, once (Go 1.21 or newer)")
+    binary, why_not = s3_binary()
+    if not binary:
+        pytest.skip(why_not)
     service = S3(tmp_path / "s3")
     yield service
     service.stop()
@@ -146,3 +152,53 @@ def test_an_outage_of_s3_only_adds_lag(own_server, s3, monkeypatch):
     assert restore(server, "s3://records/box").returncode == 0
     server.start()
     assert all(server.run(run)["status"] == "completed" for run in runs)
+
+
+def test_large_objects_in_parts_against_a_real_service(s3):
+    s3.make_bucket("records")
+    test = ROOT / "build/release/src/mirror/mirror_test"
+    if not test.exists():
+        pytest.skip(f"{test} is not built")
+    done = subprocess.run([str(test), "--gtest_filter=S3Target.*"], capture_output=True, text=True, timeout=300,
+                          env={**os.environ, **s3.environment(), "SB_S3_BUCKET": "records"})
+    assert done.returncode == 0 and "SKIPPED" not in done.stdout, done.stdout[-3000:]
+    assert s3.uploads("records") == [], "an upload that failed was aborted"
+
+
+def test_a_kill_in_the_middle_of_an_upload_leaves_nothing(own_server, s3, monkeypatch):
+    monkeypatch.setenv("SB_TEST_MIRROR", KEY)
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    s3.make_bucket("records")
+    server = own_server().start()
+    for i in range(80):
+        words = " ".join("".join(random.choices(string.ascii_lowercase, k=6)) for _ in range(25_000))
+        assert server.chat(f"{i} {words}").status == 200
+    server.process.stop()
+    assert (server.data / "signalbox.db").stat().st_size > 8 << 20, "a piece of the snapshot has several parts"
+    mirror = s3_mirror(s3, "async")
+    mirror["s3"]["part_mb"] = 5
+    config = json.loads(server.config_file.read_text())
+    server.write_config({**config, "mirror": mirror})
+
+    seen = []
+    watch = threading.Thread(target=lambda: seen.extend(until("an upload", lambda: s3.uploads("records")) and [s3.pause()]))
+    watch.start()
+    server.start()
+    watch.join()
+    server.process.kill()
+    s3.go_on()
+    assert seen and s3.uploads("records"), "killed in the middle of an upload"
+    assert cli("restore", "--from", "s3://records/box", "--data", str(server.work / "no"), "--mirror-key",
+               "env:SB_TEST_MIRROR").returncode == 1, "half a snapshot is none"
+    server.start()
+    run = server.chat("the last").headers["x-signalbox-run"]
+    until("the last run", lambda: metric(server, "signalbox_mirror_groups_mirrored_total")
+          == metric(server, "signalbox_mirror_groups_committed_total"))
+    assert s3.uploads("records") == [], "what the kill left was aborted"
+    lose(server)
+    done = restore(server, "s3://records/box")
+    assert done.returncode == 0, done.stderr
+    server.start()
+    assert server.run(run)["status"] == "completed"
+    assert len(server.call("GET", "/api/v1/runs?limit=1000").json()["runs"]) == 81

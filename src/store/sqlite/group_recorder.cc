@@ -9,7 +9,7 @@
 namespace sb::store::sqlite {
 namespace {
 
-// Data keys travel apart: they must be able to go.
+// Data keys and placeholders travel apart: they must be able to go.
 constexpr const char* kTables[] = {"journal",   "runs",   "states",     "reviews",     "spending",
                                    "documents", "leaves", "tree_heads", "mirror_state"};
 

@@ -6,20 +6,26 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "store/store.h"
 
 namespace sb::store::sqlite {
 
 class GroupSink {
  public:
-  /// A run's wrapped data key came, or (empty) went.
+  /// What must be able to go, and so is in no patchset, came, was sealed anew, or went: a run's data key, or the value
+  /// behind a tenant's placeholder.
   struct KeyChange {
-    std::int64_t run = 0;  ///< runs.no
+    SealedKind kind = SealedKind::data_key;
+    std::int64_t no = 0;  ///< runs.no or tenant_tokens.no
     std::string subject;
-    std::string wrapped;
+    std::string sealed;  ///< empty: it went
+    std::string tenant;  ///< of a placeholder, as `token`
+    std::string token;
+    bool replaces = false;  ///< there was one of that number before
   };
   struct Group {
     std::uint64_t number = 0;  ///< from 1, without gaps, as long as the database lives
-    std::string patchset;      ///< of all tables but data_keys, as SQLite's session extension writes it
+    std::string patchset;  ///< of all tables but data_keys and tenant_tokens, as SQLite's session extension writes it
     std::vector<KeyChange> keys;
   };
   virtual ~GroupSink() = default;

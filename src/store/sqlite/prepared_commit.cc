@@ -99,6 +99,8 @@ Result<PreparedCommit> prepare(Commit commit) {
   prepared.size_bytes = size;
   for (const LeafDraft& leaf : commit.leaves) prepared.size_bytes += leaf.summary.size() + 256;
   for (const auto& [name, text] : commit.documents) prepared.size_bytes += name.size() + text.size();
+  for (const TenantToken& token : commit.tokens) prepared.size_bytes += token.token.size() + token.sealed.size() + 64;
+  for (const Reseal& change : commit.reseal) prepared.size_bytes += change.before.size() + change.after.size() + 64;
   prepared.commit = std::move(commit);
   return prepared;
 }

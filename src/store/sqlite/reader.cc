@@ -114,6 +114,7 @@ Result<> Reader::prepare_statements() {
        "< ?2 "
        "AND (?3 = '' OR tenant = ?3) GROUP BY route, model ORDER BY route, model"},
       {spend_, "SELECT amount FROM spending WHERE key = ? AND day = ?"},
+      {token_, "SELECT sealed FROM tenant_tokens WHERE tenant = ? AND token = ? LIMIT 1"},
       {document_, "SELECT body FROM documents WHERE name = ?"},
   };
   for (const auto& [statement, sql] : all) {

@@ -26,6 +26,11 @@ class Reader {
   Result<std::optional<std::string>> load_document(const std::string& name);
   Result<std::vector<RunId>> erasable_runs(const ErasableFilter& filter);
   Result<std::uint64_t> open_runs_of_subject(const std::string& tenant, const std::string& subject);
+  Result<std::optional<std::string>> find_token(const std::string& tenant, const std::string& token);
+  Result<std::vector<PersonsToken>> tokens_of_subject(const std::string& tenant, const std::string& subject,
+                                                      std::size_t limit);
+  Result<SealedPage> sealed_by_others(const std::string& tenant, SealedKind kind, unsigned char version,
+                                      std::int64_t after, std::size_t limit);
 
  private:
   explicit Reader(Database database) : database_(std::move(database)) {}
@@ -40,7 +45,7 @@ class Reader {
   Database database_;
   Statement begin_, end_;
   Statement run_by_id_, run_by_key_, chain_, journal_, state_, data_key_, open_runs_, review_, costs_, spend_,
-      document_;
+      document_, token_;
 };
 
 }  // namespace sb::store::sqlite

@@ -100,6 +100,9 @@ std::string_view Statement::bytes(int column) const {
 bool Statement::is_blob(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_BLOB;
 }
+int Statement::columns() const {
+  return sqlite3_column_count(statement_.get());
+}
 
 Result<Database> Database::open(const std::string& path, Access access) {
   Database database;

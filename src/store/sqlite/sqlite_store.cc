@@ -90,6 +90,25 @@ class SqliteStore final : public Store {
     });
   }
 
+  Task<Result<std::optional<std::string>>> find_token(std::string tenant, std::string token) override {
+    return read<std::optional<std::string>>([tenant = std::move(tenant), token = std::move(token)](Reader& reader) {
+      return reader.find_token(tenant, token);
+    });
+  }
+  Task<Result<std::vector<PersonsToken>>> tokens_of_subject(std::string tenant, std::string subject,
+                                                            std::size_t limit) override {
+    return read<std::vector<PersonsToken>>(
+        [tenant = std::move(tenant), subject = std::move(subject), limit](Reader& reader) {
+          return reader.tokens_of_subject(tenant, subject, limit);
+        });
+  }
+  Task<Result<SealedPage>> sealed_by_others(std::string tenant, SealedKind kind, unsigned char version,
+                                            std::int64_t after, std::size_t limit) override {
+    return read<SealedPage>([=, tenant = std::move(tenant)](Reader& reader) {
+      return reader.sealed_by_others(tenant, kind, version, after, limit);
+    });
+  }
+
   StoreStats stats() const override {
     StoreStats stats = loop_->stats();
     stats.wal_bytes = log_pages_.load(std::memory_order_relaxed) * kPageBytes;

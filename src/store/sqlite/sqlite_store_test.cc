@@ -236,7 +236,7 @@ TEST_F(SqliteStore, AWriteThatFailsLosesNothingThatWasAcknowledged) {
   std::vector<RunId> refused;
   auto store = open();
   {
-    const FileSizeLimit limit(600 * 1024);
+    const FileSizeLimit limit(680 * 1024);
     for (int i = 0; i < 400 && refused.size() < 3; ++i) {
       const RunId id = new_run_id();
       const auto done = wait_for(store->commit(chat_commit(id)));

@@ -161,6 +161,7 @@ Result<> Writer::check(Work& work) {
     if (!is_final(static_cast<RunStatus>(sql_.find_ended.integer(2))))
       return fail(Errc::conflict, fmt::format("run {} has not ended: its content is still needed", id.to_string()));
   }
+  SB_CHECK(check_keys(commit));
   return check_reviews(commit);
 }
 
@@ -312,7 +313,7 @@ Result<> Writer::create_run(Work& work) {
       sql_.insert_data_key.bind(2, row.subject);
     sql_.insert_data_key.bind_blob(3, row.data_key);
     SB_CHECK(this->run(sql_.insert_data_key, "cannot store a run's key in"));
-    if (sink_) group_keys_.push_back({run.no, row.subject, row.data_key});
+    if (sink_) group_keys_.push_back({SealedKind::data_key, run.no, row.subject, row.data_key, {}, {}});
   }
   if (!work.prepared.state.empty()) SB_CHECK(run_state(run.no, work.prepared.state));
   if (is_moving(row.status)) {

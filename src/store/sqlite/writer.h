@@ -57,6 +57,7 @@ class Writer {
     Statement insert_journal, read_journal, put_state, drop_state;
     Statement insert_review, find_review, update_review;
     Statement add_spending, put_document;
+    Statement insert_token, drop_token, reseal_key, reseal_token, find_other_key, find_other_token;
     Statement insert_data_key, find_ended, drop_data_key, replace_body, scrub_run, scrub_reviews;
     Statement insert_leaves, insert_head, drop_head, count_group;
   };
@@ -91,7 +92,12 @@ class Writer {
   Result<> update_run(Work& work);
   Result<> run_state(std::int64_t run_no, std::string_view state);
   Result<> write_rest(Work& work);
-  Result<> erase_runs(const std::vector<RunId>& runs);
+  Result<> check_keys(const Commit& commit);
+  Result<> write_keys(const Commit& commit);
+  Result<> keep_token(const TenantToken& token);
+  Result<> reseal(const Reseal& change);
+  Result<> erase(const Commit& commit);
+  Result<> erase_token(std::int64_t no);
   Result<> erase_run(RunId run);
   Result<> write_review(const PreparedCommit& prepared);
   Result<> write_group();
@@ -119,6 +125,7 @@ class Writer {
 
   GroupSink* sink_ = nullptr;
   std::optional<GroupRecorder> recorder_;
+  std::map<std::string, unsigned char> oldest_keys_;  ///< by tenant, after a rotation: older ones seal nothing any more
   std::uint64_t groups_ = 0;
 
   // Of the group in progress.

@@ -1,4 +1,5 @@
-// Takes the payloads out of runs that have ended; steps, costs and the record stay.
+// Takes the payloads out of runs that have ended, and a person's values out of a tenant's placeholders; steps, costs
+// and the record stay.
 #include <sqlite3.h>
 
 #include "store/sqlite/columns.h"
@@ -7,11 +8,12 @@
 namespace sb::store::sqlite {
 
 // Pages that become free are overwritten too, not only what lies in pages that are written anyway.
-Result<> Writer::erase_runs(const std::vector<RunId>& runs) {
-  if (runs.empty()) return {};
+Result<> Writer::erase(const Commit& commit) {
+  if (commit.erase.empty() && commit.erase_tokens.empty()) return {};
   SB_CHECK(database_.execute("PRAGMA secure_delete = ON"));
   Result<> done;
-  for (std::size_t i = 0; done && i < runs.size(); ++i) done = erase_run(runs[i]);
+  for (std::size_t i = 0; done && i < commit.erase.size(); ++i) done = erase_run(commit.erase[i]);
+  for (std::size_t i = 0; done && i < commit.erase_tokens.size(); ++i) done = erase_token(commit.erase_tokens[i]);
   SB_CHECK(database_.execute("PRAGMA secure_delete = FAST"));
   return done;
 }
@@ -26,7 +28,7 @@ Result<> Writer::erase_run(RunId id) {
     at = sql_.find_ended.integer(1);
   }
   SB_CHECK(run(sql_.drop_data_key.bind(1, no), "cannot erase a run's key in"));
-  if (sink_) group_keys_.push_back({no, {}, {}});
+  if (sink_) group_keys_.push_back({SealedKind::data_key, no, {}, {}, {}, {}});
   while (at != 0) {
     std::string kept;
     std::int64_t before = 0;
@@ -42,6 +44,12 @@ Result<> Writer::erase_run(RunId id) {
   SB_CHECK(run(sql_.drop_state.bind(1, no), "cannot erase a run's state in"));
   SB_CHECK(run(sql_.scrub_reviews.bind_blob(1, blob_of(id.uuid)), "cannot erase a review in"));
   return run(sql_.scrub_run.bind(1, no), "cannot erase a run's request in");
+}
+
+Result<> Writer::erase_token(std::int64_t no) {
+  SB_CHECK(run(sql_.drop_token.bind(1, no), "cannot erase a placeholder in"));
+  if (sink_) group_keys_.push_back({SealedKind::token, no, {}, {}, {}, {}});
+  return {};
 }
 
 }  // namespace sb::store::sqlite

@@ -27,7 +27,8 @@ Result<> Writer::write_rest(Work& work) {
   const Commit& commit = work.prepared.commit;
   if (commit.review_create || commit.review_change) SB_CHECK(write_review(work.prepared));
   if (!commit.spend_key.empty()) group_spending_[{commit.spend_key, day_of(commit.spend_at_us)}] += commit.spend;
-  SB_CHECK(erase_runs(commit.erase));
+  SB_CHECK(erase(commit));
+  SB_CHECK(write_keys(commit));
   for (const auto& [name, text] : commit.documents) {
     const std::string packed = pack_column(text);
     SB_CHECK(run(sql_.put_document.bind(1, name).bind_blob(2, packed), "cannot store a document in"));

@@ -128,6 +128,18 @@ Result<> Writer::prepare_statements() {
        "INSERT INTO spending (key, day, amount) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET amount = amount + "
        "excluded.amount"},
       {sql_.put_document, "INSERT OR REPLACE INTO documents (name, body) VALUES (?, ?)"},
+      {sql_.insert_token,
+       "INSERT INTO tenant_tokens (tenant, token, subject, sealed) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"},
+      {sql_.drop_token, "DELETE FROM tenant_tokens WHERE no = ?"},
+      {sql_.reseal_key, "UPDATE data_keys SET wrapped = ? WHERE run = ? AND wrapped = ? RETURNING subject"},
+      {sql_.reseal_token,
+       "UPDATE tenant_tokens SET sealed = ? WHERE no = ? AND sealed = ? RETURNING subject, tenant, token"},
+      // The unary plus keeps SQLite on the row numbers: few come after those that were seen to already.
+      {sql_.find_other_key,
+       "SELECT 1 FROM data_keys k CROSS JOIN runs r ON r.no = k.run WHERE k.run > ?1 AND r.tenant = ?2 AND k.wrapped "
+       "IS NOT NULL AND substr(k.wrapped, 1, 1) <> ?3 LIMIT 1"},
+      {sql_.find_other_token,
+       "SELECT 1 FROM tenant_tokens WHERE no > ?1 AND +tenant = ?2 AND substr(sealed, 1, 1) <> ?3 LIMIT 1"},
       {sql_.insert_data_key, "INSERT INTO data_keys (run, subject, wrapped) VALUES (?, ?, ?)"},
       {sql_.find_ended, "SELECT no, last, status FROM runs WHERE id = ?"},
       {sql_.drop_data_key,

@@ -1,0 +1,44 @@
+#include "mirror/prune.h"
+
+#include <algorithm>
+#include <optional>
+#include <ranges>
+
+#include "mirror/snapshot.h"
+
+namespace sb::mirror {
+namespace {
+
+Result<std::optional<Snapshot>> oldest_needed(Target& target, std::string_view key, Micros since_us) {
+  SB_TRY(const auto groups, list_snapshots(target));
+  for (const std::uint64_t group : groups | std::views::reverse) {
+    SB_TRY(Snapshot snapshot, read_snapshot(target, key, group));
+    if (snapshot.time_us <= since_us) return snapshot;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::size_t> prune(Target& target, std::string_view key, Micros since_us) {
+  SB_TRY(const auto oldest, oldest_needed(target, key, since_us));
+  if (!oldest) return 0;
+  std::size_t gone = 0;
+  SB_TRY(const auto segments, target.list("segments/"));
+  for (const std::string& name : segments) {
+    if (number_at_end(name).value_or(UINT64_MAX) > oldest->segment) continue;
+    SB_CHECK(target.remove(name));
+    ++gone;
+  }
+  // The manifest first: without it the pieces are no snapshot. In one folder it sorts behind them.
+  SB_TRY(const auto pieces, target.list("snapshots/"));
+  for (const std::string& name : pieces | std::views::reverse) {
+    if (number_at_end(std::string_view(name).substr(0, name.rfind('/'))).value_or(UINT64_MAX) >= oldest->group)
+      continue;
+    SB_CHECK(target.remove(name));
+    ++gone;
+  }
+  return gone;
+}
+
+}  // namespace sb::mirror

@@ -1,0 +1,78 @@
+// Against a real S3 service, named by AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and SB_S3_BUCKET
+// (tests/e2e starts one); without them nothing is tested here, and each test says so.
+#include "mirror/s3_target.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "base/clock.h"
+
+namespace sb::mirror {
+namespace {
+
+constexpr std::size_t kPart = 5 << 20;
+
+std::string variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value ? value : "";
+}
+
+std::string noise(std::size_t size) {
+  std::string bytes(size, '\0');
+  system_entropy().fill({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
+  return bytes;
+}
+
+class S3Target : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    access_.endpoint = variable("AWS_ENDPOINT_URL_S3");
+    access_.access_key = variable("AWS_ACCESS_KEY_ID");
+    access_.secret_key = variable("AWS_SECRET_ACCESS_KEY");
+    access_.part_bytes = kPart;
+    if (variable("SB_S3_BUCKET").empty()) GTEST_SKIP() << "no S3 service: see tests/e2e/s3.py";
+    prefix_ = "t" + std::to_string(system_entropy().next_u64());
+  }
+  std::unique_ptr<Target> open() const { return *open_s3_target(variable("SB_S3_BUCKET"), prefix_, access_); }
+
+  S3Access access_;
+  std::string prefix_;
+};
+
+TEST_F(S3Target, ALargeObjectIsSentInPartsAndComesBackWhole) {
+  const auto target = open();
+  for (const std::size_t size : {kPart, kPart + 1, 3 * kPart, 2 * kPart + 12'345}) {
+    const std::string bytes = noise(size);
+    const std::string name = "snapshots/" + std::to_string(size);
+    const auto put = target->put(name, bytes);
+    ASSERT_TRUE(put) << put.error().detail;
+    EXPECT_TRUE(*target->get(name) == bytes) << size;
+    ASSERT_TRUE(target->put(name, "other")) << "and is replaced";
+    EXPECT_EQ(*target->get(name), "other");
+  }
+}
+
+TEST_F(S3Target, ALargeObjectThatIsThereAlreadyIsNotReplaced) {
+  const auto target = open();
+  const std::string first = noise(2 * kPart);
+  ASSERT_TRUE(target->put_new("segments/1", first));
+  EXPECT_EQ(target->put_new("segments/1", noise(2 * kPart)).error().code, Errc::already_exists);
+  EXPECT_TRUE(*target->get("segments/1") == first);
+  EXPECT_EQ(target->put_new("segments/1", "small").error().code, Errc::already_exists);
+}
+
+// Parts that are too small are refused when the upload is completed: it fails at its very end.
+TEST_F(S3Target, AnUploadThatFailsLeavesNothing) {
+  access_.part_bytes = kPart / 5;
+  const auto target = open();
+  const auto put = target->put("snapshots/1", noise(2 * kPart));
+  ASSERT_FALSE(put);
+  EXPECT_NE(put.error().detail.find("EntityTooSmall"), std::string::npos) << put.error().detail;
+  EXPECT_EQ(target->get("snapshots/1").error().code, Errc::not_found);
+  EXPECT_TRUE(target->list("")->empty());
+  EXPECT_TRUE(target->clean_up());
+}
+
+}  // namespace
+}  // namespace sb::mirror
