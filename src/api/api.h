@@ -24,6 +24,7 @@ class LogSource;
 namespace sb::api {
 
 class KeyRotation;
+class Openings;
 
 /// Counters of the HTTP surface; one set for all shards.
 struct ApiMetrics {
@@ -52,6 +53,7 @@ struct ApiParts {
   PolicyBook& policies;
   TenantKeys& tenant_keys;
   KeyRotation& key_rotation;
+  Openings& openings;
   Pseudonyms pseudonyms;
   audit::LogSource& audit_log;  ///< the published log; one a shard
   store::Durability durability = store::Durability::sync;
@@ -94,6 +96,7 @@ class Api {
   Task<void> get_run_stream(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> create_run(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_run_events(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> record_disclosure(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> act_on_run(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> post_event(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> add_flow(http::Exchange&, const Caller&, std::vector<std::string>);
@@ -135,6 +138,9 @@ class Api {
   Task<Result<>> start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pending> pending);
   Task<Result<>> store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller,
                             const KeyRecord& key);
+  /// Puts it on record that the caller sees the run's content. Errors: as the store's; then it must not be shown.
+  Task<Result<>> record_opening(const Caller& caller, const store::RunRow& run, std::string summary);
+  Task<void> answer_run(http::Exchange& exchange, store::RunRow row);
   Task<bool> may_read_log(http::Exchange& exchange);  ///< false: the refusal is sent
   struct Work;
   Task<void> answer_live(http::Exchange& exchange, Work& work);

@@ -67,6 +67,8 @@ Task<void> Api::get_run_events(http::Exchange& exchange, const Caller& caller, s
   if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a run id is a UUID", "id"));
   auto row = co_await parts_.store.load_run(*id);
   if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("run"));
+  if (auto told = co_await record_opening(caller, *row, R"({"what":"events"})"); !told)
+    co_return co_await respond_error(exchange, told.error());
   std::uint64_t from = 0;
   const auto last = exchange.request().headers.get("last-event-id");
   if (!last.empty() && std::from_chars(last.data(), last.data() + last.size(), from).ec == std::errc()) ++from;

@@ -64,10 +64,10 @@ Task<void> Api::reveal(http::Exchange& exchange, const Caller& caller, std::vect
   const auto opened = parts_.engine.reveal(caller.tenant, std::string_view(text->get_string()));
   store::Commit commit;
   store::LeafDraft leaf;
-  leaf.kind = "policy.reveal";
+  leaf.kind = "record.opened";
   leaf.tenant = caller.tenant;
   leaf.actor = parts_.pseudonyms.actor(actor_of(caller));
-  leaf.summary = fmt::format(R"({{"opened":{},"refused":{}}})", opened.opened, opened.refused);
+  leaf.summary = fmt::format(R"({{"opened":{},"refused":{},"what":"reveal"}})", opened.opened, opened.refused);
   leaf.time_us = parts_.clock.now_us();
   commit.leaves.push_back(std::move(leaf));
   if (auto written = co_await parts_.store.commit(std::move(commit)); !written)

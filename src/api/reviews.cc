@@ -54,6 +54,9 @@ Task<void> Api::get_review(http::Exchange& exchange, const Caller& caller, std::
   if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("review"));
   auto run = co_await parts_.store.load_run(row->run);
   if (!run) co_return co_await respond_error(exchange, run.error());
+  auto summary = fmt::format(R"({{"review":"{}","what":"review"}})", id->to_string());
+  if (auto told = co_await record_opening(caller, *run, std::move(summary)); !told)
+    co_return co_await respond_error(exchange, told.error());
   co_await respond_json(exchange, 200, to_text(review_json(*row, parts_.engine.open_question(*row, *run))));
 }
 

@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "api/control.h"
+#include "api/openings.h"
 #include "base/bytes.h"
 
 namespace sb::api {
@@ -73,14 +74,39 @@ Task<void> Api::get_run(http::Exchange& exchange, const Caller& caller, std::vec
   }
   auto row = co_await parts_.store.load_run(*id);
   if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("run"));
-  auto steps = co_await parts_.store.load_steps(*id);
+  if (auto told = co_await record_opening(caller, *row, R"({"what":"run"})"); !told)
+    co_return co_await respond_error(exchange, told.error());
+  co_await answer_run(exchange, *std::move(row));
+}
+
+// For `audit prove --disclose`, which reads the content from the data directory itself.
+Task<void> Api::record_disclosure(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
+  const auto id = RunId::parse(captured[0]);
+  if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a run id is a UUID", "id"));
+  const auto row = co_await parts_.store.load_run(*id);
+  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("run"));
+  if (auto told = co_await record_opening(caller, *row, R"({"what":"proof"})"); !told)
+    co_return co_await respond_error(exchange, told.error());
+  co_await respond_json(exchange, 200, to_text(json::object{{"run", id->to_string()}, {"recorded", true}}));
+}
+
+// An application that asks after its own runs gets an answer; it opens nothing that it has not got. What was erased
+// cannot be opened.
+Task<Result<>> Api::record_opening(const Caller& caller, const store::RunRow& run, std::string summary) {
+  if (run.erased || (caller.role == Role::client && caller.key_id == run.key)) co_return Result<>();
+  Openings::Opening opening{run.tenant, run.id, parts_.pseudonyms.actor(actor_of(caller)), std::move(summary)};
+  co_return co_await parts_.openings.record(std::move(opening));
+}
+
+Task<void> Api::answer_run(http::Exchange& exchange, store::RunRow row) {
+  auto steps = co_await parts_.store.load_steps(row.id);
   if (!steps) co_return co_await respond_error(exchange, steps.error());
-  if (auto opened = parts_.engine.unseal(*row); !opened) co_return co_await respond_error(exchange, opened.error());
-  json::object body = run_summary(*row);
+  if (auto opened = parts_.engine.unseal(row); !opened) co_return co_await respond_error(exchange, opened.error());
+  json::object body = run_summary(row);
   // As the store has them: placeholders stay placeholders for whoever only looks on.
-  body["input"] = json_or_null(row->input);
-  body["output"] = row->status == store::RunStatus::completed ? json_or_null(row->output) : json::value(nullptr);
-  body["error"] = json_or_null(row->error);
+  body["input"] = json_or_null(row.input);
+  body["output"] = row.status == store::RunStatus::completed ? json_or_null(row.output) : json::value(nullptr);
+  body["error"] = json_or_null(row.error);
   json::array tasks;
   std::ranges::stable_sort(*steps, {}, &store::StepRow::started_us);
   for (const auto& step : *steps) tasks.push_back(step_json(step));
@@ -160,7 +186,9 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
   }
   if (bool_member(*body, "wait")) {
     if (auto pending = parts_.in_flight.find(id)) (void)co_await pending->wait(std::chrono::seconds(600));
-    co_return co_await get_run(exchange, caller, {id.to_string()});
+    auto row = co_await parts_.store.load_run(id);
+    if (!row) co_return co_await respond_error(exchange, row.error());
+    co_return co_await answer_run(exchange, *std::move(row));
   }
   co_await respond_json(exchange, 202, to_text(json::object{{"id", id.to_string()}}),
                         {{"location", "/api/v1/runs/" + id.to_string()}});

@@ -21,7 +21,8 @@ using store::sqlite::RecordReader;
 
 constexpr std::string_view kHelp =
     "usage: signalbox audit verify TARGET [--key VKEY] [--head FILE | --since FILE] [--save FILE] [--json]\n"
-    "       signalbox audit prove  --data DIR --run ID [--out FILE] [--disclose [--master-key REF]]\n"
+    "       signalbox audit prove  --data DIR --run ID [--out FILE]\n"
+    "                              [--disclose [--master-key REF] [--url URL --key-file FILE]]\n"
     "       signalbox audit show   --data DIR [--run ID] [--from N] [--limit N]\n"
     "       signalbox audit key    --data DIR\n"
     "\n"
@@ -38,6 +39,8 @@ constexpr std::string_view kHelp =
     "prove   a run's leaves with inclusion proofs under the newest tree head: a file that stands for itself\n"
     "        --disclose    with what was asked and answered, and the key to it: whoever has the file reads them\n"
     "        --master-key  env:NAME or file:PATH, where the server has one of its own\n"
+    "        --url         the server that works on DIR: it puts on record who opens the content, by the API key in\n"
+    "                      --key-file or SIGNALBOX_API_KEY; without a server this command does\n"
     "show    prints leaves, one JSON object a line\n"
     "key     prints the log's public key, as Go's sumdb tools and --key take it\n"
     "\n"
@@ -142,7 +145,9 @@ int audit_command(std::span<const std::string> args, std::ostream& out, std::ost
       {"verify", verify_command, {"--data", "--head", "--since", "--key", "--save", "--json"}},
       {"show", show, {"--data", "--run", "--from", "--limit"}},
       {"key", key, {"--data"}},
-      {"prove", prove_command, {"--data", "--run", "--key", "--out", "--disclose", "--master-key"}},
+      {"prove",
+       prove_command,
+       {"--data", "--run", "--key", "--out", "--disclose", "--master-key", "--url", "--key-file"}},
   };
   if (!args.empty() && (args[0] == "--help" || args[0] == "-h" || args[0] == "help")) {
     out << kHelp;

@@ -9,6 +9,7 @@
 #include "api/auth.h"
 #include "api/change_gate.h"
 #include "api/key_rotation.h"
+#include "api/openings.h"
 #include "api/policy_book.h"
 #include "audit/log.h"
 #include "config/config.h"
@@ -52,6 +53,7 @@ struct Services {
   api::Limiters limiters;
   api::ChangeGate changes;
   std::unique_ptr<api::KeyRotation> key_rotation;
+  std::unique_ptr<api::Openings> openings;
   std::unique_ptr<AccessLog> access_log;
   std::unique_ptr<api::ApiMetrics> counters;
   std::string tenant_secret;

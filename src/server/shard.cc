@@ -123,6 +123,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                         *services.policies,
                         *services.tenant_keys,
                         *services.key_rotation,
+                        *services.openings,
                         Pseudonyms(services.pseudonym_secret),
                         *p.audit_log};
   surface.durability = config.data.durability == Durability::sync ? store::Durability::sync : store::Durability::async;

@@ -120,8 +120,15 @@ def test_a_proof_names_the_leaves_of_a_run_and_stands_for_itself(log, tmp_path):
     entries = json.loads(proof.read_text())["entries"]
     assert [json.loads(entry["leaf"])["run"] for entry in entries] == [run] * len(entries) and len(entries) >= 3
     assert cli("audit", "verify", str(proof), "--key", log.key).returncode == 0
-    told = cli("audit", "prove", "--data", str(log.server.data), "--run", run, "--out", str(proof), "--disclose")
+    disclose = ("audit", "prove", "--data", str(log.server.data), "--run", run, "--out", str(proof), "--disclose")
+    unrecorded = cli(*disclose)
+    assert unrecorded.returncode == 3 and "--url" in unrecorded.stderr, "the server must know who opens the content"
+    key_file = tmp_path / "api.key"
+    key_file.write_text(log.server.key)
+    told = cli(*disclose, "--url", f"http://{log.server.address}", "--key-file", str(key_file))
     assert told.returncode == 0, told.stderr
+    shown = cli("audit", "show", "--data", str(log.server.data), "--run", run).stdout.splitlines()
+    assert [json.loads(leaf)["summary"] for leaf in shown if '"record.opened"' in leaf] == [{"what": "proof"}]
     verified = cli("audit", "verify", str(proof), "--key", log.key, "--json")
     assert verified.returncode == 0 and json.loads(verified.stdout)["payloads"] == 2, verified.stdout
     changed = json.loads(proof.read_text())

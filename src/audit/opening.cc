@@ -1,0 +1,108 @@
+#include "audit/opening.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+
+#include "audit/log.h"
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "http/client.h"
+#include "keys/pseudonym.h"
+#include "store/sqlite/sqlite_store.h"
+
+namespace sb::audit {
+namespace {
+
+constexpr std::size_t kAnswerBytesMax = 64 * 1024;
+
+Result<> wait(asio::io_context& io, Task<Result<>> task) {
+  Result<> result = fail(Errc::internal, "the work was dropped");
+  asio::co_spawn(io, std::move(task), [&](const std::exception_ptr&, Result<> got) {
+    result = std::move(got);
+    io.stop();
+  });
+  io.restart();
+  io.run();
+  return result;
+}
+
+Result<std::string> api_key(const Flags& flags) {
+  if (!flags.has("--key-file")) {
+    const char* const key = std::getenv("SIGNALBOX_API_KEY");
+    return std::string(key ? key : "");
+  }
+  std::ifstream file(flags.get("--key-file"));
+  std::string key;
+  if (!(file >> key)) return fail(Errc::not_found, fmt::format("cannot read a key from {}", flags.get("--key-file")));
+  return key;
+}
+
+Task<Result<>> ask(http::Client& client, http::ClientRequest request) {
+  const std::string place = request.origin.authority();
+  auto response = co_await client.send(std::move(request));
+  if (!response) co_return fail(Errc::unavailable, fmt::format("{}: {}", place, response.error().detail));
+  const int status = (*response)->status();
+  (void)co_await (*response)->read_all(kAnswerBytesMax);
+  if (status == 200) co_return Result<>();
+  co_return fail(
+      status == 401 || status == 403 ? Errc::permission_denied : Errc::unavailable,
+      fmt::format("{}: the server answers {} and has not recorded that the content is opened", place, status));
+}
+
+Result<> ask_server(const Flags& flags, const RunId& run) {
+  SB_TRY(const http::Url url, http::Url::parse(flags.get("--url")));
+  SB_TRY(const std::string key, api_key(flags));
+  http::ClientRequest request;
+  request.method = "POST";
+  request.origin = url;
+  request.target = fmt::format("{}/api/v1/runs/{}/disclosures", url.path, run.to_string());
+  if (!key.empty()) request.headers.add("authorization", "Bearer " + key);
+  asio::io_context io(1);
+  const auto client = http::Client::create(io, {});
+  return wait(io, ask(*client, std::move(request)));
+}
+
+Task<Result<>> commit_durably(store::Store& store, store::Commit commit) {
+  SB_CO_CHECK(co_await store.commit(std::move(commit)));
+  co_return co_await store.flush();
+}
+
+Result<> append_leaf(const Flags& flags, const store::DataDir& data, const store::RunRow& run) {
+  SB_TRY(const NoteVerifier key, key_of(flags));
+  SB_TRY(const auto log,
+         AuditLog::create(data.audit_seed(), {.origin = std::string(key.name()), .folder = data.audit_folder()}));
+  asio::io_context io(1);  // outlives the store, as it asks
+  store::SqliteOptions options;
+  options.path = data.database();
+  auto store = store::open_sqlite_store(std::move(options), *log);
+  if (!store && store.error().code == Errc::conflict) {
+    return fail(Errc::conflict, fmt::format("a server works on {}: it must record who opens the content; name it with "
+                                            "--url, and an API key with --key-file or SIGNALBOX_API_KEY",
+                                            data.path()));
+  }
+  if (!store) return std::unexpected(store.error());
+  const Digest secret = hmac_sha256(data.pepper(), "pseudonyms");
+  const Pseudonyms pseudonyms({reinterpret_cast<const char*>(secret.data()), secret.size()});
+  store::Commit commit;
+  store::LeafDraft leaf;
+  leaf.kind = "record.opened";
+  leaf.tenant = run.tenant;
+  leaf.run = run.id;
+  leaf.actor = pseudonyms.actor("local");
+  leaf.summary = R"({"what":"proof"})";
+  leaf.time_us = system_clock().now_us();
+  commit.leaves.push_back(std::move(leaf));
+  return wait(io, commit_durably(**store, std::move(commit)));
+}
+
+}  // namespace
+
+Result<> record_disclosure(const Flags& flags, const store::DataDir& data, const store::RunRow& run) {
+  return flags.has("--url") ? ask_server(flags, run.id) : append_leaf(flags, data, run);
+}
+
+}  // namespace sb::audit

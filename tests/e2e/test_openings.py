@@ -1,0 +1,89 @@
+"""Whoever opens content is on the record, before they see it."""
+
+from __future__ import annotations
+
+import json
+
+from harness import Server, cli
+from test_people import parked
+
+
+def openings(server: Server) -> list[dict]:
+    shown = cli("audit", "show", "--data", str(server.data), "--limit", "10000").stdout.splitlines()
+    return [leaf for leaf in map(json.loads, shown) if leaf["kind"] == "record.opened"]
+
+
+def key_of(server: Server, role: str) -> str:
+    return server.call("POST", "/api/v1/keys", {"name": role, "role": role}).json()["key"]
+
+
+def test_content_that_a_person_opens_makes_a_leaf_and_metadata_makes_none(own_server):
+    server = own_server().start()
+    client, auditor, admin = key_of(server, "client"), key_of(server, "auditor"), server.key
+    run = server.call("POST", "/v1/chat/completions", {"model": "simulated", "messages": [{"role": "user", "content": "hello"}]},
+                      key=client).headers["x-signalbox-run"]
+    # An application that asks after its own run, and whoever looks at lists, opens nothing.
+    assert server.call("GET", f"/api/v1/runs/{run}", key=client).json()["input"]
+    for path in ("/api/v1/runs", "/api/v1/reviews", "/api/v1/costs"):
+        assert server.call("GET", path).status == 200
+    assert openings(server) == []
+
+    other = key_of(server, "client")
+    for key in (auditor, admin, other):
+        assert server.call("GET", f"/api/v1/runs/{run}", key=key).json()["input"]
+        assert server.call("GET", f"/api/v1/runs/{run}", key=key).status == 200, "again, and again it counts once"
+    seen = openings(server)
+    assert [(leaf["run"], leaf["summary"]) for leaf in seen] == 3 * [(run, {"what": "run"})]
+    assert len({leaf["actor"] for leaf in seen}) == 3 and all(leaf["actor"].startswith("p-") for leaf in seen)
+
+    assert b"task.completed" in server.call("GET", f"/api/v1/runs/{run}/events", key=auditor).body
+    assert server.call("POST", "/api/v1/reveal", {"text": "nothing sealed"}).status == 200
+    assert [leaf["summary"] for leaf in openings(server)[3:]] == [{"what": "events"}, {"opened": 0, "refused": 0, "what": "reveal"}]
+    server.call("GET", f"/api/v1/runs/{'0' * 8}-0000-7000-8000-{'0' * 12}")
+    server.call("POST", "/api/v1/erasures", {"run": run, "legal_basis": "test"})
+    assert server.call("GET", f"/api/v1/runs/{run}", key=key_of(server, "operator")).json()["input"] is None
+    assert len(openings(server)) == 5, "what is not there cannot be opened"
+    server.process.stop()
+    assert server.verify().returncode == 0
+
+
+def test_the_starters_own_answer_is_no_opening(own_server):
+    server = own_server().start()
+    body = {"input": {"model": "simulated", "messages": [{"role": "user", "content": "hello"}]}, "wait": True}
+    assert server.call("POST", "/api/v1/flows/signalbox/chat/runs", body).json()["output"]
+    assert openings(server) == []
+
+
+def test_a_proof_that_discloses_is_on_the_record_with_and_without_a_server(own_server, tmp_path):
+    server = own_server().start()
+    run = server.chat("hello").headers["x-signalbox-run"]
+    proof = tmp_path / "proof.json"
+    prove = ("audit", "prove", "--data", str(server.data), "--run", run, "--out", str(proof), "--disclose")
+    refused = cli(*prove)
+    assert refused.returncode == 3 and "--url" in refused.stderr and not proof.exists()
+    key_file = tmp_path / "key"
+    key_file.write_text(key_of(server, "client"))
+    through = (*prove, "--url", f"http://{server.address}", "--key-file", str(key_file))
+    assert cli(*through).returncode == 3, "a client may not"
+    assert openings(server) == [] and not proof.exists()
+    key_file.write_text(key_of(server, "auditor"))
+    done = cli(*through)
+    assert done.returncode == 0, done.stderr
+    assert [leaf["summary"] for leaf in openings(server)] == [{"what": "proof"}]
+    server.process.stop()
+    done = cli(*prove)
+    assert done.returncode == 0, done.stderr
+    assert [(leaf["run"], leaf["summary"]) for leaf in openings(server)] == 2 * [(run, {"what": "proof"})]
+    assert server.verify().returncode == 0
+    server.start()
+    assert server.chat("and on it goes").status == 200
+
+
+def test_a_review_that_is_read_is_on_the_record(own_server):
+    server = own_server().start()
+    run, review = parked(server, "9 EUR")
+    assert openings(server) == []
+    reviewer = key_of(server, "reviewer")
+    assert server.call("GET", f"/api/v1/reviews/{review}", key=reviewer).json()["question"]
+    leaf = openings(server)[0]
+    assert leaf["run"] == run and leaf["summary"] == {"review": review, "what": "review"}
