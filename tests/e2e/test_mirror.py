@@ -134,6 +134,27 @@ def test_a_lost_machine_is_made_again_from_s3(own_server, s3, monkeypatch):
     lose_and_restore(server, "s3://records/box", 100)
 
 
+def test_old_segments_go_and_a_restore_still_has_everything(own_server, s3, monkeypatch):
+    monkeypatch.setenv("SB_TEST_MIRROR", KEY)
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    s3.make_bucket("records")
+    server = own_server(mirror={**s3_mirror(s3, "before-ack"), "snapshot_mb": 1, "keep_days": 0}).start()
+    segments = s3.folder / "buckets/records/box/segments"
+    with Traffic(server) as traffic:
+        until("the first segments to go", lambda: segments.exists() and any(segments.iterdir())
+              and not (segments / "000000000001").exists(), 180)
+    server.chat("and on it goes")
+    server.process.stop()
+    same = cli("mirror", "check", "--from", "s3://records/box", "--data", str(server.data), "--mirror-key", "env:SB_TEST_MIRROR")
+    assert same.returncode == 0, same.stdout + same.stderr
+    shutil.rmtree(server.data)
+    done = restore(server, "s3://records/box")
+    assert done.returncode == 0, done.stderr
+    server.start()
+    assert traffic.acknowledged and all(server.run(run)["status"] == "completed" for run in traffic.acknowledged[::20])
+
+
 def test_an_outage_of_s3_only_adds_lag(own_server, s3, monkeypatch):
     monkeypatch.setenv("SB_TEST_MIRROR", KEY)
     for name, value in s3.environment().items():
