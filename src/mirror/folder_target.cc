@@ -53,6 +53,7 @@ class FolderTarget final : public Target {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return failed("delete", path, errno);
     return {};
   }
+  Result<> forget(const std::string&) override { return {}; }
   Result<> clean_up() override {
     std::error_code error;
     for (fs::recursive_directory_iterator at(folder_, error), end; !error && at != end; at.increment(error)) {

@@ -259,6 +259,7 @@ Result<> Mirror::drop_listed(SealedKind kind, const std::set<std::int64_t>& numb
     SB_TRY(auto entries, parse_list(kind, plain));
     if (std::erase_if(entries, [&](const ListEntry& entry) { return numbers.contains(entry.no); }) == 0) continue;
     SB_CHECK(entries.empty() ? target_->remove(name) : put_object(name, encode_list(kind, entries)));
+    forget_or_tell(*target_, name);
   }
   return {};
 }

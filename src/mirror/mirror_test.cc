@@ -44,6 +44,7 @@ class FaultyTarget final : public Target {
   Result<std::string> get(const std::string& name) override { return inner_->get(name); }
   Result<std::vector<std::string>> list(const std::string& prefix) override { return inner_->list(prefix); }
   Result<> remove(const std::string& name) override { return inner_->remove(name); }
+  Result<> forget(const std::string& name) override { return inner_->forget(name); }
   Result<> clean_up() override { return inner_->clean_up(); }
   std::string name() const override { return inner_->name(); }
 
@@ -257,6 +258,7 @@ TEST_F(Mirrored, ASnapshotThatDoesNotReadBackReplacesNothing) {
     }
     Result<std::vector<std::string>> list(const std::string& prefix) override { return inner_.list(prefix); }
     Result<> remove(const std::string& name) override { return inner_.remove(name); }
+    Result<> forget(const std::string& name) override { return inner_.forget(name); }
     Result<> clean_up() override { return inner_.clean_up(); }
     std::string name() const override { return inner_.name(); }
 

@@ -83,6 +83,22 @@ class S3Target final : public Target {
     SB_TRY(const Answer answer, send("DELETE", name, {}, {}, {}));
     return answer.status == 404 ? Result<>() : expect(answer, 204, name);
   }
+  Result<> forget(const std::string& name) override {
+    SB_TRY(const Answer answer, send("GET", "", {{"prefix", prefix_ + name}, {"versions", ""}}, {}, {}));
+    SB_CHECK(expect(answer, 200, name));
+    // Versions before the marks that they were deleted: without its mark the newest would be there again.
+    for (const std::string_view tag : {"Version", "DeleteMarker"}) {
+      for (const std::string& entry : texts_of(answer.body, tag)) {
+        const bool is_it = texts_of(entry, "Key") == std::vector{prefix_ + name};
+        const bool is_shown = tag == "Version" && texts_of(entry, "IsLatest") == std::vector<std::string>{"true"};
+        const auto ids = texts_of(entry, "VersionId");
+        if (!is_it || is_shown || ids.size() != 1) continue;
+        SB_TRY(const Answer gone, send("DELETE", name, {{"versionId", ids.front()}}, {}, {}));
+        if (gone.status != 404) SB_CHECK(expect(gone, 204, name));
+      }
+    }
+    return {};
+  }
   // Uploads that were never completed: no reader sees them, but they are kept and paid for.
   Result<> clean_up() override {
     for (bool more = true; more;) {

@@ -62,6 +62,22 @@ TEST_F(S3Target, ALargeObjectThatIsThereAlreadyIsNotReplaced) {
   EXPECT_EQ(target->put_new("segments/1", "small").error().code, Errc::already_exists);
 }
 
+// The bucket SB_S3_VERSIONED keeps versions.
+TEST_F(S3Target, WhatWasReplacedOrRemovedIsForgottenInABucketWithVersions) {
+  const auto target = *open_s3_target(variable("SB_S3_VERSIONED"), prefix_, access_);
+  for (const char* text : {"first", "second", "third"}) {
+    ASSERT_TRUE(target->put("keys/1-1-2", text));
+    ASSERT_TRUE(target->put("keys/1-1-20", text));
+  }
+  ASSERT_TRUE(target->remove("keys/1-1-20"));
+  for (const char* name : {"keys/1-1-2", "keys/1-1-20"}) {
+    const auto done = target->forget(name);
+    ASSERT_TRUE(done) << done.error().detail;
+  }
+  EXPECT_EQ(*target->get("keys/1-1-2"), "third");
+  EXPECT_EQ(*target->list(""), std::vector<std::string>{"keys/1-1-2"}) << "and no removed one is back";
+}
+
 // Parts that are too small are refused when the upload is completed: it fails at its very end.
 TEST_F(S3Target, AnUploadThatFailsLeavesNothing) {
   access_.part_bytes = kPart / 5;

@@ -103,6 +103,7 @@ Result<bool> SnapshotJob::step(std::chrono::milliseconds patience) {
     case Phase::old_lists:
       for (std::size_t i = 0; i < kRemovalsInStep && !old_lists_.empty(); ++i) {
         SB_CHECK(target_.remove(*old_lists_.begin()));
+        forget_or_tell(target_, *old_lists_.begin());
         old_lists_.erase(old_lists_.begin());
       }
       if (old_lists_.empty()) phase_ = Phase::pieces;

@@ -1,9 +1,15 @@
 #include "mirror/target.h"
 
+#include "base/log.h"
 #include "mirror/folder_target.h"
 #include "mirror/s3_target.h"
 
 namespace sb::mirror {
+
+void forget_or_tell(Target& target, const std::string& name) {
+  if (const auto done = target.forget(name); !done)
+    log_error("mirror.versions_stay", {{"object", name}, {"detail", done.error().detail}});
+}
 
 Result<std::unique_ptr<Target>> open_target(const std::string& url, const S3Access& access) {
   constexpr std::string_view kS3 = "s3://";

@@ -23,6 +23,8 @@ class Target {
   /// Names that begin with `prefix`, in their order.
   virtual Result<std::vector<std::string>> list(const std::string& prefix) = 0;
   virtual Result<> remove(const std::string& name) = 0;
+  /// Where the place keeps what was replaced or removed (a bucket with versions): that goes too, of this object.
+  virtual Result<> forget(const std::string& name) = 0;
   /// Takes away what a writer left half written that was killed. REQUIRES that nobody else writes there.
   virtual Result<> clean_up() = 0;
   virtual std::string name() const = 0;
@@ -39,6 +41,9 @@ struct S3Access {
                            << 20;  ///< larger objects are sent in parts of this size; S3 takes 5 MiB and more
   int retain_days = 0;             ///< Object Lock retention of segments (COMPLIANCE); 0: none asked for
 };
+
+/// forget(), and the log says where it did not work: that is no reason to stop, but somebody must see to it.
+void forget_or_tell(Target& target, const std::string& name);
 
 /// `url`: a folder, or s3://BUCKET[/PREFIX]. Errors: invalid_argument, permission_denied.
 Result<std::unique_ptr<Target>> open_target(const std::string& url, const S3Access& access);

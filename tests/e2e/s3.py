@@ -46,6 +46,7 @@ class S3:
     def __init__(self, folder: Path):
         self.folder = folder
         (folder / "buckets").mkdir(parents=True)
+        (folder / "versions").mkdir()
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -56,7 +57,8 @@ class S3:
     def start(self):
         with (self.folder / "s3.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(BINARY), "--port", f"127.0.0.1:{self.port}", "--keep-alive", "--quiet", "posix", str(self.folder / "buckets")],
+                [str(BINARY), "--port", f"127.0.0.1:{self.port}", "--keep-alive", "--quiet", "posix", "--versioning-dir",
+                 str(self.folder / "versions"), str(self.folder / "buckets")],
                 env={**os.environ, "ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL)
 
@@ -95,22 +97,33 @@ class S3:
         return {"AWS_ENDPOINT_URL_S3": self.endpoint, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
                 "AWS_REGION": REGION}
 
-    def make_bucket(self, name: str):
-        """A signed PUT by hand: the test does not use the client it tests."""
+    def make_bucket(self, name: str, versions: bool = False):
+        assert self.request("PUT", f"/{name}").status == 200
+        if versions:
+            wanted = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+            assert self.request("PUT", f"/{name}", "versioning=", wanted).status == 200
+
+    def versions(self, bucket: str) -> list[str]:
+        """Every version of every object, and every mark that one was deleted."""
+        listed = self.request("GET", f"/{bucket}", "versions=").read().decode()
+        return re.findall(r"<(?:Version|DeleteMarker)>.*?<Key>(.*?)</Key>", listed)
+
+    def request(self, method: str, path: str, query: str = "", body: bytes = b"") -> http.client.HTTPResponse:
+        """Signed by hand: the test does not use the client it tests."""
         now = datetime.datetime.now(datetime.timezone.utc)
         stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
-        empty = hashlib.sha256(b"").hexdigest()
+        content = hashlib.sha256(body).hexdigest()
         host = f"127.0.0.1:{self.port}"
-        canonical = f"PUT\n/{name}\n\nhost:{host}\nx-amz-content-sha256:{empty}\nx-amz-date:{stamp}\n\nhost;x-amz-content-sha256;x-amz-date\n{empty}"
+        canonical = (f"{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{content}\nx-amz-date:{stamp}\n\n"
+                     f"host;x-amz-content-sha256;x-amz-date\n{content}")
         scope = f"{day}/{REGION}/s3/aws4_request"
         to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         key = ("AWS4" + SECRET_KEY).encode()
         for part in (day, REGION, "s3", "aws4_request", to_sign):
             key = hmac.new(key, part.encode(), hashlib.sha256).digest()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("PUT", f"/{name}", headers={
-            "x-amz-date": stamp, "x-amz-content-sha256": empty,
+        connection.request(method, f"{path}?{query}" if query else path, body, headers={
+            "x-amz-date": stamp, "x-amz-content-sha256": content,
             "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders=host;x-amz-content-sha256;x-amz-date, "
                              f"Signature={key.hex()}"})
-        answer = connection.getresponse()
-        assert answer.status == 200, answer.read()
+        return connection.getresponse()

@@ -177,13 +177,31 @@ def test_an_outage_of_s3_only_adds_lag(own_server, s3, monkeypatch):
 
 def test_large_objects_in_parts_against_a_real_service(s3):
     s3.make_bucket("records")
+    s3.make_bucket("versioned", versions=True)
     test = ROOT / "build/release/src/mirror/mirror_test"
     if not test.exists():
         pytest.skip(f"{test} is not built")
     done = subprocess.run([str(test), "--gtest_filter=S3Target.*"], capture_output=True, text=True, timeout=300,
-                          env={**os.environ, **s3.environment(), "SB_S3_BUCKET": "records"})
+                          env={**os.environ, **s3.environment(), "SB_S3_BUCKET": "records", "SB_S3_VERSIONED": "versioned"})
     assert done.returncode == 0 and "SKIPPED" not in done.stdout, done.stdout[-3000:]
     assert s3.uploads("records") == [], "an upload that failed was aborted"
+    assert len(s3.versions("versioned")) == 1, "what was replaced or removed is not kept beside"
+
+
+def test_an_erasure_leaves_no_older_version_of_a_list_of_keys(own_server, s3, monkeypatch):
+    monkeypatch.setenv("SB_TEST_MIRROR", KEY)
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    s3.make_bucket("records", versions=True)
+    server = own_server(mirror=s3_mirror(s3, "before-ack")).start()
+    for subject in ("customer-1", "customer-1", "customer-2"):
+        server.chat("hello", x_signalbox_subject=subject)
+    listed = [key for key in s3.versions("records") if "/keys/" in key]
+    assert len(listed) >= 3
+    erased = server.call("POST", "/api/v1/erasures", {"subject": "customer-1", "legal_basis": "test"}).json()
+    assert erased["runs_erased"] == 2
+    left = [key for key in s3.versions("records") if "/keys/" in key]
+    assert len(left) == len(set(left)) == len(listed) - 2, left
 
 
 def test_a_kill_in_the_middle_of_an_upload_leaves_nothing(own_server, s3, monkeypatch):
