@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <bit>
 #include <cstring>
-#include <map>
 
 #include "audit/merkle.h"
+#include "audit/tile_tree.h"
 #include "base/bytes.h"
 
 namespace sb::audit {
@@ -23,61 +22,6 @@ std::optional<Digest> digest_of(std::string_view base64) {
   std::memcpy(digest.data(), bytes->data(), digest.size());
   return digest;
 }
-
-// Roots of ranges of leaves, from the tiles of a tree of `size` leaves.
-class TileTree {
- public:
-  TileTree(LogSource& log, std::uint64_t size) : log_(log), size_(size) {}
-
-  // Of leaves [begin, end), begin a multiple of the largest power of two in the length (RFC 6962, 2.1).
-  Result<Digest> root(std::uint64_t begin, std::uint64_t end) {
-    const std::uint64_t count = end - begin;
-    if (std::has_single_bit(count)) return perfect(begin, static_cast<unsigned>(std::countr_zero(count)));
-    const std::uint64_t middle = begin + std::bit_floor(count - 1);
-    SB_TRY(const Digest left, root(begin, middle));
-    SB_TRY(const Digest right, root(middle, end));
-    return node_hash(left, right);
-  }
-
-  Result<std::vector<Digest>> inclusion_proof(std::uint64_t index) {
-    std::vector<Digest> proof;
-    std::uint64_t begin = 0;
-    std::uint64_t end = size_;
-    while (end - begin > 1) {
-      const std::uint64_t middle = begin + std::bit_floor(end - begin - 1);
-      const bool left = index < middle;
-      SB_TRY(const Digest other, left ? root(middle, end) : root(begin, middle));
-      proof.push_back(other);
-      (left ? end : begin) = middle;
-    }
-    std::ranges::reverse(proof);
-    return proof;
-  }
-
- private:
-  // Of 2^height leaves: so many hashes of the tile at the level below.
-  Result<Digest> perfect(std::uint64_t begin, unsigned height) {
-    const unsigned level = height / kTileHeight;
-    const std::uint64_t first = begin >> (level * kTileHeight);
-    const std::size_t count = std::size_t{1} << (height % kTileHeight);
-    const std::uint64_t at_level = hashes_at(size_, level);
-    const std::uint64_t tile = first / kTileWidth;
-    const auto width = static_cast<unsigned>(std::min(kTileWidth, at_level - tile * kTileWidth));
-    const TileId id{static_cast<int>(level), tile, width};
-    auto found = tiles_.find(id.path());
-    if (found == tiles_.end()) {
-      SB_TRY(std::string bytes, log_.tile(id));
-      if (bytes.size() != width * sizeof(Digest)) return fail(Errc::corrupt, id.path() + ": of a wrong length");
-      found = tiles_.emplace(id.path(), std::move(bytes)).first;
-    }
-    return tile_root(
-        std::string_view(found->second).substr(first % kTileWidth * sizeof(Digest), count * sizeof(Digest)));
-  }
-
-  LogSource& log_;
-  const std::uint64_t size_;
-  std::map<std::string, std::string> tiles_;
-};
 
 bool check_payload(const json::value& payload, std::string_view run, std::string_view commitment) {
   const auto salt = from_hex(string_member(payload, "salt"));
@@ -143,7 +87,8 @@ Result<json::object> make_proof(LogSource& log, const NoteVerifier& key, const P
                       {"entries", std::move(entries)}};
 }
 
-Result<ProofReport> verify_proof(std::string_view text, const std::optional<NoteVerifier>& expected) {
+Result<ProofReport> verify_proof(std::string_view text, const std::optional<NoteVerifier>& expected,
+                                 const Quorum& quorum) {
   const auto parsed = parse_json(text);
   if (!parsed || string_member(*parsed, "format") != kProofFormat)
     return fail(Errc::corrupt, "not a proof made by `signalbox audit prove`, or cut short");
@@ -157,6 +102,11 @@ Result<ProofReport> verify_proof(std::string_view text, const std::optional<Note
     return report;
   }
   report.size = head->size;
+  auto cosigners = check_quorum(string_member(*parsed, "checkpoint"), quorum);
+  if (cosigners)
+    report.cosigners = *std::move(cosigners);
+  else
+    report.problems.push_back(cosigners.error().detail);
   const auto* entries = find_member(*parsed, "entries");
   for (const auto& entry : entries && entries->is_array() ? entries->get_array() : json::array())
     check_entry(entry, *head, report);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "audit/checkpoint_note.h"
+#include "audit/cosignature.h"
 #include "audit/leaf.h"
 #include "audit/log_source.h"
 #include "base/ids.h"
@@ -43,12 +44,15 @@ struct ProofReport {
   std::string key;         ///< whose log it is
   std::uint64_t size = 0;  ///< leaves under its tree head
   std::vector<std::uint64_t> indices;
+  Cosigners cosigners;         ///< of the quorum that was asked for
   std::uint64_t payloads = 0;  ///< disclosed, and what the leaves committed to
   std::vector<std::string> problems;
   bool ok() const { return problems.empty(); }
 };
 
-/// `expected`: the key that the proof has to be of; nothing: the one it names. Errors: corrupt (not such a file).
-Result<ProofReport> verify_proof(std::string_view text, const std::optional<NoteVerifier>& expected);
+/// `expected`: the key that the proof has to be of; nothing: the one it names. `quorum`: must have cosigned its tree
+/// head. Errors: corrupt (not such a file).
+Result<ProofReport> verify_proof(std::string_view text, const std::optional<NoteVerifier>& expected,
+                                 const Quorum& quorum = {});
 
 }  // namespace sb::audit
