@@ -201,11 +201,12 @@ template class MetricFamily<Histogram>;
 struct MetricRegistry::Metric {
   template <class T>
   using Series = std::vector<std::unique_ptr<T>>;
+  using Probe = std::function<double(std::size_t)>;
 
   std::string name;
   std::string help;
   std::vector<MetricLabel> labels;
-  std::variant<std::monostate, Series<Counter>, Series<Gauge>, Series<Histogram>, std::function<double()>> content;
+  std::variant<std::monostate, Series<Counter>, Series<Gauge>, Series<Histogram>, Probe> content;
 
   const char* type() const {
     if (std::holds_alternative<Series<Histogram>>(content)) return "histogram";
@@ -220,10 +221,12 @@ struct MetricRegistry::Metric {
   }
 
   void render_content(std::string&, const std::monostate&) const {}
-  void render_content(std::string& out, const std::function<double()>& read) const {
-    std::string number;
-    append_number(number, read());
-    append_line(out, name, "", number);
+  void render_content(std::string& out, const Probe& read) const {
+    for (std::size_t i = 0; i < series_count(labels); ++i) {
+      std::string number;
+      append_number(number, read(i));
+      append_line(out, name, series_labels(labels, i), number);
+    }
   }
   template <class T>
   void render_content(std::string& out, const Series<T>& series) const {
@@ -302,8 +305,16 @@ MetricFamily<Histogram> MetricRegistry::histograms(std::string_view name, std::s
 }
 
 void MetricRegistry::probe(std::string_view name, std::string_view help, std::function<double()> read) {
+  add_probe(name, help, {}, [read = std::move(read)](std::size_t) { return read(); });
+}
+void MetricRegistry::probe(std::string_view name, std::string_view help, MetricLabel label,
+                           std::function<double(std::size_t)> read) {
+  add_probe(name, help, {std::move(label)}, std::move(read));
+}
+void MetricRegistry::add_probe(std::string_view name, std::string_view help, std::vector<MetricLabel> labels,
+                               std::function<double(std::size_t)> read) {
   const std::lock_guard lock(mutex_);
-  auto& metric = find_or_add(name, help, {});
+  auto& metric = find_or_add(name, help, std::move(labels));
   SB_ASSERT(std::holds_alternative<std::monostate>(metric.content));
   metric.content = std::move(read);
 }

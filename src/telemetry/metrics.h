@@ -141,6 +141,8 @@ class MetricRegistry {
   /// A number that is asked for when metrics are read; `read` runs on the reading thread and must not wait. A name that
   /// ends in `_total` is shown as a counter, any other as a gauge.
   void probe(std::string_view name, std::string_view help, std::function<double()> read);
+  /// One number for each value of `label`; `read` is given its position.
+  void probe(std::string_view name, std::string_view help, MetricLabel label, std::function<double(std::size_t)> read);
 
   /// The text for `GET /metrics`, sorted by name. Content type: `kContentType`.
   std::string render() const;
@@ -151,6 +153,8 @@ class MetricRegistry {
   template <class T>
   MetricFamily<T> family(std::string_view name, std::string_view help, std::vector<MetricLabel> labels,
                          HistogramUnit unit);
+  void add_probe(std::string_view name, std::string_view help, std::vector<MetricLabel> labels,
+                 std::function<double(std::size_t)> read);
   Metric& find_or_add(std::string_view name, std::string_view help, std::vector<MetricLabel> labels);
 
   mutable std::mutex mutex_;

@@ -105,6 +105,15 @@ TEST(Metrics, NothingIsLostBetweenThreadsAndReadersNeverSeeLess) {
   EXPECT_EQ(histogram.sum(), 4 * kEach * (kEach - 1) / 2);
 }
 
+TEST(Metrics, AProbeWithALabelIsAskedForEachOfItsValues) {
+  MetricRegistry registry;
+  registry.probe("signalbox_test_lag_leaves", "Help.", {"witness", {"one", "two"}},
+                 [](std::size_t i) { return 10.0 * static_cast<double>(i + 1); });
+  const auto text = registry.render();
+  EXPECT_NE(text.find("signalbox_test_lag_leaves{witness=\"one\"} 10\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("signalbox_test_lag_leaves{witness=\"two\"} 20\n"), std::string::npos) << text;
+}
+
 TEST(ProcessMetrics, TellWhatTheKernelKnows) {
   MetricRegistry registry;
   register_process_probes(registry);
