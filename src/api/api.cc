@@ -98,6 +98,8 @@ const std::vector<Api::Route>& Api::routes() {
       {"POST", "/api/v1/tenant-keys/*/rotate", P::manage_keys, &Api::rotate_tenant_key},
       // Open here: whether they need a key is asked by the handler (audit.public).
       {"GET", "/audit/checkpoint", P::read_audit, &Api::get_checkpoint, true},
+      {"GET", "/audit/checkpoint.witnessed", P::read_audit, &Api::get_checkpoint, true},
+      {"GET", "/audit/timestamp/*", P::read_audit, &Api::get_timestamp, true},
       {"GET", "/audit/tile/*/*", P::read_audit, &Api::get_tile, true},
       {"GET", "/audit/tile/*/*/*", P::read_audit, &Api::get_tile, true},
       {"GET", "/audit/tile/*/*/*/*", P::read_audit, &Api::get_tile, true},

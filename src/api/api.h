@@ -126,6 +126,7 @@ class Api {
   Task<bool> scrub();
   // system
   Task<void> get_checkpoint(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_timestamp(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_tile(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> health(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> ready(http::Exchange&, const Caller&, std::vector<std::string>);

@@ -20,7 +20,8 @@ using store::DataDir;
 using store::sqlite::RecordReader;
 
 constexpr std::string_view kHelp =
-    "usage: signalbox audit verify TARGET [--key VKEY] [--head FILE | --since FILE] [--save FILE] [--json]\n"
+    "usage: signalbox audit verify TARGET [--key VKEY] [--head FILE | --since FILE] [--save FILE]\n"
+    "                              [--witness VKEY]... [--quorum N] [--tsa-ca FILE] [--json]\n"
     "       signalbox audit prove  --data DIR --run ID [--out FILE]\n"
     "                              [--disclose [--master-key REF] [--url URL --key-file FILE]]\n"
     "       signalbox audit show   --data DIR [--run ID] [--from N] [--limit N]\n"
@@ -35,6 +36,9 @@ constexpr std::string_view kHelp =
     "        --since FILE  the same, and read only what came after it\n"
     "        --key VKEY    the log's public key; of a data directory, instead of the one in it\n"
     "        --save FILE   writes the newest tree head there, to be kept on another machine\n"
+    "        --witness VKEY a witness's public key; again for each: the log's cosignatures are verified too\n"
+    "        --quorum N    so many of them must be there (all of those given)\n"
+    "        --tsa-ca FILE PEM certificates of a time-stamping authority: the newest time stamp is verified too\n"
     "        for cron:     signalbox audit verify https://HOST/ --key VKEY --since head --save head\n"
     "prove   a run's leaves with inclusion proofs under the newest tree head: a file that stands for itself\n"
     "        --disclose    with what was asked and answered, and the key to it: whoever has the file reads them\n"
@@ -104,11 +108,33 @@ Result<Flags> parse_flags(std::span<const std::string> args, std::span<const std
       if (i + 1 == args.size()) return fail(Errc::invalid_argument, fmt::format("{} needs a value", name));
       value = args[++i];
     }
+    if (name == "--witness") {
+      flags.witnesses.push_back(*value);
+      continue;
+    }
     if (!flags.values.emplace(name, *value).second)
       return fail(Errc::invalid_argument, fmt::format("{} is given twice", name));
   }
   if (flags.get("--data").empty()) return fail(Errc::invalid_argument, "--data DIR is missing");
   return flags;
+}
+
+Result<Quorum> quorum_of(const Flags& flags) {
+  Quorum quorum;
+  for (const std::string& text : flags.witnesses) {
+    auto key = WitnessKey::parse(text);
+    if (!key) return fail(key.error().code, "--witness: " + key.error().detail);
+    const auto same = [&](const WitnessKey& other) { return other.to_string() == key->to_string(); };
+    if (std::ranges::any_of(quorum.witnesses, same))
+      return fail(Errc::invalid_argument, fmt::format("--witness {} is given twice: it would count twice", text));
+    quorum.witnesses.push_back(*std::move(key));
+  }
+  SB_TRY(quorum.needed, number_of(flags, "--quorum", quorum.witnesses.size()));
+  if (quorum.needed > quorum.witnesses.size() || (quorum.needed == 0 && flags.has("--quorum"))) {
+    return fail(Errc::invalid_argument,
+                fmt::format("--quorum takes 1 to the number of --witness given, {}", quorum.witnesses.size()));
+  }
+  return quorum;
 }
 
 Result<std::uint64_t> number_of(const Flags& flags, std::string_view name, std::uint64_t otherwise) {
@@ -142,7 +168,9 @@ std::string database_of(const Flags& flags) {
 
 int audit_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
   const Verb verbs[] = {
-      {"verify", verify_command, {"--data", "--head", "--since", "--key", "--save", "--json"}},
+      {"verify",
+       verify_command,
+       {"--data", "--head", "--since", "--key", "--save", "--witness", "--quorum", "--tsa-ca", "--json"}},
       {"show", show, {"--data", "--run", "--from", "--limit"}},
       {"key", key, {"--data"}},
       {"prove",

@@ -6,8 +6,10 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "audit/checkpoint_note.h"
+#include "audit/cosignature.h"
 #include "base/errors.h"
 
 namespace sb::audit {
@@ -19,6 +21,7 @@ inline constexpr int kUnread = 3;  ///< could not be read: nothing is said about
 
 struct Flags {
   std::map<std::string, std::string, std::less<>> values;
+  std::vector<std::string> witnesses;  ///< each --witness
   std::string get(std::string_view name) const {
     const auto found = values.find(name);
     return found == values.end() ? std::string() : found->second;
@@ -28,6 +31,8 @@ struct Flags {
 
 /// `known` names flags with a value; one argument without a name is `--data`. Errors: invalid_argument.
 Result<Flags> parse_flags(std::span<const std::string> args, std::span<const std::string> known);
+/// --witness and --quorum; without --quorum, all of the witnesses. Errors: invalid_argument.
+Result<Quorum> quorum_of(const Flags& flags);
 Result<std::uint64_t> number_of(const Flags& flags, std::string_view name, std::uint64_t otherwise);
 
 /// --key, or the key of the data directory, under the name that its published log has. Errors: as DataDir::open.

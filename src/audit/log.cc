@@ -29,11 +29,18 @@ std::optional<store::StoredTreeHead> AuditLog::take_head(std::uint64_t wait_for)
   return store::StoredTreeHead{head->size, std::move(head->note)};
 }
 
-// Whoever saw one of these may come back with it: the stored one and the one in the folder need not be the same.
+// Whoever saw one of these may come back with it: the stored one and those in the folder need not be the same.
 Result<std::vector<TreeHead>> AuditLog::promised(const std::optional<std::string>& stored,
                                                  const TileFiles* files) const {
+  std::vector<std::string> notes{stored.value_or("")};
+  if (files) {
+    notes.push_back(files->read_note(TileFiles::kCheckpoint));
+    notes.push_back(files->read_note(TileFiles::kWitnessed));
+    for (const WitnessPlace& place : options_.witness.places)
+      notes.push_back(files->read_note(witness_file(place.key)));
+  }
   std::vector<TreeHead> heads;
-  for (const std::string& note : {stored.value_or(""), files ? files->read_checkpoint() : std::string()}) {
+  for (const std::string& note : notes) {
     if (note.empty()) continue;
     auto head = open_tree_head(note, verifier());
     if (!head) {
@@ -102,7 +109,15 @@ Result<> AuditLog::open(std::uint64_t size, const LeafAt& leaf_at, std::optional
   if (!edge) edge = replay(TileEdge(), size, leaf_at, heads);
   if (!edge) return std::unexpected(edge.error());
   taken_size_.reset();
+  witnesses_.reset();
+  timestamps_.reset();
   publisher_ = std::make_unique<Publisher>(signer_, *std::move(edge), std::move(files), options_.publish);
+  if (!options_.witness.places.empty()) {
+    SB_TRY(witnesses_, Witnesses::start(options_.witness, verifier(), options_.folder, *publisher_));
+  }
+  if (options_.timestamp.url) {
+    SB_TRY(timestamps_, Timestamps::start(options_.timestamp, options_.folder, *publisher_));
+  }
   return {};
 }
 

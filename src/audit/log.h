@@ -5,6 +5,8 @@
 
 #include "audit/checkpoint_note.h"
 #include "audit/publisher.h"
+#include "audit/timestamps.h"
+#include "audit/witnesses.h"
 #include "store/store.h"
 
 namespace sb::audit {
@@ -14,6 +16,8 @@ struct AuditLogOptions {
   std::string origin;
   std::string folder;  ///< where the log is published, in the layout of C2SP tlog-tiles; empty: nowhere
   Publisher::Options publish = {};
+  WitnessOptions witness = {};      ///< without places: nobody is asked. REQUIRES a folder where there are some
+  TimestampOptions timestamp = {};  ///< REQUIRES a folder where there is a URL
   /// False: appends leaves and signs nothing, whatever the log's name is. Who opens it next shows them; a new log is
   /// named by its first server, not by the command that made its directory.
   bool sign = true;
@@ -38,6 +42,9 @@ class AuditLog final : public store::LeafLog {
   const NoteVerifier& verifier() const { return signer_.verifier(); }
   /// Leaves under the newest tree head. REQUIRES open(), and that it signs.
   std::uint64_t shown() const { return publisher_->shown(); }
+  /// Null: none configured. REQUIRES open().
+  const Witnesses* witnesses() const { return witnesses_.get(); }
+  const Timestamps* timestamps() const { return timestamps_.get(); }
 
  private:
   using LeafAt = std::function<Result<std::string>(LeafIndex)>;
@@ -50,6 +57,8 @@ class AuditLog final : public store::LeafLog {
   const AuditLogOptions options_;
   std::optional<std::uint64_t> taken_size_;
   std::unique_ptr<Publisher> publisher_;  ///< null: nothing is signed
+  std::unique_ptr<Witnesses> witnesses_;
+  std::unique_ptr<Timestamps> timestamps_;
 };
 
 }  // namespace sb::audit

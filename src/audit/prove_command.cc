@@ -6,6 +6,7 @@
 #include "audit/command_flags.h"
 #include "audit/opening.h"
 #include "audit/proof.h"
+#include "audit/tile_files.h"
 #include "base/json.h"
 #include "config/secret.h"
 #include "keys/envelope.h"
@@ -47,6 +48,16 @@ Result<std::function<std::optional<Disclosure>(const LeafFields&)>> disclosure(c
   };
 }
 
+// The newest tree head that a quorum cosigned, where it is over so many leaves; else the newest.
+Result<std::string> tree_head_over(std::uint64_t leaves, LogSource& log, const NoteVerifier& key) {
+  auto witnessed = log.read(TileFiles::kWitnessed);
+  if (witnessed) {
+    const auto head = open_tree_head(*witnessed, key);
+    if (head && head->size >= leaves) return witnessed;
+  }
+  return log.checkpoint();
+}
+
 }  // namespace
 
 Result<int> prove_command(const Flags& flags, std::ostream& out) {
@@ -56,7 +67,6 @@ Result<int> prove_command(const Flags& flags, std::ostream& out) {
   SB_TRY(const auto log, open_log_source(flags.get("--data")));
   ProofParts parts;
   parts.run = *run;
-  SB_TRY(parts.checkpoint, log->checkpoint());
   if (flags.has("--disclose")) {
     SB_TRY(parts.disclose, disclosure(flags, *run));
   }
@@ -69,6 +79,7 @@ Result<int> prove_command(const Flags& flags, std::ostream& out) {
     SB_TRY(const LeafFields fields, parse_leaf(leaf->bytes));
     if (fields.run == id) parts.leaves.emplace_back(leaf->index, leaf->bytes);
   }
+  SB_TRY(parts.checkpoint, tree_head_over(parts.leaves.empty() ? 0 : parts.leaves.back().first + 1, *log, key));
   SB_TRY(const json::object proof, make_proof(*log, key, parts));
   if (proof.at("entries").as_array().empty())
     return fail(Errc::not_found, fmt::format("no leaf of run {} under the newest tree head", id));

@@ -54,6 +54,14 @@ std::optional<Publisher::Head> Publisher::head(std::uint64_t wait_for) {
   return head_;
 }
 
+void Publisher::cosigned(Head head) {
+  {
+    const std::lock_guard lock(mutex_);
+    cosigned_ = std::move(head);
+  }
+  wake_.notify_one();
+}
+
 std::uint64_t Publisher::shown() const {
   const std::lock_guard lock(mutex_);
   return head_ ? head_->size : 0;
@@ -65,15 +73,17 @@ void Publisher::run() {
     bool ending;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || hurry_ || !queue_.empty(); });
-      if (!stopping_ && !hurry_) wake_.wait_for(lock, options_.delay, [&] { return stopping_ || hurry_; });
+      wake_.wait(lock, [&] { return stopping_ || hurry_ || cosigned_ || !queue_.empty(); });
+      if (!stopping_ && !hurry_ && !queue_.empty())
+        wake_.wait_for(lock, options_.delay, [&] { return stopping_ || hurry_; });
       bundles.swap(queue_);
       queue_bytes_ = 0;
       hurry_ = false;
       ending = stopping_;
     }
     consume(bundles);
-    const auto shown = show();
+    auto shown = show();
+    if (shown) shown = show_cosigned();
     {
       std::unique_lock lock(mutex_);
       if (!shown && !failing_)
@@ -123,7 +133,7 @@ Result<> Publisher::show() {
   if (!files_) edge_.take_full();
   std::string note = signer_.sign(tree_head_text(head));
   if (files_) {
-    SB_CHECK(files_->write_checkpoint(note));
+    SB_CHECK(files_->write_note(TileFiles::kCheckpoint, note));
     const std::uint64_t full = head.size / kTileWidth * kTileWidth;
     if (full > synced_size_ && Steady::now() - synced_at_ > options_.sync_every) {
       SB_CHECK(files_->sync(full));
@@ -134,6 +144,22 @@ Result<> Publisher::show() {
   const std::lock_guard lock(mutex_);
   head_ = Head{head.size, std::move(note)};
   return {};
+}
+
+// On this thread, as every change of the file: cosignatures that come late must not take back a newer tree head.
+Result<> Publisher::show_cosigned() {
+  std::optional<Head> head;
+  {
+    const std::lock_guard lock(mutex_);
+    head = std::exchange(cosigned_, std::nullopt);
+    if (!head || !files_ || head->size != head_->size) return {};
+  }
+  const auto written = files_->write_note(TileFiles::kCheckpoint, head->note);
+  if (!written) {
+    const std::lock_guard lock(mutex_);
+    if (!cosigned_) cosigned_ = std::move(head);
+  }
+  return written;
 }
 
 }  // namespace sb::audit

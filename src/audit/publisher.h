@@ -42,12 +42,16 @@ class Publisher {
   /// The newest tree head; `wait_for`: one over so many leaves, unless files cannot be written. Any thread.
   std::optional<Head> head(std::uint64_t wait_for = 0);
 
+  /// Shows a newest head's note with cosignatures in place of the plain one; an older head is passed over. Any thread.
+  void cosigned(Head head);
+
   std::uint64_t shown() const;  ///< leaves under the newest tree head
 
  private:
   void run();
   void consume(const std::vector<std::string>& bundles);
   Result<> show();
+  Result<> show_cosigned();
   Result<> write_tiles();
 
   const NoteSigner& signer_;
@@ -68,6 +72,7 @@ class Publisher {
   bool failing_ = false;
   bool stopping_ = false;
   std::optional<Head> head_;
+  std::optional<Head> cosigned_;  ///< to be shown
   std::thread thread_;
 };
 

@@ -127,8 +127,8 @@ Result<> TileFiles::write(const Tile& tile) {
   return {};
 }
 
-Result<> TileFiles::write_checkpoint(std::string_view note) {
-  return replace(folder_ + "/" + kCheckpoint, note);
+Result<> TileFiles::write_note(const std::string& name, std::string_view note) {
+  return replace(folder_ + "/" + name, note);
 }
 
 Result<> TileFiles::sync(std::uint64_t size) {
@@ -141,9 +141,9 @@ Result<std::string> TileFiles::read(const TileId& id) const {
   return read_whole_file(folder_ + "/" + id.path(), kBundleBytesMax);
 }
 
-std::string TileFiles::read_checkpoint() const {
+std::string TileFiles::read_note(const std::string& name) const {
   constexpr std::size_t kMaxNoteBytes = 64 * 1024;
-  return read_whole_file(folder_ + "/" + kCheckpoint, kMaxNoteBytes).value_or("");
+  return read_whole_file(folder_ + "/" + name, kMaxNoteBytes).value_or("");
 }
 
 std::uint64_t TileFiles::synced() const {

@@ -1,8 +1,11 @@
 /// The published log as files, in the layout of C2SP tlog-tiles: any web server can serve the folder as it is.
 ///
 ///     DIR/checkpoint            the newest signed tree head
+///     DIR/checkpoint.witnessed  the newest one with cosignatures of a quorum (witnesses.h)
+///     DIR/timestamp/...         time stamps of tree heads (timestamps.h)
 ///     DIR/tile/...              see tile.h
 ///     DIR/.synced               so many leaves' full tiles are known to survive power loss
+///     DIR/.witness/...          the tree head that each witness cosigned last (witnesses.h)
 ///
 /// The database is the truth, these files are made from it: nothing here is waited for by a commit, and what power loss
 /// takes is written again at the next start.
@@ -19,19 +22,21 @@ namespace sb::audit {
 class TileFiles {
  public:
   static constexpr const char* kCheckpoint = "checkpoint";
+  static constexpr const char* kWitnessed = "checkpoint.witnessed";
 
   /// Errors: permission_denied, disk_full.
   static Result<TileFiles> open(std::string folder);
 
   /// Each file is there as a whole or not at all. A full tile takes the place of its partial ones.
   Result<> write(const Tile& tile);
-  Result<> write_checkpoint(std::string_view note);
+  /// `name`: kCheckpoint or another below the folder that is not a tile's.
+  Result<> write_note(const std::string& name, std::string_view note);
   /// Makes what was written so far durable, and notes that it is. `size`: leaves, a multiple of 256.
   Result<> sync(std::uint64_t size);
 
   Result<std::string> read(const TileId& id) const;
   /// Empty: none.
-  std::string read_checkpoint() const;
+  std::string read_note(const std::string& name) const;
   /// The note of sync(); 0 where there is none.
   std::uint64_t synced() const;
 

@@ -10,6 +10,7 @@
 #include "audit/verify.h"
 #include "audit/verify_log.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "store/data_dir.h"
 
 namespace sb::audit {
@@ -17,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxProofBytes = std::size_t{256} << 20;
 constexpr std::size_t kMaxNoteBytes = 64 * 1024;
+constexpr std::int64_t kSecondUs = 1'000'000;
 
 json::array texts(const std::vector<std::string>& lines) {
   json::array array;
@@ -29,15 +31,26 @@ void print_problems(const std::vector<std::string>& problems, std::uint64_t coun
   if (count > problems.size()) out << fmt::format("  and {} more\n", count - problems.size());
 }
 
+json::array to_json(const Cosigners& cosigners) {
+  json::array array;
+  for (const auto& [witness, time] : cosigners) array.push_back(json::object{{"witness", witness}, {"time", time}});
+  return array;
+}
+
 json::object to_json(const LogReport& report) {
-  return {{"ok", report.ok()},
-          {"leaves", report.leaves},
-          {"checked", report.checked},
-          {"tiles", report.tiles},
-          {"problem_count", report.problem_count},
-          {"problems", texts(report.problems)},
-          {"newest_head", report.head},
-          {"elapsed_us", report.elapsed_us}};
+  json::object made{{"ok", report.ok()},
+                    {"leaves", report.leaves},
+                    {"checked", report.checked},
+                    {"tiles", report.tiles},
+                    {"problem_count", report.problem_count},
+                    {"problems", texts(report.problems)},
+                    {"newest_head", report.head},
+                    {"elapsed_us", report.elapsed_us}};
+  if (const auto& witnessed = report.witnessed)
+    made["witnessed"] = json::object{{"leaves", witnessed->leaves}, {"cosigners", to_json(witnessed->cosigners)}};
+  if (const auto& stamp = report.timestamp)
+    made["timestamp"] = json::object{{"leaves", stamp->leaves}, {"time", stamp->time}};
+  return made;
 }
 
 json::object to_json(const VerifyReport& report) {
@@ -55,6 +68,15 @@ json::object to_json(const VerifyReport& report) {
 void print(const LogReport& report, std::ostream& out) {
   out << fmt::format("{}: {} leaves ({} read), {} tiles, {:.2f} s\n", report.ok() ? "log verified" : "LOG NOT VERIFIED",
                      report.leaves, report.checked, report.tiles, static_cast<double>(report.elapsed_us) / 1e6);
+  if (const auto& witnessed = report.witnessed) {
+    out << fmt::format("{} leaves are under a tree head cosigned by", witnessed->leaves);
+    for (const auto& [witness, time] : witnessed->cosigners)
+      out << fmt::format(" {} ({})", witness, rfc3339(static_cast<std::int64_t>(time) * kSecondUs));
+    out << '\n';
+  }
+  if (const auto& stamp = report.timestamp)
+    out << fmt::format("{} leaves are under a tree head stamped at {}\n", stamp->leaves,
+                       rfc3339(stamp->time * kSecondUs));
   print_problems(report.problems, report.problem_count, out);
 }
 
@@ -89,7 +111,8 @@ Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::
   if (flags.has("--key")) {
     SB_TRY(key, NoteVerifier::parse(flags.get("--key")));
   }
-  SB_TRY(const ProofReport report, verify_proof(text, key));
+  SB_TRY(const Quorum quorum, quorum_of(flags));
+  SB_TRY(const ProofReport report, verify_proof(text, key, quorum));
   if (flags.has("--json")) {
     json::array indices;
     for (const std::uint64_t index : report.indices) indices.emplace_back(index);
@@ -98,6 +121,7 @@ Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::
                                 {"key", report.key},
                                 {"leaves", report.size},
                                 {"indices", std::move(indices)},
+                                {"cosigners", to_json(report.cosigners)},
                                 {"payloads", report.payloads},
                                 {"problems", texts(report.problems)}})
         << '\n';
@@ -113,6 +137,8 @@ Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::
 
 Result<LogVerification> how(const Flags& flags) {
   LogVerification how;
+  SB_TRY(how.quorum, quorum_of(flags));
+  how.tsa_ca_file = flags.get("--tsa-ca");
   const bool since = flags.has("--since");
   if (since && flags.has("--head")) return fail(Errc::invalid_argument, "give --head or --since, not both");
   const std::string path = flags.get(since ? "--since" : "--head");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "audit/leaf.h"
+#include "audit/verify_statements.h"
 #include "base/clock.h"
 #include "store/sqlite/codec.h"
 
@@ -112,6 +113,7 @@ Result<LogReport> verify_log(LogSource& source, const NoteVerifier& key, const L
   if (!how.kept_head.empty()) {
     SB_TRY(kept, open_tree_head(how.kept_head, key));
   }
+  SB_TRY(const Statements statements, read_statements(source, how));
   SB_TRY(const std::string note, source.checkpoint());
   const auto head = open_tree_head(note, key);
   LogReport report;
@@ -120,6 +122,9 @@ Result<LogReport> verify_log(LogSource& source, const NoteVerifier& key, const L
     report.problems.push_back(fmt::format("{}/checkpoint: {}", source.name(), head.error().detail));
   } else {
     report = Verification(source, *head, std::move(kept)).run(how.since_kept);
+    SB_TRY(auto wrong, check_statements(source, key, how, statements, note, report));
+    report.problem_count += wrong.size();
+    std::ranges::move(wrong, std::back_inserter(report.problems));
     if (report.ok()) report.head = note;
   }
   report.elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(system_clock().steady() - begin).count();

@@ -209,9 +209,26 @@ struct MirrorConfig {
   S3Config s3;
 };
 
+struct WitnessConfig {
+  std::string url;
+  std::string key;  ///< verifier key: name+id+base64
+};
+
+struct TimestampConfig {
+  std::string url;  ///< empty: no time stamps
+  std::int64_t interval_s = 3'600;
+  std::int64_t timeout_ms = 10'000;
+  std::string ca;  ///< PEM file; empty: signatures are left to verifiers
+};
+
 struct AuditConfig {
   std::string origin;     ///< empty: made of the log's key
   bool is_public = true;  ///< /audit/ needs no key
+  std::vector<WitnessConfig> witnesses;
+  std::size_t quorum = 1;
+  std::int64_t witness_interval_ms = 1'000;
+  std::int64_t witness_timeout_ms = 5'000;
+  TimestampConfig timestamp;
 };
 
 struct TelemetryConfig {

@@ -73,11 +73,28 @@ void check_providers(const Config& config, ReadState& state) {
   }
 }
 
+void check_witnesses(const AuditConfig& audit, ReadState& state) {
+  const auto place = Place{}.member("audit");
+  if (!audit.witnesses.empty() && audit.quorum > audit.witnesses.size()) {
+    state.value_problem(place.member("quorum"),
+                        fmt::format("must not be above the number of witnesses, {}", audit.witnesses.size()));
+  }
+  const auto name_of = [](const WitnessConfig& witness) { return witness.key.substr(0, witness.key.find('+')); };
+  for (std::size_t i = 0; i < audit.witnesses.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (name_of(audit.witnesses[i]) != name_of(audit.witnesses[j])) continue;
+      state.value_problem(place.member("witnesses").element(i).member("key"),
+                          fmt::format("names the same witness as witnesses[{}]: it would count twice", j));
+    }
+  }
+}
+
 }  // namespace
 
 void check_meaning(const Config& config, ReadState& state) {
   check_providers(config, state);
   check_tiers(config, state);
+  check_witnesses(config.audit, state);
   for (const auto& [name, target] : config.models.aliases) {
     const auto place = Place{}.member("models").member("aliases").member(name);
     if (is_target(config, name)) {

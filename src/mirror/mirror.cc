@@ -6,6 +6,7 @@
 
 #include "audit/checkpoint_note.h"
 #include "audit/tile_files.h"
+#include "audit/timestamps.h"
 #include "base/log.h"
 #include "mirror/prune.h"
 
@@ -312,19 +313,38 @@ void Mirror::prune_old() {
     log_info("mirror.pruned", {{"objects", *gone}});
 }
 
-// For those who verify the log, not for a restore: that makes it from the leaves. Tiles before the tree head.
+// For those who verify the log, not for a restore: that makes it from the leaves.
 Result<> Mirror::send_log() {
   if (options_.audit_folder.empty()) return {};
   SB_TRY(const auto files, audit::TileFiles::open(options_.audit_folder));
-  const std::string note = files.read_checkpoint();
-  if (note.empty() || note == sent_checkpoint_) return {};
+  // First what others said of tree heads: then `checkpoint` is none older.
+  const std::string witnessed = files.read_note(audit::TileFiles::kWitnessed);
+  SB_TRY(const auto stamped, audit::newest_timestamp(*audit::open_log_folder(options_.audit_folder)));
+  const std::string note = files.read_note(audit::TileFiles::kCheckpoint);
+  if (note.empty()) return {};
   {
     // A tree head over leaves that the mirror lacks would be one that a restore cannot continue.
     const std::lock_guard lock(mutex_);
     if (stats_.groups_mirrored < stats_.groups_committed) return {};
   }
-  const auto end = note.find("\n\n");
-  SB_TRY(const audit::TreeHead head, audit::parse_tree_head(std::string_view(note).substr(0, end + 1)));
+  if (note != sent_checkpoint_) SB_CHECK(send_tree(files, note));
+  if (witnessed != sent_witnessed_) {
+    SB_CHECK(target_->put(std::string("audit/") + audit::TileFiles::kWitnessed, witnessed));
+    sent_witnessed_ = witnessed;
+  }
+  if (stamped && *stamped != sent_timestamp_) {
+    for (const std::string& name :
+         {audit::stamped_file(*stamped), audit::timestamp_file(*stamped), std::string(audit::kNewestTimestamp)})
+      SB_CHECK(target_->put("audit/" + name, files.read_note(name)));
+    sent_timestamp_ = *stamped;
+  }
+  return {};
+}
+
+// Tiles before the tree head.
+Result<> Mirror::send_tree(const audit::TileFiles& files, const std::string& note) {
+  SB_TRY(const audit::NoteParts parts, audit::parse_note(note));
+  SB_TRY(const audit::TreeHead head, audit::parse_tree_head(parts.text));
   for (const audit::TileId& id : audit::tiles_since(sent_tiles_, head.size)) {
     SB_TRY(const std::string tile, files.read(id));
     SB_CHECK(target_->put("audit/" + id.path(), tile));

@@ -13,6 +13,7 @@
 #include <set>
 #include <thread>
 
+#include "audit/tile_files.h"
 #include "base/clock.h"
 #include "mirror/segment.h"
 #include "mirror/snapshot.h"
@@ -79,6 +80,7 @@ class Mirror final : public store::sqlite::GroupSink {
   void prune_old();
   bool out_of_patience() const;
   Result<> send_log();
+  Result<> send_tree(const audit::TileFiles& files, const std::string& note);
 
   const std::unique_ptr<Target> target_;
   const MirrorOptions options_;
@@ -95,6 +97,8 @@ class Mirror final : public store::sqlite::GroupSink {
   Steady::time_point retry_at_;                       ///< not before, after one failed
   std::string sent_checkpoint_;
   std::uint64_t sent_tiles_ = 0;  ///< leaves whose full tiles are there
+  std::string sent_witnessed_;
+  std::uint64_t sent_timestamp_ = 0;  ///< leaves under the newest
   Steady::time_point log_sent_;
 
   mutable std::mutex mutex_;

@@ -1,6 +1,49 @@
 #include "server/metrics.h"
 
 namespace sb::server {
+namespace {
+
+void register_witness_probes(MetricRegistry& registry, const Services& services) {
+  const auto* const witnesses = services.log->witnesses();
+  if (!witnesses) return;
+  MetricLabel label{"witness", {}};
+  for (const WitnessConfig& witness : services.config.audit.witnesses)
+    label.values.push_back(witness.key.substr(0, witness.key.find('+')));
+  const auto probe = [&](std::string_view name, std::string_view help, auto read) {
+    registry.probe(name, help, label, [&services, read](std::size_t i) {
+      return static_cast<double>(read(services.log->shown(), services.log->witnesses()->stats()[i]));
+    });
+  };
+  using Stats = audit::WitnessStats;
+  probe("signalbox_audit_witness_cosigned_leaves", "Leaves under the tree head that the witness cosigned last.",
+        [](std::uint64_t, const Stats& stats) { return stats.cosigned_leaves; });
+  probe("signalbox_audit_witness_lag_leaves",
+        "Leaves that are published and not cosigned by the witness. Rising while its cosigned leaves stand still: see "
+        "the log.",
+        [](std::uint64_t shown, const Stats& stats) { return shown - std::min(shown, stats.cosigned_leaves); });
+  probe("signalbox_audit_witness_failures_total",
+        "Questions to the witness that brought no cosignature and no refusal. Rising: it is down, or not reached.",
+        [](std::uint64_t, const Stats& stats) { return stats.failures; });
+  probe("signalbox_audit_witness_refusals_total",
+        "Tree heads that the witness refused. Any increase: the log is not registered there, or another history of it "
+        "was shown; see the log.",
+        [](std::uint64_t, const Stats& stats) { return stats.refusals; });
+  registry.probe("signalbox_audit_witnessed_leaves",
+                 "Leaves under the newest tree head with cosignatures of a quorum. Far behind "
+                 "signalbox_audit_leaves_total: see the witnesses.",
+                 [&services] { return static_cast<double>(services.log->witnesses()->witnessed()); });
+}
+
+void register_timestamp_probes(MetricRegistry& registry, const Services& services) {
+  if (!services.log->timestamps()) return;
+  registry.probe("signalbox_audit_timestamped_leaves", "Leaves under the tree head that was time-stamped last.",
+                 [&services] { return static_cast<double>(services.log->timestamps()->stats().leaves); });
+  registry.probe("signalbox_audit_timestamp_failures_total",
+                 "Requests to the time-stamping authority that brought no stamp. Rising: see the log.",
+                 [&services] { return static_cast<double>(services.log->timestamps()->stats().failures); });
+}
+
+}  // namespace
 
 void register_metrics(Services& services, const std::vector<std::unique_ptr<Shard>>& shards) {
   auto& registry = process_metrics();
@@ -22,6 +65,8 @@ void register_metrics(Services& services, const std::vector<std::unique_ptr<Shar
               "Groups that could not be written. Any increase: free disk space, or look at the log for corruption.",
               &store::StoreStats::failed_groups);
   store_probe("signalbox_audit_leaves_total", "Leaves in the audit log.", &store::StoreStats::leaves);
+  register_witness_probes(registry, services);
+  register_timestamp_probes(registry, services);
   const auto mirror_probe = [&](std::string_view name, std::string_view help, auto member) {
     registry.probe(name, help, [&services, member] {
       return services.mirror ? static_cast<double>(services.mirror->stats().*member) : 0.0;

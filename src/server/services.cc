@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "flow/injection.h"
 #include "server/mirror.h"
+#include "server/record.h"
 #include "server/tenant_keys.h"
 #include "server/wait_for.h"
 
@@ -163,9 +164,7 @@ Result<std::unique_ptr<Services>> open_services(Config config, bool sign) {
   services->config = std::move(config);
   const auto& settings = services->config;
   SB_TRY(services->data, store::DataDir::open_or_create(settings.data.dir, system_entropy()));
-  SB_TRY(services->log, audit::AuditLog::create(
-                            services->data.audit_seed(),
-                            {.origin = settings.audit.origin, .folder = services->data.audit_folder(), .sign = sign}));
+  SB_TRY(services->log, make_audit_log(*services, sign));
   store::SqliteOptions options;
   options.path = services->data.database();
   options.commit_batch_max = settings.data.commit_batch_max;
