@@ -13,6 +13,7 @@
 #include "cli/reviews_command.h"
 #include "cli/serve_command.h"
 #include "flow/injection.h"
+#include "flow/recorded_traffic.h"
 #include "mirror/command.h"
 #include "model/simulate.h"
 #include "policy/command.h"
@@ -37,7 +38,8 @@ constexpr Delegate kDelegates[] = {
     {"policy", "scan texts with a policy, test a policy",
      [](std::span<const std::string> a) {
        const auto scorer = sb::flow::make_injection_scorer(sb::server::default_injection_model());
-       return sb::policy::policy_command(a, std::cin, std::cout, std::cerr, scorer ? scorer->get() : nullptr);
+       return sb::policy::policy_command(a, std::cin, std::cout, std::cerr,
+                                         {scorer ? scorer->get() : nullptr, sb::flow::read_recorded_traffic});
      }},
     {"audit", "verify, show and prove the audit log",
      [](std::span<const std::string> a) { return sb::audit::audit_command(a, std::cout, std::cerr); }},

@@ -8,7 +8,7 @@
 #include "audit/proof.h"
 #include "audit/tile_files.h"
 #include "base/json.h"
-#include "config/secret.h"
+#include "keys/derived_keys.h"
 #include "keys/envelope.h"
 #include "store/data_dir.h"
 #include "store/sqlite/reader.h"
@@ -23,13 +23,7 @@ constexpr std::size_t kCacheKib = 512;
 // What was asked opens the run's first leaf, what was answered its last.
 Result<std::function<std::optional<Disclosure>(const LeafFields&)>> disclosure(const Flags& flags, const RunId& id) {
   SB_TRY(const auto data, store::DataDir::open(flags.get("--data")));
-  std::string master = default_master_key(data.vault_key());
-  if (flags.has("--master-key")) {
-    const auto place = SecretRef::parse(flags.get("--master-key"));
-    if (!place) return fail(Errc::invalid_argument, "--master-key takes env:NAME or file:PATH, never the key itself");
-    SB_TRY(const Secret secret, place->resolve());
-    SB_TRY(master, parse_master_key(secret.reveal()));
-  }
+  SB_TRY(const std::string master, master_key_of(flags.get("--master-key"), data.vault_key()));
   SB_TRY(const auto reader, store::sqlite::Reader::open(data.database(), kCacheKib));
   SB_TRY(const auto document, reader->load_document("tenant_keys"));
   SB_TRY(const json::value parsed, parse_json(document.value_or("{}")));

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/json_writer.h"
 #include "base/log.h"
+#include "keys/derived_keys.h"
 
 namespace sb::flow {
 
@@ -127,8 +128,7 @@ Task<policy::Verdict> Engine::ask_outside(LiveRun& run, policy::Direction direct
 }
 
 std::string Engine::tenant_key(std::string_view tenant) const {
-  const Digest key = hmac_sha256(parts_.tenant_secret, tenant);
-  return {reinterpret_cast<const char*>(key.data()), key.size()};
+  return value_key(parts_.tenant_secret, tenant);
 }
 
 policy::OpenedText Engine::reveal(std::string_view tenant, std::string_view text) const {
@@ -258,12 +258,7 @@ void Engine::spawn(std::shared_ptr<LiveRun> run) {
 }
 
 Result<> Engine::unseal(store::RunRow& row) const {
-  if (row.erased) return {};  // nothing is left to open
-  SB_TRY(const std::string key, parts_.sealer.key_of(row));
-  for (auto* column : {&row.state, &row.input, &row.output, &row.vault}) {
-    SB_TRY(*column, Sealer::open(key, row.id, *column));
-  }
-  return {};
+  return parts_.sealer.unseal(row);
 }
 
 Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_ptr<Pending> pending) {

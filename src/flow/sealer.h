@@ -56,6 +56,16 @@ class Sealer {
     return aead_open(key, sealed, aad(run));
   }
 
+  /// Opens the sealed columns of a stored run in place; of an erased one nothing is left. Errors: corrupt.
+  Result<> unseal(store::RunRow& run) const {
+    if (run.erased) return {};
+    SB_TRY(const std::string key, key_of(run));
+    for (auto* column : {&run.state, &run.input, &run.output, &run.vault}) {
+      SB_TRY(*column, open(key, run.id, *column));
+    }
+    return {};
+  }
+
   /// The value behind a placeholder of the tenant, bound to it. Errors: not_found (the tenant has no key).
   Result<std::string> seal_token(std::string_view tenant, std::string_view token, std::string_view value) const {
     return tenants_.wrap(tenant, token_context(token), value, entropy_);

@@ -10,9 +10,9 @@
 
 #include "base/bytes.h"
 #include "base/json.h"
+#include "policy/diff_command.h"
 #include "policy/guard.h"
 #include "policy/policy_cases.h"
-#include "policy/policy_diff.h"
 #include "policy/stream_guard.h"
 #include "policy/tagger/train/train_command.h"
 
@@ -24,7 +24,8 @@ constexpr std::string_view kHelp = R"(Find and treat personal data and secrets.
   signalbox policy scan --policy FILE [FILE|-]...      where findings are, and what the policy does with them
   signalbox policy scan --policy FILE --jsonl FILE|-   one JSON line in, one line of spans out
   signalbox policy test FILE...                        run a policy's cases (policies/default.test.yaml shows how)
-  signalbox policy diff OLD NEW --jsonl FILE|-         what NEW would do otherwise with recorded texts
+  signalbox policy diff OLD NEW --data DIR             what NEW would do otherwise with recorded runs (diff --help)
+  signalbox policy diff OLD NEW --jsonl FILE|-         ... with texts of a file
   signalbox policy train ...                           learn the weights that find names and addresses (train --help)
 
 Options of scan
@@ -35,9 +36,6 @@ Options of scan
                     in Unicode code points, end exclusive
   --chunk N         with --jsonl: feed each text in pieces of N bytes, as a stream would; the output is the same
   --fail            exit with 1 where something is found (for checks before a commit)
-
-diff reads lines {"id":...,"text":"..."} or {"id":...,"input":{chat request}}, takes --direction, and exits with 1 where
-something would change.
 
 Findings are printed without the values: FILE:LINE:COLUMN TYPE action score rule
 
@@ -224,37 +222,12 @@ Result<int> scan(std::span<const std::string> args, std::istream& in, std::ostre
   return found && options.fail ? 1 : 0;
 }
 
-Result<int> diff(std::span<const std::string> args, std::istream& in, std::ostream& out,
-                 const InjectionScorer* scorer) {
-  // The options are scan's; the two policies stand where scan has files.
-  std::vector<std::string> as_scan(args.begin(), args.end());
-  as_scan.insert(as_scan.end(), {"--policy", "-"});
-  SB_TRY(const auto options, parse_scan(as_scan));
-  if (options.files.size() != 2 || !options.jsonl)
-    return fail(Errc::invalid_argument,
-                "diff needs two policies and --jsonl FILE, e.g. diff old.yaml new.yaml --jsonl -");
-  std::vector<std::shared_ptr<const Policy>> policies;
-  for (const auto& name : options.files) {
-    SB_TRY(const auto yaml, read_input(name, in));
-    SB_TRY(auto policy, Policy::load(yaml, name));
-    policies.push_back(std::move(policy));
-  }
-  PolicyDiff difference(*policies[0], *policies[1], options.direction, scorer, out);
-  std::ifstream file;
-  if (*options.jsonl != "-") {
-    file.open(*options.jsonl, std::ios::binary);
-    if (!file) return fail(Errc::not_found, fmt::format("{}: no such file, or not readable", *options.jsonl));
-  }
-  SB_CHECK(diff_lines(difference, *options.jsonl == "-" ? in : file));
-  difference.finish();
-  return difference.changed() > 0 ? 1 : 0;
-}
-
 }  // namespace
 
 int policy_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err,
-                   const InjectionScorer* scorer) {
+                   const PolicyTools& tools) {
   if (!args.empty() && args[0] == "train") return train_command(args.subspan(1), out, err);
+  if (!args.empty() && args[0] == "diff") return diff_command(args.subspan(1), in, out, err, tools);
   if (args.empty() || args[0] == "--help" || args[0] == "help" || std::ranges::find(args, "--help") != args.end()) {
     (args.empty() ? err : out) << kHelp;
     return args.empty() ? 2 : 0;
@@ -263,11 +236,10 @@ int policy_command(std::span<const std::string> args, std::istream& in, std::ost
   if (args[0] == "scan")
     status = scan(args.subspan(1), in, out);
   else if (args[0] == "test")
-    status = run_policy_tests(args.subspan(1), scorer, out);
-  else if (args[0] == "diff")
-    status = diff(args.subspan(1), in, out, scorer);
+    status = run_policy_tests(args.subspan(1), tools.scorer, out);
   else
-    status = fail(Errc::invalid_argument, fmt::format("unknown command \"{}\"; known: scan, test, diff, train", args[0]));
+    status =
+        fail(Errc::invalid_argument, fmt::format("unknown command \"{}\"; known: scan, test, diff, train", args[0]));
   if (status) return *status;
   err << "signalbox policy: " << status.error().detail << "\n";
   return 2;

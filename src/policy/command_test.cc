@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "policy/diff_command.h"
+
 namespace sb::policy {
 namespace {
 
@@ -63,6 +65,28 @@ TEST(PolicyCommand, ErrorsNameTheThingAndTheWayOut) {
             "signalbox policy: line 1: needs a member \"text\" that is a string\n");
   EXPECT_EQ(run({"scn"}).status, 2);
   EXPECT_EQ(run({"--help"}).status, 0);
+}
+
+TEST(PolicyCommand, ReadsMomentsAsPeopleWriteThem) {
+  constexpr Micros kNow = 1'790'000'000'000'000;
+  EXPECT_EQ(parse_moment("1970-01-02", kNow), 86'400'000'000);
+  EXPECT_EQ(parse_moment("2026-09-21T14:13:20Z", kNow), kNow);
+  EXPECT_EQ(parse_moment("90m", kNow), kNow - 5'400'000'000);
+  EXPECT_EQ(parse_moment("7d", kNow), kNow - 7 * 86'400'000'000);
+  for (const char* wrong : {"", "d", "-1d", "2026-02-30", "2026-09-21T24:00:00Z", "2026-09-21 14:13:20", "yesterday"})
+    EXPECT_FALSE(parse_moment(wrong, kNow)) << wrong;
+}
+
+TEST(PolicyCommand, DiffSaysWhatItNeeds) {
+  const std::string policy = "policies/default.yaml";
+  EXPECT_EQ(run({"diff", policy, policy}).status, 2);
+  EXPECT_EQ(run({"diff", policy, policy, "--jsonl", "-", "--since", "1d"}).err,
+            "signalbox policy diff: --since goes with --data\n");
+  EXPECT_EQ(run({"diff", policy, policy, "--dat", "x"}).err,
+            "signalbox policy diff: unknown option --dat; did you mean --data?\n");
+  EXPECT_EQ(run({"diff", policy, policy, "--data", "x"}).status, 2) << "nobody to open it";
+  EXPECT_EQ(run({"diff", policy, policy, "--jsonl", "-"}, "{\"id\":1,\"text\":\"mail a@pages.org\"}\n").out,
+            "0 of 1 would change\n");
 }
 
 TEST(PolicyCommand, AFailedCaseIsShown) {

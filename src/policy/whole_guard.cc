@@ -1,9 +1,6 @@
 #include "policy/whole_guard.h"
 
 #include <algorithm>
-
-#include "policy/json_guard.h"
-
 namespace sb::policy {
 
 Verdict verdict_of(Action action) {
@@ -19,15 +16,13 @@ Verdict verdict_of(Action action) {
   }
 }
 
-Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std::string_view text, bool is_chat,
-                                const InjectionScorer* scorer) {
+Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std::string_view text,
+                                std::optional<JsonProfile> profile, const InjectionScorer* scorer) {
   WholeResult whole;
   std::vector<std::string> texts;
-  if (is_chat) {
+  if (profile) {
     context.texts = &texts;
-    const bool inbound = context.direction == Direction::inbound;
-    SB_TRY(auto guarded,
-           guard_json(policy, context, text, inbound ? JsonProfile::chat_request : JsonProfile::chat_response));
+    SB_TRY(auto guarded, guard_json(policy, context, text, *profile));
     context.texts = nullptr;
     whole.verdict = guarded.verdict;
     whole.text = guarded.changed ? std::move(guarded.json) : std::string(text);
@@ -39,9 +34,10 @@ Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std
     whole.findings = std::move(guarded.findings);
     texts.push_back(whole.text);
   }
+  if (profile == JsonProfile::any && context.direction == Direction::outbound) return whole;
   for (const auto& result : run_checks(policy.checks(), context.direction, {texts}, scorer)) {
     if (!result.objects) continue;
-    whole.objections.push_back(result.check->name);
+    whole.objections.push_back(result.check);
     if (!policy.log_only()) whole.verdict = std::max(whole.verdict, verdict_of(result.check->action));
   }
   return whole;

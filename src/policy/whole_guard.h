@@ -2,12 +2,14 @@
 /// step.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "policy/guard.h"
 #include "policy/guards/check.h"
+#include "policy/json_guard.h"
 
 namespace sb::policy {
 
@@ -15,15 +17,15 @@ struct WholeResult {
   Verdict verdict = Verdict::allow;
   std::string text;
   std::vector<GuardedFinding> findings;
-  std::vector<std::string> objections;  ///< names of the checks that object
+  std::vector<const Check*> objections;  ///< checks that object; live as long as the policy
 };
 
 /// What a check's action makes of a text it objects to.
 Verdict verdict_of(Action action);
 
-/// `is_chat`: an OpenAI chat request, or answer; else plain text. Checks over HTTP are not asked.
-/// Errors: as guard_text and guard_json.
-Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std::string_view text, bool is_chat,
-                                const InjectionScorer* scorer);
+/// `profile`: which JSON it is; nothing: plain text. Checks over HTTP are not asked, and none of JSON that is no chat
+/// on its way out, as in the engine. Errors: as guard_text and guard_json.
+Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std::string_view text,
+                                std::optional<JsonProfile> profile, const InjectionScorer* scorer);
 
 }  // namespace sb::policy

@@ -8,7 +8,7 @@
 
 namespace sb::server {
 
-/// REQUIRES services.data. Errors: invalid_argument (with the key of the configuration).
+/// REQUIRES services.data. `sign`: as AuditLogOptions. Errors: invalid_argument (with the key of the configuration).
 Result<std::unique_ptr<audit::AuditLog>> make_audit_log(const Services& services, bool sign);
 
 }  // namespace sb::server

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "flow/injection.h"
+#include "keys/derived_keys.h"
 #include "server/mirror.h"
 #include "server/record.h"
 #include "server/tenant_keys.h"
@@ -173,8 +174,7 @@ Result<std::unique_ptr<Services>> open_services(Config config, bool sign) {
   options.sink = services->mirror.get();
   SB_TRY(services->store, store::open_sqlite_store(std::move(options), *services->log));
   const std::string& vault_key = services->data.vault_key();
-  const Digest tenant_secret = hmac_sha256(vault_key, "tenant keys");
-  services->tenant_secret = std::string(reinterpret_cast<const char*>(tenant_secret.data()), tenant_secret.size());
+  services->tenant_secret = value_secret(vault_key);
   services->keys = std::make_unique<KeyRing>(Pepper(Secret(services->data.pepper())));
   SB_TRY(const auto document, wait_for(services->store->load_document("keys"), services->startup));
   if (document) {

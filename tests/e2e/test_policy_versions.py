@@ -6,8 +6,8 @@ import json
 import signal
 import threading
 
-from harness import until
-from test_policy import key_of
+from harness import cli, until
+from test_policy import assert_nowhere, key_of
 
 RULES = "name: {name}\nversion: {version}\nrules:\n  - {{types: [EMAIL], direction: inbound, action: {action}}}\n"
 
@@ -95,3 +95,23 @@ def test_two_people(own_server):
     server.process.process.send_signal(signal.SIGHUP)
     until("the file's version", lambda: any(p["version"] == 3 for p in server.call("GET", "/api/v1/policies").json()["policies"]))
     assert in_force(server)["version"] == 2
+
+
+def test_a_diff_over_recorded_runs_beside_the_server(own_server):
+    server, path = serve(own_server, document(1, "tokenise"))
+    question = "mail ann@pages.org"
+    runs = [server.chat(question, model="sim-echo", stream=stream).headers["x-signalbox-run"] for stream in (False, True)]
+    server.chat("nothing to see", model="sim-echo")
+    stricter = server.work / "stricter.yaml"
+    stricter.write_text(document(2, "block"))
+    told = cli("policy", "diff", str(path), str(stricter), "--data", str(server.data), "--since", "1h")
+    assert told.returncode == 1, told.stderr
+    for run in runs:
+        assert f"{run} inbound: changed -> block" in told.stdout, told.stdout
+    assert "inbound EMAIL by rule rule-1, block: 0 -> 2" in told.stdout and "2 of 6 would change" in told.stdout, told.stdout
+    assert "ann@" not in told.stdout + told.stderr
+    assert cli("policy", "diff", str(path), str(path), "--data", str(server.data)).returncode == 0
+    none = cli("policy", "diff", str(path), str(path), "--data", str(server.data), "--until", "1h")
+    assert none.stdout == "0 of 0 would change\n0 runs read\n"
+    assert server.chat(question).status == 200
+    assert_nowhere(server, ["ann@pages.org"])

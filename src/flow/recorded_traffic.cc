@@ -1,0 +1,167 @@
+#include "flow/recorded_traffic.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "flow/sealer.h"
+#include "keys/derived_keys.h"
+#include "policy/sealed_value.h"
+#include "policy/vault.h"
+#include "store/data_dir.h"
+#include "store/sqlite/reader.h"
+
+namespace sb::flow {
+namespace {
+
+using policy::Direction;
+using policy::JsonProfile;
+using policy::TokenVault;
+
+constexpr std::size_t kCacheKib = 1024;
+constexpr std::size_t kPage = 1000;
+/// A run's id is made just before the moment that is written down for it.
+constexpr Micros kIdSlack = 60'000'000;
+
+/// The least id of that millisecond.
+RunId first_id_at(Micros moment) {
+  Uuid uuid;
+  const auto ms = static_cast<std::uint64_t>(std::max<Micros>(0, moment) / 1000);
+  for (std::size_t i = 0; i < 6; ++i) uuid.bytes[i] = static_cast<std::uint8_t>(ms >> (8 * (5 - i)));
+  return RunId(uuid);
+}
+
+/// A run's placeholders; `but_of`: without those that stand in this text.
+Result<TokenVault> vault_of(const store::RunRow& run, std::string_view but_of = {}) {
+  if (run.vault.empty()) return TokenVault();
+  SB_TRY(json::value document, parse_json(run.vault));
+  if (auto* entries = but_of.empty() ? nullptr : document.as_object().if_contains("entries")) {
+    json::array kept;
+    for (auto& entry : entries->as_array()) {
+      const auto token = fmt::format("[{}_{}]", string_member(entry, "type"), string_member(entry, "suffix"));
+      if (but_of.find(token) == std::string_view::npos) kept.push_back(std::move(entry));
+    }
+    *entries = std::move(kept);
+  }
+  return TokenVault::from_json(document);
+}
+
+/// Reads the runs of one data directory.
+class TrafficReader {
+ public:
+  using Visit = std::function<Result<>(const policy::RecordedText&)>;
+
+  TrafficReader(const policy::TrafficFilter& filter, const Visit& visit, store::sqlite::Reader& reader,
+                const Sealer& sealer, std::string secret)
+      : filter_(filter), visit_(visit), reader_(reader), sealer_(sealer), secret_(std::move(secret)) {}
+
+  Result<policy::TrafficSums> read() {
+    store::RunFilter page;
+    page.tenant = filter_.tenant;
+    page.flow = filter_.flow;
+    page.limit = kPage;
+    if (filter_.until_us) page.before = first_id_at(*filter_.until_us + 1000);
+    const RunId oldest = first_id_at(filter_.since_us.value_or(0) - kIdSlack);
+    for (;;) {
+      SB_TRY(const auto runs, reader_.list_runs(page));
+      for (const auto& thin : runs) {
+        if (thin.id < oldest || sums_.runs >= filter_.limit) return sums_;
+        const bool wanted = thin.created_us >= filter_.since_us.value_or(0) &&
+                            (!filter_.until_us || thin.created_us < *filter_.until_us);
+        if (wanted) SB_CHECK(read_run(thin.id));
+      }
+      if (runs.size() < kPage) return sums_;
+      page.before = runs.back().id;
+    }
+  }
+
+ private:
+  Result<> read_run(RunId id) {
+    SB_TRY(auto run, reader_.load_run(id));
+    if (run.erased) {
+      ++sums_.erased;
+      return {};
+    }
+    if (const auto opened = sealer_.unseal(run); !opened)
+      return fail(opened.error().code, fmt::format("run {}: {}", id.to_string(), opened.error().detail));
+    ++sums_.runs;
+    SB_CHECK(count_taken_out(run));
+    const bool chat = run.flow.starts_with("signalbox/chat@");
+    const auto input = parse_json(run.input);
+    const std::string model(input ? string_member(*input, "model") : std::string_view());
+    policy::RecordedText text;
+    text.subject = {run.tenant, run.key, run.flow, model};
+    if (filter_.direction != Direction::outbound && !run.input.empty()) {
+      text.id = id.to_string() + " inbound";
+      text.profile = chat ? JsonProfile::chat_request : JsonProfile::any;
+      SB_TRY(text.content, as_it_came(run, run.input, vault_of(run)));
+      SB_CHECK(visit_(text));
+    }
+    const bool answered = run.status == store::RunStatus::completed && !run.output.empty();
+    if (filter_.direction != Direction::inbound && answered) {
+      text.id = id.to_string() + " outbound";
+      text.direction = Direction::outbound;
+      text.profile = chat ? JsonProfile::chat_response : JsonProfile::any;
+      // What stands in the question came from the caller, and the model saw no more of it than the placeholder.
+      SB_TRY(text.content, as_it_came(run, run.output, vault_of(run, run.input)));
+      SB_CHECK(visit_(text));
+    }
+    return {};
+  }
+
+  Result<std::string> as_it_came(const store::RunRow& run, std::string json, Result<TokenVault> tokens) {
+    if (!tokens) return std::unexpected(tokens.error());
+    if (!tokens->empty()) {
+      SB_TRY(json, policy::restore_json(*tokens, json));
+    }
+    auto opened = policy::open_values(std::array{value_key(secret_, run.tenant)}, json);
+    // A value that would have to be escaped breaks the document: it stays sealed.
+    const bool fits = opened.opened == 0 || parse_json(opened.text).has_value();
+    if (opened.refused > 0 || !fits) ++sums_.still_sealed;
+    return fits ? std::move(opened.text) : std::move(json);
+  }
+
+  // The record says of each guard what it found and did.
+  Result<> count_taken_out(const store::RunRow& run) {
+    constexpr std::string_view kGone[] = {"mask", "redact", "replace", "hash", "block", "route_to_human"};
+    SB_TRY(const auto steps, reader_.load_steps(run.id));
+    for (const auto& step : steps) {
+      if (step.kind != "guard") continue;
+      const auto decision = parse_json(step.decision);
+      const auto* findings = decision ? find_member(*decision, "findings") : nullptr;
+      if (!findings || !findings->is_array() || string_member(*decision, "mode") == "log_only") continue;
+      for (const auto& found : findings->get_array()) {
+        const auto action = string_member(found, "action");
+        if (std::ranges::find(kGone, action) == std::end(kGone)) continue;
+        ++sums_.taken_out[fmt::format("{} {} {}", string_member(*decision, "direction"), string_member(found, "type"),
+                                      action)];
+      }
+    }
+    return {};
+  }
+
+  const policy::TrafficFilter& filter_;
+  const Visit& visit_;
+  store::sqlite::Reader& reader_;
+  const Sealer& sealer_;
+  const std::string secret_;
+  policy::TrafficSums sums_;
+};
+
+}  // namespace
+
+Result<policy::TrafficSums> read_recorded_traffic(const policy::TrafficFilter& filter,
+                                                  const std::function<Result<>(const policy::RecordedText&)>& visit) {
+  SB_TRY(const auto data, store::DataDir::open(filter.data));
+  SB_TRY(auto master, master_key_of(filter.master_key, data.vault_key()));
+  SB_TRY(const auto reader, store::sqlite::Reader::open(data.database(), kCacheKib));
+  SB_TRY(const auto document, reader->load_document("tenant_keys"));
+  SB_TRY(const json::value wrapped, parse_json(document.value_or("{}")));
+  TenantKeys tenants(std::move(master));
+  SB_CHECK(tenants.load(wrapped));
+  const Sealer sealer(tenants, data.vault_key(), system_entropy());
+  return TrafficReader(filter, visit, *reader, sealer, value_secret(data.vault_key())).read();
+}
+
+}  // namespace sb::flow
