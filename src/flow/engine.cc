@@ -106,9 +106,10 @@ void Engine::refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_v
 }
 
 // Services of the operator's own decide about what was guarded last.
-Task<policy::Verdict> Engine::ask_outside(LiveRun& run, policy::Direction direction) {
+Task<Engine::OutsideAnswer> Engine::ask_outside(LiveRun& run, policy::Direction direction) {
   auto due = run.guard.take_outside(direction);
-  if (due.checks.empty()) co_return policy::Verdict::allow;
+  OutsideAnswer answer;
+  if (due.checks.empty()) co_return answer;
   store::StepRow step;
   step.name = "guard.outside";
   step.ref = direction == policy::Direction::inbound ? "/use/extensions/guard/before" : "/use/extensions/guard/after";
@@ -122,9 +123,14 @@ Task<policy::Verdict> Engine::ask_outside(LiveRun& run, policy::Direction direct
       results.push_back({check.get(), 1, true, "no answer", {}});
   }
   step.ended_us = parts_.clock.now_us();
-  const auto verdict = run.guard.conclude(direction, results, step.decision);
+  answer.verdict = run.guard.conclude(direction, results, step.decision);
+  for (const auto& result : results) {
+    if (!result.objects) continue;
+    answer.reasons +=
+        fmt::format("{}check {}: {}", answer.reasons.empty() ? "" : ", ", result.check->name, result.label);
+  }
   record(run, std::move(step));
-  co_return verdict;
+  co_return answer;
 }
 
 std::string Engine::tenant_key(std::string_view tenant) const {
@@ -150,7 +156,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
   SB_CO_CHECK(co_await adopt_tenant_tokens(run));
   if (!run.problem && !std::exchange(run.outside_asked, true)) {
     const auto outside = co_await ask_outside(run, policy::Direction::inbound);
-    refuse_inbound(run, outside, "an outside check objects");
+    refuse_inbound(run, outside.verdict, outside.reasons);
   }
   while (!run.problem) {
     auto action = run.machine.next(parts_.clock.now_us());

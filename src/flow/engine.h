@@ -144,7 +144,9 @@ class Engine {
 
   /// A person's verdict: commits it with the run's new state in one transaction, then lets the run go on.
   /// `verdict`: {"verdict": "approve"|"edit"|"reject", "text"?, "reason"?}. A person's text passes the policy like a
-  /// model's. Errors: not_found, conflict, invalid_argument, policy_denied (the text; the review stays open).
+  /// model's, outbound checks over HTTP included; so does a proposal that is approved.
+  /// Errors: not_found, conflict, invalid_argument, policy_denied (the text; the review stays open, `detail` names the
+  /// check).
   Task<Result<store::ReviewRow>> decide(ReviewId review, std::string reviewer, json::object verdict);
   Task<Result<store::ReviewRow>> claim(ReviewId review, std::string reviewer);
 
@@ -215,7 +217,12 @@ class Engine {
                                                            model::ChatCall call);
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
 
-  Task<policy::Verdict> ask_outside(LiveRun& run, policy::Direction direction);
+  /// What checks over HTTP say of the document that was guarded last.
+  struct OutsideAnswer {
+    policy::Verdict verdict = policy::Verdict::allow;
+    std::string reasons;  ///< "check NAME: label" of those that object
+  };
+  Task<OutsideAnswer> ask_outside(LiveRun& run, policy::Direction direction);
   Task<std::expected<CallResult, Problem>> answer_guarded(LiveRun& run, std::string body, CallResult result);
   void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
   std::string tenant_key(std::string_view tenant) const;

@@ -537,6 +537,23 @@ TEST_F(Review, ATextThatThePolicyBlocksIsHandedBackToItsAuthor) {
   EXPECT_EQ(Sealer::open(*sealer_.key_of(row), row.id, review->verdict)->find("DE8937"), std::string::npos);
 }
 
+TEST_F(Review, WhatNobodyOutsideAnswersForDoesNotGoOut) {
+  policy_ = *policy::Policy::load(
+      std::string(kPolicy) +
+          "checks: [{name: tone, kind: http, direction: outbound, action: block, url: 'http://127.0.0.1:1/'}]\n",
+      "test");
+  for (const char* verdict : {"edit", "approve"}) {
+    const auto refused = decide({{"verdict", verdict}, {"text", "call us"}});
+    ASSERT_FALSE(refused) << verdict;
+    EXPECT_EQ(refused.error().code, Errc::policy_denied);
+    EXPECT_EQ(refused.error().detail, "the text may not go out: check tone: no answer");
+    EXPECT_EQ(row_of(run_->row.id).status, RunStatus::waiting);
+    EXPECT_EQ(wait(store_->load_review(*run_->review))->state, store::ReviewState::open);
+    EXPECT_EQ(in_flight_->size(), 0U);
+  }
+  EXPECT_TRUE(decide({{"verdict", "reject"}})) << "nothing goes out";
+}
+
 TEST_F(Review, ARejectionIsTheRunsFault) {
   ASSERT_TRUE(decide({{"verdict", "reject"}}));
   EXPECT_EQ(row_of(run_->row.id).status, RunStatus::faulted);

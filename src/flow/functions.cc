@@ -419,9 +419,11 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::answer_guarded(LiveRun&
                                                                         CallResult result) {
   auto guarded = guard_answer(run, std::move(body), std::move(result));
   if (!guarded) co_return guarded;
-  if (co_await ask_outside(run, policy::Direction::outbound) >= policy::Verdict::human) {
+  if (const auto outside = co_await ask_outside(run, policy::Direction::outbound);
+      outside.verdict >= policy::Verdict::human) {
     run.error_code = Errc::policy_denied;
-    const Error denied(Errc::policy_denied, "an outside check objects to the answer");
+    const Error denied(Errc::policy_denied,
+                       fmt::format("the answer contains what the policy blocks: {}", outside.reasons));
     co_return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
   co_return guarded;

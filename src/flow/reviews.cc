@@ -104,7 +104,13 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   }
   auto run = *resumed;
   auto policed = run->guard.inspect(policy::Direction::outbound, to_text(verdict), policy::JsonProfile::any);
-  const auto applied = policed ? apply_verdict(*run, review, state, text) : Result<>(std::unexpected(policed.error()));
+  auto applied = policed ? apply_verdict(*run, review, state, text) : Result<>(std::unexpected(policed.error()));
+  if (applied) {
+    // Nothing is committed yet: where a check objects, or nobody answers for it, the review stays as it was.
+    const auto outside = co_await ask_outside(*run, policy::Direction::outbound);
+    if (outside.verdict >= policy::Verdict::human)
+      applied = fail(Errc::policy_denied, fmt::format("the text may not go out: {}", outside.reasons), "text");
+  }
   if (!applied) {
     parts_.in_flight.leave(tenant, key, entry.pending);
     co_return std::unexpected(applied.error());

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
+import json
 import os
+import threading
 
 from harness import cli, until
 
@@ -53,6 +56,47 @@ def test_edit_and_reject_by_command_line(server):
     assert rejected["status"] == "faulted" and rejected["error"]["status"] == 403
     again = cli("reviews", "approve", review, "--url", url, env=environment)
     assert again.returncode == 1 and "already rejected" in again.stderr
+
+
+class Tone(http.server.BaseHTTPRequestHandler):
+    """An operator's own check: it objects to rude words, and breaks where it is told to."""
+
+    def do_POST(self):
+        text = " ".join(json.loads(self.rfile.read(int(self.headers["content-length"])))["texts"])
+        self.server.asked.append(text)
+        body = json.dumps({"objects": "rude" in text, "label": "tone"}).encode()
+        self.send_response(500 if "break" in text else 200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_outside_check_reads_what_a_reviewer_writes(own_server):
+    checker = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Tone)
+    checker.asked = []
+    threading.Thread(target=checker.serve_forever, daemon=True).start()
+    server = own_server()
+    policy = server.work / "policy.yaml"
+    policy.write_text("name: tone\nversion: 1\nrules: []\nchecks: [{name: tone, kind: http, direction: outbound, action: block, "
+                      f"url: 'http://127.0.0.1:{checker.server_port}/'}}]\n")
+    server.write_config(json.loads(server.config_file.read_text()) | {"policy": {"file": str(policy)}})
+    server.start()
+    run, review = parked(server, "9 EUR")
+    for text, label in (("a rude answer", "tone"), ("break", "no answer")):
+        refused = server.call("POST", f"/api/v1/reviews/{review}/edit", {"text": text})
+        assert refused.status == 400 and f"check tone: {label}" in refused.json()["detail"], refused.body
+        assert server.run(run)["status"] == "waiting"
+    assert server.call("POST", f"/api/v1/reviews/{review}/edit", {"text": "a kind answer"}).status == 200
+    assert answer(server.run(run)) == "a kind answer"
+    assert checker.asked == ["a rude answer", "break", "a kind answer"]
+    checker.shutdown()
+    checker.server_close()
+    run, review = parked(server, "10 EUR")
+    assert server.call("POST", f"/api/v1/reviews/{review}/approve").status == 400, "nobody answers: it stays here"
+    assert server.run(run)["status"] == "waiting"
 
 
 def test_a_parked_run_survives_kill(own_server):
