@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "base/log.h"
 #include "model/error_body.h"
 
@@ -37,6 +38,16 @@ Result<> check_idempotency_key(std::string_view key) {
     return fail(Errc::invalid_argument, fmt::format("Idempotency-Key has at most {} characters", kMax),
                 "Idempotency-Key");
   return {};
+}
+
+Result<std::string> Api::request_key(const http::Exchange& exchange, const Caller& caller) const {
+  const auto key = exchange.request().headers.get("idempotency-key");
+  SB_CHECK(check_idempotency_key(key));
+  return parts_.pseudonyms.request_key(caller.tenant, key);
+}
+
+std::string Api::request_hash(const Caller& caller, std::string_view what, std::string_view body) const {
+  return parts_.pseudonyms.request_hash(caller.tenant, to_hex(sha256(what, body)));
 }
 
 Error at_limit() {

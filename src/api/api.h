@@ -142,6 +142,10 @@ class Api {
   /// Puts it on record that the caller sees the run's content. Errors: as the store's; then it must not be shown.
   Task<Result<>> record_opening(const Caller& caller, const store::RunRow& run, std::string summary);
   Task<void> answer_run(http::Exchange& exchange, store::RunRow row);
+  /// The request's Idempotency-Key as it is kept; empty: none. Errors: as check_idempotency_key.
+  Result<std::string> request_key(const http::Exchange& exchange, const Caller& caller) const;
+  /// Of a request that came with one.
+  std::string request_hash(const Caller& caller, std::string_view what, std::string_view body) const;
   Task<bool> may_read_log(http::Exchange& exchange);  ///< false: the refusal is sent
   struct Work;
   Task<void> answer_live(http::Exchange& exchange, Work& work);

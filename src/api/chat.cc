@@ -92,18 +92,15 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   auto flow = parts_.flows.find("signalbox", flow_name);
   if (!flow) co_return co_await respond_error(exchange, flow.error(), limits);
 
-  const std::string key(request.headers.get("idempotency-key"));
-  std::string hash;
-  if (!key.empty()) {
-    if (auto fits = check_idempotency_key(key); !fits) co_return co_await respond_error(exchange, fits.error(), limits);
-    hash = to_hex(sha256(flow_name, body));
-  }
-  auto entry = parts_.in_flight.enter(caller.tenant, key, RunId::generate(parts_.clock, parts_.entropy), hash);
-  if (!key.empty()) {
+  auto key = request_key(exchange, caller);
+  if (!key) co_return co_await respond_error(exchange, key.error(), limits);
+  const std::string hash = key->empty() ? std::string() : request_hash(caller, flow_name, body);
+  auto entry = parts_.in_flight.enter(caller.tenant, *key, RunId::generate(parts_.clock, parts_.entropy), hash);
+  if (!key->empty()) {
     // The same key again: the same run, whether it is in work, finished, or went on after a restart.
     if (!entry.owner) (void)co_await entry.pending->wait(kJoinPatience);
-    auto stored = co_await parts_.store.find_idempotent(caller.tenant, key);
-    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, key, entry.pending);
+    auto stored = co_await parts_.store.find_idempotent(caller.tenant, *key);
+    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, *key, entry.pending);
     if (!stored) co_return co_await respond_error(exchange, stored.error(), limits);
     if (*stored) {
       if ((*stored)->request_hash != hash) {
@@ -127,7 +124,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   wanted.input = std::move(body);
   wanted.profile = profile;
   wanted.requested_model = head->model;
-  wanted.idempotency_key = key;
+  wanted.idempotency_key = *key;
   wanted.request_hash = hash;
   wanted.request_id = request.id;
   wanted.subject = request.headers.get("x-signalbox-subject");
@@ -140,7 +137,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   wanted.may_restore = allows(caller.role, Permission::restore);
   auto run = parts_.engine.prepare(std::move(wanted), entry.pending, entry.pending->run());
   if (!run) {
-    parts_.in_flight.leave(caller.tenant, key, entry.pending);
+    parts_.in_flight.leave(caller.tenant, *key, entry.pending);
     co_return co_await respond_error(exchange, run.error(), limits);
   }
   Work work;

@@ -143,16 +143,16 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
   if (!flow) co_return co_await respond_error(exchange, flow.error());
   const auto* input = find_member(*body, "input");
   const std::string text = input ? to_text(*input) : "{}";
-  const std::string key(exchange.request().headers.get("idempotency-key"));
-  if (auto fits = check_idempotency_key(key); !fits) co_return co_await respond_error(exchange, fits.error());
+  auto key = request_key(exchange, caller);
+  if (!key) co_return co_await respond_error(exchange, key.error());
   if (parts_.in_flight.size() >= parts_.in_flight_max) co_return co_await respond_error(exchange, at_limit());
-  const std::string hash = key.empty() ? std::string() : to_hex(sha256((*flow)->id(), text));
-  auto entry = parts_.in_flight.enter(caller.tenant, key, RunId::generate(parts_.clock, parts_.entropy), hash);
+  const std::string hash = key->empty() ? std::string() : request_hash(caller, (*flow)->id(), text);
+  auto entry = parts_.in_flight.enter(caller.tenant, *key, RunId::generate(parts_.clock, parts_.entropy), hash);
   RunId id = entry.pending->run();
   bool known = false;
-  if (!key.empty()) {
-    auto stored = co_await parts_.store.find_idempotent(caller.tenant, key);
-    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, key, entry.pending);
+  if (!key->empty()) {
+    auto stored = co_await parts_.store.find_idempotent(caller.tenant, *key);
+    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, *key, entry.pending);
     if (!stored) co_return co_await respond_error(exchange, stored.error());
     known = stored->has_value();
     if (known) id = (*stored)->id;
@@ -175,7 +175,7 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     wanted.input = text;
     wanted.profile = (*flow)->ns == "signalbox" && (*flow)->name == "chat" ? policy::JsonProfile::chat_request
                                                                            : policy::JsonProfile::any;
-    wanted.idempotency_key = key;
+    wanted.idempotency_key = *key;
     wanted.request_hash = hash;
     wanted.request_id = exchange.request().id;
     wanted.subject = exchange.request().headers.get("x-signalbox-subject");

@@ -219,6 +219,7 @@ Task<Result<std::size_t>> Engine::deliver(json::value event, std::string tenant,
 Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key,
                                    std::string input, std::string idempotency_key) {
   const RunId id = RunId::generate(parts_.clock, parts_.entropy);
+  idempotency_key = parts_.pseudonyms.request_key(tenant, idempotency_key);
   auto entry = parts_.in_flight.enter(tenant, idempotency_key, id, {});
   if (!entry.owner) co_return entry.pending->run();
   if (!idempotency_key.empty()) {

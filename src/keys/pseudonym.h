@@ -1,7 +1,6 @@
-/// Names of people and keys as the record has them: the same for the same person, and nobody's without the secret.
+/// Names of people, keys and requests as they are kept: the same for the same one, and nobody's without the secret.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -18,14 +17,25 @@ class Pseudonyms {
   std::string actor(std::string_view id) const { return made("actor/", {}, id); }
   /// Of whose data it is, apart in each tenant. Empty stays empty.
   std::string subject(std::string_view tenant, std::string_view name) const { return made("subject/", tenant, name); }
+  /// Of an Idempotency-Key: clients write what they like into it, names and addresses too. Empty stays empty.
+  std::string request_key(std::string_view tenant, std::string_view key) const {
+    return key.empty() ? std::string() : std::string(kRequestKey) + digest("request/", tenant, key).substr(0, 24);
+  }
+  /// Of a request's SHA-256, by which alone the request could be guessed: 64 hex digits. Empty stays empty.
+  std::string request_hash(std::string_view tenant, std::string_view sha256_hex) const {
+    return sha256_hex.empty() ? std::string() : digest("request hash/", tenant, sha256_hex);
+  }
+  /// So begins what `request_key` makes, and no key that a client is likely to choose.
+  static constexpr std::string_view kRequestKey = "~1-";
 
  private:
   std::string made(std::string_view kind, std::string_view scope, std::string_view name) const {
-    if (name.empty()) return {};
+    return name.empty() ? std::string() : "p-" + digest(kind, scope, name).substr(0, 24);
+  }
+  std::string digest(std::string_view kind, std::string_view scope, std::string_view name) const {
     std::string text(kind);
     (text += scope) += '\0';
-    const Digest digest = hmac_sha256(secret_, text += name);
-    return "p-" + to_hex(std::span(digest).first(12));
+    return to_hex(hmac_sha256(secret_, text += name));
   }
   std::string secret_;
 };

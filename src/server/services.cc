@@ -10,6 +10,7 @@
 #include "keys/derived_keys.h"
 #include "server/mirror.h"
 #include "server/record.h"
+#include "server/request_names.h"
 #include "server/tenant_keys.h"
 #include "server/wait_for.h"
 
@@ -189,6 +190,7 @@ Result<std::unique_ptr<Services>> open_services(Config config, bool sign) {
   services->openings = std::make_unique<api::Openings>(*services->store, system_clock());
   const Digest pseudonyms = hmac_sha256(services->data.pepper(), "pseudonyms");
   services->pseudonym_secret.assign(reinterpret_cast<const char*>(pseudonyms.data()), pseudonyms.size());
+  SB_CHECK(hide_request_names(*services));
   services->access_log =
       std::make_unique<AccessLog>(system_clock(), static_cast<std::uint32_t>(settings.telemetry.access_log_per_second));
   services->counters = std::make_unique<api::ApiMetrics>(process_metrics());

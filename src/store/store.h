@@ -62,8 +62,8 @@ struct RunRow {
   std::string data_key;  ///< wrapped key of the payloads (as SealedRow::sealed); empty: made before runs had keys
   std::string subject;   ///< pseudonym of the person whose data it is, written once; empty: none
   bool erased = false;   ///< the payloads and their key are gone
-  std::string idempotency_key;  ///< unique within a tenant while the run is kept; empty: none
-  std::string request_hash;     ///< SHA-256 of the request that came with the idempotency key
+  std::string idempotency_key;  ///< keyed hash of it; unique within a tenant while the run is kept; empty: none
+  std::string request_hash;     ///< keyed hash of the request that came with the idempotency key
   MicroMoney cost = 0;
   MicroMoney cost_all_large = 0;  ///< what the large tier would have cost, by its price list
   Micros created_us = 0;
@@ -178,6 +178,18 @@ struct RetireKeys {
   std::int64_t tokens_after = 0;
 };
 
+/// Under what a run's request is found again.
+struct RequestName {
+  RunId run;
+  std::string idempotency_key;
+  std::string request_hash;
+};
+
+struct NamedRequest {
+  std::string tenant;
+  RequestName name;
+};
+
 /// One transaction. Everything in it concerns one run (or none: keys, configuration).
 struct Commit {
   Durability durability = Durability::sync;
@@ -202,6 +214,7 @@ struct Commit {
   std::vector<std::int64_t> erase_tokens;  ///< PersonsToken::no; those that are gone already are ignored
   std::vector<Reseal> reseal;
   std::optional<RetireKeys> retire_keys;  ///< Errors: conflict (something is still sealed by another version)
+  std::vector<RequestName> rename;                             ///< writes these anew, no copy of the old ones stays
   std::vector<std::pair<std::string, std::string>> documents;  ///< small named JSON documents (keys, settings): upsert
 };
 
@@ -278,6 +291,8 @@ class Store {
   virtual Task<Result<std::vector<StepRow>>> load_steps(RunId run) = 0;  ///< in order of index
   virtual Task<Result<std::vector<StreamChunk>>> load_chunks(RunId run, std::uint64_t from_event) = 0;
   virtual Task<Result<std::optional<RunRow>>> find_idempotent(std::string tenant, std::string key) = 0;
+  /// Requests whose idempotency key does not begin with `prefix`: a page of at most `limit`. Looks at no other.
+  virtual Task<Result<std::vector<NamedRequest>>> requests_named_without(std::string prefix, std::size_t limit) = 0;
   virtual Task<Result<std::vector<RunRow>>> list_runs(RunFilter filter) = 0;  ///< without state, vault, input, output
   /// Runs that must go on after a restart (pending or running; not those waiting for a person). A page of at most
   /// `limit` with id > `after`, oldest first: start-up does not grow with finished runs.

@@ -215,6 +215,39 @@ TEST_P(StoreContract, AnIdempotencyKeyBelongsToOneRunOfATenant) {
   EXPECT_EQ(log_.read.size(), 2U);
 }
 
+TEST_P(StoreContract, ARequestIsFoundByItsNewNameAlone) {
+  const auto add = [&](const char* tenant, const char* key) {
+    Commit next = chat_commit(new_run_id());
+    next.create->tenant = tenant;
+    next.create->idempotency_key = key;
+    const RunId id = next.create->id;
+    EXPECT_TRUE(commit(std::move(next)));
+    return id;
+  };
+  add("acme", "~named");
+  add("acme", "");
+  const RunId first = add("acme", "a");
+  const RunId last = add("other", "~~");
+  const auto requests = wait_for(store_->requests_named_without("~n", 10));
+  ASSERT_TRUE(requests) << requests.error().detail;
+  ASSERT_EQ(requests->size(), 2U);
+  EXPECT_EQ(wait_for(store_->requests_named_without("~n", 1))->size(), 1U);
+  Commit rename;
+  for (const auto& request : *requests) {
+    EXPECT_EQ(request.name.run, request.tenant == "acme" ? first : last);
+    EXPECT_EQ(request.name.request_hash, std::string(64, 'b'));
+    rename.rename.push_back({request.name.run, "~n" + request.name.idempotency_key, std::string(64, 'd')});
+  }
+  ASSERT_TRUE(commit(std::move(rename)));
+  reopen();
+  EXPECT_TRUE(wait_for(store_->requests_named_without("~n", 10))->empty());
+  EXPECT_FALSE(wait_for(store_->find_idempotent("acme", "a"))->has_value());
+  const auto found = wait_for(store_->find_idempotent("acme", "~na"));
+  ASSERT_TRUE(found && *found);
+  EXPECT_EQ((*found)->id, first);
+  EXPECT_EQ((*found)->request_hash, std::string(64, 'd'));
+}
+
 TEST_P(StoreContract, AsyncCommitsAreSeenByEveryReadAfterThem) {
   for (int i = 0; i < 20; ++i) {
     const RunId id = new_run_id();

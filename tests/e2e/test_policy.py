@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+import sqlite3
 
 from harness import cli, sse
 
@@ -101,12 +103,43 @@ def test_no_door_lets_a_canary_in(own_server, simulator):
     assert server.call("GET", f"/nowhere/{canary()}").status == 404
     assert ask([{"role": "user", "content": "hi"}], user="x").status == 200
     server.call("GET", "/healthz", x_request_id=canary(), user_agent=canary())
+    hello = [{"role": "user", "content": "hi"}]
+    assert ask(hello, stream=True, metadata={"tag": canary()}, safety_identifier=canary(), prompt_cache_key=canary()).status < 500
+    for path, body in (("/v1/chat/completions", {"model": "sim-echo", "messages": hello}),
+                       ("/api/v1/flows/signalbox/chat/runs", {"input": {"model": "sim-echo", "messages": hello}, "wait": True})):
+        for query in ("", f"?q={canary()}"):
+            assert post(path + query, body, idempotency_key=canary(), x_signalbox_subject=canary(), x_signalbox_tag=canary(),
+                        x_request_id=canary(), traceparent=canary(), cookie=canary(), referer=canary(), origin=canary()).status < 500
+    assert post("/api/v1/events", {"specversion": "1.0", "id": canary(), "source": f"/desk/{canary()}", "type": canary(),
+                                   "data": {"mail": canary()}}).status < 500
     metrics = server.call("GET", "/metrics").body.decode()
     received = simulator.journal_path.read_text()
     server.process.kill()  # whatever was half written stays as it is
     assert_nowhere(server, canaries)
     for value in canaries:
         assert value not in metrics and value not in received, value
+
+
+def test_keys_of_requests_from_an_earlier_version_are_hidden_at_start(own_server):
+    server = own_server().start()
+    key = f"order of {EMAIL}"
+    first = server.chat("hello", idempotency_key=key)
+    assert server.process.stop() == 0
+    body = json.dumps({"model": "simulated", "messages": [{"role": "user", "content": "hello"}]}).encode()
+    with sqlite3.connect(server.data / "signalbox.db") as database:  # as that version left it
+        plain = hashlib.sha256(b"chat" + body).digest()
+        assert database.execute("UPDATE runs SET idempotency_key = ?, request_hash = ? WHERE idempotency_key IS NOT NULL",
+                                (key, plain)).rowcount == 1
+    database.close()
+    assert any(EMAIL.encode() in path.read_bytes() for path in server.data.rglob("*") if path.is_file())
+    server.start()
+    again = server.chat("hello", idempotency_key=key)
+    assert again.headers.get("x-signalbox-replayed") == "true"
+    assert again.headers["x-signalbox-run"] == first.headers["x-signalbox-run"]
+    assert server.chat("something else", idempotency_key=key).status == 409
+    server.process.kill()
+    assert_nowhere(server, [EMAIL])
+    assert not any(plain in path.read_bytes() for path in server.data.rglob("*") if path.is_file())
 
 
 def test_restoring_needs_the_permission(own_server):

@@ -241,6 +241,29 @@ Result<std::vector<StreamChunk>> Reader::load_chunks(RunId id, std::uint64_t fro
   return chunks;
 }
 
+// The index holds a tenant's keys in order: of those with the prefix none is looked at.
+Result<std::vector<NamedRequest>> Reader::requests_named_without(const std::string& prefix, std::size_t limit) {
+  SB_TRY(Statement list,
+         database_.prepare(
+             "WITH RECURSIVE tenants (name) AS ("
+             "SELECT min(tenant) FROM runs WHERE idempotency_key IS NOT NULL UNION ALL "
+             "SELECT (SELECT min(tenant) FROM runs WHERE idempotency_key IS NOT NULL AND tenant > name) "
+             "FROM tenants WHERE name IS NOT NULL) "
+             "SELECT tenant, id, idempotency_key, request_hash FROM tenants CROSS JOIN runs ON tenant = name AND "
+             "idempotency_key < ?1 UNION ALL "
+             "SELECT tenant, id, idempotency_key, request_hash FROM tenants CROSS JOIN runs ON tenant = name AND "
+             "idempotency_key >= ?2 LIMIT ?3"));
+  std::string after = prefix;
+  if (!after.empty()) ++after.back();
+  list.bind(1, prefix).bind(2, after).bind(3, static_cast<std::int64_t>(std::min(limit, kMaxPage)));
+  std::vector<NamedRequest> requests;
+  int result;
+  while ((result = list.step()) == SQLITE_ROW)
+    requests.push_back({list.text(0), {RunId(uuid_of(list.bytes(1))), list.text(2), HexColumn::read(list, 3)}});
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot list requests of"));
+  return requests;
+}
+
 Result<std::vector<RunRow>> Reader::list_runs(const RunFilter& filter) {
   std::string sql = "SELECT " SB_RUN_COLUMNS " FROM runs WHERE 1";
   if (!filter.tenant.empty()) sql += " AND tenant = ?1";

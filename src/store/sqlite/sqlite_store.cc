@@ -56,6 +56,10 @@ class SqliteStore final : public Store {
       return reader.find_idempotent(tenant, key);
     });
   }
+  Task<Result<std::vector<NamedRequest>>> requests_named_without(std::string prefix, std::size_t limit) override {
+    return read<std::vector<NamedRequest>>(
+        [prefix = std::move(prefix), limit](Reader& reader) { return reader.requests_named_without(prefix, limit); });
+  }
   Task<Result<std::vector<RunRow>>> list_runs(RunFilter filter) override {
     return read<std::vector<RunRow>>([filter = std::move(filter)](Reader& reader) { return reader.list_runs(filter); });
   }

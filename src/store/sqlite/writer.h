@@ -58,7 +58,7 @@ class Writer {
     Statement insert_review, find_review, update_review;
     Statement add_spending, put_document;
     Statement insert_token, drop_token, reseal_key, reseal_token, find_other_key, find_other_token;
-    Statement insert_data_key, find_ended, drop_data_key, replace_body, scrub_run, scrub_reviews;
+    Statement insert_data_key, find_ended, drop_data_key, replace_body, scrub_run, rename_request, scrub_reviews;
     Statement insert_leaves, insert_head, drop_head, count_group;
   };
   /// One commit on its way through apply_one().
@@ -99,6 +99,9 @@ class Writer {
   Result<> erase(const Commit& commit);
   Result<> erase_token(std::int64_t no);
   Result<> erase_run(RunId run);
+  template <class Change>
+  Result<> without_a_trace(Change change);
+  Result<> rename_requests(const std::vector<RequestName>& names);
   Result<> write_review(const PreparedCommit& prepared);
   Result<> write_group();
   Result<> write_leaves();

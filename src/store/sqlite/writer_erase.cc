@@ -1,5 +1,5 @@
-// Takes the payloads out of runs that have ended, and a person's values out of a tenant's placeholders; steps, costs
-// and the record stay.
+// Takes out what must not stay: payloads of runs that have ended and the names of their requests, and a person's values
+// out of a tenant's placeholders. Steps, costs and the record stay.
 #include <sqlite3.h>
 
 #include "store/sqlite/columns.h"
@@ -8,14 +8,34 @@
 namespace sb::store::sqlite {
 
 // Pages that become free are overwritten too, not only what lies in pages that are written anyway.
-Result<> Writer::erase(const Commit& commit) {
-  if (commit.erase.empty() && commit.erase_tokens.empty()) return {};
+template <class Change>
+Result<> Writer::without_a_trace(Change change) {
   SB_CHECK(database_.execute("PRAGMA secure_delete = ON"));
-  Result<> done;
-  for (std::size_t i = 0; done && i < commit.erase.size(); ++i) done = erase_run(commit.erase[i]);
-  for (std::size_t i = 0; done && i < commit.erase_tokens.size(); ++i) done = erase_token(commit.erase_tokens[i]);
+  const Result<> done = change();
   SB_CHECK(database_.execute("PRAGMA secure_delete = FAST"));
   return done;
+}
+
+Result<> Writer::erase(const Commit& commit) {
+  if (commit.erase.empty() && commit.erase_tokens.empty()) return {};
+  return without_a_trace([&]() -> Result<> {
+    for (const RunId& id : commit.erase) SB_CHECK(erase_run(id));
+    for (const std::int64_t no : commit.erase_tokens) SB_CHECK(erase_token(no));
+    return {};
+  });
+}
+
+Result<> Writer::rename_requests(const std::vector<RequestName>& names) {
+  if (names.empty()) return {};
+  return without_a_trace([&]() -> Result<> {
+    for (const auto& [id, key, hash] : names) {
+      const HexColumn request_hash(hash);
+      sql_.rename_request.bind(1, key).bind_blob(3, blob_of(id.uuid));
+      request_hash.bind(sql_.rename_request, 2);
+      SB_CHECK(run(sql_.rename_request, "cannot rename a request in"));
+    }
+    return {};
+  });
 }
 
 Result<> Writer::erase_run(RunId id) {

@@ -29,6 +29,7 @@ Result<> Writer::write_rest(Work& work) {
   if (!commit.spend_key.empty()) group_spending_[{commit.spend_key, day_of(commit.spend_at_us)}] += commit.spend;
   SB_CHECK(erase(commit));
   SB_CHECK(write_keys(commit));
+  SB_CHECK(rename_requests(commit.rename));
   for (const auto& [name, text] : commit.documents) {
     const std::string packed = pack_column(text);
     SB_CHECK(run(sql_.put_document.bind(1, name).bind_blob(2, packed), "cannot store a document in"));

@@ -147,6 +147,7 @@ Result<> Writer::prepare_statements() {
        "NULL, wrapped = NULL"},
       {sql_.replace_body, "UPDATE journal SET body = ? WHERE no = ?"},
       {sql_.scrub_run, "UPDATE runs SET request_hash = '', idempotency_key = NULL WHERE no = ?"},
+      {sql_.rename_request, "UPDATE runs SET idempotency_key = ?1, request_hash = ?2 WHERE id = ?3"},
       {sql_.scrub_reviews, "UPDATE reviews SET question = x'00', verdict = x'00' WHERE run = ?"},
       {sql_.count_group, "UPDATE mirror_state SET groups = groups + 1"},
       {sql_.insert_leaves, "INSERT INTO leaves (first, count, pack) VALUES (?, ?, ?)"},
