@@ -21,8 +21,20 @@ constexpr std::size_t kQueueBytesMax = 128 << 20;  // beyond it the writer waits
 constexpr std::size_t kSegmentBytesMax = 16 << 20;
 constexpr milliseconds kFirstPause{50};
 constexpr milliseconds kLongestPause{5'000};
-constexpr std::chrono::seconds kPatienceAtEnd{10};
 constexpr milliseconds kLogEvery{1'000};
+
+// What stays of an erased data key says that it was erased: a restored database knows it too. Whether something went.
+bool take_out(SealedKind kind, std::vector<ListEntry>& entries, const std::set<std::int64_t>& numbers) {
+  if (kind == SealedKind::token)
+    return std::erase_if(entries, [&](const ListEntry& entry) { return numbers.contains(entry.no); }) > 0;
+  bool changed = false;
+  for (ListEntry& entry : entries) {
+    if (entry.sealed.empty() || !numbers.contains(entry.no)) continue;
+    entry = {.no = entry.no};
+    changed = true;
+  }
+  return changed;
+}
 
 }  // namespace
 
@@ -71,7 +83,7 @@ Mirror::~Mirror() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    give_up_at_ = Steady::now() + kPatienceAtEnd;
+    give_up_at_ = Steady::now() + options_.patience_at_end;
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
@@ -224,7 +236,7 @@ Result<> Mirror::send_segment(const std::vector<Group>& groups, std::string& sea
 }
 
 Result<> Mirror::send_list(SealedKind kind, const std::string& stem, const std::vector<Group>& groups) {
-  std::map<std::int64_t, ListEntry> came;  // what came and went in one segment is never written
+  std::map<std::int64_t, ListEntry> came;  // of what came and went in one segment nothing sealed is written
   std::set<std::int64_t> went;
   for (const Group& group : groups) {
     for (const KeyChange& change : group.keys) {
@@ -234,7 +246,10 @@ Result<> Mirror::send_list(SealedKind kind, const std::string& stem, const std::
       if (change.replaces) sealed_anew_at_ = Steady::now();
       if (change.sealed.empty()) {
         went.insert(change.no);
-        came.erase(change.no);
+        if (const auto it = came.find(change.no); it != came.end() && kind == SealedKind::data_key)
+          it->second = {.no = change.no};
+        else if (it != came.end())
+          came.erase(it);
       } else {
         came[change.no] = {change.no, change.subject, change.sealed, change.tenant, change.token};
       }
@@ -258,7 +273,7 @@ Result<> Mirror::drop_listed(SealedKind kind, const std::set<std::int64_t>& numb
     SB_TRY(const std::string sealed, target_->get(name));
     SB_TRY(const std::string plain, open_object(options_.key, name, sealed));
     SB_TRY(auto entries, parse_list(kind, plain));
-    if (std::erase_if(entries, [&](const ListEntry& entry) { return numbers.contains(entry.no); }) == 0) continue;
+    if (!take_out(kind, entries, numbers)) continue;
     SB_CHECK(entries.empty() ? target_->remove(name) : put_object(name, encode_list(kind, entries)));
     forget_or_tell(*target_, name);
   }

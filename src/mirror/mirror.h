@@ -32,6 +32,7 @@ struct MirrorOptions {
   std::uint64_t snapshot_after_bytes = std::uint64_t{256} << 20;
   Micros snapshot_after_us = Micros{86'400} * 1'000'000;
   Micros keep_us = Micros{30} * 86'400 * 1'000'000;  ///< older snapshots and segments stay for so long
+  std::chrono::milliseconds patience_at_end{10'000};  ///< what waits is tried so long when the mirror is closed
 };
 
 struct MirrorStats {
@@ -46,7 +47,7 @@ class Mirror final : public store::sqlite::GroupSink {
  public:
   /// Looks at what is there. Errors: as the target's; corrupt (another key).
   static Result<std::unique_ptr<Mirror>> open(std::unique_ptr<Target> target, MirrorOptions options);
-  /// Sends what waits, for some seconds at most.
+  /// Sends what waits, for `patience_at_end` at most.
   ~Mirror() override;
 
   Result<> opened(std::uint64_t groups) override;

@@ -322,6 +322,7 @@ TEST_F(Mirrored, AnErasedKeyIsInNoObjectOfTheMirror) {
     ASSERT_TRUE(row);
     const bool erased = std::ranges::find(first, run) != first.end();
     EXPECT_EQ(row->data_key.empty(), erased);
+    EXPECT_EQ(row->erased, erased);
     EXPECT_EQ(row->input.empty(), erased);
     keys += row->data_key.empty() ? 0 : 1;
   }

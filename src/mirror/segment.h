@@ -41,7 +41,7 @@ Result<Segment> parse_segment(std::string_view bytes);
 struct ListEntry {
   std::int64_t no = 0;  ///< the run's or the placeholder's number in the database
   std::string subject;
-  std::string sealed;
+  std::string sealed;  ///< empty: erased
   std::string tenant;  ///< of a placeholder, as `token`
   std::string token;
 };

@@ -154,8 +154,8 @@ Result<bool> SnapshotJob::send_list() {
   SB_TRY(auto rows, live.prepare(kind_ == SealedKind::token
                                      ? "SELECT no, subject, sealed, tenant, token FROM tenant_tokens WHERE no > ? "
                                        "ORDER BY no LIMIT ?"
-                                     : "SELECT run, subject, wrapped, '', '' FROM data_keys WHERE run > ? AND wrapped "
-                                       "IS NOT NULL ORDER BY run LIMIT ?"));
+                                     : "SELECT run, subject, wrapped, '', '' FROM data_keys WHERE run > ? ORDER BY "
+                                       "run LIMIT ?"));
   rows.bind(1, listed_).bind(2, static_cast<std::int64_t>(kEntriesInObject));
   std::vector<ListEntry> entries;
   int result;
@@ -216,7 +216,7 @@ Result<> SnapshotJob::send_manifest() {
 
 Result<Snapshot> fetch_snapshot(Target& target, std::string_view key, const std::string& path) {
   SB_TRY(const auto groups, list_snapshots(target));
-  if (groups.empty()) return fail(Errc::not_found, fmt::format("there is no mirror in {}", target.name()));
+  if (groups.empty()) return fail(Errc::not_found, fmt::format("there is no mirror at {}: no whole snapshot below it", target.name()));
   SB_TRY(const Snapshot snapshot, read_snapshot(target, key, groups.back()));
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   for (std::uint64_t i = 0; i < snapshot.pieces; ++i) {
