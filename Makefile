@@ -47,7 +47,7 @@ lint: ## formatting, clang-tidy of what changed since main (ALL=1: of everything
 fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) on its corpus
 	@JOBS=$(JOBS) scripts/fuzz
 
-torture: build ## kill the server under load, again and again, and check that nothing is lost
+torture: build ## fail the disk by plan, kill the server under load, again and again, and check that nothing is lost
 	@tests/torture/run
 
 clean: ## remove all builds (not the dependencies)
