@@ -184,7 +184,10 @@ int audit_command(std::span<const std::string> args, std::ostream& out, std::ost
   const auto verb =
       std::ranges::find(verbs, args.empty() ? std::string_view() : std::string_view(args[0]), &Verb::name);
   if (verb == std::end(verbs)) {
-    err << kHelp;
+    if (args.empty())
+      err << kHelp;
+    else
+      err << "signalbox audit: unknown command " << args[0] << "; it knows verify, prove, show and key\n";
     return kUsage;
   }
   const auto flags = parse_flags(args.subspan(1), verb->flags);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <map>
 
 #include "base/bytes.h"
@@ -71,13 +72,17 @@ Result<Opened> open(std::span<const std::string> args) {
   SB_TRY(const Secret secret, place->resolve());
   Opened opened;
   SB_TRY(opened.key, parse_master_key(secret.reveal()));
+  const std::string& from = flags["--from"];
+  // A folder that is written to is made; one that is read must be there.
+  if (from.find("://") == std::string::npos && !std::filesystem::is_directory(from))
+    return fail(Errc::not_found, fmt::format("there is no mirror at {}: no such folder", from));
   S3Access access;
   access.endpoint = variable("AWS_ENDPOINT_URL_S3");
   access.region = variable("AWS_REGION", "us-east-1");
   access.access_key = variable("AWS_ACCESS_KEY_ID");
   access.secret_key = variable("AWS_SECRET_ACCESS_KEY");
   access.path_style = variable("SIGNALBOX_S3_VIRTUAL_HOST").empty();
-  SB_TRY(opened.target, open_target(flags["--from"], access));
+  SB_TRY(opened.target, open_target(from, access));
   opened.folder = flags["--data"];
   return opened;
 }
@@ -125,7 +130,10 @@ int restore_command(std::span<const std::string> args, std::ostream& out, std::o
 
 int mirror_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
   if (args.empty() || (args[0] != "check" && args[0] != "--help" && args[0] != "-h")) {
-    err << kHelp;
+    if (args.empty())
+      err << kHelp;
+    else
+      err << "signalbox mirror: unknown command " << args[0] << "; it knows check\n";
     return kUsage;
   }
   return run("mirror check", args[0] == "check" ? args.subspan(1) : args, out, err, compare);

@@ -106,16 +106,18 @@ Result<> write_file(const std::string& path, std::string_view bytes) {
   return written ? Result<>() : fail(Errc::permission_denied, fmt::format("cannot write {}", path));
 }
 
-Result<> restore_secrets(Target& target, std::string_view key, const std::string& folder) {
-  SB_TRY(const std::string sealed, target.get("secrets"));
-  SB_TRY(const std::string plain, open_object(key, "secrets", sealed));
-  SB_TRY(const auto secrets, parse_list(SealedKind::data_key, plain));
+Result<std::vector<ListEntry>> read_secrets(Target& target, std::string_view key) {
+  const auto sealed = target.get("secrets");
+  if (!sealed && sealed.error().code == Errc::not_found)
+    return fail(Errc::not_found, fmt::format("there is no mirror at {}: no `secrets` below it", target.name()));
+  if (!sealed) return std::unexpected(sealed.error());
+  SB_TRY(const std::string plain, open_object(key, "secrets", *sealed));
+  SB_TRY(auto secrets, parse_list(SealedKind::data_key, plain));
   for (const ListEntry& secret : secrets) {
     if (secret.subject.empty() || secret.subject.find('/') != std::string::npos)
       return fail(Errc::corrupt, "mirror: the data directory's secrets have the wrong shape");
-    SB_CHECK(write_file(folder + "/keys/" + secret.subject, secret.sealed));
   }
-  return {};
+  return secrets;
 }
 
 // `table`: also with a condition.
@@ -143,11 +145,12 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
   const std::string path = folder + "/" + kDatabase;
   if (fs::exists(path))
     return fail(Errc::already_exists, fmt::format("{} has a database; restore into a new data directory", folder));
+  SB_TRY(const auto secrets, read_secrets(target, key));  // nothing is made where the place or the key is wrong
   std::error_code error;
   fs::create_directories(folder + "/keys", error);
   fs::permissions(folder, fs::perms::owner_all, error);
   fs::permissions(folder + "/keys", fs::perms::owner_all, error);
-  SB_CHECK(restore_secrets(target, key, folder));
+  for (const ListEntry& secret : secrets) SB_CHECK(write_file(folder + "/keys/" + secret.subject, secret.sealed));
   const std::string scratch = path + ".restoring";
   SB_TRY(RestoreReport report, rebuild(target, key, scratch));
   fs::permissions(scratch, fs::perms::owner_read | fs::perms::owner_write, error);
@@ -166,6 +169,7 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
 }
 
 Result<CheckReport> check(Target& target, std::string_view key, const std::string& folder) {
+  if (!fs::exists(folder + "/" + kDatabase)) return fail(Errc::not_found, fmt::format("{} has no database", folder));
   SB_TRY(Database live, Database::open(folder + "/" + kDatabase, Database::Access::read_only));
   SB_CHECK(live.execute("BEGIN"));
   SB_TRY(const auto groups, live.integer("SELECT groups FROM mirror_state"));
