@@ -30,7 +30,7 @@ bool take_out(SealedKind kind, std::vector<ListEntry>& entries, const std::set<s
   bool changed = false;
   for (ListEntry& entry : entries) {
     if (entry.sealed.empty() || !numbers.contains(entry.no)) continue;
-    entry = {.no = entry.no};
+    entry = ListEntry{entry.no, {}, {}, {}, {}};
     changed = true;
   }
   return changed;
@@ -247,7 +247,7 @@ Result<> Mirror::send_list(SealedKind kind, const std::string& stem, const std::
       if (change.sealed.empty()) {
         went.insert(change.no);
         if (const auto it = came.find(change.no); it != came.end() && kind == SealedKind::data_key)
-          it->second = {.no = change.no};
+          it->second = ListEntry{change.no, {}, {}, {}, {}};
         else if (it != came.end())
           came.erase(it);
       } else {

@@ -51,6 +51,12 @@ class FlakyTarget final : public Target {
   Result<> remove(const std::string& name) override {
     return flaky([&] { return inner_->remove(name); });
   }
+  Result<> forget(const std::string& name) override {
+    return flaky([&] { return inner_->forget(name); });
+  }
+  Result<> clean_up() override {
+    return flaky([&] { return inner_->clean_up(); });
+  }
   std::string name() const override { return inner_->name(); }
 
  private:
