@@ -303,3 +303,17 @@ def test_tree_heads_are_time_stamped(tmp_path, authority):
     verify(server.data / "audit", key, "--tsa-ca", str(authority.ca), status=1)
     shutil.rmtree(folder)
     assert "there is none" in verify(server.data / "audit", key, "--tsa-ca", str(authority.ca), status=1)["problems"][0]
+
+
+def test_a_stamp_of_another_authority_is_not_kept(tmp_path, authority):
+    other = Authority(tmp_path / "other")
+    other.stop()
+    simulator = Simulator(tmp_path)
+    server = Server(tmp_path, configuration(simulator.address, audit={"timestamp": {"url": authority.url, "ca": str(other.ca)}})).start()
+    try:
+        until("a failure", lambda: metric(server, "signalbox_audit_timestamp_failures_total") > 0)
+        assert metric(server, "signalbox_audit_timestamped_leaves") == 0
+        assert not (server.data / "audit/timestamp").exists()
+    finally:
+        server.process.stop()
+        simulator.process.stop()
