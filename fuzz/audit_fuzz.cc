@@ -1,8 +1,11 @@
-// Bytes that a damaged or forged record may hold: leaves, signed notes, keys, packed rows, JSON to be made canonical.
+// Bytes that a damaged or forged record may hold, or a witness or time-stamping authority may answer: leaves, signed
+// notes, keys, packed rows, JSON to be made canonical, time stamps.
 #include "audit/canonical_json.h"
 #include "audit/checkpoint_note.h"
+#include "audit/cosignature.h"
 #include "audit/leaf.h"
 #include "audit/merkle.h"
+#include "audit/timestamp_token.h"
 #include "store/sqlite/codec.h"
 
 using namespace sb;
@@ -38,6 +41,15 @@ static void packed(std::string_view column) {
   }
 }
 
+static void answer(std::string_view text) {
+  static const audit::NoteKey key(audit::NoteKeyType::cosignature, "example.com/log", std::string(32, 'k'));
+  static const auto witness = *audit::WitnessKey::parse(key.to_string());
+  (void)witness.find(text).has_value();
+  (void)audit::WitnessKey::parse(text).has_value();
+  (void)audit::told_size(text).has_value();
+  (void)audit::check_timestamp(text, {"stamped", std::nullopt, ""}).has_value();
+}
+
 static void note(std::string_view text) {
   static const audit::NoteSigner signer("example.com/log", *SigningKey::from_seed(std::string(32, 's')));
   SB_ASSERT(!audit::open_tree_head(text, signer.verifier()).has_value() ||
@@ -45,6 +57,7 @@ static void note(std::string_view text) {
   (void)audit::parse_tree_head(text).has_value();
   (void)audit::NoteVerifier::parse(text).has_value();
   (void)audit::CompactRange::parse(text.size() / 32, text).has_value();
+  answer(text);
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
