@@ -34,9 +34,6 @@ class KeyRotation {
         clock_(clock),
         entropy_(entropy),
         options_(options) {}
-  KeyRotation(store::Store& store, TenantKeys& keys, const flow::Sealer& sealer, ChangeGate& changes,
-              const Clock& clock, Entropy& entropy)
-      : KeyRotation(store, keys, sealer, changes, clock, entropy, Options()) {}
 
   /// Gives the tenant its new key, on the record as `tenant_key.create` by `actor` (a pseudonym). Any thread.
   /// Errors: not_found (no such tenant), conflict (a rotation is under way), unsupported (no version is left).

@@ -137,7 +137,7 @@ class Verification {
               expected.kept ? "kept " : "", expected.head.size, report_.leaves);
     }
     if (report_.leaves > 0 && report_.heads == 0 && report_.problem_count == 0)
-      problem("no tree head vouches for the leaves");
+      problem("no tree head vouches for the leaves: they were taken away, or no server has been started on them yet");
   }
 
   void finish_steps() {

@@ -8,7 +8,6 @@
 #include "audit/tile_files.h"
 #include "audit/timestamps.h"
 #include "base/log.h"
-#include "mirror/prune.h"
 
 namespace sb::mirror {
 namespace {
@@ -16,7 +15,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kCopyWait{20};
-constexpr milliseconds kRotationQuiet{1'000};      // no batch of a rotation came for so long: it has ended
 constexpr std::size_t kQueueBytesMax = 128 << 20;  // beyond it the writer waits
 constexpr std::size_t kSegmentBytesMax = 16 << 20;
 constexpr milliseconds kFirstPause{50};
@@ -148,6 +146,11 @@ bool Mirror::keep_trying(Work work) {
   }
 }
 
+bool Mirror::out_of_patience() const {
+  const std::lock_guard lock(mutex_);
+  return stopping_ && Steady::now() > give_up_at_;
+}
+
 void Mirror::run() {
   if (!options_.secrets.empty()) {
     std::string secrets;
@@ -162,16 +165,7 @@ void Mirror::run() {
     while (behind_) {
       if (!keep_trying([&] { return step_snapshot(kCopyWait); }) || out_of_patience()) return;
     }
-    look_at_schedule();
-    if (job_) {
-      if (const auto done = step_snapshot(milliseconds(0)); !done) {
-        log_warn("mirror.failed", {{"code", to_string(done.error().code)}, {"detail", done.error().detail}});
-        job_.reset();  // from the beginning, at the next look
-        retry_at_ = Steady::now() + kLongestPause;
-        const std::lock_guard lock(mutex_);
-        ++stats_.failures;
-      }
-    }
+    advance_snapshot();
     const std::vector<Group> groups = take();
     if (!groups.empty()) {
       std::string sealed;  // the same bytes each time: an attempt whose answer was lost may have succeeded
@@ -278,54 +272,6 @@ Result<> Mirror::drop_listed(SealedKind kind, const std::set<std::int64_t>& numb
     forget_or_tell(*target_, name);
   }
   return {};
-}
-
-bool Mirror::out_of_patience() const {
-  const std::lock_guard lock(mutex_);
-  return stopping_ && Steady::now() > give_up_at_;
-}
-
-void Mirror::look_at_schedule() {
-  const auto now = Steady::now();
-  if (job_ || last_group_ <= snapshot_group_ || now < retry_at_) return;
-  const bool old = system_clock().now_us() - snapshot_time_ >= options_.snapshot_after_us;
-  const bool rotated = sealed_anew_at_ && now - *sealed_anew_at_ > kRotationQuiet;
-  if (old || rotated || bytes_since_snapshot_ > options_.snapshot_after_bytes) job_ = new_job();
-}
-
-std::unique_ptr<SnapshotJob> Mirror::new_job() {
-  bytes_since_snapshot_ = 0;  // what comes from now on is not in it
-  sealed_anew_at_.reset();
-  return std::make_unique<SnapshotJob>(*target_, options_.key, options_.database, segment_, previous_);
-}
-
-Result<> Mirror::step_snapshot(milliseconds patience) {
-  if (!job_) job_ = new_job();
-  const auto done = job_->step(patience);
-  if (!done && done.error().code == Errc::corrupt) job_.reset();  // it must be written again, not read again
-  if (!done) return std::unexpected(done.error());
-  if (!*done) return {};
-  snapshot_time_ = job_->snapshot().time_us;
-  snapshot_group_ = job_->snapshot().group;
-  last_group_ = std::max(last_group_, snapshot_group_);
-  behind_ = false;
-  job_.reset();
-  {
-    const std::lock_guard lock(mutex_);
-    stats_.groups_mirrored = std::max(stats_.groups_mirrored, snapshot_group_);
-  }
-  done_.notify_all();
-  prune_old();
-  return {};
-}
-
-// A place may refuse (Object Lock, rights): then they stay, and nothing else suffers.
-void Mirror::prune_old() {
-  const auto gone = prune(*target_, options_.key, system_clock().now_us() - options_.keep_us);
-  if (!gone)
-    log_warn("mirror.not_pruned", {{"code", to_string(gone.error().code)}, {"detail", gone.error().detail}});
-  else if (*gone > 0)
-    log_info("mirror.pruned", {{"objects", *gone}});
 }
 
 // For those who verify the log, not for a restore: that makes it from the leaves.

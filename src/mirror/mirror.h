@@ -75,8 +75,8 @@ class Mirror final : public store::sqlite::GroupSink {
   Result<> send_list(SealedKind kind, const std::string& stem, const std::vector<Group>& groups);
   Result<> drop_listed(SealedKind kind, const std::set<std::int64_t>& numbers);
   Result<> put_object(const std::string& name, std::string_view plain);
-  void look_at_schedule();
-  std::unique_ptr<SnapshotJob> new_job();
+  bool snapshot_is_due() const;
+  void advance_snapshot();
   Result<> step_snapshot(milliseconds patience);
   void prune_old();
   bool out_of_patience() const;
@@ -95,7 +95,9 @@ class Mirror final : public store::sqlite::GroupSink {
   std::optional<Steady::time_point> sealed_anew_at_;  ///< lists hold what was sealed by a key that is gone or will be
   bool behind_ = false;                               ///< there are groups that only a snapshot can bring
   std::unique_ptr<SnapshotJob> job_;                  ///< the one in the making
-  Steady::time_point retry_at_;                       ///< not before, after one failed
+  Steady::time_point job_began_;
+  std::uint64_t bytes_before_job_ = 0;
+  Steady::time_point retry_at_;  ///< not before, after a step failed
   std::string sent_checkpoint_;
   std::uint64_t sent_tiles_ = 0;  ///< leaves whose full tiles are there
   std::string sent_witnessed_;

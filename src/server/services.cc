@@ -185,8 +185,9 @@ Result<std::unique_ptr<Services>> open_services(Config config, bool sign) {
   }
   SB_TRY(services->tenant_keys, open_tenant_keys(*services));
   services->sealer = std::make_unique<flow::Sealer>(*services->tenant_keys, vault_key, system_entropy());
-  services->key_rotation = std::make_unique<api::KeyRotation>(
-      *services->store, *services->tenant_keys, *services->sealer, services->changes, system_clock(), system_entropy());
+  services->key_rotation =
+      std::make_unique<api::KeyRotation>(*services->store, *services->tenant_keys, *services->sealer, services->changes,
+                                         system_clock(), system_entropy(), api::KeyRotation::Options());
   services->openings = std::make_unique<api::Openings>(*services->store, system_clock());
   const Digest pseudonyms = hmac_sha256(services->data.pepper(), "pseudonyms");
   services->pseudonym_secret.assign(reinterpret_cast<const char*>(pseudonyms.data()), pseudonyms.size());

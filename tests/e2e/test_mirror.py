@@ -194,6 +194,7 @@ def test_an_erasure_leaves_no_older_version_of_a_list_of_keys(own_server, s3, mo
         monkeypatch.setenv(name, value)
     s3.make_bucket("records", versions=True)
     server = own_server(mirror=s3_mirror(s3, "before-ack")).start()
+    until("the first snapshot", lambda: any(key.endswith("/manifest") for key in s3.versions("records")))  # has a list too
     for subject in ("customer-1", "customer-1", "customer-2"):
         server.chat("hello", x_signalbox_subject=subject)
     listed = [key for key in s3.versions("records") if "/keys/" in key]
