@@ -17,8 +17,8 @@ class Load:
     """Clients that ask with idempotency keys, and ask again until they are answered: whole answers, streams, and runs
     that are only accepted (202)."""
 
-    def __init__(self, server: Server, label: str):
-        self.server, self.label = server, label
+    def __init__(self, server: Server, label: str, tries: int = 400):
+        self.server, self.label, self.tries = server, label, tries
         self.acknowledged: dict[str, tuple[str, str, str]] = {}  # key -> (run, way, answer)
         self.stopping = threading.Event()
         self.lock = threading.Lock()
@@ -41,7 +41,7 @@ class Load:
     def work(self, worker: int):
         for count, way in enumerate(cycle(["stream", "whole", "accepted", "whole"])):
             key = f"{self.label}-{worker}-{count}"
-            for _ in range(400):
+            for _ in range(self.tries):
                 if answer := self.ask(way, key):
                     break
                 if self.stopping.wait(0.02):
