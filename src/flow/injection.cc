@@ -7,9 +7,35 @@
 namespace sb::flow {
 namespace {
 
-// An instruction hidden in a page must not drown in it: pieces are about as long as the texts that were learnt.
+// An instruction hidden in a page must not drown in it: what is scored is about as long as the texts that were learnt.
 constexpr std::size_t kPieceBytes = 192;
-constexpr std::size_t kStepBytes = kPieceBytes / 2;
+// Shorter sentences say too little, and a text of full stops must not cost a look a byte.
+constexpr std::size_t kLeastBytes = 24;
+
+// The beginning of the character that `at` stands in. Bytes that are no UTF-8 are not followed further than a character
+// is long.
+std::size_t character_at(std::string_view text, std::size_t at) {
+  for (std::size_t back = 0; back < 3 && at > 0 && at < text.size(); ++back, --at) {
+    if ((static_cast<unsigned char>(text[at]) & 0xc0) != 0x80) break;
+  }
+  return at;
+}
+
+// Behind the sentence that begins at `begin`: an end mark and a blank, or a line's end.
+std::size_t sentence_end(std::string_view text, std::size_t begin) {
+  bool ended = false;
+  for (std::size_t at = begin; at < text.size(); ++at) {
+    const char c = text[at];
+    const bool long_enough = at - begin >= kLeastBytes;
+    if (c == '\n' && long_enough) return at + 1;
+    if ((c == ' ' || c == '\t' || c == '\n' || c == '\r') && ended && long_enough) return at + 1;
+    if (c == '.' || c == '!' || c == '?')
+      ended = true;
+    else if (c != '"' && c != '\'' && c != ')' && c != ']')
+      ended = false;
+  }
+  return text.size();
+}
 
 class ClassifierScorer final : public policy::InjectionScorer {
  public:
@@ -17,19 +43,29 @@ class ClassifierScorer final : public policy::InjectionScorer {
 
   double score(std::string_view text) const override {
     double most = 0;
-    for (std::size_t at = 0; at == 0 || at + kStepBytes < text.size(); at += kStepBytes) {
-      std::size_t begin = at;
-      while (begin > 0 && begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xc0) == 0x80) --begin;
-      std::size_t end = std::min(text.size(), at + kPieceBytes);
-      while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
-      const auto said = model_.predict(text.substr(begin, end - begin));
-      if (said.readable) most = std::max(most, said.kind_mass[static_cast<std::size_t>(triage::AnswerKind::human)]);
+    for (std::size_t begin = 0; begin < text.size();) {
+      const std::size_t end = sentence_end(text, begin);
+      most = std::max(most, score_sentence(text.substr(begin, end - begin)));
+      begin = end;
     }
     return most;
   }
   std::string_view version() const override { return model_.version(); }
 
  private:
+  // A long one in pieces that overlap by half.
+  double score_sentence(std::string_view sentence) const {
+    double most = 0;
+    constexpr std::size_t kStep = kPieceBytes / 2;
+    for (std::size_t at = 0; at == 0 || at + kStep < sentence.size(); at += kStep) {
+      const std::size_t begin = character_at(sentence, at);
+      const std::size_t end = character_at(sentence, std::min(sentence.size(), at + kPieceBytes));
+      const auto said = model_.predict(sentence.substr(begin, end - begin));
+      if (said.readable) most = std::max(most, said.kind_mass[static_cast<std::size_t>(triage::AnswerKind::human)]);
+    }
+    return most;
+  }
+
   triage::IntentModel model_;
 };
 

@@ -10,8 +10,9 @@
 
 namespace sb::flow {
 
-/// A model file of `signalbox triage train` whose attacks carry the route "human". A text is scored in overlapping
-/// pieces as long as the classifier reads, so that an attack may stand anywhere in it; the highest score counts.
+/// A model file of `signalbox triage train` whose attacks carry the route "human". A text is scored
+/// sentence by sentence, long ones in overlapping pieces, so that an attack may stand anywhere in it; the highest score
+/// counts.
 /// Errors: corrupt, unsupported; load: not_found, too_large.
 Result<std::unique_ptr<const policy::InjectionScorer>> make_injection_scorer(std::string_view model_bytes);
 Result<std::unique_ptr<const policy::InjectionScorer>> load_injection_scorer(const std::string& path);

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "policy/diff_command.h"
 #include "policy/guard.h"
+#include "policy/injection_command.h"
 #include "policy/policy_cases.h"
 #include "policy/stream_guard.h"
 #include "policy/tagger/train/train_command.h"
@@ -26,6 +27,7 @@ constexpr std::string_view kHelp = R"(Find and treat personal data and secrets.
   signalbox policy test FILE...                        run a policy's cases (policies/default.test.yaml shows how)
   signalbox policy diff OLD NEW --data DIR             what NEW would do otherwise with recorded runs (diff --help)
   signalbox policy diff OLD NEW --jsonl FILE|-         ... with texts of a file
+  signalbox policy injection                           how good the classifier of injections is (injection --help)
   signalbox policy train ...                           learn the weights that find names and addresses (train --help)
 
 Options of scan
@@ -227,6 +229,7 @@ Result<int> scan(std::span<const std::string> args, std::istream& in, std::ostre
 int policy_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err,
                    const PolicyTools& tools) {
   if (!args.empty() && args[0] == "train") return train_command(args.subspan(1), out, err);
+  if (!args.empty() && args[0] == "injection") return injection_command(args.subspan(1), out, err, tools);
   if (!args.empty() && args[0] == "diff") return diff_command(args.subspan(1), in, out, err, tools);
   if (args.empty() || args[0] == "--help" || args[0] == "help" || std::ranges::find(args, "--help") != args.end()) {
     (args.empty() ? err : out) << kHelp;
@@ -239,7 +242,7 @@ int policy_command(std::span<const std::string> args, std::istream& in, std::ost
     status = run_policy_tests(args.subspan(1), tools.scorer, out);
   else
     status =
-        fail(Errc::invalid_argument, fmt::format("unknown command \"{}\"; known: scan, test, diff, train", args[0]));
+        fail(Errc::invalid_argument, fmt::format("unknown command \"{}\"; known: scan, test, diff, injection, train", args[0]));
   if (status) return *status;
   err << "signalbox policy: " << status.error().detail << "\n";
   return 2;

@@ -1,7 +1,9 @@
 /// `signalbox policy`: look for personal data and secrets in files, and test a policy against its cases.
 #pragma once
 
+#include <functional>
 #include <iosfwd>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -14,6 +16,8 @@ namespace sb::policy {
 struct PolicyTools {
   const InjectionScorer* scorer = nullptr;  ///< for policies with an injection check; null: such a check objects
   ReadTraffic recorded{};                   ///< reads a data directory; empty: the command says that it cannot
+  /// Reads another classifier of injections. Errors: not_found, corrupt, unsupported.
+  std::function<Result<std::unique_ptr<const InjectionScorer>>(const std::string& path)> load_scorer{};
 };
 
 /// `args`: what follows "policy" on the command line. Returns the exit status: 0 done, 1 findings (with --fail) or
