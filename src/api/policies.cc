@@ -24,11 +24,10 @@ std::string actor_of(const Caller& caller) {
 }  // namespace
 
 Task<void> Api::list_policies(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
+  const std::string in_force = parts_.policies.current()->hash();  // first: it is among the versions that follow
   json::array versions;
   for (const auto& version : parts_.policies.versions()) versions.push_back(version_json(version));
-  co_await respond_json(
-      exchange, 200,
-      to_text(json::object{{"inForce", parts_.policies.current()->hash()}, {"policies", std::move(versions)}}));
+  co_await respond_json(exchange, 200, to_text(json::object{{"inForce", in_force}, {"policies", std::move(versions)}}));
 }
 
 Task<void> Api::get_policy(http::Exchange& exchange, const Caller&, std::vector<std::string> captured) {
