@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -37,7 +38,7 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
-  /// Leaves that are on disk, as an entry bundle. Waits while more than 32 MiB are behind.
+  /// Leaves that are on disk, as an entry bundle. Waits while more than 2 MiB are behind, so that heads keep up.
   void add(std::string bundle);
   /// The newest tree head; `wait_for`: one over so many leaves, unless files cannot be written. Any thread.
   std::optional<Head> head(std::uint64_t wait_for = 0);
@@ -53,6 +54,7 @@ class Publisher {
   Result<> show();
   Result<> show_cosigned();
   Result<> write_tiles();
+  void sync_files(std::uint64_t size);
 
   const NoteSigner& signer_;
   const Options options_;
@@ -60,7 +62,8 @@ class Publisher {
   std::optional<TileFiles> files_;
   std::vector<Tile> unwritten_;
   std::chrono::steady_clock::time_point synced_at_;
-  std::uint64_t synced_size_ = 0;
+  std::uint64_t synced_size_ = 0;  ///< asked for; a failed sync is made up for by the next one
+  std::future<Result<>> syncing_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
