@@ -376,7 +376,7 @@ int __wrap_open(const char* path, int flags, ...) {
     if (verdict != FaultDisk::Verdict::go) return fails_with(EIO);
   }
   const int file = __real_open(path, flags, mode);
-  if (file >= 0 && (flags & (O_WRONLY | O_DIRECTORY)) != 0) g_open[file] = path;
+  if (file >= 0) g_open[file] = path;
   return file;
 }
 
