@@ -559,6 +559,41 @@ TEST_F(Review, ARejectionIsTheRunsFault) {
   EXPECT_EQ(row_of(run_->row.id).status, RunStatus::faulted);
 }
 
+/// Sees every '#' and cannot bear it.
+class FaultyDetector final : public policy::Detector {
+ public:
+  std::string_view name() const override { return "faulty"; }
+  bool reports(std::string_view type) const override { return type == "FAULT"; }
+  std::string_view wake_bytes() const override { return "#"; }
+  void verify(policy::ScanWindow&, std::size_t, policy::Findings&) const override {
+    throw std::runtime_error("secret words");
+  }
+};
+
+TEST_F(EngineTest, ADetectorThatThrowsStopsQuestionAndAnswer) {
+  policy_ = *policy::Policy::load("{name: p, version: 1, rules: [{types: ['*'], action: redact}]}", "p",
+                                  {std::make_shared<FaultyDetector>()});
+  RunRequest request;
+  request.flow = *flows_.find("signalbox", "chat");
+  request.tenant = "acme";
+  request.input = request_of("tell me of C#");
+  request.profile = policy::JsonProfile::chat_request;
+  const RunId id = RunId::generate(clock_, entropy_);
+  const auto refused = engine_->prepare(std::move(request), in_flight_->enter("acme", {}, id, {}).pending, id);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::internal);
+  EXPECT_EQ(refused.error().detail.find("secret words"), std::string::npos);
+  provider_->fake.otherwise["l"].body =
+      R"({"choices":[{"index":0,"message":{"role":"assistant","content":"use C#"},"finish_reason":"stop"}]})";
+  auto run = prepare(request_of("which language?"));
+  ASSERT_TRUE(drive(run));
+  ASSERT_TRUE(run->problem);
+  EXPECT_EQ(to_text(run->problem->to_json()).find("C#"), std::string::npos);
+  const auto row = row_of(run->row.id);
+  EXPECT_EQ(row.status, RunStatus::faulted);
+  EXPECT_EQ((row.output + row.error).find("C#"), std::string::npos);
+}
+
 constexpr std::string_view kShape = R"(
 name: shape
 version: 1

@@ -404,6 +404,17 @@ void Engine::guard_failure(LiveRun& run, model::Failure failure) {
     failure.body = guarded && guarded->verdict < policy::Verdict::human ? run.guard.restore(guarded->content.text())
                                                                         : std::string();
   }
+  // A header is passed on as it is or not at all.
+  const auto may_pass = [&](const std::string& value) {
+    const auto guarded = guard_json(run, to_text(json::value(value)));
+    return guarded && guarded->verdict == policy::Verdict::allow;
+  };
+  if (!failure.retry_after.empty() && !may_pass(failure.retry_after)) failure.retry_after.clear();
+  http::Headers headers;
+  for (const auto& [name, value] : failure.headers) {
+    if (may_pass(value)) headers.add(name, value);
+  }
+  failure.headers = std::move(headers);
   run.failure = std::move(failure);
 }
 

@@ -24,8 +24,9 @@ class ChunkReader {
       od::value value = field.value();
       if (key == "choices") {
         choices(value);
-      } else if (key == "usage" && value.type() != od::json_type::null) {
-        chunk_.only_text = false;
+      } else {
+        if (key == "usage" && value.type() != od::json_type::null) chunk_.only_text = false;
+        other(value, key, 1);
       }
     }
   }
@@ -43,16 +44,19 @@ class ChunkReader {
         od::value member = field.value();
         const auto type = member.type().value();
         if (type == od::json_type::null) continue;
-        if (key == "index")
+        if (key == "index") {
           index = member.get_int64();
-        else if (key == "delta")
+        } else if (key == "delta") {
           delta(member.get_object());
-        else if (key == "finish_reason")
-          finished = true;
-        else if (key == "logprobs" && type == od::json_type::object)
+        } else if (key == "logprobs" && type == od::json_type::object) {
           logprobs(member.get_object());
-        else
-          chunk_.only_text = false;
+        } else {
+          if (key == "finish_reason")
+            finished = true;
+          else
+            chunk_.only_text = false;
+          other(member, key, 3);
+        }
       }
       for (std::size_t i = first_piece; i < chunk_.pieces.size(); ++i) chunk_.pieces[i].choice = index;
       for (std::size_t i = first_logprobs; i < chunk_.logprobs.size(); ++i) chunk_.logprobs[i].choice = index;
@@ -74,6 +78,7 @@ class ChunkReader {
         function(value.get_object(), ChatPiece::kLegacyFunction);
       } else {
         chunk_.only_text = false;
+        other(value, key, 4);
       }
     }
   }
@@ -85,12 +90,14 @@ class ChunkReader {
       const std::string_view key = field.unescaped_key();
       od::value value = field.value();
       if (value.type() == od::json_type::null) continue;
-      if (key == "index")
+      if (key == "index") {
         index = value.get_int64();
-      else if (key == "function")
+      } else if (key == "function") {
         function(value.get_object(), 0);
-      else
+      } else {
         chunk_.only_text = false;
+        other(value, key, 6);
+      }
     }
     for (std::size_t i = first; i < chunk_.pieces.size(); ++i) chunk_.pieces[i].tool = index;
   }
@@ -100,10 +107,12 @@ class ChunkReader {
       const std::string_view key = field.unescaped_key();
       od::value value = field.value();
       const auto type = value.type().value();
-      if (key == "arguments" && type == od::json_type::string)
+      if (key == "arguments" && type == od::json_type::string) {
         piece(value, key, tool);
-      else if (type != od::json_type::null)
+      } else if (type != od::json_type::null) {
         chunk_.only_text = false;
+        other(value, key, 7);
+      }
     }
   }
 
@@ -112,6 +121,26 @@ class ChunkReader {
     const std::string_view text = value.get_string();
     chunk_.pieces.push_back(
         {0, tool, std::string(field), std::string(text), place_of(token) + 1, token.rfind('"') - 1});
+  }
+
+  // Whatever a vendor adds. `depth`: of the value.
+  void other(od::value value, std::string_view key, int depth) {
+    if (depth > kMaxJsonDepth) throw simdjson::simdjson_error(simdjson::DEPTH_ERROR);
+    const auto type = value.type().value();
+    if (type == od::json_type::object) {
+      for (auto field : value.get_object()) {
+        const std::string_view name = field.unescaped_key();
+        other(field.value(), name, depth + 1);
+      }
+    } else if (type == od::json_type::array) {
+      for (od::value element : value.get_array()) other(element, key, depth + 1);
+    } else if (type == od::json_type::string) {
+      const std::string_view token = value.raw_json_token();
+      const std::string_view text = value.get_string();
+      if (is_passed_over(key, text)) return;
+      chunk_.others.push_back(
+          {0, ChatPiece::kNoTool, std::string(key), std::string(text), place_of(token) + 1, token.rfind('"') - 1});
+    }
   }
 
   void logprobs(od::object object) {
@@ -132,6 +161,7 @@ class ChunkReader {
 Result<> read_chat_chunk(std::string_view payload, ChatChunk& chunk) {
   chunk.pieces.clear();
   chunk.logprobs.clear();
+  chunk.others.clear();
   chunk.finished.clear();
   chunk.choices_at = 0;
   chunk.only_text = true;

@@ -33,6 +33,7 @@ struct ChatLogprobs {
 struct ChatChunk {
   std::vector<ChatPiece> pieces;
   std::vector<ChatLogprobs> logprobs;
+  std::vector<ChatPiece> others;       ///< all other strings but identifiers: looked at whole, where they stand
   std::vector<std::int64_t> finished;  ///< choices with a finish_reason
   std::size_t choices_at = 0;          ///< offset behind the '[' of "choices"; 0: there is none
   bool only_text = true;               ///< pieces and nothing else: emptied, it need not be sent

@@ -34,6 +34,7 @@ std::vector<GuardedFinding> ChatStreamGuard::findings() const {
   std::vector<GuardedFinding> all;
   for (const auto& stream : streams_)
     all.insert(all.end(), stream->guard.findings().begin(), stream->guard.findings().end());
+  all.insert(all.end(), beside_.begin(), beside_.end());
   return all;
 }
 
@@ -57,8 +58,10 @@ Result<std::vector<std::string>> ChatStreamGuard::finish() {
 
 Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std::string>& out) {
   SB_CHECK(read_chat_chunk(payload, chunk_));
-  if (chunk_.choices_at > 0 && chunk_.choices_at <= kMaxEnvelopeBytes) envelope_ = payload.substr(0, chunk_.choices_at);
   TextEdits edits;
+  SB_CHECK(guard_others(edits));
+  if (edits.empty() && chunk_.choices_at > 0 && chunk_.choices_at <= kMaxEnvelopeBytes)
+    envelope_ = payload.substr(0, chunk_.choices_at);
   bool all_held = !chunk_.pieces.empty() && chunk_.finished.empty();
   for (const auto& piece : chunk_.pieces) {
     SB_TRY(Stream* const stream, stream_for(piece));
@@ -83,6 +86,18 @@ Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std:
   for (const auto choice : chunk_.finished) SB_CHECK(flush(choice, false, out));
   if (all_held && chunk_.only_text) return {};
   out.push_back(edits.empty() ? std::string(payload) : edits.apply(payload));
+  return {};
+}
+
+Result<> ChatStreamGuard::guard_others(TextEdits& edits) {
+  for (const auto& other : chunk_.others) {
+    SB_TRY(const Verdict verdict, guard_into(policy_, context_, other.text, other.field, scratch_, beside_));
+    verdict_ = std::max(verdict_, verdict);
+    if (verdict == Verdict::allow) continue;
+    std::string escaped;
+    append_json_escaped(escaped, scratch_.text);
+    edits.replace(other.offset, other.size, std::move(escaped));
+  }
   return {};
 }
 

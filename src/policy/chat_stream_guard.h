@@ -32,13 +32,15 @@ class ChatStreamGuard {
   Result<std::vector<std::string>> finish();
 
   Verdict verdict() const { return verdict_; }
-  /// Of all texts, in the order of the texts' first appearance.
+  /// Of all texts, in the order of the texts' first appearance, then of what stood beside them.
   std::vector<GuardedFinding> findings() const;
 
  private:
   struct Stream;
 
   Result<> guard_chunk(std::string_view payload, std::vector<std::string>& out);
+  /// What stands beside the texts: whole strings, where they stand. Errors: internal (a detector failed).
+  Result<> guard_others(TextEdits& edits);
   Result<Stream*> stream_for(const ChatPiece& piece);
   Result<> flush(std::int64_t choice, bool every_choice, std::vector<std::string>& out);
   std::string own_chunk(const Stream& stream, std::string_view text) const;
@@ -49,6 +51,8 @@ class ChatStreamGuard {
   std::vector<std::unique_ptr<Stream>> streams_;
   std::string envelope_;  // the last chunk's beginning, up to and with "choices":[
   ChatChunk chunk_;
+  GuardScratch scratch_;
+  std::vector<GuardedFinding> beside_;  // findings beside the texts
   bool failed_ = false;
   Verdict verdict_ = Verdict::allow;
 };

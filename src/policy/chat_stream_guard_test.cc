@@ -119,6 +119,25 @@ TEST_F(ChatStream, LogProbabilitiesGoWithTheTextTheyRepeat) {
             R"({"choices":[{"index":0,"delta":{"content":"[EMAIL_2] "},"logprobs":null ,"finish_reason":null}]})");
 }
 
+TEST_F(ChatStream, WhatStandsBesideTheTextsIsLookedAtToo) {
+  const auto out = feed(
+      R"({"id":"bo@x.org","model":"m bo@x.org","note":["bo@x.org"],"choices":[{"index":0,"delta":{"role":"assistant",)"
+      R"("content":"","images":[{"alt":"by bo@x.org"}],"tool_calls":[{"index":0,"id":"bo@x.org","function":)"
+      R"({"name":"to bo@x.org","arguments":""}}]},"why":"bo@x.org","finish_reason":null}],"usage":{"who":"bo@x.org"}})");
+  ASSERT_EQ(out.size(), 1U);
+  EXPECT_EQ(
+      out[0],
+      R"({"id":"[EMAIL_2]","model":"m [EMAIL_2]","note":["[EMAIL_2]"],"choices":[{"index":0,"delta":{"role":"assistant",)"
+      R"("content":"","images":[{"alt":"by [EMAIL_2]"}],"tool_calls":[{"index":0,"id":"[EMAIL_2]","function":)"
+      R"({"name":"to [EMAIL_2]","arguments":""}}]},"why":"[EMAIL_2]","finish_reason":null}],"usage":{"who":"[EMAIL_2]"}})");
+  EXPECT_EQ(guard_.findings().size(), 8U);
+  // What is sent of its own accord repeats none of it.
+  feed(R"({"id":"bo@x.org","choices":[{"index":0,"delta":{"content":"wor"}}]})");
+  const auto rest = guard_.finish();
+  ASSERT_TRUE(rest && rest->size() == 1);
+  for (const auto& payload : *rest) EXPECT_EQ(payload.find("bo@x"), std::string::npos) << payload;
+}
+
 TEST_F(ChatStream, RefusesWhatIsNoChunk) {
   EXPECT_EQ(guard_.feed("{\"choices\":[{\"delta\":{\"content\":\"x").error().code, Errc::upstream_invalid);
   EXPECT_TRUE(guard_.feed(content_chunk("x ")).value().empty()) << "nothing passes after an error";

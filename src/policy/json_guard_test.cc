@@ -21,11 +21,11 @@ class JsonGuard : public testing::Test {
 };
 
 TEST_F(JsonGuard, OnlyTheLeavesThatHoldSomethingChange) {
-  const auto result = guard(R"( {"model" : "bob@example.org", "x":[1, 2.50,"\u00e9 \/"],
+  const auto result = guard(R"( {"model" : "bob-4:free", "x":[1, 2.50,"\u00e9 \/"],
   "messages":[{"role":"user","content":"I am \"Ann\" ann@x.org\n"} ] , "unknown":null})",
                             JsonProfile::chat_request);
   EXPECT_EQ(result.verdict, Verdict::changed);
-  EXPECT_EQ(result.json, R"( {"model" : "bob@example.org", "x":[1, 2.50,"\u00e9 \/"],
+  EXPECT_EQ(result.json, R"( {"model" : "bob-4:free", "x":[1, 2.50,"\u00e9 \/"],
   "messages":[{"role":"user","content":"I am \"Ann\" [EMAIL_1]\n"} ] , "unknown":null})");
   EXPECT_EQ(result.last_user_text, "I am \"Ann\" [EMAIL_1]\n");
 }
@@ -39,13 +39,22 @@ TEST_F(JsonGuard, ACleanDocumentIsNotCopied) {
 
 TEST_F(JsonGuard, ToolArgumentsAreJsonInAString) {
   const auto result = guard(
-      R"({"choices":[{"message":{"tool_calls":[{"id":"a@b.org","function":{"name":"mail",)"
+      R"({"choices":[{"message":{"tool_calls":[{"id":"call_4111111111111111","function":{"name":"mail",)"
       R"("arguments":"{\"to\":\"ann@x.org\",\"card\":4012888888881881,\"q\":\"{\\\"m\\\":\\\"bo@x.org\\\"}\"}"}}]}}]})",
       JsonProfile::chat_response);
   EXPECT_EQ(
       result.json,
-      R"({"choices":[{"message":{"tool_calls":[{"id":"a@b.org","function":{"name":"mail",)"
+      R"({"choices":[{"message":{"tool_calls":[{"id":"call_4111111111111111","function":{"name":"mail",)"
       R"("arguments":"{\"to\":\"[EMAIL_1]\",\"card\":\"[CREDIT_CARD_1]\",\"q\":\"{\\\"m\\\":\\\"[EMAIL_2]\\\"}\"}"}}]}}]})");
+}
+
+TEST_F(JsonGuard, IdentifiersAreTextWhereTheyAreNone) {
+  EXPECT_EQ(guard(R"({"id":"ann@x.org","model":"of ann@x.org","tool_calls":[{"id":"ann@x.org"}]})",
+                  JsonProfile::chat_response)
+                .json,
+            R"({"id":"[EMAIL_1]","model":"of [EMAIL_1]","tool_calls":[{"id":"[EMAIL_1]"}]})");
+  EXPECT_FALSE(
+      guard(R"({"id":"chatcmpl-4111111111111111","model":"a/b@20240620"})", JsonProfile::chat_response).changed);
 }
 
 TEST_F(JsonGuard, BrokenArgumentsAreLookedAtAsText) {

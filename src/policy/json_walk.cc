@@ -18,12 +18,17 @@ std::unexpected<Error> invalid(simdjson::error_code code) {
   return fail(Errc::invalid_argument, fmt::format("invalid JSON: {}", simdjson::error_message(code)));
 }
 
-// Members of chat documents that name things and are never a person's words.
-bool is_identifier_key(std::string_view key) {
+// Members of chat documents that name things. A person's words in them are text all the same: they have a blank or an
+// "@" in them, or what else no identifier has.
+bool is_identifier(std::string_view key, std::string_view text) {
   static constexpr std::string_view kKeys[] = {"model",        "role",         "type",          "id",
                                                "object",       "tool_call_id", "finish_reason", "system_fingerprint",
                                                "service_tier", "detail",       "format",        "call_id"};
-  return std::ranges::find(kKeys, key) != std::end(kKeys);
+  constexpr std::size_t kLongest = 256;
+  return std::ranges::find(kKeys, key) != std::end(kKeys) && text.size() <= kLongest &&
+         std::ranges::all_of(text, [](char c) {
+           return is_alnum(static_cast<unsigned char>(c)) || std::string_view("._:/+-=~").contains(c);
+         });
 }
 
 bool is_base64(std::string_view text) {
@@ -56,6 +61,10 @@ char first_byte(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_passed_over(std::string_view key, std::string_view text) {
+  return is_identifier(key, text) || is_payload(key, text);
+}
 
 simdjson::simdjson_result<od::document> JsonSlot::iterate(std::string_view json) {
   input.resize(json.size() + simdjson::SIMDJSON_PADDING);
@@ -204,7 +213,7 @@ Result<> JsonWalk::string_leaf(od::value v, std::string_view key, Place place) {
   if (const auto error = v.get_string().get(text)) return invalid(error);
   const std::size_t offset = static_cast<std::size_t>(token.data() - base_) + 1;
   const std::size_t size = token.rfind('"') - 1;
-  if (profile_ != JsonProfile::any && is_identifier_key(key)) {
+  if (profile_ != JsonProfile::any && is_identifier(key, text)) {
     note_string(text, key, place);
     return {};
   }

@@ -25,6 +25,9 @@ struct JsonSlot {
 /// The slot of this thread.
 JsonSlot& json_slot();
 
+/// Members that name things and have a name in them, and base64 payloads: nothing to read there.
+bool is_passed_over(std::string_view key, std::string_view text);
+
 /// JSON inside strings is read to this depth; below, it is text.
 inline constexpr int kMaxJsonLevels = 3;
 /// Whole numbers with fewer digits identify nobody.
