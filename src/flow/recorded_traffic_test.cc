@@ -150,6 +150,7 @@ TEST_F(RecordedTraffic, IsReadByTimeTenantFlowAndNumber) {
   EXPECT_EQ(runs({}), "43210");
   EXPECT_EQ(runs({.limit = 2}), "43");
   EXPECT_EQ(runs({.since_us = kFirst + kDay, .until_us = kFirst + 3 * kDay}), "21");
+  EXPECT_EQ(runs({.since_us = kFirst + kDay + 1}), "432");
   EXPECT_EQ(runs({.tenant = "other"}), "");
   EXPECT_EQ(runs({.flow = "signalbox/chat"}), "43210");
   EXPECT_EQ(runs({.flow = "signalbox/embeddings"}), "");
