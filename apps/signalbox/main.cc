@@ -38,9 +38,9 @@ constexpr Delegate kDelegates[] = {
     {"policy", "scan texts with a policy, test a policy",
      [](std::span<const std::string> a) {
        const auto scorer = sb::flow::make_injection_scorer(sb::server::default_injection_model());
-       return sb::policy::policy_command(a, std::cin, std::cout, std::cerr,
-                                         {scorer ? scorer->get() : nullptr, sb::flow::read_recorded_traffic,
-                                          sb::flow::load_injection_scorer});
+       return sb::policy::policy_command(
+           a, std::cin, std::cout, std::cerr,
+           {scorer ? scorer->get() : nullptr, sb::flow::read_recorded_traffic, sb::flow::load_injection_scorer});
      }},
     {"audit", "verify, show and prove the audit log",
      [](std::span<const std::string> a) { return sb::audit::audit_command(a, std::cout, std::cerr); }},

@@ -241,8 +241,8 @@ int policy_command(std::span<const std::string> args, std::istream& in, std::ost
   else if (args[0] == "test")
     status = run_policy_tests(args.subspan(1), tools.scorer, out);
   else
-    status =
-        fail(Errc::invalid_argument, fmt::format("unknown command \"{}\"; known: scan, test, diff, injection, train", args[0]));
+    status = fail(Errc::invalid_argument,
+                  fmt::format("unknown command \"{}\"; known: scan, test, diff, injection, train", args[0]));
   if (status) return *status;
   err << "signalbox policy: " << status.error().detail << "\n";
   return 2;
