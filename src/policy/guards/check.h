@@ -32,7 +32,7 @@ struct Check {
   Action action = Action::block;  ///< allow (recorded only), route_to_local, route_to_human, block
 
   // injection, topics
-  float min_score = 0.5F;                  ///< of the classifier
+  float min_score = 0.9F;                  ///< of the classifier
   std::shared_ptr<const Scanner> phrases;  ///< null: none; a finding's rule is the topic
   // length
   std::size_t max_chars = 0;  ///< code points of all texts together; 0: any

@@ -38,7 +38,7 @@ Result<std::shared_ptr<const Detector>> phrase_detector(const DocumentReader& re
 
 Result<> read_injection(const DocumentReader& reader, const json::object& object, std::string_view pointer,
                         Check& check) {
-  SB_TRY(const double least, reader.number(object, pointer, "min_score", 0.5, 0, 1));
+  SB_TRY(const double least, reader.number(object, pointer, "min_score", 0.9, 0, 1));
   check.min_score = static_cast<float>(least);
   if (!object.contains("phrases")) return {};
   SB_TRY(auto detector, phrase_detector(reader, object, pointer, "phrases"));
