@@ -8,9 +8,9 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// A tree head is as late as what is queued before it takes to be hashed and written: 2 MiB take some 50 ms where
+// A tree head is as late as what is queued before it takes to be hashed and written: 1 MiB take some 25 ms where
 // making a file takes 0.5 ms (ext4 at its worst, bench/audit). 32 MiB let heads be 1.1 s late under full load.
-constexpr std::size_t kQueueBytesMax = 2 << 20;
+constexpr std::size_t kQueueBytesMax = 1 << 20;
 // So much fills tiles by itself: nothing is saved by waiting for more.
 constexpr std::size_t kEnoughBytes = 256 << 10;
 constexpr std::chrono::milliseconds kRetryFiles{250};

@@ -38,7 +38,7 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
-  /// Leaves that are on disk, as an entry bundle. Waits while more than 2 MiB are behind, so that heads keep up.
+  /// Leaves that are on disk, as an entry bundle. Waits while more than 1 MiB are behind, so that heads keep up.
   void add(std::string bundle);
   /// The newest tree head; `wait_for`: one over so many leaves, unless files cannot be written. Any thread.
   std::optional<Head> head(std::uint64_t wait_for = 0);
