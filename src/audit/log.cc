@@ -41,7 +41,8 @@ Result<std::vector<TreeHead>> AuditLog::promised(const std::optional<std::string
   }
   std::vector<TreeHead> heads;
   for (const std::string& note : notes) {
-    // None, or cut short or ending in zeros: what is shown is not synced, and power loss tears it. The stored one is whole.
+    // None, or cut short or ending in zeros: what is shown is not synced, and power loss tears it. The stored one is
+    // whole.
     if (!note.ends_with('\n')) continue;
     auto head = open_tree_head(note, verifier());
     if (!head) {

@@ -31,7 +31,7 @@ struct MirrorOptions {
   /// A snapshot is made after so many bytes of segments, and when the last one is so old: both bound a restore's time.
   std::uint64_t snapshot_after_bytes = std::uint64_t{256} << 20;
   Micros snapshot_after_us = Micros{86'400} * 1'000'000;
-  Micros keep_us = Micros{30} * 86'400 * 1'000'000;  ///< older snapshots and segments stay for so long
+  Micros keep_us = Micros{30} * 86'400 * 1'000'000;   ///< older snapshots and segments stay for so long
   std::chrono::milliseconds patience_at_end{10'000};  ///< what waits is tried so long when the mirror is closed
 };
 

@@ -178,8 +178,8 @@ Result<CheckReport> check(Target& target, std::string_view key, const std::strin
   CheckReport report{static_cast<std::uint64_t>(groups), rebuilt.groups, {}};
   if (report.store_groups == report.mirror_groups) {
     SB_TRY(Database copy, Database::open(scratch, Database::Access::read_only));
-    for (const char* table : {"runs", "journal", "states", "reviews", "spending", "documents", "leaves",
-                              "tenant_tokens", "data_keys"}) {
+    for (const char* table :
+         {"runs", "journal", "states", "reviews", "spending", "documents", "leaves", "tenant_tokens", "data_keys"}) {
       SB_TRY(const std::string ours, digest_of(live, table));
       SB_TRY(const std::string theirs, digest_of(copy, table));
       if (ours != theirs) report.problems.push_back(fmt::format("table {} differs", table));

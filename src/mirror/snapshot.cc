@@ -216,7 +216,8 @@ Result<> SnapshotJob::send_manifest() {
 
 Result<Snapshot> fetch_snapshot(Target& target, std::string_view key, const std::string& path) {
   SB_TRY(const auto groups, list_snapshots(target));
-  if (groups.empty()) return fail(Errc::not_found, fmt::format("there is no mirror at {}: no whole snapshot below it", target.name()));
+  if (groups.empty())
+    return fail(Errc::not_found, fmt::format("there is no mirror at {}: no whole snapshot below it", target.name()));
   SB_TRY(const Snapshot snapshot, read_snapshot(target, key, groups.back()));
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   for (std::uint64_t i = 0; i < snapshot.pieces; ++i) {

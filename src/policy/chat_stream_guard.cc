@@ -11,6 +11,9 @@ namespace {
 
 // An envelope holds ids and a model's name; what is longer is not repeated.
 constexpr std::size_t kMaxEnvelopeBytes = 4096;
+// Of the strings beside the texts, so many are remembered, so long: a chunk mostly repeats the one before.
+constexpr std::size_t kMaxClean = 8;
+constexpr std::size_t kMaxCleanBytes = 64;
 constexpr std::string_view kPlainEnvelope = R"({"object":"chat.completion.chunk","choices":[)";
 
 }  // namespace
@@ -90,10 +93,17 @@ Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std:
 }
 
 Result<> ChatStreamGuard::guard_others(TextEdits& edits) {
-  for (const auto& other : chunk_.others) {
+  clean_.resize(std::min(chunk_.others.size(), kMaxClean));
+  for (std::size_t i = 0; i < chunk_.others.size(); ++i) {
+    const ChatPiece& other = chunk_.others[i];
+    ChatPiece* const before = i < clean_.size() ? &clean_[i] : nullptr;
+    if (before && before->field == other.field && before->text == other.text) continue;
     SB_TRY(const Verdict verdict, guard_into(policy_, context_, other.text, other.field, scratch_, beside_));
     verdict_ = std::max(verdict_, verdict);
-    if (verdict == Verdict::allow) continue;
+    if (verdict == Verdict::allow) {
+      if (before && other.text.size() <= kMaxCleanBytes) before->field = other.field, before->text = other.text;
+      continue;
+    }
     std::string escaped;
     append_json_escaped(escaped, scratch_.text);
     edits.replace(other.offset, other.size, std::move(escaped));

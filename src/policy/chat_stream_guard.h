@@ -53,6 +53,7 @@ class ChatStreamGuard {
   ChatChunk chunk_;
   GuardScratch scratch_;
   std::vector<GuardedFinding> beside_;  // findings beside the texts
+  std::vector<ChatPiece> clean_;        // the last chunk's strings beside the texts, found clean: chunks repeat them
   bool failed_ = false;
   Verdict verdict_ = Verdict::allow;
 };

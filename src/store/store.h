@@ -214,7 +214,7 @@ struct Commit {
   std::vector<std::int64_t> erase_tokens;  ///< PersonsToken::no; those that are gone already are ignored
   std::vector<Reseal> reseal;
   std::optional<RetireKeys> retire_keys;  ///< Errors: conflict (something is still sealed by another version)
-  std::vector<RequestName> rename;                             ///< writes these anew, no copy of the old ones stays
+  std::vector<RequestName> rename;        ///< writes these anew, no copy of the old ones stays
   std::vector<std::pair<std::string, std::string>> documents;  ///< small named JSON documents (keys, settings): upsert
 };
 

@@ -11,8 +11,8 @@
 namespace sb::triage {
 namespace {
 
-// Ridge of the checks (picked by cross-validation on the training files of bench/triage), and how much tighter the vector's
-// many components are held (settled while looking at the validation files too).
+// Ridge of the checks (picked by cross-validation on the training files of bench/triage), and how much tighter the
+// vector's many components are held (settled while looking at the validation files too).
 constexpr float kRidge = 100;
 constexpr float kVectorScale = 0.058F;
 // A subject's gain is drawn to the mean gain as if by this many more queries; its probability is softened by this much.
