@@ -12,6 +12,10 @@ constexpr std::size_t kPieceBytes = 192;
 // Shorter sentences say too little, and a text of full stops must not cost a look a byte.
 constexpr std::size_t kLeastBytes = 24;
 
+bool is_ascii_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 // The beginning of the character that `at` stands in. Bytes that are no UTF-8 are not followed further than a character
 // is long.
 std::size_t character_at(std::string_view text, std::size_t at) {
@@ -60,8 +64,12 @@ class ClassifierScorer final : public policy::InjectionScorer {
     for (std::size_t at = 0; at == 0 || at + kStep < sentence.size(); at += kStep) {
       const std::size_t begin = character_at(sentence, at);
       const std::size_t end = character_at(sentence, std::min(sentence.size(), at + kPieceBytes));
-      const auto said = model_.predict(sentence.substr(begin, end - begin));
-      if (said.readable) most = std::max(most, said.kind_mass[static_cast<std::size_t>(triage::AnswerKind::human)]);
+      const auto piece = sentence.substr(begin, end - begin);
+      const auto said = model_.predict(piece);
+      if (said.readable)
+        most = std::max(most, said.kind_mass[static_cast<std::size_t>(triage::AnswerKind::human)]);
+      else if (std::ranges::any_of(piece, is_ascii_letter))
+        return 1;  // words among control characters or broken UTF-8: what cannot be read is not let through
     }
     return most;
   }

@@ -65,6 +65,13 @@ TEST(Guard, ATextThatHoldsAPlaceholderCannotClaimAnotherValue) {
   EXPECT_EQ(guard(test::kTokeniseAll, "literally [EMAIL_1], then a@x.org").text, "literally [EMAIL_1], then [EMAIL_2]");
 }
 
+TEST(Guard, AKeyInBracketsIsNoPlaceholder) {
+  for (const std::string key : {"AKIA5GXKH7OSUQV6XUOB", "DE89370400440532013000"}) {
+    const auto text = guard(test::kTokeniseAll, "see [" + key + "_1] and [" + key + "_T0123456789AB]").text;
+    EXPECT_EQ(text.find(key), std::string::npos) << text;
+  }
+}
+
 TEST(Guard, RecordsAKeyedHashAndNeverTheValue) {
   const auto policy = test::load(one_rule("types: [EMAIL], action: hash"));
   TokenVault vault;

@@ -40,6 +40,16 @@ bool names(const std::vector<std::string>& list, std::string_view name) {
          });
 }
 
+std::vector<std::string> types_with_digits(const std::vector<std::shared_ptr<const Detector>>& detectors) {
+  std::vector<std::string> types;
+  for (const auto& detector : detectors) {
+    for (const auto type : detector->types()) {
+      if (std::ranges::any_of(type, [](char c) { return c >= '0' && c <= '9'; })) types.emplace_back(type);
+    }
+  }
+  return types;
+}
+
 }  // namespace
 
 bool Scope::covers(const Subject& subject) const {
@@ -109,7 +119,8 @@ void Policy::build_scanners(const std::vector<std::shared_ptr<const Detector>>& 
     for (const auto& rule : rules_) {
       if (applies(rule, direction) && rule.denied) awake.push_back(rule.denied);
     }
-    awake.push_back(make_placeholder_detector());
+    awake.push_back(
+        make_placeholder_detector(detectors.empty() ? std::nullopt : std::optional(types_with_digits(detectors))));
     const auto least_score = [&](std::string_view type) {
       float least = 2;
       for (const auto& rule : rules_) {

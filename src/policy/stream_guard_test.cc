@@ -50,6 +50,11 @@ const std::vector<std::string>& texts() {
         "cher.example \xef\xbc\x94\xef\xbc\x91\xef\xbc\x91\xef\xbc\x91 1111 1111 1111 \xf0\x9f\x98\x80 t\xc3\xa9l 06 "
         "12 34 56 78",
         "Dear [EMAIL_1], see [email\\_1] and [EMAIL_9] and [EMAIL_1 or [[EMAIL_1]]",
+        [] {
+          std::string hidden;
+          for (int i = 0; i < 20; ++i) hidden += "\xc2\xad";
+          return hidden + "call 737-208-0088 or ann@pages.org" + hidden + " 536-22-8726";
+        }(),
         "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 4111 1111 1111 1111",
         std::string(200, '7') + " " + std::string(90, '-') + "BEGIN " + std::string(100, '@') + "x.org",
         "Authorization: Bearer abCD1234efGH5678ijKL\nghp_FX8ERQUD5gsUlhgQjUpfL8F4jVpaYslIrsei AKIA5GXKH7OSUQV6XUOB",

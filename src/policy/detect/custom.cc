@@ -10,6 +10,7 @@
 #include "policy/detect/check_digits.h"
 #include "policy/detect/literal.h"
 #include "policy/detect/pattern.h"
+#include "policy/policy.h"
 
 namespace sb::policy {
 namespace {
@@ -36,6 +37,10 @@ class PatternDetector final : public Detector {
 
   std::string_view name() const override { return it_.name; }
   bool reports(std::string_view type) const override { return type == it_.type; }
+  std::vector<std::string_view> types() const override {
+    if (it_.type == kDeniedType) return {};  // no rule speaks of it by its type
+    return {it_.type};
+  }
   std::string_view wake_bytes() const override { return wake_; }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {

@@ -248,7 +248,9 @@ std::size_t Fold::mapped(std::size_t index, bool end) const {
 std::size_t Fold::from_raw(std::size_t raw) const {
   if (identity_) return std::min(raw, folded_);
   const auto after = std::ranges::upper_bound(places_, raw, {}, &Place::raw);
-  if (after == places_.begin()) return std::min(raw, copy_.size());
+  // Before the first place too something may have vanished.
+  if (after == places_.begin())
+    return std::min<std::size_t>(raw, places_.empty() ? copy_.size() : places_.front().index);
   const Place& place = after[-1];
   const std::size_t behind = place.raw + place.size;
   std::size_t index = raw <= place.raw ? place.index : raw < behind ? place.index + 1 : place.index + 1 + raw - behind;

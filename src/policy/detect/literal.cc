@@ -33,9 +33,11 @@ class DenyDetector final : public Detector {
   std::string wake_;
 };
 
-// "[EMAIL_1]", also as models write it: "[email_1]", "[EMAIL\_1]".
+// "[EMAIL_1]", also as models write it: "[email_1]", "[EMAIL\_1]". A key in brackets with a number behind it must not
+// pass for one: types with digits are known by name.
 class PlaceholderDetector final : public Detector {
  public:
+  explicit PlaceholderDetector(std::optional<std::vector<std::string>> numbered) : numbered_(std::move(numbered)) {}
   std::string_view name() const override { return "placeholder"; }
   bool reports(std::string_view type) const override { return type == kPlaceholderType; }
   std::string_view wake_bytes() const override { return "["; }
@@ -52,6 +54,7 @@ class PlaceholderDetector final : public Detector {
     }
     if (underscore == 0 || window.at(i) != ']' || !is_letter(byte_of(text, at + 1))) return;
     if (!is_number(text.substr(underscore + 1, i - underscore - 1))) return;
+    if (!is_type(text.substr(at + 1, underscore - at - 1))) return;
     // Surer than anything else that begins here.
     out.push_back({kPlaceholderType, "placeholder", "placeholder", {at, i + 1}, 2.0F});
   }
@@ -69,10 +72,21 @@ class PlaceholderDetector final : public Detector {
     return !text.empty() && text.size() <= kMostDigits &&
            std::ranges::all_of(text, [](char c) { return is_digit(static_cast<unsigned char>(c)); });
   }
+  bool is_type(std::string_view text) const {
+    if (!numbered_ || std::ranges::none_of(text, [](char c) { return is_digit(static_cast<unsigned char>(c)); }))
+      return true;
+    std::string type;
+    for (const char c : text) {
+      if (c != '\\') type += static_cast<char>(to_upper(static_cast<unsigned char>(c)));
+    }
+    return std::ranges::find(*numbered_, type) != numbered_->end();
+  }
   static bool is_escaped_mark(ScanWindow& window, std::size_t i) {
     return window.at(i) == '\\' && (window.at(i + 1) == '_' || (window.at(i + 1) == '\\' && window.at(i + 2) == '_') ||
                                     (i > 0 && window.text()[i - 1] == '\\' && window.at(i + 1) == '_'));
   }
+
+  std::optional<std::vector<std::string>> numbered_;
 };
 
 }  // namespace
@@ -118,8 +132,8 @@ std::unique_ptr<Detector> make_deny_detector(std::string rule, std::vector<std::
   return std::make_unique<DenyDetector>(std::move(rule), std::move(words));
 }
 
-std::unique_ptr<Detector> make_placeholder_detector() {
-  return std::make_unique<PlaceholderDetector>();
+std::unique_ptr<Detector> make_placeholder_detector(std::optional<std::vector<std::string>> numbered) {
+  return std::make_unique<PlaceholderDetector>(std::move(numbered));
 }
 
 }  // namespace sb::policy

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +33,8 @@ class WordSet {
 /// finding's rule.
 std::unique_ptr<Detector> make_deny_detector(std::string rule, std::vector<std::string> words);
 
-/// Finds what looks like a placeholder of TokenVault.
-std::unique_ptr<Detector> make_placeholder_detector();
+/// Finds what looks like a placeholder of TokenVault. `numbered`: the types whose names hold digits, in capitals;
+/// without: any.
+std::unique_ptr<Detector> make_placeholder_detector(std::optional<std::vector<std::string>> numbered);
 
 }  // namespace sb::policy
