@@ -83,6 +83,14 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
   auto holds = co_await load_holds();
   if (!holds) co_return co_await respond_error(exchange, holds.error());
 
+  // A hold on a person protects each of their runs, also one that is named by itself.
+  Scope touched = *scope;
+  if (scope->run) {
+    const auto row = co_await parts_.store.load_run(*scope->run);
+    if (!row) co_return co_await respond_error(exchange, row.error());
+    touched.subject = row->subject;
+  }
+
   store::ErasableFilter filter;
   filter.tenant = scope->tenant;
   filter.subject = scope->subject;
@@ -97,7 +105,7 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
     if (!tokens) co_return co_await respond_error(exchange, tokens.error());
     for (const json::value& hold : *holds) {
       const auto held = [&](const RunId& run) { return string_member(hold, "run") == run.to_string(); };
-      if (scope->covers(hold) || std::ranges::any_of(*runs, held)) {
+      if (touched.covers(hold) || std::ranges::any_of(*runs, held)) {
         co_return co_await respond_error(
             exchange, Error(Errc::conflict, fmt::format("legal hold {} forbids it: {}", string_member(hold, "id"),
                                                         string_member(hold, "reason"))));

@@ -39,7 +39,8 @@ Task<Result<>> Api::store_keys(std::vector<KeyRecord> records, std::string kind,
   leaf.summary = fmt::format(R"({{"key":"{}","role":"{}"}})", key.id.to_string(), to_string(key.role));
   leaf.time_us = parts_.clock.now_us();
   commit.leaves.push_back(std::move(leaf));
-  if (!parts_.tenant_keys.has(key.tenant)) {
+  const bool is_new_tenant = !parts_.tenant_keys.has(key.tenant);
+  if (is_new_tenant) {
     parts_.tenant_keys.add(key.tenant, parts_.entropy);
     commit.documents.emplace_back("tenant_keys", to_text(parts_.tenant_keys.document(parts_.entropy)));
     store::LeafDraft made = commit.leaves.back();
@@ -47,7 +48,12 @@ Task<Result<>> Api::store_keys(std::vector<KeyRecord> records, std::string kind,
     made.summary.clear();
     commit.leaves.push_back(std::move(made));
   }
-  SB_CO_CHECK(co_await parts_.store.commit(std::move(commit)));
+  const auto stored = co_await parts_.store.commit(std::move(commit));
+  if (!stored) {
+    // A key that is not stored must seal nothing: what it sealed would be lost with this process.
+    if (is_new_tenant) parts_.tenant_keys.remove(key.tenant);
+    co_return std::unexpected(stored.error());
+  }
   co_return parts_.keys.replace(std::move(records));
 }
 

@@ -52,8 +52,12 @@ Witness::Judgement Witness::take(std::string_view note, std::uint64_t size, std:
   auto found = key_.find(cosigned);
   if (!found) return not_heard("its answer does not verify: " + found.error().detail, now);
   if (!*found) return not_heard("its answer holds no cosignature of the configured key", now);
+  std::string shown = std::string(note) + (*found)->line;
+  // It signed what it was asked to, and not a longer text that its answer made of it.
+  if (const auto again = key_.find(shown); !again || !*again)
+    return not_heard("its cosignature is over another text than the tree head", now);
   cosignature_ = **std::move(found);
-  note_ = std::string(note) + cosignature_.line;
+  note_ = std::move(shown);
   cosigned_size_ = old_size_ = size;
   told_ = false;
   trouble_ = 0;

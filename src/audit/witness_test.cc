@@ -45,13 +45,16 @@ TEST_F(OneWitness, AnswersAmongOthersLinesAreFound) {
 }
 
 TEST_F(OneWitness, AnAnswerThatDoesNotVerifyIsAFailureAndKeepsNothing) {
-  for (const std::string& body : {std::string(), std::string("ok\n"), kOther.cosign(test_head(7), 1),
-                                  signer_.cosign(test_head(8), 1), std::string(70'000, 'x')}) {
+  for (const std::string& body :
+       {std::string(), std::string("ok\n"), kOther.cosign(test_head(7), 1), signer_.cosign(test_head(8), 1),
+        std::string(70'000, 'x'),
+        // Of a longer text that its answer would make of the note.
+        "\nanother statement\n\n" + signer_.cosign(test_head(7) + "\nanother statement\n\n", 1)}) {
     EXPECT_EQ(hear(7, 200, body), Verdict::failed) << body.substr(0, 80);
     EXPECT_EQ(witness_.cosigned_size(), 0U);
     EXPECT_TRUE(witness_.note().empty());
   }
-  EXPECT_EQ(witness_.failures(), 5U);
+  EXPECT_EQ(witness_.failures(), 6U);
   EXPECT_EQ(witness_.refusals(), 0U);
 }
 

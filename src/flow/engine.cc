@@ -452,6 +452,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   row.vault = run.guard.vault_json();
   const std::string& key = run.data_key;
   for (auto* column : {&row.state, &row.vault}) *column = parts_.sealer.seal(key, row.id, *column);
+  row.error = parts_.sealer.seal_error(key, row.id, row.error);
   row.output = run.sealed_output.empty() ? parts_.sealer.seal(key, row.id, row.output) : run.sealed_output;
   if (!run.stored) {
     row.input = std::exchange(run.sealed_input, {});

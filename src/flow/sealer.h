@@ -56,6 +56,12 @@ class Sealer {
     return aead_open(key, sealed, aad(run));
   }
 
+  /// A run's error stands in a text column; a flow's own words may be in it.
+  std::string seal_error(std::string_view key, const RunId& run, std::string_view plain) const {
+    const std::string sealed = seal(key, run, plain);
+    return sealed.empty() ? sealed : std::string(kSealedError) + to_base64(sealed);
+  }
+
   /// Opens the sealed columns of a stored run in place; of an erased one nothing is left. Errors: corrupt.
   Result<> unseal(store::RunRow& run) const {
     if (run.erased) return {};
@@ -63,6 +69,10 @@ class Sealer {
     for (auto* column : {&run.state, &run.input, &run.output, &run.vault}) {
       SB_TRY(*column, open(key, run.id, *column));
     }
+    if (!run.error.starts_with(kSealedError)) return {};  // none, or from before errors were sealed
+    const auto sealed = from_base64(std::string_view(run.error).substr(kSealedError.size()));
+    if (!sealed) return fail(Errc::corrupt, "the run's error is damaged");
+    SB_TRY(run.error, open(key, run.id, *sealed));
     return {};
   }
 
@@ -100,6 +110,8 @@ class Sealer {
   static std::string_view aad(const RunId& run) {
     return {reinterpret_cast<const char*>(run.uuid.bytes.data()), run.uuid.bytes.size()};
   }
+  static constexpr std::string_view kSealedError = "sealed:";
+
   const TenantKeys& tenants_;
   const std::string old_key_;
   Entropy& entropy_;

@@ -155,7 +155,9 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
   SB_TRY(RestoreReport report, rebuild(target, key, scratch));
   fs::permissions(scratch, fs::perms::owner_read | fs::perms::owner_write, error);
   // The tree head that others have seen: the log that goes on must continue it.
-  if (const auto checkpoint = target.get("audit/checkpoint")) {
+  const auto checkpoint = target.get("audit/checkpoint");
+  if (!checkpoint && checkpoint.error().code != Errc::not_found) return std::unexpected(checkpoint.error());
+  if (checkpoint) {
     fs::create_directories(folder + "/audit", error);
     SB_CHECK(write_file(folder + "/audit/checkpoint", *checkpoint));
   }

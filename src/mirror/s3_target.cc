@@ -73,8 +73,12 @@ class S3Target final : public Target {
       if (!token.empty()) query.emplace_back("continuation-token", token);
       SB_TRY(const Answer answer, send("GET", "", std::move(query), {}, {}));
       SB_CHECK(expect(answer, 200, prefix));
-      for (std::string& key : texts_of(answer.body, "Key")) names.push_back(key.substr(prefix_.size()));
+      for (std::string& key : texts_of(answer.body, "Key")) {
+        if (key.starts_with(prefix_)) names.push_back(key.substr(prefix_.size()));
+      }
       const auto next = texts_of(answer.body, "NextContinuationToken");
+      if (!next.empty() && next.front() == token)
+        return fail(Errc::unavailable, fmt::format("mirror: the list of {} does not end", where(prefix)));
       token = next.empty() ? std::string() : next.front();
     } while (!token.empty());
     return names;
@@ -107,7 +111,10 @@ class S3Target final : public Target {
       const auto names = texts_of(answer.body, "Key");
       const auto ids = texts_of(answer.body, "UploadId");
       if (names.size() != ids.size()) return fail(Errc::unavailable, "mirror: the list of uploads is not one");
-      for (std::size_t i = 0; i < ids.size(); ++i) SB_CHECK(abort(names[i].substr(prefix_.size()), ids[i]));
+      for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (!names[i].starts_with(prefix_)) return fail(Errc::unavailable, "mirror: the list of uploads is not one");
+        SB_CHECK(abort(names[i].substr(prefix_.size()), ids[i]));
+      }
       more = !ids.empty() && texts_of(answer.body, "IsTruncated") == std::vector<std::string>{"true"};
     }
     return {};

@@ -131,6 +131,9 @@ def test_a_legal_hold_forbids_it_until_it_is_released(own_server):
     hold = server.call("POST", "/api/v1/holds", {"subject": "customer-3", "reason": "case 12/26"}).json()
     refused = erase(server, {"subject": "customer-3", "legal_basis": "GDPR Art. 17(1)(a)"})
     assert refused.status == 409 and "case 12/26" in refused.json()["detail"]
+    run = server.call("GET", "/api/v1/runs?limit=1").json()["runs"][0]["id"]
+    by_run = erase(server, {"run": run, "legal_basis": "GDPR Art. 17(1)(a)"})
+    assert by_run.status == 409 and "case 12/26" in by_run.json()["detail"], "a person's runs are held one by one, too"
     assert server.call("GET", "/api/v1/holds").json()["holds"][0]["id"] == hold["id"]
     assert server.call("DELETE", f"/api/v1/holds/{hold['id']}").status == 200
     assert erase(server, {"subject": "customer-3", "legal_basis": "GDPR Art. 17(1)(a)"}).json()["runs_erased"] == 1

@@ -90,6 +90,7 @@ void Writer::roll_back() {
     sql_.rollback.reset();
   }
   open_runs_.clear();  // they may speak of rows that were taken back
+  group_keys_.clear();
 }
 
 Result<> Writer::store_head() {

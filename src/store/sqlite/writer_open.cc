@@ -146,9 +146,9 @@ Result<> Writer::prepare_statements() {
        "INSERT INTO data_keys (run, subject, wrapped) VALUES (?, NULL, NULL) ON CONFLICT (run) DO UPDATE SET subject = "
        "NULL, wrapped = NULL"},
       {sql_.replace_body, "UPDATE journal SET body = ? WHERE no = ?"},
-      {sql_.scrub_run, "UPDATE runs SET request_hash = '', idempotency_key = NULL WHERE no = ?"},
+      {sql_.scrub_run, "UPDATE runs SET request_hash = '', idempotency_key = NULL, error = NULL WHERE no = ?"},
       {sql_.rename_request, "UPDATE runs SET idempotency_key = ?1, request_hash = ?2 WHERE id = ?3"},
-      {sql_.scrub_reviews, "UPDATE reviews SET question = x'00', verdict = x'00' WHERE run = ?"},
+      {sql_.scrub_reviews, "UPDATE reviews SET question = x'00', verdict = x'00', reason = '' WHERE run = ?"},
       {sql_.count_group, "UPDATE mirror_state SET groups = groups + 1"},
       {sql_.insert_leaves, "INSERT INTO leaves (first, count, pack) VALUES (?, ?, ?)"},
       {sql_.insert_head, "INSERT OR REPLACE INTO tree_heads (size, time_us, note) VALUES (?, ?, ?)"},
