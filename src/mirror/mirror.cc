@@ -34,11 +34,23 @@ bool take_out(SealedKind kind, std::vector<ListEntry>& entries, const std::set<s
   return changed;
 }
 
+// Leaves whose full tiles lead to the tree head that the mirror has: they were sent before it.
+std::uint64_t tiles_sent(Target& target) {
+  const auto note = target.get("audit/checkpoint");
+  if (!note) return 0;
+  const auto parts = audit::parse_note(*note);
+  const auto head =
+      parts ? audit::parse_tree_head(parts->text) : Result<audit::TreeHead>(std::unexpected(parts.error()));
+  return head ? head->size / audit::kTileWidth * audit::kTileWidth : 0;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Mirror>> Mirror::open(std::unique_ptr<Target> target, MirrorOptions options) {
   SB_ASSERT(options.key.size() == 32);
   std::unique_ptr<Mirror> mirror(new Mirror(std::move(target), std::move(options)));
+  drop_copy(mirror->options_.database + ".snapshot");  // which a killed process was making
+  mirror->sent_tiles_ = tiles_sent(*mirror->target_);
   SB_TRY(const auto segments, mirror->target_->list("segments/"));
   if (!segments.empty()) {
     SB_TRY(const std::string sealed, mirror->target_->get(segments.back()));

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -176,6 +177,7 @@ Result<CheckReport> check(Target& target, std::string_view key, const std::strin
   SB_CHECK(live.execute("BEGIN"));
   SB_TRY(const auto groups, live.integer("SELECT groups FROM mirror_state"));
   const std::string scratch = folder + "/mirror-check.db";
+  const std::shared_ptr<void> dropped(nullptr, [&](void*) { drop_copy(scratch); });
   SB_TRY(const RestoreReport rebuilt, rebuild(target, key, scratch));
   CheckReport report{static_cast<std::uint64_t>(groups), rebuilt.groups, {}};
   if (report.store_groups == report.mirror_groups) {
@@ -187,8 +189,6 @@ Result<CheckReport> check(Target& target, std::string_view key, const std::strin
       if (ours != theirs) report.problems.push_back(fmt::format("table {} differs", table));
     }
   }
-  std::error_code ignored;
-  fs::remove(scratch, ignored);
   return report;
 }
 

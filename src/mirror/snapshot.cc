@@ -48,6 +48,10 @@ int stop_asked(void* stop) {
 
 }  // namespace
 
+void drop_copy(const std::string& path) {
+  for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
+}
+
 Result<std::vector<std::uint64_t>> list_snapshots(Target& target) {
   SB_TRY(const auto names, target.list("snapshots/"));
   std::vector<std::uint64_t> groups;
@@ -84,7 +88,7 @@ SnapshotJob::SnapshotJob(Target& target, std::string key, std::string database, 
 SnapshotJob::~SnapshotJob() {
   stop_ = true;
   if (copying_.valid()) copying_.wait();
-  ::unlink(path_.c_str());
+  drop_copy(path_);
 }
 
 Result<bool> SnapshotJob::step(std::chrono::milliseconds patience) {
@@ -129,7 +133,7 @@ Result<bool> SnapshotJob::step(std::chrono::milliseconds patience) {
 }
 
 Result<> SnapshotJob::copy() {
-  ::unlink(path_.c_str());
+  drop_copy(path_);
   {
     SB_TRY(Database live, Database::open(database_, Database::Access::read_only));
     sqlite3_progress_handler(live.handle(), kStopCheckOps, stop_asked, &stop_);

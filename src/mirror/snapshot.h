@@ -19,6 +19,9 @@
 
 namespace sb::mirror {
 
+/// Removes a copy of the database, with all that SQLite keeps beside it: it holds keys that an erasure does not reach.
+void drop_copy(const std::string& path);
+
 struct Snapshot {
   std::uint64_t group = 0;    ///< of commits: the newest one in it
   std::uint64_t segment = 0;  ///< the newest one when it was begun; a restore goes on with the next
