@@ -3,7 +3,7 @@
 CREATE TABLE tenant_tokens (
   no INTEGER PRIMARY KEY AUTOINCREMENT,
   tenant TEXT NOT NULL,
-  token TEXT NOT NULL,             -- "[EMAIL_T0123456789AB]"
+  token TEXT NOT NULL,             -- "[EMAIL_T9F86D0C1B2A3]"
   subject TEXT NOT NULL,           -- pseudonym; empty: nobody was named
   sealed BLOB NOT NULL             -- first byte: version of the tenant's key; 255: the data directory's own
 );
