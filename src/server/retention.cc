@@ -28,8 +28,12 @@ Task<Result<std::set<RunId>>> held_runs(store::Store& store) {
     filter.subject = string_member(hold, "subject");
     filter.limit = 10'000;
     if (filter.subject.empty()) continue;
-    SB_CO_TRY(const auto runs, co_await store.erasable_runs(filter));
-    held.insert(runs.begin(), runs.end());
+    for (bool more = true; more;) {
+      SB_CO_TRY(const auto runs, co_await store.erasable_runs(filter));
+      held.insert(runs.begin(), runs.end());
+      more = runs.size() == filter.limit;
+      if (more) filter.after = runs.back();
+    }
   }
   co_return held;
 }
