@@ -203,6 +203,9 @@ class Engine {
   void set_alarm();
   Task<void> wake(RunId id);
   Task<Result<bool>> offer(RunId id, const std::string& tenant, const json::value& event);
+  /// To a run that is at hand. False: it does not listen for such a thing, or a check of its policy objects. Errors: as
+  /// the guard's.
+  Result<bool> tell(LiveRun& run, const json::value& event);
   Task<Result<std::size_t>> start_by_event(const json::value& event, std::string tenant, std::string name);
   Task<void> adopt_one(RunId id);
   Task<void> schedule_loop();

@@ -91,14 +91,14 @@ bool Machine::listens() const {
   });
 }
 
-bool Machine::deliver(const json::value& event) {
+bool Machine::deliver(const json::value& event, const json::value& told) {
   bool taken = false;
   for (auto& branch : branches_) {
     for (std::size_t depth = 0; depth < branch.frames.size(); ++depth) {
       const Frame& frame = branch.frames[depth];
       if (!frame.progress || frame.progress->satisfied || !std::holds_alternative<ListenTask>(frame.task().body))
         continue;
-      auto offered = offer(branch, depth, event);
+      auto offered = offer(branch, depth, event, told);
       if (!offered) {
         truncate(branch, depth + 1);
         raise(branch, offered.error());
@@ -111,7 +111,7 @@ bool Machine::deliver(const json::value& event) {
   return taken;
 }
 
-Result<bool> Machine::offer(Branch& branch, std::size_t depth, const json::value& event) {
+Result<bool> Machine::offer(Branch& branch, std::size_t depth, const json::value& event, const json::value& told) {
   Frame& frame = branch.frames[depth];
   const auto& task = std::get<ListenTask>(frame.task().body);
   const auto& to = task.to;
@@ -137,7 +137,7 @@ Result<bool> Machine::offer(Branch& branch, std::size_t depth, const json::value
     if (taken) progress.matched |= bit;
   }
   if (!taken) return false;
-  auto read = read_event(event, task.read);
+  auto read = read_event(told, task.read);
   const auto all = to.filters.size() >= 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << to.filters.size()) - 1;
   progress.satisfied = to.kind == EventStrategy::Kind::one ||
                        (to.kind == EventStrategy::Kind::all && progress.matched == all) ||

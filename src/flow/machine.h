@@ -92,8 +92,9 @@ class Machine final : private VariableSource {
   /// The run ends here (time limit of the server, a person's wish).
   void stop(Problem problem) { problem_ = std::move(problem); }
 
-  /// Offers a CloudEvent (structured JSON) to every task that listens. True: somebody took it.
-  bool deliver(const json::value& event);
+  /// Offers a CloudEvent (structured JSON) to every task that listens: `event` says whose it is, `told` is what they
+  /// get of it. True: somebody took it.
+  bool deliver(const json::value& event, const json::value& told);
   bool listens() const;
 
   /// Compact JSON; the run's input is referred to, not repeated.
@@ -197,7 +198,7 @@ class Machine final : private VariableSource {
 
   // events.cc: listen
   Result<> start_listening(Branch& branch);
-  Result<bool> offer(Branch& branch, std::size_t depth, const json::value& event);
+  Result<bool> offer(Branch& branch, std::size_t depth, const json::value& event, const json::value& told);
   Result<> progress_listen(Branch& branch);
   Result<> each_done(Branch& branch, Data output);
 

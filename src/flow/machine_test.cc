@@ -242,7 +242,8 @@ do:
         if (machine.due() != 0)
           now = machine.due();
         else
-          EXPECT_TRUE(machine.deliver(json::object{{"type", "go"}, {"data", 7}}));
+          EXPECT_TRUE(machine.deliver(json::object{{"type", "go"}, {"data", "as it came"}},
+                                      json::object{{"type", "go"}, {"data", 7}}));
       } else {
         return seen + std::get<Machine::Done>(action).output.text();
       }

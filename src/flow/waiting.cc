@@ -165,11 +165,33 @@ Task<void> Engine::adopt_one(RunId id) {
   set_alarm();
 }
 
+// What an event brings is treated as what a caller sends; whose it is says the event itself, as it came.
+Result<bool> Engine::tell(LiveRun& run, const json::value& event) {
+  store::StepRow step;
+  step.name = "guard.event";
+  step.ref = "/use/extensions/guard/before";
+  step.kind = "guard";
+  step.started_us = parts_.clock.now_us();
+  SB_TRY(auto guarded, run.guard.inspect(policy::Direction::inbound, to_text(event), policy::JsonProfile::any));
+  SB_TRY(json::value told, parse_json(guarded.content.text()));
+  for (const std::string_view name : {"id", "source", "type", "specversion", "time", "datacontenttype", "dataschema"}) {
+    if (const auto* attribute = find_member(event, name)) told.as_object()[name] = *attribute;
+  }
+  // What is stopped for its values has lost them; what a check stops goes to nobody.
+  if (!guarded.objections.empty() || !run.machine.deliver(event, told)) return false;
+  step.ended_us = parts_.clock.now_us();
+  step.decision = std::move(guarded.decision);
+  record(run, std::move(step));
+  return true;
+}
+
 Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json::value& event) {
   for (int tries = 0; tries < 8; ++tries) {
     if (const auto live = live_.find(id); live != live_.end()) {
       LiveRun& run = *live->second;
-      if (run.row.tenant != tenant || !run.machine.deliver(event)) co_return false;
+      if (run.row.tenant != tenant) co_return false;
+      SB_CO_TRY(const bool taken, tell(run, event));
+      if (!taken) co_return false;
       run.row.state = run.machine.checkpoint();
       auto hold = run.shared_from_this();
       SB_CO_CHECK(co_await commit(run, store::RunStatus::running, run.durability));
@@ -185,12 +207,13 @@ Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json
     if (row->status != store::RunStatus::waiting || row->tenant != tenant) co_return false;
     auto entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
     auto run = resume(*std::move(row), entry.pending);
-    const bool taken = run && (*run)->machine.deliver(event);
-    auto accepted = taken ? co_await accept(*run) : Result<>();
-    if (!taken || !accepted) {
+    auto taken = run ? tell(**run, event) : Result<bool>(std::unexpected(run.error()));
+    if (taken && *taken) {
+      if (auto accepted = co_await accept(*run); !accepted) taken = std::unexpected(accepted.error());
+    }
+    if (!taken || !*taken) {
       parts_.in_flight.leave(tenant, {}, entry.pending);
-      if (!run) co_return std::unexpected(run.error());
-      co_return accepted ? Result<bool>(false) : Result<bool>(std::unexpected(accepted.error()));
+      co_return taken;
     }
     parking_.forget(id);
     spawn(*run);

@@ -7,7 +7,7 @@ import json
 import shutil
 import sqlite3
 
-from harness import cli, sse
+from harness import cli, sse, until
 
 EMAIL = "greta.canary.77@example.org"
 CARD = "4111 1111 1111 1111"
@@ -209,3 +209,18 @@ def test_what_must_stay_inside_goes_to_a_local_model(own_server):
     answered = server.chat(f"mail {EMAIL}", model="sim/sim-echo")
     assert answered.status == 200 and answered.headers["x-signalbox-model"].startswith("own/")
     assert server.chat("no address", model="sim/sim-echo").headers["x-signalbox-model"] == "sim/sim-echo"
+
+
+def test_what_an_event_brings_is_treated_as_what_a_caller_sends(own_server):
+    server = own_server().start()
+    flow = "document: {dsl: '1.0.3', namespace: test, name: hears, version: '1.0.0'}\ndo:\n  - order:\n      listen: {to: {one: {with: {type: order}}}}\n"
+    assert server.call("POST", "/api/v1/flows", flow.encode()).status in (200, 201)
+    run = server.call("POST", "/api/v1/flows/test/hears/runs", {"input": {}}).json()["id"]
+    until("listening", lambda: server.run(run)["status"] == "waiting")
+    event = {"specversion": "1.0", "id": "e-1", "source": "test", "type": "order", "data": {"mail": EMAIL, "of": "a lamp", "key": KEY}}
+    assert server.call("POST", "/api/v1/events", event).status < 300
+    until("heard", lambda: server.run(run)["status"] == "completed")
+    told = server.run(run)
+    assert told["output"][0]["of"] == "a lamp"
+    assert EMAIL not in json.dumps(told) and KEY not in json.dumps(told)
+    assert "guard.event" in [task["name"] for task in told["tasks"]], "and it is on the record"
