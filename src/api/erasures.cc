@@ -87,8 +87,8 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
   Scope touched = *scope;
   if (scope->run) {
     const auto row = co_await parts_.store.load_run(*scope->run);
-    if (!row) co_return co_await respond_error(exchange, row.error());
-    touched.subject = row->subject;
+    if (!row && row.error().code != Errc::not_found) co_return co_await respond_error(exchange, row.error());
+    if (row && row->tenant == scope->tenant) touched.subject = row->subject;  // of others it is as if there were none
   }
 
   store::ErasableFilter filter;
