@@ -218,3 +218,22 @@ def test_a_tenants_key_is_rotated_through_a_kill(own_server, tmp_path):
                f"file:{tmp_path / 'mirror.key'}")
     assert same.returncode == 0, same.stdout + same.stderr
     assert server.verify().returncode == 0
+
+
+def test_what_a_flow_says_in_its_error_is_sealed_and_erased(own_server):
+    server = own_server().start()
+    flow = """document: {dsl: '1.0.3', namespace: test, name: fails, version: '1.0.0'}
+do:
+  - fail:
+      raise: {error: {type: 'https://example.com/errors/no-order', status: 404, title: 'None', detail: '${ "no order for " + .who }'}}
+"""
+    assert server.call("POST", "/api/v1/flows", flow.encode()).status in (200, 201)
+    words = "violet-canary-of-an-error"
+    run = server.call("POST", "/api/v1/flows/test/fails/runs", {"input": {"who": words}}, x_signalbox_subject="customer-9").json()["id"]
+    until("failed", lambda: server.run(run)["status"] == "faulted")
+    assert words in server.run(run)["error"]["detail"]
+    database = sqlite3.connect(f"file:{server.data / 'signalbox.db'}?mode=ro", uri=True)
+    assert words not in str(database.execute("SELECT error FROM runs").fetchall()), "as the store has it"
+    assert erase(server, {"subject": "customer-9", "legal_basis": "test"}).json()["runs_erased"] == 1
+    assert server.run(run)["error"] is None
+    assert database.execute("SELECT count(error) FROM runs").fetchone() == (0,)
