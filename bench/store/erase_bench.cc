@@ -142,8 +142,10 @@ std::unique_ptr<mirror::Mirror> open_mirror(const std::string& folder, const std
   options.key = kMirrorKey;
   options.before_ack = true;
   options.database = database;
+  options.spool_folder = folder + "-spool";
   options.secrets = {{"audit.seed", kSeed}};
-  return *mirror::Mirror::open(*mirror::open_folder_target(folder), std::move(options));
+  options.on_end = [](const Error&) { SB_ASSERT(false); };
+  return std::make_unique<mirror::Mirror>(*mirror::open_folder_target(folder), std::move(options));
 }
 
 std::uint64_t marks_in_restored(const std::string& from, const std::string& to) {

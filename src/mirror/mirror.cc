@@ -18,21 +18,7 @@ constexpr milliseconds kCopyWait{20};
 constexpr std::size_t kQueueBytesMax = 128 << 20;  // beyond it the writer waits
 constexpr std::size_t kSegmentBytesMax = 16 << 20;
 constexpr milliseconds kFirstPause{50};
-constexpr milliseconds kLongestPause{5'000};
 constexpr milliseconds kLogEvery{1'000};
-
-// What stays of an erased data key says that it was erased: a restored database knows it too. Whether something went.
-bool take_out(SealedKind kind, std::vector<ListEntry>& entries, const std::set<std::int64_t>& numbers) {
-  if (kind == SealedKind::token)
-    return std::erase_if(entries, [&](const ListEntry& entry) { return numbers.contains(entry.no); }) > 0;
-  bool changed = false;
-  for (ListEntry& entry : entries) {
-    if (entry.sealed.empty() || !numbers.contains(entry.no)) continue;
-    entry = ListEntry{entry.no, {}, {}, {}, {}};
-    changed = true;
-  }
-  return changed;
-}
 
 // Leaves whose full tiles lead to the tree head that the mirror has: they were sent before it.
 std::uint64_t tiles_sent(Target& target) {
@@ -44,48 +30,37 @@ std::uint64_t tiles_sent(Target& target) {
   return head ? head->size / audit::kTileWidth * audit::kTileWidth : 0;
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Mirror>> Mirror::open(std::unique_ptr<Target> target, MirrorOptions options) {
-  SB_ASSERT(options.key.size() == 32);
-  std::unique_ptr<Mirror> mirror(new Mirror(std::move(target), std::move(options)));
-  drop_copy(mirror->options_.database + ".snapshot");  // which a killed process was making
-  mirror->sent_tiles_ = tiles_sent(*mirror->target_);
-  SB_TRY(const auto segments, mirror->target_->list("segments/"));
-  if (!segments.empty()) {
-    SB_TRY(const std::string sealed, mirror->target_->get(segments.back()));
-    SB_TRY(const std::string plain, open_object(mirror->options_.key, segments.back(), sealed));
-    SB_TRY(const Segment newest, parse_segment(plain));
-    mirror->segment_ = newest.number;
-    mirror->previous_ = sha256(sealed);
-    mirror->last_group_ = newest.last_group;
-  }
-  SB_TRY(const auto snapshots, list_snapshots(*mirror->target_));
-  mirror->behind_ = snapshots.empty();
-  if (snapshots.empty()) return mirror;
-  SB_TRY(const Snapshot snapshot, read_snapshot(*mirror->target_, mirror->options_.key, snapshots.back()));
-  mirror->snapshot_time_ = snapshot.time_us;
-  mirror->snapshot_group_ = snapshot.group;
-  mirror->last_group_ = std::max(mirror->last_group_, snapshot.group);
-  if (snapshot.segment > mirror->segment_) {  // all up to it were pruned
-    mirror->segment_ = snapshot.segment;
-    mirror->previous_ = snapshot.previous;
-  }
-  return mirror;
+// What a wait does not mend, and a person must.
+bool is_final(Errc code) {
+  return code == Errc::conflict || code == Errc::corrupt || code == Errc::unsupported ||
+         code == Errc::permission_denied || code == Errc::not_found;
 }
 
-Result<> Mirror::opened(std::uint64_t groups) {
-  if (last_group_ > groups) {
-    return fail(Errc::conflict,
-                fmt::format("the mirror {} holds {} groups of commits, this database {}: restore the database from it "
-                            "(signalbox restore), or name another place",
-                            target_->name(), last_group_, groups));
-  }
-  // What was committed and not sent before the last stop is in the database, and so in a snapshot of it.
-  behind_ |= last_group_ < groups;
-  stats_.groups_committed = groups;
-  stats_.groups_mirrored = last_group_;
+}  // namespace
+
+Mirror::Mirror(std::unique_ptr<Target> target, MirrorOptions options)
+    : target_(std::move(target)), options_(std::move(options)), spool_(options_.spool_folder) {
+  SB_ASSERT(options_.key.size() == 32 && options_.on_end);
+}
+
+Result<> Mirror::opened(const CopyState& state) {
+  state_ = state;
+  stats_.groups_committed = state.groups;
+  drop_copy(options_.database + ".snapshot");  // which a killed process was making
+  const Result<> attached = attach();
+  if (!attached && is_final(attached.error().code)) return attached;
+  if (!attached) note_failure(attached.error());
+  in_service_ = !options_.before_ack;
   thread_ = std::thread([this] { run(); });
+  std::unique_lock lock(mutex_);
+  if (options_.before_ack) {
+    if (!attached) log_warn("mirror.waited_for", {{"place", target_->name()}});
+    done_.wait(lock, [&] { return let_go_ || ended_ || (attached_ && stats_.groups_mirrored >= state.groups); });
+    if (ended_) return std::unexpected(*ended_);
+    if (let_go_)
+      return fail(Errc::cancelled, fmt::format("stopped while it waited for the mirror {}", target_->name()));
+  }
+  in_service_ = true;
   return {};
 }
 
@@ -93,7 +68,7 @@ Mirror::~Mirror() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    give_up_at_ = Steady::now() + options_.patience_at_end;
+    give_up_at_ = Steady::now() + (in_service_ ? options_.patience_at_end : milliseconds(0));
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
@@ -143,18 +118,28 @@ std::vector<store::sqlite::GroupSink::Group> Mirror::take() {
   return groups;
 }
 
-template <class Work>
-bool Mirror::keep_trying(Work work) {
+void Mirror::note_failure(const Error& error) {
+  log_warn("mirror.failed", {{"code", to_string(error.code)}, {"detail", error.detail}});
+  const std::lock_guard lock(mutex_);
+  ++stats_.failures;
+}
+
+// Until it works. False: the mirror is another's, or is closed and out of patience.
+bool Mirror::keep_trying(const std::function<Result<>()>& work) {
   milliseconds pause = kFirstPause;
   for (bool first = true;; first = false) {
     const Result<> done = work();
     if (done) return true;
+    if (done.error().code == Errc::conflict) {
+      end(done.error());
+      return false;
+    }
     if (first) log_warn("mirror.failed", {{"code", to_string(done.error().code)}, {"detail", done.error().detail}});
     std::unique_lock lock(mutex_);
     ++stats_.failures;
     if (stopping_ && Steady::now() > give_up_at_) return false;
     wake_.wait_for(lock, pause, [&] { return stopping_ && Steady::now() > give_up_at_; });
-    pause = std::min(pause * 2, kLongestPause);
+    pause = std::min(pause * 2, options_.longest_pause);
   }
 }
 
@@ -163,40 +148,48 @@ bool Mirror::out_of_patience() const {
   return stopping_ && Steady::now() > give_up_at_;
 }
 
-void Mirror::run() {
-  if (!options_.secrets.empty()) {
-    std::string secrets;
-    for (const auto& [name, bytes] : options_.secrets)
-      secrets += encode_list(SealedKind::data_key, {{0, name, bytes, {}, {}}});
-    if (!keep_trying([&] { return put_object("secrets", secrets); })) return;
+void Mirror::end(Error error) {
+  bool in_service = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return;
+    in_service = in_service_;
+    ended_ = error;
   }
-  if (const auto done = target_->clean_up(); !done)
-    log_warn("mirror.not_tidied", {{"code", to_string(done.error().code)}, {"detail", done.error().detail}});
+  done_.notify_all();
+  if (in_service) options_.on_end(error);
+}
+
+void Mirror::run() {
+  if (!attached_ && !keep_trying([&] { return attach(); })) return;
+  done_.notify_all();
   for (;;) {
     // Segments after a gap are of no use before the snapshot that fills it; else it is made between them.
     while (behind_) {
       if (!keep_trying([&] { return step_snapshot(kCopyWait); }) || out_of_patience()) return;
     }
     advance_snapshot();
-    const std::vector<Group> groups = take();
-    if (!groups.empty()) {
-      std::string sealed;  // the same bytes each time: an attempt whose answer was lost may have succeeded
-      if (!keep_trying([&] { return send_segment(groups, sealed); })) {
-        log_error("mirror.groups_not_sent", {{"groups", groups.size()}});
+    Outgoing outgoing{take(), {}, {}, false};
+    if (!outgoing.groups.empty()) {
+      if (!keep_trying([&] { return send_segment(outgoing); })) {
+        log_error("mirror.groups_not_sent", {{"groups", outgoing.groups.size()}});
         return;
       }
+      spool_.drop_to(last_group_);
       const std::lock_guard lock(mutex_);
-      stats_.groups_mirrored = last_group_;
+      stats_.groups_mirrored = std::max(stats_.groups_mirrored, last_group_);
       sending_since_.reset();
     }
     done_.notify_all();
     if (Steady::now() - log_sent_ >= kLogEvery) {
-      if (const auto sent = send_log(); !sent)
-        log_warn("mirror.failed", {{"code", to_string(sent.error().code)}, {"detail", sent.error().detail}});
+      if (const auto sent = send_log(); !sent && sent.error().code == Errc::conflict)
+        return end(sent.error());
+      else if (!sent)
+        note_failure(sent.error());
       log_sent_ = Steady::now();
     }
     const std::lock_guard lock(mutex_);
-    if (stopping_ && queue_.empty()) return;
+    if (ended_ || (stopping_ && queue_.empty())) return;
   }
 }
 
@@ -208,82 +201,52 @@ Result<> Mirror::put_object(const std::string& name, std::string_view plain) {
   return {};
 }
 
-// Keys before what they open, and erased keys away before the segment that says so: at no time does the mirror hold a
-// segment whose keys it has not, or a key that the database has no more.
-Result<> Mirror::send_segment(const std::vector<Group>& groups, std::string& sealed) {
-  const std::string name = segment_name(segment_ + 1);
-  if (sealed.empty()) {
-    Segment segment;
-    segment.number = segment_ + 1;
-    segment.first_group = groups.front().number;
-    segment.last_group = groups.back().number;
-    segment.previous = previous_;
-    for (const Group& group : groups) segment.patchsets.push_back(group.patchset);
-    sealed = seal_object(options_.key, name, encode_segment(segment), system_entropy());
+// Keys before what they open; what is erased after the segment that says so, before anybody hears that it is: whoever
+// goes on from here, if it is not us, finishes it.
+Result<> Mirror::send_segment(Outgoing& outgoing) {
+  if (outgoing.sealed.empty()) seal_segment(outgoing);
+  if (!outgoing.in_place) {
+    for (const auto kind : {SealedKind::data_key, SealedKind::token}) SB_CHECK(send_list(kind, outgoing.groups));
+    SB_CHECK(put_segment(outgoing));
+    outgoing.in_place = true;
+    segment_ += 1;
+    previous_ = sha256(outgoing.sealed);
+    if (!outgoing.groups.empty()) last_group_ = std::max(last_group_, outgoing.groups.back().number);
+    bytes_since_snapshot_ += outgoing.sealed.size();
+    const std::lock_guard lock(mutex_);
+    stats_.bytes += outgoing.sealed.size();
   }
-  for (const auto kind : {SealedKind::data_key, SealedKind::token})
-    SB_CHECK(send_list(kind, padded(segment_ + 1), groups));
-  if (auto put = target_->put_new(name, sealed); !put) {
-    if (put.error().code != Errc::already_exists) return put;
-    SB_TRY(const std::string there, target_->get(name));
-    if (there != sealed)
-      return fail(Errc::conflict,
-                  fmt::format("{} is in the mirror already, and not from here: another server writes to "
-                              "this mirror, or wrote to it",
-                              name));
-  }
-  segment_ += 1;
-  previous_ = sha256(sealed);
-  last_group_ = groups.back().number;
-  bytes_since_snapshot_ += sealed.size();
-  const std::lock_guard lock(mutex_);
-  stats_.bytes += sealed.size();
-  return {};
+  return drop_erased(outgoing.erased);
 }
 
-Result<> Mirror::send_list(SealedKind kind, const std::string& stem, const std::vector<Group>& groups) {
-  std::map<std::int64_t, ListEntry> came;  // of what came and went in one segment nothing sealed is written
-  std::set<std::int64_t> went;
-  for (const Group& group : groups) {
+void Mirror::seal_segment(Outgoing& outgoing) const {
+  Segment segment;
+  segment.number = segment_ + 1;
+  segment.first_group = outgoing.groups.empty() ? last_group_ : outgoing.groups.front().number;
+  segment.last_group = outgoing.groups.empty() ? last_group_ : outgoing.groups.back().number;
+  segment.previous = previous_;
+  segment.lineage = state_.lineage;
+  segment.snapshot = snapshot_;
+  for (const Group& group : outgoing.groups) {
+    segment.patchsets.push_back(group.patchset);
     for (const KeyChange& change : group.keys) {
-      if (change.kind != kind) continue;
-      // Older lists have it as it was before: the newest one counts, and a snapshot takes the older away. Thousands of
-      // them, rewritten now, would keep those waiting who wait for this segment.
-      if (change.replaces) sealed_anew_at_ = Steady::now();
-      if (change.sealed.empty()) {
-        went.insert(change.no);
-        if (const auto it = came.find(change.no); it != came.end() && kind == SealedKind::data_key)
-          it->second = ListEntry{change.no, {}, {}, {}, {}};
-        else if (it != came.end())
-          came.erase(it);
-      } else {
-        came[change.no] = {change.no, change.subject, change.sealed, change.tenant, change.token};
-      }
+      if (change.sealed.empty()) segment.erased.push_back({change.kind, change.no});
     }
   }
-  if (!came.empty()) {
-    std::vector<ListEntry> entries;
-    for (auto& [no, entry] : came) entries.push_back(std::move(entry));
-    SB_CHECK(put_object(list_name(kind, stem, entries), encode_list(kind, entries)));
-  }
-  return went.empty() ? Result<>() : drop_listed(kind, went);
+  outgoing.erased = segment.erased;
+  outgoing.sealed =
+      seal_object(options_.key, segment_name(segment.number), encode_segment(segment), system_entropy());
 }
 
-Result<> Mirror::drop_listed(SealedKind kind, const std::set<std::int64_t>& numbers) {
-  SB_TRY(const auto names, target_->list(list_prefix(kind)));
-  for (const std::string& name : names) {
-    const auto range = range_of_list(name);
-    if (!range) continue;
-    const auto first = numbers.lower_bound(range->first);
-    if (first == numbers.end() || *first > range->last) continue;
-    SB_TRY(const std::string sealed, target_->get(name));
-    SB_TRY(const std::string plain, open_object(options_.key, name, sealed));
-    SB_TRY(auto entries, parse_list(kind, plain));
-    if (!take_out(kind, entries, numbers)) continue;
-    SB_CHECK(entries.empty() ? target_->remove(name) : put_object(name, encode_list(kind, entries)));
-    forget_or_tell(*target_, name);
-  }
-  return {};
+Result<> Mirror::put_segment(const Outgoing& outgoing) {
+  const std::string name = segment_name(segment_ + 1);
+  const auto put = target_->put_new(name, outgoing.sealed);
+  if (put || put.error().code != Errc::already_exists) return put;
+  SB_TRY(const std::string there, target_->get(name));
+  if (there == outgoing.sealed) return {};  // an answer was lost
+  return fail(Errc::conflict, fmt::format("{} of the mirror {} is not from here: another server has this mirror now, and "
+                                          "goes on with what was in it",
+                                          name, target_->name()));
 }
 
 // For those who verify the log, not for a restore: that makes it from the leaves.
@@ -300,7 +263,10 @@ Result<> Mirror::send_log() {
     const std::lock_guard lock(mutex_);
     if (stats_.groups_mirrored < stats_.groups_committed) return {};
   }
-  if (note != sent_checkpoint_) SB_CHECK(send_tree(files, note));
+  if (note != sent_checkpoint_) {
+    SB_CHECK(still_ours());
+    SB_CHECK(send_tree(files, note));
+  }
   if (witnessed != sent_witnessed_) {
     SB_CHECK(target_->put(std::string("audit/") + audit::TileFiles::kWitnessed, witnessed));
     sent_witnessed_ = witnessed;
@@ -318,7 +284,8 @@ Result<> Mirror::send_log() {
 Result<> Mirror::send_tree(const audit::TileFiles& files, const std::string& note) {
   SB_TRY(const audit::NoteParts parts, audit::parse_note(note));
   SB_TRY(const audit::TreeHead head, audit::parse_tree_head(parts.text));
-  for (const audit::TileId& id : audit::tiles_since(sent_tiles_, head.size)) {
+  if (!sent_tiles_) sent_tiles_ = tiles_sent(*target_);
+  for (const audit::TileId& id : audit::tiles_since(*sent_tiles_, head.size)) {
     SB_TRY(const std::string tile, files.read(id));
     SB_CHECK(target_->put("audit/" + id.path(), tile));
   }
@@ -326,6 +293,13 @@ Result<> Mirror::send_tree(const audit::TileFiles& files, const std::string& not
   sent_checkpoint_ = note;
   sent_tiles_ = head.size / audit::kTileWidth * audit::kTileWidth;
   return {};
+}
+
+// The published log is written over, which nobody is refused: who was replaced must not show what it has.
+Result<> Mirror::still_ours() {
+  const auto next = target_->get(segment_name(segment_ + 1));
+  if (next) return fail(Errc::conflict, fmt::format("another server has the mirror {} now", target_->name()));
+  return next.error().code == Errc::not_found ? Result<>() : std::unexpected(next.error());
 }
 
 }  // namespace sb::mirror

@@ -10,11 +10,12 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRotationQuiet{1'000};  // no batch of a rotation came for so long: it has ended
 constexpr milliseconds kRetry{5'000};
+constexpr std::size_t kRemovalsInStep = 32;
 
 }  // namespace
 
 bool Mirror::snapshot_is_due() const {
-  if (last_group_ <= snapshot_group_) return false;
+  if (last_group_ <= snapshot_.group) return false;
   return system_clock().now_us() - snapshot_time_ >= options_.snapshot_after_us ||
          bytes_since_snapshot_ > options_.snapshot_after_bytes ||
          (sealed_anew_at_ && Steady::now() - *sealed_anew_at_ > kRotationQuiet);
@@ -25,42 +26,70 @@ void Mirror::advance_snapshot() {
   if (Steady::now() < retry_at_ || (!job_ && !snapshot_is_due())) return;
   const auto done = step_snapshot(milliseconds(0));
   if (done) return;
-  log_warn("mirror.failed", {{"code", to_string(done.error().code)}, {"detail", done.error().detail}});
+  if (done.error().code == Errc::conflict) return end(done.error());
+  note_failure(done.error());
   retry_at_ = Steady::now() + kRetry;
-  const std::lock_guard lock(mutex_);
-  ++stats_.failures;
 }
 
+// It is made; a segment says that it counts; what it stands in for goes.
 Result<> Mirror::step_snapshot(milliseconds patience) {
   if (!job_) {
-    job_ = std::make_unique<SnapshotJob>(*target_, options_.key, options_.database, segment_, previous_);
+    job_ = std::make_unique<SnapshotJob>(*target_, options_.key, options_.database, tag_of(state_.lineage), segment_,
+                                         previous_);
     job_began_ = Steady::now();
     bytes_before_job_ = bytes_since_snapshot_;
+    const std::lock_guard lock(mutex_);
+    stats_.making_snapshot = true;
   }
   const auto done = job_->step(patience);
   if (!done && done.error().code == Errc::corrupt) job_.reset();  // it must be written again, not read again
   if (!done) return std::unexpected(done.error());
   if (!*done) return {};
-  snapshot_time_ = job_->snapshot().time_us;
-  snapshot_group_ = job_->snapshot().group;
-  last_group_ = std::max(last_group_, snapshot_group_);
+  if (snapshot_ != job_->snapshot().id) {
+    SB_CHECK(begin_to_count());
+    SB_CHECK(find_stale_lists());
+  }
+  SB_CHECK(remove_stale_lists(kRemovalsInStep));
+  if (stale_lists_.empty()) finish_snapshot();
+  return {};
+}
+
+// Before, a manifest that a replaced server wrote is only that: what counts is in the chain.
+Result<> Mirror::begin_to_count() {
+  const Snapshot& made = job_->snapshot();
+  const SnapshotId before = std::exchange(snapshot_, made.id);
+  Outgoing mark;
+  seal_segment(mark);
+  if (!keep_trying([&] { return send_segment(mark); })) {  // no other segment can come before it
+    snapshot_ = before;
+    return fail(Errc::cancelled, "the mirror is closed");
+  }
+  snapshot_segment_ = made.segment;
+  snapshot_time_ = made.time_us;
+  last_group_ = std::max(last_group_, made.id.group);
+  return {};
+}
+
+void Mirror::finish_snapshot() {
   behind_ = false;
   job_.reset();
   // What came while it was made may not be in it.
   bytes_since_snapshot_ -= bytes_before_job_;
   if (sealed_anew_at_ && *sealed_anew_at_ < job_began_) sealed_anew_at_.reset();
+  spool_.drop_to(last_group_);
   {
     const std::lock_guard lock(mutex_);
-    stats_.groups_mirrored = std::max(stats_.groups_mirrored, snapshot_group_);
+    stats_.groups_mirrored = std::max(stats_.groups_mirrored, last_group_);
   }
   done_.notify_all();
   prune_old();
-  return {};
+  const std::lock_guard lock(mutex_);
+  stats_.making_snapshot = false;
 }
 
 // A place may refuse (Object Lock, rights): then they stay, and nothing else suffers.
 void Mirror::prune_old() {
-  const auto gone = prune(*target_, options_.key, system_clock().now_us() - options_.keep_us);
+  const auto gone = prune(*target_, options_.key, snapshot_, system_clock().now_us() - options_.keep_us);
   if (!gone)
     log_warn("mirror.not_pruned", {{"code", to_string(gone.error().code)}, {"detail", gone.error().detail}});
   else if (*gone > 0)

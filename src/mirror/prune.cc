@@ -9,10 +9,12 @@
 namespace sb::mirror {
 namespace {
 
-Result<std::optional<Snapshot>> oldest_needed(Target& target, std::string_view key, Micros since_us) {
-  SB_TRY(const auto groups, list_snapshots(target));
-  for (const std::uint64_t group : groups | std::views::reverse) {
-    SB_TRY(Snapshot snapshot, read_snapshot(target, key, group));
+Result<std::optional<Snapshot>> oldest_needed(Target& target, std::string_view key, const SnapshotId& current,
+                                              Micros since_us) {
+  SB_TRY(const auto snapshots, list_snapshots(target));
+  for (const SnapshotId& id : snapshots | std::views::reverse) {
+    if (id.group > current.group) continue;
+    SB_TRY(Snapshot snapshot, read_snapshot(target, key, id));
     if (snapshot.time_us <= since_us) return snapshot;
   }
   return std::nullopt;
@@ -20,21 +22,21 @@ Result<std::optional<Snapshot>> oldest_needed(Target& target, std::string_view k
 
 }  // namespace
 
-Result<std::size_t> prune(Target& target, std::string_view key, Micros since_us) {
-  SB_TRY(const auto oldest, oldest_needed(target, key, since_us));
+Result<std::size_t> prune(Target& target, std::string_view key, const SnapshotId& current, Micros since_us) {
+  SB_TRY(const auto oldest, oldest_needed(target, key, current, since_us));
   if (!oldest) return 0;
   std::size_t gone = 0;
   SB_TRY(const auto segments, target.list("segments/"));
   for (const std::string& name : segments) {
-    if (number_at_end(name).value_or(UINT64_MAX) > oldest->segment) continue;
+    if (number_at_end(name).value_or(UINT64_MAX) > oldest->segment || &name == &segments.back()) continue;
     SB_CHECK(target.remove(name));
     ++gone;
   }
   // The manifest first: without it the pieces are no snapshot. In one folder it sorts behind them.
   SB_TRY(const auto pieces, target.list("snapshots/"));
   for (const std::string& name : pieces | std::views::reverse) {
-    if (number_at_end(std::string_view(name).substr(0, name.rfind('/'))).value_or(UINT64_MAX) >= oldest->group)
-      continue;
+    const auto id = snapshot_of(name);
+    if (!id || id->group >= oldest->id.group) continue;
     SB_CHECK(target.remove(name));
     ++gone;
   }

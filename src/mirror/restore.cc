@@ -5,13 +5,17 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <thread>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "mirror/key_lists.h"
 #include "mirror/segment.h"
 #include "mirror/snapshot.h"
 #include "store/sqlite/group_recorder.h"
@@ -25,40 +29,68 @@ using store::sqlite::Database;
 
 constexpr const char* kDatabase = "signalbox.db";
 
+// A database in the making.
+struct Rebuilt {
+  Snapshot snapshot;
+  std::uint64_t groups = 0;    ///< of commits it has
+  std::uint64_t segments = 0;  ///< applied, of those that hold groups
+  std::uint64_t newest = 0;    ///< number of the last segment, and its hash
+  Digest hash{};
+  std::map<std::uint64_t, std::string> tags;  ///< of the lineages that wrote the segments after the snapshot
+  std::vector<Erased> erased;
+};
+
+Result<> apply_segment(Database& database, const Segment& segment, std::uint64_t groups_max, Rebuilt& made) {
+  if (segment.patchsets.empty() || segment.last_group <= made.groups || made.groups >= groups_max) return {};
+  if (segment.first_group > made.groups + 1)
+    return fail(Errc::corrupt, fmt::format("mirror: groups {} to {} are missing before {}", made.groups + 1,
+                                           segment.first_group - 1, segment_name(segment.number)));
+  SB_CHECK(database.execute("BEGIN IMMEDIATE"));
+  for (std::size_t i = 0; i < segment.patchsets.size(); ++i) {
+    const std::uint64_t group = segment.first_group + i;
+    if (group <= made.groups || group > groups_max) continue;
+    SB_CHECK(store::sqlite::apply_patchset(database, segment.patchsets[i]));
+  }
+  SB_CHECK(database.execute("COMMIT"));
+  made.groups = std::min(segment.last_group, groups_max);
+  ++made.segments;
+  return {};
+}
+
 // Segments in their order; each must continue the one before it.
-Result<> apply_segments(Target& target, std::string_view key, Database& database, const Snapshot& snapshot,
-                        RestoreReport& report) {
+Result<> apply_segments(Target& target, std::string_view key, Database& database, std::uint64_t groups_max,
+                        Rebuilt& made) {
   SB_TRY(const auto names, target.list("segments/"));
-  Digest previous = snapshot.previous;
-  std::uint64_t number = snapshot.segment;
   for (const std::string& name : names) {
-    if (number_at_end(name).value_or(0) <= snapshot.segment) continue;
+    if (number_at_end(name).value_or(0) <= made.snapshot.segment) continue;
     SB_TRY(const std::string sealed, target.get(name));
     SB_TRY(const std::string plain, open_object(key, name, sealed));
     SB_TRY(const Segment segment, parse_segment(plain));
-    if (segment.number != ++number || segment.previous != previous)
+    if (segment.number != ++made.newest || segment.previous != made.hash)
       return fail(Errc::corrupt, fmt::format("mirror: {} does not continue the segment before it", name));
-    previous = sha256(sealed);
-    if (segment.last_group <= report.groups) continue;
-    if (segment.first_group > report.groups + 1)
-      return fail(Errc::corrupt, fmt::format("mirror: groups {} to {} are missing before {}", report.groups + 1,
-                                             segment.first_group - 1, name));
-    SB_CHECK(database.execute("BEGIN IMMEDIATE"));
-    for (std::size_t i = 0; i < segment.patchsets.size(); ++i) {
-      if (segment.first_group + i <= report.groups) continue;
-      SB_CHECK(store::sqlite::apply_patchset(database, segment.patchsets[i]));
-    }
-    SB_CHECK(database.execute("COMMIT"));
-    report.groups = segment.last_group;
-    ++report.segments;
+    made.hash = sha256(sealed);
+    made.tags[segment.number] = tag_of(segment.lineage);
+    made.erased.insert(made.erased.end(), segment.erased.begin(), segment.erased.end());
+    SB_CHECK(apply_segment(database, segment, groups_max, made));
   }
   return {};
 }
 
-// Lists in the order of their names: the newest has the last word.
-Result<> put_listed(Target& target, std::string_view key, Database& database, SealedKind kind) {
+bool counts(const ListName& list, const Rebuilt& made) {
+  if (!list.of_segment) return SnapshotId{list.number, list.tag} == made.snapshot.id;
+  const auto segment = made.tags.find(list.number);
+  return segment != made.tags.end() && segment->second == list.tag;
+}
+
+// What came with what counts, in an order in which the newest has the last word.
+Result<> put_listed(Target& target, std::string_view key, Database& database, SealedKind kind, const Rebuilt& made) {
   SB_TRY(const auto names, target.list(list_prefix(kind)));
-  if (names.empty()) return {};
+  std::vector<ListName> lists;
+  for (const std::string& name : names) {
+    auto list = parse_list_name(name);
+    if (list && counts(*list, made)) lists.push_back(*std::move(list));
+  }
+  std::ranges::sort(lists);
   SB_CHECK(database.execute("BEGIN IMMEDIATE"));
   SB_TRY(auto insert,
          database.prepare(kind == SealedKind::token
@@ -66,7 +98,8 @@ Result<> put_listed(Target& target, std::string_view key, Database& database, Se
                                 "(?, ?, ?, ?, ?)"
                               : "INSERT OR REPLACE INTO data_keys (run, subject, wrapped) SELECT no, nullif(?2, ''), "
                                 "nullif(?3, x'') FROM runs WHERE no = ?1"));
-  for (const std::string& name : names) {
+  for (const ListName& list : lists) {
+    const std::string name = text_of(kind, list);
     SB_TRY(const std::string sealed, target.get(name));
     SB_TRY(const std::string plain, open_object(key, name, sealed));
     SB_TRY(const auto entries, parse_list(kind, plain));
@@ -80,22 +113,59 @@ Result<> put_listed(Target& target, std::string_view key, Database& database, Se
   return database.execute("COMMIT");
 }
 
-Result<RestoreReport> rebuild(Target& target, std::string_view key, const std::string& path) {
-  RestoreReport report;
-  SB_TRY(const Snapshot snapshot, fetch_snapshot(target, key, path));
-  report.snapshot_group = snapshot.group;
-  report.groups = report.snapshot_group;
+// A machine that was lost in the middle of an erasure has said so, and not yet rewritten every list.
+Result<> take_out_erased(Database& database, const std::vector<Erased>& erased) {
+  SB_TRY(auto key, database.prepare("INSERT INTO data_keys (run, subject, wrapped) VALUES (?, NULL, NULL) ON CONFLICT "
+                                    "(run) DO UPDATE SET subject = NULL, wrapped = NULL"));
+  SB_TRY(auto token, database.prepare("DELETE FROM tenant_tokens WHERE no = ?"));
+  SB_CHECK(database.execute("BEGIN IMMEDIATE"));
+  for (const Erased& one : erased) {
+    auto& statement = one.kind == SealedKind::token ? token : key;
+    if (statement.bind(1, one.no).step() != SQLITE_DONE)
+      return std::unexpected(database.error("cannot erase a key in"));
+    statement.reset();
+  }
+  return database.execute("COMMIT");
+}
+
+// As the mirror has it, but no newer than after `groups_max`.
+Result<Rebuilt> rebuild(Target& target, std::string_view key, const std::string& path, std::uint64_t groups_max) {
+  SB_TRY(const auto end, read_chain_end(target, key));
+  if (!end || end->segment.snapshot.none())
+    return fail(Errc::not_found, fmt::format("there is no mirror at {}: no whole snapshot below it", target.name()));
+  Rebuilt made;
+  SB_TRY(made.snapshot, fetch_snapshot(target, key, end->segment.snapshot, path));
+  made.groups = made.snapshot.id.group;
+  made.newest = made.snapshot.segment;
+  made.hash = made.snapshot.previous;
   SB_TRY(Database database, Database::open(path, Database::Access::read_write));
   SB_CHECK(database.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY"));
-  SB_CHECK(apply_segments(target, key, database, snapshot, report));
-  for (const auto kind : {SealedKind::data_key, SealedKind::token}) SB_CHECK(put_listed(target, key, database, kind));
-  SB_TRY(const auto keys, database.integer("SELECT count(*) FROM data_keys WHERE wrapped IS NOT NULL"));
-  report.keys = static_cast<std::uint64_t>(keys);
-  SB_TRY(const auto runs, database.integer("SELECT count(*) FROM runs"));
-  SB_TRY(const auto leaves,
-         database.integer("SELECT coalesce((SELECT first + count FROM leaves ORDER BY first DESC LIMIT 1), 0)"));
-  report.runs = static_cast<std::uint64_t>(runs);
-  report.leaves = static_cast<std::uint64_t>(leaves);
+  SB_CHECK(apply_segments(target, key, database, groups_max, made));
+  for (const auto kind : {SealedKind::data_key, SealedKind::token})
+    SB_CHECK(put_listed(target, key, database, kind, made));
+  SB_CHECK(take_out_erased(database, made.erased));
+  return made;
+}
+
+// Another database than the one that was lost: should that come back, the mirror is not its any more. The first one that
+// starts, of all that are made from here, has it.
+Result<> begin_lineage(Database& database, const Rebuilt& made) {
+  SB_TRY(auto insert, database.prepare("INSERT OR REPLACE INTO mirror_lineage VALUES (1, randomblob(16), ?, ?)"));
+  const std::string_view hash(reinterpret_cast<const char*>(made.hash.data()), made.hash.size());
+  insert.bind(1, static_cast<std::int64_t>(made.newest)).bind_blob(2, hash);
+  return insert.step() == SQLITE_DONE ? Result<>() : std::unexpected(database.error("cannot store a lineage in"));
+}
+
+Result<RestoreReport> report_of(Database& database, const Rebuilt& made) {
+  RestoreReport report{made.snapshot.id.group, made.groups, made.segments};
+  const auto count = [&](const char* sql, std::uint64_t& into) -> Result<> {
+    SB_TRY(const auto number, database.integer(sql));
+    into = static_cast<std::uint64_t>(number);
+    return {};
+  };
+  SB_CHECK(count("SELECT count(*) FROM data_keys WHERE wrapped IS NOT NULL", report.keys));
+  SB_CHECK(count("SELECT count(*) FROM runs", report.runs));
+  SB_CHECK(count("SELECT coalesce((SELECT first + count FROM leaves ORDER BY first DESC LIMIT 1), 0)", report.leaves));
   return report;
 }
 
@@ -139,6 +209,35 @@ Result<std::string> digest_of(Database& database, std::string_view table) {
   return to_hex(digest);
 }
 
+struct Compared {
+  CheckReport report;
+  bool moved = false;  ///< the store, or the mirror's snapshot, went on meanwhile
+};
+
+Result<Compared> compare(Target& target, std::string_view key, const std::string& database,
+                         const std::string& scratch) {
+  SB_TRY(Database live, Database::open(database, Database::Access::read_only));
+  SB_CHECK(live.execute("BEGIN"));
+  SB_TRY(const auto groups, live.integer("SELECT groups FROM mirror_state"));
+  Compared compared;
+  compared.report.store_groups = static_cast<std::uint64_t>(groups);
+  SB_TRY(const Rebuilt rebuilt, rebuild(target, key, scratch, compared.report.store_groups));
+  compared.report.mirror_groups = rebuilt.groups;
+  if (compared.report.store_groups == compared.report.mirror_groups) {
+    SB_TRY(Database copy, Database::open(scratch, Database::Access::read_only));
+    for (const char* table : {"runs", "journal", "states", "reviews", "spending", "documents", "leaves", "tree_heads",
+                              "tenant_tokens", "data_keys"}) {
+      SB_TRY(const std::string ours, digest_of(live, table));
+      SB_TRY(const std::string theirs, digest_of(copy, table));
+      if (ours != theirs) compared.report.problems.push_back(fmt::format("table {} differs", table));
+    }
+  }
+  SB_CHECK(live.execute("COMMIT"));
+  SB_TRY(const auto now, live.integer("SELECT groups FROM mirror_state"));
+  compared.moved = now != groups;
+  return compared;
+}
+
 }  // namespace
 
 Result<RestoreReport> restore(Target& target, std::string_view key, const std::string& folder) {
@@ -153,7 +252,13 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
   fs::permissions(folder + "/keys", fs::perms::owner_all, error);
   for (const ListEntry& secret : secrets) SB_CHECK(write_file(folder + "/keys/" + secret.subject, secret.sealed));
   const std::string scratch = path + ".restoring";
-  SB_TRY(RestoreReport report, rebuild(target, key, scratch));
+  SB_TRY(const Rebuilt made, rebuild(target, key, scratch, UINT64_MAX));
+  RestoreReport report;
+  {
+    SB_TRY(Database database, Database::open(scratch, Database::Access::read_write));
+    SB_CHECK(begin_lineage(database, made));
+    SB_TRY(report, report_of(database, made));
+  }
   fs::permissions(scratch, fs::perms::owner_read | fs::perms::owner_write, error);
   // The tree head that others have seen: the log that goes on must continue it.
   const auto checkpoint = target.get("audit/checkpoint");
@@ -172,24 +277,20 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
 }
 
 Result<CheckReport> check(Target& target, std::string_view key, const std::string& folder) {
-  if (!fs::exists(folder + "/" + kDatabase)) return fail(Errc::not_found, fmt::format("{} has no database", folder));
-  SB_TRY(Database live, Database::open(folder + "/" + kDatabase, Database::Access::read_only));
-  SB_CHECK(live.execute("BEGIN"));
-  SB_TRY(const auto groups, live.integer("SELECT groups FROM mirror_state"));
+  constexpr int kAttempts = 5;
+  constexpr std::chrono::milliseconds kPause{500};
+  const std::string database = folder + "/" + kDatabase;
+  if (!fs::exists(database)) return fail(Errc::not_found, fmt::format("{} has no database", folder));
   const std::string scratch = folder + "/mirror-check.db";
   const std::shared_ptr<void> dropped(nullptr, [&](void*) { drop_copy(scratch); });
-  SB_TRY(const RestoreReport rebuilt, rebuild(target, key, scratch));
-  CheckReport report{static_cast<std::uint64_t>(groups), rebuilt.groups, {}};
-  if (report.store_groups == report.mirror_groups) {
-    SB_TRY(Database copy, Database::open(scratch, Database::Access::read_only));
-    for (const char* table :
-         {"runs", "journal", "states", "reviews", "spending", "documents", "leaves", "tenant_tokens", "data_keys"}) {
-      SB_TRY(const std::string ours, digest_of(live, table));
-      SB_TRY(const std::string theirs, digest_of(copy, table));
-      if (ours != theirs) report.problems.push_back(fmt::format("table {} differs", table));
-    }
+  for (int attempt = 1;; ++attempt) {
+    SB_TRY(const Compared compared, compare(target, key, database, scratch));
+    if (compared.report.ok() || attempt == kAttempts) return compared.report;
+    // A server at work: keys that came or went since are in its lists, and its newest groups may be on their way.
+    if (!compared.moved && compared.report.store_groups <= compared.report.mirror_groups) return compared.report;
+    drop_copy(scratch);
+    std::this_thread::sleep_for(kPause);
   }
-  return report;
 }
 
 }  // namespace sb::mirror

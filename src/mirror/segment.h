@@ -1,12 +1,14 @@
 /// What a mirror is made of (pure): sealed, compressed, chained objects.
 ///
-///     segments/000000000042     changes of the groups of commits 118 to 131, as SQLite patchsets
-///     keys/000000000042-700-731 the wrapped data keys of runs 700 to 731: rewritten when one of them is erased; of two
-///                               lists that have the same run the later one by name counts; `42s`: of a snapshot
-///     tokens/000000000042-8-9   the same for the values behind tenants' placeholders 8 to 9
-///     snapshots/000000000131/0  the database after group 131, without those, in pieces; `manifest` is written last
-///     secrets                   the data directory's keys/
-///     audit/...                 the published log
+///     segments/000000000042               changes of the groups of commits 118 to 131, as SQLite patchsets; or none,
+///                                         and it only says whose the mirror is now, or which snapshot counts
+///     keys/000000000042-9f3a12bc-700-731  lists (key_lists.h)
+///     tokens/...
+///     snapshots/000000000131-9f3a12bc/0   the database after group 131, without those, in pieces; and `manifest`
+///     secrets                             the data directory's keys/
+///     audit/...                           the published log
+///
+/// "9f3a12bc" is the tag of a lineage: of whoever wrote it.
 #pragma once
 
 #include <cstdint>
@@ -18,48 +20,62 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/errors.h"
+#include "mirror/target.h"
 #include "store/store.h"
 
 namespace sb::mirror {
 
+using store::SealedKind;
+
 /// Compressed, then AES-256-GCM under the mirror's key; bound to its name, so that no object stands in for another.
 std::string seal_object(std::string_view key, std::string_view name, std::string_view plain, Entropy& entropy);
-/// Errors: corrupt (another key, a changed or exchanged object).
+/// Errors: corrupt (another key, a changed or exchanged object), unsupported (an older version wrote it).
 Result<std::string> open_object(std::string_view key, std::string_view name, std::string_view sealed);
 
+/// The first digits of a lineage, for names.
+std::string tag_of(std::string_view lineage);
+
+struct SnapshotId {
+  std::uint64_t group = 0;  ///< of commits: the newest one in it
+  std::string tag;          ///< of the lineage that made it; empty: there is none
+  bool none() const { return tag.empty(); }
+  bool operator==(const SnapshotId&) const = default;
+};
+
+/// What was erased: its key, or the value behind a placeholder, is in no list any more once its segment is followed by
+/// another one.
+struct Erased {
+  SealedKind kind = SealedKind::data_key;
+  std::int64_t no = 0;
+  bool operator==(const Erased&) const = default;
+};
+
+/// A link of the chain that says what of the mirror counts. Whoever writes the next link has the mirror: only one can.
 struct Segment {
   std::uint64_t number = 0;       ///< from 1, without gaps
-  std::uint64_t first_group = 0;  ///< groups of commits it holds
+  std::uint64_t first_group = 0;  ///< groups of commits it holds; where it holds none, both: the newest one before it
   std::uint64_t last_group = 0;
-  Digest previous{};  ///< SHA-256 of the sealed segment before it; zero: the first
+  Digest previous{};    ///< SHA-256 of the sealed segment before it; zero: the first
+  std::string lineage;  ///< of the database (store/sqlite/group_sink.h)
+  SnapshotId snapshot;  ///< the one that a restore begins with
+  std::vector<Erased> erased;
   std::vector<std::string> patchsets;
 };
 std::string encode_segment(const Segment& segment);
 Result<Segment> parse_segment(std::string_view bytes);
 
-/// What must be able to go lies in lists, and in no object that cannot be changed.
-struct ListEntry {
-  std::int64_t no = 0;  ///< the run's or the placeholder's number in the database
-  std::string subject;
-  std::string sealed;  ///< empty: erased
-  std::string tenant;  ///< of a placeholder, as `token`
-  std::string token;
+/// The newest segment, and its hash.
+struct ChainEnd {
+  Segment segment;
+  Digest hash{};
 };
-using store::SealedKind;
-std::string encode_list(SealedKind kind, const std::vector<ListEntry>& entries);
-Result<std::vector<ListEntry>> parse_list(SealedKind kind, std::string_view bytes);
-/// What names of such lists begin with.
-std::string list_prefix(SealedKind kind);
+/// Nothing: there is no mirror there. Errors: as the target's; corrupt (also: another key).
+Result<std::optional<ChainEnd>> read_chain_end(Target& target, std::string_view key);
 
 std::string segment_name(std::uint64_t number);
-/// REQUIRES entries in order of their numbers, not empty.
-std::string list_name(SealedKind kind, std::string_view stem, const std::vector<ListEntry>& entries);
-struct ListRange {
-  std::int64_t first = 0;
-  std::int64_t last = 0;
-};
-std::optional<ListRange> range_of_list(std::string_view name);
 std::string padded(std::uint64_t number);
+/// The whole of `text` as a number.
+std::optional<std::uint64_t> number_of(std::string_view text);
 /// The number at the end of `name`, after its last slash.
 std::optional<std::uint64_t> number_at_end(std::string_view name);
 

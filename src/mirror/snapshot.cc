@@ -18,15 +18,14 @@ using store::sqlite::Database;
 
 constexpr std::size_t kPieceBytes = 8 << 20;
 constexpr std::size_t kEntriesInObject = 10'000;
-constexpr std::size_t kRemovalsInStep = 32;
 constexpr std::string_view kManifest = "/manifest";
 constexpr int kStopCheckOps = 100'000;  // of SQLite's virtual machine: some milliseconds
 
-std::string folder_of(std::uint64_t group) {
-  return "snapshots/" + padded(group);
+std::string folder_of(const SnapshotId& id) {
+  return fmt::format("snapshots/{}-{}", padded(id.group), id.tag);
 }
-std::string piece_name(std::uint64_t group, std::uint64_t piece) {
-  return fmt::format("{}/{}", folder_of(group), piece);
+std::string piece_name(const SnapshotId& id, std::uint64_t piece) {
+  return fmt::format("{}/{}", folder_of(id), piece);
 }
 
 std::string_view view_of(const Digest& digest) {
@@ -52,24 +51,33 @@ void drop_copy(const std::string& path) {
   for (const char* suffix : {"", "-journal", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
 }
 
-Result<std::vector<std::uint64_t>> list_snapshots(Target& target) {
-  SB_TRY(const auto names, target.list("snapshots/"));
-  std::vector<std::uint64_t> groups;
-  for (const std::string& name : names) {
-    if (!name.ends_with(kManifest)) continue;
-    const auto group = number_at_end(std::string_view(name).substr(0, name.size() - kManifest.size()));
-    if (group) groups.push_back(*group);
-  }
-  std::ranges::sort(groups);
-  return groups;
+std::optional<SnapshotId> snapshot_of(std::string_view object) {
+  const auto end = object.rfind('/');
+  if (end == std::string_view::npos) return std::nullopt;
+  const std::string_view folder = object.substr(0, end);
+  const std::string_view name = folder.substr(folder.rfind('/') + 1);
+  const auto dash = name.find('-');
+  const auto group = number_of(name.substr(0, dash));
+  if (!group || dash == std::string_view::npos) return std::nullopt;
+  return SnapshotId{*group, std::string(name.substr(dash + 1))};
 }
 
-Result<Snapshot> read_snapshot(Target& target, std::string_view key, std::uint64_t group) {
-  const std::string name = folder_of(group) + std::string(kManifest);
+Result<std::vector<SnapshotId>> list_snapshots(Target& target) {
+  SB_TRY(const auto names, target.list("snapshots/"));
+  std::vector<SnapshotId> found;
+  for (const std::string& name : names) {
+    auto id = name.ends_with(kManifest) ? snapshot_of(name) : std::nullopt;
+    if (id) found.push_back(*std::move(id));
+  }
+  return found;
+}
+
+Result<Snapshot> read_snapshot(Target& target, std::string_view key, const SnapshotId& id) {
+  const std::string name = folder_of(id) + std::string(kManifest);
   SB_TRY(const std::string sealed, target.get(name));
   SB_TRY(const std::string text, open_object(key, name, sealed));
   SB_TRY(const json::value manifest, parse_json(text));
-  return Snapshot{group,
+  return Snapshot{id,
                   static_cast<std::uint64_t>(int_member(manifest, "segment")),
                   digest_member(manifest, "previous"),
                   int_member(manifest, "time_us"),
@@ -77,59 +85,58 @@ Result<Snapshot> read_snapshot(Target& target, std::string_view key, std::uint64
                   digest_member(manifest, "content")};
 }
 
-SnapshotJob::SnapshotJob(Target& target, std::string key, std::string database, std::uint64_t segment,
-                         const Digest& previous)
+SnapshotJob::SnapshotJob(Target& target, std::string key, std::string database, std::string tag, std::uint64_t newest,
+                         const Digest& hash)
     : target_(target), key_(std::move(key)), database_(std::move(database)), path_(database_ + ".snapshot") {
-  snapshot_.segment = segment;
-  snapshot_.previous = previous;
+  snapshot_.id.tag = std::move(tag);
+  snapshot_.segment = newest;
+  snapshot_.previous = hash;
   snapshot_.time_us = system_clock().now_us();
 }
 
 SnapshotJob::~SnapshotJob() {
   stop_ = true;
-  if (copying_.valid()) copying_.wait();
+  if (working_.valid()) working_.wait();
   drop_copy(path_);
 }
 
 Result<bool> SnapshotJob::step(std::chrono::milliseconds patience) {
+  Result<bool> done = true;
   switch (phase_) {
     case Phase::copy:
-      if (!copying_.valid()) copying_ = std::async(std::launch::async, [this] { return copy(); });
-      if (copying_.wait_for(patience) != std::future_status::ready) return false;
-      SB_CHECK(copying_.get());
-      phase_ = Phase::lists;
+      done = in_thread(&SnapshotJob::copy, patience);
       break;
-    case Phase::lists: {
-      SB_TRY(const bool done, send_list());
-      if (done) phase_ = Phase::old_lists;
+    case Phase::lists:
+      done = send_list();
       break;
-    }
-    case Phase::old_lists:
-      for (std::size_t i = 0; i < kRemovalsInStep && !old_lists_.empty(); ++i) {
-        SB_CHECK(target_.remove(*old_lists_.begin()));
-        forget_or_tell(target_, *old_lists_.begin());
-        old_lists_.erase(old_lists_.begin());
-      }
-      if (old_lists_.empty()) phase_ = Phase::pieces;
+    case Phase::strip:
+      done = in_thread(&SnapshotJob::strip, patience);
       break;
-    case Phase::pieces: {
-      SB_TRY(const bool done, send_piece());
-      if (done) phase_ = Phase::read_back;
+    case Phase::pieces:
+      done = send_piece();
       break;
-    }
-    case Phase::read_back: {
-      SB_TRY(const bool done, read_back());
-      if (done) phase_ = Phase::manifest;
+    case Phase::read_back:
+      done = read_back();
       break;
-    }
     case Phase::manifest:
       SB_CHECK(send_manifest());
-      phase_ = Phase::done;
       break;
     case Phase::done:
-      break;
+      return true;
   }
-  return phase_ == Phase::done;
+  if (done && *done) phase_ = static_cast<Phase>(static_cast<int>(phase_) + 1);
+  return done ? Result<bool>(phase_ == Phase::done) : done;
+}
+
+void SnapshotJob::erased(SealedKind kind, const std::set<std::int64_t>& numbers) {
+  (kind == SealedKind::token ? erased_tokens_ : erased_keys_).insert(numbers.begin(), numbers.end());
+}
+
+Result<bool> SnapshotJob::in_thread(Result<> (SnapshotJob::*work)(), std::chrono::milliseconds patience) {
+  if (!working_.valid()) working_ = std::async(std::launch::async, [this, work] { return (this->*work)(); });
+  if (working_.wait_for(patience) != std::future_status::ready) return false;
+  SB_CHECK(working_.get());
+  return true;
 }
 
 Result<> SnapshotJob::copy() {
@@ -142,37 +149,41 @@ Result<> SnapshotJob::copy() {
     SB_CHECK(live.execute(fmt::format("VACUUM INTO '{}'", quoted).c_str()));
   }
   SB_TRY(Database copied, Database::open(path_, Database::Access::read_write));
-  sqlite3_progress_handler(copied.handle(), kStopCheckOps, stop_asked, &stop_);
   SB_TRY(const auto groups, copied.integer("SELECT groups FROM mirror_state"));
-  snapshot_.group = static_cast<std::uint64_t>(groups);
+  snapshot_.id.group = static_cast<std::uint64_t>(groups);
+  return {};
+}
+
+Result<> SnapshotJob::strip() {
+  SB_TRY(Database copied, Database::open(path_, Database::Access::read_write));
+  sqlite3_progress_handler(copied.handle(), kStopCheckOps, stop_asked, &stop_);
   return copied.execute("PRAGMA journal_mode = DELETE; DELETE FROM data_keys; DELETE FROM tenant_tokens; VACUUM");
 }
 
-// The live database's and not the copy's: what went since the copy was made must not come back. True: that was all.
+// The copy's and not the live database's: what came since is sealed by keys that the snapshot may not know. True: that
+// was all.
 Result<bool> SnapshotJob::send_list() {
-  if (listed_ == 0) {
-    SB_TRY(const auto names, target_.list(list_prefix(kind_)));
-    old_lists_.insert(names.begin(), names.end());
-  }
-  SB_TRY(Database live, Database::open(database_, Database::Access::read_only));
-  SB_TRY(auto rows, live.prepare(kind_ == SealedKind::token
-                                     ? "SELECT no, subject, sealed, tenant, token FROM tenant_tokens WHERE no > ? "
-                                       "ORDER BY no LIMIT ?"
-                                     : "SELECT run, subject, wrapped, '', '' FROM data_keys WHERE run > ? ORDER BY "
-                                       "run LIMIT ?"));
+  SB_TRY(Database copied, Database::open(path_, Database::Access::read_only));
+  SB_TRY(auto rows, copied.prepare(kind_ == SealedKind::token
+                                       ? "SELECT no, subject, sealed, tenant, token FROM tenant_tokens WHERE no > ? "
+                                         "ORDER BY no LIMIT ?"
+                                       : "SELECT run, subject, wrapped, '', '' FROM data_keys WHERE run > ? ORDER BY "
+                                         "run LIMIT ?"));
   rows.bind(1, listed_).bind(2, static_cast<std::int64_t>(kEntriesInObject));
   std::vector<ListEntry> entries;
   int result;
   while ((result = rows.step()) == SQLITE_ROW)
     entries.push_back({rows.integer(0), rows.text(1), rows.text(2), rows.text(3), rows.text(4)});
-  if (result != SQLITE_DONE) return std::unexpected(live.error("cannot read keys of"));
+  if (result != SQLITE_DONE) return std::unexpected(copied.error("cannot read keys of"));
+  const bool more = entries.size() == kEntriesInObject;
   if (!entries.empty()) {
-    const std::string name = list_name(kind_, padded(snapshot_.segment) + "s", entries);
+    const ListName list{false, snapshot_.id.group, snapshot_.id.tag, entries.front().no, entries.back().no};
+    take_out(kind_, entries, kind_ == SealedKind::token ? erased_tokens_ : erased_keys_);
+    const std::string name = text_of(kind_, list);
     SB_CHECK(target_.put(name, seal_object(key_, name, encode_list(kind_, entries), system_entropy())));
-    old_lists_.erase(name);
-    listed_ = entries.back().no;
+    listed_ = list.last;
   }
-  if (entries.size() == kEntriesInObject) return false;
+  if (more) return false;
   listed_ = 0;
   return std::exchange(kind_, SealedKind::token) == SealedKind::token;
 }
@@ -185,7 +196,7 @@ Result<bool> SnapshotJob::send_piece() {
   if (file.bad() || (!file && !file.eof())) return fail(Errc::unavailable, fmt::format("cannot read {}", path_));
   piece.resize(static_cast<std::size_t>(file.gcount()));
   if (piece.empty()) return true;
-  const std::string name = piece_name(snapshot_.group, snapshot_.pieces);
+  const std::string name = piece_name(snapshot_.id, snapshot_.pieces);
   SB_CHECK(target_.put(name, seal_object(key_, name, piece, system_entropy())));
   snapshot_.content = next_content(snapshot_.content, piece);
   ++snapshot_.pieces;
@@ -197,9 +208,9 @@ Result<bool> SnapshotJob::read_back() {
   if (checked_ == snapshot_.pieces) {
     if (read_ == snapshot_.content) return true;
     return fail(Errc::corrupt,
-                fmt::format("mirror: {} does not read back as it was written", folder_of(snapshot_.group)));
+                fmt::format("mirror: {} does not read back as it was written", folder_of(snapshot_.id)));
   }
-  const std::string name = piece_name(snapshot_.group, checked_);
+  const std::string name = piece_name(snapshot_.id, checked_);
   SB_TRY(const std::string sealed, target_.get(name));
   SB_TRY(const std::string piece, open_object(key_, name, sealed));
   read_ = next_content(read_, piece);
@@ -208,8 +219,8 @@ Result<bool> SnapshotJob::read_back() {
 }
 
 Result<> SnapshotJob::send_manifest() {
-  const std::string name = folder_of(snapshot_.group) + std::string(kManifest);
-  const std::string manifest = to_text(json::object{{"group", snapshot_.group},
+  const std::string name = folder_of(snapshot_.id) + std::string(kManifest);
+  const std::string manifest = to_text(json::object{{"group", snapshot_.id.group},
                                                     {"segment", snapshot_.segment},
                                                     {"previous", to_hex(snapshot_.previous)},
                                                     {"time_us", snapshot_.time_us},
@@ -218,19 +229,20 @@ Result<> SnapshotJob::send_manifest() {
   return target_.put(name, seal_object(key_, name, manifest, system_entropy()));
 }
 
-Result<Snapshot> fetch_snapshot(Target& target, std::string_view key, const std::string& path) {
-  SB_TRY(const auto groups, list_snapshots(target));
-  if (groups.empty())
-    return fail(Errc::not_found, fmt::format("there is no mirror at {}: no whole snapshot below it", target.name()));
-  SB_TRY(const Snapshot snapshot, read_snapshot(target, key, groups.back()));
+Result<Snapshot> fetch_snapshot(Target& target, std::string_view key, const SnapshotId& id, const std::string& path) {
+  SB_TRY(Snapshot snapshot, read_snapshot(target, key, id));
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  Digest content{};
   for (std::uint64_t i = 0; i < snapshot.pieces; ++i) {
-    const std::string name = piece_name(snapshot.group, i);
-    SB_TRY(const std::string piece, target.get(name));
-    SB_TRY(const std::string plain, open_object(key, name, piece));
-    file << plain;
+    const std::string name = piece_name(id, i);
+    SB_TRY(const std::string sealed, target.get(name));
+    SB_TRY(const std::string piece, open_object(key, name, sealed));
+    content = next_content(content, piece);
+    file << piece;
   }
   if (!file.flush()) return fail(Errc::disk_full, fmt::format("cannot write {}", path));
+  if (content != snapshot.content)
+    return fail(Errc::corrupt, fmt::format("mirror: {} is not what its manifest says", folder_of(id)));
   return snapshot;
 }
 

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstdint>
 #include <future>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/errors.h"
+#include "mirror/key_lists.h"
 #include "mirror/segment.h"
 #include "mirror/target.h"
 
@@ -23,39 +23,47 @@ namespace sb::mirror {
 void drop_copy(const std::string& path);
 
 struct Snapshot {
-  std::uint64_t group = 0;    ///< of commits: the newest one in it
+  SnapshotId id;
   std::uint64_t segment = 0;  ///< the newest one when it was begun; a restore goes on with the next
   Digest previous{};          ///< hash of that segment, for the next to continue
-  Micros time_us = 0;         ///< when it was begun; 0: not known
+  Micros time_us = 0;         ///< when it was begun
   std::uint64_t pieces = 0;
-  Digest content{};  ///< over the hashes of its pieces; zero: not known
+  Digest content{};  ///< over the hashes of its pieces
 };
 
-/// Groups of the whole snapshots there are, oldest first: those that have a manifest.
-Result<std::vector<std::uint64_t>> list_snapshots(Target& target);
+/// Those that have a manifest, oldest first. Which one counts the chain of segments says.
+Result<std::vector<SnapshotId>> list_snapshots(Target& target);
+/// The snapshot that an object is part of.
+std::optional<SnapshotId> snapshot_of(std::string_view object);
 /// Errors: not_found, corrupt (also: another key).
-Result<Snapshot> read_snapshot(Target& target, std::string_view key, std::uint64_t group);
+Result<Snapshot> read_snapshot(Target& target, std::string_view key, const SnapshotId& id);
 
 /// Makes one, in bounded steps: whoever has something else to send to the mirror does it in between.
 class SnapshotJob {
  public:
-  /// `segment`, `previous`: the newest segment in the mirror and its hash. Borrows the target. The copy is made by a
-  /// thread of its own, and has no data keys and no values behind tenants' placeholders: they lie apart, in lists that
-  /// replace those so far, with what a crash kept in them that was erased or sealed anew.
-  SnapshotJob(Target& target, std::string key, std::string database, std::uint64_t segment, const Digest& previous);
+  /// `newest`: the end of the chain. `tag`: of whoever makes it. Borrows the target. The copy is made by a thread of its
+  /// own, and has no data keys and no values behind tenants' placeholders: they lie apart, in lists.
+  SnapshotJob(Target& target, std::string key, std::string database, std::string tag, std::uint64_t newest,
+              const Digest& hash);
   ~SnapshotJob();
   SnapshotJob(const SnapshotJob&) = delete;
   SnapshotJob& operator=(const SnapshotJob&) = delete;
 
-  /// One list, one piece, one piece read back. Waits for the copy at most `patience`. True: the snapshot is whole.
-  /// After an error the same step can be tried again. Errors: as the target's; corrupt (what is read back differs).
+  /// One list, one piece, one piece read back. Waits for the copy at most `patience`. True: the snapshot is whole; it
+  /// counts when a segment says so. After an error the same step can be tried again. Errors: as the target's; corrupt
+  /// (what is read back differs).
   Result<bool> step(std::chrono::milliseconds patience);
+  /// These went since the copy was made, and must not come back with it.
+  void erased(SealedKind kind, const std::set<std::int64_t>& numbers);
   /// REQUIRES that step() said true.
   const Snapshot& snapshot() const { return snapshot_; }
 
  private:
-  enum class Phase { copy, lists, old_lists, pieces, read_back, manifest, done };
+  enum class Phase { copy, lists, strip, pieces, read_back, manifest, done };
+  /// `work` in a thread of its own; true when it is done.
+  Result<bool> in_thread(Result<> (SnapshotJob::*work)(), std::chrono::milliseconds patience);
   Result<> copy();
+  Result<> strip();
   Result<bool> send_list();
   Result<bool> send_piece();
   Result<bool> read_back();
@@ -68,15 +76,16 @@ class SnapshotJob {
   Snapshot snapshot_;
   Phase phase_ = Phase::copy;
   std::atomic<bool> stop_ = false;
-  std::future<Result<>> copying_;
+  std::future<Result<>> working_;
   SealedKind kind_ = SealedKind::data_key;
   std::int64_t listed_ = 0;  ///< up to this number
-  std::set<std::string> old_lists_;
+  std::set<std::int64_t> erased_keys_;
+  std::set<std::int64_t> erased_tokens_;
   std::uint64_t checked_ = 0;  ///< pieces read back
   Digest read_{};
 };
 
-/// Writes the newest snapshot to `path`. Errors: not_found (none), corrupt.
-Result<Snapshot> fetch_snapshot(Target& target, std::string_view key, const std::string& path);
+/// Writes it to `path`. Errors: not_found, corrupt (also where the pieces are not those that were written), disk_full.
+Result<Snapshot> fetch_snapshot(Target& target, std::string_view key, const SnapshotId& id, const std::string& path);
 
 }  // namespace sb::mirror

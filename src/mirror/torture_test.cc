@@ -105,10 +105,13 @@ class Life {
     options.before_ack = plan_.before_ack;
     options.database = data.database();
     options.audit_folder = data.audit_folder();
+    options.spool_folder = data.path() + "/mirror-spool";
+    options.on_end = [](const Error& error) { ADD_FAILURE() << error.detail; };
     options.secrets = {{"audit.seed", data.audit_seed()}, {"vault.key", data.vault_key()}, {"pepper", data.pepper()}};
     options.snapshot_after_bytes = plan_.snapshot_after_bytes;
+    options.longest_pause = std::chrono::milliseconds(20);
     options.patience_at_end = std::chrono::milliseconds(0);
-    SB_TRY(mirror_, Mirror::open(std::move(target), std::move(options)));
+    mirror_ = std::make_unique<Mirror>(std::move(target), std::move(options));
     undertaker_ = std::jthread([this](const std::stop_token& stop) { let_go_when_dead(stop); });
     audit::AuditLogOptions log_options{.origin = {}, .folder = data.audit_folder()};
     log_options.publish.delay = std::chrono::milliseconds(0);
@@ -131,7 +134,7 @@ class Life {
     const auto settled = [&] {
       if (!has_snapshot_ && !(has_snapshot_ = has_whole_snapshot())) return false;
       const MirrorStats stats = mirror_->stats();
-      return log_->shown() >= store_->stats().leaves && stats.groups_mirrored >= stats.groups_committed;
+      return !stats.making_snapshot && log_->shown() >= store_->stats().leaves && stats.groups_mirrored >= stats.groups_committed;
     };
     while (!disk_.dead() && !settled() && Steady::now() < end)
       std::this_thread::sleep_for(std::chrono::microseconds(300));

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
+#include "base/log.h"
 #include "keys/envelope.h"
 
 namespace sb::server {
@@ -16,6 +18,13 @@ Result<std::string> secret_at(const std::optional<SecretRef>& place, const char*
   auto secret = place->resolve();
   if (!secret) return fail(secret.error().code, fmt::format("mirror.{}: {}", name, secret.error().detail), name);
   return std::string(secret->reveal());
+}
+
+// What another server goes on with must not be done here too, and what is acknowledged here would be lost: this is no
+// time to finish anything.
+void stop_at_once(const Error& error) {
+  log_error("mirror.taken_over", {{"detail", error.detail}});
+  std::_Exit(EXIT_FAILURE);
 }
 
 }  // namespace
@@ -33,6 +42,8 @@ Result<std::unique_ptr<mirror::Mirror>> open_mirror(const Services& services) {
   options.keep_us = std::max(config.keep_days, config.s3.retain_days) * 24 * kHourUs;
   options.database = services.data.database();
   options.audit_folder = services.data.audit_folder();
+  options.spool_folder = services.data.path() + "/mirror-spool";
+  options.on_end = stop_at_once;
   options.secrets = {{"audit.seed", services.data.audit_seed()},
                      {"vault.key", services.data.vault_key()},
                      {"pepper", services.data.pepper()}};
@@ -45,7 +56,7 @@ Result<std::unique_ptr<mirror::Mirror>> open_mirror(const Services& services) {
   access.part_bytes = static_cast<std::size_t>(config.s3.part_mb) << 20;
   access.retain_days = static_cast<int>(config.s3.retain_days);
   SB_TRY(auto target, mirror::open_target(config.url, access));
-  return mirror::Mirror::open(std::move(target), std::move(options));
+  return std::make_unique<mirror::Mirror>(std::move(target), std::move(options));
 }
 
 }  // namespace sb::server

@@ -18,6 +18,7 @@
 #include "server/retention.h"
 #include "server/services.h"
 #include "server/shard.h"
+#include "server/signals.h"
 
 namespace sb::server {
 namespace {
@@ -29,16 +30,9 @@ int refuse(const Error& error) {
   return 1;
 }
 
-/// Signals are taken by one thread that waits for them: no handler ever runs in the middle of anything.
-sigset_t block_signals() {
-  ::signal(SIGPIPE, SIG_IGN);
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGHUP);
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  return set;
+int stopped_early(std::string_view why) {
+  log_info("server.stopped", {{"detail", why}});
+  return 0;
 }
 
 Result<> check_keys(Services& services) {
@@ -143,15 +137,18 @@ void reload(Services& services) {
 
 int serve(ServeOptions options) {
   const auto started = std::chrono::steady_clock::now();
-  const sigset_t signals = block_signals();
+  Signals signals;
   set_log_level(options.config.log.level);
-  auto services = open_services(std::move(options.config));
+  auto services = open_services(std::move(options.config), &signals);
+  if (!services && services.error().code == Errc::cancelled) return stopped_early(services.error().detail);
   if (!services) return refuse(services.error());
   if (auto loaded = load_content(**services); !loaded) return refuse(loaded.error());
   if (auto checked = check_keys(**services); !checked) return refuse(checked.error());
   std::atomic<bool> ready{false};
   auto shards = make_shards(**services, ready);
   if (!shards) return refuse(shards.error());
+  (*services)->while_starting.reset();
+  if (signals.stop_asked()) return stopped_early("told to stop before it was ready");
   register_metrics(**services, *shards);
   for (auto& shard : *shards) shard->start();
   asio::io_context main;
@@ -172,8 +169,8 @@ int serve(ServeOptions options) {
                             {"keys", (*services)->keys_required},
                             {"start_ms", took},
                             {"version", SB_VERSION}});
-  int signal = 0;
-  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP) reload(**services);
+  int signal = signals.next();
+  for (; signal == SIGHUP; signal = signals.next()) reload(**services);
   log_info("server.draining", {{"signal", signal}});
   ready = false;
   for (auto& shard : *shards) shard->drain(std::chrono::milliseconds((*services)->config.server.drain_timeout_ms));
@@ -186,7 +183,7 @@ int serve(ServeOptions options) {
 }
 
 Result<InitReport> init(const Config& config) {
-  SB_TRY(auto services, open_services(config, false));  // the server that starts first names the log
+  SB_TRY(auto services, open_services(config, nullptr, false));  // the server that starts first names the log
   InitReport report{{}, services->config.data.dir};
   if (services->keys->usable_count() > 0) return report;
   SB_TRY(auto key, make_key("first admin", "default", Role::admin, {}, services->keys->pepper(), system_clock(),

@@ -161,7 +161,11 @@ Result<> load_flows(Services& services) {
 
 }  // namespace
 
-Result<std::unique_ptr<Services>> open_services(Config config, bool sign) {
+Services::~Services() {
+  if (mirror) mirror->let_go();  // where a start failed, nobody is there to hear of a commit
+}
+
+Result<std::unique_ptr<Services>> open_services(Config config, Signals* signals, bool sign) {
   auto services = std::make_unique<Services>();
   services->config = std::move(config);
   const auto& settings = services->config;
@@ -172,6 +176,8 @@ Result<std::unique_ptr<Services>> open_services(Config config, bool sign) {
   options.commit_batch_max = settings.data.commit_batch_max;
   options.min_free_disk_bytes = settings.data.min_free_disk_mb << 20;
   SB_TRY(services->mirror, open_mirror(*services));
+  if (signals && services->mirror)
+    services->while_starting.emplace(*signals, [mirror = services->mirror.get()] { mirror->let_go(); });
   options.sink = services->mirror.get();
   SB_TRY(services->store, store::open_sqlite_store(std::move(options), *services->log));
   const std::string& vault_key = services->data.vault_key();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/api.h"
@@ -22,6 +23,7 @@
 #include "model/catalog.h"
 #include "policy/policy.h"
 #include "script/runner.h"
+#include "server/signals.h"
 #include "store/data_dir.h"
 #include "store/sqlite/sqlite_store.h"
 #include "telemetry/access_log.h"
@@ -31,10 +33,13 @@
 namespace sb::server {
 
 struct Services {
+  ~Services();
+
   Config config;
   asio::io_context startup;  ///< for calls of the store before any shard runs; outlives the store, as it asks
   store::DataDir data;
   std::unique_ptr<mirror::Mirror> mirror;  ///< null: none configured
+  std::optional<Signals::OnStop> while_starting;  ///< nobody hears of commits yet: who is to stop need not wait for the mirror
   std::unique_ptr<audit::AuditLog> log;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<KeyRing> keys;
@@ -61,9 +66,9 @@ struct Services {
   bool keys_required = true;
 };
 
-/// Opens data directory, log and store, and loads the keys. `sign`: as AuditLogOptions. Errors: with what to do about
-/// them.
-Result<std::unique_ptr<Services>> open_services(Config config, bool sign = true);
+/// Opens data directory, log and store, and loads the keys. `signals`: end a wait for the mirror's place; null: nobody
+/// waits for them. `sign`: as AuditLogOptions. Errors: with what to do about them; cancelled (told to stop).
+Result<std::unique_ptr<Services>> open_services(Config config, Signals* signals, bool sign = true);
 /// Reads policy, triage, scripts, flows and model catalog: everything that can be wrong in a configuration.
 Result<> load_content(Services& services);
 /// Reads the policy file again (SIGHUP). Errors: what is wrong with it; the one in force stays.

@@ -28,9 +28,19 @@ class GroupSink {
     std::string patchset;  ///< of all tables but data_keys and tenant_tokens, as SQLite's session extension writes it
     std::vector<KeyChange> keys;
   };
+  /// What the database knows of its copies.
+  struct CopyState {
+    std::uint64_t groups = 0;        ///< it has so many
+    std::string lineage;             ///< 16 bytes: whose commits they are
+    std::uint64_t base_segment = 0;  ///< of the copy it was made again from, and that segment's SHA-256; 0: of none
+    std::string base_hash;
+  };
   virtual ~GroupSink() = default;
-  /// Before the first group: the database has this many. Errors: conflict (the copy is ahead of the database).
-  virtual Result<> opened(std::uint64_t groups) = 0;
+  /// Before the first group, and before anybody is told of what the database has. May wait. Errors: conflict (the copy
+  /// is ahead of the database, or another's), cancelled (told to wait no longer), as the copy's place.
+  virtual Result<> opened(const CopyState& state) = 0;
+  /// The group is about to be written to disk; it may fail, and another one have its number. On the writer thread.
+  virtual void committing(const Group& group) = 0;
   /// The group is on disk, and nobody has heard of it yet. May wait. On the writer thread.
   virtual void committed(Group group) = 0;
 };

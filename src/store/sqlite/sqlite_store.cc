@@ -185,8 +185,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog&
   SB_TRY(FileLock lock, FileLock::acquire(options.path + ".lock"));
   SB_TRY(Database database, open_for_writing(options.path, options.writer_cache_kib));
   const Clock& clock = options.clock ? *options.clock : system_clock();
-  SB_TRY(std::unique_ptr<Writer> writer, Writer::open(std::move(database), log, clock));
-  SB_CHECK(writer->copy_to(options.sink));
+  SB_TRY(std::unique_ptr<Writer> writer, Writer::open(std::move(database), log, clock, options.sink));
   SB_TRY(Database checkpoint_database, open_for_writing(options.path, kCheckpointCacheKib));
   std::vector<std::unique_ptr<Reader>> readers;
   for (std::size_t i = 0; i < std::max<std::size_t>(options.reader_threads, 1); ++i) {

@@ -59,7 +59,7 @@ Result<> Writer::apply_items(std::span<Item*> items) {
     if (fatal_) done = std::unexpected(*fatal_);
   }
   if (done) done = write_group();
-  if (done && sink_) done = run(sql_.count_group, "cannot count a group in");
+  if (done && sink_) done = tell_sink();
   const auto written = std::chrono::steady_clock::now();
   if (done) done = run(sql_.commit, "cannot commit to");
   last_commit_us_ = static_cast<std::uint64_t>(
@@ -70,7 +70,7 @@ Result<> Writer::apply_items(std::span<Item*> items) {
   }
   next_journal_ = group_journal_;
   next_leaf_ += group_leaves_;
-  if (sink_) tell_sink();
+  hand_over();
   if (group_leaves_ > 0) log_.committed(std::exchange(group_bundle_, {}));
   keep_head();
   if (open_runs_.size() > kMaxOpenRuns) open_runs_.clear();
@@ -78,10 +78,19 @@ Result<> Writer::apply_items(std::span<Item*> items) {
 }
 
 // What cannot be recorded would be missing from the copy for ever: stopping beats that.
-void Writer::tell_sink() {
+Result<> Writer::tell_sink() {
+  SB_CHECK(run(sql_.count_group, "cannot count a group in"));
   auto patchset = recorder_->take();
   SB_ASSERT(patchset.has_value());
-  sink_->committed({++groups_, *std::move(patchset), std::exchange(group_keys_, {})});
+  group_.emplace(groups_ + 1, *std::move(patchset), std::exchange(group_keys_, {}));
+  sink_->committing(*group_);
+  return {};
+}
+
+void Writer::hand_over() {
+  if (!group_) return;
+  groups_ = group_->number;
+  sink_->committed(*std::exchange(group_, std::nullopt));
 }
 
 void Writer::roll_back() {
@@ -91,6 +100,7 @@ void Writer::roll_back() {
   }
   open_runs_.clear();  // they may speak of rows that were taken back
   group_keys_.clear();
+  group_.reset();
 }
 
 Result<> Writer::store_head() {
@@ -102,13 +112,13 @@ Result<> Writer::store_head() {
   Result<> done = run(sql_.begin, "cannot begin a transaction in");
   if (done) done = write_head(*head);
   // A group of its own to whoever keeps a copy: later groups change what it brought.
-  if (done && sink_) done = run(sql_.count_group, "cannot count a group in");
+  if (done && sink_) done = tell_sink();
   if (done) done = run(sql_.commit, "cannot commit to");
   if (!done) {
     roll_back();
     return done;
   }
-  if (sink_) tell_sink();
+  hand_over();
   keep_head();
   return {};
 }

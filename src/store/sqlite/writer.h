@@ -17,9 +17,10 @@ namespace sb::store::sqlite {
 
 class Writer {
  public:
-  /// Reads where the log stands and opens `log` (borrowed, as is `clock`). Errors: corrupt, disk_full, as the log's
-  /// open().
-  static Result<std::unique_ptr<Writer>> open(Database database, LeafLog& log, const Clock& clock);
+  /// Reads where the log stands and opens `log` (borrowed, as are `clock` and `sink`). `sink` hears of every group; null:
+  /// nobody, and a copy that there was is behind from here on. Errors: corrupt, disk_full, as the log's open() and the
+  /// sink's opened().
+  static Result<std::unique_ptr<Writer>> open(Database database, LeafLog& log, const Clock& clock, GroupSink* sink);
 
   struct Item {
     PreparedCommit prepared;
@@ -30,10 +31,6 @@ class Writer {
   /// results mean nothing) where the disk or the file fails: disk_full, corrupt, unavailable. `want_head`: also a tree
   /// head over all leaves.
   Result<> apply(std::span<Item*> items, bool want_head);
-
-  /// From now on `sink` (borrowed) hears of every group; null: nobody, and a copy that there was is behind from here
-  /// on. Errors: as its opened().
-  Result<> copy_to(GroupSink* sink);
 
   std::uint64_t leaves() const { return next_leaf_; }
   /// Whether asking the log for a tree head may bring one.
@@ -75,12 +72,15 @@ class Writer {
 
   Result<> prepare_statements();
   Result<> open_log();
+  Result<> copy_to(GroupSink* sink);
+  Result<GroupSink::CopyState> copy_state();
 
   Result<> apply_items(std::span<Item*> items);
   void roll_back();
   Result<> store_head();
   void keep_head();
-  void tell_sink();
+  Result<> tell_sink();
+  void hand_over();
   Result<> apply_one(PreparedCommit& prepared);
   Result<> check(Work& work);
   Result<> check_reviews(const Commit& commit);
@@ -133,6 +133,7 @@ class Writer {
 
   // Of the group in progress.
   std::vector<GroupSink::KeyChange> group_keys_;
+  std::optional<GroupSink::Group> group_;  ///< of which the sink was told
   std::optional<Error> fatal_;
   std::int64_t group_journal_ = 1;
   std::string group_bundle_;  ///< the group's leaves, as an entry bundle

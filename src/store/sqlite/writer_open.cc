@@ -42,25 +42,36 @@ class LeafRows {
 
 }  // namespace
 
-Result<std::unique_ptr<Writer>> Writer::open(Database database, LeafLog& log, const Clock& clock) {
+Result<std::unique_ptr<Writer>> Writer::open(Database database, LeafLog& log, const Clock& clock, GroupSink* sink) {
   std::unique_ptr<Writer> writer(new Writer(std::move(database), log, clock));
   SB_CHECK(writer->prepare_statements());
   SB_TRY(const auto last,
          writer->database_.integer(
              "SELECT max(coalesce(max(no), 0), (SELECT coalesce(max(no), 0) FROM runs)) FROM journal"));
   writer->next_journal_ = last + 1;
+  SB_CHECK(writer->copy_to(sink));  // before the log: no leaf is shown that a copy must have first
   SB_CHECK(writer->open_log());
   return writer;
 }
 
 Result<> Writer::copy_to(GroupSink* sink) {
-  if (!sink) return database_.execute("UPDATE mirror_state SET groups = groups + 1 WHERE groups > 0");
-  SB_TRY(const auto groups, database_.integer("SELECT groups FROM mirror_state"));
-  groups_ = static_cast<std::uint64_t>(groups);
-  SB_CHECK(sink->opened(groups_));
+  // By two: the sink may have been told of a group after the last one, which a kill kept from the disk.
+  if (!sink) return database_.execute("UPDATE mirror_state SET groups = groups + 2 WHERE groups > 0");
+  SB_TRY(const GroupSink::CopyState state, copy_state());
+  groups_ = state.groups;
+  SB_CHECK(sink->opened(state));
   SB_TRY(recorder_, GroupRecorder::begin(database_));
   sink_ = sink;
   return {};
+}
+
+Result<GroupSink::CopyState> Writer::copy_state() {
+  SB_CHECK(database_.execute("INSERT OR IGNORE INTO mirror_lineage VALUES (1, randomblob(16), 0, x'')"));
+  SB_TRY(Statement row,
+         database_.prepare("SELECT groups, lineage, base_segment, base_hash FROM mirror_state, mirror_lineage"));
+  if (row.step() != SQLITE_ROW) return std::unexpected(database_.error("cannot read of its copies from"));
+  return GroupSink::CopyState{static_cast<std::uint64_t>(row.integer(0)), row.text(1),
+                              static_cast<std::uint64_t>(row.integer(2)), row.text(3)};
 }
 
 Result<> Writer::open_log() {

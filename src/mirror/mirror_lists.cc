@@ -1,0 +1,89 @@
+// Keys and values behind placeholders in a mirror: they come with segments, and go with erasures.
+#include <fmt/format.h>
+
+#include "mirror/mirror.h"
+
+namespace sb::mirror {
+
+// Of what came and went in one segment nothing sealed is written.
+Result<> Mirror::send_list(SealedKind kind, const std::vector<Group>& groups) {
+  std::map<std::int64_t, ListEntry> came;
+  for (const Group& group : groups) {
+    for (const KeyChange& change : group.keys) {
+      if (change.kind != kind) continue;
+      // Older lists have it as it was before: the newest one counts, and a snapshot takes the older away. Thousands of
+      // them, rewritten now, would keep those waiting who wait for this segment.
+      if (change.replaces) sealed_anew_at_ = Steady::now();
+      if (!change.sealed.empty())
+        came[change.no] = {change.no, change.subject, change.sealed, change.tenant, change.token};
+      else if (const auto it = came.find(change.no); it != came.end() && kind == SealedKind::data_key)
+        it->second = ListEntry{change.no, {}, {}, {}, {}};
+      else if (it != came.end())
+        came.erase(it);
+    }
+  }
+  if (came.empty()) return {};
+  std::vector<ListEntry> entries;
+  for (auto& [no, entry] : came) entries.push_back(std::move(entry));
+  const ListName name{true, segment_ + 1, tag_of(state_.lineage), entries.front().no, entries.back().no};
+  return put_object(text_of(kind, name), encode_list(kind, entries));
+}
+
+Result<> Mirror::drop_erased(const std::vector<Erased>& erased) {
+  for (const auto kind : {SealedKind::data_key, SealedKind::token}) {
+    std::set<std::int64_t> numbers;
+    for (const Erased& one : erased) {
+      if (one.kind == kind) numbers.insert(one.no);
+    }
+    if (numbers.empty()) continue;
+    if (job_) job_->erased(kind, numbers);
+    SB_CHECK(drop_listed(kind, numbers));
+  }
+  return {};
+}
+
+Result<> Mirror::drop_listed(SealedKind kind, const std::set<std::int64_t>& numbers) {
+  SB_TRY(const auto names, target_->list(list_prefix(kind)));
+  for (const std::string& name : names) {
+    const auto list = parse_list_name(name);
+    if (!list) continue;
+    const auto first = numbers.lower_bound(list->first);
+    if (first == numbers.end() || *first > list->last) continue;
+    SB_TRY(const std::string sealed, target_->get(name));
+    SB_TRY(const std::string plain, open_object(options_.key, name, sealed));
+    SB_TRY(auto entries, parse_list(kind, plain));
+    if (take_out(kind, entries, numbers))
+      SB_CHECK(entries.empty() ? target_->remove(name) : put_object(name, encode_list(kind, entries)));
+    // Also where an attempt whose answer was lost has taken it out: the versions before are there still.
+    forget_or_tell(*target_, name);
+  }
+  return {};
+}
+
+// Those that came with what the snapshot that counts stands in for, with another snapshot, or with a segment that was
+// never written.
+Result<> Mirror::find_stale_lists() {
+  stale_lists_.clear();
+  for (const auto kind : {SealedKind::data_key, SealedKind::token}) {
+    SB_TRY(const auto names, target_->list(list_prefix(kind)));
+    for (const std::string& name : names) {
+      const auto list = parse_list_name(name);
+      if (!list) continue;
+      const bool counts = list->of_segment ? list->number > snapshot_segment_ && list->number <= segment_
+                                           : SnapshotId{list->number, list->tag} == snapshot_;
+      if (!counts) stale_lists_.push_back(name);
+    }
+  }
+  return {};
+}
+
+Result<> Mirror::remove_stale_lists(std::size_t max) {
+  for (std::size_t i = 0; i < max && !stale_lists_.empty(); ++i) {
+    SB_CHECK(target_->remove(stale_lists_.back()));
+    forget_or_tell(*target_, stale_lists_.back());
+    stale_lists_.pop_back();
+  }
+  return {};
+}
+
+}  // namespace sb::mirror
