@@ -4,8 +4,8 @@
 ///     keys/s000000000131-9f3a12bc-1-10000  those that the snapshot of group 131 has
 ///     tokens/...                           the same for the values behind tenants' placeholders
 ///
-/// A list is rewritten when one of its entries is erased. A list counts if what it came with counts; of two that have the
-/// same number the later one does, and a snapshot's comes first.
+/// A list is rewritten when one of its entries is erased. A list counts if what it came with counts; of two that have
+/// the same number the later one does, and a snapshot's comes first.
 #pragma once
 
 #include <compare>
@@ -30,8 +30,8 @@ struct ListEntry {
 };
 std::string encode_list(SealedKind kind, const std::vector<ListEntry>& entries);
 Result<std::vector<ListEntry>> parse_list(SealedKind kind, std::string_view bytes);
-/// Takes out what was erased. Of a data key its number stays: a restored database knows that the run was erased. Whether
-/// something went.
+/// Takes out what was erased. Of a data key its number stays: a restored database knows that the run was erased.
+/// Whether something went.
 bool take_out(SealedKind kind, std::vector<ListEntry>& entries, const std::set<std::int64_t>& erased);
 
 /// Ordered as lists have the last word.

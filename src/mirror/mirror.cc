@@ -234,8 +234,7 @@ void Mirror::seal_segment(Outgoing& outgoing) const {
     }
   }
   outgoing.erased = segment.erased;
-  outgoing.sealed =
-      seal_object(options_.key, segment_name(segment.number), encode_segment(segment), system_entropy());
+  outgoing.sealed = seal_object(options_.key, segment_name(segment.number), encode_segment(segment), system_entropy());
 }
 
 Result<> Mirror::put_segment(const Outgoing& outgoing) {
@@ -244,9 +243,10 @@ Result<> Mirror::put_segment(const Outgoing& outgoing) {
   if (put || put.error().code != Errc::already_exists) return put;
   SB_TRY(const std::string there, target_->get(name));
   if (there == outgoing.sealed) return {};  // an answer was lost
-  return fail(Errc::conflict, fmt::format("{} of the mirror {} is not from here: another server has this mirror now, and "
-                                          "goes on with what was in it",
-                                          name, target_->name()));
+  return fail(Errc::conflict,
+              fmt::format("{} of the mirror {} is not from here: another server has this mirror now, and "
+                          "goes on with what was in it",
+                          name, target_->name()));
 }
 
 // For those who verify the log, not for a restore: that makes it from the leaves.

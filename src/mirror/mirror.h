@@ -4,8 +4,8 @@
 /// fast as it can, and `stats()` says how far behind it is. Faults of the place only add lag: everything is tried
 /// again.
 ///
-/// A mirror belongs to one database. Every start writes a segment that says so, and nobody can write a segment twice: so
-/// whoever was replaced, by a database that a restore made, finds out with the next thing it writes, and has changed
+/// A mirror belongs to one database. Every start writes a segment that says so, and nobody can write a segment twice:
+/// so whoever was replaced, by a database that a restore made, finds out with the next thing it writes, and has changed
 /// nothing by then.
 #pragma once
 
@@ -62,8 +62,8 @@ class Mirror final : public store::sqlite::GroupSink {
   /// Sends what waits, for `patience_at_end` at most.
   ~Mirror() override;
 
-  /// Where the place cannot be reached: with `before_ack` waits until it can, and has what the database has; else goes on
-  /// without. Errors: conflict (the mirror is ahead of the database, or another's), corrupt (also: another key),
+  /// Where the place cannot be reached: with `before_ack` waits until it can, and has what the database has; else goes
+  /// on without. Errors: conflict (the mirror is ahead of the database, or another's), corrupt (also: another key),
   /// unsupported, permission_denied, not_found (the bucket), cancelled (let_go()).
   Result<> opened(const CopyState& state) override;
   void committing(const Group& group) override { spool_.append(group); }
@@ -144,7 +144,7 @@ class Mirror final : public store::sqlite::GroupSink {
   Steady::time_point job_began_;
   std::uint64_t bytes_before_job_ = 0;
   std::vector<std::string> stale_lists_;  ///< to be taken away
-  Steady::time_point retry_at_;            ///< not before, after a step failed
+  Steady::time_point retry_at_;           ///< not before, after a step failed
   std::string sent_checkpoint_;
   std::optional<std::uint64_t> sent_tiles_;  ///< leaves whose full tiles are there
   std::string sent_witnessed_;

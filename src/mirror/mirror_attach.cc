@@ -33,10 +33,14 @@ Result<> Mirror::check_owner(const ChainEnd& end) const {
   const std::string_view hash(reinterpret_cast<const char*>(end.hash.data()), end.hash.size());
   const bool is_base = newest.number == state_.base_segment && hash == state_.base_hash;
   if (newest.lineage != state_.lineage && !is_base) {
-    return fail(Errc::conflict, fmt::format("the mirror {} belongs to another database, which a restore made or which "
-                                            "was mirrored there before: this one must not go on with its runs. Make it "
-                                            "anew (signalbox restore), or name another place",
-                                            target_->name()));
+    return fail(
+        Errc::conflict,
+        fmt::format("the mirror {} {}: this one must not go on with its runs. Make it anew (signalbox restore), or "
+                    "name another place",
+                    target_->name(),
+                    state_.base_segment > 0 ? "went on after this database was made from it"
+                                            : "belongs to another database, which a restore made or which was "
+                                              "mirrored there before"));
   }
   const std::uint64_t groups = std::max(newest.last_group, newest.snapshot.group);
   if (groups > state_.groups) {
@@ -88,7 +92,8 @@ Result<> Mirror::put_secrets() {
   return put_object("secrets", secrets);
 }
 
-// What was committed and not sent before the last stop is in the spool; else in the database, and so in a snapshot of it.
+// What was committed and not sent before the last stop is in the spool; else in the database, and so in a snapshot of
+// it.
 Result<> Mirror::queue_missing() {
   behind_ = snapshot_.none();
   if (behind_ || last_group_ >= state_.groups) return {};

@@ -147,8 +147,8 @@ Result<Rebuilt> rebuild(Target& target, std::string_view key, const std::string&
   return made;
 }
 
-// Another database than the one that was lost: should that come back, the mirror is not its any more. The first one that
-// starts, of all that are made from here, has it.
+// Another database than the one that was lost: should that come back, the mirror is not its any more. The first one
+// that starts, of all that are made from here, has it.
 Result<> begin_lineage(Database& database, const Rebuilt& made) {
   SB_TRY(auto insert, database.prepare("INSERT OR REPLACE INTO mirror_lineage VALUES (1, randomblob(16), ?, ?)"));
   const std::string_view hash(reinterpret_cast<const char*>(made.hash.data()), made.hash.size());
@@ -191,27 +191,79 @@ Result<std::vector<ListEntry>> read_secrets(Target& target, std::string_view key
   return secrets;
 }
 
-// `table`: also with a condition.
+std::string row_of(const store::sqlite::Statement& rows) {
+  std::string row;
+  for (int i = 0; i < rows.columns(); ++i) {
+    const auto bytes = rows.bytes(i);
+    row += fmt::format("{}:", bytes.size());
+    row += bytes;
+  }
+  return row;
+}
+
 Result<std::string> digest_of(Database& database, std::string_view table) {
   SB_TRY(auto rows, database.prepare(fmt::format("SELECT * FROM {} ORDER BY 1, 2", table)));
   Digest digest{};
   int result;
-  while ((result = rows.step()) == SQLITE_ROW) {
-    std::string row(reinterpret_cast<const char*>(digest.data()), digest.size());
-    for (int i = 0; i < rows.columns(); ++i) {
-      const auto bytes = rows.bytes(i);
-      row += fmt::format("{}:", bytes.size());
-      row += bytes;
-    }
-    digest = sha256(row);
-  }
+  while ((result = rows.step()) == SQLITE_ROW)
+    digest = sha256(std::string(reinterpret_cast<const char*>(digest.data()), digest.size()) + row_of(rows));
   if (result != SQLITE_DONE) return std::unexpected(database.error("cannot read"));
   return to_hex(digest);
 }
 
+// Numbers of rows that are not the same in both, in one pass. `key`: the column they are numbered by.
+Result<std::vector<std::int64_t>> different_rows(Database& ours, Database& theirs, std::string_view table,
+                                                 std::string_view key) {
+  const std::string sql = fmt::format("SELECT {0}, * FROM {1} ORDER BY {0}", key, table);
+  SB_TRY(auto a, ours.prepare(sql));
+  SB_TRY(auto b, theirs.prepare(sql));
+  std::vector<std::int64_t> different;
+  int at_a = a.step();
+  int at_b = b.step();
+  while (at_a == SQLITE_ROW || at_b == SQLITE_ROW) {
+    const auto no_a = at_a == SQLITE_ROW ? a.integer(0) : INT64_MAX;
+    const auto no_b = at_b == SQLITE_ROW ? b.integer(0) : INT64_MAX;
+    if (no_a != no_b || row_of(a) != row_of(b)) different.push_back(std::min(no_a, no_b));
+    if (no_a <= no_b) at_a = a.step();
+    if (no_b <= no_a) at_b = b.step();
+  }
+  if (at_a != SQLITE_DONE) return std::unexpected(ours.error("cannot read"));
+  if (at_b != SQLITE_DONE) return std::unexpected(theirs.error("cannot read"));
+  return different;
+}
+
+// Lists of keys are as they are now, and not as they were: what went since `different` was found is in no list,
+// rightly.
+Result<bool> differs_still(Database& now, Database& theirs, std::string_view table, std::string_view key,
+                           const std::vector<std::int64_t>& different) {
+  const std::string sql = fmt::format("SELECT * FROM {} WHERE {} = ?", table, key);
+  SB_TRY(auto a, now.prepare(sql));
+  SB_TRY(auto b, theirs.prepare(sql));
+  for (const std::int64_t no : different) {
+    const store::sqlite::ResetAtEnd reset_a(a);
+    const store::sqlite::ResetAtEnd reset_b(b);
+    const int at_a = a.bind(1, no).step();
+    const int at_b = b.bind(1, no).step();
+    if (at_a != at_b || (at_a == SQLITE_ROW && row_of(a) != row_of(b))) return true;
+  }
+  return false;
+}
+
+// The newest groups of a server at work may be on their way.
+Result<> wait_for_groups(Target& target, std::string_view key, std::uint64_t groups) {
+  constexpr std::chrono::milliseconds kPause{50};
+  constexpr int kTimes = 60;
+  for (int i = 0; i < kTimes; ++i) {
+    SB_TRY(const auto end, read_chain_end(target, key));
+    if (end && std::max(end->segment.last_group, end->segment.snapshot.group) >= groups) break;
+    std::this_thread::sleep_for(kPause);
+  }
+  return {};
+}
+
 struct Compared {
   CheckReport report;
-  bool moved = false;  ///< the store, or the mirror's snapshot, went on meanwhile
+  bool moved = false;  ///< the mirror has a newer snapshot than what was read of the store
 };
 
 Result<Compared> compare(Target& target, std::string_view key, const std::string& database,
@@ -221,20 +273,29 @@ Result<Compared> compare(Target& target, std::string_view key, const std::string
   SB_TRY(const auto groups, live.integer("SELECT groups FROM mirror_state"));
   Compared compared;
   compared.report.store_groups = static_cast<std::uint64_t>(groups);
+  SB_CHECK(wait_for_groups(target, key, compared.report.store_groups));
   SB_TRY(const Rebuilt rebuilt, rebuild(target, key, scratch, compared.report.store_groups));
   compared.report.mirror_groups = rebuilt.groups;
-  if (compared.report.store_groups == compared.report.mirror_groups) {
-    SB_TRY(Database copy, Database::open(scratch, Database::Access::read_only));
-    for (const char* table : {"runs", "journal", "states", "reviews", "spending", "documents", "leaves", "tree_heads",
-                              "tenant_tokens", "data_keys"}) {
-      SB_TRY(const std::string ours, digest_of(live, table));
-      SB_TRY(const std::string theirs, digest_of(copy, table));
-      if (ours != theirs) compared.report.problems.push_back(fmt::format("table {} differs", table));
-    }
+  if (compared.report.store_groups != rebuilt.groups) {
+    compared.moved = rebuilt.groups > compared.report.store_groups;
+    return compared;
   }
+  SB_TRY(Database copy, Database::open(scratch, Database::Access::read_only));
+  const auto differs = [&](std::string_view table) {
+    compared.report.problems.push_back(fmt::format("table {} differs", table));
+  };
+  for (const char* table : {"runs", "journal", "states", "reviews", "spending", "documents", "leaves", "tree_heads"}) {
+    SB_TRY(const std::string ours, digest_of(live, table));
+    SB_TRY(const std::string theirs, digest_of(copy, table));
+    if (ours != theirs) differs(table);
+  }
+  SB_TRY(const auto keys, different_rows(live, copy, "data_keys", "run"));
+  SB_TRY(const auto tokens, different_rows(live, copy, "tenant_tokens", "no"));
   SB_CHECK(live.execute("COMMIT"));
-  SB_TRY(const auto now, live.integer("SELECT groups FROM mirror_state"));
-  compared.moved = now != groups;
+  SB_TRY(const bool keys_differ, differs_still(live, copy, "data_keys", "run", keys));
+  SB_TRY(const bool tokens_differ, differs_still(live, copy, "tenant_tokens", "no", tokens));
+  if (keys_differ) differs("data_keys");
+  if (tokens_differ) differs("tenant_tokens");
   return compared;
 }
 
@@ -278,18 +339,14 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
 
 Result<CheckReport> check(Target& target, std::string_view key, const std::string& folder) {
   constexpr int kAttempts = 5;
-  constexpr std::chrono::milliseconds kPause{500};
   const std::string database = folder + "/" + kDatabase;
   if (!fs::exists(database)) return fail(Errc::not_found, fmt::format("{} has no database", folder));
   const std::string scratch = folder + "/mirror-check.db";
   const std::shared_ptr<void> dropped(nullptr, [&](void*) { drop_copy(scratch); });
   for (int attempt = 1;; ++attempt) {
     SB_TRY(const Compared compared, compare(target, key, database, scratch));
-    if (compared.report.ok() || attempt == kAttempts) return compared.report;
-    // A server at work: keys that came or went since are in its lists, and its newest groups may be on their way.
-    if (!compared.moved && compared.report.store_groups <= compared.report.mirror_groups) return compared.report;
+    if (!compared.moved || attempt == kAttempts) return compared.report;
     drop_copy(scratch);
-    std::this_thread::sleep_for(kPause);
   }
 }
 

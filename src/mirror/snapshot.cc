@@ -207,8 +207,7 @@ Result<bool> SnapshotJob::send_piece() {
 Result<bool> SnapshotJob::read_back() {
   if (checked_ == snapshot_.pieces) {
     if (read_ == snapshot_.content) return true;
-    return fail(Errc::corrupt,
-                fmt::format("mirror: {} does not read back as it was written", folder_of(snapshot_.id)));
+    return fail(Errc::corrupt, fmt::format("mirror: {} does not read back as it was written", folder_of(snapshot_.id)));
   }
   const std::string name = piece_name(snapshot_.id, checked_);
   SB_TRY(const std::string sealed, target_.get(name));

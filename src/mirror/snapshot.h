@@ -41,8 +41,8 @@ Result<Snapshot> read_snapshot(Target& target, std::string_view key, const Snaps
 /// Makes one, in bounded steps: whoever has something else to send to the mirror does it in between.
 class SnapshotJob {
  public:
-  /// `newest`: the end of the chain. `tag`: of whoever makes it. Borrows the target. The copy is made by a thread of its
-  /// own, and has no data keys and no values behind tenants' placeholders: they lie apart, in lists.
+  /// `newest`: the end of the chain. `tag`: of whoever makes it. Borrows the target. The copy is made by a thread of
+  /// its own, and has no data keys and no values behind tenants' placeholders: they lie apart, in lists.
   SnapshotJob(Target& target, std::string key, std::string database, std::string tag, std::uint64_t newest,
               const Digest& hash);
   ~SnapshotJob();

@@ -17,8 +17,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kFileBytes = 8 << 20;         // then the next file
-constexpr std::uint64_t kKeptFileBytes = 1 << 20;     // a file with nothing to send that is smaller is written on
+constexpr std::uint64_t kFileBytes = 8 << 20;      // then the next file
+constexpr std::uint64_t kKeptFileBytes = 1 << 20;  // a file with nothing to send that is smaller is written on
 constexpr std::size_t kReadBytesMax = std::size_t{1} << 30;
 constexpr std::size_t kChecksumBytes = 8;
 

@@ -1,10 +1,10 @@
-/// Groups of commits that may not be in the mirror yet, on this machine's disk: who was killed with some sends them at the
-/// next start, where else a snapshot of the whole database would have to bring them.
+/// Groups of commits that may not be in the mirror yet, on this machine's disk: who was killed with some sends them at
+/// the next start, where else a snapshot of the whole database would have to bring them.
 ///
 ///     DATA/mirror-spool/000000000118   groups 118 and later, one after the other, each with a checksum
 ///
-/// Written before the database's own commit, and not synced: a kill takes nothing of it, and what a power failure takes of
-/// it a snapshot brings. Keys are in it by their number alone: it holds nothing that an erasure would have to reach.
+/// Written before the database's own commit, and not synced: a kill takes nothing of it, and what a power failure takes
+/// of it a snapshot brings. Keys are in it by their number alone: it holds nothing that an erasure would have to reach.
 #pragma once
 
 #include <cstdint>

@@ -64,10 +64,12 @@ TEST_F(Takeover, AMachineThatStillRunsFindsOutWithTheNextThingItWrites) {
   open(false);
   add_runs(3);
   ASSERT_TRUE(becomes([&] { return mirror_->stats().groups_mirrored == mirror_->stats().groups_committed; }));
+  faults_.all = true;  // cut off, and it goes on
   const auto other = replacement("other");
   other->open();
   other->add_runs(1);
   erase(runs_[0]);
+  faults_.all = false;
   ASSERT_TRUE(becomes([&] { return ended_.load() == Errc::conflict; }));
   close();
   other->add_runs(1);
@@ -82,8 +84,10 @@ TEST_F(Takeover, AMachineThatStillRunsFindsOutWithTheNextThingItWrites) {
 TEST_F(Takeover, WhatItWritesIsNeverAcknowledged) {
   open();
   add_runs(3);
+  faults_.all = true;
   const auto other = replacement("other");
   other->open();
+  faults_.all = false;
   std::atomic<bool> told = false;
   std::thread caller([&] {
     (void)wait_for(store_->commit(chat_commit(new_run_id())));
@@ -106,6 +110,7 @@ TEST_F(Takeover, OfTwoThatWereMadeFromTheSameMirrorTheFirstOneToStartHasIt) {
   EXPECT_EQ(first->opened_, Errc{0}) << first->why_;
   second->open();
   EXPECT_EQ(second->opened_, Errc::conflict);
+  EXPECT_NE(second->why_.find("went on after this database was made from it"), std::string::npos) << second->why_;
 }
 
 TEST_F(Takeover, OfTwoCopiesOfADataDirectoryTheLastOneToStartHasIt) {
@@ -231,16 +236,18 @@ TEST_F(Takeover, WithThePlaceAwayABeforeAckServerWaitsForItUntilItIsTold) {
   add_runs(2);
   close();
   faults_.all = true;
-  std::thread starting([&] { open(); });
-  ASSERT_TRUE(becomes([&] { return mirror_ && mirror_->stats().failures > 1; }));
+  make_mirror();
+  std::thread starting([&] { open_store(); });
+  ASSERT_TRUE(becomes([&] { return mirror_->stats().failures > 1; }));
   EXPECT_EQ(store_, nullptr);
   faults_.all = false;
   starting.join();
   EXPECT_EQ(opened_, Errc{0}) << why_;
   close();
   faults_.all = true;
-  starting = std::thread([&] { open(); });
-  ASSERT_TRUE(becomes([&] { return mirror_ && mirror_->stats().failures > 1; }));
+  make_mirror();
+  starting = std::thread([&] { open_store(); });
+  ASSERT_TRUE(becomes([&] { return mirror_->stats().failures > 1; }));
   mirror_->let_go();
   starting.join();
   EXPECT_EQ(opened_, Errc::cancelled);

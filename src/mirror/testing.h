@@ -29,7 +29,8 @@ inline const std::string kKey(32, 'k');
 struct Faults {
   std::atomic<int> some{0};      ///< so many calls fail: before they did anything, or after
   std::atomic<bool> all{false};  ///< every call fails
-  std::atomic<std::uint64_t> cut_after_group{0};  ///< every call does after the segment that ends with this group; 0: none
+  std::atomic<std::uint64_t> cut_after_group{
+      0};  ///< every call does after the segment that ends with this group; 0: none
 };
 
 class FaultyTarget final : public Target {
@@ -80,8 +81,11 @@ class Box {
 
   static constexpr Micros kDayUs = Micros{86'400} * 1'000'000;
 
-  // What the store says of it is in opened_ and why_.
   void open(bool before_ack = true, std::uint64_t snapshot_after = std::uint64_t{1} << 30) {
+    make_mirror(before_ack, snapshot_after);
+    open_store();
+  }
+  void make_mirror(bool before_ack = true, std::uint64_t snapshot_after = std::uint64_t{1} << 30) {
     const auto data = store::DataDir::open_or_create(data_, system_entropy());
     ASSERT_TRUE(data) << data.error().detail;
     MirrorOptions options;
@@ -100,6 +104,11 @@ class Box {
     options.patience_at_end = patience_;
     auto target = std::make_unique<FaultyTarget>(*open_folder_target(place_), faults_);
     mirror_ = std::make_unique<Mirror>(std::move(target), std::move(options));
+  }
+  // What it answers is in opened_ and why_.
+  void open_store() {
+    const auto data = store::DataDir::open(data_);
+    ASSERT_TRUE(data) << data.error().detail;
     log_ = *audit::AuditLog::create(data->audit_seed(), {.origin = {}, .folder = data->audit_folder()});
     store::SqliteOptions store_options;
     store_options.path = data->database();
@@ -116,6 +125,7 @@ class Box {
     mirror_.reset();
   }
   void add_runs(int count) {
+    ASSERT_NE(store_, nullptr) << why_;
     for (int i = 0; i < count; ++i) {
       store::Commit commit = chat_commit(new_run_id());
       commit.create->data_key = "wrapped key " + std::to_string(runs_.size());

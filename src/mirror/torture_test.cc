@@ -134,7 +134,8 @@ class Life {
     const auto settled = [&] {
       if (!has_snapshot_ && !(has_snapshot_ = has_whole_snapshot())) return false;
       const MirrorStats stats = mirror_->stats();
-      return !stats.making_snapshot && log_->shown() >= store_->stats().leaves && stats.groups_mirrored >= stats.groups_committed;
+      return !stats.making_snapshot && log_->shown() >= store_->stats().leaves &&
+             stats.groups_mirrored >= stats.groups_committed;
     };
     while (!disk_.dead() && !settled() && Steady::now() < end)
       std::this_thread::sleep_for(std::chrono::microseconds(300));

@@ -39,7 +39,8 @@ struct Services {
   asio::io_context startup;  ///< for calls of the store before any shard runs; outlives the store, as it asks
   store::DataDir data;
   std::unique_ptr<mirror::Mirror> mirror;  ///< null: none configured
-  std::optional<Signals::OnStop> while_starting;  ///< nobody hears of commits yet: who is to stop need not wait for the mirror
+  std::optional<Signals::OnStop>
+      while_starting;  ///< nobody hears of commits yet: who is to stop need not wait for the mirror
   std::unique_ptr<audit::AuditLog> log;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<KeyRing> keys;

@@ -11,7 +11,8 @@ namespace sb::server {
 
 class Signals {
  public:
-  /// REQUIRES that no other thread runs yet: those to come inherit that they are blocked. SIGPIPE is ignored from here on.
+  /// REQUIRES that no other thread runs yet: those to come inherit that they are blocked. SIGPIPE is ignored from here
+  /// on.
   Signals();
   ~Signals();
   Signals(const Signals&) = delete;

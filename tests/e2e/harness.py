@@ -124,12 +124,15 @@ class Server:
         self.config_file.write_text(json.dumps(config, indent=1))  # JSON is YAML
 
     def start(self, environment: dict | None = None) -> "Server":
-        listen = self.data / "listen"
-        listen.unlink(missing_ok=True)
-        self.process = Process(["serve", "--config", str(self.config_file), "--data", str(self.data), "--listen", "127.0.0.1:0"],
-                               self.work / "server.log", environment)
-        self.address = self.process.wait_for_file(listen)
+        self.process = self.serve(environment)
+        self.address = self.process.wait_for_file(self.data / "listen")
         return self
+
+    def serve(self, environment: dict | None = None) -> Process:
+        """The process alone, which may never be ready."""
+        (self.data / "listen").unlink(missing_ok=True)
+        return Process(["serve", "--config", str(self.config_file), "--data", str(self.data), "--listen", "127.0.0.1:0"],
+                       self.work / "server.log", environment)
 
     def call(self, method: str, path: str, body=None, key: str | None = None, **headers) -> Reply:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import shutil
+import signal
+import socket
 import string
 import subprocess
 import threading
@@ -243,3 +245,66 @@ def test_a_kill_in_the_middle_of_an_upload_leaves_nothing(own_server, s3, monkey
     server.start()
     assert server.run(run)["status"] == "completed"
     assert len(server.call("GET", "/api/v1/runs?limit=1000").json()["runs"]) == 81
+
+
+def test_a_machine_that_was_replaced_while_it_stood_still_stops_and_is_not_started_again(own_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("SB_TEST_MIRROR", KEY)
+    place = str(tmp_path / "mirror")
+    mirror = {"url": place, "mode": "async", "key": "env:SB_TEST_MIRROR"}
+    old, new = own_server(mirror=mirror).start(), own_server(mirror=mirror)
+    old.chat("hello")
+    until("the mirror to have it", lambda: metric(old, "signalbox_mirror_groups_mirrored_total")
+          == metric(old, "signalbox_mirror_groups_committed_total") > 0)
+    old.process.process.send_signal(signal.SIGSTOP)
+    shutil.rmtree(new.data)
+    new.key = old.key
+    assert restore(new, place).returncode == 0
+    new.start()
+    old.process.process.send_signal(signal.SIGCONT)
+    try:
+        old.call("POST", "/v1/chat/completions", {"model": "simulated", "messages": [{"role": "user", "content": "still there"}]})
+    except OSError:
+        pass  # it may end before it answers
+    until("the old one to end", lambda: old.process.process.poll() is not None)
+    assert old.process.process.returncode == 1
+    assert "mirror.taken_over" in old.process.log.read_text()
+    again = old.serve()
+    until("it to be refused", lambda: again.process.poll() is not None)
+    assert again.process.returncode == 1
+    assert "belongs to another database" in again.log.read_text()
+    assert new.chat("and on").status == 200
+    new.process.stop()
+    same = cli("mirror", "check", "--from", place, "--data", str(new.data), "--mirror-key", "env:SB_TEST_MIRROR")
+    assert same.returncode == 0, same.stdout + same.stderr
+
+
+def nowhere(mode: str) -> dict:
+    with socket.socket() as probe:  # nobody listens there
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return {"url": "s3://records/box", "mode": mode, "key": "env:SB_TEST_MIRROR",
+            "s3": {"endpoint": f"http://127.0.0.1:{port}", "access_key": "env:AWS_ACCESS_KEY_ID", "secret_key": "env:AWS_SECRET_ACCESS_KEY"}}
+
+
+@pytest.fixture
+def credentials(monkeypatch):
+    for name, value in {"SB_TEST_MIRROR": KEY, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_without_its_mirror_an_async_server_starts_and_says_so(own_server, credentials):
+    server = own_server(mirror=nowhere("async")).start()
+    assert server.chat("hello").status == 200
+    until("the failures to show", lambda: metric(server, "signalbox_mirror_failures_total") > 0)
+    assert metric(server, "signalbox_mirror_groups_mirrored_total") == 0
+    assert "mirror.failed" in server.process.log.read_text()
+
+
+def test_without_its_mirror_a_before_ack_server_waits_and_can_be_told_to_stop(own_server, credentials):
+    server = own_server(mirror=nowhere("before-ack"))
+    waiting = server.serve()
+    until("it to say what it waits for", lambda: "mirror.waited_for" in waiting.log.read_text())
+    assert not (server.data / "listen").exists()
+    waiting.process.terminate()
+    assert waiting.process.wait(10) == 0
+    assert "stopped while it waited for the mirror s3://records/box" in waiting.log.read_text()

@@ -17,9 +17,9 @@ namespace sb::store::sqlite {
 
 class Writer {
  public:
-  /// Reads where the log stands and opens `log` (borrowed, as are `clock` and `sink`). `sink` hears of every group; null:
-  /// nobody, and a copy that there was is behind from here on. Errors: corrupt, disk_full, as the log's open() and the
-  /// sink's opened().
+  /// Reads where the log stands and opens `log` (borrowed, as are `clock` and `sink`). `sink` hears of every group;
+  /// null: nobody, and a copy that there was is behind from here on. Errors: corrupt, disk_full, as the log's open()
+  /// and the sink's opened().
   static Result<std::unique_ptr<Writer>> open(Database database, LeafLog& log, const Clock& clock, GroupSink* sink);
 
   struct Item {
