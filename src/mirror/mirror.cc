@@ -255,7 +255,8 @@ Result<> Mirror::send_log() {
   SB_TRY(const auto files, audit::TileFiles::open(options_.audit_folder));
   // First what others said of tree heads: then `checkpoint` is none older.
   const std::string witnessed = files.read_note(audit::TileFiles::kWitnessed);
-  SB_TRY(const auto stamped, audit::newest_timestamp(*audit::open_log_folder(options_.audit_folder)));
+  // One that a power failure tore is none: the next one replaces it.
+  const auto stamped = audit::newest_timestamp(*audit::open_log_folder(options_.audit_folder)).value_or(std::nullopt);
   const std::string note = files.read_note(audit::TileFiles::kCheckpoint);
   if (note.empty()) return {};
   {

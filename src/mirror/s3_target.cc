@@ -88,20 +88,23 @@ class S3Target final : public Target {
     return answer.status == 404 ? Result<>() : expect(answer, 204, name);
   }
   Result<> forget(const std::string& name) override {
-    SB_TRY(const Answer answer, send("GET", "", {{"prefix", prefix_ + name}, {"versions", ""}}, {}, {}));
-    SB_CHECK(expect(answer, 200, name));
-    // Versions before the marks that they were deleted: without its mark the newest would be there again.
-    for (const std::string_view tag : {"Version", "DeleteMarker"}) {
-      for (const std::string& entry : texts_of(answer.body, tag)) {
-        const bool is_it = texts_of(entry, "Key") == std::vector{prefix_ + name};
-        const bool is_shown = tag == "Version" && texts_of(entry, "IsLatest") == std::vector<std::string>{"true"};
-        const auto ids = texts_of(entry, "VersionId");
-        if (!is_it || is_shown || ids.size() != 1) continue;
-        SB_TRY(const Answer gone, send("DELETE", name, {{"versionId", ids.front()}}, {}, {}));
-        if (gone.status != 404) SB_CHECK(expect(gone, 204, name));
-      }
+    Fields query{{"prefix", prefix_ + name}, {"versions", ""}};
+    for (;;) {
+      SB_TRY(const Answer page, send("GET", "", query, {}, {}));
+      SB_CHECK(expect(page, 200, name));
+      SB_CHECK(forget_versions(name, page.body));
+      if (texts_of(page.body, "IsTruncated") != std::vector<std::string>{"true"}) return {};
+      const auto key = texts_of(page.body, "NextKeyMarker");
+      const auto version = texts_of(page.body, "NextVersionIdMarker");
+      const Fields next{{"key-marker", key.empty() ? "" : key.front()},
+                        {"prefix", prefix_ + name},
+                        {"version-id-marker", version.empty() ? "" : version.front()},
+                        {"versions", ""}};
+      // Names after it begin with it too, but are others.
+      if (key.size() != 1 || key.front() != prefix_ + name) return {};
+      if (next == query) return fail(Errc::unavailable, fmt::format("mirror: the versions of {} do not end", where(name)));
+      query = next;
     }
-    return {};
   }
   // Uploads that were never completed: no reader sees them, but they are kept and paid for.
   Result<> clean_up() override {
@@ -132,6 +135,20 @@ class S3Target final : public Target {
   static std::string checksum_of(std::string_view bytes) {
     const Digest checksum = sha256(bytes);
     return to_base64({reinterpret_cast<const char*>(checksum.data()), checksum.size()});
+  }
+  // Versions before the marks that they were deleted: without its mark the newest would be there again.
+  Result<> forget_versions(const std::string& name, std::string_view page) {
+    for (const std::string_view tag : {"Version", "DeleteMarker"}) {
+      for (const std::string& entry : texts_of(page, tag)) {
+        const bool is_it = texts_of(entry, "Key") == std::vector{prefix_ + name};
+        const bool is_shown = tag == "Version" && texts_of(entry, "IsLatest") == std::vector<std::string>{"true"};
+        const auto ids = texts_of(entry, "VersionId");
+        if (!is_it || is_shown || ids.size() != 1) continue;
+        SB_TRY(const Answer gone, send("DELETE", name, {{"versionId", ids.front()}}, {}, {}));
+        if (gone.status != 404) SB_CHECK(expect(gone, 204, name));
+      }
+    }
+    return {};
   }
   std::unexpected<Error> is_there(const std::string& name) const {
     return fail(Errc::already_exists, fmt::format("mirror: {} is there already", where(name)));

@@ -97,8 +97,9 @@ class S3:
         return {"AWS_ENDPOINT_URL_S3": self.endpoint, "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
                 "AWS_REGION": REGION}
 
-    def make_bucket(self, name: str, versions: bool = False):
-        assert self.request("PUT", f"/{name}").status == 200
+    def make_bucket(self, name: str, versions: bool = False, lock: bool = False):
+        wanted = {"x-amz-bucket-object-lock-enabled": "true"} if lock else {}
+        assert self.request("PUT", f"/{name}", headers=wanted).status == 200
         if versions:
             wanted = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
             assert self.request("PUT", f"/{name}", "versioning=", wanted).status == 200
@@ -108,22 +109,25 @@ class S3:
         listed = self.request("GET", f"/{bucket}", "versions=").read().decode()
         return re.findall(r"<(?:Version|DeleteMarker)>.*?<Key>(.*?)</Key>", listed)
 
-    def request(self, method: str, path: str, query: str = "", body: bytes = b"") -> http.client.HTTPResponse:
+    def version_ids(self, bucket: str, key: str) -> list[str]:
+        listed = self.request("GET", f"/{bucket}", f"prefix={key.replace('/', '%2F')}&versions=").read().decode()
+        return re.findall(r"<Version>.*?<VersionId>(.*?)</VersionId>", listed)
+
+    def request(self, method: str, path: str, query: str = "", body: bytes = b"", headers: dict | None = None) -> http.client.HTTPResponse:
         """Signed by hand: the test does not use the client it tests."""
         now = datetime.datetime.now(datetime.timezone.utc)
         stamp, day = now.strftime("%Y%m%dT%H%M%SZ"), now.strftime("%Y%m%d")
         content = hashlib.sha256(body).hexdigest()
         host = f"127.0.0.1:{self.port}"
-        canonical = (f"{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{content}\nx-amz-date:{stamp}\n\n"
-                     f"host;x-amz-content-sha256;x-amz-date\n{content}")
+        signed = {**(headers or {}), "host": host, "x-amz-content-sha256": content, "x-amz-date": stamp}
+        names = ";".join(sorted(signed))
+        canonical = "\n".join([method, path, query, *(f"{name}:{signed[name]}" for name in sorted(signed)), "", names, content])
         scope = f"{day}/{REGION}/s3/aws4_request"
         to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
         key = ("AWS4" + SECRET_KEY).encode()
         for part in (day, REGION, "s3", "aws4_request", to_sign):
             key = hmac.new(key, part.encode(), hashlib.sha256).digest()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request(method, f"{path}?{query}" if query else path, body, headers={
-            "x-amz-date": stamp, "x-amz-content-sha256": content,
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders=host;x-amz-content-sha256;x-amz-date, "
-                             f"Signature={key.hex()}"})
+        credential = f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={key.hex()}"
+        connection.request(method, f"{path}?{query}" if query else path, body, headers={**signed, "Authorization": credential})
         return connection.getresponse()

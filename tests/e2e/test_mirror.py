@@ -208,6 +208,29 @@ def test_an_erasure_leaves_no_older_version_of_a_list_of_keys(own_server, s3, mo
     assert sorted(left) == sorted(set(left)) == sorted(set(listed)), left
 
 
+def test_who_steals_the_credentials_cannot_take_segments_away_for_good(own_server, s3, monkeypatch):
+    """Object Lock: a version that is retained is there until its time, whatever is deleted or written over it."""
+    monkeypatch.setenv("SB_TEST_MIRROR", KEY)
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    s3.make_bucket("records", lock=True)
+    mirror = s3_mirror(s3, "before-ack")
+    server = own_server(mirror={**mirror, "s3": {**mirror["s3"], "retain_days": 1}}).start()
+    runs = [server.chat(f"hello {i}").headers["x-signalbox-run"] for i in range(5)]
+    server.process.stop()
+    segments = sorted({key for key in s3.versions("records") if "/segments/" in key})
+    assert len(segments) > 5
+    for key in segments:
+        for version in s3.version_ids("records", key):
+            refused = s3.request("DELETE", f"/records/{key}", f"versionId={version}")
+            assert refused.status == 403, (key, refused.status, refused.read())
+    assert all(s3.version_ids("records", key) for key in segments)
+    shutil.rmtree(server.data)
+    assert restore(server, "s3://records/box").returncode == 0
+    server.start()
+    assert all(server.run(run)["status"] == "completed" for run in runs)
+
+
 def test_a_kill_in_the_middle_of_an_upload_leaves_nothing(own_server, s3, monkeypatch):
     monkeypatch.setenv("SB_TEST_MIRROR", KEY)
     for name, value in s3.environment().items():

@@ -182,8 +182,23 @@ Result<> CommitLoop::write(const Group& group, bool idle) {
   }
   if (items.empty() && !(want_head && writer_->head_is_behind())) return {};
   SB_CHECK(check_disk());
-  const std::lock_guard gate(gate_);
-  SB_CHECK(writer_->apply(items, want_head));
+  if (!items.empty()) {
+    const auto apply = [&] {
+      const std::lock_guard gate(gate_);
+      return writer_->apply(items);
+    };
+    SB_CHECK(apply());
+    writer_->tell();
+  }
+  if (want_head) {
+    // What the items brought is on disk; a tree head that cannot be stored now is stored with the next group.
+    const auto store_head = [&] {
+      const std::lock_guard gate(gate_);
+      return writer_->store_head();
+    };
+    (void)store_head();
+    writer_->tell();
+  }
   stats_.groups.fetch_add(1, std::memory_order_relaxed);
   stats_.group_sizes.add(items.size());
   stats_.sync_us.add(writer_->last_commit_us());

@@ -37,14 +37,7 @@ Result<> Writer::run(Statement& statement, std::string_view what) {
   return {};
 }
 
-Result<> Writer::apply(std::span<Item*> items, bool want_head) {
-  if (!items.empty()) SB_CHECK(apply_items(items));
-  // What the items brought is on disk; a tree head that cannot be stored now is stored with the next group.
-  if (want_head) (void)store_head();
-  return {};
-}
-
-Result<> Writer::apply_items(std::span<Item*> items) {
+Result<> Writer::apply(std::span<Item*> items) {
   fatal_.reset();
   group_journal_ = next_journal_;
   group_bundle_.clear();
@@ -59,7 +52,7 @@ Result<> Writer::apply_items(std::span<Item*> items) {
     if (fatal_) done = std::unexpected(*fatal_);
   }
   if (done) done = write_group();
-  if (done && sink_) done = tell_sink();
+  if (done && sink_) done = make_group();
   const auto written = std::chrono::steady_clock::now();
   if (done) done = run(sql_.commit, "cannot commit to");
   last_commit_us_ = static_cast<std::uint64_t>(
@@ -70,15 +63,14 @@ Result<> Writer::apply_items(std::span<Item*> items) {
   }
   next_journal_ = group_journal_;
   next_leaf_ += group_leaves_;
-  hand_over();
-  if (group_leaves_ > 0) log_.committed(std::exchange(group_bundle_, {}));
+  stored_bundle_ = std::exchange(group_bundle_, {});
   keep_head();
   if (open_runs_.size() > kMaxOpenRuns) open_runs_.clear();
   return {};
 }
 
 // What cannot be recorded would be missing from the copy for ever: stopping beats that.
-Result<> Writer::tell_sink() {
+Result<> Writer::make_group() {
   SB_CHECK(run(sql_.count_group, "cannot count a group in"));
   auto patchset = recorder_->take();
   SB_ASSERT(patchset.has_value());
@@ -87,10 +79,12 @@ Result<> Writer::tell_sink() {
   return {};
 }
 
-void Writer::hand_over() {
-  if (!group_) return;
-  groups_ = group_->number;
-  sink_->committed(*std::exchange(group_, std::nullopt));
+void Writer::tell() {
+  if (group_) {
+    groups_ = group_->number;
+    sink_->committed(*std::exchange(group_, std::nullopt));
+  }
+  if (!stored_bundle_.empty()) log_.committed(std::exchange(stored_bundle_, {}));
 }
 
 void Writer::roll_back() {
@@ -112,13 +106,12 @@ Result<> Writer::store_head() {
   Result<> done = run(sql_.begin, "cannot begin a transaction in");
   if (done) done = write_head(*head);
   // A group of its own to whoever keeps a copy: later groups change what it brought.
-  if (done && sink_) done = tell_sink();
+  if (done && sink_) done = make_group();
   if (done) done = run(sql_.commit, "cannot commit to");
   if (!done) {
     roll_back();
     return done;
   }
-  hand_over();
   keep_head();
   return {};
 }

@@ -28,9 +28,12 @@ class Writer {
   };
 
   /// All of `items` in one transaction, those with a bad precondition left out. Fails as a whole (nothing is stored,
-  /// results mean nothing) where the disk or the file fails: disk_full, corrupt, unavailable. `want_head`: also a tree
-  /// head over all leaves.
-  Result<> apply(std::span<Item*> items, bool want_head);
+  /// results mean nothing) where the disk or the file fails: disk_full, corrupt, unavailable.
+  Result<> apply(std::span<Item*> items);
+  /// A tree head over all leaves, if the log has one to give.
+  Result<> store_head();
+  /// Tells the sink, which may wait, and then the log, what apply() or store_head() has stored. Call it after each.
+  void tell();
 
   std::uint64_t leaves() const { return next_leaf_; }
   /// Whether asking the log for a tree head may bring one.
@@ -75,12 +78,9 @@ class Writer {
   Result<> copy_to(GroupSink* sink);
   Result<GroupSink::CopyState> copy_state();
 
-  Result<> apply_items(std::span<Item*> items);
   void roll_back();
-  Result<> store_head();
   void keep_head();
-  Result<> tell_sink();
-  void hand_over();
+  Result<> make_group();
   Result<> apply_one(PreparedCommit& prepared);
   Result<> check(Work& work);
   Result<> check_reviews(const Commit& commit);
@@ -133,7 +133,8 @@ class Writer {
 
   // Of the group in progress.
   std::vector<GroupSink::KeyChange> group_keys_;
-  std::optional<GroupSink::Group> group_;  ///< of which the sink was told
+  std::optional<GroupSink::Group> group_;  ///< for the sink
+  std::string stored_bundle_;              ///< for the log
   std::optional<Error> fatal_;
   std::int64_t group_journal_ = 1;
   std::string group_bundle_;  ///< the group's leaves, as an entry bundle
