@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <set>
+#include <utility>
 
 #include "audit/tile_files.h"
 
@@ -32,6 +34,22 @@ class FolderTarget final : public Target {
 
   Result<> put_new(const std::string& name, std::string_view bytes) override { return write(name, bytes, true); }
   Result<> put(const std::string& name, std::string_view bytes) override { return write(name, bytes, false); }
+  // All are on their way to the disk before the first one is waited for: the file system writes its journal for many.
+  Result<> put_all(std::span<const Object> objects) override {
+    std::vector<Scratch> scratch;
+    std::set<std::string> folders;
+    for (const Object& object : objects) {
+      SB_TRY(Scratch one, begin(object.name, object.bytes));
+      scratch.push_back(std::move(one));
+    }
+    for (Scratch& one : scratch) SB_CHECK(one.sync());
+    for (const Scratch& one : scratch) {
+      if (::rename(one.scratch().c_str(), one.path.c_str()) != 0) return failed("write", one.path, errno);
+      folders.insert(one.folder());
+    }
+    for (const std::string& folder : folders) SB_CHECK(sync_folder(folder));
+    return {};
+  }
   Result<std::string> get(const std::string& name) override {
     return audit::read_whole_file(folder_ + "/" + name, kMaxObjectBytes);
   }
@@ -65,31 +83,62 @@ class FolderTarget final : public Target {
   std::string name() const override { return folder_; }
 
  private:
-  // Whole or not at all, and on disk when it returns: that is what an acknowledgement rests on.
-  Result<> write(const std::string& name, std::string_view bytes, bool only_new) {
-    const std::string path = folder_ + "/" + name;
-    const std::string parent = path.substr(0, path.rfind('/'));
+  /// What is to be an object, beside its place.
+  struct Scratch {
+    std::string path;
+    int file = -1;
+
+    explicit Scratch(std::string where) : path(std::move(where)) {}
+    ~Scratch() {
+      if (file >= 0) ::close(file);
+    }
+    Scratch(Scratch&& other) noexcept : path(std::move(other.path)), file(std::exchange(other.file, -1)) {}
+    Scratch& operator=(Scratch&&) = delete;
+    std::string scratch() const { return path + ".new"; }
+    std::string folder() const { return path.substr(0, path.rfind('/')); }
+    Result<> sync() {
+      const int error = ::fdatasync(file) == 0 ? 0 : errno;
+      ::close(std::exchange(file, -1));
+      return error == 0 ? Result<>() : failed("write", path, error);
+    }
+  };
+
+  Result<Scratch> begin(const std::string& name, std::string_view bytes) const {
+    Scratch one(folder_ + "/" + name);
     std::error_code ignored;
-    fs::create_directories(parent, ignored);
-    const std::string scratch = path + ".new";
-    const int file = ::open(scratch.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (file < 0) return failed("create", scratch, errno);
-    int error = 0;
-    while (error == 0 && !bytes.empty()) {
-      const ssize_t written = ::write(file, bytes.data(), bytes.size());
-      if (written < 0 && errno != EINTR) error = errno;
+    fs::create_directories(one.folder(), ignored);
+    one.file = ::open(one.scratch().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (one.file < 0) return failed("create", one.scratch(), errno);
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(one.file, bytes.data(), bytes.size());
+      if (written < 0 && errno != EINTR) {
+        const int error = errno;
+        ::unlink(one.scratch().c_str());
+        return failed("write", one.path, error);
+      }
       if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
     }
-    if (error == 0 && ::fdatasync(file) != 0) error = errno;
-    ::close(file);
-    if (error == 0 && only_new && ::link(scratch.c_str(), path.c_str()) != 0) error = errno;
-    if (error == 0 && !only_new && ::rename(scratch.c_str(), path.c_str()) != 0) error = errno;
-    if (error != 0 || only_new) ::unlink(scratch.c_str());
-    if (error != 0) return failed("write", path, error);
-    const int folder = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0 || ::fsync(folder) != 0) error = errno;
+    return one;
+  }
+
+  static Result<> sync_folder(const std::string& path) {
+    const int folder = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int error = folder >= 0 && ::fsync(folder) == 0 ? 0 : errno;
     if (folder >= 0) ::close(folder);
-    return error == 0 ? Result<>() : failed("sync", parent, error);
+    return error == 0 ? Result<>() : failed("sync", path, error);
+  }
+
+  // Whole or not at all, and on disk when it returns: that is what an acknowledgement rests on.
+  Result<> write(const std::string& name, std::string_view bytes, bool only_new) {
+    SB_TRY(Scratch one, begin(name, bytes));
+    Result<> done = one.sync();
+    const int put = !done      ? 0
+                    : only_new ? ::link(one.scratch().c_str(), one.path.c_str())
+                               : ::rename(one.scratch().c_str(), one.path.c_str());
+    if (put != 0) done = failed("write", one.path, errno);
+    if (!done || only_new) ::unlink(one.scratch().c_str());
+    SB_CHECK(done);
+    return sync_folder(one.folder());
   }
 
   std::string folder_;

@@ -114,6 +114,7 @@ class Mirror final : public store::sqlite::GroupSink {
   Result<> send_list(SealedKind kind, const std::vector<Group>& groups);
   Result<> drop_erased(const std::vector<Erased>& erased);
   Result<> drop_listed(SealedKind kind, const std::set<std::int64_t>& numbers);
+  Result<> rewrite_lists(SealedKind kind, const std::set<std::int64_t>& numbers, std::span<const std::string> names);
   Result<> find_stale_lists();
   Result<> remove_stale_lists(std::size_t max);
 

@@ -1,9 +1,17 @@
 // Keys and values behind placeholders in a mirror: they come with segments, and go with erasures.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+
 #include "mirror/mirror.h"
 
 namespace sb::mirror {
+namespace {
+
+constexpr std::size_t kListsAtOnce = 64;
+
+}  // namespace
 
 // Of what came and went in one segment nothing sealed is written.
 Result<> Mirror::send_list(SealedKind kind, const std::vector<Group>& groups) {
@@ -43,20 +51,33 @@ Result<> Mirror::drop_erased(const std::vector<Erased>& erased) {
 }
 
 Result<> Mirror::drop_listed(SealedKind kind, const std::set<std::int64_t>& numbers) {
-  SB_TRY(const auto names, target_->list(list_prefix(kind)));
-  for (const std::string& name : names) {
+  SB_TRY(std::vector<std::string> names, target_->list(list_prefix(kind)));
+  std::erase_if(names, [&](const std::string& name) {
     const auto list = parse_list_name(name);
-    if (!list) continue;
-    const auto first = numbers.lower_bound(list->first);
-    if (first == numbers.end() || *first > list->last) continue;
-    SB_TRY(const std::string sealed, target_->get(name));
-    SB_TRY(const std::string plain, open_object(options_.key, name, sealed));
-    SB_TRY(auto entries, parse_list(kind, plain));
-    if (take_out(kind, entries, numbers))
-      SB_CHECK(entries.empty() ? target_->remove(name) : put_object(name, encode_list(kind, entries)));
-    // Also where an attempt whose answer was lost has taken it out: the versions before are there still.
-    forget_or_tell(*target_, name);
+    const auto first = list ? numbers.lower_bound(list->first) : numbers.end();
+    return first == numbers.end() || *first > list->last;
+  });
+  for (std::span<const std::string> rest = names; !rest.empty();) {
+    const auto some = rest.first(std::min(rest.size(), kListsAtOnce));
+    SB_CHECK(rewrite_lists(kind, numbers, some));
+    rest = rest.subspan(some.size());
   }
+  return {};
+}
+
+Result<> Mirror::rewrite_lists(SealedKind kind, const std::set<std::int64_t>& numbers,
+                               std::span<const std::string> names) {
+  SB_TRY(const auto sealed, target_->get_all(names));
+  std::vector<Object> changed;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    SB_TRY(const std::string plain, open_object(options_.key, names[i], sealed[i]));
+    SB_TRY(auto entries, parse_list(kind, plain));
+    if (!take_out(kind, entries, numbers)) continue;
+    changed.push_back({names[i], seal_object(options_.key, names[i], encode_list(kind, entries), system_entropy())});
+  }
+  SB_CHECK(target_->put_all(changed));
+  // Also where an attempt whose answer was lost has taken it out: the versions before are there still.
+  for (const std::string& name : names) forget_or_tell(*target_, name);
   return {};
 }
 

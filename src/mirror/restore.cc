@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <span>
 #include <thread>
 
 #include "base/bytes.h"
@@ -28,6 +29,7 @@ namespace fs = std::filesystem;
 using store::sqlite::Database;
 
 constexpr const char* kDatabase = "signalbox.db";
+constexpr std::size_t kObjectsAtOnce = 16;  // a segment has up to 16 MiB and its last commit
 
 // A database in the making.
 struct Rebuilt {
@@ -57,21 +59,30 @@ Result<> apply_segment(Database& database, const Segment& segment, std::uint64_t
   return {};
 }
 
-// Segments in their order; each must continue the one before it.
+// Each must continue the one before it.
+Result<> apply_next(std::string_view key, Database& database, const std::string& name, std::string_view sealed,
+                    std::uint64_t groups_max, Rebuilt& made) {
+  SB_TRY(const std::string plain, open_object(key, name, sealed));
+  SB_TRY(const Segment segment, parse_segment(plain));
+  if (segment.number != ++made.newest || segment.previous != made.hash)
+    return fail(Errc::corrupt, fmt::format("mirror: {} does not continue the segment before it", name));
+  made.hash = sha256(sealed);
+  made.tags[segment.number] = tag_of(segment.lineage);
+  made.erased.insert(made.erased.end(), segment.erased.begin(), segment.erased.end());
+  return apply_segment(database, segment, groups_max, made);
+}
+
 Result<> apply_segments(Target& target, std::string_view key, Database& database, std::uint64_t groups_max,
                         Rebuilt& made) {
-  SB_TRY(const auto names, target.list("segments/"));
-  for (const std::string& name : names) {
-    if (number_at_end(name).value_or(0) <= made.snapshot.segment) continue;
-    SB_TRY(const std::string sealed, target.get(name));
-    SB_TRY(const std::string plain, open_object(key, name, sealed));
-    SB_TRY(const Segment segment, parse_segment(plain));
-    if (segment.number != ++made.newest || segment.previous != made.hash)
-      return fail(Errc::corrupt, fmt::format("mirror: {} does not continue the segment before it", name));
-    made.hash = sha256(sealed);
-    made.tags[segment.number] = tag_of(segment.lineage);
-    made.erased.insert(made.erased.end(), segment.erased.begin(), segment.erased.end());
-    SB_CHECK(apply_segment(database, segment, groups_max, made));
+  SB_TRY(std::vector<std::string> names, target.list("segments/"));
+  std::erase_if(names,
+                [&](const std::string& name) { return number_at_end(name).value_or(0) <= made.snapshot.segment; });
+  for (std::span<const std::string> rest = names; !rest.empty();) {
+    const auto some = rest.first(std::min(rest.size(), kObjectsAtOnce));
+    SB_TRY(const auto sealed, target.get_all(some));
+    for (std::size_t i = 0; i < some.size(); ++i)
+      SB_CHECK(apply_next(key, database, some[i], sealed[i], groups_max, made));
+    rest = rest.subspan(some.size());
   }
   return {};
 }

@@ -6,7 +6,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <ctime>
 #include <iterator>
-#include <optional>
 
 #include "base/bytes.h"
 #include "base/crypto.h"
@@ -18,14 +17,22 @@ namespace sb::mirror {
 namespace {
 
 constexpr std::size_t kMaxObjectBytes = std::size_t{1} << 30;
+constexpr std::size_t kParallelCalls = 16;
 constexpr std::int64_t kDayUs = 86'400'000'000;
 
+using Fields = std::vector<std::pair<std::string, std::string>>;
+struct Call {
+  std::string method;
+  std::string object;  ///< empty: the bucket
+  Fields query;
+  Fields headers;
+  std::string_view body;
+};
 struct Answer {
   int status = 0;
   std::string body;
   std::string etag;
 };
-using Fields = std::vector<std::pair<std::string, std::string>>;
 
 // The text of each <tag> in an answer of S3; its names hold nothing that XML escapes.
 std::vector<std::string> texts_of(std::string_view xml, std::string_view tag) {
@@ -65,6 +72,33 @@ class S3Target final : public Target {
     SB_CHECK(expect(answer, 200, name));
     return std::move(answer.body);
   }
+  Result<> put_all(std::span<const Object> objects) override {
+    std::vector<Call> calls;
+    for (const Object& object : objects) {
+      if (object.bytes.size() > access_.part_bytes)
+        SB_CHECK(put_parts(object.name, object.bytes, {}));
+      else
+        calls.push_back({"PUT", object.name, {}, lock_of(object.name, object.bytes), object.bytes});
+    }
+    const auto answers = send_all(calls);
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      if (!answers[i]) return std::unexpected(answers[i].error());
+      SB_CHECK(expect(*answers[i], 200, calls[i].object));
+    }
+    return {};
+  }
+  Result<std::vector<std::string>> get_all(std::span<const std::string> names) override {
+    std::vector<Call> calls;
+    for (const std::string& name : names) calls.push_back({"GET", name, {}, {}, {}});
+    auto answers = send_all(calls);
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      if (!answers[i]) return std::unexpected(answers[i].error());
+      SB_CHECK(expect(*answers[i], 200, names[i]));
+      all.push_back(std::move(answers[i]->body));
+    }
+    return all;
+  }
   Result<std::vector<std::string>> list(const std::string& prefix) override {
     std::vector<std::string> names;
     std::string token;
@@ -102,7 +136,8 @@ class S3Target final : public Target {
                         {"versions", ""}};
       // Names after it begin with it too, but are others.
       if (key.size() != 1 || key.front() != prefix_ + name) return {};
-      if (next == query) return fail(Errc::unavailable, fmt::format("mirror: the versions of {} do not end", where(name)));
+      if (next == query)
+        return fail(Errc::unavailable, fmt::format("mirror: the versions of {} do not end", where(name)));
       query = next;
     }
   }
@@ -125,6 +160,12 @@ class S3Target final : public Target {
   std::string name() const override { return fmt::format("s3://{}/{}", bucket_, prefix_); }
 
  private:
+  // With what a service asks for beside a lock.
+  Fields lock_of(const std::string& name, std::string_view bytes) const {
+    Fields lock = lock_of(name);
+    if (!lock.empty()) lock.emplace_back("x-amz-checksum-sha256", checksum_of(bytes));
+    return lock;
+  }
   // A segment is what a thief of the credentials must not be able to take away.
   Fields lock_of(const std::string& name) const {
     if (access_.retain_days <= 0 || !name.starts_with("segments/")) return {};
@@ -155,10 +196,7 @@ class S3Target final : public Target {
   }
 
   Result<> put_whole(const std::string& name, std::string_view bytes, Fields headers) {
-    if (Fields lock = lock_of(name); !lock.empty()) {
-      headers.emplace_back("x-amz-checksum-sha256", checksum_of(bytes));  // asked for with a lock
-      std::ranges::move(lock, std::back_inserter(headers));
-    }
+    std::ranges::move(lock_of(name, bytes), std::back_inserter(headers));
     SB_TRY(const Answer answer, send("PUT", name, {}, std::move(headers), bytes));
     if (answer.status == 412 || answer.status == 409) return is_there(name);
     return expect(answer, 200, name);
@@ -217,25 +255,52 @@ class S3Target final : public Target {
                                   codes.empty() ? "" : codes.front()));
   }
 
-  Result<Answer> send(const std::string& method, const std::string& object, Fields query, Fields headers,
-                      std::string_view body) {
-    SignedRequest request{method, origin_.authority(), {}, std::move(query), std::move(headers), body};
-    const std::string key = object.empty() ? std::string() : prefix_ + object;
+  Result<Answer> send(std::string method, std::string object, Fields query, Fields headers, std::string_view body) {
+    const Call call{std::move(method), std::move(object), std::move(query), std::move(headers), body};
+    return std::move(send_all({&call, 1}).front());
+  }
+
+  // Some at a time; the answers are in the order of the calls.
+  std::vector<Result<Answer>> send_all(std::span<const Call> calls) {
+    std::vector<Result<Answer>> answers(calls.size(), fail(Errc::internal, "the request was dropped"));
+    std::size_t next = 0;
+    std::size_t working = std::min(kParallelCalls, calls.size());
+    if (working == 0) return answers;
+    for (std::size_t i = working; i > 0; --i) {
+      asio::co_spawn(io_, send_some(calls, next, answers), [&](const std::exception_ptr&) {
+        if (--working == 0) io_.stop();  // the pool's timer would keep it busy
+      });
+    }
+    io_.restart();
+    io_.run();
+    return answers;
+  }
+
+  Task<void> send_some(std::span<const Call> calls, std::size_t& next, std::vector<Result<Answer>>& answers) {
+    while (next < calls.size()) {
+      const std::size_t mine = next++;
+      answers[mine] = co_await exchange(request_of(calls[mine]));
+    }
+  }
+
+  http::ClientRequest request_of(const Call& call) const {
+    SignedRequest request{call.method, origin_.authority(), {}, call.query, call.headers, call.body};
+    const std::string key = call.object.empty() ? std::string() : prefix_ + call.object;
     request.path = access_.path_style ? "/" + bucket_ + "/" + key : "/" + key;
     request.path = uri_encode(request.path, true);
     const auto made = sign(request, {access_.access_key, access_.secret_key, access_.region}, system_clock().now_us());
-    http::ClientRequest call;
-    call.method = method;
-    call.origin = origin_;
-    call.target = request.path;
-    if (!request.query.empty()) call.target += "?" + canonical_query(request.query);
+    http::ClientRequest sent;
+    sent.method = call.method;
+    sent.origin = origin_;
+    sent.target = request.path;
+    if (!request.query.empty()) sent.target += "?" + canonical_query(request.query);
     for (const auto& fields : {request.headers, made}) {
-      for (const auto& [name, value] : fields) call.headers.add(name, value);
+      for (const auto& [name, value] : fields) sent.headers.add(name, value);
     }
-    call.body = body;
-    call.timeouts = {std::chrono::seconds(5), std::chrono::seconds(30), std::chrono::seconds(30),
+    sent.body = call.body;
+    sent.timeouts = {std::chrono::seconds(5), std::chrono::seconds(30), std::chrono::seconds(30),
                      std::chrono::seconds(300)};
-    return wait(exchange(std::move(call)));
+    return sent;
   }
 
   Task<Result<Answer>> exchange(http::ClientRequest call) {
@@ -248,17 +313,6 @@ class S3Target final : public Target {
     if (!body) co_return fail(Errc::unavailable, fmt::format("mirror: {}: {}", name(), body.error().detail));
     answer.body = *std::move(body);
     co_return answer;
-  }
-
-  Result<Answer> wait(Task<Result<Answer>> task) {
-    std::optional<Result<Answer>> result;
-    asio::co_spawn(io_, std::move(task), [&](const std::exception_ptr&, Result<Answer> got) {
-      result = std::move(got);
-      io_.stop();  // the pool's timer would keep it busy
-    });
-    io_.restart();
-    io_.run();
-    return result ? *std::move(result) : Result<Answer>(fail(Errc::internal, "the request was dropped"));
   }
 
   asio::io_context io_{1};

@@ -6,6 +6,20 @@
 
 namespace sb::mirror {
 
+Result<> Target::put_all(std::span<const Object> objects) {
+  for (const Object& object : objects) SB_CHECK(put(object.name, object.bytes));
+  return {};
+}
+
+Result<std::vector<std::string>> Target::get_all(std::span<const std::string> names) {
+  std::vector<std::string> all;
+  for (const std::string& name : names) {
+    SB_TRY(std::string bytes, get(name));
+    all.push_back(std::move(bytes));
+  }
+  return all;
+}
+
 void forget_or_tell(Target& target, const std::string& name) {
   if (const auto done = target.forget(name); !done)
     log_error("mirror.versions_stay", {{"object", name}, {"detail", done.error().detail}});

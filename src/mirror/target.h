@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +10,11 @@
 #include "base/errors.h"
 
 namespace sb::mirror {
+
+struct Object {
+  std::string name;
+  std::string bytes;
+};
 
 class Target {
  public:
@@ -22,6 +28,10 @@ class Target {
   virtual Result<std::string> get(const std::string& name) = 0;
   /// Names that begin with `prefix`, in their order.
   virtual Result<std::vector<std::string>> list(const std::string& prefix) = 0;
+  /// As put() and get() of each, where one wait after the other would take long; of objects that cannot all be written
+  /// some may be.
+  virtual Result<> put_all(std::span<const Object> objects);
+  virtual Result<std::vector<std::string>> get_all(std::span<const std::string> names);
   virtual Result<> remove(const std::string& name) = 0;
   /// Where the place keeps what was replaced or removed (a bucket with versions): that goes too, of this object.
   virtual Result<> forget(const std::string& name) = 0;
