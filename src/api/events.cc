@@ -81,9 +81,9 @@ Task<void> Api::get_run_events(http::Exchange& exchange, const Caller& caller, s
   std::string_view told;
   for (std::size_t silent = 0;; ++silent) {
     row = co_await parts_.store.load_run(*id);
-    const auto steps =
+    auto steps =
         row ? co_await parts_.store.load_steps(*id) : Result<std::vector<store::StepRow>>(std::unexpected(row.error()));
-    if (!steps) co_return exchange.abort();
+    if (!steps || !parts_.engine.unseal(*row, *steps)) co_return exchange.abort();
     std::string out;
     for (const auto& step : *steps) {
       const auto index = static_cast<std::uint32_t>(step.index);

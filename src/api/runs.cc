@@ -102,6 +102,8 @@ Task<void> Api::answer_run(http::Exchange& exchange, store::RunRow row) {
   auto steps = co_await parts_.store.load_steps(row.id);
   if (!steps) co_return co_await respond_error(exchange, steps.error());
   if (auto opened = parts_.engine.unseal(row); !opened) co_return co_await respond_error(exchange, opened.error());
+  if (auto opened = parts_.engine.unseal(row, *steps); !opened)
+    co_return co_await respond_error(exchange, opened.error());
   json::object body = run_summary(row);
   // As the store has them: placeholders stay placeholders for whoever only looks on.
   body["input"] = json_or_null(row.input);

@@ -267,6 +267,10 @@ Result<> Engine::unseal(store::RunRow& row) const {
   return parts_.sealer.unseal(row);
 }
 
+Result<> Engine::unseal(const store::RunRow& row, std::vector<store::StepRow>& steps) const {
+  return parts_.sealer.unseal(row, steps);
+}
+
 Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_ptr<Pending> pending) {
   SB_CHECK(unseal(row));
   SB_TRY(auto flow, parts_.flows.find_id(row.flow));
@@ -463,6 +467,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     commit.tokens.push_back({row.tenant, entry.token, row.subject, std::move(sealed)});
   }
   commit.steps = std::exchange(run.steps, {});
+  for (auto& step : commit.steps) step.error = parts_.sealer.seal_error(key, row.id, step.error);
   commit.leaves = std::exchange(run.leaves, {});
   commit.chunks = std::exchange(run.chunks, {});
   commit.review_create = std::exchange(run.review_create, {});

@@ -167,6 +167,8 @@ class Engine {
 
   /// Opens sealed columns of a row in place.
   Result<> unseal(store::RunRow& row) const;
+  /// Opens what the run's steps say in their errors, in place.
+  Result<> unseal(const store::RunRow& row, std::vector<store::StepRow>& steps) const;
 
   std::size_t runs_in_memory() const { return runs_; }
 

@@ -360,6 +360,23 @@ TEST_F(EngineTest, AProvidersErrorIsTheRunsOutcomeAndPassesThePolicy) {
   EXPECT_EQ(row.error.find("DE8937"), std::string::npos);
 }
 
+TEST_F(EngineTest, WhatStepsSayWhenTheyFailIsSealed) {
+  const auto flow = add_flow(
+      "document: {dsl: '1.0.3', namespace: test, name: unknown, version: '1.0.0'}\n"
+      "do:\n  - ask: {call: chat, with: {model: violet-canary}}\n");
+  auto run = prepare(request_of("hello"), [&](RunRequest& request) { request.flow = flow; });
+  ASSERT_TRUE(drive(run));
+  auto row = *wait(store_->load_run(run->row.id));
+  auto steps = *wait(store_->load_steps(row.id));
+  ASSERT_FALSE(steps.back().error.empty());
+  EXPECT_EQ((row.error + steps.back().error).find("violet"), std::string::npos);
+  ASSERT_TRUE(engine_->unseal(row, steps));
+  EXPECT_NE(steps.back().error.find("violet-canary"), std::string::npos);
+  row.erased = true;
+  ASSERT_TRUE(engine_->unseal(row, steps));
+  EXPECT_EQ(steps.back().error, "null");
+}
+
 TEST_F(EngineTest, AnAnswerThatIsNotSaidIsPaidAllTheSame) {
   for (const char* text : {"pay to DE89370400440532013000", "card 4000056655665556"}) {  // block, person
     const MicroMoney before = booked();

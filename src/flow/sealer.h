@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -56,7 +57,7 @@ class Sealer {
     return aead_open(key, sealed, aad(run));
   }
 
-  /// A run's error stands in a text column; a flow's own words may be in it.
+  /// Errors of a run and of its steps stand where text stood before; a flow's own words may be in them.
   std::string seal_error(std::string_view key, const RunId& run, std::string_view plain) const {
     const std::string sealed = seal(key, run, plain);
     return sealed.empty() ? sealed : std::string(kSealedError) + to_base64(sealed);
@@ -69,10 +70,23 @@ class Sealer {
     for (auto* column : {&run.state, &run.input, &run.output, &run.vault}) {
       SB_TRY(*column, open(key, run.id, *column));
     }
-    if (!run.error.starts_with(kSealedError)) return {};  // none, or from before errors were sealed
-    const auto sealed = from_base64(std::string_view(run.error).substr(kSealedError.size()));
-    if (!sealed) return fail(Errc::corrupt, "the run's error is damaged");
-    SB_TRY(run.error, open(key, run.id, *sealed));
+    return open_error(key, run.id, run.error);
+  }
+  /// Opens what the run's steps say in their errors, in place. Of an erased run only that they failed is left.
+  /// Errors: corrupt.
+  Result<> unseal(const store::RunRow& run, std::vector<store::StepRow>& steps) const {
+    std::string key;
+    for (auto& step : steps) {
+      if (step.error.empty()) continue;
+      if (run.erased) {
+        step.error = "null";
+        continue;
+      }
+      if (key.empty()) {
+        SB_TRY(key, key_of(run));
+      }
+      SB_CHECK(open_error(key, run.id, step.error));
+    }
     return {};
   }
 
@@ -111,6 +125,13 @@ class Sealer {
     return {reinterpret_cast<const char*>(run.uuid.bytes.data()), run.uuid.bytes.size()};
   }
   static constexpr std::string_view kSealedError = "sealed:";
+  static Result<> open_error(std::string_view key, const RunId& run, std::string& error) {
+    if (!error.starts_with(kSealedError)) return {};  // none, or from before errors were sealed
+    const auto sealed = from_base64(std::string_view(error).substr(kSealedError.size()));
+    if (!sealed) return fail(Errc::corrupt, "an error of the run is damaged");
+    SB_TRY(error, open(key, run, *sealed));
+    return {};
+  }
 
   const TenantKeys& tenants_;
   const std::string old_key_;

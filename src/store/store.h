@@ -207,8 +207,8 @@ struct Commit {
   std::string spend_key;  ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
   MicroMoney spend = 0;
   Micros spend_at_us = 0;
-  /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, review texts. Steps,
-  /// costs and the record stay. Not together with `create` or `update`.
+  /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, errors, review texts.
+  /// Steps, costs and the record stay; a step's output and error become `null`. Not together with `create` or `update`.
   std::vector<RunId> erase;
   std::vector<TenantToken> tokens;         ///< kept once for each tenant, token and subject
   std::vector<std::int64_t> erase_tokens;  ///< PersonsToken::no; those that are gone already are ignored

@@ -484,6 +484,27 @@ TEST_P(StoreContract, APlaceholdersValueGoesWithTheLastPersonWhoseRunsBroughtIt)
   EXPECT_TRUE(wait_for(store_->find_token("acme", "[EMAIL_TC]"))->has_value());
 }
 
+TEST_P(StoreContract, TheStepsOfAnErasedRunSayThatTheyFailedAndNotWhy) {
+  const RunId id = new_run_id();
+  Commit ended = create(id, RunStatus::faulted);
+  ended.create->error = "sealed words";
+  ended.steps = {step(0), step(1)};
+  ended.steps[0].output.clear();
+  ended.steps[1].error = "why it failed";
+  ASSERT_TRUE(commit(std::move(ended)));
+  Commit erasure;
+  erasure.erase = {id};
+  ASSERT_TRUE(commit(std::move(erasure)));
+  EXPECT_EQ(wait_for(store_->load_run(id))->error, "");
+  const auto steps = wait_for(store_->load_steps(id));
+  ASSERT_EQ(steps->size(), 2U);
+  EXPECT_EQ(steps->at(0).output + steps->at(0).error, "");
+  EXPECT_EQ(steps->at(1).output, "null");
+  EXPECT_EQ(steps->at(1).error, "null");
+  EXPECT_EQ(steps->at(1).name, "step 1");
+  EXPECT_EQ(steps->at(1).cost, -7);
+}
+
 TEST_P(StoreContract, WhatOtherVersionsSealIsFoundPageByPageAndSealedAnewOnce) {
   std::vector<RunId> runs;
   for (int i = 0; i < 5; ++i) {

@@ -12,6 +12,7 @@ enum class Tag : char { input = 1, state = 2, step = 3, chunk = 4 };
 constexpr char kRaw = 0;
 constexpr char kZstd = 1;
 constexpr int kZstdLevel = 1;
+constexpr std::string_view kErased = "null";  // JSON: that there was something, and not what
 
 std::unexpected<Error> damaged(const char* what) {
   return fail(Errc::corrupt, std::string("database: a stored ") + what + " has the wrong shape; restore from a backup");
@@ -239,11 +240,7 @@ Result<std::string_view> unpack(std::string_view column, std::string& buffer) {
   return std::string_view(buffer);
 }
 
-namespace {
-
-// A copy of the sections for which `keep(tag, content)` is true.
-template <class Keep>
-Result<std::string> filtered(std::string_view column, Keep keep) {
+Result<std::string> without_steps(std::string_view column, const std::vector<StepKey>& drop) {
   std::string buffer;
   SB_TRY(const std::string_view content, unpack(column, buffer));
   BodyWriter kept;
@@ -254,21 +251,15 @@ Result<std::string> filtered(std::string_view column, Keep keep) {
     const std::string_view section = in.bytes();
     if (in.failed()) return damaged("run");
     const auto end = static_cast<std::size_t>(section.data() + section.size() - content.data());
-    SB_TRY(const bool wanted, keep(tag, section));
+    bool wanted = true;
+    if (tag == Tag::step) {
+      SB_TRY(const StepKey key, parse_step_key(section));
+      wanted = std::ranges::find(drop, key) == drop.end();
+    }
     if (wanted) kept.section(content.substr(begin, end - begin));
     begin = end;
   }
   return compress_if_large(std::move(kept).take());
-}
-
-}  // namespace
-
-Result<std::string> without_steps(std::string_view column, const std::vector<StepKey>& drop) {
-  return filtered(column, [&](Tag tag, std::string_view section) -> Result<bool> {
-    if (tag != Tag::step) return true;
-    SB_TRY(const StepKey key, parse_step_key(section));
-    return std::ranges::find(drop, key) == drop.end();
-  });
 }
 
 // An empty state stays where one was: a run that has ended must have one.
@@ -276,15 +267,15 @@ Result<std::string> without_payloads(std::string_view column) {
   std::string buffer;
   SB_TRY(const std::string_view content, unpack(column, buffer));
   SB_TRY(const Body body, parse_body(content));
-  SB_TRY(std::string kept,
-         filtered(column, [](Tag tag, std::string_view) -> Result<bool> { return tag == Tag::step; }));
-  if (!body.state) return kept;
-  BodyWriter whole;
-  std::string steps;
-  SB_TRY(const std::string_view sections, unpack(kept, steps));
-  whole.section(sections);
-  whole.state(RunRow());
-  return compress_if_large(std::move(whole).take());
+  BodyWriter kept;
+  for (const std::string_view section : body.steps) {
+    SB_TRY(StepRow step, parse_step(section));
+    if (!step.output.empty()) step.output = kErased;
+    if (!step.error.empty()) step.error = kErased;
+    kept.step(step);
+  }
+  if (body.state) kept.state(RunRow());
+  return compress_if_large(std::move(kept).take());
 }
 
 void append_leaf(std::string& pack, std::string_view leaf) {

@@ -71,7 +71,8 @@ Result<std::string_view> unpack(std::string_view column, std::string& buffer);
 /// A copy of the body column without the steps of `drop`.
 Result<std::string> without_steps(std::string_view column, const std::vector<StepKey>& drop);
 
-/// A copy of the body column without input, state and stream: what the steps were, not what passed through them.
+/// A copy of the body column without input, state and stream: what the steps were, not what passed through them nor
+/// what they said when they failed.
 Result<std::string> without_payloads(std::string_view column);
 
 /// C2SP entry bundle: each leaf as 2 bytes of length (big-endian) and its bytes.

@@ -1,7 +1,10 @@
 #include "store/sqlite/schema.h"
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <unistd.h>
+
+#include "store/sqlite/codec.h"
 
 namespace sb::store::sqlite {
 namespace {
@@ -27,7 +30,17 @@ Result<std::int64_t> version_of(Database& database, const std::string& path) {
   return version;
 }
 
+// What codec.h says, for migrations. A damaged body stays as it is: reading it says so.
+void without_payloads_in_sql(sqlite3_context* context, int, sqlite3_value** values) {
+  const std::string_view column(static_cast<const char*>(sqlite3_value_blob(values[0])),
+                                static_cast<std::size_t>(sqlite3_value_bytes(values[0])));
+  const std::string kept = without_payloads(column).value_or(std::string(column));
+  sqlite3_result_blob64(context, kept.data(), kept.size(), SQLITE_TRANSIENT);
+}
+
 Result<> migrate(Database& database, std::int64_t version) {
+  sqlite3_create_function_v2(database.handle(), "without_payloads", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr,
+                             without_payloads_in_sql, nullptr, nullptr, nullptr);
   while (version < current_version()) {
     SB_CHECK(database.execute("BEGIN IMMEDIATE"));
     SB_CHECK(database.execute(migrations()[static_cast<std::size_t>(version)]));

@@ -73,6 +73,25 @@ TEST_F(SqliteStore, OneProcessAtATimeAndTheErrorNamesIt) {
   EXPECT_NE(second.error().detail.find(std::to_string(::getpid())), std::string::npos);
 }
 
+TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
+  const RunId erased = new_run_id(), kept = new_run_id();
+  {
+    const auto store = open();
+    for (const RunId& id : {erased, kept}) {
+      Commit ended = chat_commit(id);
+      ended.create->data_key = "wrapped";
+      ended.steps[1].error = "in clear";
+      ASSERT_TRUE(wait_for(store->commit(std::move(ended))));
+    }
+  }
+  // As an erasure of schema 3 left it.
+  sql("PRAGMA user_version = 3; UPDATE data_keys SET wrapped = NULL WHERE run = (SELECT min(no) FROM runs)");
+  const auto store = open();
+  ASSERT_TRUE(wait_for(store->load_run(erased))->erased);
+  EXPECT_EQ(wait_for(store->load_steps(erased))->at(1).error, "null");
+  EXPECT_EQ(wait_for(store->load_steps(kept))->at(1).error, "in clear");
+}
+
 TEST_F(SqliteStore, RefusesFilesItDoesNotUnderstand) {
   open().reset();
   sql("PRAGMA user_version = 99");
