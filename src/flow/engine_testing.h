@@ -1,0 +1,255 @@
+/// An engine over a real store with a watched provider, for tests.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <fstream>
+
+#include "base/log.h"
+#include "flow/engine.h"
+#include "store/sqlite/sqlite_store.h"
+#include "store/testing.h"
+#include "testing/fake_provider.h"
+
+namespace sb::flow {
+
+using model::testing::FakeReply;
+using store::RunStatus;
+
+inline constexpr std::string_view kMail = "jane.roe@acme.org";
+inline constexpr std::string_view kAnswer =
+    R"({"choices":[{"index":0,"message":{"role":"assistant","content":"Wrote to [EMAIL_1]"},"finish_reason":"stop"}]})";
+inline constexpr std::string_view kPolicy = R"(
+name: test
+version: 1
+rules:
+  - {name: mail, types: [EMAIL], direction: inbound, action: tokenise}
+  - {name: iban, types: [IBAN], direction: both, action: block}
+  - {name: card, types: [CREDIT_CARD], direction: both, action: route_to_human}
+)";
+
+/// What the provider saw of one call.
+struct Seen {
+  std::string body;
+  std::string key;
+};
+
+/// The fake provider, watched; it can also take forever, as one does whose caller crashes.
+class WatchedProvider final : public model::Provider {
+ public:
+  WatchedProvider(model::testing::FakeClock& clock, std::vector<std::string>& calls) : fake(clock, calls) {}
+
+  Task<Result<model::ChatReply>> chat(model::ChatCall call, model::UpstreamModel upstream) override {
+    seen.push_back({std::string(call.body), std::string(call.idempotency_key)});
+    if (during) during();
+    if (forever) {
+      asio::steady_timer never(co_await asio::this_coro::executor, std::chrono::hours(1));
+      co_await never.async_wait(use_task);
+    }
+    co_return co_await fake.chat(call, upstream);
+  }
+  Task<Result<model::StreamStart>> chat_stream(model::ChatCall call, model::UpstreamModel upstream) override {
+    seen.push_back({std::string(call.body), std::string(call.idempotency_key)});
+    return fake.chat_stream(call, upstream);
+  }
+  Task<Result<model::ChatReply>> embeddings(model::ChatCall call, model::UpstreamModel upstream) override {
+    return chat(call, upstream);
+  }
+  Task<Result<std::vector<std::string>>> list_models(CancelSource* cancel) override { return fake.list_models(cancel); }
+
+  model::testing::FakeProvider fake;
+  std::vector<Seen> seen;
+  std::function<void()> during;
+  bool forever = false;
+};
+
+class Listener final : public Audience {
+ public:
+  Task<Result<>> event(std::uint64_t, std::string_view payload) override {
+    if (heard.size() >= patience) co_return fail(Errc::cancelled, "the client closed the connection");
+    heard.emplace_back(payload);
+    co_return Result<>();
+  }
+  Task<Result<>> flush() override { co_return Result<>(); }
+  std::vector<std::string> heard;
+  std::size_t patience = 1'000;
+};
+
+inline std::string file_text(const char* path) {
+  std::ifstream file(path);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+inline std::string request_of(std::string_view text) {
+  return to_text(
+      json::object{{"model", "auto"}, {"messages", json::array{json::object{{"role", "user"}, {"content", text}}}}});
+}
+
+inline std::string answer_of(std::string_view content) {
+  return to_text(json::object{
+      {"choices", json::array{json::object{{"index", 0},
+                                           {"message", json::object{{"role", "assistant"}, {"content", content}}},
+                                           {"finish_reason", "stop"}}}}});
+}
+
+/// An engine over a real store; `restart` is a kill: what was not committed is gone.
+class EngineTest : public ::testing::Test {
+ protected:
+  EngineTest() {
+    set_log_level(LogLevel::off);
+    model::CatalogConfig config;
+    model::ProviderConfig provider;
+    provider.name = "fake";
+    provider.base_url = "http://127.0.0.1:1/v1";
+    provider.models = {{"s", "", {1'000'000, 0, 2'000'000}, 0}, {"l", "", {1'000'000, 0, 2'000'000}, 0}};
+    config.providers.push_back(std::move(provider));
+    config.tiers = {{"small", {{"fake", "s", 1, 0}}}, {"large", {{"fake", "l", 1, 0}}}};
+    catalog_.emplace(*model::Catalog::create(std::move(config)));
+    add_flow(file_text("flows/chat.yaml"));
+    policy_ = *policy::Policy::load(kPolicy, "test");
+    tenant_keys_.add("acme", entropy_);
+    start();
+  }
+  ~EngineTest() override { stop(); }
+
+  void start() {
+    store::SqliteOptions options;
+    options.path = folder_.file("store.db");
+    options.free_disk_bytes = [this] { return free_bytes_.load(); };
+    options.disk_check_every = std::chrono::milliseconds(0);
+    store_ = std::move(*store::open_sqlite_store(std::move(options), log_));
+    io_ = std::make_unique<asio::io_context>();
+    auto provider = std::make_unique<WatchedProvider>(clock_, calls_);
+    provider_ = provider.get();
+    provider_->fake.otherwise["l"].body = kAnswer;
+    provider_->fake.otherwise["s"].body = kAnswer;
+    std::vector<std::unique_ptr<model::Provider>> providers;
+    providers.push_back(std::move(provider));
+    gateway_ = std::make_unique<model::ModelGateway>(*catalog_, std::move(providers), clock_, sleeper_, entropy_);
+    in_flight_ = std::make_unique<InFlight>();
+    events_ = std::make_unique<EventHub>(*store_, clock_);
+    http::ClientOptions client_options;
+    client_options.pool_idle = std::chrono::milliseconds(1);  // `wait` ends when nothing is left to do
+    client_ = http::Client::create(*io_, client_options);
+    outbound_ = std::make_unique<Outbound>(*client_, egress_, clock_, entropy_);
+    EngineParts parts{*store_,
+                      clock_,
+                      entropy_,
+                      sealer_,
+                      *in_flight_,
+                      flows_,
+                      ledger_,
+                      *gateway_,
+                      *catalog_,
+                      nullptr,
+                      nullptr,
+                      [this] { return policy_; },
+                      [] { return std::shared_ptr<const triage::Router>(); },
+                      "tenant secret",
+                      Pseudonyms("pseudonym secret"),
+                      nullptr,
+                      outbound_.get(),
+                      events_.get(),
+                      std::make_shared<const json::object>(secrets_)};
+    EngineOptions engine_options;
+    engine_options.record_again = std::chrono::milliseconds(1);
+    engine_ = std::make_unique<Engine>(*io_, std::move(parts), engine_options);
+    events_->join(*engine_, io_->get_executor());
+  }
+  void stop() {
+    store_.reset();  // its threads answer on the context: they end first, as in the server
+    io_.reset();     // waiting coroutines go while what they refer to is there
+    engine_.reset();
+    outbound_.reset();
+    client_.reset();
+    gateway_.reset();
+  }
+  void restart() {
+    stop();
+    start();
+  }
+
+  std::shared_ptr<const Flow> add_flow(std::string_view text) {
+    auto flow = load_flow(text, "test.yaml", builtin_functions());
+    EXPECT_TRUE(flow) << flow.error().detail;
+    EXPECT_TRUE(flows_.add(*flow));
+    return *flow;
+  }
+
+  std::shared_ptr<LiveRun> prepare(std::string input, const std::function<void(RunRequest&)>& change = {}) {
+    RunRequest request;
+    request.flow = *flows_.find("signalbox", "chat");
+    request.tenant = "acme";
+    request.key = key_.to_string();
+    request.spender = key_;
+    request.input = std::move(input);
+    request.profile = policy::JsonProfile::chat_request;
+    request.requested_model = "auto";
+    if (change) change(request);
+    const RunId id = RunId::generate(clock_, entropy_);
+    auto pending = in_flight_->enter(request.tenant, request.idempotency_key, id, {}).pending;
+    auto run = engine_->prepare(std::move(request), pending, id);
+    EXPECT_TRUE(run) << run.error().detail;
+    return *run;
+  }
+
+  template <class T>
+  T wait(Task<T> task) {
+    std::optional<T> result;
+    asio::co_spawn(*io_, std::move(task),
+                   [&](const std::exception_ptr&, T value) { result.emplace(std::move(value)); });
+    io_->restart();
+    io_->run();
+    EXPECT_TRUE(result.has_value());
+    return *std::move(result);
+  }
+  Result<> drive(const std::shared_ptr<LiveRun>& run) { return wait(engine_->drive(run)); }
+
+  store::RunRow row_of(RunId id) {
+    auto row = wait(store_->load_run(id));
+    EXPECT_TRUE(row && engine_->unseal(*row));
+    return *std::move(row);
+  }
+  std::vector<std::string> step_names(RunId id) {
+    std::vector<std::string> names;
+    std::uint32_t index = 0;
+    const auto steps = wait(store_->load_steps(id));
+    for (const auto& step : *steps) {
+      EXPECT_EQ(static_cast<std::uint32_t>(step.index), index++);
+      names.push_back(step.name);
+    }
+    return names;
+  }
+  MicroMoney booked() { return *wait(store_->spend_of(key_.to_string(), clock_.now_us())); }
+
+  store::testing::TemporaryFolder folder_;
+  store::testing::PlainLog log_;
+  std::atomic<std::uint64_t> free_bytes_{1ULL << 40};
+  model::testing::FakeClock clock_;
+  model::testing::FakeSleeper sleeper_{clock_};
+  SeededEntropy entropy_{7};
+  TenantKeys tenant_keys_{std::string(32, 'm')};
+  Sealer sealer_{tenant_keys_, std::string(32, 'k'), entropy_};
+  SpendLedger ledger_;
+  FlowRegistry flows_;
+  std::optional<model::Catalog> catalog_;
+  std::shared_ptr<const policy::Policy> policy_;
+  Egress egress_;
+  json::object secrets_{{"token", "0123456789-of-the-operator"}};
+  KeyId key_ = KeyId::generate(clock_, entropy_);
+  std::vector<std::string> calls_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<asio::io_context> io_;
+  std::unique_ptr<model::ModelGateway> gateway_;
+  std::unique_ptr<InFlight> in_flight_;
+  std::unique_ptr<EventHub> events_;
+  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<Outbound> outbound_;
+  std::unique_ptr<Engine> engine_;
+  WatchedProvider* provider_ = nullptr;
+};
+
+}  // namespace sb::flow
