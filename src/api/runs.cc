@@ -181,6 +181,7 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     wanted.request_hash = hash;
     wanted.request_id = exchange.request().id;
     wanted.subject = exchange.request().headers.get("x-signalbox-subject");
+    wanted.may_restore = allows(caller.role, Permission::restore);
     wanted.spender = caller.key;
     wanted.spend_limit_per_day = caller.spend_limit_per_day;
     if (auto started = co_await start_run(std::move(wanted), std::move(entry.pending)); !started)

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "flow/engine.h"
 #include "flow/outbound/openapi.h"
+#include "flow/outbound/request_texts.h"
 
 namespace sb::flow {
 namespace {
@@ -76,8 +77,20 @@ Result<GuardOutcome> Engine::guard_json(LiveRun& run, std::string document) {
   return passed;
 }
 
-// What leaves for a service passes the policy like what leaves for a model.
+// What leaves for a service passes the policy like what leaves for a model: path, query, headers and body.
 Result<> Engine::guard_question(LiveRun& run, HttpQuestion& question) {
+  if (run.guard.needs_local())
+    return fail(Errc::policy_denied,
+                "the policy lets models of our own alone see what this run was given: it calls no service");
+  const auto refusal = [](const GuardOutcome& outcome) {
+    return fail(Errc::policy_denied,
+                fmt::format("the request contains what the policy blocks: {}", fmt::join(outcome.types, ", ")));
+  };
+  query_into_url(question);
+  const RequestTexts texts(question, secrets_of(run));
+  SB_TRY(const auto beside, run.guard.inspect(policy::Direction::outbound, texts.document(), policy::JsonProfile::any));
+  if (beside.verdict >= policy::Verdict::human) return refusal(beside);
+  if (beside.verdict == policy::Verdict::changed) texts.put_back(beside.content.value(), question);
   if (!question.body) return {};
   const bool is_json = parse_json(*question.body).has_value();
   std::string document = *question.body;
@@ -86,9 +99,7 @@ Result<> Engine::guard_question(LiveRun& run, HttpQuestion& question) {
     append_json_string(document, *question.body);
   }
   SB_TRY(auto passed, guard_json(run, std::move(document)));
-  if (passed.verdict >= policy::Verdict::human)
-    return fail(Errc::policy_denied,
-                fmt::format("the request contains what the policy blocks: {}", fmt::join(passed.types, ", ")));
+  if (passed.verdict >= policy::Verdict::human) return refusal(passed);
   question.body = is_json ? passed.content.text() : std::string(passed.content.value().get_string());
   return {};
 }
@@ -135,6 +146,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::openapi_call(LiveRun& r
   HttpQuestion fetch;
   if (endpoint) read_endpoint(*endpoint, fetch);
   fetch.cancel = &cancel;
+  if (auto passed = guard_question(run, fetch); !passed)
+    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", passed.error().detail));
   const std::string document_url = fetch.url;
   auto described = co_await parts_.outbound->ask(std::move(fetch), secrets_of(run));
   if (!described) co_return std::unexpected(described.error());
@@ -222,11 +235,35 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::emit(LiveRun& run, Mach
   result.output = passed->content;
   result.decision = std::move(passed->decision);
   if (!parts_.events) co_return result;
-  auto receipt = co_await parts_.events->publish(passed->content.value(), run.row.tenant);
+  auto carried = carried_with(run, passed->content.text());
+  if (!carried)
+    co_return std::unexpected(
+        standard_problem("validation", 400, "The event could not be read", carried.error().detail));
+  auto receipt = co_await parts_.events->publish(passed->content.value(), run.row.tenant, *std::move(carried));
   if (!receipt)
     co_return std::unexpected(
         standard_problem("communication", 503, "The event could not be delivered", receipt.error().detail));
   co_return result;
+}
+
+Result<Carried> Engine::carried_with(LiveRun& run, std::string_view text) {
+  Carried carried;
+  SB_TRY(carried.values, policy::carried_values(run.guard.vault(), text));
+  carried.subject = run.row.subject;
+  carried.local = run.guard.needs_local();
+  carried.may_restore = run.guard.may_restore();
+  return carried;
+}
+
+Result<GuardOutcome> Engine::told_by_child(LiveRun& run, const store::RunRow& child, std::string_view text) {
+  policy::TokenVault vault;
+  if (!child.vault.empty()) {
+    SB_TRY(const auto document, parse_json(child.vault));
+    SB_TRY(vault, policy::TokenVault::from_json(document));
+  }
+  SB_TRY(const auto values, policy::carried_values(vault, text));
+  SB_TRY(auto ours, policy::carry_into(run.guard.vault(), text, values));
+  return guard_json(run, std::move(ours));
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run, Machine::Call call) {
@@ -237,8 +274,13 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run,
   if (!flow)
     co_return std::unexpected(standard_problem("configuration", 404, "There is no such flow", flow.error().detail));
   const auto* input = find_member(call.with, "input");
-  auto started = co_await launch(*flow, run.row.tenant, run.row.key, input ? to_text(*input) : "{}",
-                                 fmt::format("child:{}", effect_key(run.row.id, call.id)));
+  std::string text = input ? to_text(*input) : "{}";
+  auto carried = carried_with(run, text);
+  if (!carried)
+    co_return std::unexpected(
+        standard_problem("validation", 400, "The input could not be read", carried.error().detail));
+  auto started = co_await launch(*flow, run.row.tenant, run.row.key, std::move(text),
+                                 fmt::format("child:{}", effect_key(run.row.id, call.id)), *std::move(carried));
   if (!started)
     co_return std::unexpected(
         standard_problem("runtime", 500, "The flow could not be started", started.error().detail));
@@ -261,11 +303,23 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run,
     if (auto opened = unseal(*row); !opened)
       co_return std::unexpected(
           standard_problem("runtime", 500, "The flow's run cannot be read", opened.error().detail));
-    if (row->status == store::RunStatus::completed) {
-      result.output = task.what == RunTask::Return::none ? Data() : Data::from_text(row->output);
+    const bool completed = row->status == store::RunStatus::completed;
+    if (completed && task.what == RunTask::Return::none) {
+      result.output = Data();
       co_return result;
     }
-    auto problem = Problem::from_json(parse_json(row->error).value_or(nullptr));
+    auto told = told_by_child(run, *row, completed ? row->output : row->error);
+    if (!told)
+      co_return std::unexpected(standard_problem("runtime", 500, "The flow's run cannot be read", told.error().detail));
+    if (told->verdict >= policy::Verdict::human)
+      co_return std::unexpected(standard_problem(
+          "authorization", 403, "Blocked by policy",
+          fmt::format("the flow's run says what the policy blocks: {}", fmt::join(told->types, ", "))));
+    if (completed) {
+      result.output = std::move(told->content);
+      co_return result;
+    }
+    auto problem = Problem::from_json(told->content.value());
     problem.instance = call.task->ref;
     co_return std::unexpected(std::move(problem));
   }

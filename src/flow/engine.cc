@@ -30,9 +30,12 @@ Engine::~Engine() = default;
 Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
   const Micros now = parts_.clock.now_us();
   GuardSession guard(parts_.policy(),
-                     {request.tenant, request.key, request.flow->id(), request.requested_model, request.may_restore},
+                     {request.tenant, request.key, request.flow->id(), request.requested_model,
+                      request.may_restore && request.carried.may_restore},
                      tenant_key(request.tenant), parts_.injection);
+  SB_TRY(request.input, policy::carry_into(guard.vault(), request.input, request.carried.values));
   SB_TRY(auto inbound, guard.inspect(policy::Direction::inbound, std::move(request.input), request.profile));
+  if (request.carried.local) guard.keep_local();
 
   store::RunRow row;
   row.id = id;
@@ -48,7 +51,8 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   Machine machine(request.flow, {row.id.to_string(), now, parts_.secrets}, inbound.content);
   SB_TRY(auto key, parts_.sealer.new_key(row.id, row.tenant));
   row.data_key = std::move(key.wrapped);
-  row.subject = parts_.pseudonyms.subject(row.tenant, request.subject);
+  row.subject = request.carried.subject.empty() ? parts_.pseudonyms.subject(row.tenant, request.subject)
+                                                : std::move(request.carried.subject);
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
   run->data_key = std::move(key.key);
   run->input = inbound.content;
@@ -279,8 +283,10 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   }
   const std::string row_input = row.input;
   const Data input = Data::from_text(row_input);
+  const json::value state = parse_json(row.state, 80).value_or(nullptr);
   GuardSession guard(parts_.policy(),
-                     {row.tenant, row.key, row.flow, std::string(string_member(input.value(), "model")), true},
+                     {row.tenant, row.key, row.flow, std::string(string_member(input.value(), "model")),
+                      bool_member(state, "restores", true)},
                      tenant_key(row.tenant), parts_.injection);
   SB_CHECK(guard.load_vault(row.vault));
   RunDescriptor descriptor{row.id.to_string(), row.created_us, parts_.secrets};
@@ -298,10 +304,10 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->spender = KeyId::parse(run->row.key);
   run->needs_person = run->row.route == "human" && run->row.model.empty();
   // Steps so far have indices below this: a resumed run never reuses one.
-  const json::value state = parse_json(run->row.state, 80).value_or(nullptr);
   run->next_step = static_cast<std::uint32_t>(int_member(state, "steps", 0));
   run->state_hash = string_member(state, "hash");
   run->guard.read_request(row_input);
+  if (bool_member(state, "local")) run->guard.keep_local();
   run->outside_asked = bool_member(state, "asked");
   std::vector<std::string> findings;
   if (const auto* types = find_member(state, "findings"); types && types->is_array()) {
@@ -445,12 +451,14 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   commit.run = run.row.id;
   auto& row = run.stored ? commit.update.emplace(run.row) : commit.create.emplace(run.row);
   if (!row.state.empty()) {
-    // The checkpoint also says how many steps there are, so that a resumed run numbers on, and what the guard found, so
-    // that it is routed as it would have been.
+    // The checkpoint also says how many steps there are, so that a resumed run numbers on, and what the guard found and
+    // who may see it, so that it is treated as it would have been.
     json::array findings;
     for (const auto type : run.guard.inbound_types()) findings.push_back(json::string(type));
-    row.state.insert(1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},", run.next_step,
-                                    run.state_hash, to_text(findings), run.outside_asked));
+    row.state.insert(1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},"
+                                    "\"restores\":{},",
+                                    run.next_step, run.state_hash, to_text(findings), run.outside_asked,
+                                    run.guard.needs_local(), run.guard.may_restore()));
   }
   row.input.clear();
   row.vault = run.guard.vault_json();

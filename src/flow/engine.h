@@ -17,6 +17,7 @@
 #include "base/errors.h"
 #include "base/ids.h"
 #include "base/task.h"
+#include "flow/carried.h"
 #include "flow/event_hub.h"
 #include "flow/external_guard.h"
 #include "flow/in_flight.h"
@@ -109,6 +110,7 @@ struct RunRequest {
   std::optional<KeyId> spender;
   MicroMoney spend_limit_per_day = 0;
   bool may_restore = true;  ///< the caller may see the values behind the placeholders
+  Carried carried{};        ///< with an input that another run gives; then `subject` and `may_restore` are its
 };
 
 class Engine {
@@ -153,10 +155,11 @@ class Engine {
   /// Starts a run that nobody waits for: a schedule's, a child's. The same `idempotency_key` again is the same run.
   /// Errors: as prepare and accept.
   Task<Result<RunId>> launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key, std::string input,
-                             std::string idempotency_key);
+                             std::string idempotency_key, Carried carried);
   /// Offers an event to runs that listen, and, with `starts`, to flows that it starts. The number that took it.
   /// Errors: as EventHub::publish.
-  Task<Result<std::size_t>> deliver(json::value event, std::string tenant, std::string name, bool starts);
+  Task<Result<std::size_t>> deliver(json::value event, std::string tenant, std::string name, bool starts,
+                                    Carried carried);
   /// Suspends, resumes or cancels a run of this shard, or, with `last`, one that is at rest. False: it is not here.
   /// Errors: not_found, conflict.
   Task<Result<bool>> command(RunId run, EventHub::Verb verb, std::string actor, bool last);
@@ -198,17 +201,23 @@ class Engine {
   /// The outbound guard over any JSON, numbers and words alone too. Errors: as GuardSession::inspect.
   static Result<GuardOutcome> guard_json(LiveRun& run, std::string document);
   json::object secrets_of(const LiveRun& run) const;
+  /// What goes along with a text that the run gives to another. Errors: as guard_json.
+  static Result<Carried> carried_with(LiveRun& run, std::string_view text);
+  /// What a child's run says, in this run's placeholders and through its policy. Errors: corrupt (the child's vault);
+  /// as guard_json.
+  static Result<GuardOutcome> told_by_child(LiveRun& run, const store::RunRow& child, std::string_view text);
   // waiting.cc: branches, parked runs, events, commands
   Task<Result<>> begin_effect(LiveRun& run, const Machine::Call& due);
   Task<void> next_result(LiveRun& run);
   Task<Result<>> park(LiveRun& run);
   void set_alarm();
   Task<void> wake(RunId id);
-  Task<Result<bool>> offer(RunId id, const std::string& tenant, const json::value& event);
+  Task<Result<bool>> offer(RunId id, const std::string& tenant, const json::value& event, const Carried& carried);
   /// To a run that is at hand. False: it does not listen for such a thing, or a check of its policy objects. Errors: as
   /// the guard's.
-  Result<bool> tell(LiveRun& run, const json::value& event);
-  Task<Result<std::size_t>> start_by_event(const json::value& event, std::string tenant, std::string name);
+  Result<bool> tell(LiveRun& run, const json::value& event, const Carried& carried);
+  Task<Result<std::size_t>> start_by_event(const json::value& event, std::string tenant, std::string name,
+                                           const Carried& carried);
   Task<void> adopt_one(RunId id);
   Task<void> schedule_loop();
   void schedule_again(const LiveRun& run);
@@ -260,10 +269,12 @@ class Engine {
   struct Gathered {
     std::set<std::size_t> matched;
     json::object correlated;
-    json::array events;
+    json::array events;  ///< in the placeholders of `vault`
+    policy::TokenVault vault;
+    Carried carried;  ///< of them all, but for the values
   };
-  std::map<std::string, Gathered> gathered_;
-  std::map<RunId, LiveRun*> live_;  ///< runs with effects outside, or that listen, while they are in memory
+  std::map<std::string, Gathered> gathered_;  ///< by tenant and flow
+  std::map<RunId, LiveRun*> live_;            ///< runs with effects outside, or that listen, while they are in memory
   std::optional<
       asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>>
       alarm_;

@@ -36,6 +36,25 @@ TEST_F(EngineTest, AKilledRunGoesOnWithTheSameIdempotencyKey) {
   EXPECT_EQ(provider_->seen.size(), 1U);
 }
 
+TEST_F(EngineTest, WhoMaySeeARunsTextsOutlivesAKill) {
+  auto run = prepare(request_of("write to " + std::string(kMail)), [](RunRequest& request) {
+    request.may_restore = false;
+    request.carried.local = true;
+  });
+  const RunId id = run->row.id;
+  ASSERT_TRUE(wait(engine_->accept(run)));
+  run.reset();
+  restart();
+  auto again = engine_->resume(*wait(store_->load_run(id)), nullptr);
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_FALSE((*again)->guard.may_restore());
+  engine_->recover({id});
+  io_->restart();
+  io_->run();
+  EXPECT_EQ(row_of(id).status, RunStatus::faulted);
+  EXPECT_TRUE(provider_->seen.empty()) << "no model is local";
+}
+
 TEST_F(EngineTest, RecoveryLeavesAloneWhatIsInWork) {
   auto run = prepare(request_of("hello"));
   provider_->during = [&] { engine_->recover({run->row.id}); };

@@ -23,7 +23,7 @@ Result<> check_cloud_event(const json::value& event) {
   return {};
 }
 
-Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string tenant) {
+Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string tenant, Carried carried) {
   SB_CO_CHECK(check_cloud_event(event));
   const std::string identity =
       fmt::format("{}\n{}\n{}", tenant, string_member(event, "source"), string_member(event, "id"));
@@ -48,8 +48,8 @@ Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string
   Result<> failed;
   for (const auto& member : members_) {
     const bool starts = &member == &members_.front();
-    auto taken =
-        co_await asio::co_spawn(member.executor, member.engine->deliver(event, tenant, name, starts), use_task);
+    auto taken = co_await asio::co_spawn(member.executor, member.engine->deliver(event, tenant, name, starts, carried),
+                                         use_task);
     if (!taken) {
       failed = std::unexpected(taken.error());
       break;

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/task.h"
+#include "flow/carried.h"
 #include "store/store.h"
 
 namespace sb::flow {
@@ -28,11 +29,10 @@ class EventHub {
   void join(Engine& engine, Executor executor) { members_.push_back({&engine, executor}); }
 
   /// Gives a CloudEvent (structured JSON) to every run of `tenant` that listens for it, and every flow that it starts,
-  /// as that tenant's run. Returns when
-  /// they have it on disk: an event that was acknowledged is not lost, and the same `source` and `id` again is nothing
-  /// new. Errors: invalid_argument (no CloudEvent 1.0), those of the store, and unavailable (a run that wants it is
-  /// being worked on: send it again).
-  Task<Result<Receipt>> publish(json::value event, std::string tenant);
+  /// as that tenant's run. `carried`: with the event of a run. Returns when they have it on disk: an event that was
+  /// acknowledged is not lost, and the same `source` and `id` again is nothing new. Errors: invalid_argument (no
+  /// CloudEvent 1.0), those of the store, and unavailable (a run that wants it is being worked on: send it again).
+  Task<Result<Receipt>> publish(json::value event, std::string tenant, Carried carried);
 
   enum class Verb { suspend, resume, cancel };
   /// A person's wish for a run, wherever it is. Errors: not_found, conflict (not in a state that allows it).

@@ -159,7 +159,7 @@ std::string GuardSession::restore(std::string_view json) const {
 }
 
 std::string GuardSession::restore_plain(std::string_view text) const {
-  return vault_->empty() ? std::string(text) : policy::restore_text(*vault_, text);
+  return restores() ? policy::restore_text(*vault_, text) : std::string(text);
 }
 
 std::unique_ptr<StreamSession> GuardSession::stream() {

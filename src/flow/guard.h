@@ -64,12 +64,15 @@ class GuardSession {
 
   /// Puts the values back for a caller who may see them.
   std::string restore(std::string_view json) const;
-  std::string restore_plain(std::string_view text) const;
+  std::string restore_plain(std::string_view text) const;  ///< of a text that is no JSON
   /// False: `restore` changes nothing.
   bool restores() const { return subject_.may_restore && !vault_->empty(); }
 
   /// Something in the request may be seen by models of our own alone.
   bool needs_local() const { return needs_local_; }
+  /// What it was given came from a run whose texts are so.
+  void keep_local() { needs_local_ = true; }
+  bool may_restore() const { return subject_.may_restore; }
   /// A check must see an answer whole before anybody does.
   bool holds_answers() const { return checks_out_; }
   policy::TokenVault& vault() { return *vault_; }

@@ -52,8 +52,9 @@ Task<void> Engine::schedule_loop() {
       if (at->second > now) continue;
       const Micros due = at->second;
       at->second = std::max(following(due), now);
-      auto launched =
-          co_await launch(flow, std::string(kTenant), {}, "{}", fmt::format("schedule:{}:{}", flow->id(), due));
+      Carried nothing;
+      auto launched = co_await launch(flow, std::string(kTenant), {}, "{}",
+                                      fmt::format("schedule:{}:{}", flow->id(), due), std::move(nothing));
       if (!launched) log_warn("schedule.not_started", {{"flow", flow->id()}, {"detail", launched.error().detail}});
     }
     timer.expires_after(kLook);
@@ -72,32 +73,49 @@ void Engine::schedule_again(const LiveRun& run) {
         co_await timer.async_wait(use_task);
         const auto again = engine.parts_.flows.find_id(flow);
         if (!again) co_return;
-        auto launched = co_await engine.launch(*again, std::move(tenant), {}, "{}", "after:" + cause);
+        Carried nothing;
+        auto launched =
+            co_await engine.launch(*again, std::move(tenant), {}, "{}", "after:" + cause, std::move(nothing));
         if (!launched) log_warn("schedule.not_started", {{"flow", flow}, {"detail", launched.error().detail}});
       }(*this, run.row.flow, run.row.tenant, run.row.id.to_string(), after->fixed_us),
       asio::detached);
 }
 
-Task<Result<std::size_t>> Engine::start_by_event(const json::value& event, std::string tenant, std::string name) {
+Task<Result<std::size_t>> Engine::start_by_event(const json::value& event, std::string tenant, std::string name,
+                                                 const Carried& carried) {
   std::size_t started = 0;
   for (const auto& flow : scheduled(parts_.flows)) {
     const auto& on = flow->schedule.on;
     if (!on) continue;
-    auto& gathered = gathered_[flow->id()];
+    const std::string place = tenant + '\0' + flow->id();
+    auto& gathered = gathered_[place];
+    // Events of several runs come together: in placeholders of their own, of those that are taken.
+    policy::TokenVault vault = gathered.vault;
+    SB_CO_TRY(const std::string text, policy::carry_into(vault, to_text(event), carried.values));
+    SB_CO_TRY(const json::value came, parse_json(text));
     Scope bare;
     bool mine = on->kind == EventStrategy::Kind::any && on->filters.empty();
     for (std::size_t i = 0; i < on->filters.size() && !mine; ++i) {
       if (on->kind == EventStrategy::Kind::all && gathered.matched.contains(i)) continue;
-      const auto fits = matches_event(on->filters[i], event, bare, gathered.correlated);
+      const auto fits = matches_event(on->filters[i], came, bare, gathered.correlated);
       mine = fits && *fits;
       if (mine) gathered.matched.insert(i);
     }
-    if (!mine) continue;
-    gathered.events.push_back(read_event(event, flow->schedule.read));
+    if (!mine) {
+      if (gathered.events.empty()) gathered_.erase(place);
+      continue;
+    }
+    gathered.events.push_back(read_event(came, flow->schedule.read));
+    gathered.vault = std::move(vault);
+    if (gathered.carried.subject.empty()) gathered.carried.subject = carried.subject;
+    gathered.carried.local = gathered.carried.local || carried.local;
+    gathered.carried.may_restore = gathered.carried.may_restore && carried.may_restore;
     if (on->kind == EventStrategy::Kind::all && gathered.matched.size() < on->filters.size()) continue;
     const std::string input = to_text(gathered.events);
-    gathered_.erase(flow->id());
-    SB_CO_CHECK(co_await launch(flow, tenant, {}, input, fmt::format("{}:{}", name, flow->id())));
+    Carried with = std::move(gathered.carried);
+    SB_CO_TRY(with.values, policy::carried_values(gathered.vault, input));
+    gathered_.erase(place);
+    SB_CO_CHECK(co_await launch(flow, tenant, {}, input, fmt::format("{}:{}", name, flow->id()), std::move(with)));
     ++started;
   }
   co_return started;

@@ -166,31 +166,39 @@ Task<void> Engine::adopt_one(RunId id) {
 }
 
 // What an event brings is treated as what a caller sends; whose it is says the event itself, as it came.
-Result<bool> Engine::tell(LiveRun& run, const json::value& event) {
+Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried& carried) {
+  const policy::TokenVault before = run.guard.vault();
   store::StepRow step;
   step.name = "guard.event";
   step.ref = "/use/extensions/guard/before";
   step.kind = "guard";
   step.started_us = parts_.clock.now_us();
-  SB_TRY(auto guarded, run.guard.inspect(policy::Direction::inbound, to_text(event), policy::JsonProfile::any));
+  SB_TRY(std::string text, policy::carry_into(run.guard.vault(), to_text(event), carried.values));
+  SB_TRY(const json::value came, parse_json(text));
+  SB_TRY(auto guarded, run.guard.inspect(policy::Direction::inbound, std::move(text), policy::JsonProfile::any));
   SB_TRY(json::value told, parse_json(guarded.content.text()));
   for (const std::string_view name : {"id", "source", "type", "specversion", "time", "datacontenttype", "dataschema"}) {
-    if (const auto* attribute = find_member(event, name)) told.as_object()[name] = *attribute;
+    if (const auto* attribute = find_member(came, name)) told.as_object()[name] = *attribute;
   }
   // What is stopped for its values has lost them; what a check stops goes to nobody.
-  if (!guarded.objections.empty() || !run.machine.deliver(event, told)) return false;
+  if (!guarded.objections.empty() || !run.machine.deliver(came, told)) {
+    run.guard.vault() = before;  // of what it did not take it keeps nothing
+    return false;
+  }
+  if (carried.local) run.guard.keep_local();
   step.ended_us = parts_.clock.now_us();
   step.decision = std::move(guarded.decision);
   record(run, std::move(step));
   return true;
 }
 
-Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json::value& event) {
+Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json::value& event,
+                                 const Carried& carried) {
   for (int tries = 0; tries < 8; ++tries) {
     if (const auto live = live_.find(id); live != live_.end()) {
       LiveRun& run = *live->second;
       if (run.row.tenant != tenant) co_return false;
-      SB_CO_TRY(const bool taken, tell(run, event));
+      SB_CO_TRY(const bool taken, tell(run, event, carried));
       if (!taken) co_return false;
       run.row.state = run.machine.checkpoint();
       auto hold = run.shared_from_this();
@@ -207,7 +215,7 @@ Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json
     if (row->status != store::RunStatus::waiting || row->tenant != tenant) co_return false;
     auto entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
     auto run = resume(*std::move(row), entry.pending);
-    auto taken = run ? tell(**run, event) : Result<bool>(std::unexpected(run.error()));
+    auto taken = run ? tell(**run, event, carried) : Result<bool>(std::unexpected(run.error()));
     if (taken && *taken) {
       if (auto accepted = co_await accept(*run); !accepted) taken = std::unexpected(accepted.error());
     }
@@ -222,25 +230,26 @@ Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json
   co_return fail(Errc::unavailable, "a run that listens is being worked on; send the event again");
 }
 
-Task<Result<std::size_t>> Engine::deliver(json::value event, std::string tenant, std::string name, bool starts) {
+Task<Result<std::size_t>> Engine::deliver(json::value event, std::string tenant, std::string name, bool starts,
+                                          Carried carried) {
   std::size_t taken = 0;
   auto candidates = parking_.listeners();
   for (const auto& [id, run] : live_) {
     if (run->machine.listens()) candidates.push_back(id);
   }
   for (const auto& id : candidates) {
-    SB_CO_TRY(const bool took, co_await offer(id, tenant, event));
+    SB_CO_TRY(const bool took, co_await offer(id, tenant, event, carried));
     taken += took ? 1 : 0;
   }
   if (starts) {
-    SB_CO_TRY(const auto started, co_await start_by_event(event, std::move(tenant), std::move(name)));
+    SB_CO_TRY(const auto started, co_await start_by_event(event, std::move(tenant), std::move(name), carried));
     taken += started;
   }
   co_return taken;
 }
 
 Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key,
-                                   std::string input, std::string idempotency_key) {
+                                   std::string input, std::string idempotency_key, Carried carried) {
   const RunId id = RunId::generate(parts_.clock, parts_.entropy);
   idempotency_key = parts_.pseudonyms.request_key(tenant, idempotency_key);
   auto entry = parts_.in_flight.enter(tenant, idempotency_key, id, {});
@@ -258,6 +267,7 @@ Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string
   wanted.spender = KeyId::parse(key);
   wanted.input = std::move(input);
   wanted.idempotency_key = idempotency_key;
+  wanted.carried = std::move(carried);
   auto run = prepare(std::move(wanted), entry.pending, id);
   if (!run) {
     parts_.in_flight.leave(tenant, idempotency_key, entry.pending);

@@ -112,6 +112,7 @@ std::string_view to_string(Verdict verdict) {
 Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const Finding& finding,
                               std::string_view value, std::string& out, std::vector<GuardedFinding>& findings) {
   if (finding.type == kPlaceholderType) {
+    if (context.placeholders) context.placeholders->push_back(normal_token(value));
     const auto* restored = context.vault.value_of(value);
     if (context.direction == Direction::inbound && !restored) context.vault.reserve(value);
     const bool known = context.direction == Direction::outbound && context.restore && restored;

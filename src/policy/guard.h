@@ -42,6 +42,8 @@ struct GuardContext {
   std::uint64_t rules = kAllRules;            ///< of Policy::rules_for: those that speak of this run
   JsonPieces json_pieces = JsonPieces::none;  ///< what is restored there must not break the JSON around it
   bool escape_restored = false;               ///< the text at hand is such a piece
+  std::vector<std::string>* placeholders =
+      nullptr;                                ///< those that stand in the text are put here, as normal_token has them
   std::vector<std::string>* texts = nullptr;  ///< JSON: what a policy's checks look at is put here, guarded; see Check
 };
 

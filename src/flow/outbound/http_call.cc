@@ -17,9 +17,13 @@ bool sane_header(std::string_view text) {
   return text.find_first_of("\r\n") == std::string_view::npos && text.find('\0') == std::string_view::npos;
 }
 
-void add_query(std::string& url, const json::value& query) {
+}  // namespace
+
+void query_into_url(HttpQuestion& question) {
+  const json::value query = std::exchange(question.query, nullptr);
   const auto* object = query.if_object();
   if (!object) return;
+  std::string& url = question.url;
   const auto hash = url.find('#');
   if (hash != std::string::npos) url.resize(hash);
   const auto add = [&](std::string_view key, const json::value& value) {
@@ -35,8 +39,6 @@ void add_query(std::string& url, const json::value& query) {
     }
   }
 }
-
-}  // namespace
 
 Problem problem_of_call(const Error& error) {
   switch (error.code) {
@@ -117,7 +119,7 @@ Task<Outcome<HttpAnswer>> Outbound::exchange(const HttpQuestion& question, const
 Task<Outcome<HttpAnswer>> Outbound::ask(HttpQuestion question, json::object secrets) {
   std::ranges::transform(question.method, question.method.begin(),
                          [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  add_query(question.url, question.query);
+  query_into_url(question);
   const auto to = egress_.resolve(question.url);
   if (!to) co_return std::unexpected(problem_of_call(to.error()));
   auto signer = co_await credentials(question.authentication, std::move(secrets), question.cancel);

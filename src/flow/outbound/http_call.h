@@ -42,6 +42,9 @@ struct HttpAnswer {
   json::value output(std::string_view as) const;
 };
 
+/// Puts `query`, percent-encoded, behind what `url` has of it.
+void query_into_url(HttpQuestion& question);
+
 /// One a shard. Keeps OAuth2 tokens until they run out.
 class Outbound {
  public:

@@ -1,0 +1,141 @@
+// Calls to services: what leaves the run passes the policy, wherever in the request it stands.
+#include <fmt/format.h>
+
+#include <mutex>
+#include <thread>
+
+#include "flow/engine_testing.h"
+#include "http/server.h"
+
+namespace sb::flow {
+namespace {
+
+/// A service on a thread of its own that writes down what it is asked.
+class Service {
+ public:
+  Service() {
+    server_ = std::move(*http::Server::create(io_, {}, [this](http::Exchange& exchange) { return answer(exchange); }));
+    server_->start();
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~Service() {
+    io_.stop();
+    thread_.join();
+  }
+  std::string url() const { return fmt::format("http://127.0.0.1:{}", server_->port()); }
+  std::vector<std::string> asked() const {
+    const std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
+ private:
+  Task<void> answer(http::Exchange& exchange) {
+    const auto& request = exchange.request();
+    std::string text = fmt::format("{}?{}", request.path, request.query);
+    for (const char* name : {"x-note", "x-key"}) {
+      if (request.headers.has(name)) text += fmt::format(" {}: {}", name, request.headers.get(name));
+    }
+    if (!request.body.empty()) text += ' ' + request.body;
+    {
+      const std::lock_guard lock(mutex_);
+      asked_.push_back(std::move(text));
+    }
+    http::Response response{200, {}, R"({"jsonrpc":"2.0","id":1,"result":{}})"};
+    response.headers.add("content-type", "application/json");
+    response.headers.add("connection", "close");
+    (void)co_await exchange.respond(std::move(response));
+  }
+
+  asio::io_context io_;
+  std::unique_ptr<http::Server> server_;
+  mutable std::mutex mutex_;
+  std::vector<std::string> asked_;
+  std::thread thread_;
+};
+
+constexpr std::string_view kOutbound = R"(
+name: outbound
+version: 1
+rules:
+  - {name: mail, types: [EMAIL], direction: outbound, action: tokenise}
+  - {name: card, types: [CREDIT_CARD], direction: outbound, action: block}
+)";
+
+class OutboundCalls : public EngineTest {
+ protected:
+  OutboundCalls() {
+    EXPECT_TRUE(egress_.allow("api.example", service_.url()));
+    policy_ = *policy::Policy::load(kOutbound, "test");
+  }
+  /// A run of one task that calls.
+  std::shared_ptr<LiveRun> call(std::string_view task, json::value input) {
+    const auto flow = add_flow(
+        fmt::format("document: {{dsl: '1.0.3', namespace: test, name: call{}, version: '1.0.0'}}\n"
+                    "use: {{secrets: [token]}}\ndo:\n  - ask: {{{}}}\n",
+                    ++flows_made_, task));
+    auto run = prepare(to_text(input), [&](RunRequest& request) {
+      request.flow = flow;
+      request.profile = policy::JsonProfile::any;
+      request.requested_model.clear();
+    });
+    EXPECT_TRUE(drive(run));
+    return run;
+  }
+
+  Service service_;
+  int flows_made_ = 0;
+};
+
+TEST_F(OutboundCalls, WhatThePolicyBlocksLeavesNowhereInARequest) {
+  const json::object card{{"card", "4000056655665556"}};
+  for (const char* task : {
+           "call: http, with: {method: get, endpoint: 'http://api.example/pay', query: {number: '${ .card }'}}",
+           "call: http, with: {method: get, endpoint: 'http://api.example/pay', headers: {x-note: '${ .card }'}}",
+           "call: http, with: {method: get, endpoint: 'http://api.example/pay/{card}'}",
+           "call: http, with: {method: get, endpoint: '${ \"http://api.example/pay?n=\" + .card }'}",
+           "call: http, with: {method: get, endpoint: '${ \"http://api.example/pay?\" + .card }'}",
+           "call: http, with: {method: get, endpoint: '${ \"http://api.example/%34000056655665556\" }'}",
+           "call: http, with: {method: post, endpoint: 'http://api.example/pay', body: {n: '${ .card }'}}",
+           "call: openapi, with: {document: {endpoint: '${ \"http://api.example/\" + .card }'}, operationId: x}",
+           "call: mcp, with: {method: tools/call, parameters: {name: x, arguments: {n: '${ .card }'}}, transport: {http: "
+           "{endpoint: 'http://api.example/'}}}",
+           "call: mcp, with: {method: tools/list, transport: {http: {endpoint: 'http://api.example/', headers: {x-note: "
+           "'${ .card }'}}}}",
+           "call: a2a, with: {method: message/send, server: '${ \"http://api.example/\" + .card }', parameters: {}}",
+       }) {
+    const auto run = call(task, card);
+    ASSERT_TRUE(run->problem) << task;
+    EXPECT_EQ(run->problem->status, 403) << task << run->problem->detail;
+    EXPECT_EQ(run->problem->detail.find("4000"), std::string::npos);
+    EXPECT_NE(run->problem->detail.find("CREDIT_CARD"), std::string::npos) << task << run->problem->detail;
+  }
+  EXPECT_TRUE(service_.asked().empty()) << service_.asked().front();
+}
+
+TEST_F(OutboundCalls, WhatThePolicyReplacesIsReplacedEverywhere) {
+  const auto run = call(
+      "call: http, with: {method: post, endpoint: 'http://api.example/to/{mail}', query: {mail: '${ .mail }', n: 1}, "
+      "headers: {x-note: '${ \"for \" + .mail }', x-key: '${ \"Key \" + $secrets.token }'}, body: {to: '${ .mail }'}}",
+      json::object{{"mail", kMail}});
+  EXPECT_FALSE(run->problem) << to_text(run->problem->to_json());
+  ASSERT_EQ(service_.asked().size(), 1U);
+  EXPECT_EQ(service_.asked()[0],
+            "/to/[EMAIL_1]?mail=%5BEMAIL_1%5D&n=1 x-note: for [EMAIL_1] x-key: Key 0123456789-of-the-operator "
+            R"({"to":"[EMAIL_1]"})");
+}
+
+TEST_F(OutboundCalls, WhatOnlyLocalModelsMaySeeGoesToNoService) {
+  policy_ = *policy::Policy::load(
+      "{name: l, version: 1, rules: [{types: [CREDIT_CARD], direction: inbound, action: route_to_local}]}", "test");
+  const auto run = call("call: http, with: {method: get, endpoint: 'http://api.example/rates'}",
+                        json::object{{"card", "4000056655665556"}});
+  ASSERT_TRUE(run->problem);
+  EXPECT_EQ(run->problem->status, 403);
+  EXPECT_NE(run->problem->detail.find("models of our own"), std::string::npos) << run->problem->detail;
+  EXPECT_TRUE(service_.asked().empty());
+  EXPECT_FALSE(call("call: http, with: {method: get, endpoint: 'http://api.example/rates'}", json::object{})->problem);
+  EXPECT_EQ(service_.asked().size(), 1U);
+}
+
+}  // namespace
+}  // namespace sb::flow
