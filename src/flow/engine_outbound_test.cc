@@ -69,10 +69,10 @@ class OutboundCalls : public EngineTest {
   }
   /// A run of one task that calls.
   std::shared_ptr<LiveRun> call(std::string_view task, json::value input) {
-    const auto flow = add_flow(
-        fmt::format("document: {{dsl: '1.0.3', namespace: test, name: call{}, version: '1.0.0'}}\n"
-                    "use: {{secrets: [token]}}\ndo:\n  - ask: {{{}}}\n",
-                    ++flows_made_, task));
+    const auto flow =
+        add_flow(fmt::format("document: {{dsl: '1.0.3', namespace: test, name: call{}, version: '1.0.0'}}\n"
+                             "use: {{secrets: [token]}}\ndo:\n  - ask: {{{}}}\n",
+                             ++flows_made_, task));
     auto run = prepare(to_text(input), [&](RunRequest& request) {
       request.flow = flow;
       request.profile = policy::JsonProfile::any;
@@ -97,9 +97,11 @@ TEST_F(OutboundCalls, WhatThePolicyBlocksLeavesNowhereInARequest) {
            "call: http, with: {method: get, endpoint: '${ \"http://api.example/%34000056655665556\" }'}",
            "call: http, with: {method: post, endpoint: 'http://api.example/pay', body: {n: '${ .card }'}}",
            "call: openapi, with: {document: {endpoint: '${ \"http://api.example/\" + .card }'}, operationId: x}",
-           "call: mcp, with: {method: tools/call, parameters: {name: x, arguments: {n: '${ .card }'}}, transport: {http: "
+           "call: mcp, with: {method: tools/call, parameters: {name: x, arguments: {n: '${ .card }'}}, transport: "
+           "{http: "
            "{endpoint: 'http://api.example/'}}}",
-           "call: mcp, with: {method: tools/list, transport: {http: {endpoint: 'http://api.example/', headers: {x-note: "
+           "call: mcp, with: {method: tools/list, transport: {http: {endpoint: 'http://api.example/', headers: "
+           "{x-note: "
            "'${ .card }'}}}}",
            "call: a2a, with: {method: message/send, server: '${ \"http://api.example/\" + .card }', parameters: {}}",
        }) {

@@ -15,8 +15,7 @@ TEST(GuardSession, ValuesComeBackForThoseWhoMaySeeThem) {
   constexpr std::string_view kRequest = R"({"messages":[{"role":"user","content":"ask ann@pages.org"}]})";
   for (const bool may : {true, false}) {
     auto guard = session(may);
-    ASSERT_TRUE(
-        guard.inspect(policy::Direction::inbound, std::string(kRequest), policy::JsonProfile::chat_request));
+    ASSERT_TRUE(guard.inspect(policy::Direction::inbound, std::string(kRequest), policy::JsonProfile::chat_request));
     const std::string seen = may ? "ask ann@pages.org" : "ask [EMAIL_1]";
     EXPECT_EQ(guard.restore_plain(guard.last_user_text()), seen);
     EXPECT_NE(guard.restore(R"({"content":"ask [EMAIL_1]"})").find(seen), std::string::npos);

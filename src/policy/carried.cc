@@ -48,9 +48,7 @@ Result<std::vector<CarriedValue>> carried_values(TokenVault& vault, std::string_
 Result<std::string> carry_into(TokenVault& vault, std::string_view json, std::span<const CarriedValue> values) {
   if (vault.empty() && values.empty()) return std::string(json);
   SB_TRY(const auto found, placeholders_in(json));
-  const auto carried = [&](const std::string& token) {
-    return std::ranges::find(values, token, &CarriedValue::token);
-  };
+  const auto carried = [&](const std::string& token) { return std::ranges::find(values, token, &CarriedValue::token); };
   // First what nobody knows: no value may get its number.
   for (const auto& token : found) {
     if (carried(token) == values.end() && !vault.value_of(token)) vault.reserve(token);

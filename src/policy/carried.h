@@ -1,7 +1,7 @@
 /// Placeholders in a text that goes from one run to another.
 ///
-/// `[EMAIL_1]` means what its own run's vault says; another run has another value behind it. So the values of those that
-/// stand in a text go with it, and the run it comes to writes its own placeholders for them.
+/// `[EMAIL_1]` means what its own run's vault says; another run has another value behind it. So the values of those
+/// that stand in a text go with it, and the run it comes to writes its own placeholders for them.
 #pragma once
 
 #include <span>

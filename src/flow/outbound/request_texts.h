@@ -13,13 +13,14 @@ namespace sb::flow {
 /// The host is none of it: it is one that the configuration names. Nor is `authentication`.
 class RequestTexts {
  public:
-  /// Of a question whose query is in its URL. `secrets`: the run's. One that stands in a text is the operator's own word
-  /// to that host: it stays as it is, and what stands around it is looked at.
+  /// Of a question whose query is in its URL. `secrets`: the run's. One that stands in a text is the operator's own
+  /// word to that host: it stays as it is, and what stands around it is looked at.
   RequestTexts(const HttpQuestion& question, const json::object& secrets);
 
   /// A list of objects with one member each: name and pieces of a text, percent-decoded.
   std::string document() const;
-  /// Puts the texts into `question` as the policy left them in the document; those that did not change keep their bytes.
+  /// Puts the texts into `question` as the policy left them in the document; those that did not change keep their
+  /// bytes.
   void put_back(const json::value& document, HttpQuestion& question) const;
 
   /// A shorter secret is no secret: too many texts would hold it.

@@ -33,7 +33,8 @@ TEST(RequestTexts, WhatThePolicyLeftAloneKeepsItsBytes) {
 }
 
 TEST(RequestTexts, WhatThePolicyChangedIsEncodedAnew) {
-  auto asked = question("https://h.example/to/ann%40pages.org?mail=ann%40pages.org&k=%2f", {{"x-from", "ann@pages.org"}});
+  auto asked =
+      question("https://h.example/to/ann%40pages.org?mail=ann%40pages.org&k=%2f", {{"x-from", "ann@pages.org"}});
   const RequestTexts texts(asked, {});
   std::string document = texts.document();
   for (std::size_t at; (at = document.find("ann@pages.org")) != std::string::npos;)
@@ -44,7 +45,8 @@ TEST(RequestTexts, WhatThePolicyChangedIsEncodedAnew) {
 }
 
 TEST(RequestTexts, ASecretIsNotLookedAtAndWhatStandsAroundItIs) {
-  const json::object secrets{{"key", "0123456789abcdef"}, {"more", json::object{{"token", "0123456789abcdefgh"}}}, {"short", "a"}};
+  const json::object secrets{
+      {"key", "0123456789abcdef"}, {"more", json::object{{"token", "0123456789abcdefgh"}}}, {"short", "a"}};
   auto asked = question("https://h.example/0123456789abcdef", {{"x-key", "Bearer 0123456789abcdefgh for ann"}});
   const RequestTexts texts(asked, secrets);
   EXPECT_EQ(texts.document(), R"([{"path":["",""]},{"x-key":["Bearer "," for ann"]}])");
