@@ -71,48 +71,60 @@ std::vector<PolicyVersion> PolicyBook::versions() const {
   return book_.versions;
 }
 
-Task<Result<>> PolicyBook::open(std::shared_ptr<const policy::Policy> file) {
+Task<Result<>> PolicyBook::open(std::string text, std::string origin) {
+  SB_CO_TRY(auto file, policy::Policy::load(text, origin));
   SB_CO_TRY(const auto stored, co_await store_.load_document(std::string(kIndex)));
-  Book book;
-  book.file_hash = file->hash();
+  if (!stored) co_return co_await begin(std::move(file), std::move(text));
+  SB_CO_TRY(const auto index, parse_json(*stored));
+  Book book{versions_from(index), std::string(string_member(index, "file"))};
+  const auto active = std::ranges::find(book.versions, PolicyState::active, &PolicyVersion::state);
+  if (active == book.versions.end()) co_return fail(Errc::corrupt, "the list of policy versions has none in force");
+  const std::string hash = active->hash;
   std::shared_ptr<const policy::Policy> in_force = file;
-  if (stored) {
-    SB_CO_TRY(const auto index, parse_json(*stored));
-    book.versions = versions_from(index);
-    const auto active = std::ranges::find(book.versions, PolicyState::active, &PolicyVersion::state);
-    if (active != book.versions.end() && active->hash != file->hash() && string_member(index, "file") == file->hash()) {
-      SB_CO_TRY(const auto text, co_await text_of(active->hash));
-      SB_CO_TRY(in_force, policy::Policy::load(text, "policy " + active->hash.substr(0, 16)));
+  if (hash != file->hash()) {
+    if (auto kept = co_await text_of(hash)) {
+      SB_CO_TRY(in_force, policy::Policy::load(*kept, "policy " + hash.substr(0, 16)));
+    } else if (two_people_) {
+      co_return fail(kept.error().code,
+                     fmt::format("{} was changed and waits for a second person (policy.approval), but the version in "
+                                 "force, {}, is not kept here; start once with the former file, then change it",
+                                 origin, hash.substr(0, 16)));
     }
   }
-  if (in_force == file) {
-    if (std::ranges::find(book.versions, file->hash(), &PolicyVersion::hash) == book.versions.end()) {
-      book.versions.insert(book.versions.begin(), {file->hash(),
-                                                   file->name(),
-                                                   file->version(),
-                                                   PolicyState::active,
-                                                   std::string(kFileAuthor),
-                                                   {},
-                                                   clock_.now_us()});
-    }
-    make_active(book, file->hash());
+  {
+    const std::lock_guard lock(mutex_);
+    book_ = std::move(book);
+    current_ = std::move(in_force);
   }
+  co_return co_await take_file(std::move(file), std::move(text));
+}
+
+// The first start of a data directory: there is nobody to ask yet.
+Task<Result<>> PolicyBook::begin(std::shared_ptr<const policy::Policy> file, std::string text) {
+  const PolicyVersion first{
+      file->hash(), file->name(), file->version(), PolicyState::active, std::string(kFileAuthor), {}, clock_.now_us()};
+  Book book{{first}, file->hash()};
+  SB_CO_CHECK(co_await write(book, first, "policy.publish", std::move(text), {}));
   const std::lock_guard lock(mutex_);
   book_ = std::move(book);
-  current_ = std::move(in_force);
+  current_ = std::move(file);
+  co_return Result<>();
+}
+
+Task<Result<>> PolicyBook::take_file(std::shared_ptr<const policy::Policy> file, std::string text) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (book_.file_hash == file->hash()) co_return Result<>();
+  }
+  std::string hash = file->hash();
+  SB_CO_CHECK(co_await add(std::move(file), std::move(text), std::string(kFileAuthor), std::move(hash)));
   co_return Result<>();
 }
 
 Task<Result<>> PolicyBook::reload(std::string text, std::string origin) {
   SB_CO_TRY(auto policy, policy::Policy::load(text, origin));
   SB_CO_TRY(const auto pass, co_await changes_.enter());
-  {
-    const std::lock_guard lock(mutex_);
-    if (book_.file_hash == policy->hash()) co_return Result<>();
-  }
-  std::string file_hash = policy->hash();
-  SB_CO_CHECK(co_await add(std::move(policy), std::move(text), std::string(kFileAuthor), std::move(file_hash)));
-  co_return Result<>();
+  co_return co_await take_file(std::move(policy), std::move(text));
 }
 
 Task<Result<PolicyVersion>> PolicyBook::publish(std::string text, std::string author) {
@@ -129,13 +141,27 @@ Task<Result<PolicyVersion>> PolicyBook::publish(std::string text, std::string au
 Task<Result<PolicyVersion>> PolicyBook::add(std::shared_ptr<const policy::Policy> policy, std::string text,
                                             std::string author, std::string file_hash) {
   Book book;
+  std::string before;
+  bool file_changed = false;
   {
     const std::lock_guard lock(mutex_);
     book = book_;
-    if (current_->hash() == policy->hash() && book.file_hash == file_hash)
-      co_return *std::ranges::find(book.versions, policy->hash(), &PolicyVersion::hash);
+    before = current_->hash();
+    file_changed = book.file_hash != file_hash;
   }
   book.file_hash = std::move(file_hash);
+  const auto in_force = std::ranges::find(book.versions, policy->hash(), &PolicyVersion::hash);
+  if (before == policy->hash() && in_force != book.versions.end()) {  // the file says again what holds
+    const PolicyVersion same = *in_force;
+    if (file_changed) {
+      store::Commit commit;
+      commit.documents.emplace_back(kIndex, to_text(to_json(book.versions, book.file_hash)));
+      SB_CO_CHECK(co_await store_.commit(std::move(commit)));
+      const std::lock_guard lock(mutex_);
+      book_ = std::move(book);
+    }
+    co_return same;
+  }
   std::erase_if(book.versions, [&](const PolicyVersion& v) { return v.hash == policy->hash(); });
   const PolicyVersion added{policy->hash(),    policy->name(),
                             policy->version(), two_people_ ? PolicyState::pending : PolicyState::active,
@@ -145,7 +171,7 @@ Task<Result<PolicyVersion>> PolicyBook::add(std::shared_ptr<const policy::Policy
   while (book.versions.size() > kMaxVersions && book.versions.back().state == PolicyState::retired)
     book.versions.pop_back();
   if (!two_people_) make_active(book, added.hash);
-  SB_CO_CHECK(co_await write(book, added, "policy.publish", std::move(text)));
+  SB_CO_CHECK(co_await write(book, added, "policy.publish", std::move(text), std::move(before)));
   const std::lock_guard lock(mutex_);
   book_ = std::move(book);
   if (!two_people_) current_ = std::move(policy);
@@ -155,9 +181,11 @@ Task<Result<PolicyVersion>> PolicyBook::add(std::shared_ptr<const policy::Policy
 Task<Result<PolicyVersion>> PolicyBook::approve(std::string hash, std::string approver) {
   SB_CO_TRY(const auto pass, co_await changes_.enter());
   Book book;
+  std::string before;
   {
     const std::lock_guard lock(mutex_);
     book = book_;
+    before = current_->hash();
   }
   const auto found = std::ranges::find(book.versions, hash, &PolicyVersion::hash);
   if (found == book.versions.end()) co_return fail(Errc::not_found, "no such policy version", "hash");
@@ -171,7 +199,7 @@ Task<Result<PolicyVersion>> PolicyBook::approve(std::string hash, std::string ap
   found->approver = std::move(approver);
   make_active(book, hash);
   const PolicyVersion approved = *found;
-  SB_CO_CHECK(co_await write(book, approved, "policy.approve", {}));
+  SB_CO_CHECK(co_await write(book, approved, "policy.approve", {}, std::move(before)));
   const std::lock_guard lock(mutex_);
   book_ = std::move(book);
   current_ = std::move(policy);
@@ -193,7 +221,8 @@ void PolicyBook::make_active(Book& book, std::string_view hash) {
   }
 }
 
-Task<Result<>> PolicyBook::write(Book book, const PolicyVersion& changed, std::string_view kind, std::string text) {
+Task<Result<>> PolicyBook::write(Book book, const PolicyVersion& changed, std::string_view kind, std::string text,
+                                 std::string before) {
   store::Commit commit;
   commit.documents.emplace_back(kIndex, to_text(to_json(book.versions, book.file_hash)));
   if (!text.empty()) commit.documents.emplace_back(document_of(changed.hash), std::move(text));
@@ -201,6 +230,7 @@ Task<Result<>> PolicyBook::write(Book book, const PolicyVersion& changed, std::s
   leaf.kind = kind;
   leaf.actor = pseudonyms_.actor(changed.approver.empty() ? changed.author : changed.approver);
   leaf.summary = to_text(json::object{{"author", pseudonyms_.actor(changed.author)},
+                                      {"before", std::move(before)},
                                       {"hash", changed.hash},
                                       {"name", changed.name},
                                       {"state", to_string(changed.state)},

@@ -38,9 +38,11 @@ class PolicyBook {
   std::shared_ptr<const policy::Policy> current() const;
   std::vector<PolicyVersion> versions() const;  ///< newest first
 
-  /// At start: `file`, the configuration's own document, unless a later version was published over this very file.
-  /// Errors: as the store's; corrupt.
-  Task<Result<>> open(std::shared_ptr<const policy::Policy> file);
+  /// At start, with the configuration's own document: the version that was in force before; a document that was changed
+  /// since then is taken as by `reload`. What a new data directory starts with asks nobody. Errors: invalid_argument
+  /// (the document), not_found (with two people: the version that was in force is not kept), corrupt, and as the
+  /// store's.
+  Task<Result<>> open(std::string text, std::string origin);
 
   /// The configuration's document was read again. The same as before: nothing happens. With two people it waits for
   /// approval like any other.
@@ -58,9 +60,13 @@ class PolicyBook {
     std::vector<PolicyVersion> versions;
     std::string file_hash;  ///< of the configuration's document when this was written
   };
+  Task<Result<>> begin(std::shared_ptr<const policy::Policy> file, std::string text);
+  Task<Result<>> take_file(std::shared_ptr<const policy::Policy> file, std::string text);
   Task<Result<PolicyVersion>> add(std::shared_ptr<const policy::Policy> policy, std::string text, std::string author,
                                   std::string file_hash);
-  Task<Result<>> write(Book book, const PolicyVersion& changed, std::string_view kind, std::string text);
+  /// `before`: hash of the version that is in force until then; empty: none.
+  Task<Result<>> write(Book book, const PolicyVersion& changed, std::string_view kind, std::string text,
+                       std::string before);
   static void make_active(Book& book, std::string_view hash);
 
   store::Store& store_;

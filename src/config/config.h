@@ -255,6 +255,7 @@ struct Config {
   MirrorConfig mirror;
   AuditConfig audit;
   TelemetryConfig telemetry;
+  std::string hash{};  ///< hex SHA-256 of the document it was read from, what the command line sets in it
 };
 
 /// One thing wrong with a configuration.

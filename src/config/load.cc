@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "config/meaning.h"
 #include "config/override.h"
 
@@ -84,6 +85,7 @@ ConfigReport read_config(const ConfigInput& input) {
     }
     overridden.push_back(setting->pointer);
   }
+  report.config.hash = to_hex(sha256(to_text(document.value)));
   config::ReadState state(document, overridden, input.base_dir);
   config::read_section(config::root_section(), document.value, &report.config, {}, state);
   // What was not understood is at its default now; checking that would report things nobody wrote.

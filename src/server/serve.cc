@@ -17,6 +17,7 @@
 #include "server/metrics.h"
 #include "server/retention.h"
 #include "server/services.h"
+#include "server/setup.h"
 #include "server/shard.h"
 #include "server/signals.h"
 
@@ -144,6 +145,7 @@ int serve(ServeOptions options) {
   if (!services) return refuse(services.error());
   if (auto loaded = load_content(**services); !loaded) return refuse(loaded.error());
   if (auto checked = check_keys(**services); !checked) return refuse(checked.error());
+  if (auto recorded = record_setup(**services); !recorded) return refuse(recorded.error());
   std::atomic<bool> ready{false};
   auto shards = make_shards(**services, ready);
   if (!shards) return refuse(shards.error());

@@ -1,11 +1,14 @@
 #include "server/services.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "flow/injection.h"
 #include "keys/derived_keys.h"
 #include "server/mirror.h"
@@ -21,6 +24,11 @@ Result<std::string> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(Errc::not_found, fmt::format("cannot read {}", path));
   return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+std::string hash_of_lines(std::vector<std::string> lines) {
+  std::ranges::sort(lines);
+  return to_hex(sha256(fmt::format("{}", fmt::join(lines, "\n"))));
 }
 
 Result<model::CatalogConfig> catalog_config(const Config& config) {
@@ -78,12 +86,11 @@ Result<std::string> policy_text(const Config& config) {
 
 Result<> load_policy(Services& services) {
   const Config& config = services.config;
-  SB_TRY(const auto text, policy_text(config));
-  SB_TRY(auto file, policy::Policy::load(text, policy_origin(config)));
+  SB_TRY(auto text, policy_text(config));
   services.policies = std::make_unique<api::PolicyBook>(*services.store, system_clock(), services.changes,
                                                         Pseudonyms(services.pseudonym_secret),
                                                         config.policy.approval == PolicyApproval::two_people);
-  SB_CHECK(wait_for(services.policies->open(std::move(file)), services.startup));
+  SB_CHECK(wait_for(services.policies->open(std::move(text), policy_origin(config)), services.startup));
   SB_TRY(services.injection, config.policy.injection_model.empty()
                                  ? flow::make_injection_scorer(default_injection_model())
                                  : flow::load_injection_scorer(config.policy.injection_model));
@@ -140,6 +147,11 @@ Result<> load_flows(Services& services) {
     SB_CHECK(services.flows.add(std::move(flow)));
     return {};
   };
+  std::vector<std::string> own;  // not those that came by API, each with a leaf of its own
+  const auto add_own = [&](std::string_view text, std::string_view origin) -> Result<> {
+    own.push_back(to_hex(sha256(text)));
+    return add(text, origin);
+  };
   const auto& config = services.config.flows;
   if (!config.dir.empty()) {
     std::error_code error;
@@ -147,15 +159,16 @@ Result<> load_flows(Services& services) {
       const auto extension = entry.path().extension();
       if (extension != ".yaml" && extension != ".yml" && extension != ".json") continue;
       SB_TRY(const auto text, read_file(entry.path().string()));
-      SB_CHECK(add(text, entry.path().string()));
+      SB_CHECK(add_own(text, entry.path().string()));
     }
     if (error)
       return fail(Errc::not_found, fmt::format("flows.dir: cannot read {}: {}", config.dir, error.message()),
                   "flows.dir");
   }
   SB_CHECK(load_registered_flows(services, add));
-  if (!services.flows.find("signalbox", "chat")) SB_CHECK(add(default_chat_flow(), "chat.yaml"));
-  if (!services.flows.find("signalbox", "embeddings")) SB_CHECK(add(default_embeddings_flow(), "embeddings.yaml"));
+  if (!services.flows.find("signalbox", "chat")) SB_CHECK(add_own(default_chat_flow(), "chat.yaml"));
+  if (!services.flows.find("signalbox", "embeddings")) SB_CHECK(add_own(default_embeddings_flow(), "embeddings.yaml"));
+  services.setup["flows"] = hash_of_lines(std::move(own));
   return {};
 }
 
@@ -212,12 +225,18 @@ Result<> load_content(Services& services) {
   SB_CHECK(load_policy(services));
   if (!config.triage.file.empty()) {
     SB_TRY(services.router, triage::Router::load(config.triage.file));
+    const auto& weights = services.router->model();
+    services.setup["triage"] = services.router->version() + " " + (weights ? weights->version() : std::string());
   }
   if (!config.scripts.dir.empty()) {
     SB_TRY(services.scripts, script::ScriptRegistry::load(config.scripts.dir));
   } else {
     services.scripts = std::make_unique<script::ScriptRegistry>();
   }
+  std::vector<std::string> scripts;
+  for (const auto& [name, script] : services.scripts->scripts()) scripts.push_back(name + " " + script.version);
+  services.setup["scripts"] = hash_of_lines(std::move(scripts));
+  services.setup["config"] = config.hash;
   SB_CHECK(load_flow_outside(services));
   SB_CHECK(load_spending(services));
   return load_flows(services);

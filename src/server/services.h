@@ -2,6 +2,7 @@
 /// reverse.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,6 +63,8 @@ struct Services {
   std::unique_ptr<api::Openings> openings;
   std::unique_ptr<AccessLog> access_log;
   std::unique_ptr<api::ApiMetrics> counters;
+  std::map<std::string, std::string>
+      setup;  ///< versions of what the configuration names: config, flows, scripts, triage
   std::string tenant_secret;
   std::string pseudonym_secret;
   bool keys_required = true;

@@ -97,6 +97,53 @@ def test_two_people(own_server):
     assert in_force(server)["version"] == 2
 
 
+def test_a_file_that_is_changed_while_the_server_is_down_waits_for_the_second_person(own_server):
+    server, path = serve(own_server, document(1, "redact"), approval="two_people")
+    assert server.process.stop() == 0
+    path.write_text(document(2, "mask"))
+    server.start()
+    waiting = server.call("GET", "/api/v1/policies").json()["policies"][0]
+    assert (waiting["version"], waiting["state"], waiting["author"]) == (2, "pending", "file")
+    assert in_force(server)["version"] == 1 and "[EMAIL]" in seen_by_model(server)
+    approved = server.call("POST", f"/api/v1/policies/{waiting['hash']}/approve", key=key_of(server, "operator"))
+    assert approved.json()["state"] == "active" and "***" in seen_by_model(server)
+    assert server.process.stop() == 0
+    server.start()
+    assert in_force(server)["version"] == 2
+    published = leaves_of(server, "policy.publish")
+    assert [leaf["state"] for leaf in published] == ["active", "pending"] and published[1]["before"] == published[0]["hash"]
+
+
+def leaves_of(server, kind: str) -> list[dict]:
+    lines = cli("audit", "show", "--data", str(server.data), "--limit", "1000").stdout.splitlines()
+    return [json.loads(line)["summary"] for line in lines if f'"kind":"{kind}"' in line]
+
+
+def test_what_a_server_is_started_with_is_on_record_where_it_changed(own_server):
+    server, path = serve(own_server, document(1, "redact"))
+
+    def again(change=lambda: None) -> list[dict]:
+        assert server.process.stop() == 0
+        change()
+        server.start()
+        return leaves_of(server, "config.change")
+
+    first = again()
+    assert len(first) == 1 and set(first[0]) == {"config", "flows", "scripts"} and first[0]["config"]["before"] == ""
+    folder = server.work / "flows"
+    folder.mkdir()
+    config = json.loads(server.config_file.read_text())
+    named = again(lambda: server.write_config(config | {"flows": {"dir": str(folder)}}))
+    assert set(named[-1]) == {"config"} and named[-1]["config"]["before"] == first[0]["config"]["after"]
+    flow = "document: {dsl: '1.0.3', namespace: test, name: own, version: '1.0.0'}\ndo:\n  - keep: {set: {n: 1}}\n"
+    added = again(lambda: (folder / "own.yaml").write_text(flow))
+    assert set(added[-1]) == {"flows"}
+    changed = again(lambda: (folder / "own.yaml").write_text(flow.replace("n: 1", "n: 2")))
+    assert set(changed[-1]) == {"flows"} and changed[-1]["flows"]["before"] == added[-1]["flows"]["after"]
+    assert len(again()) == 4
+    assert server.verify().returncode == 0
+
+
 def test_a_diff_over_recorded_runs_beside_the_server(own_server):
     server, path = serve(own_server, document(1, "tokenise"))
     question = "mail ann@pages.org"

@@ -1,0 +1,107 @@
+#include "api/policy_book.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/co_spawn.hpp>
+
+#include "store/sqlite/sqlite_store.h"
+#include "store/testing.h"
+
+namespace sb::api {
+namespace {
+
+std::string document(int version) {
+  return fmt::format("{{name: own, version: {}, rules: [{{types: [EMAIL], direction: inbound, action: mask}}]}}",
+                     version);
+}
+
+/// A book over a real store; each `start` is a server's.
+class PolicyBookTest : public ::testing::Test {
+ protected:
+  PolicyBookTest() { open(); }
+
+  void open() {
+    store::SqliteOptions options;
+    options.path = folder_.file("store.db");
+    store_ = std::move(*store::open_sqlite_store(std::move(options), log_));
+  }
+
+  template <class T>
+  T wait(Task<T> task) {
+    return store::testing::wait_for(std::move(task));
+  }
+  Result<> start(int file_version, bool two_people) {
+    book_ = std::make_unique<PolicyBook>(*store_, system_clock(), changes_, Pseudonyms("secret"), two_people);
+    return wait(book_->open(document(file_version), "policy.yaml"));
+  }
+  std::int64_t in_force() const { return book_->current()->version(); }
+  std::string hash_of(std::int64_t version) const {
+    for (const auto& known : book_->versions()) {
+      if (known.version == version) return known.hash;
+    }
+    return {};
+  }
+  std::vector<std::string> leaves() {
+    book_.reset();
+    store_.reset();
+    open();  // reads them
+    return log_.read;
+  }
+
+  store::testing::TemporaryFolder folder_;
+  store::testing::PlainLog log_;
+  ChangeGate changes_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<PolicyBook> book_;
+};
+
+TEST_F(PolicyBookTest, AFileThatWasChangedWhileTheServerWasDownWaitsForASecondPerson) {
+  ASSERT_TRUE(start(1, true));
+  EXPECT_EQ(in_force(), 1) << "there was nobody to ask";
+  ASSERT_TRUE(start(2, true));
+  EXPECT_EQ(in_force(), 1);
+  ASSERT_TRUE(start(2, true)) << "nor does a second start let it in";
+  EXPECT_EQ(in_force(), 1);
+  ASSERT_TRUE(wait(book_->approve(hash_of(2), "anna")));
+  EXPECT_EQ(in_force(), 2);
+  ASSERT_TRUE(start(2, true));
+  EXPECT_EQ(in_force(), 2);
+}
+
+TEST_F(PolicyBookTest, AFileThatIsPutBackLeavesWhatHolds) {
+  ASSERT_TRUE(start(1, true));
+  ASSERT_TRUE(start(2, true));
+  ASSERT_TRUE(start(1, true));
+  EXPECT_EQ(in_force(), 1);
+  ASSERT_TRUE(start(3, true)) << "there is still a version in force";
+  EXPECT_EQ(in_force(), 1);
+}
+
+TEST_F(PolicyBookTest, AVersionThatIsNotKeptIsNoReasonToTakeTheFile) {
+  ASSERT_TRUE(start(1, true));
+  store::Commit gone;  // as a version before left it: without the text
+  gone.documents.emplace_back("policies", R"({"file":"other","versions":[{"hash":"abc","state":"active"}]})");
+  ASSERT_TRUE(wait(store_->commit(std::move(gone))));
+  const auto refused = start(2, true);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::not_found);
+  EXPECT_NE(refused.error().detail.find("policy.yaml was changed and waits for a second person"), std::string::npos);
+}
+
+TEST_F(PolicyBookTest, AChangedFileIsOnRecord) {
+  ASSERT_TRUE(start(1, false));
+  ASSERT_TRUE(start(1, false));
+  const auto first = book_->current()->hash();
+  ASSERT_EQ(leaves().size(), 1U);
+  ASSERT_TRUE(start(2, false));
+  EXPECT_EQ(in_force(), 2);
+  const auto second = book_->current()->hash();
+  ASSERT_EQ(leaves().size(), 2U);
+  const auto leaf = leaves().back();
+  EXPECT_NE(leaf.find("policy.publish"), std::string::npos) << leaf;
+  EXPECT_NE(leaf.find(fmt::format(R"("before":"{}","hash":"{}")", first, second)), std::string::npos) << leaf;
+}
+
+}  // namespace
+}  // namespace sb::api
