@@ -5,12 +5,20 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/log.h"
 
 namespace sb::api {
 namespace {
 
 constexpr std::string_view kIndex = "policies";
 constexpr std::string_view kFileAuthor = "file";
+/// A full disk keeps no server from starting: what could not be written now is written at the next start.
+Result<> unless_full(Result<> written) {
+  if (written || written.error().code != Errc::disk_full) return written;
+  log_warn("policy.not_recorded", {{"detail", written.error().detail}});
+  return {};
+}
+
 constexpr std::size_t kMaxVersions = 100;  // older ones that are retired are no longer listed
 
 std::string document_of(std::string_view hash) {
@@ -96,7 +104,7 @@ Task<Result<>> PolicyBook::open(std::string text, std::string origin) {
     book_ = std::move(book);
     current_ = std::move(in_force);
   }
-  co_return co_await take_file(std::move(file), std::move(text));
+  co_return unless_full(co_await take_file(std::move(file), std::move(text)));
 }
 
 // The first start of a data directory: there is nobody to ask yet.
@@ -104,7 +112,7 @@ Task<Result<>> PolicyBook::begin(std::shared_ptr<const policy::Policy> file, std
   const PolicyVersion first{
       file->hash(), file->name(), file->version(), PolicyState::active, std::string(kFileAuthor), {}, clock_.now_us()};
   Book book{{first}, file->hash()};
-  SB_CO_CHECK(co_await write(book, first, "policy.publish", std::move(text), {}));
+  SB_CO_CHECK(unless_full(co_await write(book, first, "policy.publish", std::move(text), {})));
   const std::lock_guard lock(mutex_);
   book_ = std::move(book);
   current_ = std::move(file);

@@ -39,9 +39,9 @@ class PolicyBook {
   std::vector<PolicyVersion> versions() const;  ///< newest first
 
   /// At start, with the configuration's own document: the version that was in force before; a document that was changed
-  /// since then is taken as by `reload`. What a new data directory starts with asks nobody. Errors: invalid_argument
-  /// (the document), not_found (with two people: the version that was in force is not kept), corrupt, and as the
-  /// store's.
+  /// since then is taken as by `reload`. What a new data directory starts with asks nobody. On a full disk a changed
+  /// document waits for the next start. Errors: invalid_argument (the document), not_found (with two people: the
+  /// version that was in force is not kept), corrupt, and as the store's.
   Task<Result<>> open(std::string text, std::string origin);
 
   /// The configuration's document was read again. The same as before: nothing happens. With two people it waits for

@@ -1,5 +1,6 @@
 #include "server/setup.h"
 
+#include "base/log.h"
 #include "server/wait_for.h"
 
 namespace sb::server {
@@ -29,7 +30,10 @@ Result<> record_setup(Services& services) {
   leaf.summary = to_text(changed);
   leaf.time_us = system_clock().now_us();
   commit.leaves.push_back(std::move(leaf));
-  return wait_for(services.store->commit(std::move(commit)), services.startup);
+  auto written = wait_for(services.store->commit(std::move(commit)), services.startup);
+  if (written || written.error().code != Errc::disk_full) return written;
+  log_warn("config.not_recorded", {{"detail", written.error().detail}});
+  return {};
 }
 
 }  // namespace sb::server
