@@ -40,7 +40,7 @@ constexpr Delegate kDelegates[] = {
        const auto scorer = sb::flow::make_injection_scorer(sb::server::default_injection_model());
        return sb::policy::policy_command(
            a, std::cin, std::cout, std::cerr,
-           {scorer ? scorer->get() : nullptr, sb::flow::read_recorded_traffic, sb::flow::load_injection_scorer});
+           {scorer ? scorer->get() : nullptr, sb::flow::read_traffic_on_record, sb::flow::load_injection_scorer});
      }},
     {"audit", "verify, show and prove the audit log",
      [](std::span<const std::string> a) { return sb::audit::audit_command(a, std::cout, std::cerr); }},

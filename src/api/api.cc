@@ -88,6 +88,7 @@ const std::vector<Api::Route>& Api::routes() {
       {"GET", "/api/v1/runs/*/stream", P::infer, &Api::get_run_stream},
       {"GET", "/api/v1/runs/*/events", P::read_runs, &Api::get_run_events},
       {"POST", "/api/v1/runs/*/disclosures", P::read_audit, &Api::record_disclosure},
+      {"POST", "/api/v1/disclosures", P::read_audit, &Api::record_traffic_disclosure},
       {"POST", "/api/v1/runs/*/*", P::control_runs, &Api::act_on_run},
       {"POST", "/api/v1/events", P::start_runs, &Api::post_event},
       {"GET", "/api/v1/flows", P::read_setup, &Api::list_flows},

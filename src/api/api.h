@@ -97,6 +97,7 @@ class Api {
   Task<void> create_run(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_run_events(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> record_disclosure(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> record_traffic_disclosure(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> act_on_run(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> post_event(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> add_flow(http::Exchange&, const Caller&, std::vector<std::string>);

@@ -5,6 +5,7 @@
 #include "api/control.h"
 #include "api/openings.h"
 #include "base/bytes.h"
+#include "base/json_writer.h"
 
 namespace sb::api {
 
@@ -88,6 +89,44 @@ Task<void> Api::record_disclosure(http::Exchange& exchange, const Caller& caller
   if (auto told = co_await record_opening(caller, *row, R"({"what":"proof"})"); !told)
     co_return co_await respond_error(exchange, told.error());
   co_await respond_json(exchange, 200, to_text(json::object{{"run", id->to_string()}, {"recorded", true}}));
+}
+
+// For `policy diff --data`, which reads many runs: one leaf that says which.
+Task<void> Api::record_traffic_disclosure(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
+  const auto body = parse_json(exchange.request().body);
+  if (!body || !body->is_object())
+    co_return co_await respond_error(
+        exchange, Error(Errc::invalid_argument,
+                        R"(send {"what": "traffic", "tenant"?, "flow"?, "direction"?, "since"?, "until"?, "limit"?})"));
+  if (auto known = only_members(*body, {"direction", "flow", "limit", "since", "tenant", "until", "what"}); !known)
+    co_return co_await respond_error(exchange, known.error());
+  const std::string tenant(string_member(*body, "tenant"));
+  if (caller.role != Role::admin && caller.tenant != tenant)
+    co_return co_await respond_error(
+        exchange, Error(Errc::permission_denied, "name your own tenant; all others' runs are for admins", "tenant"));
+  constexpr std::size_t kMaxMemberBytes = 200;
+  JsonWriter summary;
+  summary.begin_object();
+  for (const char* name : {"direction", "flow", "limit", "since", "until"}) {
+    const auto* member = find_member(*body, name);
+    if (!member) continue;
+    const std::string text = to_text(*member);
+    if (text.size() > kMaxMemberBytes || member->is_structured())
+      co_return co_await respond_error(
+          exchange, Error(Errc::invalid_argument, fmt::format("`{}` is a short text or a number", name), name));
+    summary.key(name).raw(text);
+  }
+  store::Commit commit;
+  store::LeafDraft leaf;
+  leaf.kind = "record.opened";
+  leaf.tenant = tenant;
+  leaf.actor = parts_.pseudonyms.actor(actor_of(caller));
+  leaf.summary = std::move(summary.member("what", "traffic").end_object()).take();
+  leaf.time_us = parts_.clock.now_us();
+  commit.leaves.push_back(std::move(leaf));
+  if (auto written = co_await parts_.store.commit(std::move(commit)); !written)
+    co_return co_await respond_error(exchange, written.error());
+  co_await respond_json(exchange, 200, to_text(json::object{{"recorded", true}}));
 }
 
 // An application that asks after its own runs gets an answer; it opens nothing that it has not got. What was erased

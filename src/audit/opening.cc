@@ -53,13 +53,18 @@ Task<Result<>> ask(http::Client& client, http::ClientRequest request) {
       fmt::format("{}: the server answers {} and has not recorded that the content is opened", place, status));
 }
 
-Result<> ask_server(const Flags& flags, const RunId& run) {
+Result<> ask_server(const Flags& flags, const CommandOpening& opening) {
   SB_TRY(const http::Url url, http::Url::parse(flags.get("--url")));
   SB_TRY(const std::string key, api_key(flags));
   http::ClientRequest request;
   request.method = "POST";
   request.origin = url;
-  request.target = fmt::format("{}/api/v1/runs/{}/disclosures", url.path, run.to_string());
+  json::object said = opening.summary;
+  if (!opening.run) said["tenant"] = opening.tenant;
+  const std::string body = opening.run ? std::string() : to_text(said);
+  request.target = opening.run ? fmt::format("{}/api/v1/runs/{}/disclosures", url.path, opening.run->to_string())
+                               : url.path + "/api/v1/disclosures";
+  request.body = body;
   if (!key.empty()) request.headers.add("authorization", "Bearer " + key);
   asio::io_context io(1);
   const auto client = http::Client::create(io, {});
@@ -71,7 +76,7 @@ Task<Result<>> commit_durably(store::Store& store, store::Commit commit) {
   co_return co_await store.flush();
 }
 
-Result<> append_leaf(const Flags& flags, const store::DataDir& data, const store::RunRow& run) {
+Result<> append_leaf(const Flags& flags, const store::DataDir& data, const CommandOpening& opening) {
   SB_TRY(const NoteVerifier key, key_of(flags));
   SB_TRY(const auto log,
          AuditLog::create(data.audit_seed(), {.origin = std::string(key.name()), .folder = data.audit_folder()}));
@@ -90,10 +95,10 @@ Result<> append_leaf(const Flags& flags, const store::DataDir& data, const store
   store::Commit commit;
   store::LeafDraft leaf;
   leaf.kind = "record.opened";
-  leaf.tenant = run.tenant;
-  leaf.run = run.id;
+  leaf.tenant = opening.tenant;
+  leaf.run = opening.run;
   leaf.actor = pseudonyms.actor("local");
-  leaf.summary = R"({"what":"proof"})";
+  leaf.summary = to_text(opening.summary);
   leaf.time_us = system_clock().now_us();
   commit.leaves.push_back(std::move(leaf));
   return wait(io, commit_durably(**store, std::move(commit)));
@@ -101,8 +106,8 @@ Result<> append_leaf(const Flags& flags, const store::DataDir& data, const store
 
 }  // namespace
 
-Result<> record_disclosure(const Flags& flags, const store::DataDir& data, const store::RunRow& run) {
-  return flags.has("--url") ? ask_server(flags, run.id) : append_leaf(flags, data, run);
+Result<> record_opening(const Flags& flags, const store::DataDir& data, const CommandOpening& opening) {
+  return flags.has("--url") ? ask_server(flags, opening) : append_leaf(flags, data, opening);
 }
 
 }  // namespace sb::audit

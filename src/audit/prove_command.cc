@@ -33,7 +33,7 @@ Result<std::function<std::optional<Disclosure>(const LeafFields&)>> disclosure(c
   if (run.erased) return fail(Errc::not_found, fmt::format("the content of run {} was erased", id.to_string()));
   const std::string_view context(reinterpret_cast<const char*>(id.uuid.bytes.data()), id.uuid.bytes.size());
   SB_TRY(const std::string key, keys.unwrap(run.tenant, context, run.data_key));
-  SB_CHECK(record_disclosure(flags, data, run));
+  SB_CHECK(record_opening(flags, data, {run.tenant, id, {{"what", "proof"}}}));
   return [key, input = run.input, output = run.output](const LeafFields& leaf) -> std::optional<Disclosure> {
     if (leaf.payload_commit.empty()) return std::nullopt;
     if (leaf.kind == "run.start") return Disclosure{payload_salt(key, "input"), input, key};

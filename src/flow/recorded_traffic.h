@@ -13,4 +13,9 @@ namespace sb::flow {
 Result<policy::TrafficSums> read_recorded_traffic(const policy::TrafficFilter& filter,
                                                   const std::function<Result<>(const policy::RecordedText&)>& visit);
 
+/// The same, on record before the first text is read: a leaf `record.opened` with what was asked for. Where a server
+/// works on the directory, TrafficFilter::url names it. Errors: also those of audit::record_opening.
+Result<policy::TrafficSums> read_traffic_on_record(const policy::TrafficFilter& filter,
+                                                   const std::function<Result<>(const policy::RecordedText&)>& visit);
+
 }  // namespace sb::flow

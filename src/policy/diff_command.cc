@@ -30,6 +30,8 @@ Exit status: 0 nothing would change, 1 something would, 2 it could not be told.
   --tenant NAME      with --data
   --limit N          with --data: the newest N runs
   --master-key REF   with --data: env:NAME or file:PATH, where the server has one of its own
+  --url URL          with --data: the server that works on DIR: it puts on record who reads, by the API key in
+  --key-file FILE    FILE (else SIGNALBOX_API_KEY), which may read the audit log. Without a server: "local" does
 
 Recorded texts were treated when they came. What was tokenised or encrypted is put back in memory, so that both policies
 see what came; what was masked, redacted, replaced or hashed is gone, and is counted at the end: of it no policy can say
@@ -37,12 +39,13 @@ anything. Answers stand as the model gave them, with placeholders for what the c
 erased are counted and left out.
 
 Example
-  signalbox policy diff policies/default.yaml new.yaml --data /var/lib/signalbox --since 7d
+  signalbox policy diff policies/default.yaml new.yaml --data /var/lib/signalbox --since 7d --url http://127.0.0.1:8080 --key-file auditor.key
 )";
 
-const std::vector<std::string> kOptions = {"--data", "--jsonl",  "--direction", "--since",      "--until",
-                                           "--flow", "--tenant", "--limit",     "--master-key", "--help"};
-const std::vector<std::string> kOfData = {"--since", "--until", "--flow", "--tenant", "--limit", "--master-key"};
+const std::vector<std::string> kOptions = {"--data",   "--jsonl", "--direction",  "--since", "--until",    "--flow",
+                                           "--tenant", "--limit", "--master-key", "--url",   "--key-file", "--help"};
+const std::vector<std::string> kOfData = {"--since", "--until",      "--flow", "--tenant",
+                                          "--limit", "--master-key", "--url",  "--key-file"};
 constexpr std::chrono::seconds kTellEvery{5};
 
 struct Line {
@@ -102,6 +105,8 @@ Result<TrafficFilter> filter_of(const Line& line) {
   TrafficFilter filter;
   filter.data = line.get("--data");
   filter.master_key = line.get("--master-key");
+  filter.url = line.get("--url");
+  filter.key_file = line.get("--key-file");
   filter.tenant = line.get("--tenant");
   filter.flow = line.get("--flow");
   SB_TRY(filter.direction, direction_of(line));

@@ -27,6 +27,8 @@ struct RecordedText {
 struct TrafficFilter {
   std::string data{};        ///< the data directory
   std::string master_key{};  ///< env:NAME or file:PATH; empty: the data directory's own
+  std::string url{};         ///< of the server that works on it; empty: none does
+  std::string key_file{};    ///< with an API key for that server; empty: SIGNALBOX_API_KEY
   std::string tenant{};      ///< empty: all
   std::string flow{};        ///< "namespace/name"; empty: all
   std::optional<Micros> since_us{};

@@ -151,14 +151,31 @@ def test_a_diff_over_recorded_runs_beside_the_server(own_server):
     server.chat("nothing to see", model="sim-echo")
     stricter = server.work / "stricter.yaml"
     stricter.write_text(document(2, "block"))
-    told = cli("policy", "diff", str(path), str(stricter), "--data", str(server.data), "--since", "1h")
+    key_file = server.work / "key"
+    key_file.write_text(key_of(server, "auditor"))
+    here = ("--data", str(server.data), "--url", f"http://{server.address}", "--key-file", str(key_file), "--tenant", "default")
+    unsaid = cli("policy", "diff", str(path), str(stricter), "--data", str(server.data))
+    assert unsaid.returncode == 2 and "--url" in unsaid.stderr and leaves_of(server, "record.opened") == []
+    told = cli("policy", "diff", str(path), str(stricter), *here, "--since", "1h")
     assert told.returncode == 1, told.stderr
     for run in runs:
         assert f"{run} inbound: changed -> block" in told.stdout, told.stdout
     assert "inbound EMAIL by rule rule-1, block: 0 -> 2" in told.stdout and "2 of 6 would change" in told.stdout, told.stdout
     assert "ann@" not in told.stdout + told.stderr
-    assert cli("policy", "diff", str(path), str(path), "--data", str(server.data)).returncode == 0
-    none = cli("policy", "diff", str(path), str(path), "--data", str(server.data), "--until", "1h")
+    assert cli("policy", "diff", str(path), str(path), *here, "--flow", "signalbox/chat").returncode == 0
+    none = cli("policy", "diff", str(path), str(path), *here, "--until", "1h")
     assert none.stdout == "0 of 0 would change\n0 runs read\n"
+    opened = leaves_of(server, "record.opened")
+    assert [set(leaf) for leaf in opened] == [{"since", "what"}, {"flow", "what"}, {"until", "what"}]
+    assert opened[1] == {"flow": "signalbox/chat", "what": "traffic"}
+    everybody = cli("policy", "diff", str(path), str(path), *here[:-2])
+    assert everybody.returncode == 2, "all tenants' runs are for admins"
+    key_file.write_text(key_of(server, "client"))
+    assert cli("policy", "diff", str(path), str(path), *here).returncode == 2, "a client may not"
+    assert len(leaves_of(server, "record.opened")) == 3
     assert server.chat(question).status == 200
     assert_nowhere(server, ["ann@pages.org"])
+    server.process.stop()
+    assert cli("policy", "diff", str(path), str(path), "--data", str(server.data)).returncode == 0
+    assert leaves_of(server, "record.opened")[3:] == [{"what": "traffic"}]
+    assert server.verify().returncode == 0
