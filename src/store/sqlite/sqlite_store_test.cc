@@ -85,7 +85,8 @@ TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
     }
   }
   // As an erasure of schema 3 left it.
-  sql("PRAGMA user_version = 3; UPDATE data_keys SET wrapped = NULL WHERE run = (SELECT min(no) FROM runs)");
+  sql("PRAGMA user_version = 3; DROP TABLE mirror_lineage; UPDATE data_keys SET wrapped = NULL WHERE run = (SELECT "
+      "min(no) FROM runs)");
   const auto store = open();
   ASSERT_TRUE(wait_for(store->load_run(erased))->erased);
   EXPECT_EQ(wait_for(store->load_steps(erased))->at(1).error, "null");
