@@ -286,9 +286,18 @@ Task<ClientExchange::Outcome> ClientExchange::read_head(Error& error) {
 
 Task<bool> ClientExchange::fill() {
   if (stop_ != Stop::none) co_return false;
-  const auto room = connection_->in.prepare();
-  const auto [error, size] = co_await connection_->stream.async_read_some(room, use_tuple);
-  connection_->in.filled(size);
+  Stream& stream = connection_->stream;
+  ReadBuffer& in = connection_->in;
+  error_code error = asio::error::would_block;
+  std::size_t size = 0;
+  while (!stream.tls() && in.empty() && error == asio::error::would_block) {
+    in.rest();  // an answer may be long in coming: no memory is held for it
+    std::tie(error) = co_await stream.async_readable(use_tuple);
+    if (!error) size = stream.read_now(in.prepare(), error);
+  }
+  if (error == asio::error::would_block)
+    std::tie(error, size) = co_await stream.async_read_some(in.prepare(), use_tuple);
+  in.filled(size);
   // Without TLS's own end, the end of the connection proves nothing about the body (RFC 9112 section 9.8).
   truncated_ = error == asio::ssl::error::stream_truncated;
   co_return !error && stop_ == Stop::none;

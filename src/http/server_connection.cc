@@ -310,12 +310,31 @@ struct ServerConnection::ReadDone {
   void operator()(error_code error, std::size_t size) { self->on_read(error, size); }
 };
 
+struct ServerConnection::Readable {
+  std::shared_ptr<ServerConnection> self;
+  void operator()(error_code error) { self->on_readable(error); }
+};
+
 void ServerConnection::start_read() {
   if (read_pending_ || eof_ || broken_) return;
+  if (in_.empty() && !stream_.tls()) {  // it may be a long wait, of many connections: no memory is held for it
+    in_.rest();
+    read_pending_ = true;
+    stream_.async_readable(Readable{shared_from_this()});
+    return;
+  }
   const auto room = in_.prepare();
   if (room.empty()) return;  // enough read ahead: the rest waits in the socket
   read_pending_ = true;
   stream_.async_read_some(room, ReadDone{shared_from_this()});
+}
+
+void ServerConnection::on_readable(error_code error) {
+  std::size_t size = 0;
+  if (!error) size = stream_.read_now(in_.prepare(), error);
+  if (error != asio::error::would_block) return on_read(error, size);
+  read_pending_ = false;
+  start_read();
 }
 
 void ServerConnection::on_read(error_code error, std::size_t size) {

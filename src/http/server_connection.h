@@ -80,8 +80,10 @@ class ServerConnection final : public std::enable_shared_from_this<ServerConnect
 
   /// Keeps one read in flight, while the handler runs too: that is how a client that goes away is noticed.
   void start_read();
+  void on_readable(error_code error);
   void on_read(error_code error, std::size_t size);
   struct ReadDone;
+  struct Readable;
 
   Task<bool> write_rest(Parts parts);
   void enter(Phase phase, std::chrono::milliseconds limit);

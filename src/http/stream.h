@@ -62,6 +62,18 @@ class Stream {
                 : socket_.async_read_some(buffer, std::forward<Token>(token));
   }
 
+  /// Waits until there is something to read, without a buffer for it. REQUIRES: no TLS.
+  template <class Token>
+  auto async_readable(Token&& token) {
+    return socket_.async_wait(Socket::wait_read, std::forward<Token>(token));
+  }
+  /// What is there. Error would_block: nothing after all. REQUIRES: no TLS.
+  std::size_t read_now(std::span<char> into, error_code& error) {
+    const std::size_t size = socket_.read_some(asio::buffer(into.data(), into.size()), error);
+    if (error == asio::error::try_again) error = asio::error::would_block;
+    return size;
+  }
+
   enum class Sent : std::uint8_t { all, some, failed };
   /// Writes what the socket takes without waiting and cuts it off `parts`. TLS always leaves the work to write_rest.
   Sent write_now(Parts& parts) {
@@ -147,6 +159,11 @@ class ReadBuffer {
       begin_ = 0;
     }
     return {bytes_.get() + end_, capacity_ - end_};
+  }
+
+  /// Before a wait: a small buffer that holds nothing is given back. REQUIRES: no read in flight.
+  void rest() {
+    if (begin_ == end_ && capacity_ <= kSmall) bytes_.reset(), begin_ = end_ = capacity_ = 0;
   }
 
   /// Back to the small size, if nothing is held. REQUIRES: no read in flight.
