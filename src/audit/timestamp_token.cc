@@ -5,27 +5,20 @@
 #include <openssl/ts.h>
 
 #include <ctime>
-#include <memory>
 
 #include "base/crypto.h"
+#include "base/openssl_ptr.h"
 
 namespace sb::audit {
 namespace {
 
-template <auto Free>
-struct Deleter {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Request = std::unique_ptr<TS_REQ, Deleter<TS_REQ_free>>;
-using Response = std::unique_ptr<TS_RESP, Deleter<TS_RESP_free>>;
-using Imprint = std::unique_ptr<TS_MSG_IMPRINT, Deleter<TS_MSG_IMPRINT_free>>;
-using Algorithm = std::unique_ptr<X509_ALGOR, Deleter<X509_ALGOR_free>>;
-using Integer = std::unique_ptr<ASN1_INTEGER, Deleter<ASN1_INTEGER_free>>;
-using Verification = std::unique_ptr<TS_VERIFY_CTX, Deleter<TS_VERIFY_CTX_free>>;
-using Store = std::unique_ptr<X509_STORE, Deleter<X509_STORE_free>>;
+using Request = OpensslPtr<TS_REQ, TS_REQ_free>;
+using Response = OpensslPtr<TS_RESP, TS_RESP_free>;
+using Imprint = OpensslPtr<TS_MSG_IMPRINT, TS_MSG_IMPRINT_free>;
+using Algorithm = OpensslPtr<X509_ALGOR, X509_ALGOR_free>;
+using Integer = OpensslPtr<ASN1_INTEGER, ASN1_INTEGER_free>;
+using Verification = OpensslPtr<TS_VERIFY_CTX, TS_VERIFY_CTX_free>;
+using Store = OpensslPtr<X509_STORE, X509_STORE_free>;
 
 // OpenSSL's own words for what it refused last.
 std::string openssl_reason() {

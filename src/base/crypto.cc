@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/openssl_ptr.h"
 
 namespace sb {
 namespace {
@@ -15,16 +16,9 @@ constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kNonceBytes = 12;
 constexpr std::size_t kTagBytes = 16;
 
-template <auto Free>
-struct Deleter {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using DigestContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
-using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Deleter<EVP_CIPHER_CTX_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+using DigestContext = OpensslPtr<EVP_MD_CTX, EVP_MD_CTX_free>;
+using CipherContext = OpensslPtr<EVP_CIPHER_CTX, EVP_CIPHER_CTX_free>;
+using Key = OpensslPtr<EVP_PKEY, EVP_PKEY_free>;
 
 // EVP_sha256() is looked up by name on every init in OpenSSL 3; a fetched method is not.
 const EVP_MD* sha256_method() {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/openssl_ptr.h"
 #include "http/test_support.h"
 
 namespace sb::http {
@@ -15,16 +16,9 @@ namespace {
 using namespace testing;
 using ::testing::HasSubstr;
 
-template <auto Free>
-struct Deleter {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using Memory = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
+using Key = OpensslPtr<EVP_PKEY, EVP_PKEY_free>;
+using Certificate = OpensslPtr<X509, X509_free>;
+using Memory = OpensslPtr<BIO, BIO_free_all>;
 
 std::string text_of(BIO* bio) {
   char* data = nullptr;
