@@ -130,7 +130,7 @@ class EngineTest : public ::testing::Test {
     providers.push_back(std::move(provider));
     gateway_ = std::make_unique<model::ModelGateway>(*catalog_, std::move(providers), clock_, sleeper_, entropy_);
     in_flight_ = std::make_unique<InFlight>();
-    events_ = std::make_unique<EventHub>(*store_, clock_);
+    events_ = std::make_unique<EventHub>(*store_, clock_, Pseudonyms("pseudonym secret"));
     http::ClientOptions client_options;
     client_options.pool_idle = std::chrono::milliseconds(1);  // `wait` ends when nothing is left to do
     client_ = http::Client::create(*io_, client_options);

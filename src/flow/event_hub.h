@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/task.h"
 #include "flow/carried.h"
+#include "keys/pseudonym.h"
 #include "store/store.h"
 
 namespace sb::flow {
@@ -25,7 +26,8 @@ class EventHub {
     bool duplicate = false;
   };
 
-  EventHub(store::Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+  EventHub(store::Store& store, const Clock& clock, Pseudonyms pseudonyms)
+      : store_(store), clock_(clock), pseudonyms_(std::move(pseudonyms)) {}
   void join(Engine& engine, Executor executor) { members_.push_back({&engine, executor}); }
 
   /// Gives a CloudEvent (structured JSON) to every run of `tenant` that listens for it, and every flow that it starts,
@@ -39,12 +41,15 @@ class EventHub {
   Task<Result<>> command(RunId run, Verb verb, std::string actor);
 
  private:
+  /// Whether the event came before. Errors: as the store's.
+  Task<Result<bool>> is_known(std::string name, std::string old_name);
   struct Member {
     Engine* engine;
     Executor executor;
   };
   store::Store& store_;
   const Clock& clock_;
+  const Pseudonyms pseudonyms_;
   std::vector<Member> members_;
   std::mutex mutex_;
   std::set<std::string> under_way_;

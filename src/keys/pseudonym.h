@@ -25,6 +25,10 @@ class Pseudonyms {
   std::string request_hash(std::string_view tenant, std::string_view sha256_hex) const {
     return sha256_hex.empty() ? std::string() : digest("request hash/", tenant, sha256_hex);
   }
+  /// Of a CloudEvent: what senders put into `source` and `id` may be a person's. 32 hex digits.
+  std::string event(std::string_view tenant, std::string_view source, std::string_view id) const {
+    return digest("event/", tenant, std::string(source) + '\0' + std::string(id)).substr(0, 32);
+  }
   /// So begins what `request_key` makes, and no key that a client is likely to choose.
   static constexpr std::string_view kRequestKey = "~1-";
 

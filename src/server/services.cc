@@ -137,7 +137,8 @@ Result<> load_flow_outside(Services& services) {
     secrets[secret.name] = std::move(made);
   }
   services.flow_secrets = std::make_shared<const json::object>(std::move(secrets));
-  services.events = std::make_unique<flow::EventHub>(*services.store, system_clock());
+  services.events =
+      std::make_unique<flow::EventHub>(*services.store, system_clock(), Pseudonyms(services.pseudonym_secret));
   return {};
 }
 

@@ -1,0 +1,57 @@
+// Events from outside: the same one again is nothing new.
+#include <fmt/format.h>
+
+#include "base/crypto.h"
+#include "flow/engine_testing.h"
+
+namespace sb::flow {
+namespace {
+
+constexpr std::string_view kSource = "/shop";
+constexpr std::string_view kId = "order-of-jane.roe@acme.org";
+
+class Events : public EngineTest {
+ protected:
+  EventHub::Receipt publish(std::string tenant, std::string_view id = kId) {
+    const json::object event{{"specversion", "1.0"}, {"id", id}, {"source", kSource}, {"type", "order"}};
+    Carried nothing;
+    auto receipt = wait(events_->publish(event, std::move(tenant), std::move(nothing)));
+    EXPECT_TRUE(receipt) << receipt.error().detail;
+    return *receipt;
+  }
+  static std::string unkeyed(std::string_view tenant) {
+    return "event:" + to_hex(sha256(fmt::format("{}\n{}\n{}", tenant, kSource, kId))).substr(0, 32);
+  }
+};
+
+TEST_F(Events, TheSameEventAgainIsADuplicateInItsTenant) {
+  EXPECT_FALSE(publish("acme").duplicate);
+  EXPECT_TRUE(publish("acme").duplicate);
+  restart();
+  EXPECT_TRUE(publish("acme").duplicate);
+  EXPECT_FALSE(publish("globex").duplicate);
+  EXPECT_FALSE(publish("acme", "another").duplicate);
+}
+
+TEST_F(Events, NobodyFindsAnEventByGuessingItsId) {
+  EXPECT_FALSE(publish("acme").duplicate);
+  EXPECT_FALSE(wait(store_->load_document(unkeyed("acme"))).value());
+  const Pseudonyms keyed("pseudonym secret"), other("another secret");
+  EXPECT_TRUE(wait(store_->load_document("event:" + keyed.event("acme", kSource, kId))).value());
+  EXPECT_NE(keyed.event("acme", kSource, kId), other.event("acme", kSource, kId));
+  stop();
+  start();
+  ASSERT_EQ(log_.read.size(), 1U);
+  EXPECT_EQ(log_.read[0].find(unkeyed("acme").substr(6)), std::string::npos) << log_.read[0];
+}
+
+TEST_F(Events, AnEventThatAVersionBeforeTookIsKnown) {
+  store::Commit before;
+  before.documents.emplace_back(unkeyed("acme"), R"({"at":1})");
+  ASSERT_TRUE(wait(store_->commit(std::move(before))));
+  EXPECT_TRUE(publish("acme").duplicate);
+  EXPECT_FALSE(publish("globex").duplicate);
+}
+
+}  // namespace
+}  // namespace sb::flow
