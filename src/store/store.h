@@ -225,7 +225,7 @@ struct ErasableFilter {
   std::string flow;          ///< "namespace/name" prefix; empty: all
   std::optional<RunId> run;  ///< this one alone
   std::optional<Micros> ended_before_us;
-  std::optional<RunId> after;  ///< page: runs with a greater id, oldest first
+  std::optional<RunId> after;  ///< page: those behind this one, oldest first; of a subject in the order they came in
   std::size_t limit = 1000;
 };
 

@@ -21,7 +21,8 @@ std::string first_id_of(Micros time_us) {
 
 }  // namespace
 
-// A subject's runs are found by the index on subjects; all others in the order of their ids.
+// A subject's runs are found by the index on subjects, in its order: that of their numbers. All others in the order of
+// their ids.
 Result<std::vector<RunId>> Reader::erasable_runs(const ErasableFilter& filter) {
   std::string sql = filter.subject.empty() ? "SELECT r.id FROM runs r LEFT JOIN data_keys k ON k.run = r.no"
                                            : "SELECT r.id FROM data_keys k JOIN runs r ON r.no = k.run";
@@ -31,8 +32,9 @@ Result<std::vector<RunId>> Reader::erasable_runs(const ErasableFilter& filter) {
   if (!filter.flow.empty()) sql += " AND (r.flow = ?3 OR substr(r.flow, 1, length(?3) + 1) = ?3 || '@')";
   if (filter.run) sql += " AND r.id = ?4";
   if (filter.ended_before_us) sql += " AND r.ended_us < ?5 AND r.id < ?6";
-  if (filter.after) sql += " AND r.id > ?7";
-  if (filter.subject.empty()) sql += " ORDER BY r.id";
+  const bool by_id = filter.subject.empty();
+  if (filter.after) sql += by_id ? " AND r.id > ?7" : " AND k.run > (SELECT no FROM runs WHERE id = ?7)";
+  sql += by_id ? " ORDER BY r.id" : " ORDER BY k.run";
   sql += " LIMIT ?8";
   SB_TRY(Statement list, database_.prepare(sql));
   list.bind(8, static_cast<std::int64_t>(std::min(filter.limit, kMaxPage)));
