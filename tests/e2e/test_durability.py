@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import threading
@@ -61,6 +62,33 @@ def test_a_stream_is_taken_up_again_after_the_last_event(server):
     run = first.headers["x-signalbox-run"]
     by_id = server.call("GET", f"/api/v1/runs/{run}/stream", Last_Event_ID="1")
     assert sse(by_id.body) == whole[2:]
+
+
+def test_a_tenants_first_key_that_was_not_stored_is_nobodys(own_server):
+    server = own_server().start()
+
+    def tenants() -> list[str]:
+        return [key["tenant"] for key in server.call("GET", "/api/v1/tenant-keys").json()["tenantKeys"]]
+
+    def make_key():
+        return server.call("POST", "/api/v1/keys", {"name": "first", "tenant": "globex", "role": "client"})
+
+    assert server.process.stop() == 0
+    config = json.loads(server.config_file.read_text())
+    server.write_config(config | {"data": config.get("data", {}) | {"min_free_disk_mb": 1 << 20}})
+    server.start()
+    refused = make_key()
+    assert refused.status == 503 and "free space" in refused.json()["detail"]
+    assert tenants() == ["default"], "what it sealed would be lost with this process"
+    assert server.process.stop() == 0
+    server.write_config(config)
+    server.start()
+    key = make_key().json()["key"]
+    assert tenants() == ["default", "globex"]
+    run = server.chat("hello", key=key).headers["x-signalbox-run"]
+    assert server.process.stop() == 0
+    server.start()
+    assert "hello" in json.dumps(server.run(run)), "its key is there again"
 
 
 def test_no_room_on_disk_is_said_and_survived(own_server, simulator):
