@@ -51,7 +51,8 @@ Task<Result<json::array>> Api::load_holds() {
   co_return holds.get_array();
 }
 
-// The store's log file is emptied, so that no old page of it holds a key; readers that are at work are waited for.
+// The store's log file is emptied, so that no old page of it holds a key; readers that are at work are waited for. What
+// does not come about meanwhile the store makes up for.
 Task<bool> Api::scrub() {
   for (int i = 0; i < kScrubTries; ++i) {
     if (co_await parts_.store.scrub()) co_return true;
@@ -149,10 +150,10 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
   json::object report{{"id", id}, {"tenant", scope->tenant}};
   report["runs_erased"] = erased;
   report["keys_deleted"] = erased;
-  report["values_erased"] = values_erased;  // behind placeholders of the tenant
-  report["values_shared"] = values_shared;  // other people's runs brought them too: they stay for those
-  report["runs_open"] = open;               // not ended yet: ask again when they have
-  report["log_scrubbed"] = co_await scrub();
+  report["values_erased"] = values_erased;    // behind placeholders of the tenant
+  report["values_shared"] = values_shared;    // other people's runs brought them too: they stay for those
+  report["runs_open"] = open;                 // not ended yet: ask again when they have
+  report["log_scrubbed"] = co_await scrub();  // false: owed, the store goes on trying
   co_await respond_json(exchange, 200, to_text(report));
 }
 

@@ -61,6 +61,11 @@ void register_metrics(Services& services, const std::vector<std::unique_ptr<Shar
   store_probe("signalbox_store_queued_commits",
               "Transactions that wait. Near the bound, new work is refused: the disk is too slow for the load.",
               &store::StoreStats::queued);
+  store_probe(
+      "signalbox_store_scrub_owed",
+      "1: after an erasure the write-ahead log could not be emptied, and copies of what was erased may be in it; "
+      "the store tries again by itself. Where it stays, end what reads the database for long, or free space.",
+      &store::StoreStats::scrub_owed);
   store_probe("signalbox_store_failed_groups_total",
               "Groups that could not be written. Any increase: free disk space, or look at the log for corruption.",
               &store::StoreStats::failed_groups);

@@ -273,6 +273,7 @@ struct StoreStats {
   std::uint64_t failed_groups = 0;
   std::uint64_t leaves = 0;
   std::uint64_t rejected_async = 0;  ///< async commits that failed after they were acknowledged (fencing, conflict)
+  std::uint64_t scrub_owed = 0;      ///< 1: a scrub failed and is not made up for yet
   std::uint64_t wal_bytes = 0;       ///< write-ahead log waiting for its checkpoint
   GroupSizes group_sizes;            ///< commits a group
   SyncTimes sync_us;                 ///< COMMIT of a group: write and fsync
@@ -318,8 +319,8 @@ class Store {
   virtual StoreStats stats() const = 0;
   /// Waits until everything queued (async too) is on disk. Errors: as commit.
   virtual Task<Result<>> flush() = 0;
-  /// After erasures: leaves no copy of what was erased in the write-ahead log. Errors: unavailable (a long read is in
-  /// the way: again later).
+  /// After erasures: leaves no copy of what was erased in the write-ahead log. Where that fails it is owed: the store
+  /// tries again until it is done, over a restart too. Errors: unavailable (a long read is in the way), disk_full.
   virtual Task<Result<>> scrub() = 0;
 };
 

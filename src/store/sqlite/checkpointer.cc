@@ -14,8 +14,8 @@ constexpr int kTruncatePatienceMs = 20;
 
 }  // namespace
 
-Checkpointer::Checkpointer(Database database, std::mutex& gate)
-    : database_(std::move(database)), gate_(gate), threshold_(kStartPages) {
+Checkpointer::Checkpointer(Database database, std::mutex& gate, std::chrono::milliseconds again)
+    : database_(std::move(database)), gate_(gate), again_(again), threshold_(kStartPages) {
   thread_ = std::thread([this] { run(); });
 }
 
@@ -40,13 +40,21 @@ void Checkpointer::notice(std::size_t log_pages) {
 
 void Checkpointer::run() {
   for (;;) {
+    bool is_full = false;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || log_pages_ >= threshold_; });
+      const auto due = [&] { return stopping_ || log_pages_ >= threshold_; };
+      if (owed_)
+        wake_.wait_for(lock, again_, due);
+      else
+        wake_.wait(lock, [&] { return due() || owed_; });
       if (stopping_) return;
+      is_full = log_pages_ >= threshold_;
+      if (!is_full && !owed_) continue;
       idle_ = false;
     }
-    checkpoint();
+    if (is_full) checkpoint();
+    if (owed_ && truncate()) log_info("store.scrubbed");
     idle_ = true;
   }
 }
@@ -64,13 +72,25 @@ std::optional<int> Checkpointer::passive() {
 }
 
 Result<> Checkpointer::truncate() {
+  auto done = try_truncate();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!done && !owed_) log_warn("store.scrub_owed", {{"detail", done.error().detail}});
+    owed_ = !done;
+  }
+  if (!done) wake_.notify_one();
+  return done;
+}
+
+Result<> Checkpointer::try_truncate() {
   const std::lock_guard gate(gate_);
   const std::lock_guard connection(connection_);
   sqlite3_busy_timeout(database_.handle(), kTruncatePatienceMs);  // the writer stands still meanwhile
   const int result =
       sqlite3_wal_checkpoint_v2(database_.handle(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
   if (result == SQLITE_OK) return {};
-  return fail(Errc::unavailable, "a long read keeps old pages in the write-ahead log; try again when it has ended");
+  if ((result & 0xff) != SQLITE_BUSY) return std::unexpected(database_.error("cannot empty the write-ahead log of"));
+  return fail(Errc::unavailable, "a long read keeps old pages in the write-ahead log until it ends");
 }
 
 // The writer goes on appending while pages are moved, so a round never ends at an empty log. Rounds make the rest

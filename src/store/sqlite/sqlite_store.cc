@@ -25,8 +25,10 @@ constexpr std::size_t kPageBytes = 8192;
 class SqliteStore final : public Store {
  public:
   SqliteStore(FileLock lock, Database checkpoint_database, std::unique_ptr<Writer> writer, CommitLoop::Limits limits,
-              std::vector<std::unique_ptr<Reader>> readers)
-      : lock_(std::move(lock)), checkpointer_(std::move(checkpoint_database), gate_) {
+              std::vector<std::unique_ptr<Reader>> readers, std::chrono::milliseconds scrub_again)
+      : lock_(std::move(lock)), checkpointer_(std::move(checkpoint_database), gate_, scrub_again) {
+    // One that a process before owed may have been lost with it.
+    (void)checkpointer_.truncate();
     sqlite3_wal_hook(writer->database().handle(), &SqliteStore::on_commit, this);
     limits.after_group = [this] { checkpointer_.notice(log_pages_.load(std::memory_order_relaxed)); };
     read_pool_ = std::make_unique<ReadPool>(std::move(readers));
@@ -115,6 +117,7 @@ class SqliteStore final : public Store {
 
   StoreStats stats() const override {
     StoreStats stats = loop_->stats();
+    stats.scrub_owed = checkpointer_.owes_truncation() ? 1 : 0;
     stats.wal_bytes = log_pages_.load(std::memory_order_relaxed) * kPageBytes;
     return stats;
   }
@@ -204,7 +207,7 @@ Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog&
                             std::move(options.free_disk_bytes),
                             {}};
   return std::make_unique<SqliteStore>(std::move(lock), std::move(checkpoint_database), std::move(writer),
-                                       std::move(limits), std::move(readers));
+                                       std::move(limits), std::move(readers), options.scrub_again);
 }
 
 }  // namespace sb::store

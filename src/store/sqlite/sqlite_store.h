@@ -22,6 +22,7 @@ struct SqliteOptions {
   std::size_t queue_bytes_max = 16 << 20;        ///< and bytes: what a stalled disk may cost in memory
   std::uint64_t min_free_disk_bytes = 64 << 20;  ///< with less, commits answer disk_full until there is more
   std::chrono::milliseconds disk_check_every{100};
+  std::chrono::milliseconds scrub_again{5'000};  ///< pause before a scrub() that failed is tried anew
   std::size_t reader_threads = 2;
   std::size_t writer_cache_kib = 4096;  ///< upper bounds, memory is taken as it is used
   std::size_t reader_cache_kib = 1024;

@@ -5,12 +5,14 @@
 
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <latch>
 #include <map>
 #include <mutex>
 #include <set>
 #include <thread>
 
+#include "store/sqlite/group_sink.h"
 #include "store/store_contract.h"
 
 namespace sb::store::testing {
@@ -278,6 +280,54 @@ TEST_F(SqliteStore, AWriteThatFailsLosesNothingThatWasAcknowledged) {
     store = open();
   }
   EXPECT_EQ(log_.read.size(), 5 * acknowledged.size());
+}
+
+TEST_F(SqliteStore, ALogThatCouldNotBeEmptiedIsEmptiedWhenItsReaderHasEnded) {
+  const auto store = open([](SqliteOptions& options) { options.scrub_again = std::chrono::milliseconds(5); });
+  ASSERT_TRUE(wait_for(store->commit(chat_commit(new_run_id()))));
+  sqlite3* reader = nullptr;
+  ASSERT_EQ(sqlite3_open(folder_.file("test.db").c_str(), &reader), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(reader, "BEGIN; SELECT count(*) FROM runs", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_TRUE(wait_for(store->commit(chat_commit(new_run_id()))));
+  EXPECT_EQ(wait_for(store->scrub()).error().code, Errc::unavailable);
+  EXPECT_EQ(store->stats().scrub_owed, 1U);
+  EXPECT_GT(std::filesystem::file_size(folder_.file("test.db-wal")), 0U);
+  sqlite3_close(reader);
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (store->stats().scrub_owed != 0 && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  EXPECT_EQ(store->stats().scrub_owed, 0U);
+  EXPECT_EQ(std::filesystem::file_size(folder_.file("test.db-wal")), 0U);
+}
+
+class KeySink final : public sqlite::GroupSink {
+ public:
+  Result<> opened(std::uint64_t) override { return {}; }
+  void committed(Group group) override { groups.push_back(std::move(group)); }
+  std::vector<Group> groups;
+};
+
+TEST_F(SqliteStore, KeysOfAGroupThatWasTakenBackAreToldToNobody) {
+  KeySink sink;
+  const auto store = open([&](SqliteOptions& options) { options.sink = &sink; });
+  Commit made = chat_commit(new_run_id());
+  const RunId id = made.create->id;
+  made.create->data_key = "wrapped";
+  ASSERT_TRUE(wait_for(store->commit(std::move(made))));
+  {
+    const FileSizeLimit limit(1);
+    Commit erasure;
+    erasure.erase = {id};
+    ASSERT_EQ(wait_for(store->commit(std::move(erasure))).error().code, Errc::disk_full);
+  }
+  ASSERT_TRUE(wait_for(store->flush())) << "stores a tree head: a group of its own";
+  Commit next;
+  next.documents.emplace_back("next", "{}");
+  ASSERT_TRUE(wait_for(store->commit(std::move(next))));
+  EXPECT_FALSE(wait_for(store->load_run(id))->erased);
+  ASSERT_GE(sink.groups.size(), 3U);
+  for (const auto& group : sink.groups) {
+    for (const auto& change : group.keys) EXPECT_EQ(change.sealed, "wrapped") << "group " << group.number;
+  }
 }
 
 TEST_F(SqliteStore, TheLogIsMovedIntoTheFileUnderLoad) {
