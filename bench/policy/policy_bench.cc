@@ -98,7 +98,7 @@ void measure_prompts(const Policy& policy, std::string_view name, const std::vec
     for (const auto& prompt : prompts) {
       scan.names.clear();
       const auto begin = std::chrono::steady_clock::now();
-      policy.scanner(Direction::inbound).scan(prompt, 0, true, {}, scan);
+      policy.scanner(Direction::inbound).scan(prompt, {}, scan);
       const auto end = std::chrono::steady_clock::now();
       if (round == 0) continue;  // warms up
       us.push_back(std::chrono::duration<double, std::micro>(end - begin).count());
@@ -142,14 +142,14 @@ int main(int argc, char** argv) {
   TokenVault vault;
   GuardContext context{Direction::inbound, "acme", kKey, vault};
   ScanResult scan;
-  measure("scan, 2 KB clean", [&] { policy->scanner(Direction::inbound).scan(clean, 0, true, {}, scan); });
-  measure("scan, 2 KB mixed", [&] { policy->scanner(Direction::inbound).scan(mixed, 0, true, {}, scan); });
+  measure("scan, 2 KB clean", [&] { policy->scanner(Direction::inbound).scan(clean, {}, scan); });
+  measure("scan, 2 KB mixed", [&] { policy->scanner(Direction::inbound).scan(mixed, {}, scan); });
   fmt::print("{:<44} {}\n", "  findings in it", scan.findings.size());
   const std::string named = repeated(kNamed, 2048);
   for (const auto& [name, text] :
        {std::pair("clean", &clean), std::pair("mixed", &mixed), std::pair("named", &named)}) {
     measure(fmt::format("scan, names too, 2 KB {}", name),
-            [&] { everything->scanner(Direction::inbound).scan(*text, 0, true, {}, scan); });
+            [&] { everything->scanner(Direction::inbound).scan(*text, {}, scan); });
     fmt::print("{:<44} {}\n", "  findings in it", scan.findings.size());
   }
   measure("guard_text, 2 KB clean", [&] { (void)guard_text(*policy, context, clean); });
@@ -170,7 +170,7 @@ int main(int argc, char** argv) {
        {"7", "1 ", "1-", "@", "a@", "-----BEGIN ", "password=", "[A_1", "://:", "DE12 "}) {
     const std::string hostile = repeated(unit, 1 << 20);
     const auto begin = std::chrono::steady_clock::now();
-    policy->scanner(Direction::inbound).scan(hostile, 0, true, {}, scan);
+    policy->scanner(Direction::inbound).scan(hostile, {}, scan);
     const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
     fmt::print("{:<44} {:8.1f} ms\n", fmt::format("hostile: 1 MB of \"{}\"", unit), ms);
   }

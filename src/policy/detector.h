@@ -15,8 +15,9 @@
 
 namespace sb::policy {
 
-/// A candidate is decided by at most this many characters from its start, and by at most kLookBackBytes before it.
-/// Both together are what makes a stream's result independent of how it was cut, with a bounded hold-back.
+/// A candidate is decided by at most this many characters from its start, and by at most kLookBackBytes before it, both
+/// counted as folded and within kWindowRawBytes. Both together are what makes a stream's result independent of how it
+/// was cut, with a bounded hold-back.
 inline constexpr std::size_t kWindowBytes = 64;
 inline constexpr std::size_t kLookBackBytes = 96;
 
@@ -58,16 +59,18 @@ class ScanWindow {
     return stop_;
   }
 
-  /// The bytes before `index`, at most kLookBackBytes of them.
+  /// The first byte before `index` that what begins there may be decided by.
+  std::size_t first(std::size_t index) const { return fold_.back(index, kLookBackBytes); }
+  /// The bytes from there to `index`.
   std::string_view before(std::size_t index) const {
-    const std::size_t size = std::min(index, kLookBackBytes);
-    return text_.substr(index - size, size);
+    const std::size_t begin = first(index);
+    return text_.substr(begin, index - begin);
   }
 
   std::string_view label() const { return context_.label(); }
 
   /// What the words before `start` and the text's label say.
-  Context context(std::size_t start) { return context_.before(start, kLookBackBytes); }
+  Context context(std::size_t start) { return context_.before(start, start - first(start)); }
 
   /// For the scanner: prepares the window for the next trigger at `index`.
   void reset(std::size_t index) { rebase(index); }

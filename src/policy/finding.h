@@ -27,6 +27,14 @@ enum class Tail : std::uint8_t {
   pem,    ///< a private key block, to its END line
 };
 
+/// What the rules make of a finding, the weakest first. None takes the place of one that weighs more.
+enum class Weight : std::uint8_t {
+  looks,   ///< recorded, or a value that a rule lets pass: the text stays
+  routes,  ///< the text stays and goes to fewer models
+  acts,    ///< the text changes or goes nowhere
+};
+inline constexpr std::size_t kWeights = 3;
+
 /// One located observation. The names point into the detector that made it: they live as long as the Policy.
 struct Finding {
   std::string_view type;      ///< "EMAIL", "CREDIT_CARD", ...: what policies speak of
@@ -35,6 +43,7 @@ struct Finding {
   Span span;
   float score = 0;  ///< 0..1; a policy's `min_score` is compared with it
   Tail tail = Tail::none;
+  Weight weight = Weight::looks;
   /// Another reading of the same place that was less sure, or inside a finding: recorded by those who only look, never
   /// acted on.
   bool beside = false;

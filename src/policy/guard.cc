@@ -30,6 +30,9 @@ std::array<char, 16> keyed_hash(const GuardContext& context, std::string_view ty
 std::string_view clipped(std::string_view value) {
   return value.substr(0, kMaxKnownValueBytes);
 }
+bool is_known(std::string_view value) {
+  return value.size() < kMaxKnownValueBytes;
+}
 
 // '*' for every letter and digit, but for the last `keep` of them; marks and blanks show the shape.
 void append_masked(std::string& out, std::string_view value, int keep) {
@@ -123,26 +126,40 @@ Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const
     return known ? Verdict::changed : Verdict::allow;
   }
   const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
-  const auto known = clipped(value);
-  if (!rule || (known.size() == value.size() && Policy::is_allowed(*rule, value))) {
+  if (!rule || (is_known(value) && Policy::is_allowed(*rule, value))) {
     out += value;
     return Verdict::allow;
   }
+  const auto known = clipped(value);
   GuardedFinding recorded{finding, rule->action, rule->name, keyed_hash(context, finding.type, known)};
   if (findings.size() < kMaxRecordedFindings) findings.push_back(recorded);
-  if (policy.leaves_alone(rule)) {
+  if (policy.log_only()) {
     out += value;
-    return rule->action == Action::route_to_local && !policy.log_only() ? Verdict::local : Verdict::allow;
+    return Verdict::allow;
   }
   return append_replacement(context, *rule, finding, known, recorded, out);
 }
 
-void record_beside(const Policy& policy, const GuardContext& context, const Finding& finding, std::string_view value,
-                   std::vector<GuardedFinding>& findings) {
+Scanner::Weigh weigh_by(const Policy& policy, const GuardContext& context) {
+  return [&policy, &context](const Finding& finding, std::string_view value) -> std::optional<Weight> {
+    if (finding.type == kPlaceholderType) return Weight::acts;
+    const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
+    if (!rule) return std::nullopt;
+    // Of what goes on behind its window the value is not known yet.
+    const bool passes = finding.tail == Tail::none && is_known(value) && Policy::is_allowed(*rule, value);
+    if (passes || rule->action == Action::allow) return Weight::looks;
+    return rule->action == Action::route_to_local ? Weight::routes : Weight::acts;
+  };
+}
+
+Verdict record_untouched(const Policy& policy, const GuardContext& context, const Finding& finding,
+                         std::string_view value, std::vector<GuardedFinding>& findings) {
   const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
-  if (!rule || rule->action != Action::allow || findings.size() >= kMaxRecordedFindings) return;
-  if (Policy::is_allowed(*rule, value)) return;
-  findings.push_back({finding, rule->action, rule->name, keyed_hash(context, finding.type, clipped(value))});
+  if (!rule || (finding.beside && rule->action != Action::allow)) return Verdict::allow;
+  if (is_known(value) && Policy::is_allowed(*rule, value)) return Verdict::allow;
+  if (findings.size() < kMaxRecordedFindings)
+    findings.push_back({finding, rule->action, rule->name, keyed_hash(context, finding.type, clipped(value))});
+  return rule->action == Action::route_to_local && !policy.log_only() ? Verdict::local : Verdict::allow;
 }
 
 Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::string_view text, std::string_view label,
@@ -150,7 +167,7 @@ Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::str
   if (text.size() > kMaxTextBytes)
     return fail(Errc::too_large, fmt::format("a text has at most {} bytes", kMaxTextBytes));
   try {
-    policy.scanner(context.direction).scan(text, 0, true, label, scratch.scan);
+    policy.scanner(context.direction).scan(text, {}, true, label, weigh_by(policy, context), scratch.scan);
   } catch (...) {
     // What it says may hold what it saw: its words stay out of ours.
     return fail(Errc::internal, fmt::format("policy {}: a detector failed; nothing passes", policy.name()));
@@ -167,13 +184,13 @@ Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::str
   out.clear();
   std::size_t at = 0;
   for (const Finding& finding : scratch.scan.findings) {
-    if (finding.beside) {
-      record_beside(policy, context, finding, text.substr(finding.span.begin, finding.span.size()), findings);
+    const auto value = text.substr(finding.span.begin, finding.span.size());
+    if (finding.beside || finding.weight != Weight::acts) {
+      verdict = std::max(verdict, record_untouched(policy, context, finding, value, findings));
       continue;
     }
     out += text.substr(at, finding.span.begin - at);
-    SB_TRY(const Verdict one, apply_finding(policy, context, finding,
-                                            text.substr(finding.span.begin, finding.span.size()), out, findings));
+    SB_TRY(const Verdict one, apply_finding(policy, context, finding, value, out, findings));
     verdict = std::max(verdict, one);
     at = finding.span.end;
   }
@@ -193,7 +210,7 @@ Result<GuardResult> guard_text(const Policy& policy, GuardContext& context, std:
 std::string restore_text(const TokenVault& vault, std::string_view text) {
   if (vault.empty()) return std::string(text);
   ScanResult scan;
-  Policy::restore_only().scanner(Direction::outbound).scan(text, 0, true, {}, scan);
+  Policy::restore_only().scanner(Direction::outbound).scan(text, {}, scan);
   std::string out;
   std::size_t at = 0;
   for (const auto& finding : scan.findings) {

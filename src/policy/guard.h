@@ -83,9 +83,13 @@ inline constexpr std::size_t kMaxKnownValueBytes = TokenVault::kMaxValueBytes + 
 Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const Finding& finding,
                               std::string_view value, std::string& out, std::vector<GuardedFinding>& findings);
 
-/// Records a finding that is `beside` another, where its rule only looks ("log only"); else does nothing.
-void record_beside(const Policy& policy, const GuardContext& context, const Finding& finding, std::string_view value,
-                   std::vector<GuardedFinding>& findings);
+/// What the policy's rules make of findings in this run, for Scanner::scan. Borrows both.
+Scanner::Weigh weigh_by(const Policy& policy, const GuardContext& context);
+
+/// Records a finding that leaves the text alone, or that is `beside` another and would. Returns what the text's verdict
+/// becomes at least.
+Verdict record_untouched(const Policy& policy, const GuardContext& context, const Finding& finding,
+                         std::string_view value, std::vector<GuardedFinding>& findings);
 
 /// Memory that a guard reuses between the texts of one document.
 struct GuardScratch {

@@ -43,10 +43,6 @@ class Policy {
 
   /// The first of `rules` that speaks of this finding, or null: then it passes.
   const Rule* rule_for(Direction direction, const Finding& finding, std::uint64_t rules) const;
-  /// Whether a finding that `rule` (may be null) decides leaves the text as it is.
-  bool leaves_alone(const Rule* rule) const {
-    return !rule || log_only_ || rule->action == Action::allow || rule->action == Action::route_to_local;
-  }
   /// Whether `rule` lets this very value pass.
   static bool is_allowed(const Rule& rule, std::string_view value);
 

@@ -9,7 +9,7 @@
 #include "base/errors.h"
 #include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
-#include "policy/tail.h"
+#include "policy/overlaps.h"
 
 namespace sb::policy {
 namespace {
@@ -147,10 +147,10 @@ void Scanner::visit_triggers(std::string_view text, Look look) const {
   }
 }
 
-void Scanner::scan(std::string_view raw, std::size_t from, bool complete, std::string_view label,
-                   ScanResult& out) const {
+void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, std::string_view label,
+                   const Weigh& weigh, ScanResult& out) const {
   out.findings.clear();
-  out.open_tail = false;
+  out.open_tails.fill({});
   out.fold.assign(raw, complete);
   const Fold& fold = out.fold;
   const auto text = fold.text();
@@ -165,21 +165,27 @@ void Scanner::scan(std::string_view raw, std::size_t from, bool complete, std::s
   std::size_t decided = complete ? text.size() : std::min(window.undecided(), trailing_start(text));
   for (std::size_t i = 0; i < detectors_.size() && !complete; ++i)
     decided = std::min(decided, detectors_[i]->pending_start(text));
-  const std::size_t folded_from = fold.from_raw(from);
+  const std::size_t folded_from = fold.from_raw(from.decided);
   for (Detectors who = sweeping_; who != 0; who &= who - 1) {
     const auto& detector = detectors_[static_cast<std::size_t>(std::countr_zero(who))];
     const std::size_t swept =
         detector->sweep({text, folded_from, complete, label, &fold, out.offset, &out.names}, out.findings);
     if (!complete) decided = std::min(decided, swept);
   }
+  if (from.most < raw.size()) decided = std::min(decided, fold.from_raw(from.most));
   decided = std::max(decided, folded_from);
-  std::erase_if(out.findings, [&](const Finding& f) {
-    return f.span.begin < folded_from || (!complete && f.span.begin >= decided) || !cares(f);
-  });
-  for (auto& finding : out.findings)
+  std::erase_if(out.findings, [&](Finding& finding) {
+    const bool reported = finding.span.begin < folded_from;
+    if (reported || (!complete && finding.span.begin >= decided) || !cares(finding)) return true;
     finding.span = {fold.raw_begin(finding.span.begin), fold.raw_end(finding.span.end)};
-  out.decided = complete ? raw.size() : std::max(from, fold.raw_begin(decided));
-  settle(raw, complete, out);
+    if (!weigh) return false;
+    const auto weight = weigh(finding, raw.substr(finding.span.begin, finding.span.size()));
+    finding.weight = weight.value_or(Weight::looks);
+    return !weight;
+  });
+  out.place = from;
+  out.place.decided = complete ? raw.size() : std::max(from.decided, fold.raw_begin(decided));
+  settle_overlaps(complete, overlaps_, out);
 }
 
 bool Scanner::cares(const Finding& finding) const {
@@ -189,38 +195,6 @@ bool Scanner::cares(const Finding& finding) const {
     if (wanted_[at].type == finding.type.data()) return finding.score >= wanted_[at].least;
   }
   return true;
-}
-
-// Settles overlaps, and follows the tails: what begins inside a longer finding is part of it. Only readings that begin
-// together are kept beside each other: what begins later may not be decided yet.
-void Scanner::settle(std::string_view raw, bool complete, ScanResult& out) const {
-  auto& findings = out.findings;
-  const auto before = [](const Finding& a, const Finding& b) {
-    if (a.span.begin != b.span.begin) return a.span.begin < b.span.begin;
-    if (a.score != b.score) return a.score > b.score;
-    if (a.span.end != b.span.end) return a.span.end > b.span.end;
-    return a.type < b.type;
-  };
-  if (!std::ranges::is_sorted(findings, before)) std::ranges::sort(findings, before);
-  std::size_t begin = std::string_view::npos;  // of the last finding, while others may stand beside it
-  std::size_t end = 0;
-  std::erase_if(findings, [&](Finding& finding) {
-    if (finding.span.begin < end) {
-      finding.beside = true;
-      return overlaps_ == Overlaps::drop || finding.span.begin != begin || finding.tail != Tail::none ||
-             finding.span.end > end;
-    }
-    if (out.open_tail) return true;
-    begin = finding.tail == Tail::none ? finding.span.begin : std::string_view::npos;
-    if (finding.tail != Tail::none) {
-      out.tail_state = 0;
-      const TailEnd tail = follow_tail(finding.tail, raw, finding.span.end, complete, out.tail_state);
-      finding.span.end = tail.end;
-      out.open_tail = !tail.closed;
-    }
-    end = finding.span.end;
-    return false;
-  });
 }
 
 }  // namespace sb::policy

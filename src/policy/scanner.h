@@ -2,10 +2,12 @@
 /// the windows around them. Linear in the text whatever it holds: every look reads a bounded window.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -13,12 +15,30 @@
 
 namespace sb::policy {
 
+/// How far a text was read by earlier scans; bytes of the text that is scanned now. Nothing was: all zero.
+struct ScanPlace {
+  std::size_t decided = 0;  ///< findings that begin before this byte were reported
+  /// By weight: where the last finding of it ends. One that begins before is a part of that, as far as it goes.
+  std::array<std::size_t, kWeights> taken{};
+  std::size_t most = std::string_view::npos;  ///< nothing that begins here or later is decided yet
+
+  std::size_t& taken_by(Weight weight) { return taken[static_cast<std::size_t>(weight)]; }
+  std::size_t taken_by(Weight weight) const { return taken[static_cast<std::size_t>(weight)]; }
+  /// Bytes before it were decided on, or belong to a finding that changes them.
+  std::size_t done() const { return std::max(decided, taken_by(Weight::acts)); }
+};
+
 /// What is known about a text of which more may come; with memory that is used again from scan to scan.
 struct ScanResult {
-  Findings findings;        ///< sorted; all decided: what follows cannot change them. Those not `beside` are disjoint
-  std::size_t decided = 0;  ///< no later finding begins before this byte
-  bool open_tail = false;   ///< the last finding goes on behind the text
-  std::uint32_t tail_state = 0;  ///< for follow_tail, where it does
+  Findings findings;  ///< sorted by where they began; all decided: what follows cannot change them
+  ScanPlace place;    ///< where the next scan goes on
+
+  struct OpenTail {
+    std::size_t index;    ///< of its finding
+    std::uint32_t state;  ///< for follow_tail
+  };
+  /// By weight: a finding that goes on behind the text; no other of that weight is behind it.
+  std::array<std::optional<OpenTail>, kWeights> open_tails;
 
   Fold fold;             ///< for the scanner
   ContextIndex context;  ///< for the scanner
@@ -32,6 +52,8 @@ class Scanner {
  public:
   /// The least score at which somebody cares for a type; above 1: nobody does.
   using LeastScore = std::function<float(std::string_view type)>;
+  /// What is made of a finding with this value here and now; nothing where no rule speaks of it.
+  using Weigh = std::function<std::optional<Weight>(const Finding& finding, std::string_view value)>;
   enum class Overlaps : std::uint8_t {
     drop,  ///< one reading of each place
     keep,  ///< the others too, marked `beside`
@@ -41,11 +63,21 @@ class Scanner {
   explicit Scanner(std::vector<std::shared_ptr<const Detector>> detectors, const LeastScore& least_score = {},
                    Overlaps overlaps = Overlaps::drop);
 
-  /// Findings of `text` that begin at `from` or later. The bytes before `from` are context: detectors may read them.
-  /// `complete`: nothing follows. `label`: the JSON key the text stood under. `out` is overwritten; its memory is
-  /// reused. The leftmost finding wins an overlap; of two that begin together, the surer, then the longer. Throws what
-  /// a detector throws.
-  void scan(std::string_view text, std::size_t from, bool complete, std::string_view label, ScanResult& out) const;
+  /// Findings of `text` that begin at `from.decided` or later. The bytes before are context: detectors may read them.
+  /// `complete`: nothing follows. `label`: the JSON key the text stood under. `weigh`: empty: every finding looks.
+  /// `out` is overwritten; its memory is reused. Throws what a detector throws.
+  ///
+  /// Findings of one weight share no byte. Of two readings of the same bytes the surer stays, whatever it weighs. Else
+  /// a finding stays beside all that weigh less, and of two that weigh the same the leftmost wins, of two that begin
+  /// together the surer, then the longer. Where one that acts begins inside another that does, what lies behind that
+  /// one is a finding too. What lies inside a finding that weighs more is dropped.
+  void scan(std::string_view text, const ScanPlace& from, bool complete, std::string_view label, const Weigh& weigh,
+            ScanResult& out) const;
+
+  /// The same of a whole text, where no rule weighs.
+  void scan(std::string_view text, std::string_view label, ScanResult& out) const {
+    scan(text, {}, true, label, {}, out);
+  }
 
   bool empty() const { return detectors_.empty(); }
 
@@ -58,7 +90,6 @@ class Scanner {
   template <class Look>
   void visit_triggers(std::string_view text, Look look) const;
   bool cares(const Finding& finding) const;
-  void settle(std::string_view raw, bool complete, ScanResult& out) const;
 
   std::vector<std::shared_ptr<const Detector>> detectors_;
   Overlaps overlaps_;

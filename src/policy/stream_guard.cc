@@ -9,15 +9,19 @@
 namespace sb::policy {
 namespace {
 
-// A detector looks back kLookBackBytes of folded text from a candidate; folding shrinks escapes, and needs a few bytes
-// to find its footing. Kept before what is held back, so together with it well below 1 KB.
-constexpr std::size_t kContextBytes = 256;
-static_assert(kContextBytes >= 2 * kLookBackBytes + 4 * kMaxFoldBytes);
+// What detectors look back at from a candidate, in bytes of folded text: the tagger's is the longest.
+constexpr std::size_t kContextBytes = 128;
+static_assert(kContextBytes >= kLookBackBytes);
+// What is done with is forgotten so many bytes at a time: moving the rest costs more than keeping them.
+constexpr std::size_t kForgetBytes = 192;
+static_assert((kContextBytes + kWindowBytes + 4) * kMaxCharacterBytes + kForgetBytes <= StreamGuard::kMaxHeldBytes);
+// Raw bytes of a candidate's window, to the end of the character that its border cuts.
+constexpr std::size_t kLongestWindow = kWindowRawBytes + kMaxCharacterBytes;
 
 }  // namespace
 
 StreamGuard::StreamGuard(const Policy& policy, GuardContext& context, std::string_view label)
-    : policy_(policy), context_(context), label_(label) {}
+    : policy_(policy), context_(context), label_(label), weigh_(weigh_by(policy, context)) {}
 
 Result<std::string> StreamGuard::feed(std::string_view piece) {
   TextSink out;
@@ -34,74 +38,98 @@ Result<std::string> StreamGuard::finish() {
 Result<> StreamGuard::feed(std::string_view piece, bool complete, GuardSink& out) {
   if (stopped()) return {};
   buffer_ += piece;
-  Result<> done;
-  do {
-    done = in_tail_ ? swallow(complete, out) : scan_once(complete, out);
-    // A tail that has ended leaves text behind it that nobody looked at yet.
-  } while (done && !stopped() && !in_tail_ && scan_.open_tail);
+  const auto done = look(complete, out);
   failed_ = !done;
-  if (!done || stopped()) buffer_.clear(), from_ = 0;
+  if (!done || stopped()) buffer_.clear(), place_ = {};
   forget_context();
   return done;
+}
+
+Result<> StreamGuard::look(bool complete, GuardSink& out) {
+  if (!open_.empty()) SB_CHECK(follow_open(complete, out));
+  if (is_swallowing() || stopped()) return {};
+  return scan_once(complete, out);
+}
+
+bool StreamGuard::is_swallowing() const {
+  return std::ranges::any_of(open_, [](const OpenFinding& open) { return open.finding.weight == Weight::acts; });
 }
 
 Result<> StreamGuard::scan_once(bool complete, GuardSink& out) {
   scan_.offset = offset_;
   try {
-    policy_.scanner(context_.direction).scan(buffer_, from_, complete, label_, scan_);
+    policy_.scanner(context_.direction).scan(buffer_, place_, complete, label_, weigh_, scan_);
   } catch (...) {
     return fail(Errc::internal, fmt::format("policy {}: a detector failed; nothing passes", policy_.name()));
   }
   const std::string_view text = buffer_;
-  const auto pass = [&](std::size_t begin, std::size_t end) {
-    if (end > begin) out.pass(text.substr(begin, end - begin), offset_ + begin);
+  std::size_t at = place_.done();
+  const auto pass_to = [&](std::size_t end) {
+    if (end > at) out.pass(text.substr(at, end - at), offset_ + at);
+    at = std::max(at, end);
   };
   for (std::size_t i = 0; i < scan_.findings.size(); ++i) {
     Finding finding = scan_.findings[i];
     const Span local = finding.span;
-    if (finding.beside) {
-      finding.span = {offset_ + local.begin, offset_ + local.end};
-      record_beside(policy_, context_, finding, text.substr(local.begin, local.size()), findings_);
+    const auto value = text.substr(local.begin, local.size());
+    const bool acts = finding.weight == Weight::acts && !finding.beside;
+    finding.span = {offset_ + local.begin, offset_ + local.end};
+    if (acts) pass_to(local.begin);
+    const auto& open = scan_.open_tails[static_cast<std::size_t>(finding.weight)];
+    if (open && open->index == i) {
+      open_.push_back({finding, open->state, std::string(value.substr(0, kMaxKnownValueBytes))});
+      if (acts && policy_.log_only()) pass_to(local.end);
+    } else if (acts) {
+      SB_CHECK(settle(finding, value, out));
+      if (stopped()) return {};
+    } else {
+      record(finding, value);
+    }
+    if (acts) at = local.end;
+  }
+  place_ = scan_.place;
+  pass_to(place_.done());
+  return {};
+}
+
+Result<> StreamGuard::follow_open(bool complete, GuardSink& out) {
+  const std::string_view text = buffer_;
+  scan_.fold.assign(text, complete);
+  place_.most = std::string_view::npos;
+  for (std::size_t i = 0; i < open_.size();) {
+    OpenFinding& open = open_[i];
+    std::size_t& taken = place_.taken_by(open.finding.weight);
+    const TailEnd tail = follow_tail(open.finding.tail, scan_.fold, taken, complete, open.tail_state);
+    const auto more = text.substr(taken, tail.end - taken);
+    open.value += more.substr(0, kMaxKnownValueBytes - open.value.size());
+    open.finding.span.end += more.size();
+    const bool acts = open.finding.weight == Weight::acts;
+    if (acts && policy_.log_only() && !more.empty()) out.pass(more, offset_ + taken);
+    taken = tail.end;
+    // What began so long ago lies inside the finding, as far as its own window shows.
+    if (acts && taken > kLongestWindow) place_.decided = std::max(place_.decided, taken - kLongestWindow);
+    if (!tail.closed) {
+      place_.most = std::min(place_.most, tail.end);
+      ++i;
       continue;
     }
-    pass(from_, local.begin);
-    finding.span = {offset_ + local.begin, offset_ + local.end};
-    from_ = local.end;
-    const auto value = text.substr(local.begin, local.size());
-    if (scan_.open_tail && i + 1 == scan_.findings.size()) {
-      in_tail_ = true;
-      open_ = finding;
-      tail_state_ = scan_.tail_state;
-      open_value_ = value.substr(0, kMaxKnownValueBytes);
-      if (passes_through(open_)) pass(local.begin, local.end);
-      return {};
-    }
-    SB_CHECK(settle(finding, value, out));
-    if (stopped()) return {};
-  }
-  if (scan_.decided > from_) {
-    pass(from_, scan_.decided);
-    from_ = scan_.decided;
+    const OpenFinding closed = std::move(open);
+    open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(i));
+    SB_CHECK(close(closed, out));
   }
   return {};
 }
 
-Result<> StreamGuard::swallow(bool complete, GuardSink& out) {
-  const std::string_view text = buffer_;
-  const TailEnd tail = follow_tail(open_.tail, text, from_, complete, tail_state_);
-  const auto more = text.substr(from_, tail.end - from_);
-  if (open_value_.size() < kMaxKnownValueBytes) open_value_ += more.substr(0, kMaxKnownValueBytes - open_value_.size());
-  const bool through = passes_through(open_);
-  if (through && !more.empty()) out.pass(more, offset_ + from_);
-  open_.span.end += more.size();
-  from_ = tail.end;
-  if (!tail.closed) return {};
-  in_tail_ = false;
-  TextSink unused;  // a finding that passes through is recorded, its bytes are out already
-  return settle(open_, open_value_, through ? unused : out);
+Result<> StreamGuard::close(const OpenFinding& open, GuardSink& out) {
+  if (open.finding.weight == Weight::acts) {
+    TextSink unused;  // where nothing is touched it is recorded alone: its bytes are out already
+    return settle(open.finding, open.value, policy_.log_only() ? unused : out);
+  }
+  record(open.finding, open.value);
+  return {};
 }
 
-Result<> StreamGuard::settle(Finding finding, std::string_view value, GuardSink& out) {
+Result<> StreamGuard::settle(const Finding& finding, std::string_view value, GuardSink& out) {
   std::string replacement;
   SB_TRY(const Verdict one, apply_finding(policy_, context_, finding, value, replacement, findings_));
   verdict_ = std::max(verdict_, one);
@@ -112,17 +140,25 @@ Result<> StreamGuard::settle(Finding finding, std::string_view value, GuardSink&
   return {};
 }
 
-bool StreamGuard::passes_through(const Finding& finding) const {
-  return policy_.leaves_alone(policy_.rule_for(context_.direction, finding, context_.rules));
+// Others that began later may be recorded already where its end came late.
+void StreamGuard::record(const Finding& finding, std::string_view value) {
+  const std::size_t before = findings_.size();
+  verdict_ = std::max(verdict_, record_untouched(policy_, context_, finding, value, findings_));
+  if (findings_.size() == before) return;
+  const auto begin_of = [](const GuardedFinding& one) { return one.finding.span.begin; };
+  const auto place = std::ranges::upper_bound(findings_.begin(), findings_.end() - 1, finding.span.begin, {}, begin_of);
+  std::rotate(place, findings_.end() - 1, findings_.end());
 }
 
 void StreamGuard::forget_context() {
-  if (from_ <= kContextBytes + kWindowBytes * 2)
-    return;  // not at every piece: moving the bytes costs more than keeping them
-  const std::size_t drop = from_ - kContextBytes;
+  if (place_.decided <= kForgetBytes) return;
+  const std::size_t drop = scan_.fold.context_start(place_.decided, kContextBytes);
+  if (drop < kForgetBytes) return;
   buffer_.erase(0, drop);
   offset_ += drop;
-  from_ -= drop;
+  place_.decided -= drop;
+  for (auto& taken : place_.taken) taken -= std::min(taken, drop);
+  if (place_.most != std::string_view::npos) place_.most -= drop;
 }
 
 }  // namespace sb::policy

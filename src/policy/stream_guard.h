@@ -15,13 +15,17 @@ namespace sb::policy {
 /// does not.
 ///
 /// Held back: the last word while it may still grow into something, and a candidate until it is decided; never more
-/// than kWindowBytes (an open-ended key or private key block is swallowed as it comes). Below 1 KB of state besides the
-/// recorded findings. Outbound, placeholders are restored on the way.
+/// than kWindowBytes characters as folded (an open-ended key or private key block is swallowed as it comes). With what
+/// detectors look back at, at most 1 KB of text is kept, kMaxHeldBytes where it is escapes or hidden characters.
+/// Outbound, placeholders are restored on the way.
 ///
 /// Borrows policy and context. Not thread-safe. After a `block` or `human` verdict, or an error, nothing more comes
 /// out.
 class StreamGuard {
  public:
+  /// Of text that is kept, in the worst case.
+  static constexpr std::size_t kMaxHeldBytes = 2560;
+
   /// `label`: the JSON key the text stands under; it outlives the guard.
   StreamGuard(const Policy& policy, GuardContext& context, std::string_view label = {});
 
@@ -35,26 +39,36 @@ class StreamGuard {
   Verdict verdict() const { return verdict_; }
   /// So far; spans are byte offsets into the stream before the change.
   const std::vector<GuardedFinding>& findings() const { return findings_; }
-  std::size_t held_bytes() const { return buffer_.size() - from_; }
+  std::size_t held_bytes() const { return buffer_.size() - place_.done(); }
+  /// With the context before.
+  std::size_t kept_bytes() const { return buffer_.size(); }
 
  private:
+  // A finding that is longer than its window, while its end has not come.
+  struct OpenFinding {
+    Finding finding;  // its span in stream offsets
+    std::uint32_t tail_state = 0;
+    std::string value;  // at most kMaxKnownValueBytes of it
+  };
+
+  Result<> look(bool complete, GuardSink& out);
   Result<> scan_once(bool complete, GuardSink& out);
-  Result<> swallow(bool complete, GuardSink& out);
-  Result<> settle(Finding finding, std::string_view value, GuardSink& out);
-  bool passes_through(const Finding& finding) const;
+  Result<> follow_open(bool complete, GuardSink& out);
+  Result<> close(const OpenFinding& open, GuardSink& out);
+  Result<> settle(const Finding& finding, std::string_view value, GuardSink& out);
+  void record(const Finding& finding, std::string_view value);
+  bool is_swallowing() const;
   void forget_context();
   bool stopped() const { return failed_ || verdict_ >= Verdict::human; }
 
   const Policy& policy_;
   GuardContext& context_;
   std::string_view label_;
-  std::string buffer_;      // context that detectors may look back at, then what is held back
-  std::size_t from_ = 0;    // where the latter begins
-  std::size_t offset_ = 0;  // of buffer_ in the stream
-  bool in_tail_ = false;    // an open-ended finding is being swallowed
-  Finding open_;            // that finding; its span in stream offsets
-  std::uint32_t tail_state_ = 0;
-  std::string open_value_;  // at most kMaxKnownValueBytes of it
+  Scanner::Weigh weigh_;
+  std::string buffer_;             // context that detectors may look back at, then what is held back
+  ScanPlace place_;                // in buffer_
+  std::size_t offset_ = 0;         // of buffer_ in the stream
+  std::vector<OpenFinding> open_;  // at most one of a weight
   bool failed_ = false;
   Verdict verdict_ = Verdict::allow;
   std::vector<GuardedFinding> findings_;

@@ -1,5 +1,8 @@
 #include "policy/tail.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "policy/detect/bytes_class.h"
 
 namespace sb::policy {
@@ -9,62 +12,102 @@ namespace {
 constexpr std::uint32_t kMaxPemBytes = 16 << 10;
 constexpr std::uint32_t kPemCountMask = 0x00ffffff;
 
-bool in_tail(Tail tail, unsigned char byte) {
+// What stands around the lines of a block that is quoted in a mail, in source code, in HTML: "> ", "\n" + ", <br>.
+constexpr ByteSet kPemMarks("\"'`>|<\\.;#*%&()_");
+// So many characters of base64 without a break are a line of a block, and no word of what stands behind one.
+constexpr std::size_t kPemLine = 24;
+constexpr std::size_t kPemDashes = 5;
+
+constexpr bool is_base64(int byte) {
+  return is_alnum(byte) || byte == '+' || byte == '/' || byte == '=';
+}
+
+bool in_tail(Tail tail, int byte) {
+  static constexpr ByteSet kTokenMarks(".+/=~");
+  static constexpr ByteSet kWordEnds("\"'`\\,;<>(){}[]|");
+  static constexpr ByteSet kPathMarks("-_./~+");
+  static constexpr ByteSet kPemBetween("-:, \r\n\t");
   switch (tail) {
     case Tail::host:
-      return is_alnum(byte) || byte >= 0x80 || byte == '-' || byte == '.';
+      return is_a(byte, kDigit | kUpper | kLower | kHigh) || byte == '-' || byte == '.';
     case Tail::token:
-      return is_token(byte) || std::string_view(".+/=~").find(static_cast<char>(byte)) != std::string_view::npos;
+      return is_token(byte) || kTokenMarks.has(byte);
     case Tail::word:
-      return byte > 0x20 && byte != 0x7f &&
-             std::string_view("\"'`\\,;<>(){}[]|").find(static_cast<char>(byte)) == std::string_view::npos;
+      return byte > 0x20 && byte != 0x7f && !kWordEnds.has(byte);
     case Tail::path:
-      return is_letter(byte) || std::string_view("-_./~+").find(static_cast<char>(byte)) != std::string_view::npos;
+      return is_letter(byte) || kPathMarks.has(byte);
     case Tail::pem:
-      return is_alnum(byte) ||
-             std::string_view("+/=-:, \r\n\t").find(static_cast<char>(byte)) != std::string_view::npos;
+      return is_base64(byte) || kPemBetween.has(byte);
     case Tail::none:
       break;
   }
   return false;
 }
 
-// `state`: bytes seen in the low 24 bits; above, the phase: dashes met so far (0..5), 8 inside the END line's words,
-// 9..13 its closing dashes.
-TailEnd follow_pem(std::string_view text, std::size_t at, bool complete, std::uint32_t& state) {
+// Where behind marks that begin at `at` the block goes on: with a line of base64 or dashes. npos: it does not; nothing:
+// more text must come to say so.
+std::optional<std::size_t> behind_marks(std::string_view text, std::size_t at, bool complete) {
+  const std::size_t limit = std::min(text.size(), at + kWindowBytes);
+  std::size_t line = 0;
+  std::size_t dashes = 0;
+  for (std::size_t i = at; i < limit; ++i) {
+    const int byte = byte_of(text, i);
+    if (!in_tail(Tail::pem, byte) && !kPemMarks.has(byte)) return std::string_view::npos;
+    line = is_base64(byte) ? line + 1 : 0;
+    dashes = byte == '-' ? dashes + 1 : 0;
+    if (line == kPemLine || dashes == kPemDashes) return i + 1 - std::max(line, dashes);
+  }
+  if (complete || limit == at + kWindowBytes) return std::string_view::npos;
+  return std::nullopt;
+}
+
+// `state`: characters seen in the low 24 bits; above, the phase: dashes met so far (0..5), 8 inside the END line's
+// words, 9..13 its closing dashes.
+std::size_t follow_pem(std::string_view text, std::size_t at, bool complete, std::uint32_t& state, bool& closed) {
   for (; at < text.size(); ++at) {
-    const auto byte = static_cast<unsigned char>(text[at]);
-    if (byte == '\\') {  // an escaped line end in JSON or source: the two bytes belong together
-      if (at + 1 == text.size()) return {at, complete};
-      if (text[at + 1] != 'n' && text[at + 1] != 'r') return {at, true};
-      ++at;
-      continue;
-    }
-    if (!in_tail(Tail::pem, byte) || (state & kPemCountMask) >= kMaxPemBytes) return {at, true};
+    const int byte = byte_of(text, at);
     std::uint32_t phase = state >> 24;
-    if (phase < 5) {
+    std::uint32_t count = (state & kPemCountMask) + 1;
+    closed = true;
+    if (count > kMaxPemBytes) return at;
+    if (!in_tail(Tail::pem, byte)) {
+      const auto on = kPemMarks.has(byte) ? behind_marks(text, at, complete) : std::string_view::npos;
+      closed = on.has_value();
+      if (!on || *on == std::string_view::npos) return at;
+      count += static_cast<std::uint32_t>(*on - at - 1);
+      phase = 0;
+      at = *on - 1;
+    } else if (phase < 5) {
       phase = byte == '-' ? phase + 1 : 0;
     } else if (phase == 5) {
       phase = byte == 'E' ? 8 : byte == '-' ? 5 : 0;  // "-----E(ND ...)"
     } else if (phase == 8) {
       phase = byte == '-' ? 9 : 8;
     } else if (byte != '-') {
-      return {at, true};
+      return at;
     } else if (++phase == 13) {
-      return {at + 1, true};
+      return at + 1;
     }
-    state = phase << 24 | ((state & kPemCountMask) + 1);
+    state = phase << 24 | count;
   }
-  return {at, complete};
+  closed = complete;
+  return at;
 }
 
 }  // namespace
 
-TailEnd follow_tail(Tail tail, std::string_view text, std::size_t at, bool complete, std::uint32_t& state) {
-  if (tail == Tail::none) return {at, true};
-  if (tail == Tail::pem) return follow_pem(text, at, complete, state);
-  while (at < text.size() && in_tail(tail, static_cast<unsigned char>(text[at]))) ++at;
-  return {at, complete || at < text.size()};
+TailEnd follow_tail(Tail tail, const Fold& fold, std::size_t at, bool complete, std::uint32_t& state) {
+  const auto text = fold.text();
+  const std::size_t begin = fold.from_raw(at);
+  std::size_t end = begin;
+  bool closed = true;
+  if (tail == Tail::pem) {
+    end = follow_pem(text, begin, complete, state, closed);
+  } else {
+    while (end < text.size() && in_tail(tail, byte_of(text, end))) ++end;
+    closed = complete || end < text.size();
+  }
+  return {end == begin ? at : fold.raw_end(end), closed};
 }
 
 }  // namespace sb::policy

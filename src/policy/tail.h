@@ -2,20 +2,22 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
+#include "policy/detect/fold.h"
 #include "policy/finding.h"
 
 namespace sb::policy {
 
-/// Where the open-ended candidate that ends at `at` truly ends, and whether that is known yet.
+/// Where the open-ended candidate truly ends, and whether that is known yet.
 struct TailEnd {
-  std::size_t end = 0;
+  std::size_t end = 0;  ///< in the raw text
   bool closed = false;
 };
 
-/// Follows a finding's tail through `text` from `at`, one byte class or the private key grammar, incrementally: `state`
-/// starts as 0 and carries what is needed between calls. Bytes behind `end` are not part of the finding.
-TailEnd follow_tail(Tail tail, std::string_view text, std::size_t at, bool complete, std::uint32_t& state);
+/// Follows a finding's tail through a folded text from byte `at` of the raw text on, one byte class or the private key
+/// grammar, incrementally: `state` starts as 0 and carries what is needed between calls. Where it is not `closed`, the
+/// next call goes on from `end` of this one, in a text that holds kMaxCharacterBytes before it. A private key block
+/// waits for at most kWindowBytes more characters before it says whether a mark belongs to it.
+TailEnd follow_tail(Tail tail, const Fold& fold, std::size_t at, bool complete, std::uint32_t& state);
 
 }  // namespace sb::policy

@@ -13,7 +13,7 @@ std::vector<std::string> found(const CustomDetector& description, std::string_vi
   if (!detector) return {detector.error().detail};
   const Scanner scanner({*detector});
   ScanResult result;
-  scanner.scan(text, 0, true, {}, result);
+  scanner.scan(text, {}, result);
   std::vector<std::string> values;
   for (const auto& f : result.findings) values.emplace_back(text.substr(f.span.begin, f.span.size()));
   return values;

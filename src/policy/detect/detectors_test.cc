@@ -19,7 +19,7 @@ struct Seen {
 std::vector<Seen> scan(std::string_view text, std::string_view label = {}) {
   static const Scanner scanner(make_builtin_detectors());
   ScanResult result;
-  scanner.scan(text, 0, true, label, result);
+  scanner.scan(text, label, result);
   std::vector<Seen> seen;
   for (const auto& f : result.findings) {
     if (f.score >= 0.5F) seen.push_back({std::string(f.type), std::string(text.substr(f.span.begin, f.span.size()))});

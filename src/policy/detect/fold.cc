@@ -65,6 +65,15 @@ bool is_lead(char byte) {
   return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
 }
 
+// Where the last character of `text` begins.
+std::size_t last_character(std::string_view text) {
+  std::size_t at = text.size();
+  for (int bytes = 0; bytes < 4 && at > 0; ++bytes) {
+    if (is_lead(text[--at])) break;
+  }
+  return at;
+}
+
 // Whether the text ends inside the sequence that begins at `i`; bytes that can begin none are characters of their own.
 bool is_cut_sequence(std::string_view text, std::size_t i) {
   const int lead = byte_of(text, i);
@@ -209,27 +218,32 @@ void Fold::copy_folded(std::size_t first, bool complete) {
   ascii_ = false;
   copy_.assign(raw_, 0, first);
   places_.clear();
+  std::size_t last = last_character(raw_.substr(0, first));  // where the last character of the text begins
   for (std::size_t i = first; i < raw_.size();) {
     const std::size_t next = next_candidate(raw_, i);
+    if (next > i) last = next - 1;
     copy_.append(raw_, i, next - i);
     i = next;
     if (i == raw_.size()) break;
     const auto byte = static_cast<unsigned char>(raw_[i]);
     const bool cut_sequence = is_cut_sequence(raw_, i);
-    const Folded found = kLeads[byte] || cut_sequence ? fold_at(raw_, i) : kAsIs;
+    Folded found = kLeads[byte] || cut_sequence ? fold_at(raw_, i) : kAsIs;
     if ((found.cut || cut_sequence) && !complete) {
       folded_ = i;
       return;
     }
     if (found.size == 0) {
+      if (is_lead(raw_[i])) last = i;
       copy_ += raw_[i++];
       continue;
     }
+    if (found.value == kNothing && i + found.size - last > kMaxCharacterBytes) found.value = ' ';
     const auto index = static_cast<std::uint32_t>(copy_.size());
     if (!places_.empty() && places_.back().index == index) places_.pop_back();
     if (found.value != kNothing) {
       places_.push_back({index, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(found.size)});
       copy_ += static_cast<char>(found.value);
+      last = i;
     }
     i += found.size;
     if (found.value == kNothing) places_.push_back({index, static_cast<std::uint32_t>(i), 1});
@@ -259,18 +273,34 @@ std::size_t Fold::from_raw(std::size_t raw) const {
 }
 
 std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
+  const auto all = text();
+  const std::size_t raw_end = raw_begin(index) + kWindowRawBytes;
+  const bool ends = !identity_ && raw_end <= folded_;
   // No character has more than four bytes; what has is no text, and must not make a window longer.
-  const std::size_t begin = raw_begin(index);
-  const std::size_t last = std::min(begin + 4 * count, raw_.size());
-  for (std::size_t raw = begin; raw < last; raw += 64) {
-    const std::uint64_t leads = ~continuation_bytes(raw_, raw) & low_bits(last - raw);
+  const std::size_t most = index + 4 * count;
+  const std::size_t last = std::min({most, all.size(), ends ? from_raw(raw_end) : all.size()});
+  for (std::size_t at = index; at < last; at += 64) {
+    const std::uint64_t leads = ~continuation_bytes(all, at) & low_bits(last - at);
     const auto characters = static_cast<std::size_t>(std::popcount(leads));
-    if (characters > count) return from_raw(raw + nth_bit(leads, count));
+    if (characters > count) return at + nth_bit(leads, count);
     count -= characters;
-    if (count == 0 && raw + 64 < last && is_lead(raw_[raw + 64])) return from_raw(raw + 64);
+    if (count == 0 && at + 64 < last && is_lead(all[at + 64])) return at + 64;
   }
-  if (last < raw_.size()) return from_raw(last);
-  return text().size() + count;  // of what has not come yet, every byte may be a character
+  if (ends || last == most) return last;
+  // Of what has not come yet, every byte may be a character.
+  return all.size() + (identity_ ? count : std::min(count, raw_end - folded_));
+}
+
+std::size_t Fold::context_start(std::size_t raw, std::size_t count) const {
+  const std::size_t index = from_raw(raw);
+  const std::size_t first = raw_begin(index > count ? index - count : 0);
+  constexpr std::size_t kFooting = kMaxFoldBytes + kMaxCharacterBytes;
+  return first > kFooting ? first - kFooting : 0;
+}
+
+std::size_t Fold::back_folded(std::size_t index, std::size_t first) const {
+  const std::size_t raw = raw_begin(index);
+  return raw <= kWindowRawBytes ? first : std::max(first, from_raw(raw - kWindowRawBytes));
 }
 
 }  // namespace sb::policy

@@ -3,11 +3,14 @@
 ///
 /// - full-width, Arabic-Indic, Indic, Thai and mathematical digits and letters become ASCII, dashes '-', blanks ' ',
 ///   typographic quotation marks '"' and '\''
-/// - zero-width characters, soft hyphens, bidi marks and <wbr> vanish
+/// - zero-width characters, soft hyphens, bidi marks and <wbr> vanish; where so many stand in a row that a character
+/// and
+///   they would be longer than kMaxCharacterBytes, those behind are read as blanks
 /// - escapes of URLs (%40), HTML (&#64; &nbsp;) and JSON (\u0040 \n \") become what they stand for
 ///
 /// Plain ASCII without '%', '&', '\' and '<' costs one vectorised look. Folding is local: what a byte becomes depends
-/// on at most kMaxFoldBytes around it, so a stream may be folded from any place that lies that far ahead.
+/// on at most kMaxFoldBytes behind and kMaxCharacterBytes before it, so a stream may be folded from any place that lies
+/// that far ahead.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +21,11 @@
 namespace sb::policy {
 
 inline constexpr std::size_t kMaxFoldBytes = 10;  // "&#x0010ffff" is not read to its end, and no other is longer
+/// Raw bytes of one character of the text with all that vanishes behind it: what bounds a stream's memory.
+inline constexpr std::size_t kMaxCharacterBytes = 12;
+/// Raw bytes in which everything that decides on a candidate begins, before it and behind: 64 characters as escapes of
+/// seven bytes.
+inline constexpr std::size_t kWindowRawBytes = 448;
 
 class Fold {
  public:
@@ -35,10 +43,21 @@ class Fold {
   std::size_t raw_end(std::size_t index) const { return identity_ ? index : mapped(index - 1, true); }
   /// The first byte of the text that stands at `raw` or behind it.
   std::size_t from_raw(std::size_t raw) const;
+  /// Whether the text is the raw text.
+  bool is_raw() const { return identity_; }
 
-  /// Behind the last byte of the text whose raw character is one of the `count` that follow the one at `index`.
+  /// A place in the raw text, at `raw` or before it, from which a fold gives this text's last `count` bytes before
+  /// `raw`.
+  std::size_t context_start(std::size_t raw, std::size_t count) const;
+
+  /// Behind the `count` characters from the one at `index` on, as far as they begin within kWindowRawBytes.
   std::size_t skip_characters(std::size_t index, std::size_t count) const {
     return ascii_ ? index + count : skip_wide(index, count);
+  }
+  /// The first of the `count` bytes before `index` that begin within kWindowRawBytes before it.
+  std::size_t back(std::size_t index, std::size_t count) const {
+    const std::size_t first = index > count ? index - count : 0;
+    return identity_ ? first : back_folded(index, first);
   }
 
  private:
@@ -49,6 +68,7 @@ class Fold {
   };
 
   std::size_t skip_wide(std::size_t index, std::size_t count) const;
+  std::size_t back_folded(std::size_t index, std::size_t first) const;
   void copy_folded(std::size_t first, bool complete);
   std::size_t mapped(std::size_t index, bool end = false) const;
 

@@ -325,7 +325,7 @@ bool has_word(std::string_view text, std::size_t begin, std::size_t end) {
 
 bool stands_alone(ScanWindow& window, std::size_t start, std::size_t end) {
   const auto text = window.text();
-  if (has_word(text, start > kLookBackBytes ? start - kLookBackBytes : 0, start)) return false;
+  if (has_word(text, window.first(start), start)) return false;
   std::size_t last = end;
   while (window.at(last) >= 0) ++last;
   return !has_word(text, end, last);

@@ -12,7 +12,7 @@ namespace {
 bool found(std::string_view text, std::string_view type, std::string_view value) {
   static const Scanner scanner(make_builtin_detectors(), {}, Scanner::Overlaps::keep);
   ScanResult result;
-  scanner.scan(text, 0, true, {}, result);
+  scanner.scan(text, {}, result);
   return std::ranges::any_of(result.findings, [&](const Finding& f) {
     return f.type == type && text.substr(f.span.begin, f.span.size()) == value;
   });

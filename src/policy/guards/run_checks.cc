@@ -16,7 +16,7 @@ std::size_t count_chars(std::string_view text) {
 std::string_view phrase_in(const Scanner& phrases, const CheckedTexts& in) {
   ScanResult found;
   for (const auto& text : in.texts) {
-    phrases.scan(text, 0, true, {}, found);
+    phrases.scan(text, {}, found);
     if (!found.findings.empty()) return found.findings.front().rule;
   }
   return {};

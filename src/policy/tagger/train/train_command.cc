@@ -146,7 +146,7 @@ class PredictionFiles {
   void write(const std::string& file, const Document& document, const std::shared_ptr<const Model>& model) {
     if (model != model_) scanner_ = std::make_unique<Scanner>(scanner_with(model)), model_ = model;
     ScanResult found;
-    scanner_->scan(document.text, 0, true, {}, found);
+    scanner_->scan(document.text, {}, found);
     std::string line = fmt::format("{{\"id\":{},\"spans\":[", document.id);
     std::size_t byte = 0;
     std::size_t point = 0;
