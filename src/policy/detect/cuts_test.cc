@@ -29,6 +29,9 @@ const std::string_view kTexts[] = {
     "born April 12, 2010 or 5. M\xc3\xa4rz 1981, 2024-03-15T14:30:00+02:00, 21-May, 05/2021, on Sunday",
     "see https://www.example.org/a/b?id=7&mail=ann%40example.org and www.example.net:8080/x, node.js, example.com.",
     "jane.doe [at] example [dot] org, k.meier AT firma DOT de, j o h n @ e x a m p l e . c o m, \"odd\"@example.com",
+    "\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89"
+    "\x89\x89"
+    "\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89wvvz\x89\x89\x89\x89\x89\x89\x89\x89x.org",
     "my number is four one five five five five zero one three two, or 1 800 FLOWERS today",
     "\xef\xbc\x94\xef\xbc\x91\xef\xbc\x91\xef\xbc\x91 1111 1111 1111, 4111<wbr>1111<wbr>1111<wbr>1111, "
     "[\"4111\",\"1111\",\"1111\",\"1111\"]",

@@ -134,6 +134,7 @@ class UrlDetector final : public Detector {
     static constexpr ByteSet kJoins("@.:/_\\#$%&=+");
     std::size_t start = at;
     while (start > 0 && at - start < kMaxWordBytes && is_label_byte(byte_of(text, start - 1))) --start;
+    start = to_sequence_start(text, start);
     if (start > 0 && kJoins.has(byte_of(text, start - 1))) return;
     window.begin(start);
     const Host host = read_host(window, start);
