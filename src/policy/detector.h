@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/detect/byte_masks.h"
 #include "policy/detect/context.h"
 #include "policy/detect/fold.h"
 #include "policy/finding.h"
@@ -80,8 +81,19 @@ class ScanWindow {
  private:
   // Most triggers are dismissed by what stands before them: the window is measured when somebody looks into it.
   void measure() {
-    limit_ = fold_.skip_characters(start_, kWindowBytes);
+    limit_ = is_ascii(start_) ? start_ + kWindowBytes : fold_.skip_characters(start_, kWindowBytes);
     stop_ = std::min(limit_, text_.size());
+  }
+
+  // Whether the characters of the window that begins at `start` are bytes: most are ASCII, also where the text is not.
+  bool is_ascii(std::size_t start) {
+    constexpr std::size_t kAhead = 8 * kWindowBytes;  // enough for the windows behind it, too
+    if (fold_.is_ascii() || !fold_.is_sparse()) return fold_.is_ascii();
+    if (start < ascii_begin_ || start + kWindowBytes > ascii_end_) {
+      ascii_begin_ = start;
+      ascii_end_ = next_wide(text_, start, std::min(text_.size(), start + kAhead));
+    }
+    return start + kWindowBytes <= ascii_end_;
   }
 
   int at_border(std::size_t index) {
@@ -99,6 +111,8 @@ class ScanWindow {
   std::size_t start_ = std::string_view::npos;
   std::size_t limit_ = 0;  // 0: not measured yet
   std::size_t stop_ = 0;
+  std::size_t ascii_begin_ = 0;  // from here to ascii_end_ the text is ASCII
+  std::size_t ascii_end_ = 0;
   std::size_t undecided_ = std::string_view::npos;
   bool complete_;
 };

@@ -67,6 +67,17 @@ struct ByteMasks {
   }
 };
 
+/// The first byte from `at` on that is not ASCII; `end` where there is none before it. REQUIRES end <= text.size().
+inline std::size_t next_wide(std::string_view text, std::size_t at, std::size_t end) {
+  for (; at + 32 <= end; at += 32) {
+    const auto bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + at));
+    const auto wide = static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes));
+    if (wide != 0) return at + static_cast<std::size_t>(_tzcnt_u32(wide));
+  }
+  while (at < end && static_cast<unsigned char>(text[at]) < 0x80) ++at;
+  return at;
+}
+
 /// The bytes that go on with a UTF-8 sequence.
 inline std::uint64_t continuation_bytes(std::string_view text, std::size_t at) {
   return Bytes64(text, at).bits([](__m256i b) { return bits_in_range(b, static_cast<char>(0x80), 0x40); });

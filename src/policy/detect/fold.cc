@@ -197,6 +197,7 @@ void Fold::assign(std::string_view raw, bool complete) {
   raw_ = raw;
   identity_ = true;
   ascii_ = true;
+  sparse_ = true;
   folded_ = raw.size();
   for (std::size_t i = next_candidate(raw, 0); i < raw.size(); i = next_candidate(raw, i + 1)) {
     const auto byte = static_cast<unsigned char>(raw[i]);
@@ -205,7 +206,11 @@ void Fold::assign(std::string_view raw, bool complete) {
     const bool cut_sequence = is_cut_sequence(raw, i);
     if (!kLeads[byte] && !cut_sequence) continue;
     const Folded found = fold_at(raw, i);
-    if (found.size > 0) return copy_folded(i, complete);
+    if (found.size > 0) {
+      copy_folded(i, complete);
+      sparse_ = folded_ - copy_.size() <= kWindowRawBytes - 4 * kMaxSkip;
+      return;
+    }
     if ((found.cut || cut_sequence) && !complete) {
       folded_ = i;
       return;
@@ -274,8 +279,8 @@ std::size_t Fold::from_raw(std::size_t raw) const {
 
 std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   const auto all = text();
-  const std::size_t raw_end = raw_begin(index) + kWindowRawBytes;
-  const bool ends = !identity_ && raw_end <= folded_;
+  const std::size_t raw_end = sparse_ ? std::string_view::npos : raw_begin(index) + kWindowRawBytes;
+  const bool ends = raw_end <= folded_;
   // No character has more than four bytes; what has is no text, and must not make a window longer.
   const std::size_t most = index + 4 * count;
   const std::size_t last = std::min({most, all.size(), ends ? from_raw(raw_end) : all.size()});
@@ -288,7 +293,7 @@ std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   }
   if (ends || last == most) return last;
   // Of what has not come yet, every byte may be a character.
-  return all.size() + (identity_ ? count : std::min(count, raw_end - folded_));
+  return all.size() + std::min(count, raw_end - folded_);
 }
 
 std::size_t Fold::context_start(std::size_t raw, std::size_t count) const {

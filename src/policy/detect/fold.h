@@ -51,13 +51,19 @@ class Fold {
   std::size_t context_start(std::size_t raw, std::size_t count) const;
 
   /// Behind the `count` characters from the one at `index` on, as far as they begin within kWindowRawBytes.
+  /// REQUIRES: count <= kMaxSkip.
   std::size_t skip_characters(std::size_t index, std::size_t count) const {
     return ascii_ ? index + count : skip_wide(index, count);
   }
+  static constexpr std::size_t kMaxSkip = 64;
+  /// Whether that is `index` + `count` everywhere.
+  bool is_ascii() const { return ascii_; }
+  /// Whether that is `index` + `count` wherever those bytes are ASCII.
+  bool is_sparse() const { return sparse_; }
   /// The first of the `count` bytes before `index` that begin within kWindowRawBytes before it.
   std::size_t back(std::size_t index, std::size_t count) const {
     const std::size_t first = index > count ? index - count : 0;
-    return identity_ ? first : back_folded(index, first);
+    return sparse_ ? first : back_folded(index, first);
   }
 
  private:
@@ -75,7 +81,8 @@ class Fold {
   std::string_view raw_;
   std::size_t folded_ = 0;
   bool identity_ = true;
-  bool ascii_ = true;  // and not only up to some place
+  bool ascii_ = true;   // and not only up to some place
+  bool sparse_ = true;  // so few bytes folded away that kWindowRawBytes bounds no window
   std::string copy_;
   std::vector<Place> places_;
 };

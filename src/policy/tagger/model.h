@@ -1,6 +1,7 @@
 /// The tagger's weights: one row of eight for every feature hash, transitions between labels, lists of names.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -17,6 +18,20 @@
 namespace sb::policy::tagger {
 
 using Scores = std::array<float, kLabels>;
+using FeatureRows = std::array<std::uint32_t, kFeatures>;
+
+/// In halves, so that it takes three steps and not eight.
+inline float sum_of(const Scores& scores) {
+  static_assert(kLabels == 8);
+  std::array<float, 4> half;
+  for (std::size_t l = 0; l < 4; ++l) half[l] = scores[l] + scores[l + 4];
+  return (half[0] + half[2]) + (half[1] + half[3]);
+}
+inline float largest_of(const Scores& scores) {
+  std::array<float, 4> half;
+  for (std::size_t l = 0; l < 4; ++l) half[l] = std::max(scores[l], scores[l + 4]);
+  return std::max(std::max(half[0], half[2]), std::max(half[1], half[3]));
+}
 
 /// What training makes and a file holds.
 struct ModelData {
@@ -55,8 +70,13 @@ class Model {
 
   Gazetteer gazetteer() const { return Gazetteer(data_.gazetteer); }
 
+  /// The rows of the weights that speak of a token. They lie all over the table, which no near cache holds: they are on
+  /// their way when this returns, and whoever has something else to do first gets them sooner.
+  FeatureRows rows(const Neighbourhood& around) const;
+
   /// exp(score - largest score) of each label, from this token's features alone.
-  Scores emission(const Neighbourhood& around) const;
+  Scores emission(const FeatureRows& rows) const;
+  Scores emission(const Neighbourhood& around) const { return emission(rows(around)); }
 
   /// exp(data().next).
   const Transitions& transitions() const { return transitions_; }

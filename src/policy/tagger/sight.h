@@ -5,6 +5,7 @@
 /// it and the one before it; else it is not there at all.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -37,6 +38,13 @@ struct Looked {
   std::int64_t low = 0;
   std::int64_t end = 0;  ///< `end` of the last token seen
   bool wanted_more = false;
+
+  /// The furthest of both.
+  void add(const Looked& other) {
+    low = std::min(low, other.low);
+    end = std::max(end, other.end);
+    wanted_more = wanted_more || other.wanted_more;
+  }
 };
 
 /// The neighbours of tokens[at], by the narrower of `sight` and the token's own.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/errors.h"
 
@@ -49,8 +50,7 @@ class Reading {
     s_.marginals.resize(s_.tokens.size());
     s_.marginal_looks.resize(s_.tokens.size());
     first_ = first_at(from);
-    for (std::size_t i = first_at(from < kSightBytes ? 0 : from - kSightBytes); i < s_.tokens.size(); ++i)
-      s_.emissions[i] = model_.emission(neighbours(s_.tokens, i, Sight::around(s_.tokens[i]), s_.emission_looks[i]));
+    emit(first_at(from < kSightBytes ? 0 : from - kSightBytes));
     for (std::size_t i = first_; i < s_.tokens.size(); ++i)
       s_.marginals[i] = marginal_at(i, Sight::around(s_.tokens[i]), s_.marginal_looks[i]);
   }
@@ -87,6 +87,22 @@ class Reading {
   }
 
  private:
+  // The emissions of the tokens from `first` on. A token's rows are asked for before those of the one before it are
+  // read.
+  void emit(std::size_t first) {
+    const auto rows_of = [&](std::size_t i) {
+      return model_.rows(neighbours(s_.tokens, i, Sight::around(s_.tokens[i]), s_.emission_looks[i]));
+    };
+    if (first >= s_.tokens.size()) return;
+    FeatureRows rows = rows_of(first);
+    for (std::size_t i = first; i + 1 < s_.tokens.size(); ++i) {
+      const FeatureRows next = rows_of(i + 1);
+      s_.emissions[i] = model_.emission(rows);
+      rows = next;
+    }
+    s_.emissions.back() = model_.emission(rows);
+  }
+
   // "jane.doe@host": not a name here but a part of what the e-mail detector finds, whole.
   bool is_mailbox(std::size_t at, Sight sight, bool& decided) const {
     static const std::uint32_t at_sign = word_hash("@");
@@ -134,12 +150,6 @@ class Reading {
     return 1 / (1 + std::exp(-odds));
   }
 
-  Scores emission_within(std::size_t i, Sight sight, Looked& looked) const {
-    looked = s_.emission_looks[i];
-    if (looked.low >= sight.low && sight.has_end(looked.end)) return s_.emissions[i];
-    return model_.emission(neighbours(s_.tokens, i, sight, looked));
-  }
-
   // Of token i by what `sight` (of an earlier token) and its own let see.
   Scores marginal_within(std::size_t i, Sight sight, Looked& looked) const {
     looked = s_.marginal_looks[i];
@@ -149,11 +159,22 @@ class Reading {
   }
 
   Scores marginal_at(std::size_t i, Sight sight, Looked& looked) const {
-    looked = s_.emission_looks[i];
-    Scores own = emission_within(i, sight, looked);
-    float total = 0;
-    for (const float value : own) total += value;
+    Looked all{.low = std::numeric_limits<std::int64_t>::max()};
+    const auto emission = [&](std::size_t at) {
+      const Looked& known = s_.emission_looks[at];
+      if (known.low >= sight.low && sight.has_end(known.end)) {
+        all.add(known);
+        return s_.emissions[at];
+      }
+      Looked one;
+      const Scores scores = model_.emission(neighbours(s_.tokens, at, sight, one));
+      all.add(one);
+      return scores;
+    };
+    Scores own = emission(i);
+    const float total = sum_of(own);
     if (own[0] > kSurelyNothing * total) {
+      looked = all;
       for (auto& value : own) value /= total;
       return own;
     }
@@ -163,16 +184,13 @@ class Reading {
     std::size_t size = 0;
     for (std::size_t j = first; j <= i + kChainAhead; ++j) {
       if (j >= s_.tokens.size()) {
-        looked.wanted_more = true;
+        all.wanted_more = true;
         break;
       }
       if (j > i && !sight.has_end_of(s_.tokens[j])) break;
-      Looked one;
-      chain[size++] = emission_within(j, sight, one);
-      looked.low = std::min(looked.low, one.low);
-      looked.end = std::max(looked.end, one.end);
-      looked.wanted_more = looked.wanted_more || one.wanted_more;
+      chain[size++] = j == i ? own : emission(j);
     }
+    looked = all;
     return marginal({chain.data(), size}, i - first, model_.transitions());
   }
 
