@@ -150,6 +150,22 @@ INSTANTIATE_TEST_SUITE_P(
                     "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx is a placeholder", "Bearer $TOKEN",
                     "page 212-555 of the index", "npm i pkg@1.0.2 and @scope/pkg"));
 
+INSTANTIATE_TEST_SUITE_P(
+    WhereASecretIs, LooksAlike,
+    testing::Values("password = :password", "UPDATE users SET password = :new_pw WHERE id = :id", "pwd = @Password",
+                    "password: ${PASSWORD}", "password=%s", "password=%(password)s", "password = ?",
+                    "password: <password>", "password: \"{{ db_password }}\"", "password = process.env.DB_PASSWORD",
+                    "password = getenv('DB_PASSWORD')", "password=os.environ['DB']", "password = settings.DB_PASSWORD",
+                    "password: self.password", "password = req.body.password", "password=&password",
+                    "password = import.meta.env.VITE_PASSWORD", "client_secret: secrets.CLIENT_SECRET",
+                    "password: __PASSWORD__", "password: \"YOUR_PASSWORD\"", "postgres://u:%s@h/db"));
+
+INSTANTIATE_TEST_SUITE_P(WeakPasswords, Found,
+                         testing::Values(Case{"password = correct.horse.battery", "SECRET", "correct.horse.battery"},
+                                         Case{"password: :Hunter22", "SECRET", ":Hunter22"},
+                                         Case{"password: \"my_password\"", "SECRET", "my_password"},
+                                         Case{"postgres://u:%73ecret@h/db", "SECRET", "%73ecret"}));
+
 TEST(Context, AJsonKeySaysWhatItsNumberIs) {
   EXPECT_EQ(scan("2722352416"), std::vector<Seen>{});
   EXPECT_EQ(scan("2722352416", "phone"), (std::vector<Seen>{{"PHONE", "2722352416"}}));

@@ -68,6 +68,20 @@ bool names_secret(std::string_view key, bool& password) {
   return std::ranges::any_of(kKeys, ends_with);
 }
 
+// Not a secret but the name of the place where it is: ":password" and "@Password" are bound when the statement runs,
+// "settings.DB_PASSWORD" and "self.password" are read by a program, "YOUR_PASSWORD" is filled in by a person.
+bool names_place(std::string_view value, bool quoted) {
+  const std::size_t mark = std::string_view(":@&!").find(value[0]) != std::string_view::npos ? 1 : 0;
+  const auto name = value.substr(mark);
+  const auto is_part = [](char c) { return is_letter(static_cast<unsigned char>(c)) || c == '_' || c == '.'; };
+  const auto is_small = [](char c) { return is_a(static_cast<unsigned char>(c), kLower); };
+  if (name.empty() || !std::ranges::all_of(name, is_part)) return false;
+  if (quoted && std::ranges::any_of(name, is_small)) return false;
+  bool password = false;
+  const bool bound = value[0] == ':' && std::ranges::none_of(name, [&](char c) { return !is_small(c) && c != '_'; });
+  return bound || names_secret(name.substr(0, name.find_last_not_of('_') + 1), password);
+}
+
 class SecretDetector final : public Detector {
  public:
   std::string_view name() const override { return "secrets"; }
@@ -177,6 +191,7 @@ class SecretDetector final : public Detector {
       return;
     window.begin(start);
     if (text[start] == '$' || text[start] == '*') return;  // "${PASSWORD}", "****"
+    if (text[start] == '%' && at - start == 2) return;     // "%s"
     out.push_back({kSecretType, "secrets", "url_password", {start, at}, 0.995F});
   }
 
@@ -277,7 +292,7 @@ class SecretDetector final : public Detector {
     while (!open && !quoted && i > start && std::string_view(".:!?").find(text[i - 1]) != std::string_view::npos) --i;
     const auto found = text.substr(start, i - start);
     if (found.empty() || found[0] == '$' || found[0] == '%' || found.starts_with("os.") ||
-        found.starts_with("process."))
+        found.starts_with("process.") || (!open && names_place(found, quoted)))
       return;
     const Variety v = variety_of(found);
     const int marks = static_cast<int>(found.size()) - v.digits - v.upper - v.lower;
