@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <fstream>
 #include <functional>
+#include <limits>
 #include <set>
 #include <string>
 #include <vector>
@@ -39,6 +41,7 @@ std::string patterns_policy() {
 constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";
 constexpr int kRounds = 20'000;
 constexpr int kPromptRounds = 20;
+constexpr std::size_t kHostileBytes = 1 << 20;
 
 constexpr std::string_view kProse =
     "Good morning, I would like to know why the transfer that I made last week has not arrived yet. The person at the "
@@ -110,6 +113,38 @@ void measure_prompts(const Policy& policy, std::string_view name, const std::vec
              us[us.size() * 99 / 100], static_cast<double>(findings) / static_cast<double>(us.size()));
 }
 
+// Nanoseconds of the processor a byte of a text that is `unit` over and over, the best of three scans.
+double cost_of(const Policy& policy, std::string_view unit, std::size_t size) {
+  const std::string text = repeated(unit, size);
+  ScanResult scan;
+  std::clock_t best = std::numeric_limits<std::clock_t>::max();
+  for (int i = 0; i < 3; ++i) {
+    scan.names.clear();
+    const std::clock_t begin = std::clock();
+    for (std::size_t done = 0; done < kHostileBytes; done += size)
+      policy.scanner(Direction::inbound).scan(text, {}, scan);
+    best = std::min(best, std::clock() - begin);
+  }
+  return static_cast<double>(best) * 1e9 / CLOCKS_PER_SEC / kHostileBytes;
+}
+
+// The dearest texts we know of units of one to three characters, and some that look dear. What grows with the size is
+// not linear.
+void measure_hostile(const Policy& policy, std::string_view what) {
+  constexpr std::size_t kSmall = 16 << 10;
+  const double plain = cost_of(policy, kProse, kHostileBytes);
+  fmt::print("{:<44} {:8.2f} ns/B\n", fmt::format("prose{}, 1 MB", what), plain);
+  for (const std::string_view unit : {"7", "1 ", "1-", "@", "a@", "a.", "-----BEGIN ", "password=", "[A_1",
+                                      "://:", "DE12 ", "9\n", "1)", "(-%34", "\xe2\x80\x8b", "&#x34;", "\\u0034"}) {
+    const double large = cost_of(policy, unit, kHostileBytes);
+    std::string name;
+    for (const char c : unit) name += c == '\n' ? "\\n" : std::string(1, c);
+    fmt::print("{:<44} {:8.2f} ns/B   x{:.1f} of prose   x{:.2f} of 16 KB\n",
+               fmt::format("hostile{}: \"{}\"", what, name), large, large / plain,
+               large / cost_of(policy, unit, kSmall));
+  }
+}
+
 // "--prompts FILE": {"text"} lines.
 std::vector<std::string> read_prompts(const char* path) {
   std::ifstream in(path);
@@ -166,12 +201,6 @@ int main(int argc, char** argv) {
   auto stream = std::make_unique<ChatStreamGuard>(*policy, context);
   std::size_t next = 0;
   measure("chat stream chunk", [&] { (void)stream->feed(chunks[next++ % chunks.size()]); });
-  for (const std::string_view unit :
-       {"7", "1 ", "1-", "@", "a@", "-----BEGIN ", "password=", "[A_1", "://:", "DE12 "}) {
-    const std::string hostile = repeated(unit, 1 << 20);
-    const auto begin = std::chrono::steady_clock::now();
-    policy->scanner(Direction::inbound).scan(hostile, {}, scan);
-    const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-    fmt::print("{:<44} {:8.1f} ms\n", fmt::format("hostile: 1 MB of \"{}\"", unit), ms);
-  }
+  measure_hostile(*policy, "");
+  measure_hostile(*everything, ", names too");
 }

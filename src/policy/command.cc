@@ -182,14 +182,15 @@ Result<> scan_lines(const Policy& policy, const Options& options, std::istream& 
 
 void print_findings(std::string_view name, std::string_view text, const std::vector<GuardedFinding>& findings,
                     std::ostream& out) {
+  CodePoints points(text);
   std::size_t line = 1;
-  std::size_t line_start = 0;
+  std::size_t before_line = 0;  // code points
   std::size_t at = 0;
   for (const auto& found : findings) {
     for (; at < found.finding.span.begin; ++at) {
-      if (text[at] == '\n') ++line, line_start = at + 1;
+      if (text[at] == '\n') ++line, before_line = points.at(at + 1);
     }
-    const auto column = CodePoints(text.substr(line_start)).at(found.finding.span.begin - line_start) + 1;
+    const auto column = points.at(found.finding.span.begin) - before_line + 1;
     out << fmt::format("{}:{}:{} {} {} {:.2f} {}\n", name, line, column, found.finding.type, to_string(found.action),
                        found.finding.score, found.rule);
   }

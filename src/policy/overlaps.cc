@@ -101,6 +101,9 @@ void settle_overlaps(bool complete, Scanner::Overlaps overlaps, ScanResult& out)
     if (settling.stays(finding, kept)) findings[kept++] = finding;
   }
   findings.resize(kept);
+  // One that was cut begins later than it did.
+  const auto begin_of = [](const Finding& finding) { return finding.span.begin; };
+  if (complete && !std::ranges::is_sorted(findings, {}, begin_of)) std::ranges::stable_sort(findings, {}, begin_of);
 }
 
 }  // namespace sb::policy

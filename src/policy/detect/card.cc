@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
@@ -51,21 +52,34 @@ constexpr IssuerRange kRanges[] = {
     {2, 60, 60, lengths({16})},                                  // RuPay
 };
 
-// How cards are printed: 4-4-4-4(-3), 4-6-5, 4-6-4, 4-4-5; or one piece.
-bool is_card_grouping(const TokenRun& run, std::size_t used) {
-  static constexpr std::string_view kGroupings[] = {"4444", "44443", "465", "464", "445", "6466", "67"};
-  char counts[TokenRun::kMaxGroups];
-  for (std::size_t i = 0; i < used; ++i) counts[i] = static_cast<char>('0' + run.groups[i].digits);
-  if (std::string_view(counts, used).find_first_not_of('1') == std::string_view::npos) return true;  // digit by digit
-  return std::ranges::find(kGroupings, std::string_view(counts, used)) != std::end(kGroupings);
-}
-
-bool separators_agree(const TokenRun& run, std::size_t used) {
-  for (std::size_t i = 1; i < used; ++i) {
-    if (run.groups[i].separator != run.groups[1].separator || run.groups[i].closes) return false;
+// How the digits of a run are grouped, as far as the marks between them are the same.
+class Grouping {
+ public:
+  explicit Grouping(const TokenRun& run) {
+    static constexpr ByteSet kMarks(" -.\n\"");
+    if (run.group_count < 2 || !kMarks.has(run.groups[1].separator)) return;
+    const auto goes_on = [&](const TokenRun::Group& group) {
+      return group.separator == run.groups[1].separator && !group.closes;
+    };
+    do {
+      single_ += single_ == groups_ && run.groups[groups_].digits == 1;
+      counts_[groups_] = static_cast<char>('0' + run.groups[groups_].digits);
+    } while (++groups_ < run.group_count && goes_on(run.groups[groups_]));
   }
-  return std::string_view(" -.\n\"").find(run.groups[1].separator) != std::string_view::npos;
-}
+
+  // Whether the first `used` groups stand as cards are printed: 4-4-4-4(-3), 4-6-5, 4-6-4, 4-4-5; or digit by digit.
+  bool is_cards(std::size_t used) const {
+    static constexpr std::string_view kGroupings[] = {"4444", "44443", "465", "464", "445", "6466", "67"};
+    if (used > groups_) return false;
+    return used <= single_ ||
+           std::ranges::find(kGroupings, std::string_view(counts_.data(), used)) != std::end(kGroupings);
+  }
+
+ private:
+  std::array<char, TokenRun::kMaxGroups> counts_;  // digits of each, as a character
+  std::size_t groups_ = 0;
+  std::size_t single_ = 0;  // groups at the beginning of one digit each
+};
 
 bool all_same(std::string_view digits) {
   return digits.find_first_not_of(digits[0]) == std::string_view::npos;
@@ -90,11 +104,12 @@ void classify_card(ScanWindow& window, const TokenRun& run, Findings& out) {
   const auto text = window.text();
   std::size_t plain = 0;
   while (plain < run.group_count && run.groups[plain].plain) ++plain;
+  const Grouping grouping(run);
   for (std::size_t used = std::min(plain + 1, run.group_count); used > 0; --used) {
     const auto& last = run.groups[used - 1];
     if (std::size_t{last.first} + last.digits < 12) return;
     const bool grouped = used > 1;
-    if (grouped ? !is_card_grouping(run, used) || !separators_agree(run, used) : plain == 0) continue;
+    if (grouped ? !grouping.is_cards(used) : plain == 0) continue;
     const auto digits = std::string_view(run.chars.data(), static_cast<std::size_t>(last.first) + last.digits);
     if (!check::luhn(digits) || !is_card_range(digits) || all_same(digits)) continue;
     const std::size_t end = last.begin + last.digits;

@@ -93,13 +93,16 @@ Shape shape_of(const Dialled& number, std::size_t used, bool plus, bool parenthe
   return {};
 }
 
-bool separators_fit(const TokenRun& run, std::size_t used) {
-  for (std::size_t i = 1; i < used; ++i) {
-    const char mark = run.groups[i].separator;
-    if (mark == '\n' || mark == ':' || mark == '"' || mark == '+') return false;
-    if (run.groups[i].digits == 1 && i + 1 == used && used > 2) return false;  // a lone digit behind is another thing
-  }
-  return true;
+// The groups before the first of `count` that a mark parts which no telephone number holds.
+std::size_t joined_groups(const TokenRun& run, std::size_t count) {
+  static constexpr ByteSet kParts("\n:\"+");
+  std::size_t joined = 1;
+  while (joined < count && !kParts.has(run.groups[joined].separator)) ++joined;
+  return joined;
+}
+
+bool ends_in_lone_digit(const TokenRun& run, std::size_t used) {
+  return used > 2 && run.groups[used - 1].digits == 1;  // which is another thing
 }
 
 // " x 2234", "x694", " ext. 12": returns the byte behind the extension, or `end`.
@@ -177,8 +180,9 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
     if (!after_label) return;
   }
   Context words = window.context(start);
-  for (std::size_t used = number.groups; used > 0; --used) {
-    if (!separators_fit(run, used) || number.digits(used).size() < 6) continue;
+  for (std::size_t used = joined_groups(run, number.groups); used > 0; --used) {
+    if (number.digits(used).size() < 6) return;
+    if (ends_in_lone_digit(run, used)) continue;
     const std::size_t end = number.end(used);
     if (used == number.groups && (words.nearest & topic::phone) == 0 && named_behind(window, end))
       words.nearest |= topic::phone;

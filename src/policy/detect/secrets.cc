@@ -180,11 +180,12 @@ class SecretDetector final : public Detector {
   // RFC 3986 section 3.2.1: "scheme://user:password@host".
   static void url_password(ScanWindow& window, std::size_t at, Findings& out) {
     const auto text = window.text();
-    std::size_t start = at;
-    const std::size_t least = at > kMaxWordBytes ? at - kMaxWordBytes : 0;
-    while (start > least && is_value_byte(byte_of(text, start - 1)) && text[start - 1] != ':' && text[start - 1] != '/')
-      --start;
-    if (start == at || start == 0 || text[start - 1] != ':') return;
+    const std::size_t least = at > kMaxWordBytes + 1 ? at - kMaxWordBytes - 1 : 0;
+    const auto colon = text.substr(least, at - least).rfind(':');
+    if (colon == std::string_view::npos) return;
+    const std::size_t start = least + colon + 1;
+    const auto is_part = [](char c) { return is_value_byte(static_cast<unsigned char>(c)) && c != '/'; };
+    if (start == at || !std::ranges::all_of(text.substr(start, at - start), is_part)) return;
     const auto before = window.before(start - 1);
     const auto scheme = before.rfind("://");
     if (scheme == std::string_view::npos || before.find_first_of(" \t\n/\"'", scheme + 3) != std::string_view::npos)

@@ -16,7 +16,9 @@ constexpr std::size_t kChainBack = 3;
 constexpr float kSurelyNothing = 0.995F;  // of a token alone: its neighbours are not asked
 constexpr float kLeast = 0.15F;           // spans that begin less likely than this are not worth a finding: "faint"
 constexpr float kFaintest = 0.03F;        // and not worth a word
-constexpr float kGoOn = 0.3F;             // a span goes on over tokens that are at least this likely of its kind
+constexpr std::size_t kMaxSpanTokens =
+    16;                        // where so many fit into a sight it is no name: "a.a.a.a.a", looked at often
+constexpr float kGoOn = 0.3F;  // a span goes on over tokens that are at least this likely of its kind
 
 // Where the character begins that the end of `text` cuts, else its size.
 std::size_t whole_characters(std::string_view text) {
@@ -74,7 +76,8 @@ class Reading {
     if (is_mailbox(at, sight, decided)) return {};
     std::size_t end = first.end;
     float count = 1;
-    for (std::size_t i = at + 1; i < s_.tokens.size() && sight.has_end_of(s_.tokens[i]); ++i) {
+    const std::size_t limit = std::min(s_.tokens.size(), at + kMaxSpanTokens);
+    for (std::size_t i = at + 1; i < limit && sight.has_end_of(s_.tokens[i]); ++i) {
       const Token& token = s_.tokens[i];
       Looked looked;
       const float p = kind_probability(marginal_within(i, sight, looked), label);
