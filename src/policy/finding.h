@@ -43,6 +43,8 @@ struct Finding {
   Span span;
   float score = 0;  ///< 0..1; a policy's `min_score` is compared with it
   Tail tail = Tail::none;
+  /// Another begins at each of its later words: what of it lies behind another finding is found by itself.
+  bool resumes = false;
   Weight weight = Weight::looks;
   /// Another reading of the same place that was less sure, or inside a finding: recorded by those who only look, never
   /// acted on.

@@ -47,7 +47,7 @@ class Settling {
     auto& began = began_[index_of(finding.weight)];
     if (begin < taken) {
       if (begin == began) return finding.span.end <= taken && stays_beside(finding);
-      if (finding.weight != Weight::acts || finding.span.end <= taken) return false;
+      if (finding.weight != Weight::acts || finding.span.end <= taken || finding.resumes) return false;
       if (out_.open_tails[index_of(Weight::acts)]) return is_undecided(begin);
       finding.span.begin = taken;
     }

@@ -48,7 +48,7 @@ class TaggerDetector final : public Detector {
       const auto type = std::ranges::find(kTypes, type_of(span.label));
       const float score = score_of(in, span);
       if (score < kLeastScore || type == std::end(kTypes)) continue;
-      out.push_back({*type, name(), rule_of(span.label), span.span, score});
+      out.push_back({*type, name(), rule_of(span.label), span.span, score, Tail::none, true});
     }
     return decided;
   }
