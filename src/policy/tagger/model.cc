@@ -69,13 +69,14 @@ Scores scaled(const Scores& scores) {
 
 }  // namespace
 
+// A chain has few links, and transitions are e to the power of a few: scaling each side once keeps it within a float.
 Scores marginal(std::span<const Scores> chain, std::size_t at, const Transitions& next) {
   Scores left = chain[0];
-  for (std::size_t j = 1; j <= at; ++j) left = scaled(product(weighted_sum(left, next.from), chain[j]));
+  for (std::size_t j = 1; j <= at; ++j) left = product(weighted_sum(left, next.from), chain[j]);
   Scores right;
   right.fill(1);
-  for (std::size_t j = chain.size(); j-- > at + 1;) right = scaled(weighted_sum(product(right, chain[j]), next.to));
-  const Scores both = product(left, right);
+  for (std::size_t j = chain.size(); j-- > at + 1;) right = weighted_sum(product(right, chain[j]), next.to);
+  const Scores both = product(scaled(left), scaled(right));
   return quotient(both, sum_of(both));
 }
 

@@ -39,6 +39,8 @@ struct Looked {
   std::int64_t end = 0;  ///< `end` of the last token seen
   bool wanted_more = false;
 
+  friend bool operator==(const Looked&, const Looked&) = default;
+
   /// The furthest of both.
   void add(const Looked& other) {
     low = std::min(low, other.low);

@@ -16,8 +16,8 @@ constexpr std::size_t kChainBack = 3;
 constexpr float kSurelyNothing = 0.995F;  // of a token alone: its neighbours are not asked
 constexpr float kLeast = 0.15F;           // spans that begin less likely than this are not worth a finding: "faint"
 constexpr float kFaintest = 0.03F;        // and not worth a word
-constexpr std::size_t kMaxSpanTokens =
-    16;                        // where so many fit into a sight it is no name: "a.a.a.a.a", looked at often
+// A span of more tokens in one sight is no name but a row of initials: it ends there, and is not looked at so often.
+constexpr std::size_t kMaxSpanTokens = 16;
 constexpr float kGoOn = 0.3F;  // a span goes on over tokens that are at least this likely of its kind
 
 // Where the character begins that the end of `text` cuts, else its size.
@@ -51,6 +51,7 @@ class Reading {
     s_.emission_looks.resize(s_.tokens.size());
     s_.marginals.resize(s_.tokens.size());
     s_.marginal_looks.resize(s_.tokens.size());
+    for (auto& narrowed : s_.narrowed) narrowed.token = s_.tokens.size();
     first_ = first_at(from);
     emit(first_at(from < kSightBytes ? 0 : from - kSightBytes));
     for (std::size_t i = first_; i < s_.tokens.size(); ++i)
@@ -170,9 +171,12 @@ class Reading {
         return s_.emissions[at];
       }
       Looked one;
-      const Scores scores = model_.emission(neighbours(s_.tokens, at, sight, one));
+      const auto around = neighbours(s_.tokens, at, sight, one);
       all.add(one);
-      return scores;
+      auto& narrowed = s_.narrowed[at % s_.narrowed.size()];
+      // How far it looked says which neighbours it saw.
+      if (narrowed.token != at || narrowed.looked != one) narrowed = {at, one, model_.emission(around)};
+      return narrowed.emission;
     };
     Scores own = emission(i);
     const float total = sum_of(own);

@@ -1,6 +1,7 @@
 /// Finds names, organisations, places and addresses in running text.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "policy/finding.h"
@@ -33,6 +34,14 @@ struct Scratch {
   std::vector<Looked> emission_looks;
   std::vector<Scores> marginals;
   std::vector<Looked> marginal_looks;
+
+  /// What was said of a token by less than its own sight; other spans near it ask for the same.
+  struct Narrowed {
+    std::size_t token = 0;
+    Looked looked;
+    Scores emission{};
+  };
+  std::array<Narrowed, 16> narrowed;  ///< by the token's last bits
 };
 
 /// Appends the spans that begin at `from` or later, in order of their beginnings. Returns the first byte at which a
