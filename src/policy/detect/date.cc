@@ -49,22 +49,32 @@ std::string_view read_word(ScanWindow& window, std::size_t at, std::array<char, 
   return {word.data(), size};
 }
 
-// Which months' names begin with a letter and are of a length: a look that ends the search for most words.
-constexpr std::size_t month_slot(std::string_view name) {
-  return static_cast<std::size_t>(name[0] & 31) * 16 + name.size() - 1;
+// By first letter and length: whether a month, a weekday, a digit is called so. A look that ends the search for most
+// words.
+constexpr std::size_t word_slot(std::string_view word) {
+  return static_cast<std::size_t>(word[0] & 31) * 16 + word.size() - 1;
 }
-constexpr auto kMonthSlots = [] {
-  std::array<bool, 32 * 16> slots{};
-  for (const auto& month : kMonths) slots[month_slot(month.name)] = true;
+constexpr std::uint8_t kMonth = 1;
+constexpr std::uint8_t kWeekday = 2;
+constexpr std::uint8_t kDigitWord = 4;
+constexpr auto kWordSlots = [] {
+  std::array<std::uint8_t, 32 * 16> slots{};
+  for (const auto& month : kMonths) slots[word_slot(month.name)] |= kMonth;
+  for (const auto day : kWeekdays) slots[word_slot(day)] |= kWeekday;
+  for (const auto digit : kDigitWords) slots[word_slot(digit)] |= kDigitWord;
   return slots;
 }();
+
+int month_of(std::string_view word) {
+  if (word.size() < 3 || (kWordSlots[word_slot(word)] & kMonth) == 0) return 0;
+  const auto* month = std::ranges::find(kMonths, word, &Month::name);
+  return month == std::end(kMonths) ? 0 : month->number;
+}
 
 int month_at(ScanWindow& window, std::size_t at, std::size_t& end) {
   std::array<char, 16> buffer;
   const auto word = read_word(window, at, buffer, end);
-  if (word.size() < 3 || !kMonthSlots[month_slot(word)]) return 0;
-  const auto* month = std::ranges::find(kMonths, word, &Month::name);
-  return month == std::end(kMonths) ? 0 : month->number;
+  return month_of(word);
 }
 
 struct Number {
@@ -244,10 +254,12 @@ class DateWordDetector final : public Detector {
     std::array<char, 16> buffer;
     std::size_t end = 0;
     const auto word = read_word(window, at, buffer, end);
-    if (std::ranges::find(kDigitWords, word) != std::end(kDigitWords)) return spoken_number(window, at, out);
-    if (std::ranges::find(kWeekdays, word) != std::end(kWeekdays))
+    const std::uint8_t kinds = word.empty() ? std::uint8_t{0} : kWordSlots[word_slot(word)];
+    if ((kinds & kDigitWord) != 0 && std::ranges::find(kDigitWords, word) != std::end(kDigitWords))
+      return spoken_number(window, at, out);
+    if ((kinds & kWeekday) != 0 && std::ranges::find(kWeekdays, word) != std::end(kWeekdays))
       return out.push_back({kDateType, "date", "weekday", {at, end}, 0.35F});
-    if (month_at(window, at, end) != 0) month_first(window, at, end, out);
+    if (month_of(word) != 0) month_first(window, at, end, out);
   }
 
  private:

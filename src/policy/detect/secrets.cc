@@ -38,14 +38,30 @@ bool is_value_byte(int byte) {  // inside a password: no blanks, quotes, backsla
   return byte > 0x20 && byte != 0x7f && !kEnds.has(byte);
 }
 
-constexpr ByteSet kPrefixBeginnings([] {
-  std::array<char, std::size(kPrefixRules)> first{};
-  std::ranges::transform(kPrefixRules, first.begin(), [](const PrefixRule& rule) { return rule.prefix[0]; });
-  return first;
-}());
+// The prefix rules by their first byte, in the order of the list: [first, end) of kByBeginning.
+struct Beginnings {
+  std::array<std::uint8_t, std::size(kPrefixRules)> rules{};
+  std::array<std::uint8_t, 257> ends{};  // of the byte before: rules[ends[b]] is the first that begins with b
+};
+constexpr Beginnings kByBeginning = [] {
+  Beginnings by;
+  std::uint8_t size = 0;
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    by.ends[byte] = size;
+    for (std::size_t i = 0; i < std::size(kPrefixRules); ++i) {
+      if (static_cast<unsigned char>(kPrefixRules[i].prefix[0]) == byte)
+        by.rules[size++] = static_cast<std::uint8_t>(i);
+    }
+  }
+  by.ends[256] = size;
+  return by;
+}();
+static_assert(std::size(kPrefixRules) <= 256);
 
 // Keys whose value is a secret: "password", "DB_PASSWORD", "client-secret", "apiKey".
 bool names_secret(std::string_view key, bool& password) {
+  static constexpr ByteSet kLast("dteynsa_-DTEYNSA");
+  if (key.empty() || !kLast.has(static_cast<unsigned char>(key.back()))) return false;
   std::array<char, kMaxWordBytes> plain;
   std::size_t size = 0;
   for (const char c : key) {
@@ -53,8 +69,7 @@ bool names_secret(std::string_view key, bool& password) {
       plain[size++] = static_cast<char>(to_lower(static_cast<unsigned char>(c)));
   }
   const std::string_view name(plain.data(), size);
-  static constexpr ByteSet kLast("dteynsa");
-  if (size < 3 || !kLast.has(static_cast<unsigned char>(name.back()))) return false;
+  if (size < 3) return false;
   const auto ends_with = [&](std::string_view word) {
     return name.size() >= word.size() && name.back() == word.back() && name[name.size() - word.size()] == word[0] &&
            name.ends_with(word);
@@ -137,10 +152,10 @@ class SecretDetector final : public Detector {
 
  private:
   static void prefixed_key(ScanWindow& window, std::size_t start, Findings& out) {
-    if (!kPrefixBeginnings.has(byte_of(window.text(), start))) return;
+    const auto first = static_cast<std::size_t>(byte_of(window.text(), start));
     window.rebase(start);
-    for (const auto& rule : kPrefixRules) {
-      if (window.at(start) != static_cast<unsigned char>(rule.prefix[0])) continue;
+    for (std::size_t n = kByBeginning.ends[first]; n < kByBeginning.ends[first + 1]; ++n) {
+      const auto& rule = kPrefixRules[kByBeginning.rules[n]];
       std::size_t i = start + 1;
       while (i - start < rule.prefix.size() && window.at(i) == static_cast<unsigned char>(rule.prefix[i - start])) ++i;
       if (i - start < rule.prefix.size()) continue;
@@ -164,8 +179,8 @@ class SecretDetector final : public Detector {
     static constexpr std::string_view kKey = "PRIVATE KEY";
     const auto text = window.text();
     if (at > 0 && text[at - 1] == '-') return;
+    if (at + 1 < text.size() && text[at + 1] != '-') return;  // a hyphen
     window.begin(at);
-    if (window.at(at + 1) != '-') return;
     std::size_t i = at;
     while (i - at < kBegin.size() && window.at(i) == static_cast<unsigned char>(kBegin[i - at])) ++i;
     if (i - at < kBegin.size()) return;
