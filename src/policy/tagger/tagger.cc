@@ -18,7 +18,8 @@ constexpr float kLeast = 0.15F;           // spans that begin less likely than t
 constexpr float kFaintest = 0.03F;        // and not worth a word
 // A span of more tokens in one sight is no name but a row of initials: it ends there, and is not looked at so often.
 constexpr std::size_t kMaxSpanTokens = 16;
-constexpr float kGoOn = 0.3F;  // a span goes on over tokens that are at least this likely of its kind
+constexpr std::int64_t kNotLooked = -1;  // `end` of a look that nobody took yet
+constexpr float kGoOn = 0.3F;            // a span goes on over tokens that are at least this likely of its kind
 
 // Where the character begins that the end of `text` cuts, else its size.
 std::size_t whole_characters(std::string_view text) {
@@ -54,15 +55,22 @@ class Reading {
     for (auto& narrowed : s_.narrowed) narrowed.token = s_.tokens.size();
     first_ = first_at(from);
     emit(first_at(from < kSightBytes ? 0 : from - kSightBytes));
-    for (std::size_t i = first_; i < s_.tokens.size(); ++i)
-      s_.marginals[i] = marginal_at(i, Sight::around(s_.tokens[i]), s_.marginal_looks[i]);
+    for (std::size_t i = first_; i < s_.tokens.size(); ++i) {
+      // No span begins with a mark: what it may be is asked where one goes on over it.
+      if (s_.tokens[i].shape == Shape::mark)
+        s_.marginal_looks[i].end = kNotLooked;
+      else
+        s_.marginals[i] = marginal_at(i, Sight::around(s_.tokens[i]), s_.marginal_looks[i]);
+    }
   }
 
   std::size_t first() const { return first_; }
   std::size_t readable() const { return readable_; }
 
   // False where bytes that have not come could change what was looked at.
-  bool is_decided(std::size_t i) const { return !reached_end(s_.marginal_looks[i], Sight::around(s_.tokens[i])); }
+  bool is_decided(std::size_t i) const {
+    return s_.tokens[i].shape == Shape::mark || !reached_end(s_.marginal_looks[i], Sight::around(s_.tokens[i]));
+  }
 
   // The span that begins with token `at`; label none where there is none. `decided` is cleared if more text may change
   // it.
@@ -156,6 +164,8 @@ class Reading {
 
   // Of token i by what `sight` (of an earlier token) and its own let see.
   Scores marginal_within(std::size_t i, Sight sight, Looked& looked) const {
+    if (s_.marginal_looks[i].end == kNotLooked)
+      s_.marginals[i] = marginal_at(i, Sight::around(s_.tokens[i]), s_.marginal_looks[i]);
     looked = s_.marginal_looks[i];
     if (sight.has_end(looked.end)) return s_.marginals[i];
     const Sight own = Sight::around(s_.tokens[i]);
