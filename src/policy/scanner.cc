@@ -85,9 +85,14 @@ void Scanner::add_literal(std::string_view literal, Detectors who) {
   literals_[at].who |= who;
 }
 
+// 1 where a literal may begin so: mostly none does.
+inline std::uint32_t Scanner::may_wake(std::uint32_t first_three) const {
+  const std::uint32_t hash = literal_hash(first_three);
+  return static_cast<std::uint32_t>(literal_bits_[hash >> 6] >> (hash & 63) & 1);
+}
+
 Scanner::Detectors Scanner::woken_by_word(std::uint32_t first_three) const {
   const std::uint32_t hash = literal_hash(first_three);
-  if ((literal_bits_[hash >> 6] >> (hash & 63) & 1) == 0) return 0;
   for (std::size_t at = hash & (literals_.size() - 1); literals_[at].who != 0; at = (at + 1) & (literals_.size() - 1)) {
     if (literals_[at].key == first_three) return literals_[at].who;
   }
@@ -135,13 +140,18 @@ void Scanner::visit_triggers(std::string_view text, Look look) const {
     const std::uint32_t word_starts = words_wake ? alnum & ~(alnum << 1 | before_alnum) : 0;
     before_digit = block.digits >> 31;
     before_alnum = alnum >> 31;
-    std::uint32_t places = block.rare | word_starts | (digits_wake ? digit_starts : 0);
+    std::uint32_t words = 0;
+    for (std::uint32_t left = word_starts; left != 0; left &= left - 1) {
+      const auto bit = static_cast<unsigned>(std::countr_zero(left));
+      words |= may_wake(literal_key(data + bit)) << bit;
+    }
+    std::uint32_t places = block.rare | words | (digits_wake ? digit_starts : 0);
     for (; places != 0; places &= places - 1) {
       const auto bit = static_cast<unsigned>(std::countr_zero(places));
       const std::uint32_t self = 1U << bit;
       Detectors who = (block.rare & self) != 0 ? at_byte_[static_cast<unsigned char>(data[bit])] : 0;
       if ((digit_starts & self) != 0) who |= at_digit_;
-      if ((word_starts & self) != 0) who |= woken_by_word(literal_key(data + bit));
+      if ((words & self) != 0) who |= woken_by_word(literal_key(data + bit));
       if (who != 0) look(base + bit, who);
     }
   }

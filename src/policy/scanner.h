@@ -86,6 +86,7 @@ class Scanner {
   using Detectors = std::uint64_t;  // a set, bit n: detectors_[n]
 
   void add_literal(std::string_view literal, Detectors who);
+  std::uint32_t may_wake(std::uint32_t first_three) const;
   Detectors woken_by_word(std::uint32_t first_three) const;
   template <class Look>
   void visit_triggers(std::string_view text, Look look) const;
