@@ -118,11 +118,11 @@ void CompletionAssembler::merge_delta(json::object& message, const json::object&
 bool CompletionAssembler::add_text(std::string_view chunk_payload) {
   if (head_.empty() || !policy::read_chat_chunk(chunk_payload, chunk_) || !chunk_.only_text) return false;
   if (!chunk_.finished.empty() || std::ranges::any_of(chunk_.pieces, [](const policy::ChatPiece& piece) {
-        return piece.tool != policy::ChatPiece::kNoTool;
+        return piece.of.in != policy::ChatText::In::delta;
       }))
     return false;
   for (const auto& piece : chunk_.pieces) {
-    auto& slot = choices_[piece.choice].message[piece.field];
+    auto& slot = choices_[piece.of.choice].message[piece.of.field];
     if (!slot.is_string()) slot = json::string();
     slot.get_string().append(piece.text);
   }

@@ -49,8 +49,8 @@ policy::GuardContext GuardSession::context(policy::Direction direction, bool res
 }
 
 Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::string text, policy::JsonProfile profile) {
-  auto with = context(direction, false);
-  std::vector<std::string> texts;
+  auto with = context(direction, direction == policy::Direction::inbound && subject_.may_restore);
+  std::vector<policy::CheckedText> texts;
   // Outbound, checks are for answers: what goes to a service or comes from one has no shape that a policy knows.
   const bool answer = profile == policy::JsonProfile::chat_response;
   if (direction == policy::Direction::inbound ? checks_in_ : checks_out_ && answer) with.texts = &texts;
@@ -76,7 +76,8 @@ Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::str
   return outcome;
 }
 
-std::vector<policy::CheckResult> GuardSession::check(policy::Direction direction, const std::vector<std::string>& texts,
+std::vector<policy::CheckResult> GuardSession::check(policy::Direction direction,
+                                                     const std::vector<policy::CheckedText>& texts,
                                                      GuardOutcome& outcome) const {
   auto results = policy::run_checks(policy_->checks(), direction, {texts, requested_schema_.get()}, scorer_);
   for (const auto& result : results) {
@@ -89,12 +90,12 @@ std::vector<policy::CheckResult> GuardSession::check(policy::Direction direction
   return results;
 }
 
-void GuardSession::note_outside(policy::Direction direction, std::vector<std::string> texts) {
+void GuardSession::note_outside(policy::Direction direction, std::vector<policy::CheckedText> texts) {
   outside_ = {direction, {}, {}};
   for (const auto& check : policy_->checks()) {
     if (check->kind == policy::CheckKind::http && check->applies(direction)) outside_.checks.push_back(check);
   }
-  if (!outside_.checks.empty()) outside_.texts = std::move(texts);
+  if (!outside_.checks.empty()) outside_.texts = policy::texts_for_services(std::move(texts));
 }
 
 policy::Verdict GuardSession::conclude(policy::Direction direction, const std::vector<policy::CheckResult>& results,
@@ -201,7 +202,7 @@ void GuardSession::set_inbound_types(std::vector<std::string> types) {
 void GuardSession::read_request(const std::string& request) {
   // Placeholders are no findings, so what was policed passes as it is.
   auto with = context(policy::Direction::inbound, false);
-  std::vector<std::string> texts;
+  std::vector<policy::CheckedText> texts;
   if (checks_in_) with.texts = &texts;
   if (auto guarded = policy::guard_json(*policy_, with, request, policy::JsonProfile::chat_request)) {
     features_ = guarded->features;

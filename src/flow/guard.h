@@ -112,9 +112,9 @@ class GuardSession {
   policy::GuardContext context(policy::Direction direction, bool restore) const;
   std::string decision_json(policy::Verdict verdict, const std::vector<policy::GuardedFinding>& findings,
                             policy::Direction direction, const std::vector<policy::CheckResult>& checks) const;
-  std::vector<policy::CheckResult> check(policy::Direction direction, const std::vector<std::string>& texts,
+  std::vector<policy::CheckResult> check(policy::Direction direction, const std::vector<policy::CheckedText>& texts,
                                          GuardOutcome& outcome) const;
-  void note_outside(policy::Direction direction, std::vector<std::string> texts);
+  void note_outside(policy::Direction direction, std::vector<policy::CheckedText> texts);
   void read_requested_schema(const Data& request);
 
   std::shared_ptr<const policy::Policy> policy_;

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 
+#include "policy/chat_shape.h"
+#include "policy/detect/bytes_class.h"
+#include "policy/json_number.h"
 #include "policy/json_walk.h"
 
 namespace sb::policy {
@@ -20,18 +23,33 @@ class ChunkReader {
 
   void top(od::object object) {
     for (auto field : object) {
-      const std::string_view key = field.unescaped_key();
-      od::value value = field.value();
-      if (key == "choices") {
-        choices(value);
+      Member member(field, ChatPlace::response);
+      if (member.key == "choices") {
+        choices(member.value);
       } else {
-        if (key == "usage" && value.type() != od::json_type::null) chunk_.only_text = false;
-        other(value, key, 1);
+        if (member.key == "usage" && member.type() != od::json_type::null) chunk_.only_text = false;
+        aside(member, 1);
       }
     }
   }
 
  private:
+  struct Member {
+    Member(simdjson::simdjson_result<od::field> field, ChatPlace in)
+        : raw_key(field.key().value().raw()), key(field.unescaped_key()), value(field.value()), place(in) {}
+    od::json_type type() { return value.type(); }
+
+    const char* raw_key;
+    std::string_view key;
+    od::value value;
+    ChatPlace place;  // of the object that has it
+  };
+  struct Under {
+    std::string_view key;
+    ChatPlace place;
+    const ChatMember* member;
+  };
+
   void choices(od::value value) {
     chunk_.choices_at = place_of(value.raw_json_token()) + 1;
     for (od::object choice : value.get_array()) {
@@ -40,25 +58,24 @@ class ChunkReader {
       std::int64_t index = 0;
       bool finished = false;
       for (auto field : choice) {
-        const std::string_view key = field.unescaped_key();
-        od::value member = field.value();
-        const auto type = member.type().value();
+        Member member(field, ChatPlace::choice);
+        const auto type = member.type();
         if (type == od::json_type::null) continue;
-        if (key == "index") {
-          index = member.get_int64();
-        } else if (key == "delta") {
-          delta(member.get_object());
-        } else if (key == "logprobs" && type == od::json_type::object) {
-          logprobs(member.get_object());
+        if (member.key == "index") {
+          index = member.value.get_int64();
+        } else if (member.key == "delta") {
+          delta(member.value.get_object());
+        } else if (member.key == "logprobs" && type == od::json_type::object) {
+          logprobs(member.value.get_object());
         } else {
-          if (key == "finish_reason")
+          if (member.key == "finish_reason")
             finished = true;
           else
             chunk_.only_text = false;
-          other(member, key, 3);
+          aside(member, 3);
         }
       }
-      for (std::size_t i = first_piece; i < chunk_.pieces.size(); ++i) chunk_.pieces[i].choice = index;
+      for (std::size_t i = first_piece; i < chunk_.pieces.size(); ++i) chunk_.pieces[i].of.choice = index;
       for (std::size_t i = first_logprobs; i < chunk_.logprobs.size(); ++i) chunk_.logprobs[i].choice = index;
       if (finished) chunk_.finished.push_back(index);
     }
@@ -66,81 +83,126 @@ class ChunkReader {
 
   void delta(od::object object) {
     for (auto field : object) {
-      const std::string_view key = field.unescaped_key();
-      od::value value = field.value();
-      const auto type = value.type().value();
+      Member member(field, ChatPlace::message);
+      const auto type = member.type();
       if (type == od::json_type::null) continue;
-      if (type == od::json_type::string && std::ranges::find(kTextFields, key) != std::end(kTextFields)) {
-        piece(value, key, ChatPiece::kNoTool);
-      } else if (key == "tool_calls" && type == od::json_type::array) {
-        for (od::object call : value.get_array()) tool_call(call);
-      } else if (key == "function_call" && type == od::json_type::object) {
-        function(value.get_object(), ChatPiece::kLegacyFunction);
+      if (type == od::json_type::string && std::ranges::find(kTextFields, member.key) != std::end(kTextFields)) {
+        piece(member, ChatText::In::delta);
+      } else if (member.key == "tool_calls" && type == od::json_type::array) {
+        for (od::object call : member.value.get_array()) tool_call(call);
+      } else if (member.key == "function_call" && type == od::json_type::object) {
+        texts_in(member.value.get_object(), ChatPlace::function, ChatText::In::function_call, 5);
+      } else if (member.key == "audio" && type == od::json_type::object) {
+        texts_in(member.value.get_object(), ChatPlace::audio, ChatText::In::audio, 5);
+      } else if (member.key == "reasoning_details" && type == od::json_type::array) {
+        std::int64_t index = 0;
+        for (od::object detail : member.value.get_array())
+          numbered(detail, index++, ChatPlace::reasoning, ChatText::In::reasoning_detail);
       } else {
         chunk_.only_text = false;
-        other(value, key, 4);
+        aside(member, 4);
       }
     }
   }
 
-  void tool_call(od::object call) {
+  void tool_call(od::object call) { numbered(call, 0, ChatPlace::tool_call, ChatText::In::tool_call); }
+
+  // An element of a list that says by "index" which one it goes on with; `index`: where it does not say.
+  void numbered(od::object object, std::int64_t index, ChatPlace place, ChatText::In in) {
     const std::size_t first = chunk_.pieces.size();
-    std::int64_t index = 0;
-    for (auto field : call) {
-      const std::string_view key = field.unescaped_key();
-      od::value value = field.value();
-      if (value.type() == od::json_type::null) continue;
-      if (key == "index") {
-        index = value.get_int64();
-      } else if (key == "function") {
-        function(value.get_object(), 0);
+    for (auto field : object) {
+      Member member(field, place);
+      if (member.type() == od::json_type::null) continue;
+      if (member.key == "index") {
+        index = member.value.get_int64();
+      } else if (member.key == "function" && member.type() == od::json_type::object) {
+        texts_in(member.value.get_object(), ChatPlace::function, in, 7);
+      } else if (!is_text(member, in)) {
+        chunk_.only_text = false;
+        aside(member, 6);
+      } else {
+        piece(member, in);
+      }
+    }
+    for (std::size_t i = first; i < chunk_.pieces.size(); ++i) chunk_.pieces[i].of.index = index;
+  }
+
+  void texts_in(od::object object, ChatPlace place, ChatText::In in, int depth) {
+    for (auto field : object) {
+      Member member(field, place);
+      if (member.type() == od::json_type::null) continue;
+      if (is_text(member, in)) {
+        piece(member, in);
       } else {
         chunk_.only_text = false;
-        other(value, key, 6);
-      }
-    }
-    for (std::size_t i = first; i < chunk_.pieces.size(); ++i) chunk_.pieces[i].tool = index;
-  }
-
-  void function(od::object object, std::int64_t tool) {
-    for (auto field : object) {
-      const std::string_view key = field.unescaped_key();
-      od::value value = field.value();
-      const auto type = value.type().value();
-      if (key == "arguments" && type == od::json_type::string) {
-        piece(value, key, tool);
-      } else if (type != od::json_type::null) {
-        chunk_.only_text = false;
-        other(value, key, 7);
+        aside(member, depth);
       }
     }
   }
 
-  void piece(od::value value, std::string_view field, std::int64_t tool) {
-    const std::string_view token = value.raw_json_token();
-    const std::string_view text = value.get_string();
+  static bool is_text(Member& member, ChatText::In in) {
+    if (member.type() != od::json_type::string) return false;
+    switch (in) {
+      case ChatText::In::delta:
+        return true;
+      case ChatText::In::audio:
+        return member.key == "transcript";
+      case ChatText::In::function_call:
+      case ChatText::In::tool_call:
+        return member.place == ChatPlace::function && (member.key == "arguments" || member.key == "name");
+      case ChatText::In::reasoning_detail:
+        return member.key == "text" || member.key == "summary";
+    }
+    return false;
+  }
+
+  void piece(Member& member, ChatText::In in) {
+    const std::string_view token = member.value.raw_json_token();
+    const std::string_view text = member.value.get_string();
     chunk_.pieces.push_back(
-        {0, tool, std::string(field), std::string(text), place_of(token) + 1, token.rfind('"') - 1});
+        {{0, in, 0, std::string(member.key)}, std::string(text), place_of(token) + 1, token.rfind('"') - 1});
   }
 
   // Whatever a vendor adds. `depth`: of the value.
-  void other(od::value value, std::string_view key, int depth) {
+  void aside(Member& member, int depth) {
+    const Under under{member.key, member.place, chat_member(member.place, member.key)};
+    if (!under.member) {
+      std::size_t size = 0;
+      while (member.raw_key[size] != '"') size += member.raw_key[size] == '\\' ? 2 : 1;
+      const auto offset = static_cast<std::size_t>(member.raw_key - base_);
+      chunk_.asides.push_back({ChatAside::Kind::name, {}, std::string(member.key), offset, size});
+    }
+    value_aside(member.value, under, depth);
+  }
+
+  void value_aside(od::value value, const Under& under, int depth) {
     if (depth > kMaxJsonDepth) throw simdjson::simdjson_error(simdjson::DEPTH_ERROR);
     const auto type = value.type().value();
     if (type == od::json_type::object) {
       for (auto field : value.get_object()) {
-        const std::string_view name = field.unescaped_key();
-        other(field.value(), name, depth + 1);
+        Member member(field, place_inside(under.place, under.member));
+        aside(member, depth + 1);
       }
     } else if (type == od::json_type::array) {
-      for (od::value element : value.get_array()) other(element, key, depth + 1);
+      for (od::value element : value.get_array()) value_aside(element, under, depth + 1);
     } else if (type == od::json_type::string) {
       const std::string_view token = value.raw_json_token();
       const std::string_view text = value.get_string();
-      if (is_passed_over(key, text)) return;
-      chunk_.others.push_back(
-          {0, ChatPiece::kNoTool, std::string(key), std::string(text), place_of(token) + 1, token.rfind('"') - 1});
+      if (is_passed_over(under.member, text) || is_media(text)) return;
+      chunk_.asides.push_back({ChatAside::Kind::text, std::string(under.key), std::string(text), place_of(token) + 1,
+                               token.rfind('"') - 1});
+    } else if (type == od::json_type::number) {
+      number_aside(value, under);
     }
+  }
+
+  void number_aside(od::value value, const Under& under) {
+    if (is_protocol_number(under.place, under.member)) return;
+    std::string_view token = value.raw_json_token();
+    while (!token.empty() && is_a(static_cast<unsigned char>(token.back()), kBlank)) token.remove_suffix(1);
+    if (!is_json_number(token)) throw simdjson::simdjson_error(simdjson::NUMBER_ERROR);
+    chunk_.asides.push_back(
+        {ChatAside::Kind::number, std::string(under.key), std::string(token), place_of(token), token.size()});
   }
 
   void logprobs(od::object object) {
@@ -161,7 +223,7 @@ class ChunkReader {
 Result<> read_chat_chunk(std::string_view payload, ChatChunk& chunk) {
   chunk.pieces.clear();
   chunk.logprobs.clear();
-  chunk.others.clear();
+  chunk.asides.clear();
   chunk.finished.clear();
   chunk.choices_at = 0;
   chunk.only_text = true;

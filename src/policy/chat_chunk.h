@@ -10,17 +10,37 @@
 
 namespace sb::policy {
 
-/// A piece of one of the answer's texts.
-struct ChatPiece {
-  static constexpr std::int64_t kNoTool = -1;
-  static constexpr std::int64_t kLegacyFunction = -2;  ///< "function_call", before there were tool calls
+/// One of the texts of an answer that come in pieces.
+struct ChatText {
+  enum class In : std::uint8_t { delta, audio, function_call, tool_call, reasoning_detail };
 
   std::int64_t choice = 0;
-  std::int64_t tool = kNoTool;  ///< index of the tool call whose arguments this is
-  std::string field;            ///< "content", "refusal", "arguments", ...
-  std::string text;             ///< unescaped
-  std::size_t offset = 0;       ///< of the literal's bytes, behind the opening quote
-  std::size_t size = 0;         ///< up to the closing quote
+  In in = In::delta;
+  std::int64_t index = 0;  ///< of the tool call or reasoning detail
+  std::string field;       ///< "content", "refusal", "arguments", ...
+
+  friend bool operator==(const ChatText&, const ChatText&) = default;
+};
+
+/// A piece of one of them.
+struct ChatPiece {
+  ChatText of;
+  std::string text;        ///< unescaped
+  std::size_t offset = 0;  ///< of the literal's bytes, behind the opening quote
+  std::size_t size = 0;    ///< up to the closing quote
+};
+
+/// What stands beside the texts: looked at whole, where it stands.
+struct ChatAside {
+  enum class Kind : std::uint8_t { text, name, number };
+
+  Kind kind = Kind::text;
+  std::string key;         ///< of the member; of a name: empty
+  std::string text;        ///< unescaped; of a number: as it is written
+  std::size_t offset = 0;  ///< of the bytes inside the quotes; of a number: of its first
+  std::size_t size = 0;
+
+  friend bool operator==(const ChatAside&, const ChatAside&) = default;
 };
 
 /// A choice's log probabilities repeat its text token by token: they go where the text changes.
@@ -33,7 +53,7 @@ struct ChatLogprobs {
 struct ChatChunk {
   std::vector<ChatPiece> pieces;
   std::vector<ChatLogprobs> logprobs;
-  std::vector<ChatPiece> others;       ///< all other strings but identifiers: looked at whole, where they stand
+  std::vector<ChatAside> asides;       ///< all but what the protocol owns
   std::vector<std::int64_t> finished;  ///< choices with a finish_reason
   std::size_t choices_at = 0;          ///< offset behind the '[' of "choices"; 0: there is none
   bool only_text = true;               ///< pieces and nothing else: emptied, it need not be sent

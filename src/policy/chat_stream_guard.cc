@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "policy/json_number.h"
+#include "policy/logprobs.h"
 
 namespace sb::policy {
 namespace {
@@ -16,17 +18,46 @@ constexpr std::size_t kMaxClean = 8;
 constexpr std::size_t kMaxCleanBytes = 64;
 constexpr std::string_view kPlainEnvelope = R"({"object":"chat.completion.chunk","choices":[)";
 
+// Of a function's name that is out already, so much is remembered: detectors look no further back.
+constexpr std::size_t kMaxSaidBytes = kWindowBytes + kLookBackBytes;
+
+struct Frame {
+  std::string before;
+  std::string_view behind;
+};
+
+// The delta around a text.
+Frame frame_of(const ChatText& text) {
+  switch (text.in) {
+    case ChatText::In::delta:
+      return {fmt::format(R"("{}":)", text.field), ""};
+    case ChatText::In::audio:
+      return {fmt::format(R"("audio":{{"{}":)", text.field), "}"};
+    case ChatText::In::function_call:
+      return {fmt::format(R"("function_call":{{"{}":)", text.field), "}"};
+    case ChatText::In::tool_call:
+      return {fmt::format(R"("tool_calls":[{{"index":{},"function":{{"{}":)", text.index, text.field), "}}]"};
+    case ChatText::In::reasoning_detail:
+      return {
+          fmt::format(R"("reasoning_details":[{{"type":"reasoning.{0}","index":{1},"{0}":)", text.field, text.index),
+          "}]"};
+  }
+  return {};
+}
+
 }  // namespace
 
 /// One text of the answer.
 struct ChatStreamGuard::Stream {
-  Stream(const Policy& policy, GuardContext& context, const ChatPiece& piece)
-      : choice(piece.choice), tool(piece.tool), field(piece.field), guard(policy, context) {}
+  Stream(const Policy& policy, GuardContext& context, ChatText which)
+      : text(std::move(which)), guard(policy, context) {}
 
-  std::int64_t choice;
-  std::int64_t tool;
-  std::string field;
+  bool is_name() const { return text.field == "name"; }
+
+  ChatText text;
   JsonStreamGuard guard;  // an answer or arguments: it finds out whether it is JSON
+  std::string said;       // a name: the end of what is out
+  bool level = true;      // the last chunk's piece went out as it came, and nothing was or is held back
   bool finished = false;
 };
 
@@ -62,29 +93,21 @@ Result<std::vector<std::string>> ChatStreamGuard::finish() {
 Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std::string>& out) {
   SB_CHECK(read_chat_chunk(payload, chunk_));
   TextEdits edits;
-  SB_CHECK(guard_others(edits));
+  SB_CHECK(guard_asides(edits));
   if (edits.empty() && chunk_.choices_at > 0 && chunk_.choices_at <= kMaxEnvelopeBytes)
     envelope_ = payload.substr(0, chunk_.choices_at);
   bool all_held = !chunk_.pieces.empty() && chunk_.finished.empty();
   for (const auto& piece : chunk_.pieces) {
-    SB_TRY(Stream* const stream, stream_for(piece));
-    SB_TRY(std::string released, stream->guard.feed(piece.text));
-    if (std::ranges::find(chunk_.finished, piece.choice) != chunk_.finished.end()) {
-      SB_TRY(const auto rest, stream->guard.finish());
-      released += rest;
-      stream->finished = true;
-    }
-    verdict_ = std::max(verdict_, stream->guard.verdict());
+    SB_TRY(const std::string released, guard_piece(piece, out));
     all_held = all_held && released.empty() && !piece.text.empty();
     if (released == piece.text) continue;
     std::string escaped;
     append_json_escaped(escaped, released);
     edits.replace(piece.offset, piece.size, std::move(escaped));
-    for (auto& logprobs : chunk_.logprobs) {
-      if (logprobs.choice == piece.choice && logprobs.size > 0) {
-        edits.replace(logprobs.offset, std::exchange(logprobs.size, 0), "null");
-      }
-    }
+  }
+  for (const auto& logprobs : chunk_.logprobs) {
+    SB_TRY(const bool keep, repeats_the_texts(payload.substr(logprobs.offset, logprobs.size), logprobs.choice));
+    if (!keep) edits.replace(logprobs.offset, logprobs.size, "null");
   }
   for (const auto choice : chunk_.finished) SB_CHECK(flush(choice, false, out));
   if (all_held && chunk_.only_text) return {};
@@ -92,63 +115,134 @@ Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std:
   return {};
 }
 
-Result<> ChatStreamGuard::guard_others(TextEdits& edits) {
-  clean_.resize(std::min(chunk_.others.size(), kMaxClean));
-  for (std::size_t i = 0; i < chunk_.others.size(); ++i) {
-    const ChatPiece& other = chunk_.others[i];
-    ChatPiece* const before = i < clean_.size() ? &clean_[i] : nullptr;
-    if (before && before->field == other.field && before->text == other.text) continue;
-    SB_TRY(const Verdict verdict, guard_into(policy_, context_, other.text, other.field, scratch_, beside_));
+Result<std::string> ChatStreamGuard::guard_piece(const ChatPiece& piece, std::vector<std::string>& out) {
+  if (piece.of.field == "arguments") SB_CHECK(end_name(piece.of, out));
+  SB_TRY(Stream* const stream, stream_for(piece.of));
+  if (stream->finished) return guard_late_name(*stream, piece.text);
+  const bool was_level = stream->guard.held_bytes() == 0;
+  SB_TRY(std::string released, stream->guard.feed(piece.text));
+  if (std::ranges::find(chunk_.finished, piece.of.choice) != chunk_.finished.end() ||
+      (stream->is_name() && comes_now(piece.of, "arguments"))) {
+    SB_TRY(const auto rest, finish(*stream));
+    released += rest;
+  }
+  stream->level = was_level && stream->guard.held_bytes() == 0 && released == piece.text;
+  if (stream->is_name()) stream->said += released;
+  verdict_ = std::max(verdict_, stream->guard.verdict());
+  return released;
+}
+
+bool ChatStreamGuard::comes_now(const ChatText& beside, std::string_view field) const {
+  return std::ranges::any_of(chunk_.pieces, [&](const ChatPiece& piece) {
+    return piece.of.field == field && piece.of.choice == beside.choice && piece.of.in == beside.in &&
+           piece.of.index == beside.index;
+  });
+}
+
+// A name ends where its arguments begin: beside it, which is seen to there, or in a chunk of their own.
+Result<> ChatStreamGuard::end_name(const ChatText& arguments, std::vector<std::string>& out) {
+  if (comes_now(arguments, "name")) return {};
+  ChatText name = arguments;
+  name.field = "name";
+  Stream* const stream = find(name);
+  if (!stream || stream->finished) return {};
+  SB_TRY(const auto rest, finish(*stream));
+  if (!rest.empty()) out.push_back(own_chunk(name, rest));
+  return {};
+}
+
+// The name is out. What follows passes where both together say nothing.
+Result<std::string> ChatStreamGuard::guard_late_name(Stream& stream, std::string_view text) {
+  stream.said += text;
+  SB_TRY(const Verdict verdict, guard_into(policy_, context_, stream.said, {}, scratch_, beside_));
+  verdict_ = std::max(verdict_, verdict);
+  const bool passes = verdict == Verdict::allow;
+  if (!passes) stream.said.resize(stream.said.size() - text.size());
+  if (stream.said.size() > kMaxSaidBytes) stream.said.erase(0, stream.said.size() - kMaxSaidBytes);
+  return passes ? std::string(text) : std::string();
+}
+
+Result<> ChatStreamGuard::guard_asides(TextEdits& edits) {
+  clean_.resize(std::min(chunk_.asides.size(), kMaxClean));
+  std::string digits;
+  for (std::size_t i = 0; i < chunk_.asides.size(); ++i) {
+    const ChatAside& aside = chunk_.asides[i];
+    ChatAside* const before = i < clean_.size() ? &clean_[i] : nullptr;
+    if (before && before->kind == aside.kind && before->key == aside.key && before->text == aside.text) continue;
+    const bool is_number = aside.kind == ChatAside::Kind::number;
+    const auto text = is_number ? identifying_digits(aside.text, digits) : std::string_view(aside.text);
+    if (text.empty()) continue;
+    SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, aside.key, scratch_, beside_));
     verdict_ = std::max(verdict_, verdict);
     if (verdict == Verdict::allow) {
-      if (before && other.text.size() <= kMaxCleanBytes) before->field = other.field, before->text = other.text;
+      if (before && aside.text.size() <= kMaxCleanBytes) *before = aside;
       continue;
     }
     std::string escaped;
-    append_json_escaped(escaped, scratch_.text);
-    edits.replace(other.offset, other.size, std::move(escaped));
+    if (is_number)
+      append_json_string(escaped, scratch_.text);
+    else
+      append_json_escaped(escaped, scratch_.text);
+    edits.replace(aside.offset, aside.size, std::move(escaped));
   }
   return {};
 }
 
-Result<ChatStreamGuard::Stream*> ChatStreamGuard::stream_for(const ChatPiece& piece) {
-  for (const auto& stream : streams_) {
-    if (!stream->finished && stream->choice == piece.choice && stream->tool == piece.tool &&
-        stream->field == piece.field) {
-      return stream.get();
-    }
+Result<bool> ChatStreamGuard::is_clean(std::string_view text) {
+  std::vector<GuardedFinding> unused;  // what is dropped whole needs no record
+  SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, {}, scratch_, unused));
+  return verdict == Verdict::allow;
+}
+
+Result<bool> ChatStreamGuard::repeats_the_texts(std::string_view logprobs, std::int64_t choice) {
+  std::string said;
+  for (const auto& piece : chunk_.pieces) {
+    if (piece.of.choice != choice) continue;
+    if (std::ranges::any_of(streams_, [&](const auto& one) { return one->text == piece.of && !one->level; }))
+      return false;
+    if (piece.of.field == "content" || piece.of.field == "refusal") said += piece.text;
   }
+  SB_TRY(const auto spelt, spell_logprobs(logprobs));
+  if (spelt.tokens != said) return false;
+  return is_clean(spelt.beside);
+}
+
+ChatStreamGuard::Stream* ChatStreamGuard::find(const ChatText& text) {
+  const auto found = std::ranges::find_if(
+      streams_, [&](const auto& stream) { return stream->text == text && (!stream->finished || stream->is_name()); });
+  return found == streams_.end() ? nullptr : found->get();
+}
+
+Result<ChatStreamGuard::Stream*> ChatStreamGuard::stream_for(const ChatText& text) {
+  if (Stream* const known = find(text)) return known;
   if (streams_.size() >= kMaxStreams)
     return fail(Errc::too_large, fmt::format("an answer of more than {} texts", kMaxStreams));
-  return streams_.emplace_back(std::make_unique<Stream>(policy_, context_, piece)).get();
+  return streams_.emplace_back(std::make_unique<Stream>(policy_, context_, text)).get();
+}
+
+// The rest of a text.
+Result<std::string> ChatStreamGuard::finish(Stream& stream) {
+  SB_TRY(auto rest, stream.guard.finish());
+  stream.finished = true;
+  verdict_ = std::max(verdict_, stream.guard.verdict());
+  return rest;
 }
 
 Result<> ChatStreamGuard::flush(std::int64_t choice, bool every_choice, std::vector<std::string>& out) {
   for (const auto& stream : streams_) {
-    if (stream->finished || (!every_choice && stream->choice != choice)) continue;
-    SB_TRY(const auto rest, stream->guard.finish());
-    stream->finished = true;
-    verdict_ = std::max(verdict_, stream->guard.verdict());
-    if (!rest.empty()) out.push_back(own_chunk(*stream, rest));
+    if (stream->finished || (!every_choice && stream->text.choice != choice)) continue;
+    SB_TRY(const auto rest, finish(*stream));
+    if (!rest.empty()) out.push_back(own_chunk(stream->text, rest));
   }
   return {};
 }
 
-std::string ChatStreamGuard::own_chunk(const Stream& stream, std::string_view text) const {
+std::string ChatStreamGuard::own_chunk(const ChatText& text, std::string_view bytes) const {
+  const Frame frame = frame_of(text);
   std::string out(envelope_.empty() ? kPlainEnvelope : std::string_view(envelope_));
-  fmt::format_to(std::back_inserter(out), R"({{"index":{},"delta":{{)", stream.choice);
-  if (stream.tool == ChatPiece::kNoTool)
-    fmt::format_to(std::back_inserter(out), R"("{}":)", stream.field);
-  else if (stream.tool == ChatPiece::kLegacyFunction)
-    out += R"("function_call":{"arguments":)";
-  else
-    fmt::format_to(std::back_inserter(out), R"("tool_calls":[{{"index":{},"function":{{"arguments":)", stream.tool);
-  append_json_string(out, text);
-  if (stream.tool == ChatPiece::kLegacyFunction)
-    out += '}';
-  else if (stream.tool != ChatPiece::kNoTool)
-    out += "}}]";
-  out += R"(},"finish_reason":null}]})";
+  fmt::format_to(std::back_inserter(out), R"({{"index":{},"delta":{{{})", text.choice, frame.before);
+  append_json_string(out, bytes);
+  fmt::format_to(std::back_inserter(out), R"({}}},"finish_reason":null}}]}})", frame.behind);
   return out;
 }
 

@@ -12,10 +12,14 @@
 namespace sb::policy {
 
 /// Takes the `data:` payloads of one answer (chat.completion.chunk objects, without "data: " and without "[DONE]") and
-/// gives back those to send on. Each text of the answer - content, refusal, reasoning of each choice, arguments of each
-/// tool call - is one stream of its own. A chunk with nothing to change passes byte for byte; in others only the text's
-/// literal changes (and log probabilities, which repeat it, become null). What is held back comes with a later chunk of
-/// the same text, at the latest in one of its own before the chunk with the choice's finish_reason.
+/// gives back those to send on. Each text of the answer - content, refusal, reasoning, the transcript of each choice,
+/// name and arguments of each tool call - is one stream of its own. A chunk with nothing to change passes byte for
+/// byte; in others only the text's literal changes. What is held back comes with a later chunk of the same text, at the
+/// latest in one of its own before the chunk with the choice's finish_reason.
+///
+/// A function's name is complete where arguments come beside or behind it: clients call by it. Should it go on all the
+/// same, what makes it say something that must not pass is left out. Log probabilities, which repeat a text, become
+/// null where it changed or is not decided yet, or where they say anything else.
 ///
 /// At most kMaxStreams texts; below 1 KB each. Borrows policy and context. Not thread-safe. After a `block` or `human`
 /// verdict or an error nothing more comes out: the caller ends the stream with an error event.
@@ -39,11 +43,21 @@ class ChatStreamGuard {
   struct Stream;
 
   Result<> guard_chunk(std::string_view payload, std::vector<std::string>& out);
-  /// What stands beside the texts: whole strings, where they stand. Errors: internal (a detector failed).
-  Result<> guard_others(TextEdits& edits);
-  Result<Stream*> stream_for(const ChatPiece& piece);
+  /// What the piece's text lets out now.
+  Result<std::string> guard_piece(const ChatPiece& piece, std::vector<std::string>& out);
+  /// Whether this chunk has a piece of the text `field` of the same call.
+  bool comes_now(const ChatText& beside, std::string_view field) const;
+  Result<> end_name(const ChatText& arguments, std::vector<std::string>& out);
+  Result<std::string> guard_late_name(Stream& stream, std::string_view text);
+  /// What stands beside the texts, where it stands. Errors: internal (a detector failed).
+  Result<> guard_asides(TextEdits& edits);
+  Result<bool> is_clean(std::string_view text);
+  Result<bool> repeats_the_texts(std::string_view logprobs, std::int64_t choice);
+  Stream* find(const ChatText& text);
+  Result<Stream*> stream_for(const ChatText& text);
+  Result<std::string> finish(Stream& stream);
   Result<> flush(std::int64_t choice, bool every_choice, std::vector<std::string>& out);
-  std::string own_chunk(const Stream& stream, std::string_view text) const;
+  std::string own_chunk(const ChatText& text, std::string_view bytes) const;
   bool stopped() const { return failed_ || verdict_ >= Verdict::human; }
 
   const Policy& policy_;
@@ -53,7 +67,7 @@ class ChatStreamGuard {
   ChatChunk chunk_;
   GuardScratch scratch_;
   std::vector<GuardedFinding> beside_;  // findings beside the texts
-  std::vector<ChatPiece> clean_;        // the last chunk's strings beside the texts, found clean: chunks repeat them
+  std::vector<ChatAside> clean_;        // what stood there in the last chunk, found clean: chunks repeat it
   bool failed_ = false;
   Verdict verdict_ = Verdict::allow;
 };

@@ -119,6 +119,99 @@ TEST_F(ChatStream, LogProbabilitiesGoWithTheTextTheyRepeat) {
             R"({"choices":[{"index":0,"delta":{"content":"[EMAIL_2] "},"logprobs":null ,"finish_reason":null}]})");
 }
 
+std::string logprobs_chunk(std::string_view content, std::string_view tokens) {
+  return R"({"choices":[{"index":0,"delta":{)" + std::string(content) + R"(},"logprobs":{"content":[)" +
+         std::string(tokens) + R"(]},"finish_reason":null}]})";
+}
+
+TEST_F(ChatStream, LogProbabilitiesPassWhereTheyRepeatWhatPassed) {
+  const auto passes = logprobs_chunk(R"("content":"Hello, ")", R"({"token":"Hello"},{"token":", "})");
+  EXPECT_EQ(feed(passes), std::vector<std::string>{passes});
+  for (const auto& chunk :
+       {logprobs_chunk("", R"({"token":"ann@"},{"token":"x.org"})"),
+        logprobs_chunk(R"("content":"Hello, ")", R"({"token":"no "})"),
+        logprobs_chunk(R"("content":"Hello, ")", R"({"token":"Hello, ","top_logprobs":[{"token":"ann@x.org"}]})")}) {
+    const auto out = feed(chunk);
+    ASSERT_EQ(out.size(), 1U);
+    EXPECT_NE(out[0].find(R"("logprobs":null)"), std::string::npos) << out[0];
+  }
+  // The same bytes, but of the chunk before: something is held back.
+  feed(logprobs_chunk(R"("content":"ann@")", R"({"token":"ann@"})"));
+  for (const auto& out : feed(logprobs_chunk(R"("content":"ann@")", R"({"token":"ann@"})")))
+    EXPECT_EQ(out.find("token"), std::string::npos) << out;
+}
+
+std::string delta_chunk(std::string_view delta) {
+  return R"({"id":"c1","choices":[{"index":0,"delta":{)" + std::string(delta) + "}}]}";
+}
+
+// What a client puts together of one string of the deltas.
+std::string joined(const std::vector<std::string>& payloads, std::string_view before) {
+  std::string text;
+  for (const auto& payload : payloads) {
+    EXPECT_TRUE(parse_json(payload)) << payload;
+    for (auto at = payload.find(before); at != std::string::npos; at = payload.find(before, at + 1)) {
+      const auto begin = at + before.size();
+      text += payload.substr(begin, payload.find('"', begin) - begin);
+    }
+  }
+  return text;
+}
+
+TEST_F(ChatStream, ValuesCutOverChunksAreFoundInEveryText) {
+  struct Case {
+    const char* before;
+    const char* behind;
+    const char* field;
+  };
+  for (const auto& one : {Case{R"("audio":{"id":"a","transcript":")", R"("})", R"("transcript":")"},
+                          Case{R"("function_call":{"name":")", R"("})", R"("name":")"},
+                          Case{R"("tool_calls":[{"index":1,"function":{"name":")", R"("}}])", R"("name":")"},
+                          Case{R"("reasoning_details":[{"type":"reasoning.text","text":")", R"("}])", R"("text":")"}}) {
+    ChatStreamGuard guard(*policy_, context_);
+    std::vector<std::string> all;
+    for (const auto* piece : {"ask bo@x", ".org 41111111", "11111111 n", "ow"}) {
+      for (auto& payload : guard.feed(delta_chunk(one.before + std::string(piece) + one.behind)).value())
+        all.push_back(payload);
+    }
+    for (auto& payload : guard.feed(finish_chunk()).value()) all.push_back(payload);
+    EXPECT_EQ(joined(all, one.field), "ask [EMAIL_2] [CREDIT_CARD_1] now") << one.before;
+  }
+}
+
+TEST_F(ChatStream, AFunctionsNameStandsBeforeItsArguments) {
+  const auto call = delta_chunk(
+      R"("tool_calls":[{"index":0,"id":"c","type":"function","function":{"name":"get_weather","arguments":""}}])");
+  EXPECT_EQ(feed(call), std::vector<std::string>{call});
+  std::vector<std::string> all = feed(delta_chunk(R"("tool_calls":[{"index":1,"function":{"name":"get_"}}])"));
+  for (auto& payload : feed(delta_chunk(R"("tool_calls":[{"index":1,"function":{"name":"time"}}])")))
+    all.push_back(payload);
+  for (auto& payload : feed(delta_chunk(R"("tool_calls":[{"index":1,"function":{"arguments":"{\"a\":1}"}}])")))
+    all.push_back(payload);
+  EXPECT_EQ(joined(all, R"("name":")"), "get_time");
+  EXPECT_LT(all.at(all.size() - 2).find("time"), std::string::npos) << "the name comes first";
+  EXPECT_EQ(text_of(all, "arguments"), R"({"a":1})");
+}
+
+TEST_F(ChatStream, ANameThatGoesOnBehindItsArgumentsSaysNothing) {
+  std::vector<std::string> all;
+  for (const auto* piece : {"get_", "bo@x", ".org", "x"}) {
+    for (auto& payload : feed(delta_chunk(R"("tool_calls":[{"index":0,"function":{"arguments":"","name":")" +
+                                          std::string(piece) + R"("}}])")))
+      all.push_back(payload);
+  }
+  EXPECT_EQ(joined(all, R"("name":")"), "get_bo@xx");
+}
+
+TEST_F(ChatStream, NumbersAndNamesBesideTheTextsAreLookedAtToo) {
+  EXPECT_EQ(
+      feed(R"({"created":4111111111111111,"bo@x.org":1,"x":{"card":4111111111111111,"n":5},"choices":[{"index":0,)"
+           R"("delta":{"extra":{"bo@x.org":-4111111111111111}}}],"usage":{"total_tokens":4111111111111111}})"),
+      std::vector<std::string>{
+          R"({"created":4111111111111111,"[EMAIL_2]":1,"x":{"card":"[CREDIT_CARD_1]","n":5},"choices":[{"index":0,)"
+          R"("delta":{"extra":{"[EMAIL_2]":"[CREDIT_CARD_1]"}}}],"usage":{"total_tokens":4111111111111111}})"});
+}
+
 TEST_F(ChatStream, WhatStandsBesideTheTextsIsLookedAtToo) {
   const auto out = feed(
       R"({"id":"bo@x.org","model":"m bo@x.org","note":["bo@x.org"],"choices":[{"index":0,"delta":{"role":"assistant",)"

@@ -94,6 +94,33 @@ Result<Verdict> append_replacement(GuardContext& context, const Rule& rule, cons
   return Verdict::changed;
 }
 
+Result<Verdict> apply_placeholder(GuardContext& context, std::string_view token, std::string& out) {
+  const auto* restored = context.vault.value_of(token);
+  const bool inbound = context.direction == Direction::inbound;
+  const auto note = [&](std::string_view stands) {
+    if (context.placeholders) context.placeholders->push_back(normal_token(stands));
+  };
+  if (inbound && !restored) SB_CHECK(context.vault.reserve(token));
+  if (restored && !inbound && context.restore) {
+    note(token);
+    if (context.escape_restored)
+      append_json_escaped(out, *restored);
+    else
+      out += *restored;
+    return Verdict::changed;
+  }
+  // A document that says "[EMAIL_1]" itself, behind the value that got this placeholder: its words get one, too.
+  if (inbound && context.restore && context.vault.is_newer(token, context.known_before)) {
+    SB_TRY(const auto own, context.vault.token_for(kPlaceholderType, token));
+    note(own);
+    out += own;
+    return Verdict::changed;
+  }
+  note(token);
+  out += token;
+  return Verdict::allow;
+}
+
 }  // namespace
 
 std::string_view to_string(Verdict verdict) {
@@ -112,19 +139,15 @@ std::string_view to_string(Verdict verdict) {
   return "block";
 }
 
+bool may_be_alike(std::span<const GuardedFinding> findings) {
+  return std::ranges::any_of(findings, [](const GuardedFinding& found) {
+    return found.action == Action::mask || found.action == Action::redact || found.action == Action::replace;
+  });
+}
+
 Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const Finding& finding,
                               std::string_view value, std::string& out, std::vector<GuardedFinding>& findings) {
-  if (finding.type == kPlaceholderType) {
-    if (context.placeholders) context.placeholders->push_back(normal_token(value));
-    const auto* restored = context.vault.value_of(value);
-    if (context.direction == Direction::inbound && !restored) context.vault.reserve(value);
-    const bool known = context.direction == Direction::outbound && context.restore && restored;
-    if (known && context.escape_restored)
-      append_json_escaped(out, *restored);
-    else
-      out += known ? std::string_view(*restored) : value;
-    return known ? Verdict::changed : Verdict::allow;
-  }
+  if (finding.type == kPlaceholderType) return apply_placeholder(context, value, out);
   const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
   if (!rule || (is_known(value) && Policy::is_allowed(*rule, value))) {
     out += value;
@@ -202,6 +225,7 @@ Result<GuardResult> guard_text(const Policy& policy, GuardContext& context, std:
                                std::string_view label) {
   GuardScratch scratch;
   GuardResult result;
+  context.known_before = context.vault.size();
   SB_TRY(result.verdict, guard_into(policy, context, text, label, scratch, result.findings));
   result.text = result.verdict == Verdict::allow ? std::string(text) : std::move(scratch.text);
   return result;

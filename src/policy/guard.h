@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/errors.h"
+#include "policy/guards/checked_text.h"
 #include "policy/policy.h"
 #include "policy/vault.h"
 
@@ -37,14 +39,16 @@ struct GuardContext {
   std::string_view tenant;      ///< part of every keyed hash: the same value differs between tenants
   std::string_view tenant_key;  ///< 32 bytes, for HMAC-SHA256
   TokenVault& vault;
-  bool restore =
-      true;  ///< outbound: put values back where their placeholders stand; false for those who may not see them
+  /// Outbound: put values back where their placeholders stand. Inbound: that this will be done for the caller, so that
+  /// placeholders that he wrote himself must come back as they were.
+  bool restore = true;
   std::uint64_t rules = kAllRules;            ///< of Policy::rules_for: those that speak of this run
   JsonPieces json_pieces = JsonPieces::none;  ///< what is restored there must not break the JSON around it
   bool escape_restored = false;               ///< the text at hand is such a piece
+  std::size_t known_before = 0;  ///< values in the vault when this document came; set by guard_text, guard_json
   std::vector<std::string>* placeholders =
       nullptr;                                ///< those that stand in the text are put here, as normal_token has them
-  std::vector<std::string>* texts = nullptr;  ///< JSON: what a policy's checks look at is put here, guarded; see Check
+  std::vector<CheckedText>* texts = nullptr;  ///< JSON: what a policy's checks look at is put here
 };
 
 /// A finding as it is recorded: where, what, what was done, and a keyed hash that lets one say "the same value again".
@@ -56,6 +60,9 @@ struct GuardedFinding {
 
   std::string_view hash_text() const { return {value_hash.data(), value_hash.size()}; }
 };
+
+/// Whether what stands for these values may stand for other values, too: names of JSON members may be alike then.
+bool may_be_alike(std::span<const GuardedFinding> findings);
 
 struct GuardResult {
   Verdict verdict = Verdict::allow;

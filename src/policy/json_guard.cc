@@ -12,6 +12,7 @@ Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, 
     return fail(Errc::too_large, fmt::format("a JSON document has at most {} bytes", kMaxJsonBytes));
   JsonGuardResult result;
   GuardScratch scratch;
+  context.known_before = context.vault.size();
   JsonWalk walk(policy, context, profile, scratch, result);
   const auto walked = walk.run(json);
   json_slot().shrink();

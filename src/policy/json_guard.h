@@ -13,8 +13,8 @@ namespace sb::policy {
 /// What the document is, and so which members are text.
 enum class JsonProfile : std::uint8_t {
   any,            ///< every string; long whole numbers too (a card number need not be quoted)
-  chat_request,   ///< an OpenAI chat request: "model", "role", "type", "id" and the like are not text
-  chat_response,  ///< an OpenAI chat answer: the same members, none of the request's features
+  chat_request,   ///< an OpenAI chat request: what the protocol owns (chat_shape.h) is not text
+  chat_response,  ///< an OpenAI chat or embeddings answer: the same, none of the request's features
 };
 
 /// What triage wants to know of a request, read on the way.
@@ -40,9 +40,10 @@ inline constexpr std::size_t kMaxJsonBytes = 32U << 20;
 inline constexpr int kMaxJsonDepth = 64;
 
 /// Strings that hold JSON (tool-call "arguments", structured answers) are read as JSON, three levels deep: see
-/// JsonStreamGuard. Member names that the chat API does not define are text too. Base64 payloads (images, audio) are
-/// not searched. Thread-safe: parsers are per thread. Errors: invalid_argument (no JSON, or deeper than kMaxJsonDepth),
-/// too_large (kMaxJsonBytes), internal (a detector failed).
+/// JsonStreamGuard. Member names that the chat protocol does not define are text too, and told apart where they became
+/// alike. Base64 payloads (images, audio) are not searched. Log probabilities become null where the document changed or
+/// they spell what must not pass. Thread-safe: parsers are per thread. Errors: invalid_argument (no JSON, or deeper
+/// than kMaxJsonDepth), too_large (kMaxJsonBytes), internal (a detector failed).
 Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, std::string_view json,
                                    JsonProfile profile);
 

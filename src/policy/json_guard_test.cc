@@ -57,6 +57,86 @@ TEST_F(JsonGuard, IdentifiersAreTextWhereTheyAreNone) {
       guard(R"({"id":"chatcmpl-4111111111111111","model":"a/b@20240620"})", JsonProfile::chat_response).changed);
 }
 
+TEST_F(JsonGuard, ChatDocumentsKeepTheProtocolsNumbersAndNoOthers) {
+  const std::string request =
+      R"({"model":"m","temperature":4111111111111111,"seed":4111111111111111,"max_tokens":4111111111111111,"n":1,)"
+      R"("logit_bias":{"50256":-100},"messages":[]})";
+  EXPECT_FALSE(guard(request, JsonProfile::chat_request).changed);
+  const std::string answer = R"({"id":"c","created":4111111111111111,"choices":[{"index":4111111111111111}],)"
+                             R"("usage":{"total_tokens":4111111111111111,"details":{"x":4111111111111111}}})";
+  EXPECT_FALSE(guard(answer, JsonProfile::chat_response).changed);
+  EXPECT_EQ(guard(R"({"tools":[{"type":"function","function":{"name":"f","parameters":{"const":4111111111111111,)"
+                  R"("default":-4111111111111111,"enum":[4111111111111111.0],"seed":4111111111111111}}}],)"
+                  R"("metadata":{"card":4111111111111111,"ann@x.org":"x"},"ann@x.org":1,"messages":[{"bo@x.org":2}]})",
+                  JsonProfile::chat_request)
+                .json,
+            R"({"tools":[{"type":"function","function":{"name":"f","parameters":{"const":"[CREDIT_CARD_1]",)"
+            R"("default":"[CREDIT_CARD_1]","enum":["[CREDIT_CARD_1]"],"seed":"[CREDIT_CARD_1]"}}}],)"
+            R"("metadata":{"card":"[CREDIT_CARD_1]","[EMAIL_1]":"x"},"[EMAIL_1]":1,"messages":[{"[EMAIL_2]":2}]})");
+  EXPECT_EQ(guard(R"({"choices":[{"message":{"x":4111111111111111,"ann@x.org":1}}]})", JsonProfile::chat_response).json,
+            R"({"choices":[{"message":{"x":"[CREDIT_CARD_1]","[EMAIL_1]":1}}]})");
+}
+
+TEST_F(JsonGuard, AnIntegerIsOneHoweverItIsWritten) {
+  EXPECT_EQ(guard(R"({"a":-4111111111111111,"b":[4111111111111111.0, 4.111111111111111e15 ],"c":4111111111111111.)" +
+                      std::string(90, '0') + "}",
+                  JsonProfile::any)
+                .json,
+            R"({"a":"[CREDIT_CARD_1]","b":["[CREDIT_CARD_1]", "[CREDIT_CARD_1]" ],"c":"[CREDIT_CARD_1]"})");
+  EXPECT_FALSE(
+      guard(R"({"a":[0.4111111111111111,4.111111111111111,1e400,)" + std::string(400, '4') + "]}", JsonProfile::any)
+          .changed);
+}
+
+TEST_F(JsonGuard, MembersAreIdentifiersWhereTheProtocolHasThemAlone) {
+  const std::string base64 = "4111111111111111" + std::string(80, 'A');
+  EXPECT_EQ(
+      guard(R"({"metadata":{"id":"4111111111111111","type":"4111111111111111","data":")" + base64 + R"("},)" +
+                R"("tools":[{"type":"function","function":{"parameters":{"id":"4111111111111111"}}}],)" +
+                R"("messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":")" + base64 +
+                R"(","format":"wav"}},{"type":"file","file":{"file_data":")" + base64 + R"("}}]},)" +
+                R"({"role":"assistant","tool_calls":[{"id":"call_4111111111111111","type":"function"}]},)" +
+                R"({"role":"tool","tool_call_id":"call_4111111111111111","content":"{\"id\":\"4111111111111111\"}"}]})",
+            JsonProfile::chat_request)
+          .json,
+      R"({"metadata":{"id":"[CREDIT_CARD_1]","type":"[CREDIT_CARD_1]","data":")" + base64 + R"("},)" +
+          R"("tools":[{"type":"function","function":{"parameters":{"id":"[CREDIT_CARD_1]"}}}],)" +
+          R"("messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":")" + base64 +
+          R"(","format":"wav"}},{"type":"file","file":{"file_data":")" + base64 + R"("}}]},)" +
+          R"({"role":"assistant","tool_calls":[{"id":"call_4111111111111111","type":"function"}]},)" +
+          R"({"role":"tool","tool_call_id":"call_4111111111111111","content":"{\"id\":\"[CREDIT_CARD_1]\"}"}]})");
+  const std::string key = "sk-proj-aB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3x";
+  EXPECT_TRUE(guard(R"({"data":")" + key + "\"}", JsonProfile::any).changed);
+  EXPECT_TRUE(guard(R"({"metadata":{"data":")" + key + "\"}}", JsonProfile::chat_request).changed);
+  EXPECT_FALSE(guard(R"({"picture":"iVBORw0KGgo)" + base64 + "\"}", JsonProfile::any).changed);
+}
+
+TEST_F(JsonGuard, NamesThatBecameAlikeAreToldApart) {
+  policy_ = test::load("{name: p, version: 1, rules: [{types: [EMAIL], action: redact}]}");
+  EXPECT_EQ(guard(R"({"a@x.org":1,"b@x.org":{"c@x.org":2}})", JsonProfile::any).json,
+            R"({"[EMAIL]":1,"[EMAIL]_2":{"[EMAIL]":2}})");
+}
+
+TEST_F(JsonGuard, ArgumentsForAPersonAreStillJson) {
+  policy_ = test::load("{name: p, version: 1, rules: [{types: [EMAIL], action: route_to_human}]}");
+  const auto result =
+      guard(R"({"m":[{"arguments":"{\"to\":\"ann@x.org\",\"body\":\"Dear Ann\"}"}]})", JsonProfile::any);
+  EXPECT_EQ(result.verdict, Verdict::human);
+  EXPECT_EQ(result.json, R"({"m":[{"arguments":"{\"to\":\"[EMAIL]\",\"body\":\"Dear Ann\"}"}]})");
+}
+
+TEST_F(JsonGuard, AnAnswerOfVectorsIsLookedAtToo) {
+  EXPECT_EQ(
+      guard(R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.0123456789012345,-4.1e-05]}],)"
+            R"("model":"text-embedding 3 of ann@x.org","usage":{"prompt_tokens":5},"note":"bo@x.org"})",
+            JsonProfile::chat_response)
+          .json,
+      R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.0123456789012345,-4.1e-05]}],)"
+      R"("model":"text-embedding 3 of [EMAIL_1]","usage":{"prompt_tokens":5},"note":"[EMAIL_2]"})");
+  EXPECT_EQ(guard(R"({"input":[[1,15339,4111111111111111],"ann@x.org"]})", JsonProfile::any).json,
+            R"({"input":[[1,15339,"[CREDIT_CARD_1]"],"[EMAIL_1]"]})");
+}
+
 TEST_F(JsonGuard, BrokenArgumentsAreLookedAtAsText) {
   const auto result = guard(R"({"m":[{"arguments":"{\"to\": ann@x.org"}]})", JsonProfile::chat_response);
   EXPECT_EQ(result.json, R"({"m":[{"arguments":"{\"to\": [EMAIL_1]"}]})");
@@ -100,6 +180,19 @@ TEST_F(JsonGuard, LogProbabilitiesGoWithTheTextTheyRepeat) {
           JsonProfile::chat_response)
           .json,
       R"({"choices":[{"logprobs":null ,"message":{"content":"[EMAIL_1]"}}]})");
+}
+
+TEST_F(JsonGuard, LogProbabilitiesThatSpellAValueGo) {
+  const auto result = guard(
+      R"({"choices":[{"message":{"content":"hi"},"logprobs":{"content":[{"token":"ann@","bytes":[97]},{"token":"x.org"}]}}]})",
+      JsonProfile::chat_response);
+  EXPECT_EQ(result.json, R"({"choices":[{"message":{"content":"hi"},"logprobs":null}]})");
+  EXPECT_EQ(result.findings.size(), 1U);
+  EXPECT_TRUE(guard(R"({"choices":[{"logprobs":{"content":[{"token":"a","top_logprobs":[{"token":"ann@x.org"}]}]}}]})",
+                    JsonProfile::chat_response)
+                  .changed);
+  EXPECT_EQ(guard(R"({"logprobs":{"content":"ann@x.org"}})", JsonProfile::chat_response).json,
+            R"({"logprobs":{"content":"[EMAIL_1]"}})");
 }
 
 TEST_F(JsonGuard, RestoresTextAndArguments) {

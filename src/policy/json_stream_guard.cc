@@ -1,8 +1,11 @@
 #include "policy/json_stream_guard.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
-#include "policy/detect/bytes_class.h"
+#include <algorithm>
+#include <optional>
+
+#include "base/json.h"
 #include "policy/json_escapes.h"
 #include "policy/json_walk.h"
 
@@ -11,14 +14,45 @@ namespace {
 
 constexpr std::size_t kKeptKeyBytes = kWindowBytes;  // detectors look no further back
 
+// What the grammar lets come next.
+constexpr std::uint8_t kValue = 1, kName = 2, kClose = 4, kColon = 8, kComma = 16;
+
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
-bool is_number_byte(char c) {
-  return (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E';
+bool begins_number(char c) {
+  return c == '-' || (c >= '0' && c <= '9');
 }
-bool starts_value(char opening, char next) {
-  return opening == '{' ? next == '"' || next == '}' : next == '{' || next == '[' || next == ']' || next == '"';
+bool is_number_byte(char c) {
+  return begins_number(c) || c == '+' || c == '.' || c == 'e' || c == 'E';
+}
+bool is_word_letter(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_word(std::string_view text) {
+  return text == "true" || text == "false" || text == "null";
+}
+std::string_view without_blanks_behind(std::string_view text) {
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+// Whether a text is JSON that begins with `head` (an opening bracket, blanks, letters of a word) and goes on with
+// `next`; nothing: what follows will tell.
+std::optional<bool> begins_json(std::string_view head, char next) {
+  const auto word = head.substr(head.find_last_of("{[ \t\n\r") + 1);
+  if (!word.empty()) {
+    if (!is_word_letter(next)) return is_word(word) && (is_blank(next) || next == ',' || next == ']');
+    const auto longer = std::string(word) + next;
+    for (const std::string_view known : {"true", "false", "null"}) {
+      if (known.starts_with(longer)) return std::nullopt;
+    }
+    return false;
+  }
+  if (is_blank(next)) return std::nullopt;
+  if (head[0] == '{') return next == '"' || next == '}';
+  if (next == 't' || next == 'f' || next == 'n') return std::nullopt;
+  return next == '{' || next == '[' || next == ']' || next == '"' || begins_number(next);
 }
 
 // A text that begins somewhere inside another: offsets count from the whole one's beginning.
@@ -51,7 +85,7 @@ struct JsonStreamGuard::Leaf {
 };
 
 JsonStreamGuard::JsonStreamGuard(const Policy& policy, GuardContext& context, std::string_view label, int level)
-    : policy_(policy), context_(context), label_(label), level_(level) {}
+    : policy_(policy), context_(context), label_(label), level_(level), expected_(kValue) {}
 JsonStreamGuard::~JsonStreamGuard() = default;
 JsonStreamGuard::JsonStreamGuard(JsonStreamGuard&&) noexcept = default;
 
@@ -68,14 +102,19 @@ Result<std::string> JsonStreamGuard::finish() {
 }
 
 Result<> JsonStreamGuard::feed(std::string_view piece, bool complete, GuardSink& out) {
-  if (stopped()) return {};
+  if (failed_) return {};
   failed_ = true;  // until it is not
-  for (std::size_t at = 0; at < piece.size() && verdict_ < Verdict::human;) {
+  for (std::size_t at = 0; at < piece.size();) {
     SB_TRY(at, step(piece, at, out));
   }
-  if (complete && verdict_ < Verdict::human) SB_CHECK(end(out));
+  if (complete) SB_CHECK(end(out));
   failed_ = false;
   return {};
+}
+
+std::size_t JsonStreamGuard::held_bytes() const {
+  return held_.size() + (leaf_ ? leaf_->guard.held_bytes() + leaf_->escape.size() : 0) +
+         (text_ ? text_->held_bytes() : 0);
 }
 
 // Each returns where the next step begins.
@@ -85,9 +124,10 @@ Result<std::size_t> JsonStreamGuard::step(std::string_view piece, std::size_t at
       return begin(piece, at, out);
     case State::structure:
       return structure(piece, at, out);
-    case State::word:
-    case State::number:
-      return token(piece, at, out);
+    case State::scalar:
+      return scalar(piece, at, out);
+    case State::long_number:
+      return long_number(piece, at, out);
     case State::string:
       return string(piece, at, out);
     case State::text:
@@ -99,18 +139,23 @@ Result<std::size_t> JsonStreamGuard::step(std::string_view piece, std::size_t at
 
 Result<std::size_t> JsonStreamGuard::begin(std::string_view piece, std::size_t at, GuardSink& out) {
   const char c = piece[at];
-  const bool opened = !held_.empty() && (held_[0] == '{' || held_[0] == '[');
   if (level_ < kMaxJsonLevels && held_.size() < kWindowBytes) {
-    if (is_blank(c) || (!opened && (c == '{' || c == '['))) {
-      if (!is_blank(c) && !held_.empty()) pass(std::exchange(held_, {}), out);  // blanks before it
+    const bool opened = !held_.empty() && !is_blank(held_[0]);
+    if (!opened && (c == '{' || c == '[')) {
+      pass(std::exchange(held_, std::string(1, c)), out);  // blanks before it
+      return at + 1;
+    }
+    const auto json = opened ? begins_json(held_, c) : is_blank(c) ? std::nullopt : std::optional(false);
+    if (!json) {
       held_ += c;
       return at + 1;
     }
-    if (opened && starts_value(held_[0], c)) {
+    if (*json) {
       const std::string head = std::exchange(held_, {});
       state_ = State::structure;
-      SB_CHECK(structure(head, 0, out));
-      pass(std::string_view(head).substr(1), out);
+      for (std::size_t i = 0; i < head.size();) {
+        SB_TRY(i, step(head, i, out));
+      }
       return at;
     }
   }
@@ -120,79 +165,114 @@ Result<std::size_t> JsonStreamGuard::begin(std::string_view piece, std::size_t a
 
 Result<std::size_t> JsonStreamGuard::structure(std::string_view piece, std::size_t at, GuardSink& out) {
   const char c = piece[at];
-  const bool open = c == '{' || c == '[';
-  const bool close = c == '}' || c == ']';
-  const bool inside = !containers_.empty();
-  const bool fits = is_blank(c) || (open && containers_.size() < static_cast<std::size_t>(kMaxJsonDepth)) ||
-                    (close && inside && containers_.back().is_object == (c == '}')) ||
-                    (inside && (c == ',' || c == ':' || c == '"' || is_number_byte(c) || (c >= 'a' && c <= 'z')));
-  if (!fits) {
-    SB_CHECK(become_text(out));
-    return at;
-  }
-  if (is_number_byte(c) && c != 'e') {
-    state_ = State::number;
-    return at;
-  }
-  if (c >= 'a' && c <= 'z') {
-    state_ = State::word;
-    return at;
-  }
-  pass(piece.substr(at, 1), out);
-  if (open) {
+  const auto fits = [this](std::uint8_t what) { return (expected_ & what) != 0; };
+  if (is_blank(c)) {
+    pass(piece.substr(at, 1), out);
+  } else if ((c == '{' || c == '[') && fits(kValue) && containers_.size() < static_cast<std::size_t>(kMaxJsonDepth)) {
+    pass(piece.substr(at, 1), out);
     const std::string under(c == '[' ? label() : std::string_view());
     containers_.push_back({c == '{', under});
-    wants_name_ = c == '{';
-  } else if (close) {
+    expected_ = (c == '{' ? kName : kValue) | kClose;
+  } else if ((c == '}' || c == ']') && fits(kClose) && containers_.back().is_object == (c == '}')) {
+    pass(piece.substr(at, 1), out);
     containers_.pop_back();
-  } else if (c == ',' || c == ':') {
-    wants_name_ = c == ',' && containers_.back().is_object;
-  } else if (c == '"') {
+    end_value();
+  } else if (c == ',' && fits(kComma)) {
+    pass(piece.substr(at, 1), out);
+    expected_ = containers_.back().is_object ? kName : kValue;
+  } else if (c == ':' && fits(kColon)) {
+    pass(piece.substr(at, 1), out);
+    expected_ = kValue;
+  } else if (c == '"' && fits(kName | kValue)) {
+    pass(piece.substr(at, 1), out);
     state_ = State::string;
-    const int level = wants_name_ ? kMaxJsonLevels : level_ + 1;  // a name is a word, not a document
-    leaf_ = std::make_unique<Leaf>(policy_, context_, wants_name_ ? std::string_view() : label(), level, passed_);
+    is_name_ = fits(kName);
+    const int level = is_name_ ? kMaxJsonLevels : level_ + 1;  // a name is a word, not a document
+    leaf_ = std::make_unique<Leaf>(policy_, context_, is_name_ ? std::string_view() : label(), level, passed_);
+  } else if ((begins_number(c) || is_word_letter(c)) && fits(kValue)) {
+    state_ = State::scalar;
+    return at;
+  } else {
+    SB_CHECK(become_text(out));
+    return at;
   }
   return at + 1;
 }
 
-Result<std::size_t> JsonStreamGuard::token(std::string_view piece, std::size_t at, GuardSink& out) {
-  constexpr std::size_t kLongestWord = 5;
-  const bool word = state_ == State::word;
-  std::size_t end = at;
-  while (end < piece.size() && (word ? piece[end] >= 'a' && piece[end] <= 'z' : is_number_byte(piece[end]))) ++end;
-  held_ += piece.substr(at, end - at);
-  if (word && held_.size() > kLongestWord) {
+// A number or word is judged where the grammar says that it ends: "4111 1111 1111 1111" is neither, but it is text.
+Result<std::size_t> JsonStreamGuard::scalar(std::string_view piece, std::size_t at, GuardSink& out) {
+  for (; at < piece.size(); ++at) {
+    const char c = piece[at];
+    const bool blanks = !held_.empty() && is_blank(held_.back());
+    const bool more = is_blank(c) || (!blanks && (is_number_byte(c) || is_word_letter(c)));
+    if (more && held_.size() < kMaxNumberBytes) {
+      held_ += c;
+      continue;
+    }
+    if (c == ',' || c == '}' || c == ']' || is_blank(c)) {
+      SB_CHECK(end_scalar(out));
+      return at;
+    }
+    number_ = {};
+    if (more && std::ranges::all_of(held_, [this](char one) { return number_.read(one); })) {
+      const std::string beginning = std::exchange(held_, {});
+      SB_TRY(swallows_, number(beginning + c, out));
+      if (!swallows_) pass(beginning, out);
+      state_ = State::long_number;
+      return at;
+    }
     SB_CHECK(become_text(out));
-  } else if (!word && held_.size() > kWindowBytes) {
-    pass(held_, out);  // no identifier is as long; what goes on is another number, of no use to anybody
-    held_.clear();
+    return at;
   }
-  if (end < piece.size() && state_ != State::text) SB_CHECK(end_token(out));
+  return at;
+}
+
+Result<std::size_t> JsonStreamGuard::long_number(std::string_view piece, std::size_t at, GuardSink& out) {
+  std::size_t end = at;
+  while (end < piece.size() && number_.read(piece[end])) ++end;
+  if (swallows_)
+    passed_ += end - at;
+  else
+    pass(piece.substr(at, end - at), out);
+  if (end == piece.size()) return end;
+  if (number_.is_complete()) {
+    end_value();
+  } else {
+    SB_CHECK(become_text(out));
+  }
   return end;
 }
 
-Result<> JsonStreamGuard::end_token(GuardSink& out) {
-  if (state_ == State::word && held_ != "true" && held_ != "false" && held_ != "null") return become_text(out);
-  const bool whole = std::ranges::all_of(held_, [](char c) { return c >= '0' && c <= '9'; });
-  const std::string value = std::exchange(held_, {});
-  const bool number = std::exchange(state_, State::structure) == State::number;
-  if (!number || !whole || value.size() < kLeastNumberDigits) {
-    pass(value, out);
-    return {};
-  }
+Result<> JsonStreamGuard::end_scalar(GuardSink& out) {
+  const auto value = without_blanks_behind(held_);
+  if (!is_word(value) && !is_json_number(value)) return become_text(out);
+  const std::string held = std::exchange(held_, {});
+  SB_TRY(const bool replaced, number(std::string_view(held).substr(0, value.size()), out));
+  pass(std::string_view(held).substr(replaced ? value.size() : 0), out);
+  end_value();
+  return {};
+}
+
+// Whether something was put in its place.
+Result<bool> JsonStreamGuard::number(std::string_view number, GuardSink& out) {
+  std::string digits;
+  const auto value = begins_number(number[0]) ? identifying_digits(number, digits) : std::string_view();
+  if (value.empty()) return false;
   GuardScratch scratch;
   std::vector<GuardedFinding> found;
   SB_TRY(const Verdict verdict, guard_into(policy_, context_, value, label(), scratch, found));
   take(found, verdict);
-  if (verdict == Verdict::allow) {
-    pass(value, out);
-    return {};
-  }
+  if (verdict == Verdict::allow || scratch.text == value) return false;
   std::string quoted;
   append_json_string(quoted, scratch.text);
   out.put(quoted);
-  passed_ += value.size();
-  return {};
+  passed_ += std::min(number.size(), kMaxNumberBytes);
+  return true;
+}
+
+void JsonStreamGuard::end_value() {
+  state_ = State::structure;
+  expected_ = containers_.empty() ? 0 : kComma | kClose;
 }
 
 Result<std::size_t> JsonStreamGuard::string(std::string_view piece, std::size_t at, GuardSink& out) {
@@ -230,11 +310,11 @@ Result<std::size_t> JsonStreamGuard::string(std::string_view piece, std::size_t 
   }
   if (closed) {
     SB_CHECK(close_string(out));
-    if (verdict_ < Verdict::human) pass("\"", out);
+    pass("\"", out);
     return at + 1;
   }
   leaf.sink.writes_to(out);
-  if (wants_name_ && leaf.name.size() < kKeptKeyBytes) leaf.name += leaf.ready;
+  if (is_name_ && leaf.name.size() < kKeptKeyBytes) leaf.name += leaf.ready;
   SB_CHECK(leaf.guard.feed(std::exchange(leaf.ready, {}), false, leaf.sink));
   const auto& found = leaf.guard.findings();
   take(std::span(found).subspan(leaf.taken), leaf.guard.verdict());
@@ -245,33 +325,37 @@ Result<std::size_t> JsonStreamGuard::string(std::string_view piece, std::size_t 
 Result<> JsonStreamGuard::close_string(GuardSink& out) {
   Leaf& leaf = *leaf_;
   leaf.sink.writes_to(out);
-  if (wants_name_) leaf.name += leaf.ready;
+  if (is_name_) leaf.name += leaf.ready;
   SB_CHECK(leaf.guard.feed(leaf.ready, true, leaf.sink));
   const auto& found = leaf.guard.findings();
   take(std::span(found).subspan(leaf.taken), leaf.guard.verdict());
-  if (wants_name_ && !containers_.empty()) containers_.back().key = leaf.name.substr(0, kKeptKeyBytes);
   passed_ += leaf.raw_size;
+  if (is_name_) {
+    Container& object = containers_.back();
+    object.key = leaf.name.substr(0, kKeptKeyBytes);
+    if (leaf.guard.verdict() != Verdict::allow && may_be_alike(found) && ++object.masked_names > 1)
+      out.put(fmt::format("_{}", object.masked_names));
+  }
+  end_value();
+  if (is_name_) expected_ = kColon;
   leaf_.reset();
-  state_ = State::structure;
   return {};
 }
 
 Result<> JsonStreamGuard::end(GuardSink& out) {
   switch (state_) {
     case State::start:
+    case State::scalar:  // broken off
       SB_CHECK(become_text(out));
       break;
-    case State::word:
-    case State::number:
-      SB_CHECK(end_token(out));
-      break;
-    case State::string: {  // broken off
+    case State::string: {  // the same
       leaf_->ready += leaf_->escape;
       leaf_->raw_size += leaf_->escape.size();
       SB_CHECK(close_string(out));
       break;
     }
     case State::structure:
+    case State::long_number:
     case State::text:
       break;
   }

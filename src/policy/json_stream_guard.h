@@ -8,18 +8,20 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/json_number.h"
 #include "policy/stream_guard.h"
 
 namespace sb::policy {
 
 /// Strings are looked at leaf by leaf, with their escapes read; member names too; whole numbers of seven digits and
 /// more, because a card number need not be quoted. What comes out is JSON wherever what went in was: what is put in is
-/// escaped, and what replaces a number is a string. Bytes outside the findings come out as they were.
+/// escaped, what replaces a number is a string, and names that became alike are told apart by a number behind them.
+/// Bytes outside the findings come out as they were.
 ///
-/// The text decides by its beginning what it is: "{" before a name or "}", or "[" before "{", "[", "]" or a string is
-/// JSON; anything else is text, and so is JSON from where it breaks off. Strings are nested texts of the same kind, to
-/// kMaxJsonLevels. Like StreamGuard, the result does not depend on how the text was cut; the whole text at once is
-/// `feed(text, true, sink)`.
+/// The text decides by its beginning what it is: "{" before a name or "}", or "[" before a value or "]" is JSON;
+/// anything else is text, and so is what breaks JSON's grammar, from the word or number that breaks it on. Strings are
+/// nested texts of the same kind, to kMaxJsonLevels. Like StreamGuard, the result does not depend on how the text was
+/// cut; the whole text at once is `feed(text, true, sink)`.
 ///
 /// Held back: at most kWindowBytes, and an unfinished escape. Borrows policy and context. Not thread-safe.
 class JsonStreamGuard {
@@ -35,6 +37,8 @@ class JsonStreamGuard {
   Result<> feed(std::string_view piece, bool complete, GuardSink& out);
 
   Verdict verdict() const { return verdict_; }
+  /// Bytes that were fed and are not decided yet.
+  std::size_t held_bytes() const;
   /// So far; spans are byte offsets into the unescaped leaf.
   const std::vector<GuardedFinding>& findings() const { return findings_; }
 
@@ -42,33 +46,39 @@ class JsonStreamGuard {
   struct Leaf;
   struct Container {
     bool is_object;
-    std::string key;  ///< of the member that is being read; of an array: the key it stands under
+    std::string key;                 ///< of the member that is being read; of an array: the key it stands under
+    std::uint32_t masked_names = 0;  ///< that may be alike now
   };
-  enum class State : std::uint8_t { start, structure, word, number, string, text };
+  enum class State : std::uint8_t { start, structure, scalar, long_number, string, text };
 
   Result<std::size_t> step(std::string_view piece, std::size_t at, GuardSink& out);
   Result<std::size_t> begin(std::string_view piece, std::size_t at, GuardSink& out);
   Result<std::size_t> structure(std::string_view piece, std::size_t at, GuardSink& out);
-  Result<std::size_t> token(std::string_view piece, std::size_t at, GuardSink& out);
+  Result<std::size_t> scalar(std::string_view piece, std::size_t at, GuardSink& out);
+  Result<std::size_t> long_number(std::string_view piece, std::size_t at, GuardSink& out);
   Result<std::size_t> string(std::string_view piece, std::size_t at, GuardSink& out);
   Result<> close_string(GuardSink& out);
-  Result<> end_token(GuardSink& out);
+  Result<> end_scalar(GuardSink& out);
+  Result<bool> number(std::string_view number, GuardSink& out);
   Result<> end(GuardSink& out);
   Result<> become_text(GuardSink& out);
   Result<> feed_text(std::string_view piece, bool complete, GuardSink& out);
   void pass(std::string_view bytes, GuardSink& out);
+  void end_value();
   void take(std::span<const GuardedFinding> findings, Verdict verdict);
   std::string_view label() const { return containers_.empty() ? label_ : std::string_view(containers_.back().key); }
-  bool stopped() const { return failed_ || verdict_ >= Verdict::human; }
 
   const Policy& policy_;
   GuardContext& context_;
   std::string_view label_;
   int level_;
   State state_ = State::start;
-  bool wants_name_ = false;  // the next string names a member
-  std::string held_;         // the beginning that does not say yet what it is; a number; a word
-  std::size_t passed_ = 0;   // offset for the sink
+  std::uint8_t expected_;   // a set of what may come next by the grammar
+  bool is_name_ = false;    // the string that is being read names a member
+  std::string held_;        // the beginning that does not say yet what it is; a number or word and the blanks behind
+  JsonNumber number_;       // a long one
+  bool swallows_ = false;   // that number was replaced
+  std::size_t passed_ = 0;  // offset for the sink
   std::vector<Container> containers_;
   std::unique_ptr<Leaf> leaf_;         // the string that is being read
   std::unique_ptr<StreamGuard> text_;  // state text

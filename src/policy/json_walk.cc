@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "policy/detect/bytes_class.h"
+#include "policy/json_number.h"
 #include "policy/json_stream_guard.h"
+#include "policy/logprobs.h"
 
 namespace sb::policy {
 namespace {
@@ -16,38 +19,6 @@ constexpr std::size_t kKeptSlotBytes = 1 << 20;
 
 std::unexpected<Error> invalid(simdjson::error_code code) {
   return fail(Errc::invalid_argument, fmt::format("invalid JSON: {}", simdjson::error_message(code)));
-}
-
-// Members of chat documents that name things. A person's words in them are text all the same: they have a blank or an
-// "@" in them, or what else no identifier has.
-bool is_identifier(std::string_view key, std::string_view text) {
-  static constexpr std::string_view kKeys[] = {"model",        "role",         "type",          "id",
-                                               "object",       "tool_call_id", "finish_reason", "system_fingerprint",
-                                               "service_tier", "detail",       "format",        "call_id"};
-  constexpr std::size_t kLongest = 256;
-  return std::ranges::find(kKeys, key) != std::end(kKeys) && text.size() <= kLongest &&
-         std::ranges::all_of(text, [](char c) {
-           return is_alnum(static_cast<unsigned char>(c)) || std::string_view("._:/+-=~").contains(c);
-         });
-}
-
-bool is_base64(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return is_alnum(byte) || c == '+' || c == '/' || c == '=' || c == '-' || c == '_';
-  });
-}
-
-// Images and sound: nothing to read in them. Only what truly is base64 is passed over.
-bool is_payload(std::string_view key, std::string_view text) {
-  static constexpr std::string_view kKeys[] = {"url",       "image_url",        "data", "file_data", "b64_json",
-                                               "embedding", "encrypted_content"};
-  if (text.size() < kWindowBytes || std::ranges::find(kKeys, key) == std::end(kKeys)) return false;
-  if (text.starts_with("data:")) {
-    const auto comma = text.substr(0, 128).find(";base64,");
-    return comma != std::string_view::npos && is_base64(text.substr(comma + 8));
-  }
-  return key != "url" && is_base64(text);
 }
 
 bool is_media_type(std::string_view type) {
@@ -61,10 +32,6 @@ char first_byte(std::string_view text) {
 }
 
 }  // namespace
-
-bool is_passed_over(std::string_view key, std::string_view text) {
-  return is_identifier(key, text) || is_payload(key, text);
-}
 
 simdjson::simdjson_result<od::document> JsonSlot::iterate(std::string_view json) {
   input.resize(json.size() + simdjson::SIMDJSON_PADDING);
@@ -96,17 +63,20 @@ Result<> JsonWalk::run(std::string_view json) {
   } else if (error) {
     return invalid(error);
   }
-  SB_CHECK(value(root, {}, profile_ == JsonProfile::chat_request ? Place::top : Place::other, 1));
+  // As if the document were the value of a member: where it stands follows from that.
+  static constexpr ChatMember kRequest{{}, MemberKind::text, ChatPlace::request};
+  static constexpr ChatMember kResponse{{}, MemberKind::text, ChatPlace::response};
+  Under under;
+  if (profile_ != JsonProfile::any) under.member = profile_ == JsonProfile::chat_request ? &kRequest : &kResponse;
+  SB_CHECK(value(root, under, 1));
   // The parser stands behind the root value; there is a location only where something follows.
   if (const char* more = nullptr; !document.current_location().get(more))
     return fail(Errc::invalid_argument, "invalid JSON: more text behind the document");
-  if (!edits_.empty() || result_.verdict != Verdict::allow) {
-    for (const auto& [offset, size] : logprobs_) edits_.replace(offset, size, "null");
-  }
-  return {};
+  if (!beside_.empty()) note_text(std::move(beside_), TextRole::beside);
+  return drop_logprobs();
 }
 
-Result<> JsonWalk::value(od::value v, std::string_view key, Place place, int depth) {
+Result<> JsonWalk::value(od::value v, const Under& under, int depth) {
   od::json_type type;
   if (const auto error = v.type().get(type)) return invalid(error);
   switch (type) {
@@ -115,19 +85,20 @@ Result<> JsonWalk::value(od::value v, std::string_view key, Place place, int dep
         return fail(Errc::invalid_argument, fmt::format("JSON nested deeper than {}", kMaxJsonDepth));
       od::object inner;
       if (const auto error = v.get_object().get(inner)) return invalid(error);
-      return object(inner, place, depth);
+      if (under.place == ChatPlace::choice && under.inside() == ChatPlace::logprobs) return note_logprobs(inner);
+      return object(inner, under.inside(), depth);
     }
     case od::json_type::array: {
       if (depth > kMaxJsonDepth)
         return fail(Errc::invalid_argument, fmt::format("JSON nested deeper than {}", kMaxJsonDepth));
       od::array inner;
       if (const auto error = v.get_array().get(inner)) return invalid(error);
-      return array(inner, key, place, depth);
+      return array(inner, under, depth);
     }
     case od::json_type::string:
-      return string_leaf(v, key, place);
+      return string_leaf(v, under);
     case od::json_type::number:
-      return number_leaf(v, key);
+      return number_leaf(v, under);
     case od::json_type::boolean: {
       bool unused;
       if (const auto error = v.get_bool().get(unused)) return invalid(error);
@@ -143,87 +114,75 @@ Result<> JsonWalk::value(od::value v, std::string_view key, Place place, int dep
   return invalid(simdjson::TAPE_ERROR);
 }
 
-Result<> JsonWalk::object(od::object o, Place place, int depth) {
+Result<> JsonWalk::object(od::object o, ChatPlace place, int depth) {
+  const bool is_message = profile_ == JsonProfile::chat_request && place == ChatPlace::message;
+  if (is_message) begin_message();
+  std::uint32_t masked_names = 0;
   for (auto result : o) {
     od::field field;
     if (const auto error = std::move(result).get(field)) return invalid(error);
-    std::string_view key;
+    Under under{{}, place, nullptr};
     const char* const raw_key = field.key().raw();
-    if (const auto error = field.unescaped_key().get(key)) return invalid(error);
-    if (place == Place::other) SB_CHECK(name(raw_key, key));
-    SB_CHECK(member(field.value(), key, place, depth));
+    if (const auto error = field.unescaped_key().get(under.key)) return invalid(error);
+    under.member = chat_member(place, under.key);
+    if (!under.member) SB_CHECK(name(raw_key, under.key, masked_names));
+    SB_CHECK(value(field.value(), under, depth + 1));
   }
-  if (place == Place::message) end_message();
+  if (is_message) end_message();
   return {};
 }
 
-Result<> JsonWalk::array(od::array a, std::string_view key, Place place, int depth) {
-  const Place inner = place == Place::messages ? Place::message : place == Place::content ? Place::part : Place::other;
+Result<> JsonWalk::array(od::array a, const Under& under, int depth) {
   for (auto result : a) {
     od::value item;
     if (const auto error = std::move(result).get(item)) return invalid(error);
-    if (inner == Place::message) {
-      ++result_.features.message_count;
-      message_text_.clear();
-      message_is_user_ = message_is_from_outside_ = false;
-    }
-    if (place == Place::parameters) result_.features.has_tools = true;
-    SB_CHECK(value(item, key, inner, depth + 1));
+    if (under.place == ChatPlace::request && (under.key == "tools" || under.key == "functions"))
+      result_.features.has_tools = true;
+    SB_CHECK(value(item, under, depth + 1));
   }
   return {};
 }
 
-Result<> JsonWalk::member(od::value v, std::string_view key, Place place, int depth) {
-  if (profile_ == JsonProfile::chat_response && key == "logprobs") return note_logprobs(v, key, place, depth);
-  Place inner = Place::other;
-  if (place == Place::top) {
-    if (key == "messages")
-      inner = Place::messages;
-    else if (key == "tools" || key == "functions")
-      inner = Place::parameters;
-    else if (key == "response_format")
-      inner = Place::response_format;
-  } else if (place == Place::message && key == "content") {
-    inner = Place::content;
-  }
-  od::json_type type;
-  if (const auto error = v.type().get(type)) return invalid(error);
-  // A string stands where its member stands: the message's content, the part's text.
-  const bool scalar = type != od::json_type::object && type != od::json_type::array;
-  return value(v, key, scalar ? place : inner, depth + 1);
-}
-
-// Log probabilities repeat the answer token by token, cut where no detector sees a value whole: they do not outlive a
-// text that changed.
-Result<> JsonWalk::note_logprobs(od::value v, std::string_view key, Place place, int depth) {
-  od::json_type type;
-  if (const auto error = v.type().get(type)) return invalid(error);
-  if (type != od::json_type::object) return value(v, key, place, depth + 1);
-  od::object repeated;
-  if (const auto error = v.get_object().get(repeated)) return invalid(error);
+Result<> JsonWalk::note_logprobs(od::object o) {
   std::string_view raw;
-  if (const auto error = repeated.raw_json().get(raw)) return invalid(error);
-  logprobs_.push_back({static_cast<std::size_t>(raw.data() - base_), raw.rfind('}') + 1});
+  if (const auto error = o.raw_json().get(raw)) return invalid(error);
+  logprobs_.push_back(raw.substr(0, raw.rfind('}') + 1));  // the raw text may reach into the blanks behind
   return {};
 }
 
-Result<> JsonWalk::string_leaf(od::value v, std::string_view key, Place place) {
+// Log probabilities do not outlive a text that changed, nor where they themselves spell what must not pass.
+Result<> JsonWalk::drop_logprobs() {
+  for (const auto raw : logprobs_) {
+    if (!edits_.empty() || result_.verdict != Verdict::allow) break;
+    SB_TRY(const auto spelt, spell_logprobs(raw));
+    for (const std::string_view text : {std::string_view(spelt.tokens), std::string_view(spelt.beside)}) {
+      SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, {}, scratch_, result_.findings));
+      result_.verdict = std::max(result_.verdict, verdict);
+    }
+  }
+  if (edits_.empty() && result_.verdict == Verdict::allow) return {};
+  for (const auto raw : logprobs_) edits_.replace(static_cast<std::size_t>(raw.data() - base_), raw.size(), "null");
+  return {};
+}
+
+Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
   const std::string_view token = v.raw_json_token();
   std::string_view text;
   if (const auto error = v.get_string().get(text)) return invalid(error);
   const std::size_t offset = static_cast<std::size_t>(token.data() - base_) + 1;
   const std::size_t size = token.rfind('"') - 1;
-  if (profile_ != JsonProfile::any && is_identifier(key, text)) {
-    note_string(text, key, place);
+  if (is_passed_over(under.member, text)) {
+    note_identifier(text, under);
     return {};
   }
-  if (is_payload(key, text)) return {};
-  SB_TRY(const Verdict verdict, text_leaf(text, key));
+  if (is_media(text)) return {};
+  SB_TRY(const Verdict verdict, text_leaf(text, under.key));
   result_.verdict = std::max(result_.verdict, verdict);
-  note_string(verdict == Verdict::allow ? text : std::string_view(scratch_.text), key, place);
-  if (verdict == Verdict::allow) return {};
+  const std::string_view guarded = verdict == Verdict::allow ? text : std::string_view(scratch_.text);
+  note_string(guarded, under);
+  if (guarded == text) return {};
   std::string escaped;
-  append_json_escaped(escaped, scratch_.text);
+  append_json_escaped(escaped, guarded);
   edits_.replace(offset, size, std::move(escaped));
   return {};
 }
@@ -247,60 +206,89 @@ Result<Verdict> JsonWalk::text_leaf(std::string_view text, std::string_view key)
   return verdict;
 }
 
-// A member's name may say as much as its value.
-Result<> JsonWalk::name(const char* raw, std::string_view key) {
+// A member's name may say as much as its value. `masked_names`: of the object, that may be alike now.
+Result<> JsonWalk::name(const char* raw, std::string_view key, std::uint32_t& masked_names) {
+  const std::size_t found = result_.findings.size();
   SB_TRY(const Verdict verdict, guard_into(policy_, context_, key, {}, scratch_, result_.findings));
   result_.verdict = std::max(result_.verdict, verdict);
-  if (verdict == Verdict::allow) return {};
+  if (verdict == Verdict::allow || scratch_.text == key) return {};
   std::size_t size = 0;
   while (raw[size] != '"') size += raw[size] == '\\' ? 2 : 1;
   std::string escaped;
   append_json_escaped(escaped, scratch_.text);
+  if (may_be_alike(std::span(result_.findings).subspan(found)) && ++masked_names > 1)
+    escaped += fmt::format("_{}", masked_names);
   edits_.replace(static_cast<std::size_t>(raw - base_), size, std::move(escaped));
   return {};
 }
 
 // A card number need not be quoted. What replaces it is a string.
-Result<> JsonWalk::number_leaf(od::value v, std::string_view key) {
+Result<> JsonWalk::number_leaf(od::value v, const Under& under) {
   std::string_view token = v.raw_json_token();
   while (!token.empty() && is_a(static_cast<unsigned char>(token.back()), kBlank)) token.remove_suffix(1);
-  const bool whole = std::ranges::all_of(token, [](char c) { return is_digit(static_cast<unsigned char>(c)); });
-  double number;
-  if (const auto error = v.get_double().get(number)) return invalid(error);
-  if (profile_ != JsonProfile::any || !whole || token.size() < kLeastNumberDigits) return {};
-  SB_TRY(const Verdict verdict, guard_into(policy_, context_, token, key, scratch_, result_.findings));
+  double number = 0;
+  const bool is_double = !v.get_double().get(number);
+  if (!is_double && !is_json_number(token)) return invalid(simdjson::NUMBER_ERROR);
+  // Nearly all are small or have a fraction; of a vector's, all.
+  constexpr double kLeastIdentifying = 1e6;
+  if (is_double && (std::abs(number) < kLeastIdentifying || number != std::trunc(number))) return {};
+  if (is_protocol_number(under.place, under.member)) return {};
+  const auto digits = identifying_digits(token, number_);
+  if (digits.empty()) return {};
+  SB_TRY(const Verdict verdict, guard_into(policy_, context_, digits, under.key, scratch_, result_.findings));
   result_.verdict = std::max(result_.verdict, verdict);
-  if (verdict == Verdict::allow) return {};
+  if (verdict == Verdict::allow || scratch_.text == digits) return {};
   std::string quoted;
   append_json_string(quoted, scratch_.text);
   edits_.replace(static_cast<std::size_t>(token.data() - base_), token.size(), std::move(quoted));
   return {};
 }
 
-void JsonWalk::note_string(std::string_view text, std::string_view key, Place place) {
-  if (profile_ != JsonProfile::chat_request) {
-    const bool told = profile_ == JsonProfile::any || key == "content" || key == "refusal";
-    if (context_.texts && told) context_.texts->emplace_back(text);
-    return;
-  }
-  if (place == Place::other) return;
-  if ((place == Place::message && key == "content") || (place == Place::part && key == "text")) {
-    if (!message_text_.empty()) message_text_ += '\n';
-    message_text_ += text;
-    result_.features.text_bytes += static_cast<std::uint32_t>(text.size());
-  } else if (place == Place::message && key == "role") {
+void JsonWalk::note_identifier(std::string_view text, const Under& under) {
+  if (profile_ != JsonProfile::chat_request) return;
+  auto& features = result_.features;
+  if (under.place == ChatPlace::message && under.key == "role") {
     message_is_user_ = text == "user";
-    message_is_from_outside_ = message_is_user_ || text == "tool" || text == "function";
-  } else if (place == Place::part && key == "type") {
-    result_.features.has_images = result_.features.has_images || is_media_type(text);
-  } else if (place == Place::response_format && key == "type") {
-    result_.features.has_json_schema = text == "json_schema";
-    result_.features.wants_json = text == "json_schema" || text == "json_object";
+    message_is_history_ = text == "system" || text == "developer" || text == "assistant";
+  } else if (under.place == ChatPlace::part && under.key == "type") {
+    features.has_images = features.has_images || is_media_type(text);
+  } else if (under.place == ChatPlace::response_format && under.key == "type") {
+    features.has_json_schema = text == "json_schema";
+    features.wants_json = text == "json_schema" || text == "json_object";
   }
 }
 
+// What checks look at, and the words of the message.
+void JsonWalk::note_string(std::string_view text, const Under& under) {
+  const bool said = (under.place == ChatPlace::message && (under.key == "content" || under.key == "refusal")) ||
+                    (under.place == ChatPlace::part && under.key == "text");
+  if (said && profile_ == JsonProfile::chat_request) {
+    if (!message_text_.empty()) message_text_ += '\n';
+    message_text_ += text;
+    result_.features.text_bytes += static_cast<std::uint32_t>(text.size());
+  } else if (!context_.texts) {
+    return;
+  } else if (said || profile_ == JsonProfile::any) {
+    note_text(std::string(text), said ? TextRole::answer : TextRole::outside);
+  } else {
+    if (!beside_.empty()) beside_ += '\n';
+    beside_ += text;
+  }
+}
+
+void JsonWalk::note_text(std::string text, TextRole role) {
+  if (context_.texts) context_.texts->push_back({std::move(text), role});
+}
+
+void JsonWalk::begin_message() {
+  ++result_.features.message_count;
+  message_text_.clear();
+  message_is_user_ = message_is_history_ = false;
+}
+
 void JsonWalk::end_message() {
-  if (context_.texts && message_is_from_outside_ && !message_text_.empty()) context_.texts->push_back(message_text_);
+  if (!message_text_.empty() && context_.texts)
+    note_text(message_text_, message_is_history_ ? TextRole::history : TextRole::outside);
   if (message_is_user_) std::swap(result_.last_user_text, message_text_);
 }
 

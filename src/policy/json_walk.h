@@ -3,10 +3,10 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/json.h"
+#include "policy/chat_shape.h"
 #include "policy/json_guard.h"
 
 namespace sb::policy {
@@ -25,13 +25,8 @@ struct JsonSlot {
 /// The slot of this thread.
 JsonSlot& json_slot();
 
-/// Members that name things and have a name in them, and base64 payloads: nothing to read there.
-bool is_passed_over(std::string_view key, std::string_view text);
-
 /// JSON inside strings is read to this depth; below, it is text.
 inline constexpr int kMaxJsonLevels = 3;
-/// Whole numbers with fewer digits identify nobody.
-inline constexpr std::size_t kLeastNumberDigits = 7;
 
 /// One document's walk.
 class JsonWalk {
@@ -45,20 +40,29 @@ class JsonWalk {
   const TextEdits& edits() const { return edits_; }
 
  private:
-  /// Where in a chat document a value stands.
-  enum class Place : std::uint8_t { other, top, messages, message, content, part, response_format, parameters };
+  /// The member that a value stands under: its key, and what the protocol says of it.
+  struct Under {
+    std::string_view key;
+    ChatPlace place = ChatPlace::other;  ///< of the object that has it
+    const ChatMember* member = nullptr;
 
-  Result<> value(simdjson::ondemand::value value, std::string_view key, Place place, int depth);
-  Result<> object(simdjson::ondemand::object object, Place place, int depth);
-  Result<> array(simdjson::ondemand::array array, std::string_view key, Place place, int depth);
-  Result<> member(simdjson::ondemand::value value, std::string_view key, Place place, int depth);
-  Result<> note_logprobs(simdjson::ondemand::value value, std::string_view key, Place place, int depth);
-  Result<> string_leaf(simdjson::ondemand::value value, std::string_view key, Place place);
-  Result<> number_leaf(simdjson::ondemand::value value, std::string_view key);
+    ChatPlace inside() const { return place_inside(place, member); }
+  };
+
+  Result<> value(simdjson::ondemand::value value, const Under& under, int depth);
+  Result<> object(simdjson::ondemand::object object, ChatPlace place, int depth);
+  Result<> array(simdjson::ondemand::array array, const Under& under, int depth);
+  Result<> note_logprobs(simdjson::ondemand::object object);
+  Result<> drop_logprobs();
+  Result<> string_leaf(simdjson::ondemand::value value, const Under& under);
+  Result<> number_leaf(simdjson::ondemand::value value, const Under& under);
   Result<Verdict> text_leaf(std::string_view text, std::string_view key);
-  Result<> name(const char* raw, std::string_view key);
-  void note_string(std::string_view text, std::string_view key, Place place);
+  Result<> name(const char* raw, std::string_view key, std::uint32_t& masked_names);
+  void note_identifier(std::string_view text, const Under& under);
+  void note_string(std::string_view text, const Under& under);
+  void begin_message();
   void end_message();
+  void note_text(std::string text, TextRole role);
 
   const Policy& policy_;
   GuardContext& context_;
@@ -67,10 +71,12 @@ class JsonWalk {
   JsonGuardResult& result_;
   TextEdits edits_;
   const char* base_ = nullptr;
-  std::vector<std::pair<std::size_t, std::size_t>> logprobs_;  // offset and size
-  std::string message_text_;                                   // of the message being walked, guarded
+  std::string number_;                      // its digits, where they are not written one by one
+  std::vector<std::string_view> logprobs_;  // as they stand in the document
+  std::string message_text_;                // of the message being walked, guarded
+  std::string beside_;                      // of a chat document's texts those beside the messages' contents, guarded
   bool message_is_user_ = false;
-  bool message_is_from_outside_ = false;  // of those whose words nobody vouches for: callers, tools
+  bool message_is_history_ = false;  // a model's or an operator's
 };
 
 }  // namespace sb::policy

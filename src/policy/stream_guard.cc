@@ -36,18 +36,18 @@ Result<std::string> StreamGuard::finish() {
 }
 
 Result<> StreamGuard::feed(std::string_view piece, bool complete, GuardSink& out) {
-  if (stopped()) return {};
+  if (failed_) return {};
   buffer_ += piece;
   const auto done = look(complete, out);
   failed_ = !done;
-  if (!done || stopped()) buffer_.clear(), place_ = {};
+  if (failed_) buffer_.clear(), place_ = {};
   forget_context();
   return done;
 }
 
 Result<> StreamGuard::look(bool complete, GuardSink& out) {
   if (!open_.empty()) SB_CHECK(follow_open(complete, out));
-  if (is_swallowing() || stopped()) return {};
+  if (is_swallowing()) return {};
   return scan_once(complete, out);
 }
 
@@ -81,7 +81,6 @@ Result<> StreamGuard::scan_once(bool complete, GuardSink& out) {
       if (acts && policy_.log_only()) pass_to(local.end);
     } else if (acts) {
       SB_CHECK(settle(finding, value, out));
-      if (stopped()) return {};
     } else {
       record(finding, value);
     }

@@ -19,8 +19,8 @@ namespace sb::policy {
 /// detectors look back at, at most 1 KB of text is kept, kMaxHeldBytes where it is escapes or hidden characters.
 /// Outbound, placeholders are restored on the way.
 ///
-/// Borrows policy and context. Not thread-safe. After a `block` or `human` verdict, or an error, nothing more comes
-/// out.
+/// Borrows policy and context. Not thread-safe. After an error nothing more comes out. A `block` or `human` verdict
+/// does not end the text, which would leave JSON around it broken off: who sends it on does.
 class StreamGuard {
  public:
   /// Of text that is kept, in the worst case.
@@ -59,7 +59,6 @@ class StreamGuard {
   void record(const Finding& finding, std::string_view value);
   bool is_swallowing() const;
   void forget_context();
-  bool stopped() const { return failed_ || verdict_ >= Verdict::human; }
 
   const Policy& policy_;
   GuardContext& context_;

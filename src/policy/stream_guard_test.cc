@@ -173,17 +173,15 @@ TEST(StreamGuard, ReleasesAWordAtItsBoundary) {
   EXPECT_EQ(guard.finish().value(), "");
 }
 
-TEST(StreamGuard, ABlockStopsTheStreamBeforeTheValue) {
+TEST(StreamGuard, ABlockedValueNeverComesOut) {
   const auto policy = test::load("{name: b, version: 1, rules: [{types: [EMAIL], action: block}]}");
   ASSERT_TRUE(policy);
   TokenVault vault;
   auto context = test::context_for(vault, Direction::outbound);
   StreamGuard guard(*policy, context);
-  const auto first = guard.feed("write to bob@example.com now").value();
-  EXPECT_EQ(first, "write to [EMAIL]");
+  EXPECT_EQ(guard.feed("write to bob@example.com now").value(), "write to [EMAIL] ");
   EXPECT_EQ(guard.verdict(), Verdict::block);
-  EXPECT_EQ(guard.feed("more").value(), "");
-  EXPECT_EQ(guard.finish().value(), "");
+  EXPECT_EQ(guard.finish().value(), "now") << "whoever sends it on stops at the verdict";
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ Result<std::string> TokenVault::token_for(std::string_view type, std::string_vie
   if (const auto found = by_value_.find(value_key(type, value)); found != by_value_.end()) {
     return token_of(type, entries_[found->second].suffix);
   }
-  const auto number = counters_[std::string(type)] + 1;
+  auto number = counters_[std::string(type)] + 1;
+  while (reserved_.contains(token_of(type, std::to_string(number)))) ++number;
   SB_TRY(auto token, insert({std::string(type), std::to_string(number), std::string(value)}));
   counters_[std::string(type)] = number;
   return token;
@@ -65,19 +66,28 @@ const std::string* TokenVault::value_of(std::string_view token) const {
   return found == by_token_.end() ? nullptr : &entries_[found->second].value;
 }
 
-void TokenVault::reserve(std::string_view token) {
+Result<> TokenVault::reserve(std::string_view token) {
   const auto name = normal_token(token);
   const auto mark = name.rfind('_');
-  if (mark == std::string::npos || name.size() < 4) return;
+  if (mark == std::string::npos || name.size() < 4) return {};
   if (name[mark + 1] == 'T') {
     if (foreign_tokens_.size() < kMaxForeignTokens && std::ranges::find(foreign_tokens_, name) == foreign_tokens_.end())
       foreign_tokens_.push_back(name);
-    return;
+    return {};
   }
   std::uint32_t number = 0;
   std::from_chars(name.data() + mark + 1, name.data() + name.size() - 1, number);
-  auto& counter = counters_[name.substr(1, mark - 1)];
-  counter = std::max(counter, number);
+  // Numbers are given one by one, passing over the reserved: a higher one is never reached.
+  if (number == 0 || number > 2 * kMaxEntries) return {};
+  if (reserved_.size() >= kMaxEntries)
+    return fail(Errc::too_large, fmt::format("a text with more than {} placeholders that are none", kMaxEntries));
+  reserved_.insert(name);
+  return {};
+}
+
+bool TokenVault::is_newer(std::string_view token, std::size_t size) const {
+  const auto found = by_token_.find(normal_token(token));
+  return found != by_token_.end() && found->second >= size && !entries_[found->second].suffix.starts_with('T');
 }
 
 void TokenVault::adopt(const TenantEntry& entry) {
@@ -109,7 +119,10 @@ json::value TokenVault::to_json() const {
   }
   json::object counters;
   for (const auto& [type, number] : counters_) counters.emplace(type, number);
-  return json::object{{"entries", std::move(entries)}, {"counters", std::move(counters)}};
+  json::array reserved;
+  for (const auto& token : reserved_) reserved.push_back(json::string(token));
+  return json::object{
+      {"entries", std::move(entries)}, {"counters", std::move(counters)}, {"reserved", std::move(reserved)}};
 }
 
 Result<TokenVault> TokenVault::from_json(const json::value& document) {
@@ -131,6 +144,13 @@ Result<TokenVault> TokenVault::from_json(const json::value& document) {
   for (const auto& [type, number] : counters->get_object()) {
     if (!number.is_number()) return broken();
     vault.counters_[std::string(type)] = static_cast<std::uint32_t>(int_member(document.at("counters"), type));
+  }
+  if (const auto* reserved = find_member(document, "reserved")) {  // absent in older ones
+    if (!reserved->is_array() || reserved->get_array().size() > kMaxEntries) return broken();
+    for (const auto& token : reserved->get_array()) {
+      if (!token.is_string()) return broken();
+      vault.reserved_.emplace(token.get_string());
+    }
   }
   return vault;
 }

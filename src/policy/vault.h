@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -35,8 +36,11 @@ class TokenVault {
   /// The value behind a placeholder as a model wrote it: any letter case, "\_" for "_". Null where it is not ours.
   const std::string* value_of(std::string_view token) const;
 
-  /// Makes sure that no value gets this placeholder: it stood in the text before.
-  void reserve(std::string_view token);
+  /// Makes sure that no value gets this placeholder: it stood in the text before. Errors: too_large (kMaxEntries such).
+  Result<> reserve(std::string_view token);
+  /// Whether the placeholder was made when there were `size` others or more; a tenant's, which says the same in every
+  /// text, never is.
+  bool is_newer(std::string_view token, std::size_t size) const;
 
   /// A value that stands for a placeholder in all runs of the tenant.
   struct TenantEntry {
@@ -54,7 +58,7 @@ class TokenVault {
   std::size_t size() const { return entries_.size(); }
   bool empty() const { return entries_.empty(); }
 
-  /// {"entries":[{"type","suffix","value"}], "counters":{type: last number}}.
+  /// {"entries":[{"type","suffix","value"}], "counters":{type: last number}, "reserved":[token]}.
   json::value to_json() const;
   /// Errors: corrupt (not what `to_json` writes).
   static Result<TokenVault> from_json(const json::value& document);
@@ -72,6 +76,7 @@ class TokenVault {
   std::unordered_map<std::string, std::size_t> by_value_;  // type, NUL, value -> index
   std::unordered_map<std::string, std::size_t> by_token_;  // "[EMAIL_1]" -> index
   std::unordered_map<std::string, std::uint32_t> counters_;
+  std::unordered_set<std::string> reserved_;
   std::vector<TenantEntry> new_tenant_entries_;
   std::vector<std::string> foreign_tokens_;
 };

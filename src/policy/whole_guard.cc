@@ -19,7 +19,7 @@ Verdict verdict_of(Action action) {
 Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std::string_view text,
                                 std::optional<JsonProfile> profile, const InjectionScorer* scorer) {
   WholeResult whole;
-  std::vector<std::string> texts;
+  std::vector<CheckedText> texts;
   if (profile) {
     context.texts = &texts;
     SB_TRY(auto guarded, guard_json(policy, context, text, *profile));
@@ -32,7 +32,7 @@ Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std
     whole.verdict = guarded.verdict;
     whole.text = std::move(guarded.text);
     whole.findings = std::move(guarded.findings);
-    texts.push_back(whole.text);
+    texts.push_back({whole.text, context.direction == Direction::inbound ? TextRole::outside : TextRole::answer});
   }
   if (profile == JsonProfile::any && context.direction == Direction::outbound) return whole;
   for (const auto& result : run_checks(policy.checks(), context.direction, {texts}, scorer)) {

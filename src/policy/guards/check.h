@@ -13,6 +13,7 @@
 #include "base/errors.h"
 #include "base/json.h"
 #include "policy/document_reader.h"
+#include "policy/guards/checked_text.h"
 #include "policy/rule.h"
 #include "policy/scanner.h"
 
@@ -64,7 +65,7 @@ class InjectionScorer {
 
 /// What checks look at.
 struct CheckedTexts {
-  std::span<const std::string> texts;            ///< inbound: what callers and tools wrote; outbound: the answers
+  std::span<const CheckedText> texts;
   const JsonSchema* requested_schema = nullptr;  ///< of the request's response_format
 };
 
@@ -77,6 +78,10 @@ struct CheckResult {
   std::string complaint;  ///< json_schema: what is wrong, for the model that may correct it
 };
 
+/// Which texts a check looks at follows from what it asks. Topics: all. Length: all that comes in, of what goes out the
+/// answers; messages are counted but for what stands beside them. All others: what comes from outside, and the answers;
+/// an operator's own instructions are instructions, in a language of his own.
+///
 /// Runs those of `checks` that need nobody else (all but http). `scorer` may be null: then an injection check that
 /// would have asked it objects, because nobody looked. Pure.
 std::vector<CheckResult> run_checks(std::span<const std::shared_ptr<const Check>> checks, Direction direction,

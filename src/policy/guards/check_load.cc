@@ -6,6 +6,7 @@
 #include "policy/guards/check.h"
 #include "policy/guards/json_schema.h"
 #include "policy/guards/language.h"
+#include "policy/guards/plain_words.h"
 
 namespace sb::policy {
 namespace {
@@ -28,6 +29,7 @@ Result<std::shared_ptr<const Detector>> phrase_detector(const DocumentReader& re
                                                         std::string_view pointer, std::string_view key) {
   CustomDetector description;
   SB_TRY(description.words, reader.texts(object, pointer, key));
+  for (auto& words : description.words) words = plain_words(words);
   description.name = key;
   description.type = "PHRASE";
   description.score = 1.0F;

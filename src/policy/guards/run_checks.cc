@@ -3,6 +3,7 @@
 #include "policy/guards/check.h"
 #include "policy/guards/json_schema.h"
 #include "policy/guards/language.h"
+#include "policy/guards/plain_words.h"
 
 namespace sb::policy {
 namespace {
@@ -12,18 +13,29 @@ std::size_t count_chars(std::string_view text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
+bool is_of_others(const CheckedText& text) {
+  return text.role == TextRole::outside || text.role == TextRole::answer;
+}
+bool counts(const CheckedText& text, Direction direction) {
+  return direction == Direction::inbound || text.role == TextRole::answer;
+}
+bool any(const CheckedText&) {
+  return true;
+}
+
 // The topic whose words stand in a text; empty: none.
-std::string_view phrase_in(const Scanner& phrases, const CheckedTexts& in) {
+std::string_view phrase_in(const Scanner& phrases, const CheckedTexts& in, bool (*looks_at)(const CheckedText&)) {
   ScanResult found;
   for (const auto& text : in.texts) {
-    phrases.scan(text, {}, found);
+    if (!looks_at(text)) continue;
+    phrases.scan(plain_words(text.text), {}, found);
     if (!found.findings.empty()) return found.findings.front().rule;
   }
   return {};
 }
 
 void check_injection(const Check& check, const CheckedTexts& in, const InjectionScorer* scorer, CheckResult& result) {
-  if (check.phrases && !phrase_in(*check.phrases, in).empty()) {
+  if (check.phrases && !phrase_in(*check.phrases, in, is_of_others).empty()) {
     result = {&check, 1, true, "phrase", {}};
     return;
   }
@@ -31,21 +43,28 @@ void check_injection(const Check& check, const CheckedTexts& in, const Injection
     result = {&check, 1, true, "no classifier", {}};
     return;
   }
-  for (const auto& text : in.texts) result.score = std::max(result.score, scorer->score(text));
+  for (const auto& text : in.texts) {
+    if (is_of_others(text)) result.score = std::max(result.score, scorer->score(text.text));
+  }
   result.objects = result.score >= static_cast<double>(check.min_score);
   if (result.objects) result.label = "classifier " + std::string(scorer->version());
 }
 
-void check_length(const Check& check, const CheckedTexts& in, CheckResult& result) {
+void check_length(const Check& check, const CheckedTexts& in, Direction direction, CheckResult& result) {
   std::size_t chars = 0;
-  for (const auto& text : in.texts) chars += count_chars(text);
+  std::size_t messages = 0;
+  for (const auto& text : in.texts) {
+    if (!counts(text, direction)) continue;
+    chars += count_chars(text.text);
+    messages += text.role == TextRole::beside ? 0 : 1;
+  }
   if (check.max_chars != 0 && chars > check.max_chars) result = {&check, 1, true, "max_chars", {}};
-  if (check.max_texts != 0 && in.texts.size() > check.max_texts) result = {&check, 1, true, "max_texts", {}};
+  if (check.max_texts != 0 && messages > check.max_texts) result = {&check, 1, true, "max_texts", {}};
 }
 
 void check_language(const Check& check, const CheckedTexts& in, CheckResult& result) {
   for (const auto& text : in.texts) {
-    const auto language = language_of(text);
+    const auto language = is_of_others(text) ? language_of(text.text) : std::string_view();
     if (language.empty() || std::ranges::find(check.languages, language) != check.languages.end()) continue;
     result = {&check, 1, true, std::string(language), {}};
     return;
@@ -56,7 +75,8 @@ void check_schema(const Check& check, const CheckedTexts& in, CheckResult& resul
   const JsonSchema* schema = check.schema ? check.schema.get() : in.requested_schema;
   if (!schema) return;
   for (const auto& text : in.texts) {
-    const auto document = parse_json(text);
+    if (!is_of_others(text)) continue;
+    const auto document = parse_json(text.text);
     if (!document) {
       result = {&check, 1, true, "no JSON", "it is not JSON: " + document.error().detail};
       return;
@@ -68,19 +88,19 @@ void check_schema(const Check& check, const CheckedTexts& in, CheckResult& resul
   }
 }
 
-CheckResult run_check(const Check& check, const CheckedTexts& in, const InjectionScorer* scorer) {
+CheckResult run_check(const Check& check, Direction direction, const CheckedTexts& in, const InjectionScorer* scorer) {
   CheckResult result{&check, 0, false, {}, {}};
   switch (check.kind) {
     case CheckKind::injection:
       check_injection(check, in, scorer, result);
       break;
     case CheckKind::topics: {
-      const auto topic = phrase_in(*check.phrases, in);
+      const auto topic = phrase_in(*check.phrases, in, any);
       if (!topic.empty()) result = {&check, 1, true, std::string(topic), {}};
       break;
     }
     case CheckKind::length:
-      check_length(check, in, result);
+      check_length(check, in, direction, result);
       break;
     case CheckKind::language:
       check_language(check, in, result);
@@ -96,12 +116,20 @@ CheckResult run_check(const Check& check, const CheckedTexts& in, const Injectio
 
 }  // namespace
 
+std::vector<std::string> texts_for_services(std::vector<CheckedText> texts) {
+  std::vector<std::string> out;
+  for (auto& text : texts) {
+    if (is_of_others(text)) out.push_back(std::move(text.text));
+  }
+  return out;
+}
+
 std::vector<CheckResult> run_checks(std::span<const std::shared_ptr<const Check>> checks, Direction direction,
                                     const CheckedTexts& texts, const InjectionScorer* scorer) {
   std::vector<CheckResult> results;
   for (const auto& check : checks) {
     if (!check->applies(direction) || check->kind == CheckKind::http) continue;
-    results.push_back(run_check(*check, texts, scorer));
+    results.push_back(run_check(*check, direction, texts, scorer));
   }
   return results;
 }
