@@ -72,7 +72,7 @@ Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::str
     note_outside(direction, std::move(texts));
   }
   if (direction == policy::Direction::inbound) needs_local_ = needs_local_ || outcome.verdict == policy::Verdict::local;
-  outcome.decision = decision_json(outcome.verdict, guarded.findings, direction, checks);
+  outcome.decision = decision_json(outcome.verdict, {guarded.findings, with.unrecorded}, direction, checks);
   return outcome;
 }
 
@@ -118,9 +118,15 @@ void GuardSession::read_requested_schema(const Data& request) {
   if (auto compiled = policy::JsonSchema::compile(*schema)) requested_schema_ = *std::move(compiled);
 }
 
-std::string GuardSession::decision_json(policy::Verdict verdict, const std::vector<policy::GuardedFinding>& findings,
-                                        policy::Direction direction,
+std::string GuardSession::decision_json(policy::Verdict verdict, const Found& all, policy::Direction direction,
                                         const std::vector<policy::CheckResult>& checks) const {
+  constexpr std::size_t kMaxListed = 100;  // a page full of numbers must not make a record of megabytes
+  const auto listed = all.one_by_one.first(std::min(all.one_by_one.size(), kMaxListed));
+  std::vector<policy::FindingCount> unlisted(all.counted.begin(), all.counted.end());
+  for (const auto& found : all.one_by_one.subspan(listed.size()))
+    policy::count_finding(unlisted, found.finding.type, found.action);
+  std::size_t count = listed.size();
+  for (const auto& kind : unlisted) count += kind.count;
   // Members in the order of their bytes: the record copies what is in canonical form already (RFC 8785).
   JsonWriter out;
   out.begin_object();
@@ -135,10 +141,9 @@ std::string GuardSession::decision_json(policy::Verdict verdict, const std::vect
     out.end_array();
   }
   out.member("chosen", policy::to_string(verdict)).member("direction", policy::to_string(direction));
-  if (!findings.empty()) {
-    constexpr std::size_t kMaxListed = 100;  // a page full of numbers must not make a record of megabytes
-    out.member("finding_count", findings.size()).key("findings").begin_array();
-    for (const auto& found : std::span(findings).first(std::min(findings.size(), kMaxListed))) {
+  if (count > 0) {
+    out.member("finding_count", count).key("findings").begin_array();
+    for (const auto& found : listed) {
       out.begin_object().member("action", policy::to_string(found.action));
       out.member("detector", found.finding.detector).member("end", found.finding.span.end).member("rule", found.rule);
       out.key("score").decimal(found.finding.score, 2).member("start", found.finding.span.begin);
@@ -148,6 +153,14 @@ std::string GuardSession::decision_json(policy::Verdict verdict, const std::vect
   }
   out.member("kind", "guard");
   if (policy_->log_only()) out.member("mode", "log_only");
+  if (!unlisted.empty()) {
+    out.key("unlisted").begin_array();
+    for (const auto& kind : unlisted) {
+      out.begin_object().member("action", policy::to_string(kind.action)).member("count", kind.count);
+      out.member("type", kind.type).end_object();
+    }
+    out.end_array();
+  }
   out.key("versions").begin_object();
   out.member("policy", std::string_view(policy_->hash()).substr(0, 16)).end_object().end_object();
   return std::move(out).take();
@@ -168,7 +181,8 @@ std::unique_ptr<StreamSession> GuardSession::stream() {
 }
 
 std::string GuardSession::stream_decision(StreamSession& stream) const {
-  return decision_json(stream.guard().verdict(), stream.guard().findings(), policy::Direction::outbound, {});
+  return decision_json(stream.guard().verdict(), {stream.guard().findings(), stream.unrecorded()},
+                       policy::Direction::outbound, {});
 }
 
 std::string GuardSession::vault_json() const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,7 @@ class StreamSession {
   StreamSession(const StreamSession&) = delete;
 
   policy::ChatStreamGuard& guard() { return guard_; }
+  const std::vector<policy::FindingCount>& unrecorded() const { return context_.unrecorded; }
 
  private:
   policy::GuardContext context_;  // the guard refers to it
@@ -110,8 +112,13 @@ class GuardSession {
 
  private:
   policy::GuardContext context(policy::Direction direction, bool restore) const;
-  std::string decision_json(policy::Verdict verdict, const std::vector<policy::GuardedFinding>& findings,
-                            policy::Direction direction, const std::vector<policy::CheckResult>& checks) const;
+  /// What was found: one by one, and what was only counted.
+  struct Found {
+    std::span<const policy::GuardedFinding> one_by_one;
+    std::span<const policy::FindingCount> counted;
+  };
+  std::string decision_json(policy::Verdict verdict, const Found& found, policy::Direction direction,
+                            const std::vector<policy::CheckResult>& checks) const;
   std::vector<policy::CheckResult> check(policy::Direction direction, const std::vector<policy::CheckedText>& texts,
                                          GuardOutcome& outcome) const;
   void note_outside(policy::Direction direction, std::vector<policy::CheckedText> texts);

@@ -124,21 +124,27 @@ class TrafficReader {
 
   // The record says of each guard what it found and did.
   Result<> count_taken_out(const store::RunRow& run) {
-    constexpr std::string_view kGone[] = {"mask", "redact", "replace", "hash", "block", "route_to_human"};
     SB_TRY(const auto steps, reader_.load_steps(run.id));
     for (const auto& step : steps) {
       if (step.kind != "guard") continue;
       const auto decision = parse_json(step.decision);
-      const auto* findings = decision ? find_member(*decision, "findings") : nullptr;
-      if (!findings || !findings->is_array() || string_member(*decision, "mode") == "log_only") continue;
-      for (const auto& found : findings->get_array()) {
-        const auto action = string_member(found, "action");
-        if (std::ranges::find(kGone, action) == std::end(kGone)) continue;
-        ++sums_.taken_out[fmt::format("{} {} {}", string_member(*decision, "direction"), string_member(found, "type"),
-                                      action)];
+      if (!decision || string_member(*decision, "mode") == "log_only") continue;
+      for (const auto* list : {find_member(*decision, "findings"), find_member(*decision, "unlisted")}) {
+        if (!list || !list->is_array()) continue;
+        for (const auto& found : list->get_array()) count_gone(string_member(*decision, "direction"), found);
       }
     }
     return {};
+  }
+
+  // `found`: a finding, or how many there were of a kind.
+  void count_gone(std::string_view direction, const json::value& found) {
+    constexpr std::string_view kGone[] = {"mask", "redact", "replace", "hash", "block", "route_to_human"};
+    const auto action = string_member(found, "action");
+    if (std::ranges::find(kGone, action) == std::end(kGone)) return;
+    const auto count = std::max<std::int64_t>(0, int_member(found, "count", 1));
+    sums_.taken_out[fmt::format("{} {} {}", direction, string_member(found, "type"), action)] +=
+        static_cast<std::uint64_t>(count);
   }
 
   const policy::TrafficFilter& filter_;

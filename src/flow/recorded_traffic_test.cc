@@ -131,6 +131,15 @@ TEST_F(RecordedTraffic, ComesBackAsItCameAndSaysWhatIsGone) {
   EXPECT_EQ(sums->still_sealed, 0U);
 }
 
+TEST_F(RecordedTraffic, CountsWhatTheRecordDoesNotList) {
+  std::string asked;
+  for (int i = 0; i < 150; ++i) asked += "card " + std::string(kCard) + ", mail " + std::string(kMail) + ". ";
+  record(asked, "hi");
+  const auto sums = read();
+  ASSERT_TRUE(sums) << sums.error().detail;
+  EXPECT_EQ(sums->taken_out, (std::map<std::string, std::uint64_t>{{"inbound CREDIT_CARD redact", 150}}));
+}
+
 TEST_F(RecordedTraffic, IsReadByTimeTenantFlowAndNumber) {
   constexpr Micros kDay = 86'400'000'000;
   constexpr Micros kFirst = 1'790'000'000'000'000;

@@ -45,7 +45,10 @@ Mirror::Mirror(std::unique_ptr<Target> target, MirrorOptions options)
 
 Result<> Mirror::opened(const CopyState& state) {
   state_ = state;
-  stats_.groups_committed = state.groups;
+  {
+    const std::lock_guard lock(mutex_);
+    stats_.groups_committed = state.groups;
+  }
   drop_copy(options_.database + ".snapshot");  // which a killed process was making
   const Result<> attached = attach();
   if (!attached && is_final(attached.error().code)) return attached;

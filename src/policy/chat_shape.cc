@@ -73,19 +73,23 @@ constexpr ChatMember kMessage[] = {
     {"annotations"},
 };
 constexpr ChatMember kPart[] = {
-    {"type", identifier},           {"text"},
-    {"refusal"},                    {"image_url", payload, P::media},
-    {"input_audio", text, P::media}, {"file", text, P::media},
-    {"audio_url", payload, P::media}, {"video_url", payload, P::media},
+    {"type", identifier},
+    {"text"},
+    {"refusal"},
+    {"image_url", payload, P::media},
+    {"input_audio", text, P::media},
+    {"file", text, P::media},
+    {"audio_url", payload, P::media},
+    {"video_url", payload, P::media},
 };
 constexpr ChatMember kMedia[] = {
-    {"url", payload},       {"detail", identifier}, {"data", payload},     {"format", identifier},
-    {"file_data", payload}, {"file_id"},            {"filename"},          {"voice"},
+    {"url", payload}, {"detail", identifier}, {"data", payload}, {"format", identifier}, {"file_data", payload},
+    {"file_id"},      {"filename"},           {"voice"},
 };
 constexpr ChatMember kAudio[] = {{"id", identifier}, {"data", payload}, {"transcript"}, {"expires_at", number}};
 constexpr ChatMember kReasoning[] = {
-    {"type", identifier}, {"id", identifier}, {"format", identifier}, {"index", number},
-    {"text"},             {"summary"},        {"data", payload},      {"signature", payload},
+    {"type", identifier}, {"id", identifier}, {"format", identifier}, {"index", number}, {"text"},
+    {"summary"},          {"data", payload},  {"signature", payload},
 };
 constexpr ChatMember kTool[] = {{"type", identifier}, {"function", text, P::function}};
 constexpr ChatMember kToolCall[] = {
@@ -100,12 +104,18 @@ constexpr ChatMember kChoice[] = {
     {"message", text, P::message},
     {"text"},
 };
-constexpr ChatMember kLogprobs[] = {{"content", text, P::logprobs}, {"refusal", text, P::logprobs},
-                                    {"top_logprobs", text, P::logprobs}, {"token"}, {"logprob"}, {"bytes"}};
+constexpr ChatMember kLogprobs[] = {{"content", text, P::logprobs},
+                                    {"refusal", text, P::logprobs},
+                                    {"top_logprobs", text, P::logprobs},
+                                    {"token"},
+                                    {"logprob"},
+                                    {"bytes"}};
 constexpr ChatMember kVector[] = {{"object", identifier}, {"index", number}, {"embedding", payload}};
 constexpr ChatMember kUsage[] = {
-    {"prompt_tokens", number, P::usage},         {"completion_tokens", number, P::usage},
-    {"total_tokens", number, P::usage},          {"prompt_tokens_details", number, P::usage},
+    {"prompt_tokens", number, P::usage},
+    {"completion_tokens", number, P::usage},
+    {"total_tokens", number, P::usage},
+    {"prompt_tokens_details", number, P::usage},
     {"completion_tokens_details", number, P::usage},
 };
 

@@ -10,20 +10,20 @@ namespace sb::policy {
 enum class ChatPlace : std::uint8_t {
   other,  ///< anywhere else: schemas, metadata, what a vendor adds
   request,
-  response,         ///< or a chunk of one; of an embeddings answer, too
-  message,          ///< or a chunk's delta
-  part,             ///< of a message's content
-  media,            ///< an image, sound or file in it
-  audio,            ///< a message's
-  reasoning,        ///< one of a message's reasoning_details
-  tool,             ///< a definition or a choice of one
+  response,   ///< or a chunk of one; of an embeddings answer, too
+  message,    ///< or a chunk's delta
+  part,       ///< of a message's content
+  media,      ///< an image, sound or file in it
+  audio,      ///< a message's
+  reasoning,  ///< one of a message's reasoning_details
+  tool,       ///< a definition or a choice of one
   tool_call,
-  function,         ///< of a tool or a call
+  function,  ///< of a tool or a call
   response_format,
   choice,
   logprobs,
-  vector,           ///< one of an embeddings answer
-  usage,            ///< and everything in it
+  vector,  ///< one of an embeddings answer
+  usage,   ///< and everything in it
 };
 
 enum class MemberKind : std::uint8_t {

@@ -94,6 +94,13 @@ Result<Verdict> append_replacement(GuardContext& context, const Rule& rule, cons
   return Verdict::changed;
 }
 
+void record(GuardContext& context, const GuardedFinding& found, std::vector<GuardedFinding>& findings) {
+  if (findings.size() < kMaxRecordedFindings)
+    findings.push_back(found);
+  else
+    count_finding(context.unrecorded, found.finding.type, found.action);
+}
+
 Result<Verdict> apply_placeholder(GuardContext& context, std::string_view token, std::string& out) {
   const auto* restored = context.vault.value_of(token);
   const bool inbound = context.direction == Direction::inbound;
@@ -139,6 +146,15 @@ std::string_view to_string(Verdict verdict) {
   return "block";
 }
 
+void count_finding(std::vector<FindingCount>& counts, std::string_view type, Action action, std::size_t count) {
+  const auto same = [&](const FindingCount& one) { return one.type == type && one.action == action; };
+  const auto found = std::ranges::find_if(counts, same);
+  if (found == counts.end())
+    counts.push_back({type, action, count});
+  else
+    found->count += count;
+}
+
 bool may_be_alike(std::span<const GuardedFinding> findings) {
   return std::ranges::any_of(findings, [](const GuardedFinding& found) {
     return found.action == Action::mask || found.action == Action::redact || found.action == Action::replace;
@@ -155,7 +171,7 @@ Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const
   }
   const auto known = clipped(value);
   GuardedFinding recorded{finding, rule->action, rule->name, keyed_hash(context, finding.type, known)};
-  if (findings.size() < kMaxRecordedFindings) findings.push_back(recorded);
+  record(context, recorded, findings);
   if (policy.log_only()) {
     out += value;
     return Verdict::allow;
@@ -175,13 +191,12 @@ Scanner::Weigh weigh_by(const Policy& policy, const GuardContext& context) {
   };
 }
 
-Verdict record_untouched(const Policy& policy, const GuardContext& context, const Finding& finding,
-                         std::string_view value, std::vector<GuardedFinding>& findings) {
+Verdict record_untouched(const Policy& policy, GuardContext& context, const Finding& finding, std::string_view value,
+                         std::vector<GuardedFinding>& findings) {
   const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
   if (!rule || (finding.beside && rule->action != Action::allow)) return Verdict::allow;
   if (is_known(value) && Policy::is_allowed(*rule, value)) return Verdict::allow;
-  if (findings.size() < kMaxRecordedFindings)
-    findings.push_back({finding, rule->action, rule->name, keyed_hash(context, finding.type, clipped(value))});
+  record(context, {finding, rule->action, rule->name, keyed_hash(context, finding.type, clipped(value))}, findings);
   return rule->action == Action::route_to_local && !policy.log_only() ? Verdict::local : Verdict::allow;
 }
 

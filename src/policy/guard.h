@@ -33,6 +33,14 @@ enum class JsonPieces : std::uint8_t {
   all,        ///< answers too: the caller asked for JSON
 };
 
+/// How often findings of one kind were made.
+struct FindingCount {
+  std::string_view type;  ///< lives as long as the policy
+  Action action = Action::allow;
+  std::size_t count = 0;
+};
+void count_finding(std::vector<FindingCount>& counts, std::string_view type, Action action, std::size_t count = 1);
+
 /// What a guard needs to know of its run. Borrowed for the call (for a stream: for its life).
 struct GuardContext {
   Direction direction = Direction::inbound;
@@ -45,6 +53,7 @@ struct GuardContext {
   std::uint64_t rules = kAllRules;            ///< of Policy::rules_for: those that speak of this run
   JsonPieces json_pieces = JsonPieces::none;  ///< what is restored there must not break the JSON around it
   bool escape_restored = false;               ///< the text at hand is such a piece
+  std::vector<FindingCount> unrecorded{};     ///< findings beyond kMaxRecordedFindings of a text; filled by the guards
   std::size_t known_before = 0;  ///< values in the vault when this document came; set by guard_text, guard_json
   std::vector<std::string>* placeholders =
       nullptr;                                ///< those that stand in the text are put here, as normal_token has them
@@ -80,7 +89,8 @@ Result<GuardResult> guard_text(const Policy& policy, GuardContext& context, std:
 std::string restore_text(const TokenVault& vault, std::string_view text);
 
 inline constexpr std::size_t kMaxTextBytes = 64U << 20;
-/// Findings beyond this many are treated like the others, but no longer recorded one by one.
+/// Findings beyond this many of a text are treated like the others, but no longer recorded one by one: see
+/// GuardContext::unrecorded.
 inline constexpr std::size_t kMaxRecordedFindings = 10'000;
 /// Of a longer value (an open-ended key), only so much is hashed and masked; it is never kept for restoring.
 inline constexpr std::size_t kMaxKnownValueBytes = TokenVault::kMaxValueBytes + 1;
@@ -95,8 +105,8 @@ Scanner::Weigh weigh_by(const Policy& policy, const GuardContext& context);
 
 /// Records a finding that leaves the text alone, or that is `beside` another and would. Returns what the text's verdict
 /// becomes at least.
-Verdict record_untouched(const Policy& policy, const GuardContext& context, const Finding& finding,
-                         std::string_view value, std::vector<GuardedFinding>& findings);
+Verdict record_untouched(const Policy& policy, GuardContext& context, const Finding& finding, std::string_view value,
+                         std::vector<GuardedFinding>& findings);
 
 /// Memory that a guard reuses between the texts of one document.
 struct GuardScratch {

@@ -106,6 +106,21 @@ TEST(Guard, RecordsAKeyedHashAndNeverTheValue) {
   EXPECT_NE(guard_text(*policy, context, "bob@x.org").value().findings[0].value_hash, one.findings[0].value_hash);
 }
 
+TEST(Guard, WhatIsNotRecordedOneByOneIsCounted) {
+  const auto policy = test::load(one_rule("types: [EMAIL], action: redact"));
+  TokenVault vault;
+  auto context = test::context_for(vault);
+  std::string text;
+  for (std::size_t i = 0; i < kMaxRecordedFindings + 5; ++i) text += "bob@x.org ";
+  const auto result = guard_text(*policy, context, text).value();
+  EXPECT_EQ(result.text.find("bob"), std::string::npos);
+  EXPECT_EQ(result.findings.size(), kMaxRecordedFindings);
+  ASSERT_EQ(context.unrecorded.size(), 1U);
+  EXPECT_EQ(context.unrecorded[0].type, "EMAIL");
+  EXPECT_EQ(context.unrecorded[0].action, Action::redact);
+  EXPECT_EQ(context.unrecorded[0].count, 5U);
+}
+
 TEST(Guard, RestoredValuesAreNotLookedAtAgain) {
   const auto policy = test::load(test::kTokeniseAll);
   TokenVault vault;

@@ -41,8 +41,7 @@ struct TrafficFilter {
 struct TrafficSums {
   std::uint64_t runs = 0;
   std::uint64_t erased = 0;  ///< their content is gone
-  /// Values that recording took out for good, by "inbound EMAIL redact": no policy sees them again. Of a text with more
-  /// than a hundred findings, those after the hundredth are not in it.
+  /// Values that recording took out for good, by "inbound EMAIL redact": no policy sees them again.
   std::map<std::string, std::uint64_t> taken_out;
   std::uint64_t still_sealed = 0;  ///< texts with encrypted values that did not open
 };

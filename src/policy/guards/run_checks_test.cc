@@ -101,8 +101,11 @@ TEST(Checks, OfAnAnswerTopicsSeeAllAndOthersWhatItSays) {
 }
 
 TEST(Checks, PhrasesAreFoundHoweverTheirWordsAreSetApart) {
-  for (const char* text : {"make  a bomb", "Make\\na\\tbomb", "make a\xe2\x80\x8b bo\xe2\x80\x8bmb", "make\xc2\xa0" "a bomb",
-                           "\xef\xbd\x8d" "ake a bomb"}) {
+  for (const char* text : {"make  a bomb", "Make\\na\\tbomb", "make a\xe2\x80\x8b bo\xe2\x80\x8bmb",
+                           "make\xc2\xa0"
+                           "a bomb",
+                           "\xef\xbd\x8d"
+                           "ake a bomb"}) {
     EXPECT_TRUE(objects("kind: topics, topics: {weapons: ['make  a bomb']}",
                         R"({"messages":[{"role":"user","content":")" + std::string(text) + R"("}]})"))
         << text;
