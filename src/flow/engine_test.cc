@@ -79,6 +79,29 @@ TEST_F(EngineTest, AnAnswerThatIsNotSaidIsPaidAllTheSame) {
   }
 }
 
+TEST_F(EngineTest, WhatStandsBesideVectorsPassesThePolicy) {
+  const auto flow = add_flow(
+      "document: {dsl: '1.0.3', namespace: test, name: vectors, version: '1.0.0'}\ndo:\n  - embed: {call: embed, with: "
+      "{model: large}}\n");
+  const auto embed = [&](std::string_view body) {
+    FakeReply reply;
+    reply.body = body;
+    provider_->fake.then("l", reply);
+    auto run = prepare(R"({"input":"hello"})", [&](RunRequest& request) {
+      request.flow = flow;
+      request.profile = policy::JsonProfile::any;
+    });
+    EXPECT_TRUE(drive(run));
+    return row_of(run->row.id);
+  };
+  constexpr std::string_view kVectors = R"({"data":[{"index":0,"embedding":[0.5,-4.1e-05]}],"id":"to )";
+  const std::string clean = std::string(kVectors) + "nobody\"}";
+  EXPECT_EQ(embed(clean).output, clean);
+  const auto refused = embed(std::string(kVectors) + "DE89370400440532013000\"}");
+  EXPECT_EQ(refused.status, RunStatus::faulted);
+  EXPECT_EQ(refused.output.find("DE8937"), std::string::npos);
+}
+
 TEST_F(EngineTest, WhatThePolicyBlocksReachesNobody) {
   auto run = prepare(request_of("pay to DE89370400440532013000"));
   ASSERT_TRUE(drive(run));

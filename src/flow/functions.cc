@@ -289,10 +289,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   run.call_cost = outcome->cost;
   count_saving(run, outcome->usage);
   result.decision = call_decision(embed ? "embed" : "chat", run.row.model, target.name, outcome->attempts);
-  if (embed) {  // vectors: no text to guard
-    result.output = Data::from_text(std::move(outcome->reply.body));
-    co_return result;
-  }
+  if (embed) co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));  // no text to ask about
   co_return co_await answer_guarded(run, std::move(outcome->reply.body), std::move(result));
 }
 

@@ -117,6 +117,8 @@ class ChunkReader {
         index = member.value.get_int64();
       } else if (member.key == "function" && member.type() == od::json_type::object) {
         texts_in(member.value.get_object(), ChatPlace::function, in, 7);
+      } else if (member.key == "custom" && member.type() == od::json_type::object) {
+        texts_in(member.value.get_object(), ChatPlace::function, ChatText::In::custom_call, 7);
       } else if (!is_text(member, in)) {
         chunk_.only_text = false;
         aside(member, 6);
@@ -150,6 +152,8 @@ class ChunkReader {
       case ChatText::In::function_call:
       case ChatText::In::tool_call:
         return member.place == ChatPlace::function && (member.key == "arguments" || member.key == "name");
+      case ChatText::In::custom_call:
+        return member.key == "input" || member.key == "name";
       case ChatText::In::reasoning_detail:
         return member.key == "text" || member.key == "summary";
     }

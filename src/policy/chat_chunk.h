@@ -12,7 +12,7 @@ namespace sb::policy {
 
 /// One of the texts of an answer that come in pieces.
 struct ChatText {
-  enum class In : std::uint8_t { delta, audio, function_call, tool_call, reasoning_detail };
+  enum class In : std::uint8_t { delta, audio, function_call, tool_call, custom_call, reasoning_detail };
 
   std::int64_t choice = 0;
   In in = In::delta;

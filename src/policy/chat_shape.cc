@@ -91,10 +91,14 @@ constexpr ChatMember kReasoning[] = {
     {"type", identifier}, {"id", identifier}, {"format", identifier}, {"index", number}, {"text"},
     {"summary"},          {"data", payload},  {"signature", payload},
 };
-constexpr ChatMember kTool[] = {{"type", identifier}, {"function", text, P::function}};
-constexpr ChatMember kToolCall[] = {
-    {"id", identifier}, {"type", identifier}, {"index", number}, {"function", text, P::function}};
-constexpr ChatMember kFunction[] = {{"name"}, {"description"}, {"parameters"}, {"arguments"}, {"strict"}};
+constexpr ChatMember kTool[] = {{"type", identifier}, {"function", text, P::function}, {"custom", text, P::function}};
+constexpr ChatMember kToolCall[] = {{"id", identifier},
+                                    {"type", identifier},
+                                    {"index", number},
+                                    {"function", text, P::function},
+                                    {"custom", text, P::function}};
+constexpr ChatMember kFunction[] = {{"name"},   {"description"}, {"parameters"}, {"arguments"},
+                                    {"strict"}, {"input"},       {"format"}};
 constexpr ChatMember kResponseFormat[] = {{"type", identifier}, {"json_schema"}};
 constexpr ChatMember kChoice[] = {
     {"index", number},

@@ -26,6 +26,11 @@ struct Frame {
   std::string_view behind;
 };
 
+// What a function or tool is called with, behind its name.
+bool is_called_with(const ChatText& text) {
+  return text.field == "arguments" || text.field == "input";
+}
+
 // The delta around a text.
 Frame frame_of(const ChatText& text) {
   switch (text.in) {
@@ -37,6 +42,8 @@ Frame frame_of(const ChatText& text) {
       return {fmt::format(R"("function_call":{{"{}":)", text.field), "}"};
     case ChatText::In::tool_call:
       return {fmt::format(R"("tool_calls":[{{"index":{},"function":{{"{}":)", text.index, text.field), "}}]"};
+    case ChatText::In::custom_call:
+      return {fmt::format(R"("tool_calls":[{{"index":{},"custom":{{"{}":)", text.index, text.field), "}}]"};
     case ChatText::In::reasoning_detail:
       return {
           fmt::format(R"("reasoning_details":[{{"type":"reasoning.{0}","index":{1},"{0}":)", text.field, text.index),
@@ -50,7 +57,7 @@ Frame frame_of(const ChatText& text) {
 /// One text of the answer.
 struct ChatStreamGuard::Stream {
   Stream(const Policy& policy, GuardContext& context, ChatText which)
-      : text(std::move(which)), guard(policy, context) {}
+      : text(std::move(which)), guard(policy, context, text.field) {}
 
   bool is_name() const { return text.field == "name"; }
 
@@ -116,13 +123,13 @@ Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std:
 }
 
 Result<std::string> ChatStreamGuard::guard_piece(const ChatPiece& piece, std::vector<std::string>& out) {
-  if (piece.of.field == "arguments") SB_CHECK(end_name(piece.of, out));
+  if (is_called_with(piece.of)) SB_CHECK(end_name(piece.of, out));
   SB_TRY(Stream* const stream, stream_for(piece.of));
   if (stream->finished) return guard_late_name(*stream, piece.text);
   const bool was_level = stream->guard.held_bytes() == 0;
   SB_TRY(std::string released, stream->guard.feed(piece.text));
   if (std::ranges::find(chunk_.finished, piece.of.choice) != chunk_.finished.end() ||
-      (stream->is_name() && comes_now(piece.of, "arguments"))) {
+      (stream->is_name() && (comes_now(piece.of, "arguments") || comes_now(piece.of, "input")))) {
     SB_TRY(const auto rest, finish(*stream));
     released += rest;
   }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/json.h"
+#include "policy/json_guard.h"
 #include "policy/test_policies.h"
 
 namespace sb::policy {
@@ -167,6 +168,7 @@ TEST_F(ChatStream, ValuesCutOverChunksAreFoundInEveryText) {
   for (const auto& one : {Case{R"("audio":{"id":"a","transcript":")", R"("})", R"("transcript":")"},
                           Case{R"("function_call":{"name":")", R"("})", R"("name":")"},
                           Case{R"("tool_calls":[{"index":1,"function":{"name":")", R"("}}])", R"("name":")"},
+                          Case{R"("tool_calls":[{"index":1,"custom":{"input":")", R"("}}])", R"("input":")"},
                           Case{R"("reasoning_details":[{"type":"reasoning.text","text":")", R"("}])", R"("text":")"}}) {
     ChatStreamGuard guard(*policy_, context_);
     std::vector<std::string> all;
@@ -176,6 +178,54 @@ TEST_F(ChatStream, ValuesCutOverChunksAreFoundInEveryText) {
     }
     for (auto& payload : guard.feed(finish_chunk()).value()) all.push_back(payload);
     EXPECT_EQ(joined(all, one.field), "ask [EMAIL_2] [CREDIT_CARD_1] now") << one.before;
+  }
+}
+
+TEST_F(ChatStream, APiecemealAnswerSaysWhatTheWholeOneSays) {
+  const std::string texts[] = {
+      "ask bo@x.org, [EMAIL_1] or +44 20 7946 0123; card 4111 1111 1111 1111.",
+      R"({"to":"bo@x.org","card":4111111111111111,"n":[1, -4.012888888881881e15 ],"a":"\u0040"})",
+      R"({"card": 4111 1111 1111 1111, "phone": "2722352416"})",
+      "[4111111111111111, null]",
+      "[1] bo@x.org",
+      "2722352416",
+      R"({"bo@x.org":1,"an@x.org":"cut off bo@x.o)"};
+  for (const std::string field : {"content", "refusal", "reasoning_content", "arguments"}) {
+    const bool call = field == "arguments";
+    const std::string before = (call ? R"("tool_calls":[{"index":0,"function":{")" : "\"") + field + "\":";
+    const std::string behind = call ? "}}]" : "";
+    for (const auto& text : texts) {
+      TokenVault vault = vault_;
+      auto context = test::context_for(vault, Direction::outbound);
+      std::string literal;
+      append_json_string(literal, text);
+      const std::string whole = R"({"choices":[{"index":0,"message":{)" + before + literal + behind + "}}]}";
+      const auto guarded = guard_json(*policy_, context, whole, JsonProfile::chat_response).value();
+      for (std::size_t step = 1; step <= text.size(); ++step) {
+        vault = vault_;
+        ChatStreamGuard guard(*policy_, context);
+        std::string all;
+        const auto add = [&](const std::vector<std::string>& payloads) {
+          for (const auto& payload : payloads) {
+            const auto document = parse_json(payload).value();
+            const auto& delta = document.at("choices").at(0).at("delta");
+            const auto& holder = call ? delta.at("tool_calls").at(0).at("function") : delta;
+            all += string_member(holder, field);
+          }
+        };
+        for (std::size_t at = 0; at < text.size(); at += step) {
+          literal.clear();
+          append_json_string(literal, text.substr(at, step));
+          add(guard.feed(delta_chunk(before + literal + behind)).value());
+        }
+        add(guard.finish().value());
+        literal.clear();
+        append_json_string(literal, all);
+        ASSERT_EQ(R"({"choices":[{"index":0,"message":{)" + before + literal + behind + "}}]}",
+                  guarded.changed ? guarded.json : whole)
+            << "step " << step;
+      }
+    }
   }
 }
 

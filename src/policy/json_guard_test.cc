@@ -133,6 +133,9 @@ TEST_F(JsonGuard, AnAnswerOfVectorsIsLookedAtToo) {
           .json,
       R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.0123456789012345,-4.1e-05]}],)"
       R"("model":"text-embedding 3 of [EMAIL_1]","usage":{"prompt_tokens":5},"note":"[EMAIL_2]"})");
+  EXPECT_EQ(
+      guard(R"({"data":[{"embedding":[0.5,"ann@x.org",1]},{"embedding":[1,2]}]})", JsonProfile::chat_response).json,
+      R"({"data":[{"embedding":[0.5,"[EMAIL_1]",1]},{"embedding":[1,2]}]})");
   EXPECT_EQ(guard(R"({"input":[[1,15339,4111111111111111],"ann@x.org"]})", JsonProfile::any).json,
             R"({"input":[[1,15339,"[CREDIT_CARD_1]"],"[EMAIL_1]"]})");
 }

@@ -93,6 +93,13 @@ Result<> JsonWalk::value(od::value v, const Under& under, int depth) {
         return fail(Errc::invalid_argument, fmt::format("JSON nested deeper than {}", kMaxJsonDepth));
       od::array inner;
       if (const auto error = v.get_array().get(inner)) return invalid(error);
+      if (under.place == ChatPlace::vector && under.key == "embedding") {
+        // A vector's thousands of numbers are measures: one look tells that it holds nothing else.
+        std::string_view raw;
+        if (const auto error = inner.raw_json().get(raw)) return invalid(error);
+        if (!raw.contains('"')) return {};
+        if (const auto error = inner.reset().error()) return invalid(error);
+      }
       return array(inner, under, depth);
     }
     case od::json_type::string:
