@@ -204,6 +204,12 @@ TEST_F(JsonGuard, RestoresTextAndArguments) {
             R"({"c":"Hi Ann \"A\" B\\","arguments":"{\"n\":\"Ann \\\"A\\\" B\\\\\"}"})");
 }
 
+TEST_F(JsonGuard, WhatIsRestoredInAPieceOfJsonIsEscapedThroughout) {
+  ASSERT_TRUE(vault_.token_for("NAME", "a \"b\""));
+  EXPECT_EQ(restore_json(vault_, R"({"arguments":"{\"n\":\"[NAME_1]\"},{\"n\":\"[NAME_1]\"}"})").value(),
+            R"({"arguments":"{\"n\":\"a \\\"b\\\"\"},{\"n\":\"a \\\"b\\\"\"}"})");
+}
+
 TEST_F(JsonGuard, RefusesWhatIsNotJson) {
   auto context = test::context_for(vault_);
   const std::string deep = std::string(100, '[') + std::string(100, ']');

@@ -270,9 +270,10 @@ Result<bool> JsonStreamGuard::number(std::string_view number, GuardSink& out) {
   return true;
 }
 
+// Behind a document another may begin, as in lines of JSON.
 void JsonStreamGuard::end_value() {
-  state_ = State::structure;
-  expected_ = containers_.empty() ? 0 : kComma | kClose;
+  state_ = containers_.empty() ? State::start : State::structure;
+  expected_ = containers_.empty() ? kValue : kComma | kClose;
 }
 
 Result<std::size_t> JsonStreamGuard::string(std::string_view piece, std::size_t at, GuardSink& out) {
@@ -315,25 +316,31 @@ Result<std::size_t> JsonStreamGuard::string(std::string_view piece, std::size_t 
   }
   leaf.sink.writes_to(out);
   if (is_name_ && leaf.name.size() < kKeptKeyBytes) leaf.name += leaf.ready;
-  SB_CHECK(leaf.guard.feed(std::exchange(leaf.ready, {}), false, leaf.sink));
+  SB_CHECK(feed_leaf(false));
+  return at;
+}
+
+Result<> JsonStreamGuard::feed_leaf(bool complete) {
+  Leaf& leaf = *leaf_;
+  const bool escapes = std::exchange(context_.escape_restored, false);  // the sink does
+  const auto fed = leaf.guard.feed(std::exchange(leaf.ready, {}), complete, leaf.sink);
+  context_.escape_restored = escapes;
   const auto& found = leaf.guard.findings();
   take(std::span(found).subspan(leaf.taken), leaf.guard.verdict());
   leaf.taken = found.size();
-  return at;
+  return fed;
 }
 
 Result<> JsonStreamGuard::close_string(GuardSink& out) {
   Leaf& leaf = *leaf_;
   leaf.sink.writes_to(out);
   if (is_name_) leaf.name += leaf.ready;
-  SB_CHECK(leaf.guard.feed(leaf.ready, true, leaf.sink));
-  const auto& found = leaf.guard.findings();
-  take(std::span(found).subspan(leaf.taken), leaf.guard.verdict());
+  SB_CHECK(feed_leaf(true));
   passed_ += leaf.raw_size;
   if (is_name_) {
     Container& object = containers_.back();
     object.key = leaf.name.substr(0, kKeptKeyBytes);
-    if (leaf.guard.verdict() != Verdict::allow && may_be_alike(found) && ++object.masked_names > 1)
+    if (leaf.guard.verdict() != Verdict::allow && may_be_alike(leaf.guard.findings()) && ++object.masked_names > 1)
       out.put(fmt::format("_{}", object.masked_names));
   }
   end_value();

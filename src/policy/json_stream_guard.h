@@ -18,8 +18,9 @@ namespace sb::policy {
 /// escaped, what replaces a number is a string, and names that became alike are told apart by a number behind them.
 /// Bytes outside the findings come out as they were.
 ///
-/// The text decides by its beginning what it is: "{" before a name or "}", or "[" before a value or "]" is JSON;
-/// anything else is text, and so is what breaks JSON's grammar, from the word or number that breaks it on. Strings are
+/// The text decides by its beginning what it is: "{" before a name or "}", or "[" before a value or "]" is JSON, and so
+/// is another document behind it; anything else is text, and so is what breaks JSON's grammar, from the word or number
+/// that breaks it on. Strings are
 /// nested texts of the same kind, to kMaxJsonLevels. Like StreamGuard, the result does not depend on how the text was
 /// cut; the whole text at once is `feed(text, true, sink)`.
 ///
@@ -57,6 +58,7 @@ class JsonStreamGuard {
   Result<std::size_t> scalar(std::string_view piece, std::size_t at, GuardSink& out);
   Result<std::size_t> long_number(std::string_view piece, std::size_t at, GuardSink& out);
   Result<std::size_t> string(std::string_view piece, std::size_t at, GuardSink& out);
+  Result<> feed_leaf(bool complete);
   Result<> close_string(GuardSink& out);
   Result<> end_scalar(GuardSink& out);
   Result<bool> number(std::string_view number, GuardSink& out);

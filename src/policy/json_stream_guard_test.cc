@@ -89,8 +89,9 @@ TEST_F(JsonStream, CutsNeverChangeTheResult) {
        R"({"n":4111111111111111.)" + std::string(100, '0') + ", \"m\":-4.111111111111111e15  }",
        std::string(R"({"card": 4111 1111 1111 1111, "to": null.smith@x.org})"),
        std::string("[ true , 4012888888881881]"), std::string("[tax_id_1] nullable"),
-       std::string("[4012888888881881 ] x"), R"({"a":4 )" + std::string(80, ' ') + "1}",
-       std::string(R"({"ann@x.org":1,"b@x.org":2})"), std::string("  \n "), std::string("{\"a")}) {
+       std::string("{\"a\":4012888888881881}\n [4012888888881881] x"), std::string("[4012888888881881 ] x"),
+       R"({"a":4 )" + std::string(80, ' ') + "1}", std::string(R"({"ann@x.org":1,"b@x.org":2})"), std::string("  \n "),
+       std::string("{\"a")}) {
     for (const auto direction : {Direction::inbound, Direction::outbound}) {
       const auto expected = stream(text, text.size(), direction);
       for (std::size_t step = 1; step < std::min<std::size_t>(text.size(), 70); ++step) {
@@ -147,6 +148,11 @@ TEST_F(JsonStream, AListOfNumbersIsJson) {
   EXPECT_EQ(whole("[ null ,4012888888881881]"), R"([ null ,"[CREDIT_CARD_1]"])");
   ASSERT_TRUE(vault_.token_for("TAX_ID", "12"));
   EXPECT_EQ(whole("[tax_id_1] is [true]", Direction::outbound), "12 is [true]");
+}
+
+TEST_F(JsonStream, LinesOfJsonAreJson) {
+  EXPECT_EQ(whole("{\"card\":4012888888881881}\n [4012888888881881]\nbo@x.org [4012888888881881]"),
+            "{\"card\":\"[CREDIT_CARD_1]\"}\n [\"[CREDIT_CARD_1]\"]\n[EMAIL_1] [[CREDIT_CARD_1]]");
 }
 
 TEST_F(JsonStream, NamesThatBecameAlikeAreToldApart) {

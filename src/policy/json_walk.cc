@@ -199,18 +199,21 @@ Result<Verdict> JsonWalk::text_leaf(std::string_view text, std::string_view key)
   const auto pieces = context_.json_pieces;
   const bool piece = pieces == JsonPieces::all || (pieces == JsonPieces::arguments && key == "arguments");
   const auto first = first_byte(text);
-  if (first == '{' || (first == '[' && !piece)) {
-    JsonStreamGuard guard(policy_, context_, key);
-    TextSink out;
-    SB_CHECK(guard.feed(text, true, out));
-    result_.findings.insert(result_.findings.end(), guard.findings().begin(), guard.findings().end());
-    scratch_.text = std::move(out.text);
-    return guard.verdict();
-  }
   context_.escape_restored = piece;
-  auto verdict = guard_into(policy_, context_, text, key, scratch_, result_.findings);
+  auto verdict = first == '{' || (first == '[' && !piece)
+                     ? json_leaf(text, key)
+                     : guard_into(policy_, context_, text, key, scratch_, result_.findings);
   context_.escape_restored = false;
   return verdict;
+}
+
+Result<Verdict> JsonWalk::json_leaf(std::string_view text, std::string_view key) {
+  JsonStreamGuard guard(policy_, context_, key);
+  TextSink out;
+  SB_CHECK(guard.feed(text, true, out));
+  result_.findings.insert(result_.findings.end(), guard.findings().begin(), guard.findings().end());
+  scratch_.text = std::move(out.text);
+  return guard.verdict();
 }
 
 // A member's name may say as much as its value. `masked_names`: of the object, that may be alike now.

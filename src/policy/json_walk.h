@@ -57,6 +57,7 @@ class JsonWalk {
   Result<> string_leaf(simdjson::ondemand::value value, const Under& under);
   Result<> number_leaf(simdjson::ondemand::value value, const Under& under);
   Result<Verdict> text_leaf(std::string_view text, std::string_view key);
+  Result<Verdict> json_leaf(std::string_view text, std::string_view key);
   Result<> name(const char* raw, std::string_view key, std::uint32_t& masked_names);
   void note_identifier(std::string_view text, const Under& under);
   void note_string(std::string_view text, const Under& under);
