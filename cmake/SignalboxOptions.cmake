@@ -28,6 +28,8 @@ target_compile_options(sb_options INTERFACE ${SB_MARCH}
   -fstack-protector-strong -fno-omit-frame-pointer)
 target_compile_definitions(sb_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_DISABLE_BOOST_COROUTINE
+  # A recycled frame keeps the size of the one before it: small ones that live long would sit in large blocks.
+  BOOST_ASIO_DISABLE_AWAITABLE_FRAME_RECYCLING
   SB_VERSION="${PROJECT_VERSION}")
 target_link_options(sb_options INTERFACE -fuse-ld=lld-19 -Wl,--as-needed -Wl,-z,relro,-z,now)
 if(CMAKE_BUILD_TYPE STREQUAL "Release")

@@ -259,9 +259,10 @@ TEST_F(Takeover, AnAsyncServerThatWasReplacedWhileThePlaceWasAwayEndsWhenItIsBac
   close();
   const auto other = replacement("other");
   other->open();
+  ASSERT_EQ(other->opened_, Errc{0}) << other->why_;
   faults_.all = true;
   open(false);
-  ASSERT_EQ(opened_, Errc{0});
+  ASSERT_EQ(opened_, Errc{0}) << why_;
   EXPECT_EQ(ended_.load(), Errc{});
   faults_.all = false;
   EXPECT_TRUE(becomes([&] { return ended_.load() == Errc::conflict; }));
