@@ -301,7 +301,8 @@ TEST_F(SqliteStore, ALogThatCouldNotBeEmptiedIsEmptiedWhenItsReaderHasEnded) {
 
 class KeySink final : public sqlite::GroupSink {
  public:
-  Result<> opened(std::uint64_t) override { return {}; }
+  Result<> opened(const CopyState&) override { return {}; }
+  void committing(const Group&) override {}
   void committed(Group group) override { groups.push_back(std::move(group)); }
   std::vector<Group> groups;
 };
