@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "audit/tile_files.h"
+#include "base/clock.h"
 
 namespace sb::mirror {
 namespace {
@@ -43,8 +44,9 @@ class FolderTarget final : public Target {
       scratch.push_back(std::move(one));
     }
     for (Scratch& one : scratch) SB_CHECK(one.sync());
-    for (const Scratch& one : scratch) {
-      if (::rename(one.scratch().c_str(), one.path.c_str()) != 0) return failed("write", one.path, errno);
+    for (Scratch& one : scratch) {
+      if (::rename(one.scratch.c_str(), one.path.c_str()) != 0) return failed("write", one.path, errno);
+      one.scratch.clear();
       folders.insert(one.folder());
     }
     for (const std::string& folder : folders) SB_CHECK(sync_folder(folder));
@@ -86,15 +88,18 @@ class FolderTarget final : public Target {
   /// What is to be an object, beside its place.
   struct Scratch {
     std::string path;
+    std::string scratch;  // nobody else's: two servers may be about to write the same object
     int file = -1;
 
-    explicit Scratch(std::string where) : path(std::move(where)) {}
+    explicit Scratch(std::string where)
+        : path(std::move(where)), scratch(fmt::format("{}.{:016x}.new", path, system_entropy().next_u64())) {}
     ~Scratch() {
       if (file >= 0) ::close(file);
+      if (!scratch.empty()) ::unlink(scratch.c_str());
     }
-    Scratch(Scratch&& other) noexcept : path(std::move(other.path)), file(std::exchange(other.file, -1)) {}
+    Scratch(Scratch&& other) noexcept
+        : path(std::move(other.path)), scratch(std::exchange(other.scratch, {})), file(std::exchange(other.file, -1)) {}
     Scratch& operator=(Scratch&&) = delete;
-    std::string scratch() const { return path + ".new"; }
     std::string folder() const { return path.substr(0, path.rfind('/')); }
     Result<> sync() {
       const int error = ::fdatasync(file) == 0 ? 0 : errno;
@@ -107,15 +112,11 @@ class FolderTarget final : public Target {
     Scratch one(folder_ + "/" + name);
     std::error_code ignored;
     fs::create_directories(one.folder(), ignored);
-    one.file = ::open(one.scratch().c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (one.file < 0) return failed("create", one.scratch(), errno);
+    one.file = ::open(one.scratch.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (one.file < 0) return failed("create", one.scratch, errno);
     while (!bytes.empty()) {
       const ssize_t written = ::write(one.file, bytes.data(), bytes.size());
-      if (written < 0 && errno != EINTR) {
-        const int error = errno;
-        ::unlink(one.scratch().c_str());
-        return failed("write", one.path, error);
-      }
+      if (written < 0 && errno != EINTR) return failed("write", one.path, errno);
       if (written > 0) bytes.remove_prefix(static_cast<std::size_t>(written));
     }
     return one;
@@ -131,13 +132,11 @@ class FolderTarget final : public Target {
   // Whole or not at all, and on disk when it returns: that is what an acknowledgement rests on.
   Result<> write(const std::string& name, std::string_view bytes, bool only_new) {
     SB_TRY(Scratch one, begin(name, bytes));
-    Result<> done = one.sync();
-    const int put = !done      ? 0
-                    : only_new ? ::link(one.scratch().c_str(), one.path.c_str())
-                               : ::rename(one.scratch().c_str(), one.path.c_str());
-    if (put != 0) done = failed("write", one.path, errno);
-    if (!done || only_new) ::unlink(one.scratch().c_str());
-    SB_CHECK(done);
+    SB_CHECK(one.sync());
+    const int put =
+        only_new ? ::link(one.scratch.c_str(), one.path.c_str()) : ::rename(one.scratch.c_str(), one.path.c_str());
+    if (put != 0) return failed("write", one.path, errno);
+    if (!only_new) one.scratch.clear();
     return sync_folder(one.folder());
   }
 

@@ -4,9 +4,6 @@
 
 #include <algorithm>
 
-#include "audit/checkpoint_note.h"
-#include "audit/tile_files.h"
-#include "audit/timestamps.h"
 #include "base/log.h"
 
 namespace sb::mirror {
@@ -15,20 +12,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kCopyWait{20};
-constexpr std::size_t kQueueBytesMax = 128 << 20;  // beyond it the writer waits
 constexpr std::size_t kSegmentBytesMax = 16 << 20;
 constexpr milliseconds kFirstPause{50};
 constexpr milliseconds kLogEvery{1'000};
-
-// Leaves whose full tiles lead to the tree head that the mirror has: they were sent before it.
-std::uint64_t tiles_sent(Target& target) {
-  const auto note = target.get("audit/checkpoint");
-  if (!note) return 0;
-  const auto parts = audit::parse_note(*note);
-  const auto head =
-      parts ? audit::parse_tree_head(parts->text) : Result<audit::TreeHead>(std::unexpected(parts.error()));
-  return head ? head->size / audit::kTileWidth * audit::kTileWidth : 0;
-}
 
 // What a wait does not mend, and a person must.
 bool is_final(Errc code) {
@@ -50,16 +36,18 @@ Result<> Mirror::opened(const CopyState& state) {
     stats_.groups_committed = state.groups;
   }
   drop_copy(options_.database + ".snapshot");  // which a killed process was making
-  const Result<> attached = attach();
-  if (!attached && is_final(attached.error().code)) return attached;
-  if (!attached) note_failure(attached.error());
-  in_service_ = !options_.before_ack;
   thread_ = std::thread([this] { run(); });
   std::unique_lock lock(mutex_);
+  done_.wait_for(lock, options_.first_patience, [&] { return let_go_ || first_attempt_.has_value(); });
+  if (first_attempt_ && !*first_attempt_ && is_final(first_attempt_->error().code)) return *first_attempt_;
   if (options_.before_ack) {
-    if (!attached) log_warn("mirror.waited_for", {{"place", target_->name()}});
-    done_.wait(lock, [&] { return let_go_ || ended_ || (attached_ && stats_.groups_mirrored >= state.groups); });
+    if (!first_attempt_ || !*first_attempt_) log_warn("mirror.waited_for", {{"place", target_->name()}});
+    done_.wait(lock, [&] {
+      return let_go_ || ended_ || (first_attempt_ && !*first_attempt_ && is_final(first_attempt_->error().code)) ||
+             (attached_ && stats_.groups_mirrored >= state.groups);
+    });
     if (ended_) return std::unexpected(*ended_);
+    if (first_attempt_ && !*first_attempt_ && is_final(first_attempt_->error().code)) return *first_attempt_;
     if (let_go_)
       return fail(Errc::cancelled, fmt::format("stopped while it waited for the mirror {}", target_->name()));
   }
@@ -77,15 +65,29 @@ Mirror::~Mirror() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Mirror::committed(Group group) {
+bool Mirror::committed(Group group) {
   std::unique_lock lock(mutex_);
   const std::uint64_t number = group.number;
-  done_.wait(lock, [&] { return let_go_ || queue_bytes_ < kQueueBytesMax; });
+  if (options_.before_ack)
+    done_.wait(lock, [&] { return let_go_ || queue_bytes_ < options_.queue_bytes_max; });
+  else if (queue_bytes_ >= options_.queue_bytes_max)
+    overflow(number);
   queue_bytes_ += group.patchset.size();
   stats_.groups_committed = number;
   queue_.push_back({std::move(group), Steady::now()});
   wake_.notify_one();
-  if (options_.before_ack) done_.wait(lock, [&] { return let_go_ || stats_.groups_mirrored >= number; });
+  if (!options_.before_ack) return true;
+  done_.wait(lock, [&] { return let_go_ || stats_.groups_mirrored >= number; });
+  return stats_.groups_mirrored >= number;
+}
+
+// The place was away for long: memory and disk are not filled for it. Its own lag stays to be seen.
+void Mirror::overflow(std::uint64_t before) {
+  if (!std::exchange(overflowed_, true)) log_warn("mirror.overflowed", {{"group", before}});
+  overflowed_since_ = queue_.front().since;
+  queue_.clear();
+  queue_bytes_ = 0;
+  spool_.drop_to(before - 1);
 }
 
 void Mirror::let_go() {
@@ -99,16 +101,17 @@ void Mirror::let_go() {
 MirrorStats Mirror::stats() const {
   const std::lock_guard lock(mutex_);
   MirrorStats stats = stats_;
-  const auto oldest = sending_since_   ? sending_since_
-                      : queue_.empty() ? std::nullopt
-                                       : std::optional(queue_.front().since);
+  const auto oldest = sending_since_      ? sending_since_
+                      : overflowed_since_ ? overflowed_since_
+                      : queue_.empty()    ? std::nullopt
+                                          : std::optional(queue_.front().since);
   if (oldest) stats.lag_seconds = std::chrono::duration<double>(Steady::now() - *oldest).count();
   return stats;
 }
 
 std::vector<store::sqlite::GroupSink::Group> Mirror::take() {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, job_ ? kCopyWait : kLogEvery, [&] { return stopping_ || !queue_.empty(); });
+  wake_.wait_for(lock, has_to_hurry() ? kCopyWait : kLogEvery, [&] { return stopping_ || !queue_.empty(); });
   std::vector<Group> groups;
   std::size_t bytes = 0;
   if (!queue_.empty()) sending_since_ = queue_.front().since;
@@ -163,15 +166,40 @@ void Mirror::end(Error error) {
   if (in_service) options_.on_end(error);
 }
 
+// False: opened() says why, or has said that it is another's.
+bool Mirror::attach_first() {
+  const Result<> first = attach();
+  bool refused = false;
+  {
+    const std::lock_guard lock(mutex_);
+    first_attempt_ = first;
+    refused = !first && is_final(first.error().code) && !in_service_;
+  }
+  done_.notify_all();
+  if (first) return true;
+  note_failure(first.error());
+  return !refused && keep_trying([&] { return attach(); });
+}
+
+// Something is done between segments, in steps.
+bool Mirror::has_to_hurry() const {
+  return job_ || !old_objects_.empty() || !stale_lists_.empty() || log_goes_on_;
+}
+
 void Mirror::run() {
-  if (!attached_ && !keep_trying([&] { return attach(); })) return;
+  if (!attach_first()) return;
   done_.notify_all();
   for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      behind_ |= std::exchange(overflowed_, false);
+    }
     // Segments after a gap are of no use before the snapshot that fills it; else it is made between them.
     while (behind_) {
       if (!keep_trying([&] { return step_snapshot(kCopyWait); }) || out_of_patience()) return;
     }
     advance_snapshot();
+    remove_some_old();
     Outgoing outgoing{take(), {}, {}, false};
     if (!outgoing.groups.empty()) {
       if (!keep_trying([&] { return send_segment(outgoing); })) {
@@ -184,15 +212,12 @@ void Mirror::run() {
       sending_since_.reset();
     }
     done_.notify_all();
-    if (Steady::now() - log_sent_ >= kLogEvery) {
-      if (const auto sent = send_log(); !sent && sent.error().code == Errc::conflict)
-        return end(sent.error());
-      else if (!sent)
-        note_failure(sent.error());
-      log_sent_ = Steady::now();
-    }
+    if (const auto sent = send_log(); !sent && sent.error().code == Errc::conflict)
+      return end(sent.error());
+    else if (!sent)
+      note_failure(sent.error());
     const std::lock_guard lock(mutex_);
-    if (ended_ || (stopping_ && queue_.empty())) return;
+    if (ended_ || (stopping_ && queue_.empty() && !overflowed_)) return;
   }
 }
 
@@ -230,6 +255,7 @@ void Mirror::seal_segment(Outgoing& outgoing) const {
   segment.previous = previous_;
   segment.lineage = state_.lineage;
   segment.snapshot = snapshot_;
+  segment.resealed = sealed_anew_at_.has_value();
   for (const Group& group : outgoing.groups) {
     segment.patchsets.push_back(group.patchset);
     for (const KeyChange& change : group.keys) {
@@ -250,53 +276,6 @@ Result<> Mirror::put_segment(const Outgoing& outgoing) {
               fmt::format("{} of the mirror {} is not from here: another server has this mirror now, and "
                           "goes on with what was in it",
                           name, target_->name()));
-}
-
-// For those who verify the log, not for a restore: that makes it from the leaves.
-Result<> Mirror::send_log() {
-  if (options_.audit_folder.empty()) return {};
-  SB_TRY(const auto files, audit::TileFiles::open(options_.audit_folder));
-  // First what others said of tree heads: then `checkpoint` is none older.
-  const std::string witnessed = files.read_note(audit::TileFiles::kWitnessed);
-  // One that a power failure tore is none: the next one replaces it.
-  const auto stamped = audit::newest_timestamp(*audit::open_log_folder(options_.audit_folder)).value_or(std::nullopt);
-  const std::string note = files.read_note(audit::TileFiles::kCheckpoint);
-  if (note.empty()) return {};
-  {
-    // A tree head over leaves that the mirror lacks would be one that a restore cannot continue.
-    const std::lock_guard lock(mutex_);
-    if (stats_.groups_mirrored < stats_.groups_committed) return {};
-  }
-  if (note != sent_checkpoint_) {
-    SB_CHECK(still_ours());
-    SB_CHECK(send_tree(files, note));
-  }
-  if (witnessed != sent_witnessed_) {
-    SB_CHECK(target_->put(std::string("audit/") + audit::TileFiles::kWitnessed, witnessed));
-    sent_witnessed_ = witnessed;
-  }
-  if (stamped && *stamped != sent_timestamp_) {
-    for (const std::string& name :
-         {audit::stamped_file(*stamped), audit::timestamp_file(*stamped), std::string(audit::kNewestTimestamp)})
-      SB_CHECK(target_->put("audit/" + name, files.read_note(name)));
-    sent_timestamp_ = *stamped;
-  }
-  return {};
-}
-
-// Tiles before the tree head.
-Result<> Mirror::send_tree(const audit::TileFiles& files, const std::string& note) {
-  SB_TRY(const audit::NoteParts parts, audit::parse_note(note));
-  SB_TRY(const audit::TreeHead head, audit::parse_tree_head(parts.text));
-  if (!sent_tiles_) sent_tiles_ = tiles_sent(*target_);
-  for (const audit::TileId& id : audit::tiles_since(*sent_tiles_, head.size)) {
-    SB_TRY(const std::string tile, files.read(id));
-    SB_CHECK(target_->put("audit/" + id.path(), tile));
-  }
-  SB_CHECK(target_->put("audit/checkpoint", note));
-  sent_checkpoint_ = note;
-  sent_tiles_ = head.size / audit::kTileWidth * audit::kTileWidth;
-  return {};
 }
 
 // The published log is written over, which nobody is refused: who was replaced must not show what it has.

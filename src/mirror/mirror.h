@@ -40,7 +40,9 @@ struct MirrorOptions {
   std::uint64_t snapshot_after_bytes = std::uint64_t{256} << 20;
   Micros snapshot_after_us = Micros{86'400} * 1'000'000;
   Micros keep_us = Micros{30} * 86'400 * 1'000'000;   ///< older snapshots and segments stay for so long
+  std::size_t queue_bytes_max = 128 << 20;            ///< beyond it the writer waits, or only a snapshot can bring it
   std::chrono::milliseconds longest_pause{5'000};     ///< between attempts
+  std::chrono::milliseconds first_patience{5'000};    ///< for the first attempt to reach the place, at a start
   std::chrono::milliseconds patience_at_end{10'000};  ///< what waits is tried so long when the mirror is closed
   /// The mirror is another's now (conflict): nothing that is committed from here on gets there. On the mirror's thread.
   std::function<void(const Error&)> on_end;
@@ -65,9 +67,10 @@ class Mirror final : public store::sqlite::GroupSink {
   /// Where the place cannot be reached: with `before_ack` waits until it can, and has what the database has; else goes
   /// on without. Errors: conflict (the mirror is ahead of the database, or another's), corrupt (also: another key),
   /// unsupported, permission_denied, not_found (the bucket), cancelled (let_go()).
+  /// Whoever has the mirror is told so by the first attempt, if that takes a few seconds at most.
   Result<> opened(const CopyState& state) override;
   void committing(const Group& group) override { spool_.append(group); }
-  void committed(Group group) override;
+  bool committed(Group group) override;
   /// Nobody hears of commits any more (the server stops): committed() and opened() wait no longer for the mirror.
   void let_go();
   MirrorStats stats() const;
@@ -89,18 +92,28 @@ class Mirror final : public store::sqlite::GroupSink {
 
   // mirror.cc: the thread, and what it sends.
   void run();
+  bool attach_first();
+  void overflow(std::uint64_t before);
   std::vector<Group> take();
   bool keep_trying(const std::function<Result<>()>& work);
   void note_failure(const Error& error);
+  bool has_to_hurry() const;
   bool out_of_patience() const;
   void end(Error error);
   Result<> send_segment(Outgoing& outgoing);
   void seal_segment(Outgoing& outgoing) const;
   Result<> put_segment(const Outgoing& outgoing);
   Result<> put_object(const std::string& name, std::string_view plain);
-  Result<> send_log();
-  Result<> send_tree(const audit::TileFiles& files, const std::string& note);
   Result<> still_ours();
+
+  // mirror_log.cc: the published log.
+  struct ShownHead {
+    std::string note;
+    std::uint64_t groups = 0;  ///< committed when it was shown: its leaves are in them
+  };
+  Result<> send_log();
+  Result<> send_tree(const audit::TileFiles& files);
+  Result<> send_tiles(const audit::TileFiles& files, std::uint64_t from, std::uint64_t to, bool only_full);
 
   // mirror_attach.cc: whose the mirror is, and what it lacks.
   Result<> attach();
@@ -124,14 +137,14 @@ class Mirror final : public store::sqlite::GroupSink {
   Result<> step_snapshot(milliseconds patience);
   Result<> begin_to_count();
   void finish_snapshot();
-  void prune_old();
+  Result<> find_old();
+  void remove_some_old();
 
   const std::unique_ptr<Target> target_;
   const MirrorOptions options_;
   Spool spool_;
   CopyState state_;  ///< as opened() was told
-  // Of the thread; before it, of opened():
-  bool attached_ = false;
+  // Of the thread:
   std::uint64_t segment_ = 0;  ///< number of the newest one
   Digest previous_{};          ///< its hash
   std::uint64_t last_group_ = 0;
@@ -144,8 +157,12 @@ class Mirror final : public store::sqlite::GroupSink {
   std::unique_ptr<SnapshotJob> job_;                  ///< the one in the making
   Steady::time_point job_began_;
   std::uint64_t bytes_before_job_ = 0;
+  bool stale_known_ = false;
   std::vector<std::string> stale_lists_;  ///< to be taken away
+  std::vector<std::string> old_objects_;  ///< that too, when there is time: a snapshot stands in for them
   Steady::time_point retry_at_;           ///< not before, after a step failed
+  bool log_goes_on_ = false;              ///< there are more steps
+  std::optional<ShownHead> next_head_;    ///< to be sent when its leaves are in the mirror
   std::string sent_checkpoint_;
   std::optional<std::uint64_t> sent_tiles_;  ///< leaves whose full tiles are there
   std::string sent_witnessed_;
@@ -160,7 +177,11 @@ class Mirror final : public store::sqlite::GroupSink {
   std::size_t queue_bytes_ = 0;
   std::optional<Steady::time_point> sending_since_;
   MirrorStats stats_;
-  bool in_service_ = false;  ///< opened() has returned
+  std::optional<Result<>> first_attempt_;  ///< to attach
+  bool attached_ = false;
+  std::optional<Steady::time_point> overflowed_since_;  ///< the first of what was dropped
+  bool overflowed_ = false;                             ///< groups were dropped that only a snapshot can bring now
+  bool in_service_ = false;                             ///< opened() has returned
   std::optional<Error> ended_;
   bool stopping_ = false;
   bool let_go_ = false;

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "mirror/mirror.h"
 #include "store/sqlite/sql.h"
@@ -17,7 +19,6 @@ Result<> Mirror::attach() {
   SB_CHECK(claim(end));
   if (end) SB_CHECK(drop_erased(end->segment.erased));  // a kill may have come before
   SB_CHECK(find_stale_lists());
-  SB_CHECK(remove_stale_lists(SIZE_MAX));
   if (const auto done = target_->clean_up(); !done)
     log_warn("mirror.not_tidied", {{"code", to_string(done.error().code)}, {"detail", done.error().detail}});
   SB_CHECK(put_secrets());
@@ -32,15 +33,16 @@ Result<> Mirror::check_owner(const ChainEnd& end) const {
   const Segment& newest = end.segment;
   const std::string_view hash(reinterpret_cast<const char*>(end.hash.data()), end.hash.size());
   const bool is_base = newest.number == state_.base_segment && hash == state_.base_hash;
-  if (newest.lineage != state_.lineage && !is_base) {
+  const bool is_ours = std::ranges::find(state_.lineages, newest.lineage) != state_.lineages.end();
+  if (!is_ours && !is_base) {
     return fail(
         Errc::conflict,
         fmt::format("the mirror {} {}: this one must not go on with its runs. Make it anew (signalbox restore), or "
                     "name another place",
                     target_->name(),
                     state_.base_segment > 0 ? "went on after this database was made from it"
-                                            : "belongs to another database, which a restore made or which was "
-                                              "mirrored there before"));
+                                            : "belongs to another database: one that a restore made, or a copy of "
+                                              "this one that was started"));
   }
   const std::uint64_t groups = std::max(newest.last_group, newest.snapshot.group);
   if (groups > state_.groups) {
@@ -61,6 +63,7 @@ Result<> Mirror::claim(const std::optional<ChainEnd>& end) {
     segment.previous = end->hash;
     segment.snapshot = end->segment.snapshot;
     segment.erased = end->segment.erased;
+    segment.resealed = end->segment.resealed;
     segment.last_group = std::max(end->segment.last_group, segment.snapshot.group);
     segment.first_group = segment.last_group;
   }
@@ -69,6 +72,12 @@ Result<> Mirror::claim(const std::optional<ChainEnd>& end) {
   if (const auto put = target_->put_new(name, sealed); !put) {
     if (put.error().code != Errc::already_exists) return put;
     return fail(Errc::unavailable, fmt::format("mirror: somebody wrote {} at this moment", name));
+  }
+  if (const auto again = target_->put_new(name, sealed); again || again.error().code != Errc::already_exists) {
+    if (!again) return again;
+    return fail(Errc::unsupported, fmt::format("the mirror {} lets an object be written twice (If-None-Match: * is not "
+                                               "honoured there): it cannot tell one server from another",
+                                               target_->name()));
   }
   snapshot_time_ = 0;
   snapshot_segment_ = 0;
@@ -82,6 +91,8 @@ Result<> Mirror::claim(const std::optional<ChainEnd>& end) {
   previous_ = sha256(sealed);
   last_group_ = segment.last_group;
   snapshot_ = segment.snapshot;
+  sealed_anew_at_.reset();
+  if (segment.resealed) sealed_anew_at_ = Steady::now();
   return {};
 }
 
@@ -97,8 +108,10 @@ Result<> Mirror::put_secrets() {
 Result<> Mirror::queue_missing() {
   behind_ = snapshot_.none();
   if (behind_ || last_group_ >= state_.groups) return {};
-  auto groups = spool_.read(last_group_ + 1, state_.groups);
-  behind_ = !groups;
+  auto groups = spool_.read(last_group_ + 1, state_.groups, state_.mark);
+  const auto replaces = [](const Group& group) { return std::ranges::any_of(group.keys, &KeyChange::replaces); };
+  // Keys are sent as they are now: where they were sealed anew, half of the way there would not open.
+  behind_ = !groups || std::ranges::any_of(*groups, replaces);
   if (behind_) return {};
   SB_CHECK(fill_keys(*groups));
   const std::lock_guard lock(mutex_);

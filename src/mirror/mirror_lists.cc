@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 
+#include "base/log.h"
 #include "mirror/mirror.h"
 
 namespace sb::mirror {
@@ -100,8 +101,12 @@ Result<> Mirror::find_stale_lists() {
 
 Result<> Mirror::remove_stale_lists(std::size_t max) {
   for (std::size_t i = 0; i < max && !stale_lists_.empty(); ++i) {
-    SB_CHECK(target_->remove(stale_lists_.back()));
-    forget_or_tell(*target_, stale_lists_.back());
+    const auto removed = target_->remove(stale_lists_.back());
+    if (!removed && removed.error().code != Errc::permission_denied) return removed;
+    if (removed)
+      forget_or_tell(*target_, stale_lists_.back());
+    else
+      log_error("mirror.lists_stay", {{"object", stale_lists_.back()}, {"detail", removed.error().detail}});
     stale_lists_.pop_back();
   }
   return {};

@@ -1,4 +1,6 @@
 // When a mirror gets a new snapshot, and what goes for it.
+#include <algorithm>
+
 #include "base/log.h"
 #include "mirror/mirror.h"
 #include "mirror/prune.h"
@@ -47,8 +49,10 @@ Result<> Mirror::step_snapshot(milliseconds patience) {
   if (!*done) return {};
   if (snapshot_ != job_->snapshot().id) {
     SB_CHECK(begin_to_count());
-    SB_CHECK(find_stale_lists());
+    stale_known_ = false;
   }
+  if (!stale_known_) SB_CHECK(find_stale_lists());
+  stale_known_ = true;
   SB_CHECK(remove_stale_lists(kRemovalsInStep));
   if (stale_lists_.empty()) finish_snapshot();
   return {};
@@ -80,20 +84,35 @@ void Mirror::finish_snapshot() {
   {
     const std::lock_guard lock(mutex_);
     stats_.groups_mirrored = std::max(stats_.groups_mirrored, last_group_);
+    if (!overflowed_) overflowed_since_.reset();
   }
   done_.notify_all();
-  prune_old();
+  if (const auto found = find_old(); !found) note_failure(found.error());  // the next snapshot looks again
   const std::lock_guard lock(mutex_);
-  stats_.making_snapshot = false;
+  stats_.making_snapshot = !old_objects_.empty();
 }
 
-// A place may refuse (Object Lock, rights): then they stay, and nothing else suffers.
-void Mirror::prune_old() {
-  const auto gone = prune(*target_, options_.key, snapshot_, system_clock().now_us() - options_.keep_us);
-  if (!gone)
-    log_warn("mirror.not_pruned", {{"code", to_string(gone.error().code)}, {"detail", gone.error().detail}});
-  else if (*gone > 0)
-    log_info("mirror.pruned", {{"objects", *gone}});
+Result<> Mirror::find_old() {
+  SB_TRY(old_objects_, prunable(*target_, options_.key, snapshot_, system_clock().now_us() - options_.keep_us));
+  std::ranges::reverse(old_objects_);
+  return {};
+}
+
+// Some at a time: others wait for this thread. A place may refuse (Object Lock, rights): then they stay, and nothing
+// else suffers.
+void Mirror::remove_some_old() {
+  if (!job_) (void)remove_stale_lists(kRemovalsInStep);
+  if (old_objects_.empty()) return;
+  Result<> done;
+  for (std::size_t i = 0; done && i < kRemovalsInStep && !old_objects_.empty(); ++i) {
+    done = target_->remove(old_objects_.back());
+    if (done) old_objects_.pop_back();
+  }
+  if (!done) log_warn("mirror.not_pruned", {{"code", to_string(done.error().code)}, {"detail", done.error().detail}});
+  if (!done) old_objects_.clear();
+  if (!old_objects_.empty()) return;
+  const std::lock_guard lock(mutex_);
+  stats_.making_snapshot = job_ != nullptr;
 }
 
 }  // namespace sb::mirror

@@ -22,25 +22,22 @@ Result<std::optional<Snapshot>> oldest_needed(Target& target, std::string_view k
 
 }  // namespace
 
-Result<std::size_t> prune(Target& target, std::string_view key, const SnapshotId& current, Micros since_us) {
+Result<std::vector<std::string>> prunable(Target& target, std::string_view key, const SnapshotId& current,
+                                          Micros since_us) {
+  std::vector<std::string> old;
   SB_TRY(const auto oldest, oldest_needed(target, key, current, since_us));
-  if (!oldest) return 0;
-  std::size_t gone = 0;
+  if (!oldest) return old;
   SB_TRY(const auto segments, target.list("segments/"));
   for (const std::string& name : segments) {
-    if (number_at_end(name).value_or(UINT64_MAX) > oldest->segment || &name == &segments.back()) continue;
-    SB_CHECK(target.remove(name));
-    ++gone;
+    if (number_at_end(name).value_or(UINT64_MAX) <= oldest->segment && &name != &segments.back()) old.push_back(name);
   }
   // The manifest first: without it the pieces are no snapshot. In one folder it sorts behind them.
   SB_TRY(const auto pieces, target.list("snapshots/"));
   for (const std::string& name : pieces | std::views::reverse) {
     const auto id = snapshot_of(name);
-    if (!id || id->group >= oldest->id.group) continue;
-    SB_CHECK(target.remove(name));
-    ++gone;
+    if (id && id->group < oldest->id.group) old.push_back(name);
   }
-  return gone;
+  return old;
 }
 
 }  // namespace sb::mirror

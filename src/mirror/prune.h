@@ -1,8 +1,9 @@
 /// Old objects of a mirror are taken away when a newer snapshot stands in for them.
 #pragma once
 
-#include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/errors.h"
@@ -11,10 +12,11 @@
 
 namespace sb::mirror {
 
-/// Of `current`, the snapshot that counts, and those before it keeps the newest one that is older than `since_us`, and
-/// everything after it: so that, besides the newest state, the way there since that time stays. What is older goes,
-/// segments first (but for the newest: it says whose the mirror is); without such a snapshot nothing does. How many
-/// objects went. Errors: as the target's; what could not go is tried again the next time.
-Result<std::size_t> prune(Target& target, std::string_view key, const SnapshotId& current, Micros since_us);
+/// What can go, in the order in which it must: of `current`, the snapshot that counts, and those before it the newest
+/// one stays that is older than `since_us`, and everything after it: so that, besides the newest state, the way there
+/// since that time stays. What is older goes, segments first (but for the newest: it says whose the mirror is); without
+/// such a snapshot nothing does. Errors: as the target's.
+Result<std::vector<std::string>> prunable(Target& target, std::string_view key, const SnapshotId& current,
+                                          Micros since_us);
 
 }  // namespace sb::mirror

@@ -124,6 +124,23 @@ Result<> put_listed(Target& target, std::string_view key, Database& database, Se
   return database.execute("COMMIT");
 }
 
+// Numbers of values that were erased are given to no others: what says that they are erased would reach those.
+Result<> never_again(Database& database, const std::vector<Erased>& erased) {
+  std::int64_t last = 0;
+  for (const Erased& one : erased) {
+    if (one.kind == SealedKind::token) last = std::max(last, one.no);
+  }
+  SB_TRY(auto raise, database.prepare("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'tenant_tokens'"));
+  SB_TRY(auto begin,
+         database.prepare("INSERT INTO sqlite_sequence (name, seq) SELECT 'tenant_tokens', ?1 WHERE NOT EXISTS "
+                          "(SELECT 1 FROM sqlite_sequence WHERE name = 'tenant_tokens')"));
+  for (auto* statement : {&raise, &begin}) {
+    if (statement->bind(1, last).step() != SQLITE_DONE)
+      return std::unexpected(database.error("cannot number placeholders in"));
+  }
+  return {};
+}
+
 // A machine that was lost in the middle of an erasure has said so, and not yet rewritten every list.
 Result<> take_out_erased(Database& database, const std::vector<Erased>& erased) {
   SB_TRY(auto key, database.prepare("INSERT INTO data_keys (run, subject, wrapped) VALUES (?, NULL, NULL) ON CONFLICT "
@@ -136,16 +153,14 @@ Result<> take_out_erased(Database& database, const std::vector<Erased>& erased) 
       return std::unexpected(database.error("cannot erase a key in"));
     statement.reset();
   }
-  return database.execute("COMMIT");
+  SB_CHECK(database.execute("COMMIT"));
+  return never_again(database, erased);
 }
 
-// As the mirror has it, but no newer than after `groups_max`.
-Result<Rebuilt> rebuild(Target& target, std::string_view key, const std::string& path, std::uint64_t groups_max) {
-  SB_TRY(const auto end, read_chain_end(target, key));
-  if (!end || end->segment.snapshot.none())
-    return fail(Errc::not_found, fmt::format("there is no mirror at {}: no whole snapshot below it", target.name()));
+Result<Rebuilt> rebuild_from(Target& target, std::string_view key, const SnapshotId& snapshot, const std::string& path,
+                             std::uint64_t groups_max) {
   Rebuilt made;
-  SB_TRY(made.snapshot, fetch_snapshot(target, key, end->segment.snapshot, path));
+  SB_TRY(made.snapshot, fetch_snapshot(target, key, snapshot, path));
   made.groups = made.snapshot.id.group;
   made.newest = made.snapshot.segment;
   made.hash = made.snapshot.previous;
@@ -158,10 +173,34 @@ Result<Rebuilt> rebuild(Target& target, std::string_view key, const std::string&
   return made;
 }
 
+// As the mirror has it, but no newer than after `groups_max`. A server at work may let another snapshot count
+// meanwhile, and take away what the one before it needs: then this begins anew.
+Result<Rebuilt> rebuild(Target& target, std::string_view key, const std::string& path, std::uint64_t groups_max) {
+  constexpr int kAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    SB_TRY(const auto end, read_chain_end(target, key));
+    if (!end || end->segment.snapshot.none())
+      return fail(Errc::not_found, fmt::format("there is no mirror at {}: no whole snapshot below it", target.name()));
+    auto made = rebuild_from(target, key, end->segment.snapshot, path, groups_max);
+    SB_TRY(const auto after, read_chain_end(target, key));
+    const bool still_counts = after && after->segment.snapshot == end->segment.snapshot;
+    if (still_counts || attempt == kAttempts) {
+      if (made && !still_counts)
+        return fail(Errc::unavailable,
+                    fmt::format("the mirror {} does not stand still: a server makes one snapshot after "
+                                "the other there; try again",
+                                target.name()));
+      return made;
+    }
+    drop_copy(path);
+  }
+}
+
 // Another database than the one that was lost: should that come back, the mirror is not its any more. The first one
 // that starts, of all that are made from here, has it.
 Result<> begin_lineage(Database& database, const Rebuilt& made) {
-  SB_TRY(auto insert, database.prepare("INSERT OR REPLACE INTO mirror_lineage VALUES (1, randomblob(16), ?, ?)"));
+  SB_CHECK(database.execute("DELETE FROM mirror_lineages"));
+  SB_TRY(auto insert, database.prepare("INSERT INTO mirror_lineages VALUES (1, randomblob(16), ?, ?)"));
   const std::string_view hash(reinterpret_cast<const char*>(made.hash.data()), made.hash.size());
   insert.bind(1, static_cast<std::int64_t>(made.newest)).bind_blob(2, hash);
   return insert.step() == SQLITE_DONE ? Result<>() : std::unexpected(database.error("cannot store a lineage in"));
@@ -317,6 +356,13 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
   const std::string path = folder + "/" + kDatabase;
   if (fs::exists(path))
     return fail(Errc::already_exists, fmt::format("{} has a database; restore into a new data directory", folder));
+  for (const char* left : {"-wal", "-shm", "-journal"}) {  // SQLite would take it for this one's
+    if (fs::exists(path + left))
+      return fail(Errc::already_exists,
+                  fmt::format("{} has what is left of another database ({}{}); restore into a new data "
+                              "directory",
+                              folder, kDatabase, left));
+  }
   SB_TRY(const auto secrets, read_secrets(target, key));  // nothing is made where the place or the key is wrong
   std::error_code error;
   fs::create_directories(folder + "/keys", error);

@@ -63,6 +63,7 @@ std::string encode_segment(const Segment& segment) {
   put_bytes(out, segment.lineage);
   put_number(out, segment.snapshot.group);
   put_bytes(out, segment.snapshot.tag);
+  out += static_cast<char>(segment.resealed);
   put_number(out, segment.erased.size());
   for (const Erased& erased : segment.erased) {
     out += static_cast<char>(erased.kind);
@@ -84,6 +85,7 @@ Result<Segment> parse_segment(std::string_view bytes) {
   segment.lineage = in.bytes();
   segment.snapshot.group = in.number();
   segment.snapshot.tag = in.bytes();
+  segment.resealed = in.take(1) == std::string_view("\1", 1);
   const auto erased = in.number();
   for (std::uint64_t i = 0; i < erased && !in.failed(); ++i) {
     const auto kind = in.take(1);

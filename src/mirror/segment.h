@@ -55,9 +55,10 @@ struct Segment {
   std::uint64_t number = 0;       ///< from 1, without gaps
   std::uint64_t first_group = 0;  ///< groups of commits it holds; where it holds none, both: the newest one before it
   std::uint64_t last_group = 0;
-  Digest previous{};    ///< SHA-256 of the sealed segment before it; zero: the first
-  std::string lineage;  ///< of the database (store/sqlite/group_sink.h)
-  SnapshotId snapshot;  ///< the one that a restore begins with
+  Digest previous{};      ///< SHA-256 of the sealed segment before it; zero: the first
+  std::string lineage;    ///< of the database (store/sqlite/group_sink.h)
+  SnapshotId snapshot;    ///< the one that a restore begins with
+  bool resealed = false;  ///< since then, keys were sealed anew: older lists have them as they were
   std::vector<Erased> erased;
   std::vector<std::string> patchsets;
 };

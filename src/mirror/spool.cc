@@ -33,6 +33,8 @@ std::string encode(const Group& group) {
   std::string body;
   body.reserve(group.patchset.size() + 64);
   put_number(body, group.number);
+  put_bytes(body, group.mark);
+  put_bytes(body, group.previous);
   put_bytes(body, group.patchset);
   for (const auto& key : group.keys) {
     body += static_cast<char>(key.kind);
@@ -48,6 +50,8 @@ std::optional<Group> parse(std::string_view body) {
   Input in(body);
   Group group;
   group.number = in.number();
+  group.mark = in.bytes();
+  group.previous = in.bytes();
   group.patchset = in.bytes();
   while (in.more()) {
     const auto kind = in.take(1);
@@ -63,7 +67,7 @@ std::optional<Group> parse(std::string_view body) {
 }
 
 // Up to the first record that is not whole.
-void read_records(std::string_view bytes, std::map<std::uint64_t, Group>& groups) {
+void read_records(std::string_view bytes, std::map<std::string, Group>& groups) {
   Input in(bytes);
   while (in.more()) {
     const auto checksum = in.take(kChecksumBytes);
@@ -71,8 +75,8 @@ void read_records(std::string_view bytes, std::map<std::uint64_t, Group>& groups
     if (in.failed() || checksum != checksum_of(body)) return;
     auto group = parse(body);
     if (!group) return;
-    const std::uint64_t number = group->number;
-    groups.insert_or_assign(number, *std::move(group));
+    std::string mark = group->mark;
+    groups.insert_or_assign(std::move(mark), *std::move(group));
   }
 }
 
@@ -97,7 +101,7 @@ std::string Spool::path_of(std::uint64_t first) const {
 
 bool Spool::open_file(std::uint64_t first) {
   file_ = ::open(path_of(first).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file_ >= 0) files_[first] = 0;
+  if (file_ >= 0) files_[current_ = first] = 0;
   return file_ >= 0;
 }
 
@@ -108,13 +112,12 @@ void Spool::close_file() {
 void Spool::append(const Group& group) {
   const std::string record = encode(group);
   const std::lock_guard lock(mutex_);
-  if (file_ >= 0 && files_.rbegin()->second > kFileBytes) close_file();
+  if (file_ >= 0 && files_[current_] > kFileBytes) close_file();
   if (file_ < 0 && !open_file(group.number)) {
     log_warn("mirror.not_spooled", {{"group", group.number}});
     return;
   }
   newest_ = group.number;
-  std::uint64_t& bytes = files_.rbegin()->second;
   for (std::string_view rest = record; !rest.empty();) {
     const ssize_t written = ::write(file_, rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
@@ -125,25 +128,25 @@ void Spool::append(const Group& group) {
     }
     rest.remove_prefix(static_cast<std::size_t>(written));
   }
-  bytes += record.size();
+  files_[current_] += record.size();
 }
 
 void Spool::drop_to(std::uint64_t group) {
   const std::lock_guard lock(mutex_);
-  while (files_.size() > 1 && std::next(files_.begin())->first <= group + 1) {
-    ::unlink(path_of(files_.begin()->first).c_str());
-    files_.erase(files_.begin());
+  for (auto file = files_.begin(); file != files_.end();) {
+    const auto next = std::next(file);
+    const std::uint64_t last = next == files_.end() ? newest_ : next->first - 1;
+    const bool written_on = file_ >= 0 && file->first == current_;
+    if (last > group || (written_on && file->second < kKeptFileBytes)) return;
+    if (written_on) close_file();
+    ::unlink(path_of(file->first).c_str());
+    file = files_.erase(file);
   }
-  if (files_.size() != 1 || newest_ > group) return;
-  if (file_ >= 0 && files_.begin()->second < kKeptFileBytes) return;
-  close_file();
-  ::unlink(path_of(files_.begin()->first).c_str());
-  files_.clear();
 }
 
-std::optional<std::vector<Group>> Spool::read(std::uint64_t first, std::uint64_t last) {
+std::optional<std::vector<Group>> Spool::read(std::uint64_t first, std::uint64_t last, std::string mark) {
   const std::lock_guard lock(mutex_);
-  std::map<std::uint64_t, Group> groups;
+  std::map<std::string, Group> groups;
   for (const auto& [number, bytes] : files_) {
     if (number > last) break;
     const auto content = audit::read_whole_file(path_of(number), kReadBytesMax);
@@ -151,11 +154,13 @@ std::optional<std::vector<Group>> Spool::read(std::uint64_t first, std::uint64_t
   }
   newest_ = std::max(newest_, last);
   std::vector<Group> found;
-  for (std::uint64_t number = first; number <= last; ++number) {
-    const auto at = groups.find(number);
-    if (at == groups.end()) return std::nullopt;
+  for (std::uint64_t number = last; number >= first; --number) {
+    const auto at = groups.find(mark);
+    if (at == groups.end() || at->second.number != number) return std::nullopt;
+    mark = at->second.previous;
     found.push_back(std::move(at->second));
   }
+  std::ranges::reverse(found);
   return found;
 }
 

@@ -29,13 +29,14 @@ class Spool {
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
 
-  /// On the writer thread. Of two groups with one number the later one counts.
+  /// On the writer thread.
   void append(const Group& group);
   /// Groups up to this one are in the mirror. Any thread, as read().
   void drop_to(std::uint64_t group);
-  /// Groups `first` to `last`, of a life before this one; nothing if one of them is missing. Of their keys there is the
+  /// Groups `first` to `last`, of a life before this one, back from the one that is marked so: another one with its
+  /// number may have been written and not committed. Nothing if one of them is missing. Of their keys there is the
   /// number alone.
-  std::optional<std::vector<Group>> read(std::uint64_t first, std::uint64_t last);
+  std::optional<std::vector<Group>> read(std::uint64_t first, std::uint64_t last, std::string mark);
 
  private:
   std::string path_of(std::uint64_t first) const;
@@ -46,8 +47,9 @@ class Spool {
   std::mutex mutex_;
   // Under it:
   std::map<std::uint64_t, std::uint64_t> files_;  ///< by the number of the first group; bytes
-  int file_ = -1;                                 ///< the last one of them, where this life writes it
-  std::uint64_t newest_ = 0;                      ///< group in them
+  std::uint64_t current_ = 0;                     ///< the one of them that this life writes, with file_
+  int file_ = -1;
+  std::uint64_t newest_ = 0;  ///< group in them
 };
 
 }  // namespace sb::mirror

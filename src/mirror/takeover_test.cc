@@ -1,8 +1,12 @@
 // Whose a mirror is: a machine that was replaced comes back, or never knew; and a place that is not there at the start.
 #include <filesystem>
+#include <fstream>
 #include <map>
 
+#include "audit/checkpoint_note.h"
+#include "audit/tile_files.h"
 #include "mirror/testing.h"
+#include "store/sqlite/sql.h"
 
 namespace sb::mirror {
 namespace {
@@ -30,6 +34,12 @@ class Takeover : public Mirrored {
   static bool becomes(Condition condition) {
     for (int i = 0; i < 1000 && !condition(); ++i) std::this_thread::sleep_for(milliseconds(10));
     return condition();
+  }
+  // Leaves in a restored database, which is not opened as one.
+  static std::uint64_t leaves_in(const std::string& folder) {
+    auto database = store::sqlite::Database::open(folder + "/signalbox.db", store::sqlite::Database::Access::read_only);
+    return static_cast<std::uint64_t>(
+        *database->integer("SELECT coalesce((SELECT first + count FROM leaves ORDER BY first DESC LIMIT 1), 0)"));
   }
   void erase(const RunId& run) {
     store::Commit commit;
@@ -74,7 +84,6 @@ TEST_F(Takeover, AMachineThatStillRunsFindsOutWithTheNextThingItWrites) {
   close();
   other->add_runs(1);
   other->close();
-  const Box third(Box::restored(scratch_.file("third")), place_);
   const auto report = check(**open_target(place_, {}), kKey, other->data_);
   ASSERT_TRUE(report) << report.error().detail;
   EXPECT_TRUE(report->ok()) << (report->problems.empty() ? "" : report->problems.front());
@@ -113,19 +122,223 @@ TEST_F(Takeover, OfTwoThatWereMadeFromTheSameMirrorTheFirstOneToStartHasIt) {
   EXPECT_NE(second->why_.find("went on after this database was made from it"), std::string::npos) << second->why_;
 }
 
-TEST_F(Takeover, OfTwoCopiesOfADataDirectoryTheLastOneToStartHasIt) {
+TEST_F(Takeover, OfTwoCopiesOfADataDirectoryTheFirstOneToStartHasItFromThenOn) {
   open();
   add_runs(3);
   close();
-  const auto copy = std::make_unique<Box>(scratch_.file("copy"), place_);
-  std::filesystem::copy(data_, copy->data_, std::filesystem::copy_options::recursive);
-  open(false);
-  copy->open();
-  EXPECT_EQ(copy->opened_, Errc{0}) << copy->why_;
-  add_runs(1);
+  Box copy(scratch_.file("copy"), place_);
+  std::filesystem::copy(data_, copy.data_, std::filesystem::copy_options::recursive);
+  copy.open();
+  ASSERT_EQ(copy.opened_, Errc{0}) << copy.why_;
+  copy.add_runs(1);
+  open();
+  EXPECT_EQ(opened_, Errc::conflict);
+  EXPECT_NE(why_.find("a copy of this one"), std::string::npos) << why_;
+  copy.close();
+  open();
+  EXPECT_EQ(opened_, Errc::conflict) << "nor when the other one has stopped";
+  copy.open();
+  EXPECT_EQ(copy.opened_, Errc{0}) << copy.why_;
+}
+
+TEST_F(Takeover, ACopyOfAServerAtWorkReplacesItAndStaysReplacedWhenItHasDone) {
+  open();
+  add_runs(3);
+  Box copy(scratch_.file("copy"), place_);
+  std::filesystem::copy(data_, copy.data_, std::filesystem::copy_options::recursive);
+  faults_.all = true;  // and it hears of nothing
+  copy.open();
+  ASSERT_EQ(copy.opened_, Errc{0}) << copy.why_;
+  copy.add_runs(1);
+  faults_.all = false;
+  std::thread caller([&] { (void)wait_for(store_->commit(chat_commit(new_run_id()))); });
   EXPECT_TRUE(becomes([&] { return ended_.load() == Errc::conflict; }));
-  copy->add_runs(1);
-  EXPECT_EQ(copy->ended_.load(), Errc{});
+  mirror_->let_go();
+  caller.join();
+  close();
+  open();  // with as many groups as the mirror has
+  EXPECT_EQ(opened_, Errc::conflict);
+  copy.add_runs(2);
+  copy.close();
+  EXPECT_TRUE(check(**open_target(place_, {}), kKey, copy.data_)->ok());
+}
+
+TEST_F(Takeover, OfTwoWhoWriteOneObjectAtOnceOneIsToldThatItIsThere) {
+  constexpr int kRounds = 100;
+  for (int round = 0; round < kRounds; ++round) {
+    const std::string name = segment_name(static_cast<std::uint64_t>(round + 1));
+    std::atomic<int> ready = 0;
+    const auto write = [&](const std::string& bytes) {
+      const auto target = *open_folder_target(place_);
+      for (++ready; ready < 2;) std::this_thread::yield();
+      return target->put_new(name, bytes).has_value();
+    };
+    bool others = false;
+    std::thread other([&] { others = write("theirs"); });
+    const bool mine = write("mine");
+    other.join();
+    ASSERT_NE(mine, others);
+    ASSERT_EQ(*(*open_folder_target(place_))->get(name), mine ? "mine" : "theirs");
+  }
+}
+
+TEST_F(Takeover, APlaceThatWritesAnObjectTwiceIsRefused) {
+  class Forgetful final : public Target {
+   public:
+    explicit Forgetful(std::unique_ptr<Target> inner) : inner_(std::move(inner)) {}
+    Result<> put_new(const std::string& name, std::string_view bytes) override { return inner_->put(name, bytes); }
+    Result<> put(const std::string& name, std::string_view bytes) override { return inner_->put(name, bytes); }
+    Result<std::string> get(const std::string& name) override { return inner_->get(name); }
+    Result<std::vector<std::string>> list(const std::string& prefix) override { return inner_->list(prefix); }
+    Result<> remove(const std::string& name) override { return inner_->remove(name); }
+    Result<> forget(const std::string& name) override { return inner_->forget(name); }
+    Result<> clean_up() override { return inner_->clean_up(); }
+    std::string name() const override { return inner_->name(); }
+
+   private:
+    std::unique_ptr<Target> inner_;
+  };
+  MirrorOptions options;
+  options.key = kKey;
+  options.spool_folder = scratch_.file("spool");
+  options.on_end = [](const Error&) {};
+  Mirror mirror(std::make_unique<Forgetful>(*open_folder_target(place_)), options);
+  const auto opened = mirror.opened({0, {}, std::string(16, 'l'), {std::string(16, 'l')}, 0, {}});
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, Errc::unsupported);
+}
+
+// The server that is replaced lets a newer snapshot count while a restore reads, and takes away what that needs.
+TEST_F(Takeover, ARestoreBesideASnapshotThatIsJustMadeHasEveryKey) {
+  open(true, 4'000);  // one snapshot after the other
+  add_runs(1);
+  std::atomic<bool> enough = false;
+  std::thread writer([&] {
+    while (!enough) add_runs(1);
+  });
+  for (int i = 0; i < 8; ++i) {
+    Box other(scratch_.file("other" + std::to_string(i)), scratch_.file("elsewhere" + std::to_string(i)));
+    const auto made = restore(**open_target(place_, {}), kKey, other.data_);
+    if (!made) {
+      EXPECT_EQ(made.error().code, Errc::unavailable) << made.error().detail;
+      continue;
+    }
+    store::RunFilter filter;
+    filter.limit = 1000;
+    other.open();
+    ASSERT_EQ(other.opened_, Errc{0}) << other.why_;
+    for (const auto& run : *wait_for(other.store_->list_runs(filter)))
+      EXPECT_FALSE(wait_for(other.store_->load_run(run.id))->data_key.empty());
+  }
+  enough = true;
+  writer.join();
+}
+
+TEST_F(Takeover, AGroupThatWasWrittenAndNotCommittedIsNotTakenForTheOneThatWas) {
+  using Group = Spool::Group;
+  const std::string folder = scratch_.file("spool");
+  const auto group = [](std::uint64_t number, const char* mark, const char* previous, const char* patchset) {
+    return Group{number, mark, previous, patchset, {}};
+  };
+  {
+    Spool spool(folder);
+    spool.append(group(7, "seven", "six", "seventh"));
+    spool.append(group(8, "never", "seven", "was never committed"));
+  }
+  {
+    Spool spool(folder);
+    spool.append(group(8, "eight", "seven", "eighth"));
+    spool.append(group(9, "nine", "eight", "ninth"));
+    const auto all = spool.read(7, 9, "nine");
+    ASSERT_TRUE(all);
+    EXPECT_EQ((*all)[1].patchset, "eighth");
+    EXPECT_FALSE(spool.read(7, 9, "another"));
+    EXPECT_FALSE(spool.read(6, 9, "nine")) << "the sixth is missing";
+  }
+  std::filesystem::remove(folder + "/000000000008");  // power went, and took it
+  EXPECT_FALSE(Spool(folder).read(7, 8, "eight"));
+}
+
+TEST_F(Takeover, WhatIsNotInTheMirrorIsNotShownWhenTheServerStops) {
+  open();
+  add_runs(3);
+  ASSERT_TRUE(wait_for(store_->flush()));
+  faults_.all = true;
+  std::thread caller([&] { (void)wait_for(store_->commit(chat_commit(new_run_id()))); });
+  ASSERT_TRUE(becomes([&] { return mirror_->stats().failures > 1; }));
+  mirror_->let_go();
+  caller.join();
+  const auto leaves = store_->stats().leaves;
+  close();
+  faults_.all = false;
+  const std::string folder = Takeover::restored("again");
+  const auto there = leaves_in(folder);
+  const auto note = audit::TileFiles::open(data_ + "/audit")->read_note(audit::TileFiles::kCheckpoint);
+  const auto head = audit::parse_tree_head(audit::parse_note(note)->text);
+  ASSERT_TRUE(head);
+  EXPECT_LT(there, leaves);
+  EXPECT_LE(head->size, there);
+}
+
+TEST_F(Takeover, ARestoreDoesNotGiveTheNumberOfAnErasedValueToAnother) {
+  open();
+  store::Commit first;
+  first.tokens.push_back({"acme", "[EMAIL_T1]", "p-1", "sealed"});
+  ASSERT_TRUE(wait_for(store_->commit(std::move(first))));
+  store::Commit erase;
+  for (const auto& token : *wait_for(store_->tokens_of_subject("acme", "p-1", 10)))
+    erase.erase_tokens.push_back(token.no);
+  ASSERT_TRUE(wait_for(store_->commit(std::move(erase))));
+  close();
+  data_ = restored("again");
+  open();
+  ASSERT_EQ(opened_, Errc{0}) << why_;
+  store::Commit second;
+  second.tokens.push_back({"acme", "[EMAIL_T2]", "p-2", "another"});
+  ASSERT_TRUE(wait_for(store_->commit(std::move(second))));
+  close();
+  data_ = restored("once more");
+  open();
+  EXPECT_EQ(wait_for(store_->find_token("acme", "[EMAIL_T2]")).value(), "another");
+}
+
+TEST_F(Takeover, ARestoreIsRefusedBesideWhatIsLeftOfAnotherDatabase) {
+  open();
+  add_runs(1);
+  close();
+  const std::string folder = scratch_.file("again");
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/signalbox.db-wal") << "of another one";
+  const auto made = restore(**open_target(place_, {}), kKey, folder);
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().code, Errc::already_exists);
+}
+
+TEST_F(Takeover, WithThePlaceAwayForLongAnAsyncServerWorksOnAndASnapshotBringsItAll) {
+  queue_bytes_ = 20'000;
+  open(false);
+  add_runs(2);
+  ASSERT_TRUE(becomes([&] { return mirror_->stats().groups_mirrored == mirror_->stats().groups_committed; }));
+  faults_.all = true;
+  add_runs(60);  // more than is kept
+  faults_.all = false;
+  ASSERT_TRUE(becomes([&] { return mirror_->stats().groups_mirrored == mirror_->stats().groups_committed; }));
+  close();
+  EXPECT_TRUE(check(**open_target(place_, {}), kKey, data_)->ok());
+  data_ = restored("again");
+  open();
+  for (const RunId& run : runs_) EXPECT_TRUE(wait_for(store_->load_run(run)));
+}
+
+TEST_F(Takeover, TheLogIsInTheMirrorWhileTheServerWorksWithoutAPause) {
+  open(false);
+  std::atomic<bool> enough = false;
+  std::thread writer([&] {
+    while (!enough) add_runs(1);
+  });
+  EXPECT_TRUE(becomes([&] { return std::filesystem::exists(place_ + "/audit/checkpoint"); }));
+  enough = true;
+  writer.join();
 }
 
 TEST_F(Takeover, ASnapshotThatAReplacedMachineMadeDoesNotCount) {
@@ -256,6 +469,7 @@ TEST_F(Takeover, WithThePlaceAwayABeforeAckServerWaitsForItUntilItIsTold) {
 TEST_F(Takeover, AnAsyncServerThatWasReplacedWhileThePlaceWasAwayEndsWhenItIsBack) {
   open(false);
   add_runs(2);
+  ASSERT_TRUE(becomes([&] { return mirror_->stats().groups_mirrored == mirror_->stats().groups_committed; }));
   close();
   const auto other = replacement("other");
   other->open();

@@ -101,7 +101,9 @@ class Box {
     options.snapshot_after_us = snapshot_after_us_;
     options.keep_us = keep_us_;
     options.longest_pause = std::chrono::milliseconds(100);
+    options.first_patience = std::chrono::milliseconds(500);
     options.patience_at_end = patience_;
+    options.queue_bytes_max = queue_bytes_;
     auto target = std::make_unique<FaultyTarget>(*open_folder_target(place_), faults_);
     mirror_ = std::make_unique<Mirror>(std::move(target), std::move(options));
   }
@@ -164,6 +166,7 @@ class Box {
   Micros snapshot_after_us_ = kDayUs;
   Micros keep_us_ = 30 * kDayUs;
   std::chrono::milliseconds patience_{10'000};
+  std::size_t queue_bytes_ = 128 << 20;
   std::unique_ptr<Mirror> mirror_;
   std::unique_ptr<audit::AuditLog> log_;
   std::unique_ptr<store::Store> store_;

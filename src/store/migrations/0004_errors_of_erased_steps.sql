@@ -2,4 +2,4 @@
 UPDATE journal SET body = without_payloads(body)
   WHERE run IN (SELECT run FROM data_keys WHERE wrapped IS NULL);
 -- A mirror has them as they were: it needs a new snapshot.
-UPDATE mirror_state SET groups = groups + 2 WHERE groups > 0;
+UPDATE mirror_state SET groups = groups + 1 WHERE groups > 0;

@@ -87,7 +87,8 @@ TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
     }
   }
   // As an erasure of schema 3 left it.
-  sql("PRAGMA user_version = 3; DROP TABLE mirror_lineage; UPDATE data_keys SET wrapped = NULL WHERE run = (SELECT "
+  sql("PRAGMA user_version = 3; DROP TABLE mirror_lineages; ALTER TABLE mirror_state DROP COLUMN mark; UPDATE "
+      "data_keys SET wrapped = NULL WHERE run = (SELECT "
       "min(no) FROM runs)");
   const auto store = open();
   ASSERT_TRUE(wait_for(store->load_run(erased))->erased);
@@ -303,7 +304,10 @@ class KeySink final : public sqlite::GroupSink {
  public:
   Result<> opened(const CopyState&) override { return {}; }
   void committing(const Group&) override {}
-  void committed(Group group) override { groups.push_back(std::move(group)); }
+  bool committed(Group group) override {
+    groups.push_back(std::move(group));
+    return true;
+  }
   std::vector<Group> groups;
 };
 

@@ -71,10 +71,15 @@ Result<> Writer::apply(std::span<Item*> items) {
 
 // What cannot be recorded would be missing from the copy for ever: stopping beats that.
 Result<> Writer::make_group() {
-  SB_CHECK(run(sql_.count_group, "cannot count a group in"));
+  std::string mark;
+  {
+    const ResetAtEnd reset(sql_.count_group);
+    if (sql_.count_group.step() != SQLITE_ROW) return fatal("cannot count a group in");
+    mark = sql_.count_group.text(0);
+  }
   auto patchset = recorder_->take();
   SB_ASSERT(patchset.has_value());
-  group_.emplace(groups_ + 1, *std::move(patchset), std::exchange(group_keys_, {}));
+  group_.emplace(groups_ + 1, std::move(mark), group_mark_, *std::move(patchset), std::exchange(group_keys_, {}));
   sink_->committing(*group_);
   return {};
 }
@@ -82,9 +87,11 @@ Result<> Writer::make_group() {
 void Writer::tell() {
   if (group_) {
     groups_ = group_->number;
-    sink_->committed(*std::exchange(group_, std::nullopt));
+    group_mark_ = group_->mark;
+    silent_ |= !sink_->committed(*std::exchange(group_, std::nullopt));
   }
-  if (!stored_bundle_.empty()) log_.committed(std::exchange(stored_bundle_, {}));
+  const std::string bundle = std::exchange(stored_bundle_, {});
+  if (!bundle.empty() && !silent_) log_.committed(bundle);
 }
 
 void Writer::roll_back() {
@@ -100,7 +107,7 @@ void Writer::roll_back() {
 Result<> Writer::store_head() {
   fatal_.reset();
   group_head_.reset();
-  const auto head = log_.take_head(next_leaf_);
+  const auto head = silent_ ? std::nullopt : log_.take_head(next_leaf_);
   asked_size_ = next_leaf_;
   if (!head) return {};
   Result<> done = run(sql_.begin, "cannot begin a transaction in");

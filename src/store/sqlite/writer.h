@@ -130,6 +130,9 @@ class Writer {
   std::optional<GroupRecorder> recorder_;
   std::map<std::string, unsigned char> oldest_keys_;  ///< by tenant, after a rotation: older ones seal nothing any more
   std::uint64_t groups_ = 0;
+  std::string group_mark_;  ///< of the newest
+  bool silent_ =
+      false;  ///< there is a group that the copy does not have, and will not: the log shows nothing from it on
 
   // Of the group in progress.
   std::vector<GroupSink::KeyChange> group_keys_;

@@ -55,10 +55,10 @@ Result<std::unique_ptr<Writer>> Writer::open(Database database, LeafLog& log, co
 }
 
 Result<> Writer::copy_to(GroupSink* sink) {
-  // By two: the sink may have been told of a group after the last one, which a kill kept from the disk.
-  if (!sink) return database_.execute("UPDATE mirror_state SET groups = groups + 2 WHERE groups > 0");
+  if (!sink) return database_.execute("UPDATE mirror_state SET groups = groups + 1, mark = x'' WHERE groups > 0");
   SB_TRY(const GroupSink::CopyState state, copy_state());
   groups_ = state.groups;
+  group_mark_ = state.mark;
   SB_CHECK(sink->opened(state));
   SB_TRY(recorder_, GroupRecorder::begin(database_));
   sink_ = sink;
@@ -66,12 +66,27 @@ Result<> Writer::copy_to(GroupSink* sink) {
 }
 
 Result<GroupSink::CopyState> Writer::copy_state() {
-  SB_CHECK(database_.execute("INSERT OR IGNORE INTO mirror_lineage VALUES (1, randomblob(16), 0, x'')"));
-  SB_TRY(Statement row,
-         database_.prepare("SELECT groups, lineage, base_segment, base_hash FROM mirror_state, mirror_lineage"));
-  if (row.step() != SQLITE_ROW) return std::unexpected(database_.error("cannot read of its copies from"));
-  return GroupSink::CopyState{static_cast<std::uint64_t>(row.integer(0)), row.text(1),
-                              static_cast<std::uint64_t>(row.integer(2)), row.text(3)};
+  SB_CHECK(database_.execute(
+      "BEGIN IMMEDIATE;"
+      "INSERT INTO mirror_lineages (lineage, base_segment, base_hash) VALUES (randomblob(16), 0, x'');"
+      "DELETE FROM mirror_lineages WHERE base_segment = 0 AND no <= (SELECT max(no) FROM mirror_lineages) - 1000;"
+      "COMMIT"));
+  GroupSink::CopyState state;
+  SB_TRY(Statement now, database_.prepare("SELECT groups, mark FROM mirror_state"));
+  if (now.step() != SQLITE_ROW) return std::unexpected(database_.error("cannot read of its copies from"));
+  state.groups = static_cast<std::uint64_t>(now.integer(0));
+  state.mark = now.text(1);
+  SB_TRY(Statement rows, database_.prepare("SELECT lineage, base_segment, base_hash FROM mirror_lineages ORDER BY no"));
+  int result;
+  while ((result = rows.step()) == SQLITE_ROW) {
+    state.lineage = rows.text(0);
+    state.lineages.push_back(state.lineage);
+    if (rows.integer(1) == 0) continue;
+    state.base_segment = static_cast<std::uint64_t>(rows.integer(1));
+    state.base_hash = rows.text(2);
+  }
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot read of its copies from"));
+  return state;
 }
 
 Result<> Writer::open_log() {
@@ -160,7 +175,7 @@ Result<> Writer::prepare_statements() {
       {sql_.scrub_run, "UPDATE runs SET request_hash = '', idempotency_key = NULL, error = NULL WHERE no = ?"},
       {sql_.rename_request, "UPDATE runs SET idempotency_key = ?1, request_hash = ?2 WHERE id = ?3"},
       {sql_.scrub_reviews, "UPDATE reviews SET question = x'00', verdict = x'00', reason = '' WHERE run = ?"},
-      {sql_.count_group, "UPDATE mirror_state SET groups = groups + 1"},
+      {sql_.count_group, "UPDATE mirror_state SET groups = groups + 1, mark = randomblob(8) RETURNING mark"},
       {sql_.insert_leaves, "INSERT INTO leaves (first, count, pack) VALUES (?, ?, ?)"},
       {sql_.insert_head, "INSERT OR REPLACE INTO tree_heads (size, time_us, note) VALUES (?, ?, ?)"},
       {sql_.drop_head, "DELETE FROM tree_heads WHERE size = ?"},

@@ -1,0 +1,109 @@
+// The published log in a mirror: for those who verify it, not for a restore, which makes it from the leaves.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "audit/checkpoint_note.h"
+#include "audit/tile_files.h"
+#include "audit/timestamps.h"
+#include "mirror/mirror.h"
+
+namespace sb::mirror {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLogEvery{1'000};
+constexpr std::uint64_t kLeavesInStep = 64 * audit::kTileWidth;  // a log that was there before the mirror is long
+
+// Leaves whose full tiles lead to the tree head that the mirror has: they were sent before it.
+Result<std::uint64_t> tiles_sent(Target& target) {
+  const auto note = target.get("audit/checkpoint");
+  if (!note && note.error().code != Errc::not_found) return std::unexpected(note.error());
+  const auto parts = note ? audit::parse_note(*note) : Result<audit::NoteParts>(std::unexpected(note.error()));
+  const auto head =
+      parts ? audit::parse_tree_head(parts->text) : Result<audit::TreeHead>(std::unexpected(parts.error()));
+  return head ? head->size / audit::kTileWidth * audit::kTileWidth : 0;
+}
+
+// A full tile takes the place of its partial ones.
+Result<Object> read_tile(const audit::TileFiles& files, audit::TileId id) {
+  auto tile = files.read(id);
+  if (!tile && id.width < audit::kTileWidth) {
+    id.width = audit::kTileWidth;
+    tile = files.read(id);
+  }
+  if (!tile) return std::unexpected(tile.error());
+  return Object{"audit/" + id.path(), *std::move(tile)};
+}
+
+}  // namespace
+
+Result<> Mirror::send_log() {
+  if (options_.audit_folder.empty() || (!log_goes_on_ && Steady::now() - log_sent_ < kLogEvery)) return {};
+  log_sent_ = Steady::now();
+  log_goes_on_ = false;
+  SB_TRY(const auto files, audit::TileFiles::open(options_.audit_folder));
+  // First what others said of tree heads: then `checkpoint` is none older.
+  const std::string witnessed = files.read_note(audit::TileFiles::kWitnessed);
+  // One that a power failure tore is none: the next one replaces it.
+  const auto stamped = audit::newest_timestamp(*audit::open_log_folder(options_.audit_folder)).value_or(std::nullopt);
+  std::uint64_t mirrored = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!next_head_ || next_head_->note == sent_checkpoint_)
+      next_head_ = ShownHead{files.read_note(audit::TileFiles::kCheckpoint), stats_.groups_committed};
+    mirrored = stats_.groups_mirrored;
+  }
+  const bool has_news = next_head_->note != sent_checkpoint_ || witnessed != sent_witnessed_ ||
+                        (stamped && *stamped != sent_timestamp_);
+  // A tree head over leaves that the mirror lacks would be one that a restore cannot continue.
+  if (next_head_->note.empty() || mirrored < next_head_->groups || !has_news) return {};
+  SB_CHECK(still_ours());
+  if (next_head_->note != sent_checkpoint_) SB_CHECK(send_tree(files));
+  if (next_head_->note != sent_checkpoint_) return {};  // more steps
+  if (witnessed != sent_witnessed_ && !witnessed.empty()) {
+    SB_CHECK(target_->put(std::string("audit/") + audit::TileFiles::kWitnessed, witnessed));
+    sent_witnessed_ = witnessed;
+  }
+  if (stamped && *stamped != sent_timestamp_) {
+    for (const std::string& name :
+         {audit::stamped_file(*stamped), audit::timestamp_file(*stamped), std::string(audit::kNewestTimestamp)})
+      SB_CHECK(target_->put("audit/" + name, files.read_note(name)));
+    sent_timestamp_ = *stamped;
+  }
+  return {};
+}
+
+// Tiles before the tree head, some at a time: others wait for this thread.
+Result<> Mirror::send_tree(const audit::TileFiles& files) {
+  SB_TRY(const audit::NoteParts parts, audit::parse_note(next_head_->note));
+  SB_TRY(const audit::TreeHead head, audit::parse_tree_head(parts.text));
+  if (!sent_tiles_) {
+    SB_TRY(sent_tiles_, tiles_sent(*target_));
+  }
+  const std::uint64_t next = *sent_tiles_ + kLeavesInStep;
+  if (next < head.size) {
+    SB_CHECK(send_tiles(files, *sent_tiles_, next, true));
+    sent_tiles_ = next;
+    log_goes_on_ = true;
+    return {};
+  }
+  SB_CHECK(send_tiles(files, *sent_tiles_, head.size, false));
+  SB_CHECK(target_->put("audit/checkpoint", next_head_->note));
+  sent_checkpoint_ = next_head_->note;
+  sent_tiles_ = head.size / audit::kTileWidth * audit::kTileWidth;
+  return {};
+}
+
+Result<> Mirror::send_tiles(const audit::TileFiles& files, std::uint64_t from, std::uint64_t to, bool only_full) {
+  std::vector<Object> tiles;
+  for (const audit::TileId& id : audit::tiles_since(from, to)) {
+    if (only_full && id.width < audit::kTileWidth) continue;  // of a size that no tree head was shown of
+    SB_TRY(Object tile, read_tile(files, id));
+    tiles.push_back(std::move(tile));
+  }
+  return target_->put_all(tiles);
+}
+
+}  // namespace sb::mirror
