@@ -51,7 +51,7 @@ Result<std::string> carry_into(TokenVault& vault, std::string_view json, std::sp
   const auto carried = [&](const std::string& token) { return std::ranges::find(values, token, &CarriedValue::token); };
   // First what nobody knows: no value may get its number.
   for (const auto& token : found) {
-    if (carried(token) == values.end() && !vault.value_of(token)) vault.reserve(token);
+    if (carried(token) == values.end() && !vault.value_of(token)) SB_CHECK(vault.reserve(token));
   }
   TokenVault ours;  // behind the other run's placeholders: this one's
   for (const auto& token : found) {
