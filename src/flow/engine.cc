@@ -33,7 +33,9 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
                      {request.tenant, request.key, request.flow->id(), request.requested_model,
                       request.may_restore && request.carried.may_restore},
                      tenant_key(request.tenant), parts_.injection);
-  SB_TRY(request.input, policy::carry_into(guard.vault(), request.input, request.carried.values));
+  if (!request.carried.values.empty()) {
+    SB_TRY(request.input, policy::carry_into(guard.vault(), request.input, request.carried.values));
+  }
   SB_TRY(auto inbound, guard.inspect(policy::Direction::inbound, std::move(request.input), request.profile));
   if (request.carried.local) guard.keep_local();
 
