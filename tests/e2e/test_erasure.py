@@ -9,6 +9,9 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 from harness import cli, until
+from mirror_objects import open_objects
+
+MIRROR_KEY = "5b" * 32
 
 
 def ask(server, text: str, subject: str):
@@ -17,6 +20,17 @@ def ask(server, text: str, subject: str):
 
 def files_of(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def wrapped_key(server, run: str) -> bytes:
+    with sqlite3.connect(f"file:{server.data / 'signalbox.db'}?mode=ro", uri=True) as database:
+        return database.execute("SELECT wrapped FROM data_keys k JOIN runs r ON r.no = k.run WHERE r.id = ?",
+                                (bytes.fromhex(run.replace("-", "")),)).fetchone()[0]
+
+
+def holding(secret: bytes, objects: dict[str, bytes]) -> list[str]:
+    """The names of those in which it lies."""
+    return [name for name, content in objects.items() if secret in content]
 
 
 def erase(server, body: dict):
@@ -65,14 +79,34 @@ def test_a_wrapped_key_cannot_be_found_again_anywhere(own_server):
     run = ask(server, "hello", "customer-9").headers["x-signalbox-run"]
     for i in range(200):
         ask(server, f"filler {i}", "nobody")
-    with sqlite3.connect(f"file:{server.data / 'signalbox.db'}?mode=ro", uri=True) as database:
-        wrapped = database.execute("SELECT wrapped FROM data_keys k JOIN runs r ON r.no = k.run WHERE r.id = ?",
-                                   (bytes.fromhex(run.replace("-", "")),)).fetchone()[0]
+    wrapped = wrapped_key(server, run)
     assert len(wrapped) == 61
     assert any(wrapped in content for content in files_of(server.data).values())
     answer = erase(server, {"run": run, "legal_basis": "test"}).json()
     assert answer["runs_erased"] == 1 and answer["log_scrubbed"]
     assert not any(wrapped in content for content in files_of(server.data).values())
+
+
+def test_a_wrapped_key_is_in_no_object_of_the_mirror_whoever_opens_them(own_server, tmp_path, monkeypatch):
+    """Keys lie in lists of their own, by segment; a list from which one is erased is written anew."""
+    monkeypatch.setenv("SB_TEST_MIRROR", MIRROR_KEY)
+    place = tmp_path / "mirror"
+    server = own_server(mirror={"url": str(place), "mode": "before-ack", "key": "env:SB_TEST_MIRROR"}).start()
+    with ThreadPoolExecutor(8) as pool:  # lists of several keys
+        theirs = list(pool.map(lambda i: ask(server, f"question {i}", f"customer-{i % 2}"), range(40)))
+    keys = [wrapped_key(server, reply.headers["x-signalbox-run"]) for reply in theirs]
+    erased, kept = keys[0::2], keys[1::2]
+    objects = open_objects(place, MIRROR_KEY)
+    for key in keys:
+        found = holding(key, objects)
+        assert found and all(name.startswith("keys/") for name in found), found
+    assert erase(server, {"subject": "customer-0", "legal_basis": "GDPR Art. 17(1)(b)"}).json()["runs_erased"] == 20
+    for _ in range(2):
+        objects = open_objects(place, MIRROR_KEY)
+        assert [holding(key, objects) for key in erased] == 20 * [[]]
+        assert all(holding(key, objects) for key in kept)
+        server.process.stop()
+        server.start()  # with what is sent at a start
 
 
 TENANT_POLICY = """
@@ -84,7 +118,7 @@ rules:
 
 
 def test_values_behind_the_tenants_placeholders_go_with_the_last_person_who_brought_them(own_server, tmp_path, monkeypatch):
-    monkeypatch.setenv("SB_TEST_MIRROR", "5b" * 32)
+    monkeypatch.setenv("SB_TEST_MIRROR", MIRROR_KEY)
     policy, place = tmp_path / "policy.yaml", tmp_path / "mirror"
     policy.write_text(TENANT_POLICY)
     server = own_server(policy={"file": str(policy)},
@@ -104,6 +138,8 @@ def test_values_behind_the_tenants_placeholders_go_with_the_last_person_who_brou
     assert len(mine) == 2 and len(theirs) == 1 and {token for token, _, _ in mine} > {theirs[0][0]}
     gone = next(row for row in mine if row[0] != theirs[0][0])
     assert own in echo(f"who is {gone[0]}?").body.decode(), "all runs of the tenant know it"
+    listed = holding(gone[2], open_objects(place, MIRROR_KEY))
+    assert listed and all(name.startswith("tokens/") for name in listed), listed
     report = erase(server, {"subject": "customer-1", "legal_basis": "GDPR Art. 17(1)(b)"}).json()
     assert (report["runs_erased"], report["values_erased"], report["values_shared"]) == (1, 1, 1), report
     assert tokens() == theirs
@@ -112,10 +148,10 @@ def test_values_behind_the_tenants_placeholders_go_with_the_last_person_who_brou
     restored = tmp_path / "restored"
     made = cli("restore", "--from", str(place), "--data", str(restored), "--mirror-key", "env:SB_TEST_MIRROR")
     assert made.returncode == 0, made.stderr
-    for folder in (server.data, place, restored):
-        assert files_of(folder)
-        for path, content in files_of(folder).items():
-            assert own.encode() not in content and gone[2] not in content, path
+    for contents in (files_of(server.data), open_objects(place, MIRROR_KEY), files_of(restored)):
+        for name, content in contents.items():
+            assert own.encode() not in content and gone[2] not in content, name
+    assert holding(theirs[0][2], open_objects(place, MIRROR_KEY))
     assert any(theirs[0][2] in content for content in files_of(restored).values())
     server.start()
     assert own not in echo(f"who is {gone[0]}?").body.decode()
@@ -181,7 +217,7 @@ def test_the_master_key_is_rotated_and_a_wrong_one_is_refused(own_server, monkey
 
 def test_a_tenants_key_is_rotated_through_a_kill(own_server, tmp_path):
     server = own_server(mirror={"url": str(tmp_path / "mirror"), "mode": "before-ack", "key": f"file:{tmp_path / 'mirror.key'}"})
-    (tmp_path / "mirror.key").write_text("5b" * 32)
+    (tmp_path / "mirror.key").write_text(MIRROR_KEY)
     server.start()
     with ThreadPoolExecutor(8) as pool:
         runs = list(pool.map(lambda i: server.chat(f"secret {i}").headers["x-signalbox-run"], range(1200)))
@@ -222,7 +258,7 @@ def test_a_tenants_key_is_rotated_through_a_kill(own_server, tmp_path):
 
 def test_what_a_flow_says_in_its_errors_is_sealed_and_erased(own_server, tmp_path, monkeypatch):
     """Of the run, and of a step whose error the flow caught: in no file, from the first commit on."""
-    monkeypatch.setenv("SB_TEST_MIRROR", "5b" * 32)
+    monkeypatch.setenv("SB_TEST_MIRROR", MIRROR_KEY)
     place = tmp_path / "mirror"
     server = own_server(mirror={"url": str(place), "mode": "before-ack", "key": "env:SB_TEST_MIRROR"}).start()
     flow = """document: {dsl: '1.0.3', namespace: test, name: fails, version: '1.0.0'}
@@ -246,9 +282,9 @@ do:
     assert words in server.run(run)["error"]["detail"]
     assert any(words in error["detail"] for error in errors()), errors()
     assert words in server.call("GET", f"/api/v1/runs/{run}/events").body.decode()
-    for folder in (server.data, place):
-        for path, content in files_of(folder).items():
-            assert words.encode() not in content, path
+    for contents in (files_of(server.data), open_objects(place, MIRROR_KEY)):
+        for name, content in contents.items():
+            assert words.encode() not in content, name
     assert erase(server, {"subject": "customer-9", "legal_basis": "test"}).json()["runs_erased"] == 1
     assert server.run(run)["error"] is None
     assert errors() and not any(errors()), "that they failed stays"
