@@ -98,6 +98,7 @@ Result<ProofReport> verify_proof(std::string_view text, const std::optional<Note
   report.key = named.to_string();
   const auto head = open_tree_head(string_member(*parsed, "checkpoint"), expected ? *expected : named);
   if (!head) {
+    report.foreign = true;
     report.problems.push_back(head.error().detail);
     return report;
   }

@@ -42,6 +42,7 @@ Result<json::object> make_proof(LogSource& log, const NoteVerifier& key, const P
 struct ProofReport {
   std::string run;
   std::string key;         ///< whose log it is
+  bool foreign = false;    ///< its tree head does not open with the expected key: nothing below it was looked at
   std::uint64_t size = 0;  ///< leaves under its tree head
   std::vector<std::uint64_t> indices;
   Cosigners cosigners;         ///< of the quorum that was asked for

@@ -89,6 +89,11 @@ void print(const VerifyReport& report, std::ostream& out) {
   print_problems(report.problems, report.problem_count, out);
 }
 
+// What was never looked at is not counted: with another log's key there is one thing to say.
+std::unexpected<Error> foreign(const std::string& problem) {
+  return fail(Errc::corrupt, "NOT VERIFIED: " + problem);
+}
+
 Result<> save(const Flags& flags, const std::string& head) {
   if (!flags.has("--save")) return {};
   const std::string path = flags.get("--save");
@@ -113,6 +118,7 @@ Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::
   }
   SB_TRY(const Quorum quorum, quorum_of(flags));
   SB_TRY(const ProofReport report, verify_proof(text, key, quorum));
+  if (report.foreign && !flags.has("--json")) return foreign(path + ": " + report.problems.front());
   if (flags.has("--json")) {
     json::array indices;
     for (const std::uint64_t index : report.indices) indices.emplace_back(index);
@@ -168,6 +174,7 @@ Result<int> verify_command(const Flags& flags, std::ostream& out) {
   }
   SB_TRY(const auto source, open_log_source(target));
   SB_TRY(const LogReport log, verify_log(*source, key, options));
+  if (log.foreign && (!store || store->heads == 0) && !flags.has("--json")) return foreign(log.problems.front());
   const bool ok = log.ok() && (!store || store->ok());
   if (flags.has("--json")) {
     json::object report = store ? to_json(*store) : to_json(log);

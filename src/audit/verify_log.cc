@@ -118,6 +118,7 @@ Result<LogReport> verify_log(LogSource& source, const NoteVerifier& key, const L
   const auto head = open_tree_head(note, key);
   LogReport report;
   if (!head) {
+    report.foreign = true;
     report.problem_count = 1;
     report.problems.push_back(fmt::format("{}/checkpoint: {}", source.name(), head.error().detail));
   } else {

@@ -27,6 +27,7 @@ struct LogReport {
   std::uint64_t leaves = 0;   ///< under the log's tree head
   std::uint64_t checked = 0;  ///< of them read and hashed
   std::uint64_t tiles = 0;    ///< hash tiles that are what their leaves say
+  bool foreign = false;       ///< its tree head does not open with the key: nothing behind it was looked at
   std::string head;           ///< the signed tree head: keep it, outside this machine, for the next time
   std::uint64_t problem_count = 0;
   std::vector<std::string> problems;         ///< the first 20

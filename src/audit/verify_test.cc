@@ -299,7 +299,15 @@ TEST_F(Record, TheCommandSaysWhatIsWrong) {
   EXPECT_EQ(run({"verify", "htp://127.0.0.1:1/", "--key", key_->to_string()}), 2);
   EXPECT_EQ(run({"verify", folder_.file("audit")}), 2) << "a folder has no key of its own";
   const NoteVerifier other("other.example/log", SigningKey::from_seed(std::string(32, 'o'))->public_key());
-  EXPECT_EQ(run({"verify", folder_.file("audit"), "--key", other.to_string()}), 1);
+  for (const std::string& place : {folder_.file("audit"), data}) {
+    EXPECT_EQ(run({"verify", place, "--key", other.to_string()}), 1);
+    EXPECT_EQ(out_.str(), "") << "nothing is counted that was not looked at";
+    EXPECT_EQ(err_.str(), "signalbox audit verify: NOT VERIFIED: " + folder_.file("audit") +
+                              "/checkpoint: tree head: it is not signed with this log's key\n");
+    EXPECT_EQ(run({"verify", place, "--key", other.to_string(), "--json"}), 1);
+    EXPECT_EQ(err_.str(), "");
+    EXPECT_TRUE(out_.str().starts_with(R"({"ok":false,)")) << out_.str();
+  }
   EXPECT_EQ(run({"help"}), 0);
   add_runs(2);
   close();

@@ -240,7 +240,8 @@ def test_the_wrong_key_and_bad_addresses_are_one_clear_line(log, tmp_path):
     assert cli("init", "--data", str(other)).returncode == 0
     key = cli("audit", "key", "--data", str(other)).stdout.strip()
     wrong = cli("audit", "verify", str(log.copy), "--key", key)
-    assert wrong.returncode == 1 and "NOT VERIFIED" in wrong.stdout
+    assert wrong.returncode == 1 and wrong.stdout == "" and "NOT VERIFIED" in wrong.stderr
+    assert len(wrong.stderr.strip().split("\n")) == 1, wrong.stderr
     assert go_verify(key, log.copy).returncode == 1
     for target in ("http://127.0.0.1:9/", "https://", str(tmp_path / "nowhere"), f"http://{log.server.address}/nowhere/"):
         result = cli("audit", "verify", target, "--key", log.key)
