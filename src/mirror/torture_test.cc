@@ -1,7 +1,8 @@
 // A server's store, record and mirror on a disk that dies, tears, loses and fills up by plan; then the next start.
 //
 // After each crash: everything acknowledged is there, whole and once; what was refused is not; the record verifies and
-// continues every tree head that anybody may have seen; the mirror is the store, and a restore from it has it all.
+// continues every tree head that anybody may have seen; the mirror is the store, and a restore from it has it all, with
+// before-ack already as the crash left it.
 //
 //   SB_TORTURE_SEEDS=1000 build/release/src/mirror/mirror_test --gtest_filter='Torture.*'
 //   SB_SEED=17 ...             that crash again
@@ -49,8 +50,12 @@ class FlakyTarget final : public Target {
     if (name.starts_with("audit/")) return inner_->put(name, bytes);
     return flaky([&] { return inner_->put(name, bytes); });
   }
-  Result<std::string> get(const std::string& name) override { return inner_->get(name); }
-  Result<std::vector<std::string>> list(const std::string& prefix) override { return inner_->list(prefix); }
+  Result<std::string> get(const std::string& name) override {
+    return flaky([&] { return inner_->get(name); });
+  }
+  Result<std::vector<std::string>> list(const std::string& prefix) override {
+    return flaky([&] { return inner_->list(prefix); });
+  }
   Result<> remove(const std::string& name) override {
     return flaky([&] { return inner_->remove(name); });
   }
@@ -64,10 +69,10 @@ class FlakyTarget final : public Target {
 
  private:
   template <class Work>
-  Result<> flaky(Work work) {
+  auto flaky(Work work) -> decltype(work()) {
     const auto drawn = entropy_.next_u64() % 24;
     if (drawn == 0) return fail(Errc::unavailable, "injected before");
-    const Result<> done = work();
+    auto done = work();
     if (drawn == 1) return fail(Errc::unavailable, "injected after");
     return done;
   }
@@ -445,6 +450,10 @@ class Crash {
 
   void next_start() {
     const FaultDisk sound(root(), plan_.seed);
+    // The machine does not come back: what the mirror has at the crash is all there is. Before the first answer there
+    // may be none.
+    if (plan_.before_ack && model_.leaves > 0) restore_into("at-crash");
+    if (::testing::Test::HasFailure()) return;
     Life life(root(), plan_, sound);
     const auto started = life.start();
     ASSERT_TRUE(started) << "after the crash: " << started.error().detail;
@@ -460,11 +469,15 @@ class Crash {
     if (::testing::Test::HasFailure()) return;
     const auto same = check(**open_folder_target(root() + "/mirror"), kKey, root() + "/data");
     ASSERT_TRUE(same && same->ok()) << first_problem(same);
-    const std::string again = root() + "/again";  // on the disk whose syncs cost nothing
-    expect_restore(root(), again, plan_, model_);
-    fs::remove_all(again);
+    restore_into("again");
     resolve(life.store(), there);
     keep_heads(sound);
+  }
+
+  void restore_into(const std::string& name) {
+    const std::string folder = root() + "/" + name;  // on the disk whose syncs cost nothing
+    expect_restore(root(), folder, plan_, model_);
+    fs::remove_all(folder);
   }
 
   void keep_heads(const FaultDisk& disk) {
