@@ -1,5 +1,6 @@
 """A machine is lost in the middle of its runs, process, disk and keys, and made again from its mirror in S3; then the same
-with an S3 service that fails, is slow, loses answers and cuts uploads, which may add lag and nothing else.
+with an S3 service that fails, is slow, loses answers and cuts uploads, which may add lag and nothing else. The restored log
+continues the newest tree head that anybody saw of the lost one.
 
 Needs the S3 service of tests/e2e (SB_S3=1 builds it, once).
 """
@@ -7,6 +8,7 @@ Needs the S3 service of tests/e2e (SB_S3=1 builds it, once).
 from __future__ import annotations
 
 import argparse
+import http.client
 import os
 import shutil
 import sys
@@ -55,6 +57,36 @@ class LagWatch:
         self.thread.join()
 
 
+class HeadWatch:
+    """Whoever keeps tree heads on another machine: asks for the newest until there is nobody to ask."""
+
+    def __init__(self, server: Server, folder: Path):
+        self.server, self.kept, self.stopping = server, folder / "kept-head", threading.Event()
+        self.key = cli("audit", "key", "--data", str(server.data)).stdout.strip()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def work(self):
+        while not self.stopping.wait(0.005):
+            try:
+                reply = self.server.call("GET", "/audit/checkpoint")
+            except (OSError, http.client.HTTPException):  # refused, or cut in the middle
+                continue
+            if reply.status == 200:
+                self.kept.write_bytes(reply.body)
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join()
+
+    def leaves(self) -> int:
+        return int(self.kept.read_text().split("\n")[1])
+
+    def expect_continued(self, log: Path):
+        verified = cli("audit", "verify", str(log), "--key", self.key, "--since", str(self.kept))
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
 def mirror(endpoint: str, prefix: str, mode: str) -> dict:
     return {"url": f"s3://records/{prefix}", "mode": mode, "key": "env:SB_TEST_MIRROR",
             "s3": {"endpoint": endpoint, "access_key": "env:AWS_ACCESS_KEY_ID", "secret_key": "env:AWS_SECRET_ACCESS_KEY"}}
@@ -69,8 +101,9 @@ def caught_up(server: Server) -> bool:
     return metric(server, "signalbox_mirror_groups_mirrored_total") == metric(server, "signalbox_mirror_groups_committed_total")
 
 
-def lose_and_restore(server: Server, place: str) -> tuple[float, str]:
+def lose_and_restore(server: Server, place: str, heads: HeadWatch) -> tuple[float, str]:
     server.process.kill()
+    heads.stop()
     shutil.rmtree(server.data)
     began = time.monotonic()
     done = cli("restore", "--from", place, "--data", str(server.data), "--mirror-key", "env:SB_TEST_MIRROR")
@@ -85,6 +118,7 @@ def lost_amid_load(work: Path, endpoint: str, name: str, mode: str, runs: int, p
     simulator = Simulator(work)
     place = f"s3://records/{name}"
     server = Server(work, configuration(simulator.address, mirror=mirror(endpoint, name, mode))).start()
+    heads = HeadWatch(server, work)
     try:
         with Load(server, name, tries=20_000) as load, LagWatch(server) as lag:
             more(load, runs // 4)
@@ -108,18 +142,21 @@ def lost_amid_load(work: Path, endpoint: str, name: str, mode: str, runs: int, p
                 until("the mirror to catch up", lambda: caught_up(server), 180)
             caught_up_s = time.monotonic() - began
             held = len(load.acknowledged)
-            took, told = lose_and_restore(server, place)
+            took, told = lose_and_restore(server, place, heads)
             if mode != "async":
                 more(load, runs - len(load.acknowledged))
+        heads.expect_continued(server.data / "audit")
         figures = check(server, simulator, load, 1)
     finally:
+        heads.stop()
         if server.process.process.poll() is None:
             server.process.kill()
         simulator.process.stop()
     print(f"{name}: lost after {held} acknowledged runs, restored in {took:.2f} s ({told})")
     print(f"  longest lag {lag.longest_s:.2f} s, {failures:.0f} attempts failed"
           + (f", caught up after {caught_up_s:.1f} s" if mode == "async" else ""))
-    print("  " + ", ".join(f"{what} {value}" for what, value in figures.items()) + "; audit log verified", flush=True)
+    print("  " + ", ".join(f"{what} {value}" for what, value in figures.items()) + "; audit log verified, also since the tree head of "
+          f"{heads.leaves()} leaves, the newest one seen of the lost machine", flush=True)
 
 
 def main(work: Path):
@@ -137,7 +174,8 @@ def main(work: Path):
 
 
 if __name__ == "__main__":
-    if not s3_binary():
-        sys.exit("lost_machine: needs an S3 service: SB_S3=1 builds one, once (Go 1.21 or newer)")
+    binary, why_not = s3_binary()
+    if not binary:
+        sys.exit(f"lost_machine: {why_not}")
     with tempfile.TemporaryDirectory(prefix="signalbox-lost-machine-") as folder:
         main(Path(folder))
