@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "api/chat_head.h"
+#include "api/control.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "flow/chat_completion.h"
@@ -272,7 +273,7 @@ Task<void> Api::get_run_stream(http::Exchange& exchange, const Caller& caller, s
   auto row = co_await parts_.store.load_run(*id);
   // What was taken out of the request is put back into the answer: for the key that sent it, and nobody else.
   if (!row || row->tenant != caller.tenant || row->key != caller.key_id)
-    co_return co_await respond_error(exchange, Error(Errc::not_found, "no such run", "id"));
+    co_return co_await respond_error(exchange, not_shown(row, "run"));
   co_await answer_stored(exchange, caller, std::move(*row), true, false);
 }
 

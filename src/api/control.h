@@ -29,5 +29,10 @@ json::object run_summary(const store::RunRow& row);
 json::object step_json(const store::StepRow& step);
 
 Error no_such(std::string_view what);
+/// For what was not read, or the caller may not see: as if it were not there. A store that cannot answer says so.
+template <class Row>
+Error not_shown(const Result<Row>& row, std::string_view what) {
+  return row || row.error().code == Errc::not_found ? no_such(what) : row.error();
+}
 
 }  // namespace sb::api

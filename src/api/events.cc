@@ -54,7 +54,7 @@ Task<void> Api::act_on_run(http::Exchange& exchange, const Caller& caller, std::
     co_return co_await respond_error(exchange,
                                      Error(Errc::not_found, "a run can be told to suspend, resume or cancel"));
   const auto row = co_await parts_.store.load_run(*id);
-  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("run"));
+  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, not_shown(row, "run"));
   using Verb = flow::EventHub::Verb;
   const auto what = verb == "suspend" ? Verb::suspend : verb == "resume" ? Verb::resume : Verb::cancel;
   if (auto done = co_await parts_.events->command(*id, what, actor_of(caller)); !done)
@@ -67,7 +67,7 @@ Task<void> Api::get_run_events(http::Exchange& exchange, const Caller& caller, s
   const auto id = RunId::parse(captured[0]);
   if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a run id is a UUID", "id"));
   auto row = co_await parts_.store.load_run(*id);
-  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("run"));
+  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, not_shown(row, "run"));
   if (auto told = co_await record_opening(caller, *row, R"({"what":"events"})"); !told)
     co_return co_await respond_error(exchange, told.error());
   std::uint64_t from = 0;

@@ -51,7 +51,7 @@ Task<void> Api::get_review(http::Exchange& exchange, const Caller& caller, std::
   const auto id = ReviewId::parse(captured[0]);
   if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a review id is a UUID", "id"));
   auto row = co_await parts_.store.load_review(*id);
-  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("review"));
+  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, not_shown(row, "review"));
   auto run = co_await parts_.store.load_run(row->run);
   if (!run) co_return co_await respond_error(exchange, run.error());
   auto summary = fmt::format(R"({{"review":"{}","what":"review"}})", id->to_string());
@@ -64,7 +64,7 @@ Task<void> Api::act_on_review(http::Exchange& exchange, const Caller& caller, st
   const auto id = ReviewId::parse(captured[0]);
   if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a review id is a UUID", "id"));
   auto known = co_await parts_.store.load_review(*id);
-  if (!known || !may_see(caller, known->tenant)) co_return co_await respond_error(exchange, no_such("review"));
+  if (!known || !may_see(caller, known->tenant)) co_return co_await respond_error(exchange, not_shown(known, "review"));
   const std::string& verb = captured[1];
   Result<store::ReviewRow> row =
       fail(Errc::not_found, fmt::format("a review can be claimed, approved, edited or rejected, not `{}`", verb));

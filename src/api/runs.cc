@@ -74,7 +74,7 @@ Task<void> Api::get_run(http::Exchange& exchange, const Caller& caller, std::vec
     if (auto pending = parts_.in_flight.find(*id)) (void)co_await pending->wait(std::chrono::seconds(60));
   }
   auto row = co_await parts_.store.load_run(*id);
-  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("run"));
+  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, not_shown(row, "run"));
   if (auto told = co_await record_opening(caller, *row, R"({"what":"run"})"); !told)
     co_return co_await respond_error(exchange, told.error());
   co_await answer_run(exchange, *std::move(row));
@@ -85,7 +85,7 @@ Task<void> Api::record_disclosure(http::Exchange& exchange, const Caller& caller
   const auto id = RunId::parse(captured[0]);
   if (!id) co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "a run id is a UUID", "id"));
   const auto row = co_await parts_.store.load_run(*id);
-  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, no_such("run"));
+  if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, not_shown(row, "run"));
   if (auto told = co_await record_opening(caller, *row, R"({"what":"proof"})"); !told)
     co_return co_await respond_error(exchange, told.error());
   co_await respond_json(exchange, 200, to_text(json::object{{"run", id->to_string()}, {"recorded", true}}));

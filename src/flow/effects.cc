@@ -291,7 +291,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run,
   std::chrono::milliseconds pause{10};
   while (run.machine.wants(call.id)) {
     if (const auto pending = parts_.in_flight.find(*started)) (void)co_await pending->wait(std::chrono::seconds(60));
-    auto row = co_await parts_.store.load_run(*started);
+    auto row = co_await store::read_patiently([&] { return parts_.store.load_run(*started); });
     if (!row) co_return std::unexpected(standard_problem("runtime", 500, "The flow's run is gone", row.error().detail));
     if (!store::is_final(row->status)) {  // it waits, as this run does
       asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>

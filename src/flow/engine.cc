@@ -150,7 +150,8 @@ policy::OpenedText Engine::reveal(std::string_view tenant, std::string_view text
 // What stands behind the tenant's placeholders in the request: other runs know it.
 Task<Result<>> Engine::adopt_tenant_tokens(LiveRun& run) {
   for (const auto& token : run.guard.vault().take_foreign_tokens()) {
-    SB_CO_TRY(const auto sealed, co_await parts_.store.find_token(run.row.tenant, token));
+    SB_CO_TRY(const auto sealed,
+              co_await store::read_patiently([&] { return parts_.store.find_token(run.row.tenant, token); }));
     if (!sealed) continue;
     SB_CO_TRY(auto value, parts_.sealer.open_token(run.row.tenant, token, *sealed));
     run.guard.vault().adopt({token, std::move(value)});

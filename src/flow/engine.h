@@ -30,6 +30,7 @@
 #include "model/gateway.h"
 #include "policy/sealed_value.h"
 #include "script/runner.h"
+#include "store/patient_read.h"
 #include "store/store.h"
 #include "triage/router.h"
 

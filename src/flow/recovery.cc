@@ -28,7 +28,7 @@ Task<void> Engine::recover_some() {
 Task<void> Engine::recover_one(RunId id) {
   const bool found_no_room = unrecorded_.erase(id) > 0;
   if (parts_.in_flight.find(id)) co_return;  // it began here, after the restart
-  auto row = co_await parts_.store.load_run(id);
+  auto row = co_await store::read_patiently([&] { return parts_.store.load_run(id); });
   if (row && (parts_.in_flight.find(id) ||
               (row->status != store::RunStatus::running && row->status != store::RunStatus::pending)))
     co_return;

@@ -126,7 +126,7 @@ void Engine::set_alarm() {
 
 Task<void> Engine::wake(RunId id) {
   while (const auto pending = parts_.in_flight.find(id)) (void)co_await pending->wait(std::chrono::seconds(60));
-  auto row = co_await parts_.store.load_run(id);
+  auto row = co_await store::read_patiently([&] { return parts_.store.load_run(id); });
   if (!row || row->status != store::RunStatus::waiting || parts_.in_flight.find(id)) co_return;
   const std::string tenant = row->tenant, key = row->idempotency_key;
   auto entry = parts_.in_flight.enter(tenant, key, id, row->request_hash);
@@ -151,7 +151,7 @@ void Engine::adopt(const std::vector<RunId>& runs) {
 }
 
 Task<void> Engine::adopt_one(RunId id) {
-  auto row = co_await parts_.store.load_run(id);
+  auto row = co_await store::read_patiently([&] { return parts_.store.load_run(id); });
   if (!row || row->status != store::RunStatus::waiting || !unseal(*row)) co_return;
   auto flow = parts_.flows.find_id(row->flow);
   if (!flow) co_return;

@@ -20,6 +20,7 @@
 #include "server/setup.h"
 #include "server/shard.h"
 #include "server/signals.h"
+#include "store/patient_read.h"
 
 namespace sb::server {
 namespace {
@@ -75,7 +76,7 @@ Task<void> recover(Services& services, std::vector<std::unique_ptr<Shard>>& shar
   std::optional<RunId> after;
   std::size_t total = 0;
   while (true) {
-    auto page = co_await services.store->open_runs(after, kRecoverPage);
+    auto page = co_await store::read_patiently([&] { return services.store->open_runs(after, kRecoverPage); });
     if (!page) {
       log_error("recovery.failed", {{"code", to_string(page.error().code)}, {"detail", page.error().detail}});
       co_return;
@@ -100,7 +101,7 @@ Task<void> adopt(Services& services, std::vector<std::unique_ptr<Shard>>& shards
   filter.status = store::RunStatus::waiting;
   filter.limit = kRecoverPage;
   while (true) {
-    const auto page = co_await services.store->list_runs(filter);
+    const auto page = co_await store::read_patiently([&] { return services.store->list_runs(filter); });
     if (!page) {
       log_error("recovery.failed", {{"code", to_string(page.error().code)}, {"detail", page.error().detail}});
       co_return;
@@ -156,7 +157,10 @@ int serve(ServeOptions options) {
   asio::io_context main;
   asio::co_spawn(main, recover(**services, *shards), asio::detached);
   asio::co_spawn(main, adopt(**services, *shards), asio::detached);
-  main.run();
+  {
+    const Signals::OnStop stop(signals, [&main] { main.stop(); });
+    main.run();
+  }
   shards->front()->keep_schedules();
   shards->front()->spawn([&services] { return keep_retention(**services); });
   shards->front()->spawn([&services] { return keep_key_rotation(**services); });

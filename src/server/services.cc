@@ -193,6 +193,7 @@ Result<std::unique_ptr<Services>> open_services(Config config, Signals* signals,
   if (signals && services->mirror)
     services->while_starting.emplace(*signals, [mirror = services->mirror.get()] { mirror->let_go(); });
   options.sink = services->mirror.get();
+  if (settings.mirror.mode == MirrorMode::async) options.reads_wait_max = {};  // nobody waits for that mirror
   SB_TRY(services->store, store::open_sqlite_store(std::move(options), *services->log));
   const std::string& vault_key = services->data.vault_key();
   services->tenant_secret = value_secret(vault_key);

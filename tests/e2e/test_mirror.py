@@ -14,7 +14,7 @@ import threading
 
 import pytest
 
-from harness import ROOT, Server, cli, until
+from harness import ROOT, Server, call, cli, until
 from s3 import S3, s3_binary
 
 KEY = "5b" * 32
@@ -134,6 +134,43 @@ def test_a_lost_machine_is_made_again_from_s3(own_server, s3, monkeypatch):
     s3.make_bucket("records")
     server = own_server(mirror=s3_mirror(s3, "before-ack")).start()
     lose_and_restore(server, "s3://records/box", 100)
+
+
+@pytest.fixture
+def before_ack(own_server, s3, monkeypatch):
+    """A server that answers nothing which its S3 service does not have."""
+    monkeypatch.setenv("SB_TEST_MIRROR", KEY)
+    for name, value in s3.environment().items():
+        monkeypatch.setenv(name, value)
+    s3.make_bucket("records")
+    server = own_server(mirror=s3_mirror(s3, "before-ack"), server={"shards": 1, "drain_timeout_ms": 2000})
+    yield server
+    if s3.process.poll() is None:
+        s3.go_on()
+    if server.process.process.poll() is None:
+        server.process.stop()
+
+
+def test_a_repeated_request_is_told_nothing_that_the_mirror_lacks(before_ack, s3):
+    server = before_ack.start()
+    old = server.chat("before").headers["x-signalbox-run"]
+    body = {"input": {"model": "simulated", "messages": [{"role": "user", "content": "hello"}]}}
+
+    def begin(timeout: float):
+        return call(server.address, "POST", "/api/v1/flows/signalbox/chat/runs", body,
+                    {"Authorization": f"Bearer {server.key}", "Idempotency-Key": "once"}, timeout)
+
+    s3.pause()
+    with pytest.raises(TimeoutError):
+        begin(2)
+    again = begin(30)  # it is on this machine's disk, and would be found
+    assert again.status == 503 and "not in the mirror" in again.body.decode(), again.body
+    assert server.call("GET", f"/api/v1/runs/{old}").status == 503, "an answer may tell of anything that is on disk"
+    s3.go_on()
+    until("the mirror to have it", lambda: begin(30).status == 202)
+    assert begin(30).json() == begin(30).json()
+    assert len(server.call("GET", "/api/v1/runs").json()["runs"]) == 2
+    assert server.run(old)["status"] == "completed"
 
 
 def test_old_segments_go_and_a_restore_still_has_everything(own_server, s3, monkeypatch):

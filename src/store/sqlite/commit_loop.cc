@@ -30,8 +30,12 @@ struct Batch {
 
 }  // namespace
 
-CommitLoop::CommitLoop(std::unique_ptr<Writer> writer, Limits limits, std::mutex& gate)
-    : writer_(std::move(writer)), limits_(std::move(limits)), gate_(gate), idle_since_(Steady::now()) {
+CommitLoop::CommitLoop(std::unique_ptr<Writer> writer, Limits limits, std::mutex& gate, HeldAnswers& answers)
+    : writer_(std::move(writer)),
+      limits_(std::move(limits)),
+      gate_(gate),
+      answers_(answers),
+      idle_since_(Steady::now()) {
   stats_.leaves = writer_->leaves();
   thread_ = std::thread([this] { run(); });
 }
@@ -185,6 +189,7 @@ Result<> CommitLoop::write(const Group& group, bool idle) {
   if (!items.empty()) {
     const auto apply = [&] {
       const std::lock_guard gate(gate_);
+      answers_.hold();
       return writer_->apply(items);
     };
     SB_CHECK(apply());
@@ -194,6 +199,7 @@ Result<> CommitLoop::write(const Group& group, bool idle) {
     // What the items brought is on disk; a tree head that cannot be stored now is stored with the next group.
     const auto store_head = [&] {
       const std::lock_guard gate(gate_);
+      answers_.hold();
       return writer_->store_head();
     };
     (void)store_head();
@@ -208,6 +214,7 @@ Result<> CommitLoop::write(const Group& group, bool idle) {
 
 void CommitLoop::process(Group group, bool idle) {
   const Result<> outcome = write(group, idle);
+  answers_.release();
   idle_since_ = Steady::now();
   if (!outcome) {
     settle_failure(group, outcome.error());

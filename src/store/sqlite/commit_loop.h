@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/task.h"
+#include "store/sqlite/held_answers.h"
 #include "store/sqlite/loop_stats.h"
 #include "store/sqlite/writer.h"
 
@@ -27,8 +28,9 @@ class CommitLoop {
     std::function<void()> after_group;  ///< on the writer thread, outside the gate
   };
 
-  /// `gate` is held while a transaction is open: who holds it keeps the writer waiting.
-  CommitLoop(std::unique_ptr<Writer> writer, Limits limits, std::mutex& gate);
+  /// `gate` is held while a transaction is open: who holds it keeps the writer waiting. `answers` are held from before
+  /// a transaction until the sink has taken it in.
+  CommitLoop(std::unique_ptr<Writer> writer, Limits limits, std::mutex& gate, HeldAnswers& answers);
   /// Writes what is queued, completes everybody, then ends.
   ~CommitLoop();
   CommitLoop(const CommitLoop&) = delete;
@@ -71,6 +73,7 @@ class CommitLoop {
   std::unique_ptr<Writer> writer_;
   const Limits limits_;
   std::mutex& gate_;
+  HeldAnswers& answers_;
   LoopStats stats_;
 
   mutable std::mutex mutex_;

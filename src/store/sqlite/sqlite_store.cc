@@ -25,14 +25,17 @@ constexpr std::size_t kPageBytes = 8192;
 class SqliteStore final : public Store {
  public:
   SqliteStore(FileLock lock, Database checkpoint_database, std::unique_ptr<Writer> writer, CommitLoop::Limits limits,
-              std::vector<std::unique_ptr<Reader>> readers, std::chrono::milliseconds scrub_again)
-      : lock_(std::move(lock)), checkpointer_(std::move(checkpoint_database), gate_, scrub_again) {
+              std::vector<std::unique_ptr<Reader>> readers, std::chrono::milliseconds scrub_again,
+              std::chrono::milliseconds reads_wait_max)
+      : lock_(std::move(lock)),
+        checkpointer_(std::move(checkpoint_database), gate_, scrub_again),
+        answers_(reads_wait_max) {
     // One that a process before owed may have been lost with it.
     (void)checkpointer_.truncate();
     sqlite3_wal_hook(writer->database().handle(), &SqliteStore::on_commit, this);
     limits.after_group = [this] { checkpointer_.notice(log_pages_.load(std::memory_order_relaxed)); };
     read_pool_ = std::make_unique<ReadPool>(std::move(readers));
-    loop_ = std::make_unique<CommitLoop>(std::move(writer), std::move(limits), gate_);
+    loop_ = std::make_unique<CommitLoop>(std::move(writer), std::move(limits), gate_, answers_);
   }
 
   Task<Result<>> commit(Commit commit) override {
@@ -142,10 +145,22 @@ class SqliteStore final : public Store {
   }
 
   // A failing disk does not keep anybody from reading: that barrier's outcome is not asked for.
+  Task<Result<>> wait_for_unwritten() {
+    if (answers_.limit().count() == 0) {
+      (void)co_await wait_for_queued(false);
+      co_return Result<>();
+    }
+    const Executor executor = co_await asio::this_coro::executor;
+    const auto patience = std::make_shared<Patience>(executor);
+    loop_->flush(false, executor, CommitHandler([patience](const Result<>&) { patience->end(); }));
+    if (!co_await patience->wait(answers_.limit())) co_return HeldAnswers::too_late();
+    co_return Result<>();
+  }
+
   template <class T, class Query>
   Task<Result<T>> read(Query query) {
     if (read_pool_->is_full()) co_return fail(Errc::unavailable, "too many reads of the store wait already; try again");
-    if (loop_->has_unwritten_async()) co_await wait_for_queued(false);
+    if (loop_->has_unwritten_async()) SB_CO_CHECK(co_await wait_for_unwritten());
     const Executor executor = co_await asio::this_coro::executor;
     auto start = [&](auto handler) {
       ReadPool::Job job = [executor, query = std::move(query), done = std::move(handler)](Reader& reader) mutable {
@@ -153,7 +168,10 @@ class SqliteStore final : public Store {
       };
       read_pool_->push(std::move(job));
     };
-    co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<T>)>(start, use_task);
+    Result<T> result =
+        co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<T>)>(start, use_task);
+    if (answers_.held()) SB_CO_CHECK(co_await answers_.wait());
+    co_return result;
   }
 
   template <class T, class Handler>
@@ -171,6 +189,7 @@ class SqliteStore final : public Store {
   std::mutex gate_;
   std::atomic<std::size_t> log_pages_{0};
   Checkpointer checkpointer_;
+  HeldAnswers answers_;
   std::unique_ptr<ReadPool> read_pool_;
   std::unique_ptr<CommitLoop> loop_;
 };
@@ -207,7 +226,8 @@ Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog&
                             std::move(options.free_disk_bytes),
                             {}};
   return std::make_unique<SqliteStore>(std::move(lock), std::move(checkpoint_database), std::move(writer),
-                                       std::move(limits), std::move(readers), options.scrub_again);
+                                       std::move(limits), std::move(readers), options.scrub_again,
+                                       options.sink ? options.reads_wait_max : std::chrono::milliseconds(0));
 }
 
 }  // namespace sb::store

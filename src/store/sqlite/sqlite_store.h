@@ -26,7 +26,9 @@ struct SqliteOptions {
   std::size_t reader_threads = 2;
   std::size_t writer_cache_kib = 4096;  ///< upper bounds, memory is taken as it is used
   std::size_t reader_cache_kib = 1024;
-  sqlite::GroupSink* sink = nullptr;               ///< null: nobody; outlives the store
+  sqlite::GroupSink* sink = nullptr;  ///< null: nobody; outlives the store
+  /// For the sink to have what a read saw; then the read answers unavailable. Zero: where committed() never waits.
+  std::chrono::milliseconds reads_wait_max{10'000};
   const Clock* clock = nullptr;                    ///< null: the machine's
   std::function<std::uint64_t()> free_disk_bytes;  ///< null: of the file system that holds `path`
 };
