@@ -124,15 +124,18 @@ void write_listen_file(const Services& services, std::uint16_t port) {
   std::filesystem::rename(scratch, path, ignored);  // whole or not at all, for those who wait for it
 }
 
-/// SIGHUP: the policy file again. Requests in work keep the policy they began with.
-void reload(Services& services) {
-  if (auto read = reload_policy(services); !read) {
-    log_error("policy.not_reloaded", {{"code", to_string(read.error().code)}, {"detail", read.error().detail}});
-    return;
+/// SIGHUP: the policy file again. Requests in work keep the policy they began with. One at a time; `asked` counts those
+/// that came since the last one began, and with the first of them this begins.
+Task<void> reload(Services& services, std::atomic<int>& asked) {
+  for (int seen = asked; seen > 0; seen = asked -= seen) {
+    if (auto read = co_await reload_policy(services); !read) {
+      log_error("policy.not_reloaded", {{"code", to_string(read.error().code)}, {"detail", read.error().detail}});
+      continue;
+    }
+    const auto policy = services.policies->current();
+    log_info("policy.in_force",
+             {{"policy", policy->name()}, {"version", policy->version()}, {"hash", policy->hash().substr(0, 16)}});
   }
-  const auto policy = services.policies->current();
-  log_info("policy.in_force",
-           {{"policy", policy->name()}, {"version", policy->version()}, {"hash", policy->hash().substr(0, 16)}});
 }
 
 }  // namespace
@@ -148,6 +151,7 @@ int serve(ServeOptions options) {
   if (auto checked = check_keys(**services); !checked) return refuse(checked.error());
   if (auto recorded = record_setup(**services); !recorded) return refuse(recorded.error());
   std::atomic<bool> ready{false};
+  std::atomic<int> reloads_asked{0};
   auto shards = make_shards(**services, ready);
   if (!shards) return refuse(shards.error());
   (*services)->while_starting.reset();
@@ -176,7 +180,11 @@ int serve(ServeOptions options) {
                             {"start_ms", took},
                             {"version", SB_VERSION}});
   int signal = signals.next();
-  for (; signal == SIGHUP; signal = signals.next()) reload(**services);
+  // Beside the requests: a reload may have to wait for the mirror, and is no reason not to see SIGTERM.
+  for (; signal == SIGHUP; signal = signals.next()) {
+    if (reloads_asked++ == 0)
+      shards->front()->spawn([&services, &reloads_asked] { return reload(**services, reloads_asked); });
+  }
   log_info("server.draining", {{"signal", signal}});
   ready = false;
   for (auto& shard : *shards) shard->drain(std::chrono::milliseconds((*services)->config.server.drain_timeout_ms));

@@ -244,9 +244,9 @@ Result<> load_content(Services& services) {
   return load_flows(services);
 }
 
-Result<> reload_policy(Services& services) {
-  SB_TRY(auto text, policy_text(services.config));
-  return wait_for(services.policies->reload(std::move(text), policy_origin(services.config)), services.startup);
+Task<Result<>> reload_policy(Services& services) {
+  SB_CO_TRY(auto text, policy_text(services.config));
+  co_return co_await services.policies->reload(std::move(text), policy_origin(services.config));
 }
 
 Result<> store_keys(Services& services, std::vector<KeyRecord> records, const KeyRecord& changed, std::string kind) {

@@ -76,7 +76,7 @@ Result<std::unique_ptr<Services>> open_services(Config config, Signals* signals,
 /// Reads policy, triage, scripts, flows and model catalog: everything that can be wrong in a configuration.
 Result<> load_content(Services& services);
 /// Reads the policy file again (SIGHUP). Errors: what is wrong with it; the one in force stays.
-Result<> reload_policy(Services& services);
+Task<Result<>> reload_policy(Services& services);
 /// Writes the key records, with a leaf that says so.
 Result<> store_keys(Services& services, std::vector<KeyRecord> records, const KeyRecord& changed, std::string kind);
 

@@ -173,6 +173,23 @@ def test_a_repeated_request_is_told_nothing_that_the_mirror_lacks(before_ack, s3
     assert server.run(old)["status"] == "completed"
 
 
+def test_a_policy_that_cannot_be_recorded_now_keeps_nobody_from_stopping(before_ack, s3, tmp_path):
+    server, path = before_ack, tmp_path / "policy.yaml"
+    document = "name: own\nversion: {}\nrules: [{{types: [EMAIL], action: mask}}]\n"
+    path.write_text(document.format(1))
+    server.write_config({**json.loads(server.config_file.read_text()), "policy": {"file": str(path)}})
+    server.start()
+    s3.kill()
+    for version in (2, 3):
+        path.write_text(document.format(version))
+        server.process.process.send_signal(signal.SIGHUP)
+        until("the policy to wait for the mirror", lambda: metric(server, "signalbox_mirror_groups_committed_total")
+              > metric(server, "signalbox_mirror_groups_mirrored_total"))
+    server.process.process.terminate()
+    assert server.process.process.wait(30) == 0  # of which the mirror tries for 10 s
+    assert "server.stopped" in server.log() and "policy.in_force" not in server.log()
+
+
 def test_old_segments_go_and_a_restore_still_has_everything(own_server, s3, monkeypatch):
     monkeypatch.setenv("SB_TEST_MIRROR", KEY)
     for name, value in s3.environment().items():
