@@ -83,10 +83,17 @@ Result<> append_leaf(const Flags& flags, const store::DataDir& data, const Comma
   asio::io_context io(1);  // outlives the store, as it asks
   store::SqliteOptions options;
   options.path = data.database();
+  options.leave_mirrored = true;  // the mirror would be behind, and the tree head over the leaf known here alone
   auto store = store::open_sqlite_store(std::move(options), *log);
   if (!store && store.error().code == Errc::conflict) {
     return fail(Errc::conflict, fmt::format("a server works on {}: it must record who opens the content; name it with "
                                             "--url, and an API key with --key-file or SIGNALBOX_API_KEY",
+                                            data.path()));
+  }
+  if (!store && store.error().code == Errc::cancelled) {
+    return fail(Errc::conflict, fmt::format("{} is mirrored, and that its content is opened must be in the mirror too: "
+                                            "start the server, and name it with --url, and an API key with --key-file "
+                                            "or SIGNALBOX_API_KEY",
                                             data.path()));
   }
   if (!store) return std::unexpected(store.error());

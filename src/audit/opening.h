@@ -19,7 +19,8 @@ struct CommandOpening {
 
 /// Appends the leaf `record.opened`: asks the server at `--url` to, as the holder of the key in `--key-file` or
 /// SIGNALBOX_API_KEY; else, where no server works on the data directory, itself, as "local".
-/// Errors: conflict (a server does, and --url is missing), unavailable, permission_denied (the server refuses).
+/// Errors: conflict (a server does, or the directory is mirrored, and --url is missing), unavailable, permission_denied
+/// (the server refuses).
 Result<> record_opening(const Flags& flags, const store::DataDir& data, const CommandOpening& opening);
 
 }  // namespace sb::audit

@@ -190,6 +190,31 @@ def test_a_policy_that_cannot_be_recorded_now_keeps_nobody_from_stopping(before_
     assert "server.stopped" in server.log() and "policy.in_force" not in server.log()
 
 
+def test_a_command_leaves_a_mirrored_directory_alone(own_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("SB_TEST_MIRROR", KEY)
+    place = str(tmp_path / "mirror")
+    server = own_server(mirror={"url": place, "mode": "before-ack", "key": "env:SB_TEST_MIRROR"}).start()
+    run = server.chat("hello").headers["x-signalbox-run"]
+    key_file = tmp_path / "key"
+    key_file.write_text(server.key)
+    server.process.stop()
+    proof, policy = tmp_path / "proof.json", ROOT / "policies/default.yaml"
+    prove = ("audit", "prove", "--data", str(server.data), "--run", run, "--out", str(proof), "--disclose")
+    diff = ("policy", "diff", str(policy), str(policy), "--data", str(server.data))
+    for command, code in ((prove, 3), (diff, 2)):
+        refused = cli(*command)
+        assert refused.returncode == code, (refused.stdout, refused.stderr)
+        assert "is mirrored" in refused.stderr and "--url" in refused.stderr and len(refused.stderr.strip().split("\n")) == 1
+    assert not proof.exists()
+    same = cli("mirror", "check", "--from", place, "--data", str(server.data), "--mirror-key", "env:SB_TEST_MIRROR")
+    assert same.returncode == 0, same.stdout + same.stderr
+    server.start()
+    through = ("--url", f"http://{server.address}", "--key-file", str(key_file))
+    for command in (prove, diff):
+        done = cli(*command, *through)
+        assert done.returncode == 0, done.stderr
+
+
 def test_old_segments_go_and_a_restore_still_has_everything(own_server, s3, monkeypatch):
     monkeypatch.setenv("SB_TEST_MIRROR", KEY)
     for name, value in s3.environment().items():

@@ -1,5 +1,6 @@
 #include "store/sqlite/sqlite_store.h"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/statvfs.h>
 
@@ -206,6 +207,10 @@ std::uint64_t free_bytes_at(const std::string& folder) {
 Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog& log) {
   SB_TRY(FileLock lock, FileLock::acquire(options.path + ".lock"));
   SB_TRY(Database database, open_for_writing(options.path, options.writer_cache_kib));
+  if (options.leave_mirrored && !options.sink) {
+    SB_TRY(const auto groups, database.integer("SELECT groups FROM mirror_state"));
+    if (groups > 0) return fail(Errc::cancelled, fmt::format("{} is mirrored", options.path));
+  }
   const Clock& clock = options.clock ? *options.clock : system_clock();
   SB_TRY(std::unique_ptr<Writer> writer, Writer::open(std::move(database), log, clock, options.sink));
   SB_TRY(Database checkpoint_database, open_for_writing(options.path, kCheckpointCacheKib));

@@ -29,13 +29,15 @@ struct SqliteOptions {
   sqlite::GroupSink* sink = nullptr;  ///< null: nobody; outlives the store
   /// For the sink to have what a read saw; then the read answers unavailable. Zero: where committed() never waits.
   std::chrono::milliseconds reads_wait_max{10'000};
+  bool leave_mirrored = false;                     ///< a database that a mirror follows is not opened without a sink
   const Clock* clock = nullptr;                    ///< null: the machine's
   std::function<std::uint64_t()> free_disk_bytes;  ///< null: of the file system that holds `path`
 };
 
 /// Opens or creates the database, brings its schema up to date, opens `log`. `log` outlives the store; the io_contexts
 /// that callers run on do too. The store's destructor writes all that is queued. Errors: conflict (another process has
-/// it; its id in `detail`), unsupported (made by a newer version), corrupt, permission_denied, disk_full.
+/// it; its id in `detail`), unsupported (made by a newer version), cancelled (leave_mirrored, and it is mirrored),
+/// corrupt, permission_denied, disk_full.
 Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog& log);
 
 }  // namespace sb::store
