@@ -5,7 +5,8 @@
 // Records come through the store itself, a run with a step and a leaf each, payloads as incompressible as sealed ones
 // are. The person's runs lie evenly among the others. Everything the person's runs hold carries a mark; after the
 // erasure the bytes of all files (database, write-ahead log, tiles) are searched for it, and the record is verified
-// before and after.
+// before and after. With `mirror` every commit waits for a mirror in a folder; its lists of keys, opened, and what is
+// restored from it are searched, too. Exit code 1: a mark is left.
 #include <fmt/format.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -17,6 +18,7 @@
 #include "audit/verify.h"
 #include "audit/verify_log.h"
 #include "mirror/folder_target.h"
+#include "mirror/key_lists.h"
 #include "mirror/mirror.h"
 #include "mirror/restore.h"
 #include "store/sqlite/sqlite_store.h"
@@ -85,6 +87,12 @@ Task<> fill(store::Store& store, std::uint64_t first, std::uint64_t end, std::ui
     SB_ASSERT((co_await store.commit(record(entropy, is_persons(i, every)))).has_value());
 }
 
+std::uint64_t count_marks(std::string_view bytes) {
+  std::uint64_t found = 0;
+  for (auto at = bytes.find(kMark); at != std::string::npos; at = bytes.find(kMark, at + 1)) ++found;
+  return found;
+}
+
 // Over the borders of what is read at a time, too.
 std::uint64_t marks_in(const fs::path& folder) {
   constexpr std::size_t kChunkBytes = 4 << 20;
@@ -95,7 +103,7 @@ std::uint64_t marks_in(const fs::path& folder) {
     std::string bytes;
     for (std::string chunk(kChunkBytes, '\0'); file.read(chunk.data(), kChunkBytes), file.gcount() > 0;) {
       bytes.append(chunk, 0, static_cast<std::size_t>(file.gcount()));
-      for (auto at = bytes.find(kMark); at != std::string::npos; at = bytes.find(kMark, at + 1)) ++found;
+      found += count_marks(bytes);
       bytes.erase(0, bytes.size() - std::min(bytes.size(), kMark.size() - 1));
     }
   }
@@ -148,6 +156,15 @@ std::unique_ptr<mirror::Mirror> open_mirror(const std::string& folder, const std
   return std::make_unique<mirror::Mirror>(*mirror::open_folder_target(folder), std::move(options));
 }
 
+// What else a mirror holds is sealed under these keys.
+std::uint64_t marks_in_lists(const std::string& place) {
+  const auto target = *mirror::open_folder_target(place);
+  std::uint64_t found = 0;
+  for (const std::string& name : *target->list(mirror::list_prefix(mirror::SealedKind::data_key)))
+    found += count_marks(*mirror::open_object(kMirrorKey, name, *target->get(name)));
+  return found;
+}
+
 std::uint64_t marks_in_restored(const std::string& from, const std::string& to) {
   const auto report = mirror::restore(**mirror::open_folder_target(from), kMirrorKey, to);
   SB_ASSERT(report.has_value());
@@ -192,8 +209,10 @@ int main(int argc, char** argv) {
     const std::uint64_t before = marks_in(data);
     fmt::print("marks of the person before: {}\n", before);
     SB_ASSERT(before >= 4 * persons);
+    SB_ASSERT(!is_mirrored || marks_in_lists(folder + "/mirror") >= persons);
     took = erase(*store, persons);
     after = marks_in(data);
+    if (is_mirrored) after += marks_in_lists(folder + "/mirror");
     SB_ASSERT(store::testing::wait_for(store->flush()).has_value());
     expect_record(data, log->verifier());
     if (mirror) mirror->let_go();
@@ -203,5 +222,5 @@ int main(int argc, char** argv) {
   fmt::print("erasure of a subject: {:.2f} s, goal <= {} s: {}\n", took, kGoalSeconds,
              took <= kGoalSeconds ? "met" : "NOT MET");
   fs::remove_all(folder);
-  return 0;
+  return after == 0 ? 0 : 1;
 }
