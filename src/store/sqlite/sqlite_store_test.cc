@@ -342,11 +342,12 @@ class SlowSink final : public sqlite::GroupSink {
  public:
   Result<> opened(const CopyState&) override { return {}; }
   void committing(const Group&) override {}
-  void committed(Group) override {
+  bool committed(Group) override {
     std::unique_lock lock(mutex_);
     waits_ = !answers_;
     changed_.notify_all();
     changed_.wait(lock, [&] { return answers_; });
+    return true;
   }
   void wait_for_group() {
     std::unique_lock lock(mutex_);
