@@ -106,7 +106,8 @@ Result<> Engine::guard_question(LiveRun& run, HttpQuestion& question) {
 
 std::expected<Engine::CallResult, Problem> Engine::guarded(LiveRun& run, HttpAnswer answer, std::string_view as) {
   CallResult result;
-  auto passed = guard_json(run, to_text(answer.output(as)));
+  const bool is_raw_text = as == "raw" && is_valid_utf8(answer.body);  // looked at before it is coded
+  auto passed = guard_json(run, to_text(is_raw_text ? json::value(json::string(answer.body)) : answer.output(as)));
   if (!passed)
     return std::unexpected(
         standard_problem("communication", 502, "The answer could not be guarded", passed.error().detail));
@@ -115,6 +116,8 @@ std::expected<Engine::CallResult, Problem> Engine::guarded(LiveRun& run, HttpAns
         "authorization", 403, "Blocked by policy",
         fmt::format("the answer contains what the policy blocks: {}", fmt::join(passed->types, ", "))));
   result.output = std::move(passed->content);
+  if (const auto* text = result.output.value().if_string(); is_raw_text && text)
+    result.output = Data(json::string(to_base64(*text)));
   result.decision = std::move(passed->decision);
   result.authorization = std::move(answer.authorization);
   return result;

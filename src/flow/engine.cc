@@ -333,6 +333,7 @@ Result<std::shared_ptr<LiveRun>> Engine::reopen(store::RunRow row, bool may_rest
   SB_TRY(std::string data_key, parts_.sealer.key_of(row));
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
   run->data_key = std::move(data_key);
+  run->guard.read_request(run->row.input);  // an answer that was asked for as JSON is restored as JSON
   run->output = Data::from_text(run->row.output);
   if (!run->row.error.empty()) {
     const auto error = parse_json(run->row.error).value_or(nullptr);

@@ -1,6 +1,8 @@
 // Calls to services: what leaves the run passes the policy, wherever in the request it stands.
 #include <fmt/format.h>
 
+#include "base/bytes.h"
+
 #include <mutex>
 #include <thread>
 
@@ -40,8 +42,9 @@ class Service {
       const std::lock_guard lock(mutex_);
       asked_.push_back(std::move(text));
     }
-    http::Response response{200, {}, R"({"jsonrpc":"2.0","id":1,"result":{}})"};
-    response.headers.add("content-type", "application/json");
+    const bool is_text = request.path == "/text";
+    http::Response response{200, {}, is_text ? "ask bob@x.org" : R"({"jsonrpc":"2.0","id":1,"result":{}})"};
+    response.headers.add("content-type", is_text ? "text/plain" : "application/json");
     response.headers.add("connection", "close");
     (void)co_await exchange.respond(std::move(response));
   }
@@ -85,6 +88,19 @@ class OutboundCalls : public EngineTest {
   Service service_;
   int flows_made_ = 0;
 };
+
+TEST_F(OutboundCalls, AnAnswerIsLookedAtBeforeItIsCoded) {
+  policy_ = *policy::Policy::load("name: p\nversion: 1\nrules: [{name: all, types: [EMAIL], action: mask}]\n", "test");
+  const auto run =
+      call("call: http, with: {method: get, endpoint: 'http://api.example/text', output: raw}", json::object{});
+  ASSERT_FALSE(run->problem) << run->problem->detail;
+  const auto* coded = run->output.value().if_string();
+  ASSERT_NE(coded, nullptr) << run->output.text();
+  const auto text = from_base64(*coded);
+  ASSERT_TRUE(text);
+  EXPECT_TRUE(text->starts_with("ask ")) << *text;
+  EXPECT_EQ(text->find("bob@x.org"), std::string::npos) << *text;
+}
 
 TEST_F(OutboundCalls, WhatThePolicyBlocksLeavesNowhereInARequest) {
   const json::object card{{"card", "4000056655665556"}};

@@ -16,14 +16,19 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLogEvery{1'000};
 constexpr std::uint64_t kLeavesInStep = 64 * audit::kTileWidth;  // a log that was there before the mirror is long
 
+// Leaves under a tree head; 0: it is none.
+std::uint64_t size_of(const std::string& note) {
+  const auto parts = audit::parse_note(note);
+  const auto head =
+      parts ? audit::parse_tree_head(parts->text) : Result<audit::TreeHead>(std::unexpected(parts.error()));
+  return head ? head->size : 0;
+}
+
 // Leaves whose full tiles lead to the tree head that the mirror has: they were sent before it.
 Result<std::uint64_t> tiles_sent(Target& target) {
   const auto note = target.get("audit/checkpoint");
   if (!note && note.error().code != Errc::not_found) return std::unexpected(note.error());
-  const auto parts = note ? audit::parse_note(*note) : Result<audit::NoteParts>(std::unexpected(note.error()));
-  const auto head =
-      parts ? audit::parse_tree_head(parts->text) : Result<audit::TreeHead>(std::unexpected(parts.error()));
-  return head ? head->size / audit::kTileWidth * audit::kTileWidth : 0;
+  return note ? size_of(*note) / audit::kTileWidth * audit::kTileWidth : 0;
 }
 
 // A full tile takes the place of its partial ones.
@@ -55,18 +60,19 @@ Result<> Mirror::send_log() {
       next_head_ = ShownHead{files.read_note(audit::TileFiles::kCheckpoint), stats_.groups_committed};
     mirrored = stats_.groups_mirrored;
   }
-  const bool has_news = next_head_->note != sent_checkpoint_ || witnessed != sent_witnessed_ ||
-                        (stamped && *stamped != sent_timestamp_);
+  const bool has_news =
+      next_head_->note != sent_checkpoint_ || witnessed != sent_witnessed_ || (stamped && *stamped != sent_timestamp_);
   // A tree head over leaves that the mirror lacks would be one that a restore cannot continue.
   if (next_head_->note.empty() || mirrored < next_head_->groups || !has_news) return {};
   SB_CHECK(still_ours());
   if (next_head_->note != sent_checkpoint_) SB_CHECK(send_tree(files));
   if (next_head_->note != sent_checkpoint_) return {};  // more steps
-  if (witnessed != sent_witnessed_ && !witnessed.empty()) {
+  // Nothing that others said is of a newer tree head than the one that is shown beside it.
+  if (witnessed != sent_witnessed_ && size_of(witnessed) <= size_of(sent_checkpoint_) && !witnessed.empty()) {
     SB_CHECK(target_->put(std::string("audit/") + audit::TileFiles::kWitnessed, witnessed));
     sent_witnessed_ = witnessed;
   }
-  if (stamped && *stamped != sent_timestamp_) {
+  if (stamped && *stamped != sent_timestamp_ && *stamped <= size_of(sent_checkpoint_)) {
     for (const std::string& name :
          {audit::stamped_file(*stamped), audit::timestamp_file(*stamped), std::string(audit::kNewestTimestamp)})
       SB_CHECK(target_->put("audit/" + name, files.read_note(name)));

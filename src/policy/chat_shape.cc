@@ -178,12 +178,22 @@ bool is_base64(std::string_view text) {
   });
 }
 
-// "data:image/png;base64,..."
+// "data:image/png;base64,...": between the words there is room for nothing but the name of a type that is no text.
 bool is_data_url(std::string_view text) {
-  constexpr std::string_view kMark = ";base64,";
-  if (!text.starts_with("data:")) return false;
-  const auto mark = text.substr(0, 128).find(kMark);
-  return mark != std::string_view::npos && is_base64(text.substr(mark + kMark.size()));
+  constexpr std::string_view kBegin = "data:", kMark = ";base64,";
+  constexpr std::size_t kLongestType = 96, kMostDigits = 4;
+  if (!text.starts_with(kBegin)) return false;
+  const auto mark = text.substr(0, kBegin.size() + kLongestType).find(kMark);
+  if (mark == std::string_view::npos) return false;
+  const auto type = text.substr(kBegin.size(), mark - kBegin.size());
+  static constexpr std::string_view kKinds[] = {"image/", "audio/", "video/", "font/", "application/"};
+  const auto is_named = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '+' || c == '-' || c == '/';
+  };
+  const auto digits = std::ranges::count_if(type, [](char c) { return c >= '0' && c <= '9'; });
+  return std::ranges::any_of(kKinds, [&](std::string_view kind) { return type.starts_with(kind); }) &&
+         std::ranges::all_of(type, is_named) && digits <= static_cast<std::ptrdiff_t>(kMostDigits) &&
+         type != "application/json" && is_base64(text.substr(mark + kMark.size()));
 }
 
 }  // namespace

@@ -99,6 +99,11 @@ Result<std::vector<std::string>> ChatStreamGuard::finish() {
 
 Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std::string>& out) {
   SB_CHECK(read_chat_chunk(payload, chunk_));
+  calls_now_.clear();
+  for (const auto& [of, text, offset, size] : chunk_.pieces) {
+    if (of.field == "name" || is_called_with(of)) calls_now_.emplace_back(of.choice, of.in, of.index, of.field);
+  }
+  std::ranges::sort(calls_now_);
   TextEdits edits;
   SB_CHECK(guard_asides(edits));
   if (edits.empty() && chunk_.choices_at > 0 && chunk_.choices_at <= kMaxEnvelopeBytes)
@@ -140,10 +145,7 @@ Result<std::string> ChatStreamGuard::guard_piece(const ChatPiece& piece, std::ve
 }
 
 bool ChatStreamGuard::comes_now(const ChatText& beside, std::string_view field) const {
-  return std::ranges::any_of(chunk_.pieces, [&](const ChatPiece& piece) {
-    return piece.of.field == field && piece.of.choice == beside.choice && piece.of.in == beside.in &&
-           piece.of.index == beside.index;
-  });
+  return std::ranges::binary_search(calls_now_, std::tuple(beside.choice, beside.in, beside.index, field));
 }
 
 // A name ends where its arguments begin: beside it, which is seen to there, or in a chunk of their own.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "policy/chat_chunk.h"
@@ -65,6 +66,8 @@ class ChatStreamGuard {
   std::vector<std::unique_ptr<Stream>> streams_;
   std::string envelope_;  // the last chunk's beginning, up to and with "choices":[
   ChatChunk chunk_;
+  /// Of the chunk's pieces: names, and what follows a name, in order.
+  std::vector<std::tuple<std::int64_t, ChatText::In, std::int64_t, std::string_view>> calls_now_;
   GuardScratch scratch_;
   std::vector<GuardedFinding> beside_;  // findings beside the texts
   std::vector<ChatAside> clean_;        // what stood there in the last chunk, found clean: chunks repeat it

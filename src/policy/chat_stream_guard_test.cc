@@ -70,6 +70,24 @@ TEST_F(ChatStream, PassesWhatNeedsNoChangeByteForByte) {
   EXPECT_EQ(feed(usage), std::vector<std::string>{usage});
 }
 
+TEST_F(ChatStream, ASecretIsKnownByTheNameOfItsMemberHoweverItIsCut) {
+  constexpr std::string_view kArguments =
+      R"({"env":{"api_key":"8f3a9b2c1d4e5f60718293a4b5c6d7e8"},"password": "hunter2hunter","q":"a"})";
+  for (std::size_t step = 1; step < kArguments.size(); ++step) {
+    const auto policy = test::load(test::kTokeniseAll);
+    TokenVault vault;
+    auto context = test::context_for(vault, Direction::outbound);
+    ChatStreamGuard guard(*policy, context);
+    std::vector<std::string> out;
+    for (std::size_t at = 0; at < kArguments.size(); at += step) {
+      for (auto& payload : *guard.feed(arguments_chunk(kArguments.substr(at, step)))) out.push_back(std::move(payload));
+    }
+    for (auto& payload : *guard.finish()) out.push_back(std::move(payload));
+    EXPECT_EQ(text_of(out, "arguments"), R"({"env":{"api_key":"[SECRET_1]"},"password": "[SECRET_2]","q":"a"})")
+        << step;
+  }
+}
+
 TEST_F(ChatStream, HoldsAWordBackAndSendsItWithTheNextPiece) {
   EXPECT_TRUE(feed(content_chunk("wor")).empty());
   EXPECT_EQ(feed(content_chunk("ld ")), std::vector<std::string>{content_chunk("world ")});

@@ -173,6 +173,10 @@ class Detector {
   /// back such a trailing run; or else override `pending_start`.
   virtual void verify(ScanWindow&, std::size_t /*at*/, Findings&) const {}
 
+  /// Whether a label alone wakes it: `verify_labelled` looks at the beginning of a text that stands under one.
+  virtual bool wakes_at_labels() const { return false; }
+  virtual void verify_labelled(ScanWindow&, Findings&) const {}
+
   /// Words and prefixes of words, of 3 bytes at least, that wake it where a word begins, in any ASCII letter case.
   virtual std::vector<std::string_view> wake_literals() const { return {}; }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/json.h"
+
 #include "policy/test_policies.h"
 
 namespace sb::policy {
@@ -46,6 +48,40 @@ TEST_F(JsonGuard, ToolArgumentsAreJsonInAString) {
       result.json,
       R"({"choices":[{"message":{"tool_calls":[{"id":"call_4111111111111111","function":{"name":"mail",)"
       R"("arguments":"{\"to\":\"[EMAIL_1]\",\"card\":\"[CREDIT_CARD_1]\",\"q\":\"{\\\"m\\\":\\\"[EMAIL_2]\\\"}\"}"}}]}}]})");
+}
+
+TEST_F(JsonGuard, ASecretIsKnownByTheNameOfItsMember) {
+  const std::string_view secrets[] = {"hunter2hunter", "abcDEF123456ghiJKL", "8f3a9b2c1d4e5f60718293a4b5c6d7e8",
+                                      "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"};
+  constexpr std::string_view kMembers =
+      R"({"db":{"user":"root","password":"hunter2hunter"},"client_secret":"abcDEF123456ghiJKL",)"
+      R"("x-api-key":"8f3a9b2c1d4e5f60718293a4b5c6d7e8","AWS_SECRET_ACCESS_KEY":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"})";
+  std::string content;
+  append_json_escaped(content, kMembers);
+  const std::string documents[] = {
+      R"({"messages":[{"role":"tool","tool_call_id":"c","content":")" + content + R"("}]})",
+      R"({"messages":[],"metadata":)" + std::string(kMembers) + "}"};
+  for (const auto& document : documents) {
+    const auto result = guard(document, JsonProfile::chat_request);
+    for (const auto secret : secrets) EXPECT_EQ(result.json.find(secret), std::string::npos) << secret << result.json;
+    EXPECT_NE(result.json.find("root"), std::string::npos) << document;
+    EXPECT_TRUE(parse_json(result.json));
+  }
+  const auto plain = guard(R"({"password":"none","token":"next page","secret":"${SECRET}"})", JsonProfile::any);
+  EXPECT_FALSE(plain.changed) << plain.json;
+}
+
+TEST_F(JsonGuard, WhatIsCalledBase64IsTextWhereItIsNot) {
+  const std::string picture(80, 'A');
+  const auto content = [&](std::string_view text) {
+    return guard(R"({"messages":[{"role":"user","content":")" + std::string(text) + picture + R"("}]})",
+                 JsonProfile::chat_request);
+  };
+  EXPECT_FALSE(content("data:image/png;base64,").changed);
+  EXPECT_FALSE(content("data:application/vnd.ms-excel;base64,").changed);
+  for (const char* text : {"data:my card is 5555 5555 5555 4444;base64,", "data:image/5555555555554444;base64,",
+                           "data:image/png;name=5555555555554444;base64,", "data:text/plain,ann@pages.org;base64,"})
+    EXPECT_TRUE(content(text).changed) << text;
 }
 
 TEST_F(JsonGuard, IdentifiersAreTextWhereTheyAreNone) {

@@ -59,6 +59,7 @@ Scanner::Scanner(std::vector<std::shared_ptr<const Detector>> detectors, const L
         rare_high_ = true;
     }
     if (detectors_[i]->wakes_at_digits()) at_digit_ |= self;
+    if (detectors_[i]->wakes_at_labels()) at_label_ |= self;
     if (detectors_[i]->sweeps()) sweeping_ |= self;
     for (const auto literal : detectors_[i]->wake_literals()) words.emplace_back(literal, self);
     const auto more = detectors_[i]->types();
@@ -166,6 +167,12 @@ void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, s
   const auto text = fold.text();
   out.context.reset(text, label);
   ScanWindow window(fold, complete, out.context);
+  if (!label.empty() && from.decided == 0) {  // what it is the name of begins here
+    for (Detectors who = at_label_; who != 0; who &= who - 1) {
+      window.reset(0);
+      detectors_[static_cast<std::size_t>(std::countr_zero(who))]->verify_labelled(window, out.findings);
+    }
+  }
   visit_triggers(text, [&](std::size_t at, Detectors who) {
     for (; who != 0; who &= who - 1) {
       window.reset(at);

@@ -97,6 +97,7 @@ class Scanner {
 
   std::array<Detectors, 256> at_byte_{};
   Detectors at_digit_ = 0;
+  Detectors at_label_ = 0;
   Detectors sweeping_ = 0;
   std::array<std::uint8_t, 16> rare_low_{};  // by low nibble: a set of high nibbles below 8
   bool rare_high_ = false;                   // some detector wakes at bytes from 0x80 on

@@ -140,6 +140,13 @@ class SecretDetector final : public Detector {
     }
   }
 
+  // {"client_secret": "..."}: the member's name says it.
+  bool wakes_at_labels() const override { return true; }
+  void verify_labelled(ScanWindow& window, Findings& out) const override {
+    bool password = false;
+    if (names_secret(window.label(), password)) value(window, 0, password ? Kind::password : Kind::key, out, true);
+  }
+
   // A password in a URL may hold bytes that no word has; from its ':' on, everything waits for the '@'.
   std::size_t pending_start(std::string_view text) const override {
     // One more than the longest password: its ':' is what we look for.
@@ -285,11 +292,11 @@ class SecretDetector final : public Detector {
   // What was announced: a password, one without a mark between word and value, or another secret.
   enum class Kind : std::uint8_t { password, spoken, key };
 
-  static void value(ScanWindow& window, std::size_t at, Kind kind, Findings& out) {
+  // `quoted`: it stands apart from what is around it.
+  static void value(ScanWindow& window, std::size_t at, Kind kind, Findings& out, bool quoted = false) {
     const auto text = window.text();
     window.rebase(at);
     std::size_t start = at;
-    bool quoted = false;
     while (start - at < 6) {
       const int byte = window.at(start);
       if (byte == '"' || byte == '\'' || byte == '`')
