@@ -121,7 +121,7 @@ class EngineTest : public ::testing::Test {
     options.free_disk_bytes = [this] { return free_bytes_.load(); };
     options.disk_check_every = std::chrono::milliseconds(0);
     store_ = std::move(*store::open_sqlite_store(std::move(options), log_));
-    io_ = std::make_unique<asio::io_context>();
+    io_ = std::make_unique<Context>();
     auto provider = std::make_unique<WatchedProvider>(clock_, calls_);
     provider_ = provider.get();
     provider_->fake.otherwise["l"].body = kAnswer;
@@ -161,11 +161,12 @@ class EngineTest : public ::testing::Test {
   }
   void stop() {
     store_.reset();  // its threads answer on the context: they end first, as in the server
-    io_.reset();     // waiting coroutines go while what they refer to is there
+    if (io_) io_->drop_all();  // waiting coroutines go while what they refer to is there
     engine_.reset();
     outbound_.reset();
     client_.reset();
     gateway_.reset();
+    io_.reset();
   }
   void restart() {
     stop();
@@ -242,7 +243,10 @@ class EngineTest : public ::testing::Test {
   KeyId key_ = KeyId::generate(clock_, entropy_);
   std::vector<std::string> calls_;
   std::unique_ptr<store::Store> store_;
-  std::unique_ptr<asio::io_context> io_;
+  struct Context : asio::io_context {
+    void drop_all() { shutdown(); }
+  };
+  std::unique_ptr<Context> io_;
   std::unique_ptr<model::ModelGateway> gateway_;
   std::unique_ptr<InFlight> in_flight_;
   std::unique_ptr<EventHub> events_;

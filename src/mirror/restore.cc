@@ -363,6 +363,10 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
                               "directory",
                               folder, kDatabase, left));
   }
+  // The tree head that others have seen: the log that goes on must continue it. Before the leaves are read, for a server
+  // at work goes on to newer ones.
+  const auto checkpoint = target.get("audit/checkpoint");
+  if (!checkpoint && checkpoint.error().code != Errc::not_found) return std::unexpected(checkpoint.error());
   SB_TRY(const auto secrets, read_secrets(target, key));  // nothing is made where the place or the key is wrong
   std::error_code error;
   fs::create_directories(folder + "/keys", error);
@@ -378,9 +382,6 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
     SB_TRY(report, report_of(database, made));
   }
   fs::permissions(scratch, fs::perms::owner_read | fs::perms::owner_write, error);
-  // The tree head that others have seen: the log that goes on must continue it.
-  const auto checkpoint = target.get("audit/checkpoint");
-  if (!checkpoint && checkpoint.error().code != Errc::not_found) return std::unexpected(checkpoint.error());
   if (checkpoint) {
     fs::create_directories(folder + "/audit", error);
     SB_CHECK(write_file(folder + "/audit/checkpoint", *checkpoint));

@@ -226,7 +226,8 @@ TEST_F(Takeover, ARestoreBesideASnapshotThatIsJustMadeHasEveryKey) {
     store::RunFilter filter;
     filter.limit = 1000;
     other.open();
-    ASSERT_EQ(other.opened_, Errc{0}) << other.why_;
+    EXPECT_EQ(other.opened_, Errc{0}) << other.why_;
+    if (other.opened_ != Errc{0}) break;
     for (const auto& run : *wait_for(other.store_->list_runs(filter)))
       EXPECT_FALSE(wait_for(other.store_->load_run(run.id))->data_key.empty());
   }
