@@ -160,7 +160,7 @@ class EngineTest : public ::testing::Test {
     events_->join(*engine_, io_->get_executor());
   }
   void stop() {
-    store_.reset();  // its threads answer on the context: they end first, as in the server
+    store_.reset();            // its threads answer on the context: they end first, as in the server
     if (io_) io_->drop_all();  // waiting coroutines go while what they refer to is there
     engine_.reset();
     outbound_.reset();

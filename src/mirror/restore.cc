@@ -363,8 +363,8 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
                               "directory",
                               folder, kDatabase, left));
   }
-  // The tree head that others have seen: the log that goes on must continue it. Before the leaves are read, for a server
-  // at work goes on to newer ones.
+  // The tree head that others have seen: the log that goes on must continue it. Before the leaves are read, for a
+  // server at work goes on to newer ones.
   const auto checkpoint = target.get("audit/checkpoint");
   if (!checkpoint && checkpoint.error().code != Errc::not_found) return std::unexpected(checkpoint.error());
   SB_TRY(const auto secrets, read_secrets(target, key));  // nothing is made where the place or the key is wrong
