@@ -38,16 +38,16 @@ Result<> Mirror::opened(const CopyState& state) {
   drop_copy(options_.database + ".snapshot");  // which a killed process was making
   thread_ = std::thread([this] { run(); });
   std::unique_lock lock(mutex_);
+  const auto is_refused = [&] { return first_attempt_ && !*first_attempt_ && is_final(first_attempt_->error().code); };
   done_.wait_for(lock, options_.first_patience, [&] { return let_go_ || first_attempt_.has_value(); });
-  if (first_attempt_ && !*first_attempt_ && is_final(first_attempt_->error().code)) return *first_attempt_;
+  if (is_refused()) return *first_attempt_;
   if (options_.before_ack) {
     if (!first_attempt_ || !*first_attempt_) log_warn("mirror.waited_for", {{"place", target_->name()}});
     done_.wait(lock, [&] {
-      return let_go_ || ended_ || (first_attempt_ && !*first_attempt_ && is_final(first_attempt_->error().code)) ||
-             (attached_ && stats_.groups_mirrored >= state.groups);
+      return let_go_ || ended_ || is_refused() || (attached_ && stats_.groups_mirrored >= state.groups);
     });
     if (ended_) return std::unexpected(*ended_);
-    if (first_attempt_ && !*first_attempt_ && is_final(first_attempt_->error().code)) return *first_attempt_;
+    if (is_refused()) return *first_attempt_;
     if (let_go_)
       return fail(Errc::cancelled, fmt::format("stopped while it waited for the mirror {}", target_->name()));
   }
@@ -84,7 +84,7 @@ bool Mirror::committed(Group group) {
 // The place was away for long: memory and disk are not filled for it. Its own lag stays to be seen.
 void Mirror::overflow(std::uint64_t before) {
   if (!std::exchange(overflowed_, true)) log_warn("mirror.overflowed", {{"group", before}});
-  overflowed_since_ = queue_.front().since;
+  if (!overflowed_since_) overflowed_since_ = queue_.front().since;
   queue_.clear();
   queue_bytes_ = 0;
   spool_.drop_to(before - 1);
@@ -113,6 +113,7 @@ std::vector<store::sqlite::GroupSink::Group> Mirror::take() {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, has_to_hurry() ? kCopyWait : kLogEvery, [&] { return stopping_ || !queue_.empty(); });
   std::vector<Group> groups;
+  if (overflowed_) return groups;  // first the snapshot: a segment with a gap before it could not be restored
   std::size_t bytes = 0;
   if (!queue_.empty()) sending_since_ = queue_.front().since;
   while (!queue_.empty() && bytes < kSegmentBytesMax) {
