@@ -177,7 +177,8 @@ Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried&
   SB_TRY(const json::value came, parse_json(text));
   SB_TRY(auto guarded, run.guard.inspect(policy::Direction::inbound, std::move(text), policy::JsonProfile::any));
   SB_TRY(json::value told, parse_json(guarded.content.text()));
-  for (const std::string_view name : {"id", "source", "type", "specversion", "time", "datacontenttype", "dataschema"}) {
+  // What CloudEvents itself says stays; an id or a source is the sender's text like any other.
+  for (const std::string_view name : {"type", "specversion", "time", "datacontenttype"}) {
     if (const auto* attribute = find_member(came, name)) told.as_object()[name] = *attribute;
   }
   // What is stopped for its values has lost them; what a check stops goes to nobody.

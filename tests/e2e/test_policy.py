@@ -211,6 +211,21 @@ def test_what_must_stay_inside_goes_to_a_local_model(own_server):
     assert server.chat("no address", model="sim/sim-echo").headers["x-signalbox-model"] == "sim/sim-echo"
 
 
+def test_an_event_that_is_read_whole_is_treated_whole(own_server):
+    server = own_server().start()
+    flow = ("document: {dsl: '1.0.3', namespace: test, name: reads, version: '1.0.0'}\ndo:\n  - order:\n"
+            "      listen: {to: {one: {with: {type: order}}}, read: envelope}\n")
+    assert server.call("POST", "/api/v1/flows", flow.encode()).status in (200, 201)
+    run = server.call("POST", "/api/v1/flows/test/reads/runs", {"input": {}}).json()["id"]
+    until("listening", lambda: server.run(run)["status"] == "waiting")
+    event = {"specversion": "1.0", "id": f"of {EMAIL}", "source": f"/desk/{EMAIL}/{KEY}", "type": "order", "data": {"of": "a lamp"}}
+    assert server.call("POST", "/api/v1/events", event).status < 300
+    until("heard", lambda: server.run(run)["status"] == "completed")
+    told = server.run(run)
+    assert told["output"][0]["type"] == "order" and told["output"][0]["data"]["of"] == "a lamp"
+    assert EMAIL not in json.dumps(told) and KEY not in json.dumps(told)
+
+
 def test_what_an_event_brings_is_treated_as_what_a_caller_sends(own_server):
     server = own_server().start()
     flow = "document: {dsl: '1.0.3', namespace: test, name: hears, version: '1.0.0'}\ndo:\n  - order:\n      listen: {to: {one: {with: {type: order}}}}\n"
