@@ -29,6 +29,7 @@ class AuditLog final : public store::LeafLog {
   /// Errors: invalid_argument (a seed that is not 32 bytes, an origin that cannot be a key name).
   static Result<std::unique_ptr<AuditLog>> create(std::string_view seed, AuditLogOptions options = {});
 
+  Result<> has_room() const override { return publisher_ ? publisher_->has_room() : Result<>(); }
   void encode(std::string& out, LeafIndex index, const store::LeafDraft& draft) override;
   void committed(std::string bundle) override {
     if (publisher_) publisher_->add(std::move(bundle));

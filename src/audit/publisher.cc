@@ -39,6 +39,15 @@ Publisher::~Publisher() {
   thread_.join();
 }
 
+Result<> Publisher::has_room() const {
+  const std::lock_guard lock(mutex_);
+  if (!failing_ || unwritten_bytes_ < options_.unwritten_bytes_max) return {};
+  return fail(
+      failing_->code == Errc::disk_full ? Errc::disk_full : Errc::unavailable,
+      "the audit log's files cannot be written (the server's log says why); nothing new is taken before they can "
+      "be");
+}
+
 void Publisher::add(std::string bundle) {
   std::unique_lock lock(mutex_);
   shown_.wait(lock, [&] { return queue_bytes_ < kQueueBytesMax; });
@@ -54,7 +63,7 @@ std::optional<Publisher::Head> Publisher::head(std::uint64_t wait_for) {
   if (wait_for > (head_ ? head_->size : 0) && !failing_) {
     hurry_ = true;
     wake_.notify_one();
-    shown_.wait_for(lock, kHeadPatience, [&] { return failing_ || (head_ && head_->size >= wait_for); });
+    shown_.wait_for(lock, kHeadPatience, [&] { return failing_.has_value() || (head_ && head_->size >= wait_for); });
   }
   return head_;
 }
@@ -93,7 +102,9 @@ void Publisher::run() {
       std::unique_lock lock(mutex_);
       if (!shown && !failing_)
         log_error("audit.not_published", {{"code", to_string(shown.error().code)}, {"detail", shown.error().detail}});
-      failing_ = !shown;
+      failing_ = shown ? std::nullopt : std::optional(shown.error());
+      unwritten_bytes_ = 0;
+      for (const Tile& tile : unwritten_) unwritten_bytes_ += tile.bytes.size();
       if (failing_ && !ending) {
         hurry_ = true;  // again, soon: the leaves are in memory, only the files lag
         wake_.wait_for(lock, kRetryFiles, [&] { return stopping_ || queue_bytes_ >= kQueueBytesMax; });

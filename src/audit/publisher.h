@@ -29,6 +29,7 @@ class Publisher {
   struct Options {
     std::chrono::milliseconds delay{40};  ///< a tree head at the latest so long after its oldest leaf
     std::chrono::seconds sync_every{30};
+    std::size_t unwritten_bytes_max = 64 << 20;  ///< of tiles that wait for files that cannot be written
   };
 
   /// `edge` holds the leaves so far, `files` is null for a log that is not published. Borrows `signer`.
@@ -38,6 +39,9 @@ class Publisher {
   Publisher(const Publisher&) = delete;
   Publisher& operator=(const Publisher&) = delete;
 
+  /// Whether leaves may come. Errors: disk_full, unavailable (files could not be written for so long that memory
+  /// would fill). Any thread.
+  Result<> has_room() const;
   /// Leaves that are on disk, as an entry bundle. Waits while more than 1 MiB are behind, so that heads keep up.
   void add(std::string bundle);
   /// The newest tree head; `wait_for`: one over so many leaves, unless files cannot be written. Any thread.
@@ -72,7 +76,8 @@ class Publisher {
   std::vector<std::string> queue_;
   std::size_t queue_bytes_ = 0;
   bool hurry_ = false;
-  bool failing_ = false;
+  std::optional<Error> failing_;
+  std::size_t unwritten_bytes_ = 0;
   bool stopping_ = false;
   std::optional<Head> head_;
   std::optional<Head> cosigned_;  ///< to be shown

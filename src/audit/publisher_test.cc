@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
 #include "audit/witness_testing.h"
 #include "store/sqlite/codec.h"
 #include "store/testing.h"
@@ -38,6 +42,39 @@ TEST(Publisher, ShowsCosignaturesOnTheNewestTreeHeadOnly) {
     publisher.cosigned({2, second + "in time\n"});
   }
   EXPECT_EQ(shown(), second + "in time\n");
+}
+
+std::string bundle_of(int leaves) {
+  std::string bundle;
+  for (int i = 0; i < leaves; ++i) store::sqlite::append_leaf(bundle, "leaf");
+  return bundle;
+}
+
+// Tiles wait in memory for files that cannot be written: not for ever, and nothing of them is lost.
+TEST(Publisher, HasNoRoomForLeavesWhileTooManyTilesWaitForTheirFiles) {
+  const store::testing::TemporaryFolder folder;
+  const NoteSigner signer = testing::test_log();
+  TileFiles files = *TileFiles::open(folder.path());
+  Publisher::Options options;
+  options.unwritten_bytes_max = 4 * kTileBytes;
+  Publisher publisher(signer, TileEdge(), files, options);
+  std::ofstream(folder.file("tile")) << "a file, and not a folder";
+  const auto wait_for_room = [&](bool wanted) {
+    for (int i = 0; i < 1000 && publisher.has_room().has_value() != wanted; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return publisher.has_room();
+  };
+  publisher.add(bundle_of(256));
+  EXPECT_TRUE(publisher.has_room()) << "that may pass, and is no reason to stop";
+  for (int i = 0; i < 4; ++i) publisher.add(bundle_of(256));
+  const auto refused = wait_for_room(false);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::unavailable);
+  EXPECT_EQ(refused.error().detail.find(folder.path()), std::string::npos) << "callers are told";
+  std::filesystem::remove(folder.file("tile"));
+  EXPECT_TRUE(wait_for_room(true));
+  EXPECT_EQ(publisher.head(1280)->size, 1280U);
+  EXPECT_EQ(files.read({0, 4, kTileWidth})->size(), kTileBytes);
 }
 
 }  // namespace

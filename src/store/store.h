@@ -335,6 +335,8 @@ struct StoredTreeHead {
 class LeafLog {
  public:
   virtual ~LeafLog() = default;
+  /// Whether there may be more leaves: no group is begun while there is no room. Errors: disk_full, unavailable.
+  virtual Result<> has_room() const { return {}; }
   /// Appends the bytes of the leaf at `index`: canonical JSON. Inside the transaction.
   virtual void encode(std::string& out, LeafIndex index, const LeafDraft& draft) = 0;
   /// The leaves that follow those so far are on disk; as an entry bundle (each after its length in two bytes).

@@ -220,6 +220,35 @@ TEST_F(SqliteStore, AFullQueueRefusesAndOneBadCommitHarmsNobodyElseInItsGroup) {
   EXPECT_EQ(wait_for(store->list_runs({}))->size(), 7U);
 }
 
+// A log that has room when it is told so.
+class FullLog final : public LeafLog {
+ public:
+  Result<> has_room() const override { return room ? Result<>() : fail(Errc::unavailable, "the log has no room"); }
+  void encode(std::string& out, LeafIndex, const LeafDraft& draft) override { out += draft.kind; }
+  void committed(std::string) override { ++groups; }
+  std::optional<StoredTreeHead> take_head(std::uint64_t) override { return std::nullopt; }
+  Result<> open(std::uint64_t, const std::function<Result<std::string>(LeafIndex)>&,
+                std::optional<std::string>) override {
+    return {};
+  }
+  std::atomic<bool> room{false};
+  std::atomic<int> groups{0};
+};
+
+TEST_F(SqliteStore, WhileTheLogHasNoRoomWhoWaitsIsToldAndWhatWasTakenIsWrittenLater) {
+  FullLog log;
+  SqliteOptions options;
+  options.path = folder_.file("test.db");
+  auto store = *open_sqlite_store(std::move(options), log);
+  ASSERT_TRUE(wait_for(store->commit(async_chat(new_run_id()))));
+  const auto refused = wait_for(store->commit(chat_commit(new_run_id())));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::unavailable);
+  log.room = true;
+  ASSERT_TRUE(wait_for(store->commit(chat_commit(new_run_id()))));
+  EXPECT_EQ(store->stats().leaves, 10U);
+}
+
 TEST_F(SqliteStore, ALowDiskRefusesAndGoesOnByItself) {
   std::atomic<std::uint64_t> free_bytes{0};
   const auto store = open([&](SqliteOptions& options) { options.free_disk_bytes = [&] { return free_bytes.load(); }; });

@@ -45,7 +45,9 @@ Result<> Writer::apply(std::span<Item*> items) {
   group_keys_.clear();
   group_spending_.clear();
   group_head_.reset();
-  Result<> done = run(sql_.begin, "cannot begin a transaction in");
+  Result<> done = log_.has_room();
+  if (!done) return done;
+  done = run(sql_.begin, "cannot begin a transaction in");
   for (Item* item : items) {
     if (!done) break;
     item->result = apply_one(item->prepared);
