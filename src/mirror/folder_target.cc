@@ -55,14 +55,14 @@ class FolderTarget final : public Target {
   Result<std::string> get(const std::string& name) override {
     return audit::read_whole_file(folder_ + "/" + name, kMaxObjectBytes);
   }
-  Result<std::vector<std::string>> list(const std::string& prefix) override {
+  Result<std::vector<std::string>> list(const std::string& prefix, const std::string& after) override {
     std::vector<std::string> names;
     std::error_code error;
     const fs::path start = fs::path(folder_) / prefix.substr(0, prefix.rfind('/') + 1);
     for (fs::recursive_directory_iterator at(start, error), end; !error && at != end; at.increment(error)) {
       if (!at->is_regular_file()) continue;
       std::string name = fs::relative(at->path(), folder_).string();
-      if (name.starts_with(prefix) && !name.ends_with(".new")) names.push_back(std::move(name));
+      if (name.starts_with(prefix) && name > after && !name.ends_with(".new")) names.push_back(std::move(name));
     }
     if (error && error != std::errc::no_such_file_or_directory) return failed("list", start.string(), error.value());
     std::ranges::sort(names);

@@ -36,7 +36,12 @@ Result<> Mirror::opened(const CopyState& state) {
     stats_.groups_committed = state.groups;
   }
   drop_copy(options_.database + ".snapshot");  // which a killed process was making
-  thread_ = std::thread([this] { run(); });
+  thread_ = std::thread([this] {
+    run();
+    const std::lock_guard lock(mutex_);
+    finished_ = true;
+    done_.notify_all();
+  });
   std::unique_lock lock(mutex_);
   const auto is_refused = [&] { return first_attempt_ && !*first_attempt_ && is_final(first_attempt_->error().code); };
   done_.wait_for(lock, options_.first_patience, [&] { return let_go_ || first_attempt_.has_value(); });
@@ -56,13 +61,16 @@ Result<> Mirror::opened(const CopyState& state) {
 }
 
 Mirror::~Mirror() {
+  if (!thread_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     stopping_ = true;
     give_up_at_ = Steady::now() + (in_service_ ? options_.patience_at_end : milliseconds(0));
+    wake_.notify_one();
+    done_.wait_until(lock, give_up_at_, [&] { return finished_; });
   }
-  wake_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  target_->interrupt();  // a place that does not answer is waited for no longer
+  thread_.join();
 }
 
 bool Mirror::committed(Group group) {

@@ -20,6 +20,7 @@
 
 #include "audit/tile_files.h"
 #include "base/clock.h"
+#include "mirror/chain.h"
 #include "mirror/key_lists.h"
 #include "mirror/segment.h"
 #include "mirror/snapshot.h"
@@ -184,6 +185,7 @@ class Mirror final : public store::sqlite::GroupSink {
   bool in_service_ = false;                             ///< opened() has returned
   std::optional<Error> ended_;
   bool stopping_ = false;
+  bool finished_ = false;  ///< the thread has nothing more to do
   bool let_go_ = false;
   Steady::time_point give_up_at_;
   std::thread thread_;

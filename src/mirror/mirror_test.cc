@@ -124,32 +124,21 @@ TEST_F(Mirrored, ASnapshotThatDoesNotReadBackReplacesNothing) {
   open();
   add_runs(3);
   close();
-  const auto target = *open_target(place_, {});
   // A piece that is not what was written: another one of the same name, sealed by the same key.
-  class Liar final : public Target {
+  class Liar final : public testing::ForwardingTarget {
    public:
-    explicit Liar(Target& inner) : inner_(inner) {}
-    Result<> put_new(const std::string& name, std::string_view bytes) override { return inner_.put_new(name, bytes); }
-    Result<> put(const std::string& name, std::string_view bytes) override { return inner_.put(name, bytes); }
+    using ForwardingTarget::ForwardingTarget;
     Result<std::string> get(const std::string& name) override {
-      return name.ends_with("/0") ? seal_object(kKey, name, "not the database", system_entropy()) : inner_.get(name);
+      return name.ends_with("/0") ? seal_object(kKey, name, "not the database", system_entropy()) : inner_->get(name);
     }
-    Result<std::vector<std::string>> list(const std::string& prefix) override { return inner_.list(prefix); }
-    Result<> remove(const std::string& name) override { return inner_.remove(name); }
-    Result<> forget(const std::string& name) override { return inner_.forget(name); }
-    Result<> clean_up() override { return inner_.clean_up(); }
-    std::string name() const override { return inner_.name(); }
-
-   private:
-    Target& inner_;
-  } liar(*target);
-  const auto before = *list_snapshots(*target);
+  } liar(*open_target(place_, {}));
+  const auto before = *list_snapshots(liar);
   SnapshotJob job(liar, kKey, data_ + "/signalbox.db", "01234567", 3, {});
   Result<bool> done = false;
   while (done && !*done) done = job.step(std::chrono::milliseconds(100));
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().code, Errc::corrupt);
-  EXPECT_EQ(*list_snapshots(*target), before);
+  EXPECT_EQ(*list_snapshots(liar), before);
 }
 
 TEST_F(Mirrored, WhatAKilledWriterLeftHalfWrittenIsTakenAway) {

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "mirror/chain.h"
 #include "mirror/key_lists.h"
 #include "mirror/segment.h"
 #include "mirror/snapshot.h"
@@ -74,9 +75,7 @@ Result<> apply_next(std::string_view key, Database& database, const std::string&
 
 Result<> apply_segments(Target& target, std::string_view key, Database& database, std::uint64_t groups_max,
                         Rebuilt& made) {
-  SB_TRY(std::vector<std::string> names, target.list("segments/"));
-  std::erase_if(names,
-                [&](const std::string& name) { return number_at_end(name).value_or(0) <= made.snapshot.segment; });
+  SB_TRY(const auto names, target.list("segments/", segment_name(made.snapshot.segment)));
   for (std::span<const std::string> rest = names; !rest.empty();) {
     const auto some = rest.first(std::min(rest.size(), kObjectsAtOnce));
     SB_TRY(const auto sealed, target.get_all(some));

@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <ctime>
+#include <deque>
 #include <iterator>
 
 #include "base/bytes.h"
@@ -99,11 +104,12 @@ class S3Target final : public Target {
     }
     return all;
   }
-  Result<std::vector<std::string>> list(const std::string& prefix) override {
+  Result<std::vector<std::string>> list(const std::string& prefix, const std::string& after) override {
     std::vector<std::string> names;
     std::string token;
     do {
       Fields query{{"list-type", "2"}, {"prefix", prefix_ + prefix}};
+      if (!after.empty()) query.emplace_back("start-after", prefix_ + after);
       if (!token.empty()) query.emplace_back("continuation-token", token);
       SB_TRY(const Answer answer, send("GET", "", std::move(query), {}, {}));
       SB_CHECK(expect(answer, 200, prefix));
@@ -156,6 +162,13 @@ class S3Target final : public Target {
       more = !ids.empty() && texts_of(answer.body, "IsTruncated") == std::vector<std::string>{"true"};
     }
     return {};
+  }
+  // Calls under way end where they wait: each coroutine is unwound, none is left behind in the io_context.
+  void interrupt() override {
+    interrupted_ = true;
+    asio::post(io_, [this] {
+      for (asio::cancellation_signal& call : under_way_) call.emit(asio::cancellation_type::terminal);
+    });
   }
   std::string name() const override { return fmt::format("s3://{}/{}", bucket_, prefix_); }
 
@@ -262,14 +275,16 @@ class S3Target final : public Target {
 
   // Some at a time; the answers are in the order of the calls.
   std::vector<Result<Answer>> send_all(std::span<const Call> calls) {
-    std::vector<Result<Answer>> answers(calls.size(), fail(Errc::internal, "the request was dropped"));
+    std::vector<Result<Answer>> answers(calls.size(), no_answer(Error(Errc::unavailable, "the request was dropped")));
     std::size_t next = 0;
     std::size_t working = std::min(kParallelCalls, calls.size());
-    if (working == 0) return answers;
-    for (std::size_t i = working; i > 0; --i) {
-      asio::co_spawn(io_, send_some(calls, next, answers), [&](const std::exception_ptr&) {
+    if (working == 0 || interrupted_) return answers;
+    under_way_ = std::deque<asio::cancellation_signal>(working);
+    for (asio::cancellation_signal& cancel : under_way_) {
+      auto ended = [&](const std::exception_ptr&) {
         if (--working == 0) io_.stop();  // the pool's timer would keep it busy
-      });
+      };
+      asio::co_spawn(io_, send_some(calls, next, answers), asio::bind_cancellation_slot(cancel.slot(), ended));
     }
     io_.restart();
     io_.run();
@@ -277,7 +292,7 @@ class S3Target final : public Target {
   }
 
   Task<void> send_some(std::span<const Call> calls, std::size_t& next, std::vector<Result<Answer>>& answers) {
-    while (next < calls.size()) {
+    while (next < calls.size() && !interrupted_) {
       const std::size_t mine = next++;
       answers[mine] = co_await exchange(request_of(calls[mine]));
     }
@@ -303,19 +318,26 @@ class S3Target final : public Target {
     return sent;
   }
 
+  std::unexpected<Error> no_answer(const Error& why) const {
+    return fail(Errc::unavailable,
+                fmt::format("mirror: {}: {}", name(), interrupted_ ? "given up, the server stops" : why.detail));
+  }
+
   Task<Result<Answer>> exchange(http::ClientRequest call) {
     auto response = co_await client_->send(std::move(call));
-    if (!response) co_return fail(Errc::unavailable, fmt::format("mirror: {}: {}", name(), response.error().detail));
+    if (!response) co_return no_answer(response.error());
     Answer answer;
     answer.status = (*response)->status();
     answer.etag = (*response)->headers().get("etag");
     auto body = co_await (*response)->read_all(kMaxObjectBytes);
-    if (!body) co_return fail(Errc::unavailable, fmt::format("mirror: {}: {}", name(), body.error().detail));
+    if (!body) co_return no_answer(body.error());
     answer.body = *std::move(body);
     co_return answer;
   }
 
   asio::io_context io_{1};
+  std::atomic<bool> interrupted_ = false;
+  std::deque<asio::cancellation_signal> under_way_;  ///< of the calls; only on the thread that runs io_
   const http::Url origin_;
   const std::string bucket_;
   const std::string prefix_;  ///< empty, or ends in a slash

@@ -2,11 +2,16 @@
 // (tests/e2e starts one); without them nothing is tested here, and each test says so.
 #include "mirror/s3_target.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <cstdlib>
+#include <future>
 
 #include "base/clock.h"
+#include "base/task.h"
 
 namespace sb::mirror {
 namespace {
@@ -62,6 +67,18 @@ TEST_F(S3Target, ALargeObjectThatIsThereAlreadyIsNotReplaced) {
   EXPECT_EQ(target->put_new("segments/1", "small").error().code, Errc::already_exists);
 }
 
+TEST_F(S3Target, AListBeginsAfterAName) {
+  const auto target = open();
+  std::vector<std::string> names;
+  for (int i = 0; i < 30; ++i) names.push_back(fmt::format("segments/{:012}", i));
+  std::vector<Object> objects;
+  for (const std::string& name : names) objects.push_back({name, "x"});
+  ASSERT_TRUE(target->put_all(objects));
+  EXPECT_EQ(*target->list("segments/"), names);
+  EXPECT_EQ(*target->list("segments/", names[27]), (std::vector{names[28], names[29]}));
+  EXPECT_TRUE(target->list("segments/", names[29])->empty());
+}
+
 // The bucket SB_S3_VERSIONED keeps versions.
 TEST_F(S3Target, WhatWasReplacedOrRemovedIsForgottenInABucketWithVersions) {
   const auto target = *open_s3_target(variable("SB_S3_VERSIONED"), prefix_, access_);
@@ -87,6 +104,35 @@ TEST_F(S3Target, AnUploadThatFailsLeavesNothing) {
   EXPECT_NE(put.error().detail.find("EntityTooSmall"), std::string::npos) << put.error().detail;
   EXPECT_EQ(target->get("snapshots/1").error().code, Errc::not_found);
   EXPECT_TRUE(target->list("")->empty());
+}
+
+// No service is needed for these: they are about one that does not answer.
+class SilentService : public ::testing::Test {
+ protected:
+  SilentService() : acceptor_(io_, {asio::ip::address_v4::loopback(), 0}) {
+    access_.endpoint = fmt::format("http://127.0.0.1:{}", acceptor_.local_endpoint().port());
+    access_.access_key = access_.secret_key = "x";
+    target_ = *open_s3_target("bucket", "", access_);
+  }
+  asio::io_context io_;
+  asio::ip::tcp::acceptor acceptor_;  // connections are made, and nobody reads
+  S3Access access_;
+  std::unique_ptr<Target> target_;
+};
+
+TEST_F(SilentService, ACallThatWaitsEndsWhenItIsInterruptedAndNoOtherBegins) {
+  std::vector<Object> objects;
+  for (int i = 0; i < 40; ++i) objects.push_back({fmt::format("object {}", i), std::string(100'000, 'x')});
+  auto waiting = std::async(std::launch::async, [&] { return target_->put_all(objects); });
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(200)), std::future_status::timeout);
+  target_->interrupt();
+  const auto put = waiting.get();  // the client's own patience is 30 s a call
+  ASSERT_FALSE(put);
+  EXPECT_EQ(put.error().code, Errc::unavailable);
+  EXPECT_NE(put.error().detail.find("the server stops"), std::string::npos) << put.error().detail;
+  const auto get = target_->get("other");
+  ASSERT_FALSE(get);
+  EXPECT_NE(get.error().detail.find("the server stops"), std::string::npos) << get.error().detail;
 }
 
 }  // namespace

@@ -97,15 +97,6 @@ Result<Segment> parse_segment(std::string_view bytes) {
   return segment;
 }
 
-Result<std::optional<ChainEnd>> read_chain_end(Target& target, std::string_view key) {
-  SB_TRY(const auto names, target.list("segments/"));
-  if (names.empty()) return std::nullopt;
-  SB_TRY(const std::string sealed, target.get(names.back()));
-  SB_TRY(const std::string plain, open_object(key, names.back(), sealed));
-  SB_TRY(Segment segment, parse_segment(plain));
-  return ChainEnd{std::move(segment), sha256(sealed)};
-}
-
 std::string padded(std::uint64_t number) {
   return fmt::format("{:012}", number);
 }

@@ -20,7 +20,6 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/errors.h"
-#include "mirror/target.h"
 #include "store/store.h"
 
 namespace sb::mirror {
@@ -64,14 +63,6 @@ struct Segment {
 };
 std::string encode_segment(const Segment& segment);
 Result<Segment> parse_segment(std::string_view bytes);
-
-/// The newest segment, and its hash.
-struct ChainEnd {
-  Segment segment;
-  Digest hash{};
-};
-/// Nothing: there is no mirror there. Errors: as the target's; corrupt (also: another key).
-Result<std::optional<ChainEnd>> read_chain_end(Target& target, std::string_view key);
 
 std::string segment_name(std::uint64_t number);
 std::string padded(std::uint64_t number);

@@ -183,20 +183,10 @@ TEST_F(Takeover, OfTwoWhoWriteOneObjectAtOnceOneIsToldThatItIsThere) {
 }
 
 TEST_F(Takeover, APlaceThatWritesAnObjectTwiceIsRefused) {
-  class Forgetful final : public Target {
+  class Forgetful final : public testing::ForwardingTarget {
    public:
-    explicit Forgetful(std::unique_ptr<Target> inner) : inner_(std::move(inner)) {}
+    using ForwardingTarget::ForwardingTarget;
     Result<> put_new(const std::string& name, std::string_view bytes) override { return inner_->put(name, bytes); }
-    Result<> put(const std::string& name, std::string_view bytes) override { return inner_->put(name, bytes); }
-    Result<std::string> get(const std::string& name) override { return inner_->get(name); }
-    Result<std::vector<std::string>> list(const std::string& prefix) override { return inner_->list(prefix); }
-    Result<> remove(const std::string& name) override { return inner_->remove(name); }
-    Result<> forget(const std::string& name) override { return inner_->forget(name); }
-    Result<> clean_up() override { return inner_->clean_up(); }
-    std::string name() const override { return inner_->name(); }
-
-   private:
-    std::unique_ptr<Target> inner_;
   };
   MirrorOptions options;
   options.key = kKey;
@@ -206,6 +196,27 @@ TEST_F(Takeover, APlaceThatWritesAnObjectTwiceIsRefused) {
   const auto opened = mirror.opened({0, {}, std::string(16, 'l'), {std::string(16, 'l')}, 0, {}});
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Errc::unsupported);
+}
+
+TEST_F(Takeover, AStartListsNoMoreOfTheChainThanCameSinceTheNewestSnapshot) {
+  open();
+  add_runs(200);
+  close();
+  snapshot_after_us_ = 1;
+  open();
+  add_runs(1);
+  wait_for_snapshots(2);
+  close();
+  snapshot_after_us_ = kDayUs;
+  ASSERT_GT(count("segments/"), 200U);
+  faults_.segments_listed = 0;
+  open();
+  add_runs(1);
+  close();
+  EXPECT_LT(faults_.segments_listed, 10U);
+  const auto other = replacement("other");
+  other->open();
+  for (const RunId& run : runs_) EXPECT_TRUE(wait_for(other->store_->load_run(run)));
 }
 
 // The server that is replaced lets a newer snapshot count while a restore reads, and takes away what that needs.

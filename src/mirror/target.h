@@ -1,4 +1,4 @@
-/// Where a mirror lies: a folder, or a bucket of an S3 service. Calls block; one thread at a time.
+/// Where a mirror lies: a folder, or a bucket of an S3 service. Calls block; one thread at a time but for interrupt().
 #pragma once
 
 #include <memory>
@@ -26,8 +26,8 @@ class Target {
   virtual Result<> put(const std::string& name, std::string_view bytes) = 0;
   /// Errors: not_found, unavailable, permission_denied.
   virtual Result<std::string> get(const std::string& name) = 0;
-  /// Names that begin with `prefix`, in their order.
-  virtual Result<std::vector<std::string>> list(const std::string& prefix) = 0;
+  /// Names that begin with `prefix`, in their order; those up to `after` are left out.
+  virtual Result<std::vector<std::string>> list(const std::string& prefix, const std::string& after = {}) = 0;
   /// As put() and get() of each, where one wait after the other would take long; of objects that cannot all be written
   /// some may be.
   virtual Result<> put_all(std::span<const Object> objects);
@@ -37,6 +37,8 @@ class Target {
   virtual Result<> forget(const std::string& name) = 0;
   /// Takes away what a writer left half written that was killed. REQUIRES that nobody else writes there.
   virtual Result<> clean_up() = 0;
+  /// Calls under way and all that come end soon, with unavailable, where they would wait for somebody. Any thread.
+  virtual void interrupt() {}
   virtual std::string name() const = 0;
 };
 

@@ -29,13 +29,34 @@ inline const std::string kKey(32, 'k');
 struct Faults {
   std::atomic<int> some{0};      ///< so many calls fail: before they did anything, or after
   std::atomic<bool> all{false};  ///< every call fails
+  std::atomic<std::size_t> segments_listed{0};
   std::atomic<std::uint64_t> cut_after_group{
       0};  ///< every call does after the segment that ends with this group; 0: none
 };
 
-class FaultyTarget final : public Target {
+/// Another place, but for what a test changes of it.
+class ForwardingTarget : public Target {
  public:
-  FaultyTarget(std::unique_ptr<Target> inner, Faults& faults) : inner_(std::move(inner)), faults_(faults) {}
+  explicit ForwardingTarget(std::unique_ptr<Target> inner) : inner_(std::move(inner)) {}
+  Result<> put_new(const std::string& name, std::string_view bytes) override { return inner_->put_new(name, bytes); }
+  Result<> put(const std::string& name, std::string_view bytes) override { return inner_->put(name, bytes); }
+  Result<std::string> get(const std::string& name) override { return inner_->get(name); }
+  Result<std::vector<std::string>> list(const std::string& prefix, const std::string& after) override {
+    return inner_->list(prefix, after);
+  }
+  Result<> remove(const std::string& name) override { return inner_->remove(name); }
+  Result<> forget(const std::string& name) override { return inner_->forget(name); }
+  Result<> clean_up() override { return inner_->clean_up(); }
+  void interrupt() override { inner_->interrupt(); }
+  std::string name() const override { return inner_->name(); }
+
+ protected:
+  std::unique_ptr<Target> inner_;
+};
+
+class FaultyTarget final : public ForwardingTarget {
+ public:
+  FaultyTarget(std::unique_ptr<Target> inner, Faults& faults) : ForwardingTarget(std::move(inner)), faults_(faults) {}
   Result<> put_new(const std::string& name, std::string_view bytes) override {
     if (faults_.all || fault()) return fail(Errc::unavailable, "injected before");
     auto done = inner_->put_new(name, bytes);
@@ -50,16 +71,15 @@ class FaultyTarget final : public Target {
   Result<std::string> get(const std::string& name) override {
     return faults_.all ? fail(Errc::unavailable, "injected") : inner_->get(name);
   }
-  Result<std::vector<std::string>> list(const std::string& prefix) override {
+  Result<std::vector<std::string>> list(const std::string& prefix, const std::string& after) override {
     if (faults_.all) return fail(Errc::unavailable, "injected");
-    return inner_->list(prefix);
+    auto names = inner_->list(prefix, after);
+    if (names && prefix == "segments/") faults_.segments_listed += names->size();
+    return names;
   }
   Result<> remove(const std::string& name) override {
     return faults_.all ? fail(Errc::unavailable, "injected") : inner_->remove(name);
   }
-  Result<> forget(const std::string& name) override { return inner_->forget(name); }
-  Result<> clean_up() override { return inner_->clean_up(); }
-  std::string name() const override { return inner_->name(); }
 
  private:
   bool fault() { return faults_.some.load() > 0 && ++calls_ % 2 == 1 && faults_.some.fetch_sub(1) > 0; }
@@ -68,7 +88,6 @@ class FaultyTarget final : public Target {
     const std::uint64_t group = faults_.cut_after_group;
     if (group > 0 && plain && parse_segment(*plain)->last_group >= group) faults_.all = true;
   }
-  std::unique_ptr<Target> inner_;
   Faults& faults_;
   int calls_ = 0;
 };
