@@ -63,7 +63,8 @@ struct ApiParts {
   bool overhead_header = true;
   bool auto_model = true;
   std::string currency = "USD";
-  flow::EventHub* events = nullptr;  ///< null: no events are taken, and runs are not told anything
+  flow::EventHub* events = nullptr;           ///< null: no events are taken, and runs are not told anything
+  std::function<bool()> mirror_has_all = {};  ///< whether it has every commit so far; empty: there is no mirror
 };
 
 class Api {
@@ -121,10 +122,10 @@ class Api {
   Task<void> list_holds(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> place_hold(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> release_hold(http::Exchange&, const Caller&, std::vector<std::string>);
-  Task<Result<json::array>> load_holds();
+  Task<Result<json::array>> stored_holds();
   Task<Result<>> store_holds(json::array holds, std::string kind, std::string tenant, std::string id,
                              const Caller& caller);
-  Task<bool> scrub();
+  Task<bool> comes_about(std::function<Task<bool>()> done);
   // system
   Task<void> get_checkpoint(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_timestamp(http::Exchange&, const Caller&, std::vector<std::string>);

@@ -6,26 +6,22 @@
 
 #include "api/api.h"
 #include "api/control.h"
+#include "api/legal_holds.h"
 #include "base/json_writer.h"
 
 namespace sb::api {
 namespace {
 
-constexpr std::string_view kHolds = "legal_holds";
-constexpr int kScrubTries = 20;
-constexpr std::chrono::milliseconds kScrubPause{50};
+constexpr int kTries = 20;
+constexpr std::chrono::milliseconds kPause{50};
+constexpr std::size_t kRunsAtOnce = 1'000;  // others wait for the writer meanwhile
+constexpr int kRoundsMax = 100;             // of a person whose runs end faster than they are erased
 
 /// What an erasure or a hold is about: one run, or all of a person's in one tenant.
 struct Scope {
   std::string tenant;
-  std::string subject;  ///< pseudonym
+  std::string subject;  ///< pseudonym; or
   std::optional<RunId> run;
-
-  bool covers(const json::value& hold) const {
-    if (string_member(hold, "tenant") != tenant) return false;
-    return (!subject.empty() && string_member(hold, "subject") == subject) ||
-           (run && string_member(hold, "run") == run->to_string());
-  }
 };
 
 Result<Scope> scope_of(const json::value& body, const Caller& caller, const Pseudonyms& pseudonyms) {
@@ -41,22 +37,136 @@ Result<Scope> scope_of(const json::value& body, const Caller& caller, const Pseu
   return scope;
 }
 
-}  // namespace
-
-Task<Result<json::array>> Api::load_holds() {
-  SB_CO_TRY(const auto text, co_await parts_.store.load_document(std::string(kHolds)));
-  if (!text) co_return json::array();
-  SB_CO_TRY(const json::value holds, parse_json(*text));
-  if (!holds.is_array()) co_return fail(Errc::corrupt, "the list of legal holds is damaged");
-  co_return holds.get_array();
+/// The run that is meant. Errors: not_found (of other tenants it is as if there were none), as the store's.
+Task<Result<store::RunRow>> run_of(store::Store& store, const Scope& scope) {
+  auto run = co_await store.load_run(*scope.run);
+  if (!run || run->tenant != scope.tenant) co_return std::unexpected(not_shown(run, "run"));
+  co_return std::move(run);
 }
 
-// The store's log file is emptied, so that no old page of it holds a key; readers that are at work are waited for. What
-// does not come about meanwhile the store makes up for.
-Task<bool> Api::scrub() {
-  for (int i = 0; i < kScrubTries; ++i) {
-    if (co_await parts_.store.scrub()) co_return true;
-    asio::steady_timer pause(co_await asio::this_coro::executor, kScrubPause);
+Task<Result<>> check_holds(store::Store& store, const Scope& scope, const std::optional<store::RunRow>& run) {
+  SB_CO_TRY(const auto holds, co_await load_holds(store));
+  const LegalHold* const hold = run ? hold_on_run(holds, *run) : hold_on_person(holds, scope.tenant, scope.subject);
+  if (!hold) co_return Result<>();
+  co_return fail(Errc::conflict, fmt::format("legal hold {} forbids it: {}", hold->id, hold->reason));
+}
+
+/// Who asked for what, and why: on the record with each part of an erasure.
+struct Order {
+  std::string id;
+  std::string actor;  ///< pseudonyms
+  std::string requested_by;
+  std::string basis;
+};
+
+struct Outcome {
+  std::uint64_t runs = 0;
+  std::uint64_t values = 0;
+  std::uint64_t shared = 0;  ///< values that others brought too
+  std::uint64_t open = 0;    ///< runs that go on
+};
+
+class Erasure {
+ public:
+  Erasure(store::Store& store, const flow::InFlight& in_flight, const Clock& clock, Scope scope, Order order)
+      : store_(store), in_flight_(in_flight), clock_(clock), scope_(std::move(scope)), order_(std::move(order)) {}
+
+  /// Until nothing is left. Runs that go on are counted before those that ended are looked for: one that ends in
+  /// between is found.
+  Task<Result<Outcome>> run() {
+    for (int round = 0; round < kRoundsMax; ++round) {
+      SB_CO_TRY(outcome_.open, co_await count_open());
+      SB_CO_TRY(const std::size_t found, co_await erase_some());
+      if (found == 0) break;
+    }
+    co_return outcome_;
+  }
+
+ private:
+  Task<Result<std::uint64_t>> count_open() {
+    if (scope_.run) co_return std::uint64_t{0};
+    std::uint64_t unstored = 0;
+    for (const RunId& id : in_flight_.runs_of(scope_.subject)) {
+      const auto run = co_await store_.load_run(id);
+      if (!run && run.error().code != Errc::not_found) co_return std::unexpected(run.error());
+      if (!run) ++unstored;
+    }
+    SB_CO_TRY(const auto stored, co_await store_.open_runs_of_subject(scope_.tenant, scope_.subject));
+    co_return stored + unstored;
+  }
+
+  Task<Result<std::size_t>> erase_some() {
+    store::ErasableFilter filter;
+    filter.tenant = scope_.tenant;
+    filter.subject = scope_.subject;
+    filter.run = scope_.run;
+    filter.limit = kRunsAtOnce;
+    SB_CO_TRY(auto runs, co_await store_.erasable_runs(filter));
+    SB_CO_TRY(const auto tokens, co_await store_.tokens_of_subject(scope_.tenant, scope_.subject, kRunsAtOnce));
+    const std::size_t found = runs.size() + tokens.size();
+    if (found == 0 && on_record_) co_return found;
+    const auto shared = static_cast<std::uint64_t>(std::ranges::count_if(tokens, &store::PersonsToken::shared));
+    store::Commit commit;
+    commit.leaves.push_back(leaf_of_all(runs.size(), tokens.size() - shared, shared));
+    for (const RunId& run : runs) commit.leaves.push_back(leaf_of(run));
+    outcome_.runs += runs.size();
+    outcome_.values += tokens.size() - shared;
+    outcome_.shared += shared;
+    commit.erase = std::move(runs);
+    for (const store::PersonsToken& token : tokens) commit.erase_tokens.push_back(token.no);
+    SB_CO_CHECK(co_await store_.commit(std::move(commit)));
+    on_record_ = true;
+    co_return found;
+  }
+
+  store::LeafDraft draft(std::string kind) const {
+    store::LeafDraft leaf;
+    leaf.kind = std::move(kind);
+    leaf.tenant = scope_.tenant;
+    leaf.actor = order_.actor;
+    leaf.time_us = clock_.now_us();
+    return leaf;
+  }
+
+  store::LeafDraft leaf_of_all(std::uint64_t runs, std::uint64_t values, std::uint64_t shared) const {
+    store::LeafDraft leaf = draft("erasure");
+    JsonWriter summary;
+    summary.begin_object().member("erasure", order_.id).member("legal_basis", order_.basis);
+    if (!order_.requested_by.empty()) summary.member("requested_by", order_.requested_by);
+    summary.member("runs", static_cast<std::int64_t>(runs));
+    if (!scope_.subject.empty()) {
+      summary.member("subject", scope_.subject);
+      summary.member("values", static_cast<std::int64_t>(values));
+      summary.member("values_shared", static_cast<std::int64_t>(shared));
+    }
+    leaf.summary = std::move(summary.end_object()).take();
+    return leaf;
+  }
+
+  // Among the run's own leaves, so that they prove that it was erased.
+  store::LeafDraft leaf_of(const RunId& run) const {
+    store::LeafDraft leaf = draft("run.erased");
+    leaf.run = run;
+    leaf.summary = fmt::format(R"({{"erasure":"{}"}})", order_.id);
+    return leaf;
+  }
+
+  store::Store& store_;
+  const flow::InFlight& in_flight_;
+  const Clock& clock_;
+  const Scope scope_;
+  const Order order_;
+  Outcome outcome_;
+  bool on_record_ = false;
+};
+
+}  // namespace
+
+// `done()` again and again, but not for long.
+Task<bool> Api::comes_about(std::function<Task<bool>()> done) {
+  for (int i = 0; i < kTries; ++i) {
+    if (co_await done()) co_return true;
+    asio::steady_timer pause(co_await asio::this_coro::executor, kPause);
     co_await pause.async_wait(use_task);
   }
   co_return false;
@@ -81,84 +191,46 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
   if (!scope) co_return co_await respond_error(exchange, scope.error());
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());
-  auto holds = co_await load_holds();
-  if (!holds) co_return co_await respond_error(exchange, holds.error());
-
-  // A hold on a person protects each of their runs, also one that is named by itself.
-  Scope touched = *scope;
+  std::optional<store::RunRow> run;
   if (scope->run) {
-    const auto row = co_await parts_.store.load_run(*scope->run);
-    if (!row && row.error().code != Errc::not_found) co_return co_await respond_error(exchange, row.error());
-    if (row && row->tenant == scope->tenant) touched.subject = row->subject;  // of others it is as if there were none
+    auto found = co_await run_of(parts_.store, *scope);
+    if (!found) co_return co_await respond_error(exchange, found.error());
+    if (!store::is_final(found->status)) {
+      co_return co_await respond_error(
+          exchange, Error(Errc::conflict, "the run has not ended: cancel it, or ask again when it has", "run"));
+    }
+    run = *std::move(found);
   }
+  if (auto free = co_await check_holds(parts_.store, *scope, run); !free)
+    co_return co_await respond_error(exchange, free.error());
 
-  store::ErasableFilter filter;
-  filter.tenant = scope->tenant;
-  filter.subject = scope->subject;
-  filter.run = scope->run;
-  filter.limit = 10'000;
-  const std::string id = RunId::generate(parts_.clock, parts_.entropy).to_string();
-  std::uint64_t erased = 0, values_erased = 0, values_shared = 0;
-  for (bool more = true; more;) {
-    auto runs = co_await parts_.store.erasable_runs(filter);
-    if (!runs) co_return co_await respond_error(exchange, runs.error());
-    const auto tokens = co_await parts_.store.tokens_of_subject(scope->tenant, scope->subject, filter.limit);
-    if (!tokens) co_return co_await respond_error(exchange, tokens.error());
-    for (const json::value& hold : *holds) {
-      const auto held = [&](const RunId& run) { return string_member(hold, "run") == run.to_string(); };
-      if (touched.covers(hold) || std::ranges::any_of(*runs, held)) {
-        co_return co_await respond_error(
-            exchange, Error(Errc::conflict, fmt::format("legal hold {} forbids it: {}", string_member(hold, "id"),
-                                                        string_member(hold, "reason"))));
-      }
-    }
-    more = runs->size() == filter.limit || tokens->size() == filter.limit;
-    const auto shared = static_cast<std::uint64_t>(std::ranges::count_if(*tokens, &store::PersonsToken::shared));
-    store::Commit commit;
-    store::LeafDraft leaf;
-    leaf.kind = "erasure";
-    leaf.tenant = scope->tenant;
-    leaf.actor = parts_.pseudonyms.actor(actor_of(caller));
-    JsonWriter summary;
-    summary.begin_object().member("erasure", id).member("legal_basis", basis);
-    if (const auto by = string_member(*body, "requested_by"); !by.empty())
-      summary.member("requested_by", parts_.pseudonyms.subject(scope->tenant, by));
-    if (scope->run) summary.member("run", scope->run->to_string());
-    summary.member("runs", static_cast<std::int64_t>(runs->size()));
-    if (!scope->subject.empty()) {
-      summary.member("subject", scope->subject);
-      summary.member("values", static_cast<std::int64_t>(tokens->size() - shared));
-      summary.member("values_shared", static_cast<std::int64_t>(shared));
-    }
-    leaf.summary = std::move(summary.end_object()).take();
-    leaf.time_us = parts_.clock.now_us();
-    commit.leaves.push_back(std::move(leaf));
-    erased += runs->size();
-    values_erased += tokens->size() - shared;
-    values_shared += shared;
-    commit.erase = *std::move(runs);
-    for (const store::PersonsToken& token : *tokens) commit.erase_tokens.push_back(token.no);
-    if (auto written = co_await parts_.store.commit(std::move(commit)); !written)
-      co_return co_await respond_error(exchange, written.error());
-  }
-  std::uint64_t open = 0;
-  if (!scope->subject.empty()) {
-    auto count = co_await parts_.store.open_runs_of_subject(scope->tenant, scope->subject);
-    if (!count) co_return co_await respond_error(exchange, count.error());
-    open = *count;
-  }
-  json::object report{{"id", id}, {"tenant", scope->tenant}};
-  report["runs_erased"] = erased;
-  report["keys_deleted"] = erased;
-  report["values_erased"] = values_erased;    // behind placeholders of the tenant
-  report["values_shared"] = values_shared;    // other people's runs brought them too: they stay for those
-  report["runs_open"] = open;                 // not ended yet: ask again when they have
-  report["log_scrubbed"] = co_await scrub();  // false: owed, the store goes on trying
+  Order order{
+      RunId::generate(parts_.clock, parts_.entropy).to_string(), parts_.pseudonyms.actor(actor_of(caller)), {}, basis};
+  if (const auto by = string_member(*body, "requested_by"); !by.empty())
+    order.requested_by = parts_.pseudonyms.subject(scope->tenant, by);
+  const auto outcome = co_await Erasure(parts_.store, parts_.in_flight, parts_.clock, *scope, order).run();
+  if (!outcome) co_return co_await respond_error(exchange, outcome.error());
+  json::object report{{"id", order.id}, {"tenant", scope->tenant}};
+  report["runs_erased"] = outcome->runs;
+  report["keys_deleted"] = outcome->runs;
+  report["values_erased"] = outcome->values;  // behind placeholders of the tenant
+  report["values_shared"] = outcome->shared;  // other people's runs brought them too: they stay for those
+  report["runs_open"] = outcome->open;        // not ended yet: ask again when they have
+  // False, both: owed; the store and the mirror go on trying.
+  report["log_scrubbed"] =
+      co_await comes_about([this]() -> Task<bool> { co_return (co_await parts_.store.scrub()).has_value(); });
+  if (parts_.mirror_has_all)
+    report["mirror_erased"] = co_await comes_about([this]() -> Task<bool> { co_return parts_.mirror_has_all(); });
   co_await respond_json(exchange, 200, to_text(report));
 }
 
+Task<Result<json::array>> Api::stored_holds() {
+  SB_CO_TRY(const auto document, co_await parts_.store.load_document(std::string(kLegalHolds)));
+  co_return parse_holds(document);
+}
+
 Task<void> Api::list_holds(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
-  auto holds = co_await load_holds();
+  auto holds = co_await stored_holds();
   if (!holds) co_return co_await respond_error(exchange, holds.error());
   json::array visible;
   for (const json::value& hold : *holds) {
@@ -170,7 +242,7 @@ Task<void> Api::list_holds(http::Exchange& exchange, const Caller& caller, std::
 Task<Result<>> Api::store_holds(json::array holds, std::string kind, std::string tenant, std::string id,
                                 const Caller& caller) {
   store::Commit commit;
-  commit.documents.emplace_back(kHolds, to_text(holds));
+  commit.documents.emplace_back(std::string(kLegalHolds), to_text(holds));
   store::LeafDraft leaf;
   leaf.kind = std::move(kind);
   leaf.tenant = std::move(tenant);
@@ -190,11 +262,17 @@ Task<void> Api::place_hold(http::Exchange& exchange, const Caller& caller, std::
         exchange,
         Error(Errc::invalid_argument, R"(send {"subject" or "run": "...", "reason": "...", "tenant"?})", "reason"));
   }
+  if (auto known = only_members(*body, {"subject", "run", "reason", "tenant"}); !known)
+    co_return co_await respond_error(exchange, known.error());
   auto scope = scope_of(*body, caller, parts_.pseudonyms);
   if (!scope) co_return co_await respond_error(exchange, scope.error());
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());
-  auto holds = co_await load_holds();
+  if (scope->run) {
+    if (const auto run = co_await run_of(parts_.store, *scope); !run)
+      co_return co_await respond_error(exchange, run.error());
+  }
+  auto holds = co_await stored_holds();
   if (!holds) co_return co_await respond_error(exchange, holds.error());
   const std::string id = RunId::generate(parts_.clock, parts_.entropy).to_string();
   json::object hold{{"id", id},
@@ -212,7 +290,7 @@ Task<void> Api::place_hold(http::Exchange& exchange, const Caller& caller, std::
 Task<void> Api::release_hold(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());
-  auto holds = co_await load_holds();
+  auto holds = co_await stored_holds();
   if (!holds) co_return co_await respond_error(exchange, holds.error());
   json::array rest;
   std::optional<json::value> released;

@@ -148,6 +148,7 @@ Task<void> Api::answer_run(http::Exchange& exchange, store::RunRow row) {
   body["input"] = json_or_null(row.input);
   body["output"] = row.status == store::RunStatus::completed ? json_or_null(row.output) : json::value(nullptr);
   body["error"] = json_or_null(row.error);
+  if (row.erased) body["erased"] = true;
   json::array tasks;
   std::ranges::stable_sort(*steps, {}, &store::StepRow::started_us);
   for (const auto& step : *steps) tasks.push_back(step_json(step));

@@ -75,8 +75,8 @@ Result<int> prove_command(const Flags& flags, std::ostream& out) {
   }
   SB_TRY(parts.checkpoint, tree_head_over(parts.leaves.empty() ? 0 : parts.leaves.back().first + 1, *log, key));
   SB_TRY(const json::object proof, make_proof(*log, key, parts));
-  if (proof.at("entries").as_array().empty())
-    return fail(Errc::not_found, fmt::format("no leaf of run {} under the newest tree head", id));
+  const std::size_t proved = proof.at("entries").as_array().size();
+  if (proved == 0) return fail(Errc::not_found, fmt::format("no leaf of run {} under the newest tree head", id));
   if (!flags.has("--out")) {
     out << to_text(proof) << '\n';
     return kOk;
@@ -87,6 +87,9 @@ Result<int> prove_command(const Flags& flags, std::ostream& out) {
   out << fmt::format("leaves of run {}:", id);
   for (const auto& entry : proof.at("entries").as_array()) out << ' ' << int_member(entry, "index");
   out << '\n';
+  if (proved < parts.leaves.size())
+    out << fmt::format("{} more are not under a tree head yet: prove it again in a moment\n",
+                       parts.leaves.size() - proved);
   return kOk;
 }
 

@@ -29,6 +29,9 @@ Engine::~Engine() = default;
 
 Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
   const Micros now = parts_.clock.now_us();
+  std::string subject = request.carried.subject.empty() ? parts_.pseudonyms.subject(request.tenant, request.subject)
+                                                        : std::move(request.carried.subject);
+  if (pending) pending->belongs_to(subject);  // an erasure knows of it before the store does
   GuardSession guard(parts_.policy(),
                      {request.tenant, request.key, request.flow->id(), request.requested_model,
                       request.may_restore && request.carried.may_restore},
@@ -53,8 +56,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   Machine machine(request.flow, {row.id.to_string(), now, parts_.secrets}, inbound.content);
   SB_TRY(auto key, parts_.sealer.new_key(row.id, row.tenant));
   row.data_key = std::move(key.wrapped);
-  row.subject = request.carried.subject.empty() ? parts_.pseudonyms.subject(row.tenant, request.subject)
-                                                : std::move(request.carried.subject);
+  row.subject = std::move(subject);
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
   run->data_key = std::move(key.key);
   run->input = inbound.content;

@@ -6,6 +6,16 @@
 
 namespace sb::flow {
 
+void Pending::belongs_to(std::string subject) {
+  const std::lock_guard lock(mutex_);
+  subject_ = std::move(subject);
+}
+
+std::string Pending::subject() const {
+  const std::lock_guard lock(mutex_);
+  return subject_;
+}
+
 void Pending::resolve() {
   std::vector<std::function<void()>> waiters;
   {
@@ -64,6 +74,15 @@ std::shared_ptr<Pending> InFlight::find(RunId run) const {
   const std::lock_guard lock(mutex_);
   const auto found = by_run_.find(run);
   return found == by_run_.end() ? nullptr : found->second;
+}
+
+std::vector<RunId> InFlight::runs_of(std::string_view subject) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<RunId> runs;
+  for (const auto& [run, pending] : by_run_) {
+    if (pending->subject() == subject) runs.push_back(run);
+  }
+  return runs;
 }
 
 std::size_t InFlight::size() const {

@@ -23,6 +23,9 @@ class Pending {
   RunId run() const { return run_; }
   const std::string& request_hash() const { return request_hash_; }
 
+  /// Whose it is, by pseudonym.
+  void belongs_to(std::string subject);
+  std::string subject() const;
   void resolve();
   /// Returns when resolved, or after `patience` (then false). Resumes on the caller's executor; any thread.
   Task<bool> wait(std::chrono::milliseconds patience);
@@ -30,7 +33,8 @@ class Pending {
  private:
   RunId run_;
   std::string request_hash_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::string subject_;
   bool resolved_ = false;
   std::vector<std::function<void()>> waiters_;
 };
@@ -47,6 +51,8 @@ class InFlight {
   Entry enter(const std::string& tenant, const std::string& key, RunId run, const std::string& request_hash);
   void leave(const std::string& tenant, const std::string& key, const std::shared_ptr<Pending>& pending);
   std::shared_ptr<Pending> find(RunId run) const;
+  /// Those of a person, by pseudonym: also what the store has not heard of yet.
+  std::vector<RunId> runs_of(std::string_view subject) const;
   std::size_t size() const;
 
  private:

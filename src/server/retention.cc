@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <set>
 
+#include "api/legal_holds.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -15,80 +16,107 @@ constexpr std::chrono::hours kEvery{1};
 constexpr Micros kDayUs = 86'400'000'000;
 constexpr std::size_t kBatch = 500;  // some milliseconds of the writer's time
 
-/// Runs that a legal hold names, itself or by their subject.
-Task<Result<std::set<RunId>>> held_runs(store::Store& store) {
-  std::set<RunId> held;
-  SB_CO_TRY(const auto text, co_await store.load_document("legal_holds"));
-  if (!text) co_return held;
-  SB_CO_TRY(const json::value holds, parse_json(*text));
-  for (const json::value& hold : holds.is_array() ? holds.get_array() : json::array()) {
-    if (const auto run = RunId::parse(string_member(hold, "run"))) held.insert(*run);
+/// Runs that a legal hold names, itself or by their subject; found anew when the holds are others.
+class HeldRuns {
+ public:
+  explicit HeldRuns(store::Store& store) : store_(store) {}
+
+  Task<Result<>> refresh() {
+    SB_CO_TRY(auto document, co_await store_.load_document(std::string(api::kLegalHolds)));
+    if (found_ && document == document_) co_return Result<>();
+    SB_CO_TRY(const json::array holds, api::parse_holds(document));
+    runs_.clear();
+    for (const json::value& hold : holds) SB_CO_CHECK(co_await add(hold));
+    document_ = std::move(document);
+    found_ = true;
+    co_return Result<>();
+  }
+  bool contains(const RunId& run) const { return runs_.contains(run); }
+
+ private:
+  Task<Result<>> add(const json::value& hold) {
+    if (const auto run = RunId::parse(string_member(hold, "run"))) runs_.insert(*run);
     store::ErasableFilter filter;
     filter.tenant = string_member(hold, "tenant");
     filter.subject = string_member(hold, "subject");
     filter.limit = 10'000;
-    if (filter.subject.empty()) continue;
+    if (filter.subject.empty()) co_return Result<>();
     for (bool more = true; more;) {
-      SB_CO_TRY(const auto runs, co_await store.erasable_runs(filter));
-      held.insert(runs.begin(), runs.end());
+      SB_CO_TRY(const auto runs, co_await store_.erasable_runs(filter));
+      runs_.insert(runs.begin(), runs.end());
       more = runs.size() == filter.limit;
       if (more) filter.after = runs.back();
     }
+    co_return Result<>();
   }
-  co_return held;
-}
+
+  store::Store& store_;
+  bool found_ = false;
+  std::optional<std::string> document_;
+  std::set<RunId> runs_;
+};
 
 struct Rule {
-  std::string flow;  ///< empty: all that have no rule of their own
+  std::string flow;                      ///< empty: all others
+  std::vector<std::string> other_flows;  ///< those that have a rule of their own
   std::int64_t days = 0;
 };
 
-Task<Result<std::size_t>> erase_batch(Services& services, const std::vector<RunId>& runs, const Rule& rule) {
-  store::Commit commit;
+store::LeafDraft leaf_of(std::string kind, std::string summary) {
   store::LeafDraft leaf;
-  leaf.kind = "erasure";
-  leaf.summary = fmt::format(R"({{"days":{},"legal_basis":"retention","runs":{}}})", rule.days, runs.size());
+  leaf.kind = std::move(kind);
+  leaf.summary = std::move(summary);
   leaf.time_us = system_clock().now_us();
-  commit.leaves.push_back(std::move(leaf));
-  commit.erase = runs;
-  SB_CO_CHECK(co_await services.store->commit(std::move(commit)));
-  co_return runs.size();
+  return leaf;
 }
 
-Task<Result<std::size_t>> apply(Services& services, Rule rule, std::set<RunId> held) {
+Task<Result<>> erase_batch(Services& services, std::vector<RunId> runs, std::int64_t days) {
+  const std::string id = RunId::generate(system_clock(), system_entropy()).to_string();
+  store::Commit commit;
+  commit.leaves.push_back(leaf_of(
+      "erasure",
+      fmt::format(R"({{"days":{},"erasure":"{}","legal_basis":"retention","runs":{}}})", days, id, runs.size())));
+  for (const RunId& run : runs)
+    commit.leaves.emplace_back(leaf_of("run.erased", fmt::format(R"({{"erasure":"{}"}})", id))).run = run;
+  commit.erase = std::move(runs);
+  co_return co_await services.store->commit(std::move(commit));
+}
+
+Task<Result<std::size_t>> apply(Services& services, Rule rule) {
   std::size_t erased = 0;
+  HeldRuns held(*services.store);
   store::ErasableFilter filter;
   filter.flow = rule.flow;
+  filter.other_flows_than = rule.other_flows;
   filter.ended_before_us = system_clock().now_us() - rule.days * kDayUs;
   filter.limit = kBatch;
-  for (;;) {
+  for (bool more = true; more;) {
+    SB_CO_TRY(const auto pass, co_await services.changes.enter());  // a hold is placed before a batch, or after it
+    SB_CO_CHECK(co_await held.refresh());
     SB_CO_TRY(auto runs, co_await services.store->erasable_runs(filter));
-    const bool more = runs.size() == kBatch;
+    more = runs.size() == kBatch;
     if (more) filter.after = runs.back();
     std::erase_if(runs, [&](const RunId& run) { return held.contains(run); });
-    if (!runs.empty()) {
-      SB_CO_TRY(const std::size_t done, co_await erase_batch(services, runs, rule));
-      erased += done;
-    }
-    if (!more) co_return erased;
+    erased += runs.size();
+    if (!runs.empty()) SB_CO_CHECK(co_await erase_batch(services, std::move(runs), rule.days));
   }
+  co_return erased;
 }
 
+// Flows with a rule of their own, one by one; the general rule is for all that are left, also those that are no longer
+// registered.
 Task<Result<std::size_t>> sweep(Services& services) {
   const RetentionConfig& config = services.config.retention;
   std::size_t erased = 0;
-  SB_CO_TRY(const auto held, co_await held_runs(*services.store));
-  // Flows with a rule of their own, one by one; the general rule names the flows that are left.
-  std::vector<Rule> rules;
-  for (const auto& [flow, rule] : config.flows) rules.push_back({flow, rule.days});
-  std::set<std::string> names;
-  for (const auto& flow : services.flows.list()) names.insert(flow->ns + "/" + flow->name);
-  for (const std::string& name : names) {
-    if (!config.flows.contains(name)) rules.push_back({name, config.days});
+  std::vector<Rule> rules(1);
+  rules[0].days = config.days;
+  for (const auto& [flow, rule] : config.flows) {
+    rules[0].other_flows.push_back(flow);
+    rules.push_back({flow, {}, rule.days});
   }
   for (const Rule& rule : rules) {
     if (rule.days == 0) continue;
-    SB_CO_TRY(const std::size_t done, co_await apply(services, rule, held));
+    SB_CO_TRY(const std::size_t done, co_await apply(services, rule));
     erased += done;
   }
   co_return erased;

@@ -24,14 +24,17 @@ class OldClock final : public Clock {
 class Retention : public ::testing::Test {
  protected:
   Retention() {
-    store::SqliteOptions options;
-    options.path = folder_.file("store.db");
-    services_.store = std::move(*store::open_sqlite_store(std::move(options), log_));
+    reopen();
     auto flow = flow::load_flow(default_chat_flow(), "chat.yaml", flow::builtin_functions());
     EXPECT_TRUE(services_.flows.add(*flow));
     services_.config.retention.days = 183;
   }
 
+  void reopen() {
+    store::SqliteOptions options;
+    options.path = folder_.file("store.db");
+    services_.store = std::move(*store::open_sqlite_store(std::move(options), log_));
+  }
   std::vector<RunId> add_runs(std::size_t count, const std::string& subject) {
     std::vector<RunId> ids;
     for (std::size_t i = 0; i < count; ++i) {
@@ -42,6 +45,7 @@ class Retention : public ::testing::Test {
       run.created_us = run.updated_us = run.ended_us = clock_.now_us();
       run.data_key = "wrapped";
       run.subject = subject;
+      if (!flow_.empty()) run.flow = flow_;
       commit.steps.clear();
       commit.leaves.clear();
       ids.push_back(run.id);
@@ -64,6 +68,7 @@ class Retention : public ::testing::Test {
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;
   OldClock clock_;
+  std::string flow_;  ///< of the runs that are added
   Services services_;
 };
 
@@ -76,9 +81,7 @@ TEST_F(Retention, KeepsAllRunsOfAPersonWhoIsHeldHoweverManyTheyAre) {
                               to_text(json::array{json::object{{"tenant", "acme"}, {"subject", "p-held"}}}));
   ASSERT_TRUE(wait_for(services_.store->commit(std::move(hold))));
   sweep(other.back());
-  store::SqliteOptions options;
-  options.path = folder_.file("store.db");
-  services_.store = std::move(*store::open_sqlite_store(std::move(options), log_));
+  reopen();
   for (const auto& id : other) ASSERT_TRUE(is_erased(id));
   store::ErasableFilter filter;
   filter.subject = "p-held";
@@ -90,6 +93,34 @@ TEST_F(Retention, KeepsAllRunsOfAPersonWhoIsHeldHoweverManyTheyAre) {
     if (more) filter.after = page.back();
   }
   EXPECT_EQ(left, kHeld);
+}
+
+TEST_F(Retention, HonoursAHoldThatIsPlacedWhileItSweeps) {
+  const auto runs = add_runs(1'100, "");
+  asio::io_context io;
+  asio::co_spawn(io, keep_retention(services_), asio::detached);
+  while (!is_erased(runs.front())) io.run_one();
+  ASSERT_FALSE(is_erased(runs.back())) << "not in the first batch";
+  store::Commit hold;
+  hold.documents.emplace_back("legal_holds",
+                              to_text(json::array{json::object{{"tenant", "acme"}, {"run", runs.back().to_string()}}}));
+  ASSERT_TRUE(wait_for(services_.store->commit(std::move(hold))));
+  const RunId& last_free = runs[runs.size() - 2];
+  while (!is_erased(last_free)) io.run_one();
+  io.run_for(std::chrono::milliseconds(100));
+  EXPECT_FALSE(is_erased(runs.back()));
+  services_.store.reset();
+}
+
+TEST_F(Retention, ReachesRunsOfFlowsThatAreRegisteredNoLongerAndThoseWithARuleOfTheirOwnByThat) {
+  services_.config.retention.flows["signalbox/chat"].days = 500;
+  const auto kept = add_runs(2, "");
+  flow_ = "team/gone@1.2.3";
+  const auto gone = add_runs(2, "");
+  sweep(gone.back());
+  reopen();
+  for (const auto& run : gone) EXPECT_TRUE(is_erased(run));
+  for (const auto& run : kept) EXPECT_FALSE(is_erased(run)) << "400 days old, kept for 500";
 }
 
 }  // namespace

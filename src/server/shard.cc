@@ -134,6 +134,12 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   surface.auto_model = config.models.automatic.enabled;
   surface.currency = config.currency;
   surface.events = services.events.get();
+  if (services.mirror) {
+    surface.mirror_has_all = [&mirror = *services.mirror] {
+      const auto stats = mirror.stats();
+      return stats.groups_mirrored >= stats.groups_committed;
+    };
+  }
   p.api = std::make_unique<api::Api>(std::move(surface));
 
   const auto listen = parse_host_port(config.server.listen);

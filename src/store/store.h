@@ -220,9 +220,10 @@ struct Commit {
 
 /// Runs that have ended and still have payloads.
 struct ErasableFilter {
-  std::string tenant;        ///< empty: all
-  std::string subject;       ///< pseudonym; empty: all
-  std::string flow;          ///< "namespace/name" prefix; empty: all
+  std::string tenant;   ///< empty: all
+  std::string subject;  ///< pseudonym; empty: all
+  std::string flow;     ///< "namespace/name" prefix; empty: all
+  std::vector<std::string> other_flows_than;
   std::optional<RunId> run;  ///< this one alone
   std::optional<Micros> ended_before_us;
   std::optional<RunId> after;  ///< page: those behind this one, oldest first; of a subject in the order they came in

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from harness import cli, until
@@ -109,6 +110,13 @@ def test_a_wrapped_key_is_in_no_object_of_the_mirror_whoever_opens_them(own_serv
         server.start()  # with what is sent at a start
 
 
+WAITING_FLOW = """
+document: {dsl: '1.0.3', namespace: test, name: waits, version: '1.0.0'}
+do:
+  - pause: {wait: {hours: 1}}
+"""
+
+
 TENANT_POLICY = """
 name: shared-placeholders
 version: 1
@@ -175,6 +183,85 @@ def test_a_legal_hold_forbids_it_until_it_is_released(own_server):
     assert erase(server, {"subject": "customer-3", "legal_basis": "GDPR Art. 17(1)(a)"}).json()["runs_erased"] == 1
     kinds = [json.loads(line)["kind"] for line in cli("audit", "show", "--data", str(server.data), "--limit", "1000").stdout.splitlines()]
     assert [kind for kind in kinds if kind.startswith(("hold", "erasure"))] == ["hold.place", "hold.release", "erasure"]
+
+
+def leaves(server) -> list[dict]:
+    shown = cli("audit", "show", "--data", str(server.data), "--limit", "100000").stdout
+    return [json.loads(line) for line in shown.splitlines()]
+
+
+def test_what_was_erased_says_so_and_can_be_proved(own_server, tmp_path):
+    server = own_server().start()
+    runs = [ask(server, f"mine {i}", "customer-1").headers["x-signalbox-run"] for i in range(3)]
+    done = erase(server, {"subject": "customer-1", "legal_basis": "GDPR Art. 17(1)(b)"}).json()
+    assert server.run(runs[0])["erased"] is True
+    for run in runs:
+        proof = tmp_path / f"{run}.proof"
+
+        def prove():
+            made = cli("audit", "prove", "--data", str(server.data), "--run", run, "--out", str(proof))
+            assert made.returncode == 0, made.stderr
+            return "not under a tree head" not in made.stdout
+
+        until("a tree head over all leaves", prove)
+        told = [json.loads(entry["leaf"]) for entry in json.loads(proof.read_text())["entries"]]
+        assert told[-1]["kind"] == "run.erased" and told[-1]["summary"] == {"erasure": done["id"]}
+        assert cli("audit", "verify", str(proof)).returncode == 0
+    order = [leaf for leaf in leaves(server) if leaf["kind"] == "erasure"]
+    assert [leaf["summary"]["erasure"] for leaf in order] == [done["id"]] and order[0]["summary"]["runs"] == 3
+
+
+def test_an_erasure_while_a_person_is_served_leaves_nothing_out(own_server):
+    """Runs that end while it works are erased, or counted as open: never neither."""
+    server = own_server().start()
+    for n in range(12):
+        subject, started = f"person-{n}", []
+        with ThreadPoolExecutor(8) as pool:
+            for _ in range(8):
+                pool.submit(lambda: started.append(ask(server, "hello", subject).headers["x-signalbox-run"]))
+            sent = time.time()
+            report = erase(server, {"subject": subject, "legal_basis": "test"}).json()
+        for run in started:
+            began = int(run.replace("-", "")[:12], 16) / 1000  # UUIDv7
+            if began < sent - 0.002 and report["runs_open"] == 0:
+                assert server.run(run)["input"] is None, (n, report)
+
+
+def test_only_what_has_ended_and_is_there_can_be_erased(own_server):
+    server = own_server().start()
+    assert server.call("POST", "/api/v1/flows", WAITING_FLOW.encode()).status == 201
+    open_run = server.call("POST", "/api/v1/flows/test/waits/runs", {"input": {}}, x_signalbox_subject="customer-1").json()["id"]
+    refused = erase(server, {"run": open_run, "legal_basis": "test"})
+    assert refused.status == 409 and "has not ended" in refused.json()["detail"]
+    unknown = erase(server, {"run": "019ab000-0000-7000-8000-000000000001", "legal_basis": "test"})
+    assert unknown.status == 404
+    assert [leaf for leaf in leaves(server) if leaf["kind"] == "erasure"] == []
+    # A hold on one run that goes on keeps all that an erasure of the person would take.
+    hold = server.call("POST", "/api/v1/holds", {"run": open_run, "reason": "case 12/26"})
+    assert hold.status == 201, hold.body
+    held = erase(server, {"subject": "customer-1", "legal_basis": "test"})
+    assert held.status == 409 and "case 12/26" in held.json()["detail"]
+    wrong = server.call("POST", "/api/v1/holds", {"subject": "customer-1", "reason": "x", "tenannt": "t"})
+    assert wrong.status == 400 and "tenant" in wrong.json()["detail"], "a misspelt tenant is not one's own"
+    assert server.call("POST", "/api/v1/holds", {"run": "019ab000-0000-7000-8000-000000000001", "reason": "x"}).status == 404
+
+
+def test_an_erasure_says_whether_the_mirror_has_it(own_server, tmp_path, monkeypatch):
+    monkeypatch.setenv("SB_TEST_MIRROR", MIRROR_KEY)
+    place = tmp_path / "mirror"
+    server = own_server(mirror={"url": str(place), "mode": "async", "key": "env:SB_TEST_MIRROR"}).start()
+    ask(server, "mine", "customer-1")
+    assert erase(server, {"subject": "customer-1", "legal_basis": "test"}).json()["mirror_erased"] is True
+    ask(server, "mine", "customer-2")
+    place.rename(tmp_path / "away")
+    place.write_text("not a folder")
+    try:
+        assert erase(server, {"subject": "customer-2", "legal_basis": "test"}).json()["mirror_erased"] is False
+    finally:
+        place.unlink()
+        (tmp_path / "away").rename(place)
+    again = until("the mirror has it", lambda: erase(server, {"subject": "customer-2", "legal_basis": "test"}).json()["mirror_erased"])
+    assert again is True
 
 
 def test_the_command_erases_and_only_an_admin_may(own_server, tmp_path):

@@ -1,4 +1,5 @@
 // What an erasure asks before it acts.
+#include <fmt/format.h>
 #include <sqlite3.h>
 
 #include <algorithm>
@@ -29,7 +30,13 @@ Result<std::vector<RunId>> Reader::erasable_runs(const ErasableFilter& filter) {
   sql += " WHERE r.status >= 4 AND (k.run IS NULL OR k.wrapped IS NOT NULL)";
   if (!filter.subject.empty()) sql += " AND k.subject = ?1";
   if (!filter.tenant.empty()) sql += " AND r.tenant = ?2";
-  if (!filter.flow.empty()) sql += " AND (r.flow = ?3 OR substr(r.flow, 1, length(?3) + 1) = ?3 || '@')";
+  const auto is_of_flow = [](int parameter) {
+    return fmt::format("(r.flow = ?{0} OR substr(r.flow, 1, length(?{0}) + 1) = ?{0} || '@')", parameter);
+  };
+  if (!filter.flow.empty()) sql += " AND " + is_of_flow(3);
+  constexpr int kFirstOther = 9;
+  const auto others = static_cast<int>(filter.other_flows_than.size());
+  for (int i = 0; i < others; ++i) sql += " AND NOT " + is_of_flow(kFirstOther + i);
   if (filter.run) sql += " AND r.id = ?4";
   if (filter.ended_before_us) sql += " AND r.ended_us < ?5 AND r.id < ?6";
   const bool by_id = filter.subject.empty();
@@ -41,6 +48,7 @@ Result<std::vector<RunId>> Reader::erasable_runs(const ErasableFilter& filter) {
   if (!filter.subject.empty()) list.bind(1, filter.subject);
   if (!filter.tenant.empty()) list.bind(2, filter.tenant);
   if (!filter.flow.empty()) list.bind(3, filter.flow);
+  for (int i = 0; i < others; ++i) list.bind(kFirstOther + i, filter.other_flows_than[static_cast<std::size_t>(i)]);
   if (filter.run) list.bind_blob(4, blob_of(filter.run->uuid));
   const std::string bound = filter.ended_before_us ? first_id_of(*filter.ended_before_us) : std::string();
   if (filter.ended_before_us) list.bind(5, *filter.ended_before_us).bind_blob(6, bound);

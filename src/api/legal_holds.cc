@@ -1,0 +1,57 @@
+#include "api/legal_holds.h"
+
+#include <algorithm>
+
+namespace sb::api {
+namespace {
+
+const LegalHold* first(const std::vector<LegalHold>& holds, const auto& forbids) {
+  const auto found = std::ranges::find_if(holds, forbids);
+  return found == holds.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+Result<json::array> parse_holds(const std::optional<std::string>& document) {
+  if (!document) return json::array();
+  SB_TRY(const json::value holds, parse_json(*document));
+  if (!holds.is_array()) return fail(Errc::corrupt, "the list of legal holds is damaged");
+  return holds.get_array();
+}
+
+Task<Result<std::vector<LegalHold>>> load_holds(store::Store& store) {
+  SB_CO_TRY(const auto document, co_await store.load_document(std::string(kLegalHolds)));
+  SB_CO_TRY(const json::array stored, parse_holds(document));
+  std::vector<LegalHold> holds;
+  for (const json::value& one : stored) {
+    LegalHold hold;
+    hold.id = string_member(one, "id");
+    hold.tenant = string_member(one, "tenant");
+    hold.reason = string_member(one, "reason");
+    hold.subject = string_member(one, "subject");
+    hold.run = RunId::parse(string_member(one, "run"));
+    if (hold.run) {
+      const auto run = co_await store.load_run(*hold.run);
+      if (!run && run.error().code != Errc::not_found) co_return std::unexpected(run.error());
+      if (run) hold.runs_subject = run->subject;
+    }
+    holds.push_back(std::move(hold));
+  }
+  co_return holds;
+}
+
+const LegalHold* hold_on_person(const std::vector<LegalHold>& holds, std::string_view tenant,
+                                std::string_view subject) {
+  return first(holds, [&](const LegalHold& hold) {
+    return !subject.empty() && hold.tenant == tenant && (hold.subject == subject || hold.runs_subject == subject);
+  });
+}
+
+const LegalHold* hold_on_run(const std::vector<LegalHold>& holds, const store::RunRow& run) {
+  return first(holds, [&](const LegalHold& hold) {
+    if (hold.tenant != run.tenant) return false;
+    return hold.run == run.id || (!run.subject.empty() && hold.subject == run.subject);
+  });
+}
+
+}  // namespace sb::api

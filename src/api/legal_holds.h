@@ -1,0 +1,37 @@
+/// What no erasure and no retention may touch while it stands.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "base/json.h"
+#include "base/task.h"
+#include "store/store.h"
+
+namespace sb::api {
+
+/// The document that holds stand in.
+inline constexpr std::string_view kLegalHolds = "legal_holds";
+
+struct LegalHold {
+  std::string id;
+  std::string tenant;
+  std::string reason;
+  std::string subject;       ///< pseudonym: all that is a person's; or
+  std::optional<RunId> run;  ///< this run, and
+  std::string runs_subject;  ///< with it what else is whose it is: an erasure of that person would reach it
+};
+
+/// As they are stored. Errors: as the store's, corrupt.
+Result<json::array> parse_holds(const std::optional<std::string>& document);
+Task<Result<std::vector<LegalHold>>> load_holds(store::Store& store);
+
+/// The first one that forbids to erase all that is a person's (pseudonym), or none.
+const LegalHold* hold_on_person(const std::vector<LegalHold>& holds, std::string_view tenant, std::string_view subject);
+/// The first one that forbids to erase one run.
+const LegalHold* hold_on_run(const std::vector<LegalHold>& holds, const store::RunRow& run);
+
+}  // namespace sb::api
