@@ -10,6 +10,7 @@
 #include "audit/leaf.h"
 #include "audit/tile_files.h"
 #include "base/bytes.h"
+#include "base/json.h"
 #include "store/data_dir.h"
 #include "store/sqlite/record_reader.h"
 
@@ -56,7 +57,9 @@ Result<int> show(const Flags& flags, std::ostream& out) {
   SB_TRY(const auto record, RecordReader::open(database_of(flags)));
   SB_CHECK(record->seek(from));
   const std::string run = flags.get("--run");
-  for (std::uint64_t shown = 0; shown < limit;) {
+  if (!run.empty() && !RunId::parse(run)) return fail(Errc::invalid_argument, "--run takes a run's id, a UUID");
+  std::uint64_t shown = 0;
+  while (shown < limit) {
     SB_TRY(const auto leaf, record->next_leaf());
     if (!leaf) break;
     if (!run.empty()) {
@@ -66,6 +69,7 @@ Result<int> show(const Flags& flags, std::ostream& out) {
     out << leaf->bytes << '\n';
     ++shown;
   }
+  if (shown == 0 && !run.empty()) return fail(Errc::not_found, fmt::format("no leaf of run {} from {} on", run, from));
   return kOk;
 }
 
@@ -193,6 +197,10 @@ int audit_command(std::span<const std::string> args, std::ostream& out, std::ost
   const auto flags = parse_flags(args.subspan(1), verb->flags);
   const Result<int> code = flags ? verb->run(*flags, out) : Result<int>(std::unexpected(flags.error()));
   if (code) return *code;
+  if (std::ranges::find(args, "--json") != args.end())
+    out << to_text(json::object{{"ok", false},
+                                {"error", {{"code", to_string(code.error().code)}, {"detail", code.error().detail}}}})
+        << '\n';
   err << "signalbox audit " << verb->name << ": " << code.error().detail << '\n';
   switch (code.error().code) {
     case Errc::invalid_argument:

@@ -58,6 +58,15 @@ class Members {
     return true;
   }
   /// Any value up to the comma or brace that ends it.
+  bool value(std::string_view& text) {
+    const std::string_view from = rest_;
+    if (!skip_value()) return false;
+    text = from.substr(0, from.size() - rest_.size());
+    return true;
+  }
+  bool at_end() const { return rest_.empty(); }
+
+ private:
   bool skip_value() {
     int depth = 0;
     std::string_view ignored;
@@ -74,9 +83,7 @@ class Members {
     }
     return false;
   }
-  bool at_end() const { return rest_.empty(); }
 
- private:
   std::string_view rest_;
   bool first_ = true;
 };
@@ -89,17 +96,17 @@ bool parse(Members& in, LeafFields& leaf) {
   if (in.member("\"attempt\":") && !in.integer(leaf.attempt)) return false;
   if (!in.member("\"kind\":") || !in.string(leaf.kind)) return false;
   if (in.member("\"payload_commit\":") && !in.string(leaf.payload_commit)) return false;
-  if (in.member("\"prev_state\":") && !in.string(ignored)) return false;
+  if (in.member("\"prev_state\":") && !in.string(leaf.prev_state)) return false;
   if (in.member("\"run\":") && !in.string(leaf.run)) return false;
   if (!in.member("\"seq\":") || !in.integer(leaf.seq)) return false;
   if (in.member("\"step\":")) {
     if (!in.integer(step)) return false;
     leaf.step = step;
   }
-  if (in.member("\"summary\":") && !in.skip_value()) return false;
+  if (in.member("\"summary\":") && !in.value(leaf.summary)) return false;
   if (in.member("\"tenant\":") && !in.string(ignored)) return false;
   if (!in.member("\"time\":") || !in.integer(leaf.time_us)) return false;
-  if (in.member("\"versions\":") && !in.skip_value()) return false;
+  if (in.member("\"versions\":") && !in.value(ignored)) return false;
   return in.take("}") && in.at_end();
 }
 

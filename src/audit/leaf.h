@@ -5,7 +5,7 @@
 ///      "versions":{"flow":"signalbox/chat@1.0.0","policy":"5d1c..."}}
 ///
 /// `seq` is the leaf's index, `time` is UTC microseconds, `payload_commit` hex SHA-256(salt || ciphertext),
-/// `prev_state` the hash of the run's state before this (flow/state_hash.h). Members without a value are left out;
+/// `prev_state` the hash of the run's state before this (run_chain.h). Members without a value are left out;
 /// `seq`, `kind` and `time` are always there.
 #pragma once
 
@@ -27,6 +27,8 @@ struct LeafFields {
   std::string_view kind;
   std::string_view run;
   std::string_view payload_commit;
+  std::string_view prev_state;
+  std::string_view summary;  ///< JSON
   std::optional<std::uint32_t> step;
   std::uint32_t attempt = 0;
   std::int64_t time_us = 0;

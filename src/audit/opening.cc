@@ -7,17 +7,21 @@
 #include <fstream>
 #include <optional>
 
+#include "audit/leaf.h"
 #include "audit/log.h"
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "http/client.h"
 #include "keys/pseudonym.h"
+#include "store/sqlite/record_reader.h"
 #include "store/sqlite/sqlite_store.h"
 
 namespace sb::audit {
 namespace {
 
 constexpr std::size_t kAnswerBytesMax = 64 * 1024;
+constexpr Micros kRepeatedUs =
+    11 * 60 * Micros{1'000'000};  // what a server is told again within ten minutes it has recorded once
 
 Result<> wait(asio::io_context& io, Task<Result<>> task) {
   Result<> result = fail(Errc::internal, "the work was dropped");
@@ -71,6 +75,24 @@ Result<> ask_server(const Flags& flags, const CommandOpening& opening) {
   return wait(io, ask(*client, std::move(request)));
 }
 
+// Any server can answer 200; the one that works on this directory has written the leaf there, now or when the same
+// person asked a moment ago.
+Result<> find_opening(const store::DataDir& data, const CommandOpening& opening) {
+  SB_TRY(const auto record, store::sqlite::RecordReader::open(data.database()));
+  const Micros since = system_clock().now_us() - kRepeatedUs;
+  const std::string run = opening.run ? opening.run->to_string() : std::string();
+  for (;;) {
+    SB_TRY(const auto leaf, record->next_leaf());
+    if (!leaf) break;
+    SB_TRY(const LeafFields fields, parse_leaf(leaf->bytes));
+    if (fields.kind == "record.opened" && fields.run == run && fields.time_us >= since) return {};
+  }
+  return fail(Errc::conflict,
+              fmt::format("the server answers that it has recorded who opens the content, and {} has no "
+                          "such leaf: it works on another data directory",
+                          data.path()));
+}
+
 Task<Result<>> commit_durably(store::Store& store, store::Commit commit) {
   SB_CO_CHECK(co_await store.commit(std::move(commit)));
   co_return co_await store.flush();
@@ -114,7 +136,9 @@ Result<> append_leaf(const Flags& flags, const store::DataDir& data, const Comma
 }  // namespace
 
 Result<> record_opening(const Flags& flags, const store::DataDir& data, const CommandOpening& opening) {
-  return flags.has("--url") ? ask_server(flags, opening) : append_leaf(flags, data, opening);
+  if (!flags.has("--url")) return append_leaf(flags, data, opening);
+  SB_CHECK(ask_server(flags, opening));
+  return find_opening(data, opening);
 }
 
 }  // namespace sb::audit

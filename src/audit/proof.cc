@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "audit/merkle.h"
+#include "audit/run_chain.h"
 #include "audit/tile_tree.h"
 #include "base/bytes.h"
 
@@ -33,7 +34,7 @@ bool check_payload(const json::value& payload, std::string_view run, std::string
   return id && aead_open(*key, *ciphertext, {reinterpret_cast<const char*>(id->uuid.bytes.data()), 16}).has_value();
 }
 
-void check_entry(const json::value& entry, const TreeHead& head, ProofReport& report) {
+void check_entry(const json::value& entry, const TreeHead& head, RunChain& chain, ProofReport& report) {
   const auto index = static_cast<std::uint64_t>(int_member(entry, "index", -1));
   const std::string_view leaf = string_member(entry, "leaf");
   const auto wrong = [&](std::string_view what) { report.problems.push_back(fmt::format("leaf {}: {}", index, what)); };
@@ -49,7 +50,10 @@ void check_entry(const json::value& entry, const TreeHead& head, ProofReport& re
   const auto fields = parse_leaf(leaf);
   if (!fields || fields->seq != index) return wrong("does not say that it is number " + std::to_string(index));
   if (fields->run != report.run) return wrong("is of another run");
+  if (!report.indices.empty() && index <= report.indices.back()) return wrong("is there twice, or not in its place");
   report.indices.push_back(index);
+  if (!chain.take(*fields)) wrong("does not continue the run's leaves before it: one is missing");
+  if (fields->kind == "run.end") report.ended = true;
   if (const auto* payload = find_member(entry, "payload")) {
     if (!check_payload(*payload, report.run, fields->payload_commit))
       return wrong("what is disclosed is not what it committed to");
@@ -108,9 +112,10 @@ Result<ProofReport> verify_proof(std::string_view text, const std::optional<Note
     report.cosigners = *std::move(cosigners);
   else
     report.problems.push_back(cosigners.error().detail);
+  RunChain chain;
   const auto* entries = find_member(*parsed, "entries");
   for (const auto& entry : entries && entries->is_array() ? entries->get_array() : json::array())
-    check_entry(entry, *head, report);
+    check_entry(entry, *head, chain, report);
   if (report.indices.empty() && report.problems.empty()) report.problems.emplace_back("it proves no leaf");
   return report;
 }

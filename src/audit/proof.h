@@ -45,6 +45,7 @@ struct ProofReport {
   bool foreign = false;    ///< its tree head does not open with the expected key: nothing below it was looked at
   std::uint64_t size = 0;  ///< leaves under its tree head
   std::vector<std::uint64_t> indices;
+  bool ended = false;          ///< the run's end is among them: nothing it did later is left out
   Cosigners cosigners;         ///< of the quorum that was asked for
   std::uint64_t payloads = 0;  ///< disclosed, and what the leaves committed to
   std::vector<std::string> problems;

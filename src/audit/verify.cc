@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "audit/leaf.h"
 #include "audit/merkle.h"
+#include "audit/run_chain.h"
 #include "base/clock.h"
 #include "store/sqlite/record_reader.h"
 
@@ -98,6 +100,8 @@ class Verification {
     const auto fields = parse_leaf(bytes);
     if (!fields) return problem("leaf {}: {}", index, fields.error().detail);
     if (fields->seq != index) problem("leaf {} says that it is number {}", index, fields->seq);
+    const bool is_chained = fields->kind == "run.start" || !fields->prev_state.empty();
+    if (!fields->run.empty() && is_chained) check_chain(index, *fields);
     while (steps_ && index >= steps_->leaf + steps_->leaves) finish_commit();
     if (fields->kind != "step" || !fields->step) return;
     const StepKey key{*fields->step, fields->attempt};
@@ -110,6 +114,15 @@ class Verification {
     }
     problem("leaf {}: step {} attempt {} of run {} is recorded but not stored", index, key.index, key.attempt,
             fields->run);
+  }
+
+  // A run that has ended is forgotten: nothing continues it.
+  void check_chain(std::uint64_t index, const LeafFields& fields) {
+    const auto run = RunId::parse(fields.run);
+    if (!run) return problem("leaf {}: its run is no UUID", index);
+    if (!chains_[*run].take(fields))
+      problem("leaf {} does not continue the leaves of run {} before it", index, fields.run);
+    if (fields.kind == "run.end") chains_.erase(*run);
   }
 
   // The commit's leaves are past: each of its steps must have had one.
@@ -148,6 +161,7 @@ class Verification {
   const VerifyOptions& options_;
   VerifyReport report_;
   CompactRange range_;
+  std::unordered_map<RunId, RunChain> chains_;  ///< of runs that go on
   std::vector<ExpectedRoot> expected_;
   std::size_t next_head_ = 0;
   std::optional<StoredSteps> steps_;

@@ -129,6 +129,7 @@ Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::
                                 {"indices", std::move(indices)},
                                 {"cosigners", to_json(report.cosigners)},
                                 {"payloads", report.payloads},
+                                {"ended", report.ended},
                                 {"problems", texts(report.problems)}})
         << '\n';
   } else {
@@ -136,6 +137,8 @@ Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::
                        report.ok() ? "proof verified" : "PROOF NOT VERIFIED", report.run, report.indices.size(),
                        report.size, report.payloads);
     print_problems(report.problems, report.problems.size(), out);
+    if (!report.ended)
+      out << "the run's end is not among them: it went on when this was made, or later leaves are left out\n";
     if (!key) out << "signed by " << report.key << ": compare it with the key you know, or give --key\n";
   }
   return report.ok() ? kOk : kFailed;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -120,6 +121,18 @@ def test_a_proof_names_the_leaves_of_a_run_and_stands_for_itself(log, tmp_path):
     entries = json.loads(proof.read_text())["entries"]
     assert [json.loads(entry["leaf"])["run"] for entry in entries] == [run] * len(entries) and len(entries) >= 3
     assert cli("audit", "verify", str(proof), "--key", log.key).returncode == 0
+    state = None
+    for leaf in (json.loads(entry["leaf"]) for entry in entries):  # by the formula in docs/record.md
+        assert leaf.get("prev_state") == state, leaf
+        summary = json.dumps(leaf["summary"], separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+        state = hashlib.sha256("\n".join([state or "", leaf["kind"], summary, leaf.get("payload_commit", "")]).encode()).hexdigest()
+    whole = json.loads(proof.read_text())
+    for damaged in (entries[:1] + entries[2:], entries[1:], entries[:2] + entries[1:], entries[::-1]):
+        (tmp_path / "damaged.json").write_text(json.dumps({**whole, "entries": damaged}))
+        found = cli("audit", "verify", str(tmp_path / "damaged.json"))
+        assert found.returncode == 1 and "leaf" in found.stdout, found.stdout
+    (tmp_path / "damaged.json").write_text(json.dumps({**whole, "entries": entries[:-1]}))
+    assert "the run's end is not among them" in cli("audit", "verify", str(tmp_path / "damaged.json")).stdout
     disclose = ("audit", "prove", "--data", str(log.server.data), "--run", run, "--out", str(proof), "--disclose")
     unrecorded = cli(*disclose)
     assert unrecorded.returncode == 3 and "--url" in unrecorded.stderr, "the server must know who opens the content"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from harness import Server, cli
 from test_people import parked
@@ -54,6 +56,18 @@ def test_the_starters_own_answer_is_no_opening(own_server):
     assert openings(server) == []
 
 
+class SaysYes(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"] or 0))
+        self.send_response(200)
+        self.send_header("content-length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_):
+        pass
+
+
 def test_a_proof_that_discloses_is_on_the_record_with_and_without_a_server(own_server, tmp_path):
     server = own_server().start()
     run = server.chat("hello").headers["x-signalbox-run"]
@@ -65,6 +79,11 @@ def test_a_proof_that_discloses_is_on_the_record_with_and_without_a_server(own_s
     key_file.write_text(key_of(server, "client"))
     through = (*prove, "--url", f"http://{server.address}", "--key-file", str(key_file))
     assert cli(*through).returncode == 3, "a client may not"
+    with ThreadingHTTPServer(("127.0.0.1", 0), SaysYes) as liar:
+        threading.Thread(target=liar.serve_forever, daemon=True).start()
+        fooled = cli(*prove, "--url", f"http://127.0.0.1:{liar.server_port}")
+        liar.shutdown()
+    assert fooled.returncode == 3 and "another data directory" in fooled.stderr, fooled.stderr
     assert openings(server) == [] and not proof.exists()
     key_file.write_text(key_of(server, "auditor"))
     done = cli(*through)
