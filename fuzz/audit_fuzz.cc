@@ -1,11 +1,11 @@
 // Bytes that a damaged or forged record may hold, or a witness or time-stamping authority may answer: leaves, signed
 // notes, keys, packed rows, JSON to be made canonical, time stamps.
-#include "audit/canonical_json.h"
 #include "audit/checkpoint_note.h"
 #include "audit/cosignature.h"
 #include "audit/leaf.h"
 #include "audit/merkle.h"
 #include "audit/timestamp_token.h"
+#include "base/canonical_json.h"
 #include "store/sqlite/codec.h"
 
 using namespace sb;

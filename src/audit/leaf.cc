@@ -4,7 +4,7 @@
 #include <charconv>
 #include <utility>
 
-#include "audit/canonical_json.h"
+#include "base/canonical_json.h"
 #include "base/json.h"
 
 namespace sb::audit {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "audit/canonical_json.h"
+#include "base/canonical_json.h"
 
 namespace sb::audit {
 namespace {

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "audit/leaf.h"
 #include "audit/merkle.h"
 #include "audit/run_chain.h"
+#include "audit/stored_claims.h"
 #include "base/clock.h"
 #include "store/sqlite/record_reader.h"
 
@@ -15,7 +17,6 @@ namespace sb::audit {
 namespace {
 
 using store::sqlite::RecordReader;
-using store::sqlite::StepKey;
 using store::sqlite::StoredSteps;
 
 constexpr std::size_t kMaxProblems = 20;
@@ -36,6 +37,8 @@ class Verification {
     walk_leaves();
     finish_heads();
     finish_steps();
+    finish_runs();
+    finish_erasures();
     return std::move(report_);
   }
 
@@ -103,17 +106,37 @@ class Verification {
     const bool is_chained = fields->kind == "run.start" || !fields->prev_state.empty();
     if (!fields->run.empty() && is_chained) check_chain(index, *fields);
     while (steps_ && index >= steps_->leaf + steps_->leaves) finish_commit();
-    if (fields->kind != "step" || !fields->step) return;
-    const StepKey key{*fields->step, fields->attempt};
-    if (steps_ && index >= steps_->leaf && steps_->run && steps_->run->to_string() == fields->run) {
-      if (const auto found = std::ranges::find(steps_->steps, key); found != steps_->steps.end()) {
+    if (fields->kind == "step" && fields->step) check_step(index, *fields);
+    if (fields->kind == "run.end") check_end(index, *fields);
+    if (fields->kind == "erasure") erasures_ += runs_erased(*fields);
+    if (const auto run = RunId::parse(fields->run); run && fields->kind == "run.erased") erased_.insert(*run);
+  }
+
+  void check_step(std::uint64_t index, const LeafFields& fields) {
+    if (steps_ && index >= steps_->leaf && steps_->run && steps_->run->to_string() == fields.run) {
+      const auto found = std::ranges::find_if(steps_->steps, [&](const store::StepRow& step) {
+        return static_cast<std::uint32_t>(step.index) == *fields.step && step.attempt == fields.attempt;
+      });
+      if (found != steps_->steps.end()) {
+        if (!tells(fields, *found))
+          problem("leaf {}: step {} attempt {} of run {} is stored otherwise than it is recorded", index, *fields.step,
+                  fields.attempt, fields.run);
         steps_->steps.erase(found);
         ++report_.steps;
         return;
       }
     }
-    problem("leaf {}: step {} attempt {} of run {} is recorded but not stored", index, key.index, key.attempt,
-            fields->run);
+    problem("leaf {}: step {} attempt {} of run {} is recorded but not stored", index, *fields.step, fields.attempt,
+            fields.run);
+  }
+
+  void check_end(std::uint64_t index, const LeafFields& fields) {
+    ++ends_;
+    const auto id = RunId::parse(fields.run);
+    const auto run = id ? record_.run(*id) : fail(Errc::not_found, fmt::format("no run {}", fields.run));
+    if (!run) return problem("leaf {}: {}", index, run.error().detail);
+    if (!tells(fields, *run))
+      problem("leaf {}: the end of run {} is stored otherwise than it is recorded", index, fields.run);
   }
 
   // A run that has ended is forgotten: nothing continues it.
@@ -127,9 +150,10 @@ class Verification {
 
   // The commit's leaves are past: each of its steps must have had one.
   void finish_commit() {
-    for (const StepKey& key : steps_->steps) {
-      problem("step {} attempt {} of run {} is stored but not recorded (near leaf {})", key.index, key.attempt,
-              steps_->run ? steps_->run->to_string() : "(gone)", steps_->leaf);
+    for (const store::StepRow& step : steps_->steps) {
+      problem("step {} attempt {} of run {} is stored but not recorded (near leaf {})",
+              static_cast<std::uint32_t>(step.index), step.attempt, steps_->run ? steps_->run->to_string() : "(gone)",
+              steps_->leaf);
     }
     advance_steps();
   }
@@ -157,6 +181,22 @@ class Verification {
     while (steps_) finish_commit();
   }
 
+  void finish_runs() {
+    const auto ended = record_.ended_runs();
+    if (!ended) return problem("{}", ended.error().detail);
+    if (*ended != ends_) problem("{} runs are stored as ended, the end of {} is recorded", *ended, ends_);
+  }
+
+  // Keys may only be gone by an erasure. Those before `run.erased` leaves were written are known by their number alone.
+  void finish_erasures() {
+    const auto erased = record_.erased_runs();
+    if (!erased) return problem("{}", erased.error().detail);
+    if (erased->size() != erasures_)
+      problem("the content of {} runs is gone, the erasure of {} is recorded", erased->size(), erasures_);
+    for (const RunId& run : *erased) erased_.erase(run);
+    for (const RunId& run : erased_) problem("run {} is recorded as erased, and its content is there", run.to_string());
+  }
+
   RecordReader& record_;
   const VerifyOptions& options_;
   VerifyReport report_;
@@ -165,6 +205,9 @@ class Verification {
   std::vector<ExpectedRoot> expected_;
   std::size_t next_head_ = 0;
   std::optional<StoredSteps> steps_;
+  std::uint64_t ends_ = 0;
+  std::uint64_t erasures_ = 0;  ///< runs, by the leaves of erasures
+  std::unordered_set<RunId> erased_;
 };
 
 }  // namespace

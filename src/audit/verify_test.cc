@@ -105,6 +105,50 @@ TEST_F(Record, VerifiesWhileTheServerRunsAndAfterIt) {
   EXPECT_EQ(report.leaves, 215U);
 }
 
+// Whoever can write to the database, and not sign: each of these was "verified" as long as the numbers of steps were
+// right.
+TEST_F(Record, WhatIsStoredOtherwiseThanItIsRecordedIsFound) {
+  for (int i = 0; i < 3; ++i) {
+    runs_.push_back(new_run_id());
+    store::Commit commit = chat_commit(runs_.back());
+    commit.create->data_key = "wrapped";
+    ASSERT_TRUE(wait_for(store_->commit(std::move(commit))));
+  }
+  store::Commit erasure;
+  erasure.erase = {runs_[0]};
+  erasure.leaves.resize(2);
+  erasure.leaves[0].kind = "erasure";
+  erasure.leaves[0].summary = R"({"runs":1})";
+  erasure.leaves[1].kind = "run.erased";
+  erasure.leaves[1].run = runs_[0];
+  ASSERT_TRUE(wait_for(store_->commit(std::move(erasure))));
+  ASSERT_TRUE(wait_for(store_->flush()));
+  close();
+  ASSERT_TRUE(verify().ok()) << verify().problems.front();
+  const std::string whole = folder_.file("whole.db");
+  std::filesystem::copy_file(database_, whole);
+  const std::pair<const char*, const char*> changes[] = {
+      {"UPDATE runs SET status = 5 WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
+      {"UPDATE runs SET cost = cost + 1 WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
+      {"UPDATE runs SET model = 'other' WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
+      {"UPDATE runs SET route = 'human' WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
+      {"UPDATE journal SET body = CAST(replace(body, '0.93', '0.39') AS BLOB)", "stored otherwise"},
+      {"UPDATE journal SET body = CAST(replace(body, 'step-chat', 'step-char') AS BLOB)", "stored otherwise"},
+      {"UPDATE runs SET status = 1 WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
+      {"UPDATE data_keys SET wrapped = NULL", "3 runs is gone, the erasure of 1"},
+      {"UPDATE data_keys SET wrapped = x'00'", "recorded as erased, and its content is there"},
+  };
+  for (const auto& [change, says] : changes) {
+    sql(change);
+    const VerifyReport report = verify();
+    std::string all;
+    for (const std::string& problem : report.problems) all += problem + '\n';
+    EXPECT_NE(all.find(says), std::string::npos) << change << "\n" << all;
+    std::filesystem::copy_file(whole, database_, std::filesystem::copy_options::overwrite_existing);
+    ASSERT_TRUE(verify().ok()) << change;
+  }
+}
+
 TEST_F(Record, TilesThatAreLostOrDamagedAreWrittenAgain) {
   add_runs(120);
   close();

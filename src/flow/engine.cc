@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "base/bytes.h"
+#include "base/canonical_json.h"
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "keys/derived_keys.h"
@@ -383,6 +384,8 @@ void Engine::record_leaf(LiveRun& run, std::string kind, std::string summary, st
 // What a leaf says goes into the next one's prev_state: a run's leaves are a chain of their own, whatever lies between
 // them in the log.
 void Engine::chain(LiveRun& run, store::LeafDraft& leaf) const {
+  std::string summary;  // as the log will have it, whatever order it was written in
+  if (append_canonical_text(summary, leaf.summary)) leaf.summary = std::move(summary);
   std::string text = run.state_hash;
   for (const std::string* part : {&leaf.kind, &leaf.summary, &leaf.payload_commit}) (text += '\n') += *part;
   leaf.prev_state = std::exchange(run.state_hash, to_hex(sha256(text)));

@@ -249,6 +249,7 @@ class Work {
     store::Commit commit;
     commit.erase = {run.id};
     commit.leaves.emplace_back().kind = "erasure";
+    commit.leaves.back().summary = R"({"runs":1})";
     if (!told(std::move(commit), run.id, 1)) return;
     run.erased = true;
     (void)wait_for(life_.store().scrub());

@@ -137,8 +137,9 @@ inline Commit chat_commit(RunId id) {
     leaf.run = id;
     leaf.step = StepIndex{i};
     leaf.attempt = 1;
-    leaf.summary =
-        R"({"chosen":"small","kind":"route","score":0.93,"threshold":0.81,"versions":{"policy":"p1","triage":"t1"}})";
+    leaf.summary = R"({"decision":)" + commit.steps.back().decision + R"(,"kind":")" + kinds[i] + R"(","task":"step-)" +
+                   kinds[i] + R"("})";
+    leaf.versions = R"({"policy":"p1","triage":"t1"})";
     leaf.payload_commit = std::string(64, 'c');
     leaf.time_us = commit.create->created_us;
     commit.leaves.push_back(std::move(leaf));
@@ -146,6 +147,7 @@ inline Commit chat_commit(RunId id) {
   LeafDraft end = commit.leaves.back();
   end.kind = "run.end";
   end.step.reset();
+  end.summary = R"({"cost_micro":120,"error":"","model":"small-a","route":"small","status":"completed"})";
   commit.leaves.push_back(std::move(end));
   return commit;
 }

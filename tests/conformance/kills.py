@@ -46,6 +46,7 @@ def play_once(scenario, number, k, World, Play, perform):
     keeper.start()
     try:
         perform(Play(world.server, world.standin, f"k{number}x{k}"), scenario)
+        world.check_record()
     finally:
         keeper.stop()
         world.close()

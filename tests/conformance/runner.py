@@ -387,6 +387,12 @@ class World:
         self.server = harness.Server(self.work, config)
         self.server.start(environment)
 
+    def check_record(self):
+        """Whatever runs did, the record says it: each step and end as it is stored, each run's chain whole."""
+        verified = self.server.verify()
+        if verified.returncode != 0:
+            raise Failed(f"the record does not verify: {verified.stdout}{verified.stderr}")
+
     def close(self):
         self.server.process.kill()
         self.standin.close()
@@ -407,6 +413,7 @@ def play_all(scenarios, jobs: int):
     try:
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(one, enumerate(scenarios)))
+        world.check_record()
         return failures
     finally:
         if failures:

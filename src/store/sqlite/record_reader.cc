@@ -22,6 +22,7 @@ Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path
   SB_TRY(reader->steps_, reader->database_.prepare(
                              "SELECT j.leaf, j.leaves, r.id, j.body FROM journal j LEFT JOIN runs r ON r.no = j.run "
                              "ORDER BY j.no"));
+  SB_TRY(reader->run_, reader->database_.prepare("SELECT status, cost, model, route FROM runs WHERE id = ?"));
   return reader;
 }
 
@@ -81,8 +82,8 @@ Result<std::optional<StoredSteps>> RecordReader::next_steps() {
     stored.leaves = static_cast<std::uint64_t>(steps_.integer(1));
     if (const auto id = steps_.bytes(2); !id.empty()) stored.run = RunId(uuid_of(id));
     for (const std::string_view section : body.steps) {
-      SB_TRY(const StepKey key, parse_step_key(section));
-      stored.steps.push_back(key);
+      SB_TRY(StepRow step, parse_step(section));
+      stored.steps.push_back(std::move(step));
     }
     return std::optional(std::move(stored));
   }
@@ -97,6 +98,30 @@ Result<std::vector<StoredHead>> RecordReader::heads() {
   }
   if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot read tree heads from"));
   return heads;
+}
+
+Result<StoredRun> RecordReader::run(const RunId& id) {
+  const ResetAtEnd reset(run_);
+  const int result = run_.bind_blob(1, blob_of(id.uuid)).step();
+  if (result == SQLITE_DONE) return fail(Errc::not_found, fmt::format("no run {}", id.to_string()));
+  if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a run from"));
+  return StoredRun{static_cast<RunStatus>(run_.integer(0)), run_.integer(1), run_.text(2), run_.text(3)};
+}
+
+Result<std::uint64_t> RecordReader::ended_runs() {
+  SB_TRY(const auto count, database_.integer("SELECT count(*) FROM runs WHERE status >= 4"));
+  return static_cast<std::uint64_t>(count);
+}
+
+Result<std::vector<RunId>> RecordReader::erased_runs() {
+  SB_TRY(Statement rows,
+         database_.prepare("SELECT r.id FROM data_keys k JOIN runs r ON r.no = k.run WHERE k.wrapped IS "
+                           "NULL"));
+  std::vector<RunId> runs;
+  int result;
+  while ((result = rows.step()) == SQLITE_ROW) runs.push_back(RunId(uuid_of(rows.bytes(0))));
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot read erased runs from"));
+  return runs;
 }
 
 }  // namespace sb::store::sqlite

@@ -19,7 +19,15 @@ struct StoredSteps {
   std::uint64_t leaf = 0;
   std::uint64_t leaves = 0;
   std::optional<RunId> run;  ///< nothing: its run is gone
-  std::vector<StepKey> steps;
+  std::vector<StepRow> steps;
+};
+
+/// What its row says of a run.
+struct StoredRun {
+  RunStatus status{};
+  MicroMoney cost = 0;
+  std::string model;
+  std::string route;
 };
 
 class RecordReader {
@@ -42,12 +50,19 @@ class RecordReader {
 
   Result<std::vector<StoredHead>> heads();
 
+  /// Errors: not_found.
+  Result<StoredRun> run(const RunId& id);
+  Result<std::uint64_t> ended_runs();
+  /// Those whose key is gone.
+  Result<std::vector<RunId>> erased_runs();
+
  private:
   explicit RecordReader(Database database) : database_(std::move(database)) {}
 
   Database database_;
   Statement leaves_;
   Statement steps_;
+  Statement run_;
   bool seeked_ = false;
   std::uint64_t skip_before_ = 0;
   std::uint64_t next_index_ = 0;

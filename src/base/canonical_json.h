@@ -6,7 +6,7 @@
 
 #include "base/errors.h"
 
-namespace sb::audit {
+namespace sb {
 
 /// Appends the JSON text `text` in canonical form; text that is canonical already is only copied (one pass, no
 /// parsing). Errors: invalid_argument (not JSON, a member twice, an integer beyond 64 bits); then nothing was appended.
@@ -17,4 +17,4 @@ Result<> append_rewritten(std::string& out, std::string_view text);
 /// Whether `text` is known to be canonical. May say no of a few canonical texts (rare numbers), never yes of others.
 bool is_canonical(std::string_view text);
 
-}  // namespace sb::audit
+}  // namespace sb

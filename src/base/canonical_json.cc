@@ -1,4 +1,4 @@
-#include "audit/canonical_json.h"
+#include "base/canonical_json.h"
 
 #include <fmt/format.h>
 #include <simdjson.h>
@@ -13,7 +13,7 @@
 #include "base/bytes.h"
 #include "base/json.h"
 
-namespace sb::audit {
+namespace sb {
 namespace {
 
 namespace dom = simdjson::dom;
@@ -261,4 +261,4 @@ Result<> append_rewritten(std::string& out, std::string_view text) {
   return {};
 }
 
-}  // namespace sb::audit
+}  // namespace sb
