@@ -6,6 +6,7 @@
 
 #include "audit/command.h"
 #include "cli/args.h"
+#include "cli/attest_command.h"
 #include "cli/config_command.h"
 #include "cli/erase_command.h"
 #include "cli/flow_command.h"
@@ -67,6 +68,7 @@ int main(int argc, char** argv) {
   root.add(sb::cli::flow_command());
   root.add(sb::cli::reviews_command());
   root.add(sb::cli::erase_command());
+  root.add(sb::cli::attest_command());
   root.add(sb::cli::keys_command());
   for (const auto& delegate : kDelegates) {
     if (!arguments.empty() && arguments[0] == delegate.name) return delegate.run(std::span(arguments).subspan(1));

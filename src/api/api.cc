@@ -117,6 +117,7 @@ const std::vector<Api::Route>& Api::routes() {
       {"GET", "/audit/tile/*/*/*/*", P::read_audit, &Api::get_tile, true},
       {"GET", "/audit/tile/*/*/*/*/*", P::read_audit, &Api::get_tile, true},
       {"GET", "/audit/tile/*/*/*/*/*/*", P::read_audit, &Api::get_tile, true},
+      {"POST", "/api/v1/attestations", P::read_audit, &Api::attest},
       {"POST", "/api/v1/erasures", P::erase, &Api::erase},
       {"GET", "/api/v1/holds", P::erase, &Api::list_holds},
       {"POST", "/api/v1/holds", P::erase, &Api::place_hold},

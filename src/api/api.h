@@ -119,6 +119,7 @@ class Api {
   Task<void> rotate_tenant_key(http::Exchange&, const Caller&, std::vector<std::string>);
   // erasure
   Task<void> erase(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> attest(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> list_holds(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> place_hold(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> release_hold(http::Exchange&, const Caller&, std::vector<std::string>);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -106,3 +107,29 @@ def test_a_review_that_is_read_is_on_the_record(own_server):
     assert server.call("GET", f"/api/v1/reviews/{review}", key=reviewer).json()["question"]
     leaf = openings(server)[0]
     assert leaf["run"] == run and leaf["summary"] == {"review": review, "what": "review"}
+
+
+def test_drills_and_reports_are_put_on_the_record(own_server, tmp_path):
+    server = own_server().start()
+    key_file, report = tmp_path / "key", tmp_path / "review.txt"
+    key_file.write_text(key_of(server, "auditor"))
+    report.write_text("all is well")
+    reach = ("--url", f"http://{server.address}", "--key-file", str(key_file))
+    for arguments in (("drill", "--name", "restore", "--result", "passed"),
+                      ("report", "--name", "review-2026-q4", "--file", str(report))):
+        done = cli("attest", *arguments, *reach)
+        assert done.returncode == 0, done.stderr
+    shown = [json.loads(line) for line in cli("audit", "show", "--data", str(server.data), "--limit", "10000").stdout.splitlines()]
+    told = [leaf for leaf in shown if leaf["kind"] in ("drill", "report")]
+    assert [leaf["summary"] for leaf in told] == [
+        {"name": "restore", "result": "passed"},
+        {"name": "review-2026-q4", "sha256": hashlib.sha256(b"all is well").hexdigest()}]
+    assert all(leaf["actor"].startswith("p-") for leaf in told)
+    for wrong, says in (({"kind": "drill", "name": "Jane Roe", "result": "passed"}, "label"),
+                        ({"kind": "drill", "name": "restore"}, "passed or failed"),
+                        ({"kind": "report", "name": "x", "sha256": "12"}, "64 hex"),
+                        ({"kind": "note", "name": "x"}, "drill or report")):
+        refused = server.call("POST", "/api/v1/attestations", wrong)
+        assert refused.status == 400 and says in refused.json()["detail"], refused.body
+    client = key_of(server, "client")
+    assert server.call("POST", "/api/v1/attestations", {"kind": "drill", "name": "x", "result": "passed"}, key=client).status == 403
