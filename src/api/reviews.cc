@@ -8,19 +8,31 @@
 namespace sb::api {
 namespace {
 
-json::object review_json(const store::ReviewRow& row, const json::value& question) {
+json::object review_json(const store::ReviewRow& row) {
   json::object body{{"id", row.id.to_string()},
                     {"run", row.run.to_string()},
                     {"tenant", row.tenant},
                     {"state", store::to_string(row.state)},
-                    {"reason", row.reason},
+                    {"reason", row.reason.empty() ? json::value(nullptr) : json::value(row.reason)},
                     {"priority", row.priority},
                     {"claimedBy", row.claimed_by.empty() ? json::value(nullptr) : json::value(row.claimed_by)},
                     {"claimUntil", time_or_null(row.claim_until_us)},
                     {"decidedBy", row.decided_by.empty() ? json::value(nullptr) : json::value(row.decided_by)},
                     {"createdAt", time_or_null(row.created_us)},
                     {"decidedAt", time_or_null(row.decided_us)}};
-  if (!question.is_null()) body["question"] = question;
+  return body;
+}
+
+/// With what it asks, for somebody who is on record for opening it.
+json::object opened_review_json(const store::ReviewRow& row, json::value question) {
+  json::object body = review_json(row);
+  if (auto* opened = question.if_object()) {
+    if (const auto* reason = opened->if_contains("reason")) {  // a flow computed it
+      body["reason"] = *reason;
+      opened->erase("reason");
+    }
+    body["question"] = std::move(question);
+  }
   return body;
 }
 
@@ -43,7 +55,7 @@ Task<void> Api::list_reviews(http::Exchange& exchange, const Caller& caller, std
   auto rows = co_await parts_.store.list_reviews(filter);
   if (!rows) co_return co_await respond_error(exchange, rows.error());
   json::array reviews;
-  for (const auto& row : *rows) reviews.push_back(review_json(row, nullptr));
+  for (const auto& row : *rows) reviews.push_back(review_json(row));
   co_await respond_json(exchange, 200, to_text(json::object{{"reviews", std::move(reviews)}}));
 }
 
@@ -57,7 +69,7 @@ Task<void> Api::get_review(http::Exchange& exchange, const Caller& caller, std::
   auto summary = fmt::format(R"({{"review":"{}","what":"review"}})", id->to_string());
   if (auto told = co_await record_opening(caller, *run, std::move(summary)); !told)
     co_return co_await respond_error(exchange, told.error());
-  co_await respond_json(exchange, 200, to_text(review_json(*row, parts_.engine.open_question(*row, *run))));
+  co_await respond_json(exchange, 200, to_text(opened_review_json(*row, parts_.engine.open_question(*row, *run))));
 }
 
 Task<void> Api::act_on_review(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
@@ -84,7 +96,7 @@ Task<void> Api::act_on_review(http::Exchange& exchange, const Caller& caller, st
     row = co_await parts_.engine.decide(*id, actor_of(caller), std::move(verdict));
   }
   if (!row) co_return co_await respond_error(exchange, row.error());
-  co_await respond_json(exchange, 200, to_text(review_json(*row, nullptr)));
+  co_await respond_json(exchange, 200, to_text(review_json(*row)));
 }
 
 }  // namespace sb::api

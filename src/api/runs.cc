@@ -5,7 +5,7 @@
 #include "api/control.h"
 #include "api/openings.h"
 #include "base/bytes.h"
-#include "base/json_writer.h"
+#include "base/record_writer.h"
 
 namespace sb::api {
 
@@ -91,6 +91,43 @@ Task<void> Api::record_disclosure(http::Exchange& exchange, const Caller& caller
   co_await respond_json(exchange, 200, to_text(json::object{{"run", id->to_string()}, {"recorded", true}}));
 }
 
+namespace {
+
+/// Which runs were read, in the words of `policy diff`: a leaf takes no other. Errors: invalid_argument.
+Result<RecordJson> traffic_summary(const json::value& body) {
+  constexpr std::size_t kMaxMemberBytes = 200;
+  constexpr std::string_view kTime = "0123456789-:.+TZ";
+  constexpr std::string_view kFlow = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-/@.+";
+  const auto refuse = [](RecordText name, std::string_view expected) {
+    return fail(Errc::invalid_argument, fmt::format("`{}` is {}", name.text(), expected), std::string(name.text()));
+  };
+  RecordWriter summary;
+  summary.begin_object();
+  const auto add = [&](RecordText name, std::string_view made_of, std::string_view expected) -> Result<> {
+    const auto* member = find_member(body, name.text());
+    if (!member) return {};
+    const std::string_view text = string_member(body, name.text());
+    if (text.empty() || text.size() > kMaxMemberBytes || text.find_first_not_of(made_of) != std::string_view::npos)
+      return refuse(name, expected);
+    summary.member(name, RecordText::ours(text));
+    return {};
+  };
+  if (const auto direction = string_member(body, "direction"); direction == "inbound" || direction == "outbound")
+    summary.member("direction", RecordText::ours(direction));
+  else if (find_member(body, "direction"))
+    return refuse("direction", "inbound or outbound");
+  SB_CHECK(add("flow", kFlow, "namespace/name, or its beginning"));
+  if (const auto* limit = find_member(body, "limit")) {
+    if (!limit->is_int64()) return refuse("limit", "a number");
+    summary.member("limit", limit->get_int64());
+  }
+  SB_CHECK(add("since", kTime, "a time such as 2026-01-31T00:00:00Z"));
+  SB_CHECK(add("until", kTime, "a time such as 2026-01-31T00:00:00Z"));
+  return std::move(summary.member("what", "traffic").end_object()).take();
+}
+
+}  // namespace
+
 // For `policy diff --data`, which reads many runs: one leaf that says which.
 Task<void> Api::record_traffic_disclosure(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
   const auto body = parse_json(exchange.request().body);
@@ -104,24 +141,14 @@ Task<void> Api::record_traffic_disclosure(http::Exchange& exchange, const Caller
   if (caller.role != Role::admin && caller.tenant != tenant)
     co_return co_await respond_error(
         exchange, Error(Errc::permission_denied, "name your own tenant; all others' runs are for admins", "tenant"));
-  constexpr std::size_t kMaxMemberBytes = 200;
-  JsonWriter summary;
-  summary.begin_object();
-  for (const char* name : {"direction", "flow", "limit", "since", "until"}) {
-    const auto* member = find_member(*body, name);
-    if (!member) continue;
-    const std::string text = to_text(*member);
-    if (text.size() > kMaxMemberBytes || member->is_structured())
-      co_return co_await respond_error(
-          exchange, Error(Errc::invalid_argument, fmt::format("`{}` is a short text or a number", name), name));
-    summary.key(name).raw(text);
-  }
+  const auto summary = traffic_summary(*body);
+  if (!summary) co_return co_await respond_error(exchange, summary.error());
   store::Commit commit;
   store::LeafDraft leaf;
   leaf.kind = "record.opened";
   leaf.tenant = tenant;
   leaf.actor = parts_.pseudonyms.actor(actor_of(caller));
-  leaf.summary = std::move(summary.member("what", "traffic").end_object()).take();
+  leaf.summary = summary->text();
   leaf.time_us = parts_.clock.now_us();
   commit.leaves.push_back(std::move(leaf));
   if (auto written = co_await parts_.store.commit(std::move(commit)); !written)

@@ -289,7 +289,9 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run,
         standard_problem("runtime", 500, "The flow could not be started", started.error().detail));
   CallResult result;
   result.output = call.input;
-  result.decision = fmt::format(R"({{"kind":"run","chosen":"{}"}})", started->to_string());
+  RecordWriter decision;
+  decision.begin_object().member("chosen", RecordText::ours(started->to_string())).member("kind", "run").end_object();
+  result.decision = std::move(decision).take();
   if (!task.await) co_return result;
   std::chrono::milliseconds pause{10};
   while (run.machine.wants(call.id)) {

@@ -15,6 +15,7 @@
 #include "base/canonical_json.h"
 #include "base/json_writer.h"
 #include "base/log.h"
+#include "base/record_writer.h"
 #include "keys/derived_keys.h"
 
 namespace sb::flow {
@@ -76,8 +77,10 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   run->sealed_input = parts_.sealer.seal(run->data_key, run->row.id, run->input.text());
   run->actor = parts_.pseudonyms.actor(run->row.key);
   run->versions = versions_of(*run);
-  record_leaf(*run, "run.start",
-              fmt::format(R"({{"flow":"{}","flow_hash":"{}"}})", run->row.flow, run->row.flow_hash.substr(0, 16)),
+  RecordWriter start;
+  start.begin_object().member("flow", RecordText::configured(run->row.flow));
+  start.member("flow_hash", RecordText::ours(std::string_view(run->row.flow_hash).substr(0, 16))).end_object();
+  record_leaf(*run, "run.start", std::move(start).take(),
               Sealer::commitment(run->data_key, "input", run->sealed_input));
   store::StepRow step;
   step.name = "guard.inbound";
@@ -85,8 +88,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   step.kind = "guard";
   step.started_us = now;
   step.ended_us = parts_.clock.now_us();
-  step.decision = std::move(inbound.decision);
-  record(*run, std::move(step));
+  record(*run, std::move(step), std::move(inbound.decision));
   refuse_inbound(*run, inbound.verdict, inbound.reasons());
   return run;
 }
@@ -132,13 +134,14 @@ Task<Engine::OutsideAnswer> Engine::ask_outside(LiveRun& run, policy::Direction 
       results.push_back({check.get(), 1, true, "no answer", {}});
   }
   step.ended_us = parts_.clock.now_us();
-  answer.verdict = run.guard.conclude(direction, results, step.decision);
+  RecordJson decision;
+  answer.verdict = run.guard.conclude(direction, results, decision);
   for (const auto& result : results) {
     if (!result.objects) continue;
-    answer.reasons +=
-        fmt::format("{}check {}: {}", answer.reasons.empty() ? "" : ", ", result.check->name, result.label);
+    answer.reasons += fmt::format("{}check {}: {}", answer.reasons.empty() ? "" : ", ", result.check->name,
+                                  result.complaint.empty() ? result.label : result.complaint);
   }
-  record(run, std::move(step));
+  record(run, std::move(step), std::move(decision));
   co_return answer;
 }
 
@@ -207,14 +210,12 @@ Task<Result<>> Engine::advance(LiveRun& run) {
     step.cost = std::exchange(run.call_cost, 0);
     if (!result) {
       step.error = to_text(result.error().to_json());
-      step.decision = std::exchange(run.failed_call, {});
-      record(run, std::move(step));
+      record(run, std::move(step), std::exchange(run.failed_call, {}));
       run.machine.tick(parts_.clock.now_us());
       run.machine.fault(due.id, std::move(result.error()));
       continue;
     }
-    step.decision = std::move(result->decision);
-    record(run, std::move(step));
+    record(run, std::move(step), std::move(result->decision));
     if (result->parked) {
       run.row.state = run.machine.checkpoint();
       run.row.output = run.output.text();  // what the caller hears meanwhile, and hears again if it asks again
@@ -244,10 +245,11 @@ Task<Result<>> Engine::finish(LiveRun& run) {
     run.row.output = run.output.text();
     run.sealed_output = parts_.sealer.seal(run.data_key, run.row.id, run.row.output);
   }
-  JsonWriter end;
+  RecordWriter end;
   end.begin_object().member("cost_micro", run.row.cost);
-  end.member("error", run.problem ? std::string_view(to_string(run.error_code)) : std::string_view());
-  end.member("model", run.row.model).member("route", run.row.route).member("status", store::to_string(status));
+  end.member("error", run.problem ? RecordText::ours(to_string(run.error_code)) : "");
+  end.member("model", RecordText::configured(run.row.model)).member("route", RecordText::configured(run.row.route));
+  end.member("status", RecordText::ours(store::to_string(status)));
   record_leaf(
       run, "run.end", std::move(end.end_object()).take(),
       run.sealed_output.empty() ? std::string() : Sealer::commitment(run.data_key, "output", run.sealed_output));
@@ -367,13 +369,13 @@ json::value Engine::open_question(const store::ReviewRow& review, const store::R
   return parse_json(Sealer::open(*key, review.run, review.question).value_or("null")).value_or(nullptr);
 }
 
-void Engine::record_leaf(LiveRun& run, std::string kind, std::string summary, std::string payload_commit) {
+void Engine::record_leaf(LiveRun& run, std::string kind, RecordJson summary, std::string payload_commit) {
   store::LeafDraft leaf;
   leaf.kind = std::move(kind);
   leaf.tenant = run.row.tenant;
   leaf.run = run.row.id;
   leaf.actor = run.actor;
-  leaf.summary = std::move(summary);
+  leaf.summary = std::move(summary).text();
   leaf.payload_commit = std::move(payload_commit);
   leaf.versions = run.versions;
   leaf.time_us = parts_.clock.now_us();
@@ -399,7 +401,7 @@ std::string Engine::versions_of(const LiveRun& run) const {
   return std::move(versions.end_object()).take();
 }
 
-void Engine::record(LiveRun& run, store::StepRow step) {
+void Engine::record(LiveRun& run, store::StepRow step, RecordJson decision) {
   step.index = StepIndex{run.next_step++};
   run.row.cost += step.cost;
   run.spend += step.cost;
@@ -409,12 +411,14 @@ void Engine::record(LiveRun& run, store::StepRow step) {
   leaf.run = run.row.id;
   leaf.step = step.index;
   leaf.attempt = step.attempt;
-  JsonWriter summary(96 + step.decision.size());
+  RecordWriter summary(96 + decision.text().size());
   summary.begin_object();
   if (step.cost != 0) summary.member("cost_micro", step.cost);
-  if (!step.decision.empty()) summary.key("decision").raw(step.decision);
+  if (!decision.empty()) summary.member("decision", decision);
   if (!step.error.empty()) summary.member("failed", true);
-  leaf.summary = std::move(summary.member("kind", step.kind).member("task", step.name).end_object()).take();
+  summary.member("kind", RecordText::ours(step.kind)).member("task", RecordText::configured(step.name)).end_object();
+  leaf.summary = std::move(summary).take().text();
+  step.decision = std::move(decision).text();
   leaf.time_us = step.ended_us;
   chain(run, leaf);
   run.leaves.push_back(std::move(leaf));
@@ -430,12 +434,13 @@ void Engine::record_pure(LiveRun& run) {
     step.ended_us = parts_.clock.now_us();
     step.started_us = pure.started_us > 1 ? pure.started_us : step.ended_us;
     step.attempt = pure.attempt;
+    RecordJson decision;
     if (!pure.chosen.empty()) {
-      JsonWriter decision(64);
-      decision.begin_object().member("chosen", pure.chosen).member("kind", "switch").end_object();
-      step.decision = std::move(decision).take();
+      RecordWriter chosen(64);
+      chosen.begin_object().member("chosen", RecordText::configured(pure.chosen)).member("kind", "switch").end_object();
+      decision = std::move(chosen).take();
     }
-    record(run, std::move(step));
+    record(run, std::move(step), std::move(decision));
   }
 }
 

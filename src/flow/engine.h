@@ -182,7 +182,7 @@ class Engine {
  private:
   struct CallResult {
     Data output;
-    std::string decision;
+    RecordJson decision;
     bool parked = false;
     json::value authorization = nullptr;
   };
@@ -242,9 +242,9 @@ class Engine {
   void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
   std::string tenant_key(std::string_view tenant) const;
   Task<Result<>> adopt_tenant_tokens(LiveRun& run);
-  void record(LiveRun& run, store::StepRow step);
+  void record(LiveRun& run, store::StepRow step, RecordJson decision = {});
   void record_pure(LiveRun& run);
-  void record_leaf(LiveRun& run, std::string kind, std::string summary, std::string payload_commit = {});
+  void record_leaf(LiveRun& run, std::string kind, RecordJson summary, std::string payload_commit = {});
   void chain(LiveRun& run, store::LeafDraft& leaf) const;
   std::string versions_of(const LiveRun& run) const;
   void count_saving(LiveRun& run, const model::Usage& usage);

@@ -259,6 +259,16 @@ Result<json::value> Template::render_node(const Node& node, const Scope& scope) 
   return array;
 }
 
+std::string_view Template::literal(std::string_view name) const {
+  const auto* members = std::get_if<Members>(&root_->is);
+  if (!members) return {};
+  const auto found = std::ranges::find(*members, name, &Members::value_type::first);
+  if (found == members->end()) return {};
+  const auto* value = std::get_if<json::value>(&found->second.is);
+  const auto* text = value ? value->if_string() : nullptr;
+  return text ? std::string_view(*text) : std::string_view();
+}
+
 Result<Data> Template::render(const Scope& scope) const {
   if (const auto* expression = std::get_if<Expression>(&root_->is)) return expression->evaluate(scope);
   SB_TRY(auto value, render_node(*root_, scope));

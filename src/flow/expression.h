@@ -89,6 +89,8 @@ class Template {
   static Result<Template> compile(const json::value& definition, std::string_view pointer,
                                   std::span<const std::string> locals = {}, Uris uris = Uris::none);
   Result<Data> render(const Scope& scope) const;
+  /// The member `name` where the definition itself has it as text; empty where it is computed or something else.
+  std::string_view literal(std::string_view name) const;
 
  private:
   struct Node;

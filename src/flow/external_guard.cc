@@ -11,13 +11,14 @@ constexpr std::size_t kMaxReplyBytes = 64 * 1024;
 constexpr std::size_t kMaxLabelBytes = 64;
 constexpr std::size_t kMaxServices = 64;
 
-// Of a service's words only a short one goes into the record: more could quote what it saw.
-std::string label_of(const json::value& reply) {
+// Of a service's words only a short one is passed on to the caller, and none goes into the record: they could quote
+// what it saw.
+std::string complaint_of(const json::value& reply) {
   const auto label = string_member(reply, "label");
   const bool plain = label.size() <= kMaxLabelBytes && std::ranges::all_of(label, [](char c) {
                        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' || c == ' ';
                      });
-  return plain && !label.empty() ? std::string(label) : "objected";
+  return plain ? std::string(label) : std::string();
 }
 
 }  // namespace
@@ -45,8 +46,9 @@ Task<policy::CheckResult> ExternalGuard::ask(std::shared_ptr<const policy::Check
     at->second.record(answered ? model::Cause::ok : model::Cause::server_error, clock_.now_us());
   if (!answered) co_return result;
   result.objects = objects->get_bool();
-  result.score = result.objects ? 1 : 0;
-  result.label = result.objects ? label_of(*reply) : std::string();
+  if (!result.objects) co_return policy::CheckResult{check.get(), 0, false, {}, {}};
+  result.label = "objected";
+  result.complaint = complaint_of(*reply);
   co_return result;
 }
 

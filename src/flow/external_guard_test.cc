@@ -47,7 +47,8 @@ TEST_F(ExternalGuardTest, TheServiceDecides) {
   EXPECT_EQ(asked_, R"({"check":"outside","direction":"inbound","texts":["hello"]})");
   const auto refused = ask(200, R"({"objects": true, "label": "toxic"})");
   EXPECT_TRUE(refused.objects);
-  EXPECT_EQ(refused.label, "toxic");
+  EXPECT_EQ(refused.complaint, "toxic");
+  EXPECT_EQ(refused.label, "objected") << "a word of its own is not for the record";
 }
 
 TEST_F(ExternalGuardTest, WhatIsNoAnswerIsAnObjection) {
@@ -55,7 +56,7 @@ TEST_F(ExternalGuardTest, WhatIsNoAnswerIsAnObjection) {
            {500, "{}"}, {200, "yes"}, {200, "{}"}, {200, R"({"objects": "no"})"}, {302, ""}}) {
     EXPECT_TRUE(ask(status, body).objects) << status << body;
   }
-  EXPECT_EQ(ask(200, R"({"objects": true, "label": "he said ann@x.org"})").label, "objected")
+  EXPECT_EQ(ask(200, R"({"objects": true, "label": "he said ann@x.org"})").complaint, "")
       << "its words could quote the text";
 }
 

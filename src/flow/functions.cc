@@ -1,8 +1,8 @@
 // What `call: triage | script | chat | embed | review` do: the engine's hands.
 #include <fmt/format.h>
 
-#include "base/json_writer.h"
 #include "base/log.h"
+#include "base/record_writer.h"
 #include "flow/chat_completion.h"
 #include "flow/engine.h"
 
@@ -21,55 +21,59 @@ Problem problem_of(const Error& error, std::string_view title) {
   return problem;
 }
 
-// Members stand in the order of their bytes: the record copies what is in canonical form already (RFC 8785).
-
-void append_attempts(JsonWriter& out, const std::vector<model::Attempt>& attempts) {
+void append_attempts(RecordWriter& out, const std::vector<model::Attempt>& attempts) {
   out.key("attempts").begin_array();
   for (const auto& attempt : attempts) {
-    out.begin_object().member("cause", model::to_string(attempt.cause)).member("cost_micro", attempt.cost);
-    out.member("deployment", attempt.name).member("estimated", attempt.usage.estimated);
+    out.begin_object().member("cause", RecordText::ours(model::to_string(attempt.cause)));
+    out.member("cost_micro", attempt.cost).member("deployment", RecordText::configured(attempt.name));
+    out.member("estimated", attempt.usage.estimated);
     out.member("input_tokens", attempt.usage.input_tokens).member("latency_us", attempt.latency_us);
     out.member("output_tokens", attempt.usage.output_tokens).member("status", attempt.status).end_object();
   }
   out.end_array();
 }
 
-std::string call_decision(std::string_view kind, std::string_view chosen, std::string_view target,
-                          const std::vector<model::Attempt>& attempts, bool streamed = false) {
-  JsonWriter out;
+/// `target`: of the catalog.
+RecordJson call_decision(bool embed, std::string_view deployment, const model::Target& target,
+                         const std::vector<model::Attempt>& attempts, bool streamed = false) {
+  RecordWriter out;
   out.begin_object();
   append_attempts(out, attempts);
-  out.member("chosen", chosen).member("kind", kind);
+  out.member("chosen", RecordText::configured(deployment)).member("kind", embed ? RecordText("embed") : "chat");
   if (streamed) out.member("streamed", true);
-  return std::move(out.member("target", target).end_object()).take();
+  return std::move(out.member("target", RecordText::configured(target.name)).end_object()).take();
 }
 
-std::string route_decision(const triage::RouteDecision& decision) {
-  JsonWriter out(512);
+RecordJson route_decision(const triage::RouteDecision& decision) {
+  const auto ours = &RecordText::ours, named = &RecordText::configured;
+  RecordWriter out(512);
   out.begin_object().key("alternatives").begin_array();
   for (const auto& [intent, probability] : decision.alternatives) {
-    out.begin_object().member("intent", intent).key("probability").decimal(probability, 4).end_object();
+    out.begin_object().member("intent", named(intent)).key("probability").decimal(probability, 4).end_object();
   }
-  out.end_array().member("chosen", triage::to_string(decision.route)).member("intent", decision.intent);
+  out.end_array().member("chosen", ours(triage::to_string(decision.route))).member("intent", named(decision.intent));
   out.member("kind", "route").key("out_of_scope").decimal(decision.out_of_scope, 4);
   out.key("reasons").begin_array();
-  for (const auto& reason : decision.reasons) out.string(reason);
-  out.end_array().key("score").decimal(decision.confidence, 4).member("script", decision.script);
+  for (const auto& reason : decision.reasons) out.string(named(reason));
+  out.end_array().key("score").decimal(decision.confidence, 4).member("script", named(decision.script));
   out.key("threshold").decimal(decision.threshold, 4).key("versions").begin_object();
-  out.member("classifier", decision.model_version).member("triage", decision.config_version).end_object();
+  out.member("classifier", ours(decision.model_version)).member("triage", ours(decision.config_version)).end_object();
   return std::move(out.end_object()).take();
 }
 
-std::string plain_route_decision(std::string_view chosen, std::string_view reason) {
-  JsonWriter out;
+RecordJson plain_route_decision(RecordText chosen, RecordText reason) {
+  RecordWriter out;
   out.begin_object().member("chosen", chosen).member("kind", "route");
   return std::move(out.key("reasons").begin_array().string(reason).end_array().end_object()).take();
 }
 
-std::string abstention(std::string_view script, std::string_view reason) {
-  JsonWriter out;
+/// `script`: a registered one, or empty: what a flow made as a name may be anything.
+RecordJson abstention(std::string_view script, RecordText reason) {
+  RecordWriter out;
   out.begin_object().member("chosen", "abstain").member("kind", "script").key("reasons").begin_array().string(reason);
-  return std::move(out.end_array().member("script", script).end_object()).take();
+  out.end_array();
+  if (!script.empty()) out.member("script", RecordText::configured(script));
+  return std::move(out.end_object()).take();
 }
 
 /// The request again, with the answer that did not do and why.
@@ -109,7 +113,7 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   if (run.requested_model != "auto" && !run.requested_model.empty() && !parked_by_policy) {
     const auto target = parts_.catalog.resolve(run.requested_model);
     run.row.route = target && !(*target)->tier.empty() ? (*target)->tier : "direct";
-    result.decision = plain_route_decision(run.row.route, "the caller named the model");
+    result.decision = plain_route_decision(RecordText::configured(run.row.route), "the caller named the model");
     result.output = Data(json::object{{"route", "direct"}, {"target", run.requested_model}});
     return result;
   }
@@ -121,6 +125,7 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
     return result;
   }
   if (parked_by_policy) {
+    run.route_reason = "policy";
     result.decision = plain_route_decision("human", "the policy asks for a person");
     result.output = Data(json::object{{"route", "human"}, {"target", ""}, {"reason", "policy"}});
     return result;
@@ -129,13 +134,13 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   run.row.route = std::string(triage::to_string(decision.route));
   run.intent = decision.intent;
   result.decision = route_decision(decision);
-  const std::string reason = decision.reasons.empty() ? "" : decision.reasons.front();
+  run.route_reason = decision.reasons.empty() ? "" : decision.reasons.front();
   result.output = Data(json::object{{"route", run.row.route},
                                     {"target", run.row.route},
                                     {"script", decision.script},
                                     {"intent", decision.intent},
                                     {"confidence", decision.confidence},
-                                    {"reason", reason}});
+                                    {"reason", run.route_reason}});
   return result;
 }
 
@@ -145,7 +150,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   result.output = Data(json::value(nullptr));
   if (!parts_.scripts || !parts_.script_registry->find(name)) {
     run.row.route = "small";  // abstains upwards
-    result.decision = abstention(name, "no script is called that");
+    result.decision = abstention({}, "no script is called that");
     co_return result;
   }
   json::object input{{"text", run.guard.restore_plain(run.guard.last_user_text())}, {"intent", run.intent}};
@@ -158,7 +163,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   }
   if (!answer || answer->is_null()) {
     run.row.route = "small";
-    result.decision = abstention(name, answer ? "the script has no answer" : "the script failed");
+    result.decision = abstention(name, answer ? RecordText("the script has no answer") : "the script failed");
     co_return result;
   }
   const std::string text = answer->is_string() ? std::string(answer->get_string())
@@ -168,9 +173,10 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   run.row.model = "script/" + name;
   const auto id = run.row.id.to_string();
   auto completion = completion_json({id, run.row.model, run.row.created_us, usage}, text);
-  JsonWriter decision;
-  decision.begin_object().member("chosen", name).member("kind", "script").key("versions").begin_object();
-  decision.member("script", parts_.script_registry->version(name)).end_object().end_object();
+  RecordWriter decision;
+  decision.begin_object().member("chosen", RecordText::configured(name)).member("kind", "script");
+  decision.key("versions").begin_object();
+  decision.member("script", RecordText::ours(parts_.script_registry->version(name))).end_object().end_object();
   result.decision = std::move(decision).take();
   co_return co_await answer_guarded(run, std::move(completion), std::move(result));
 }
@@ -276,7 +282,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   CallResult result;
   if (!outcome) {
     auto& failure = outcome.error();
-    run.failed_call = call_decision(embed ? "embed" : "chat", {}, target.name, failure.attempts);
+    run.failed_call = call_decision(embed, {}, target, failure.attempts);
     for (const auto& attempt : failure.attempts) run.call_cost += attempt.cost;
     run.error_code = failure.error.code;
     run.error_param = failure.error.param;
@@ -288,7 +294,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
   run.call_cost = outcome->cost;
   count_saving(run, outcome->usage);
-  result.decision = call_decision(embed ? "embed" : "chat", run.row.model, target.name, outcome->attempts);
+  result.decision = call_decision(embed, run.row.model, target, outcome->attempts);
   if (embed) co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));  // no text to ask about
   co_return co_await answer_guarded(run, std::move(outcome->reply.body), std::move(result));
 }
@@ -300,7 +306,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   run.upstream_us += parts_.clock.now_us() - before;
   CallResult result;
   if (!started) {
-    run.failed_call = call_decision("chat", {}, target.name, started.error().attempts, true);
+    run.failed_call = call_decision(false, {}, target, started.error().attempts, true);
     run.error_code = started.error().error.code;
     run.error_param = started.error().error.param;
     auto problem = problem_of(started.error().error, "No model answered");
@@ -382,9 +388,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   step.kind = "guard";
   step.started_us = before;
   step.ended_us = parts_.clock.now_us();
-  step.decision = run.guard.stream_decision(*guard);
-  record(run, std::move(step));
-  result.decision = call_decision("chat", run.row.model, target.name, stream.attempts(), true);
+  record(run, std::move(step), run.guard.stream_decision(*guard));
+  result.decision = call_decision(false, run.row.model, target, stream.attempts(), true);
   if (problem) {
     run.failed_call = std::move(result.decision);
     co_return std::unexpected(*std::move(problem));
@@ -449,8 +454,7 @@ std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, st
     run.error_code = Errc::upstream_invalid;
     return std::unexpected(problem_of(guarded.error(), "The answer could not be guarded"));
   }
-  step.decision = std::move(guarded->decision);
-  record(run, std::move(step));
+  record(run, std::move(step), std::move(guarded->decision));
   if (!run.repaired && !guarded->repair.empty() && guarded->verdict == policy::Verdict::block) {
     run.repair = std::move(guarded->repair);
     run.rejected_answer = guarded->content;
@@ -473,20 +477,27 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   review.run = run.row.id;
   review.step = StepIndex{run.next_step};
   review.tenant = run.row.tenant;
-  review.reason = std::string(string_member(call.with, "reason", "flow"));
+  // Beside sealed columns and in the record stands what the flow's author wrote, or what triage has recorded already.
+  const std::string reason(string_member(call.with, "reason", "flow"));
+  const auto& with = std::get<CallTask>(call.task->body).with;
+  const bool public_reason = !find_member(call.with, "reason") || reason == with->literal("reason") ||
+                             (!reason.empty() && reason == run.route_reason);
+  if (public_reason) review.reason = reason;
   review.priority = static_cast<int>(int_member(call.with, "priority"));
   review.created_us = parts_.clock.now_us();
-  const json::object question{{"asked", run.guard.last_user_text()},
-                              {"proposal", string_member(call.with, "proposal")},
-                              {"intent", run.intent}};
+  json::object question{{"asked", run.guard.last_user_text()},
+                        {"proposal", string_member(call.with, "proposal")},
+                        {"intent", run.intent}};
+  if (!public_reason) question["reason"] = reason;
   review.question = parts_.sealer.seal(run.data_key, run.row.id, to_text(question));
   run.review = review.id;
   run.needs_person = false;
   CallResult result;
   result.parked = true;
-  JsonWriter decision;
+  RecordWriter decision;
   decision.begin_object().member("chosen", "park").member("kind", "review").key("reasons").begin_array();
-  decision.string(review.reason).end_array().member("review", review.id.to_string()).end_object();
+  decision.string(public_reason ? RecordText::configured(review.reason) : "computed by the flow").end_array();
+  decision.member("review", RecordText::ours(review.id.to_string())).end_object();
   result.decision = std::move(decision).take();
   run.review_create = std::move(review);
   // What the caller hears meanwhile; the run's own output is the person's answer.

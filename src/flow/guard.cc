@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <span>
 
-#include "base/json_writer.h"
 #include "policy/whole_guard.h"
 
 namespace sb::flow {
@@ -99,7 +98,7 @@ void GuardSession::note_outside(policy::Direction direction, std::vector<policy:
 }
 
 policy::Verdict GuardSession::conclude(policy::Direction direction, const std::vector<policy::CheckResult>& results,
-                                       std::string& decision) {
+                                       RecordJson& decision) {
   auto verdict = policy::Verdict::allow;
   for (const auto& result : results) {
     if (result.objects && !policy_->log_only()) verdict = std::max(verdict, policy::verdict_of(result.check->action));
@@ -118,8 +117,8 @@ void GuardSession::read_requested_schema(const Data& request) {
   if (auto compiled = policy::JsonSchema::compile(*schema)) requested_schema_ = *std::move(compiled);
 }
 
-std::string GuardSession::decision_json(policy::Verdict verdict, const Found& all, policy::Direction direction,
-                                        const std::vector<policy::CheckResult>& checks) const {
+RecordJson GuardSession::decision_json(policy::Verdict verdict, const Found& all, policy::Direction direction,
+                                       const std::vector<policy::CheckResult>& checks) const {
   constexpr std::size_t kMaxListed = 100;  // a page full of numbers must not make a record of megabytes
   const auto listed = all.one_by_one.first(std::min(all.one_by_one.size(), kMaxListed));
   std::vector<policy::FindingCount> unlisted(all.counted.begin(), all.counted.end());
@@ -127,27 +126,28 @@ std::string GuardSession::decision_json(policy::Verdict verdict, const Found& al
     policy::count_finding(unlisted, found.finding.type, found.action);
   std::size_t count = listed.size();
   for (const auto& kind : unlisted) count += kind.count;
-  // Members in the order of their bytes: the record copies what is in canonical form already (RFC 8785).
-  JsonWriter out;
+  const auto ours = &RecordText::ours, named = &RecordText::configured;
+  RecordWriter out;
   out.begin_object();
   if (!checks.empty()) {
     out.key("checks").begin_array();
     for (const auto& result : checks) {
-      out.begin_object().member("action", policy::to_string(result.check->action));
-      out.member("kind", policy::to_string(result.check->kind)).member("label", result.label);
-      out.member("name", result.check->name).member("objects", result.objects);
+      out.begin_object().member("action", ours(policy::to_string(result.check->action)));
+      out.member("kind", ours(policy::to_string(result.check->kind))).member("label", named(result.label));
+      out.member("name", named(result.check->name)).member("objects", result.objects);
       out.key("score").decimal(result.score, 3).end_object();
     }
     out.end_array();
   }
-  out.member("chosen", policy::to_string(verdict)).member("direction", policy::to_string(direction));
+  out.member("chosen", ours(policy::to_string(verdict))).member("direction", ours(policy::to_string(direction)));
   if (count > 0) {
     out.member("finding_count", count).key("findings").begin_array();
     for (const auto& found : listed) {
-      out.begin_object().member("action", policy::to_string(found.action));
-      out.member("detector", found.finding.detector).member("end", found.finding.span.end).member("rule", found.rule);
-      out.key("score").decimal(found.finding.score, 2).member("start", found.finding.span.begin);
-      out.member("type", found.finding.type).member("value_hash", found.hash_text()).end_object();
+      out.begin_object().member("action", ours(policy::to_string(found.action)));
+      out.member("detector", ours(found.finding.detector)).member("end", found.finding.span.end);
+      out.member("rule", named(found.rule)).key("score").decimal(found.finding.score, 2);
+      out.member("start", found.finding.span.begin).member("type", named(found.finding.type));
+      out.member("value_hash", ours(found.hash_text())).end_object();
     }
     out.end_array();
   }
@@ -156,13 +156,13 @@ std::string GuardSession::decision_json(policy::Verdict verdict, const Found& al
   if (!unlisted.empty()) {
     out.key("unlisted").begin_array();
     for (const auto& kind : unlisted) {
-      out.begin_object().member("action", policy::to_string(kind.action)).member("count", kind.count);
-      out.member("type", kind.type).end_object();
+      out.begin_object().member("action", ours(policy::to_string(kind.action))).member("count", kind.count);
+      out.member("type", named(kind.type)).end_object();
     }
     out.end_array();
   }
   out.key("versions").begin_object();
-  out.member("policy", std::string_view(policy_->hash()).substr(0, 16)).end_object().end_object();
+  out.member("policy", ours(std::string_view(policy_->hash()).substr(0, 16))).end_object().end_object();
   return std::move(out).take();
 }
 
@@ -180,7 +180,7 @@ std::unique_ptr<StreamSession> GuardSession::stream() {
   return std::make_unique<StreamSession>(*policy_, context(policy::Direction::outbound, false));
 }
 
-std::string GuardSession::stream_decision(StreamSession& stream) const {
+RecordJson GuardSession::stream_decision(StreamSession& stream) const {
   return decision_json(stream.guard().verdict(), {stream.guard().findings(), stream.unrecorded()},
                        policy::Direction::outbound, {});
 }

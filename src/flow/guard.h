@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "base/record_writer.h"
 #include "flow/data.h"
 #include "policy/chat_stream_guard.h"
 #include "policy/guards/json_schema.h"
@@ -21,7 +22,7 @@ namespace sb::flow {
 struct GuardOutcome {
   Data content;  ///< policed
   policy::Verdict verdict = policy::Verdict::allow;
-  std::string decision;                 ///< JSON {kind, chosen, findings, versions}; no content
+  RecordJson decision;                  ///< {kind, chosen, findings, versions}
   std::vector<std::string_view> types;  ///< of the findings, each once; live as long as the policy
   std::vector<std::string> objections;  ///< "check NAME: label" of checks that object
   /// Types and objections, for the refusal.
@@ -90,13 +91,13 @@ class GuardSession {
   }
   /// What came of it: the verdict, and its decision for the record.
   policy::Verdict conclude(policy::Direction direction, const std::vector<policy::CheckResult>& results,
-                           std::string& decision);
+                           RecordJson& decision);
 
   /// Deltas are policed as they come and keep their placeholders, each whole within one delta: what is recorded is
   /// this, what the caller hears is `restore` of it.
   std::unique_ptr<StreamSession> stream();
   /// The decision of a finished stream, as `inspect` would tell it.
-  std::string stream_decision(StreamSession& stream) const;
+  RecordJson stream_decision(StreamSession& stream) const;
 
   std::string vault_json() const;  ///< empty: nothing to restore
   Result<> load_vault(std::string_view json);
@@ -117,8 +118,8 @@ class GuardSession {
     std::span<const policy::GuardedFinding> one_by_one;
     std::span<const policy::FindingCount> counted;
   };
-  std::string decision_json(policy::Verdict verdict, const Found& found, policy::Direction direction,
-                            const std::vector<policy::CheckResult>& checks) const;
+  RecordJson decision_json(policy::Verdict verdict, const Found& found, policy::Direction direction,
+                           const std::vector<policy::CheckResult>& checks) const;
   std::vector<policy::CheckResult> check(policy::Direction direction, const std::vector<policy::CheckedText>& texts,
                                          GuardOutcome& outcome) const;
   void note_outside(policy::Direction direction, std::vector<policy::CheckedText> texts);

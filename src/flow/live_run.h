@@ -69,6 +69,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string error_param;
   std::optional<ReviewId> review;
   std::string intent;
+  std::string route_reason;    ///< why triage chose as it did: in its own words, which name rules alone
   Micros upstream_us = 0;      ///< time spent waiting for providers
   std::uint64_t events = 0;    ///< of the live stream so far
   bool streamed = false;       ///< the audience has received the answer's deltas
@@ -83,6 +84,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   struct EffectResult {
     std::uint32_t id;
     store::StepRow step;
+    RecordJson decision;
     std::optional<Problem> problem;
     Data output;
     json::value authorization;
@@ -104,7 +106,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::optional<store::ReviewChange> review_change;
   MicroMoney spend = 0;
   MicroMoney call_cost = 0;         ///< of the call under way; its step's, whether it succeeds or not
-  std::string failed_call;          ///< decision of a call that failed: what was tried; its step's
+  RecordJson failed_call;           ///< decision of a call that failed: what was tried; its step's
   std::optional<Error> unrecorded;  ///< a commit failed: the record would have a hole, so the run stops here
 };
 

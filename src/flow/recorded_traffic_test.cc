@@ -72,7 +72,7 @@ class RecordedTraffic : public ::testing::Test {
       store::StepRow step;
       step.index = StepIndex{i};
       step.kind = "guard";
-      step.decision = i == 0 ? in.decision : out.decision;
+      step.decision = (i == 0 ? in : out).decision.text();
       commit.steps.push_back(std::move(step));
     }
     const RunId id = run.id;

@@ -36,7 +36,7 @@ Task<Result<>> Engine::begin_effect(LiveRun& run, const Machine::Call& due) {
       [](Engine& engine, std::shared_ptr<LiveRun> live, Machine::Call call) -> Task<void> {
         CancelSource cancel;
         live->under_way[call.id] = &cancel;
-        LiveRun::EffectResult result{call.id, {}, {}, {}, nullptr};
+        LiveRun::EffectResult result{call.id, {}, {}, {}, {}, nullptr};
         result.step.name = call.task->name;
         result.step.ref = call.task->ref;
         result.step.kind = call.task->kind();
@@ -46,7 +46,7 @@ Task<Result<>> Engine::begin_effect(LiveRun& run, const Machine::Call& due) {
         result.step.ended_us = engine.parts_.clock.now_us();
         live->under_way.erase(call.id);
         if (came) {
-          result.step.decision = std::move(came->decision);
+          result.decision = std::move(came->decision);
           result.output = std::move(came->output);
           result.authorization = std::move(came->authorization);
         } else {
@@ -82,7 +82,7 @@ Task<void> Engine::next_result(LiveRun& run) {
     auto result = std::move(run.results.front());
     run.results.pop_front();
     if (!run.machine.wants(result.id)) continue;
-    record(run, std::move(result.step));
+    record(run, std::move(result.step), std::move(result.decision));
     if (result.problem) {
       run.machine.fault(result.id, *std::move(result.problem));
       continue;
@@ -188,8 +188,7 @@ Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried&
   }
   if (carried.local) run.guard.keep_local();
   step.ended_us = parts_.clock.now_us();
-  step.decision = std::move(guarded.decision);
-  record(run, std::move(step));
+  record(run, std::move(step), std::move(guarded.decision));
   return true;
 }
 
@@ -322,7 +321,7 @@ Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string ac
               verb == EventHub::Verb::cancel    ? "run.cancel"
               : verb == EventHub::Verb::suspend ? "run.suspend"
                                                 : "run.resume",
-              "{}");
+              std::move(RecordWriter().begin_object().end_object()).take());
   (*run)->leaves.back().actor = parts_.pseudonyms.actor(actor);
   if (verb == EventHub::Verb::resume) {
     auto accepted = co_await accept(*run);

@@ -111,9 +111,9 @@ struct ReviewRow {
   StepIndex step{};
   std::string tenant;
   ReviewState state = ReviewState::open;
-  std::string reason;    ///< why it is here: rule, finding type, route
+  std::string reason;    ///< why it is here: rule, finding type, route; in clear. Empty: it stands in `question`
   int priority = 0;      ///< higher first
-  std::string question;  ///< JSON: what was asked and what is proposed, policed
+  std::string question;  ///< JSON: what was asked and what is proposed, policed; sealed
   std::string claimed_by;
   Micros claim_until_us = 0;  ///< a claim is a lease
   std::string decided_by;

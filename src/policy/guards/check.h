@@ -74,8 +74,8 @@ struct CheckResult {
   const Check* check = nullptr;
   double score = 0;  ///< injection: the classifier's; others: 1 where they object
   bool objects = false;
-  std::string label;      ///< topic, language, schema keyword: never words of the text
-  std::string complaint;  ///< json_schema: what is wrong, for the model that may correct it
+  std::string label;  ///< topic, language, schema keyword, how asking a service went: never words of text or service
+  std::string complaint;  ///< json_schema: what is wrong, for the model that may correct it; http: the service's word
 };
 
 /// Which texts a check looks at follows from what it asks. Topics: all. Length: all that comes in, of what goes out the

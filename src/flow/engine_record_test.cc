@@ -1,0 +1,75 @@
+// What a run leaves in clear, beside sealed columns and in the public log: no text that came with it.
+#include "flow/engine_testing.h"
+
+namespace sb::flow {
+namespace {
+
+constexpr std::string_view kCanary = "zqcanary Jane Roe";
+
+class Record : public EngineTest {
+ protected:
+  /// A run of a flow with these tasks; `input` is {"who": kCanary}.
+  std::shared_ptr<LiveRun> run_of(const std::string& tasks) {
+    const auto flow = add_flow("document: {dsl: '1.0.3', namespace: test, name: record" +
+                               std::to_string(++flows_made_) + ", version: '1.0.0'}\ndo:\n" + tasks);
+    auto run = prepare(to_text(json::object{{"who", kCanary}}), [&](RunRequest& request) {
+      request.flow = flow;
+      request.profile = policy::JsonProfile::any;
+    });
+    EXPECT_TRUE(drive(run));
+    return run;
+  }
+  std::vector<store::StepRow> steps_of(const LiveRun& run) { return *wait(store_->load_steps(run.row.id)); }
+  /// Every leaf so far, as text.
+  const std::vector<std::string>& leaves() {
+    restart();
+    return log_.read;
+  }
+  void expect_no_leaf_has(std::string_view text) {
+    ASSERT_FALSE(leaves().empty());
+    for (const auto& leaf : log_.read) EXPECT_EQ(leaf.find(text), std::string::npos) << leaf;
+  }
+
+  int flows_made_ = 0;
+};
+
+TEST_F(Record, AReasonThatAFlowComputesStandsInTheSealedQuestionAlone) {
+  const auto run = run_of("  - ask: {call: review, with: {reason: '${ \"refund for \" + .who }', proposal: p}}\n");
+  ASSERT_TRUE(run->review);
+  const auto review = *wait(store_->load_review(*run->review));
+  EXPECT_EQ(review.reason, "");
+  EXPECT_EQ(string_member(engine_->open_question(review, row_of(run->row.id)), "reason"),
+            "refund for " + std::string(kCanary));
+  EXPECT_NE(steps_of(*run).back().decision.find(R"("reasons":["computed by the flow"])"), std::string::npos);
+  expect_no_leaf_has("zqcanary");
+}
+
+TEST_F(Record, AReasonThatAFlowsAuthorWroteIsTold) {
+  const auto run = run_of("  - ask: {call: review, with: {reason: large refund, proposal: '${ .who }'}}\n");
+  const auto review = *wait(store_->load_review(*run->review));
+  EXPECT_EQ(review.reason, "large refund");
+  EXPECT_EQ(find_member(engine_->open_question(review, row_of(run->row.id)), "reason"), nullptr);
+  EXPECT_NE(steps_of(*run).back().decision.find(R"("reasons":["large refund"])"), std::string::npos);
+  expect_no_leaf_has("zqcanary");
+}
+
+TEST_F(Record, WhyTriageAsksForAPersonIsToldAgain) {
+  auto run = prepare(request_of("my card is 4000056655665556"));  // the policy asks for a person
+  ASSERT_TRUE(drive(run));
+  EXPECT_EQ(wait(store_->load_review(*run->review))->reason, "policy");
+}
+
+TEST_F(Record, ANameThatIsNoScriptIsNotTold) {
+  const auto run = run_of("  - ask: {call: script, with: {name: '${ .who }'}}\n");
+  EXPECT_NE(steps_of(*run).back().decision.find("no script is called that"), std::string::npos);
+  expect_no_leaf_has("zqcanary");
+}
+
+TEST_F(Record, AModelThatIsNoneIsNotTold) {
+  const auto run = run_of("  - ask: {call: chat, with: {model: '${ .who }'}}\n");
+  EXPECT_EQ(row_of(run->row.id).status, RunStatus::faulted);
+  expect_no_leaf_has("zqcanary");
+}
+
+}  // namespace
+}  // namespace sb::flow

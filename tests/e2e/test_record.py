@@ -1,0 +1,124 @@
+"""What the record and the columns beside sealed ones say in clear: no text that came with a run, whatever a flow makes of it."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+
+import pytest
+from harness import Server, cli, until
+from mirror_objects import open_objects
+from test_erasure import MIRROR_KEY, erase, files_of
+
+CANARY = "zqcanary Jane Roe"
+
+# Every place of a flow in which a computed text could be taken for a name.
+TASKS = {
+    "reason": "{call: review, with: {reason: '${ \"refund for \" + $context.who }', proposal: '${ $context.who }'}}",
+    "script": "{call: script, with: {name: '${ $context.who }'}}",
+    "model": "{call: chat, with: {model: '${ $context.who }'}}",
+    "raise": "{raise: {error: {type: '${ \"https://example.com/\" + $context.who }', status: 400, title: '${ $context.who }'}}}",
+    "emit": "{emit: {event: {with: {type: '${ $context.who }', source: '${ \"/\" + $context.who }', data: {a: '${ $context.who }'}}}}}",
+    "http": "{call: http, with: {method: '${ $context.who }', endpoint: '${ \"http://\" + $context.who + \".invalid/\" }'}}",
+    "tool": "{call: mcp, with: {method: tools/call, parameters: {name: '${ $context.who }'}, "
+            "transport: {http: {endpoint: 'http://tools.invalid/'}}}}",
+    "flow": "{run: {workflow: {namespace: test, name: '${ $context.who }', version: latest}}}",
+    "listen": "{listen: {to: {one: {with: {type: '${ . == $context.who }'}}}}}",
+}
+
+
+class Objector(http.server.BaseHTTPRequestHandler):
+    """An operator's own check that repeats a name of the text, in letters alone."""
+
+    def do_POST(self):
+        asked = self.rfile.read(int(self.headers["content-length"])).decode()
+        body = json.dumps({"objects": "object to this" in asked, "label": CANARY}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def objector():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Objector)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def leaves(server: Server) -> list[dict]:
+    shown = cli("audit", "show", "--data", str(server.data), "--limit", "10000")
+    assert shown.returncode == 0, shown.stderr
+    return [json.loads(line) for line in shown.stdout.splitlines()]
+
+
+def start_flow(server: Server, name: str, task: str, **headers) -> str:
+    document = (f"document: {{dsl: '1.0.3', namespace: test, name: {name}, version: '1.0.0'}}\n"
+                "do:\n  - keep: {set: '${ . }', export: {as: .}}\n  - ask: " + task + "\n")
+    made = server.call("POST", "/api/v1/flows", document.encode())
+    assert made.status == 201, made.body
+    started = server.call("POST", f"/api/v1/flows/test/{name}/runs", {"input": {"who": CANARY}}, **headers)
+    assert started.status == 202, started.body
+    return started.json()["id"]
+
+
+def at_rest(server: Server, run: str) -> bool:
+    return server.run(run)["status"] in ("completed", "faulted", "waiting")
+
+
+def test_no_text_that_came_with_a_run_is_in_clear_anywhere(own_server, tmp_path, objector, monkeypatch):
+    monkeypatch.setenv("SB_TEST_MIRROR", MIRROR_KEY)
+    place, policy = tmp_path / "mirror", tmp_path / "policy.yaml"
+    policy.write_text("name: outside\nversion: 1\nrules: [{types: [EMAIL], action: tokenise}]\nchecks:\n"
+                      f"  - {{name: words, kind: http, direction: both, action: block, url: '{objector}'}}\n"
+                      "  - {name: shape, kind: json_schema, direction: outbound, action: block}\n")
+    server = own_server(policy={"file": str(policy)},
+                        mirror={"url": str(place), "mode": "before-ack", "key": "env:SB_TEST_MIRROR"}).start()
+    mine = {"x_signalbox_subject": f"subject {CANARY}"}
+    runs = {name: start_flow(server, name, task, **mine, idempotency_key=f"{name} {CANARY}") for name, task in TASKS.items()}
+    for name, run in runs.items():
+        until(name, lambda run=run: at_rest(server, run))
+    assert server.run(runs["reason"])["status"] == "waiting"
+    assert server.chat(f"object to this, {CANARY}", **mine).status == 400
+    body = {"model": "simulated", "messages": [{"role": "user", "content": CANARY, "name": CANARY}], "user": CANARY,
+            "metadata": {CANARY: CANARY}, "tools": [{"type": "function", "function": {"name": CANARY, "parameters": {CANARY: 1}}}],
+            "response_format": {"type": "json_schema", "json_schema": {"name": CANARY, "schema": {CANARY: CANARY, "const": CANARY}}}}
+    server.call("POST", "/v1/chat/completions", body, **mine, x_request_id=CANARY)
+    server.chat("hello", model=CANARY, **mine)
+    event = {"specversion": "1.0", "id": CANARY, "source": CANARY, "type": CANARY, "data": {CANARY: CANARY}}
+    assert server.call("POST", "/api/v1/events", event, **mine).status == 202
+
+    listed = server.call("GET", "/api/v1/reviews").json()["reviews"]
+    review = next(one for one in listed if one["run"] == runs["reason"])
+    assert review["reason"] is None, "a list opens nothing"
+    opened = server.call("GET", f"/api/v1/reviews/{review['id']}").json()
+    assert opened["reason"] == f"refund for {CANARY}" and opened["question"]["proposal"] == CANARY
+    assert [leaf["summary"]["what"] for leaf in leaves(server) if leaf["run" if "run" in leaf else "kind"] == runs["reason"]
+            and leaf["kind"] == "record.opened"] == ["run", "review"]
+    told = server.call("POST", f"/api/v1/reviews/{review['id']}/edit", {"text": f"we pay {CANARY}", "reason": f"known: {CANARY}"})
+    assert told.status == 200, told.body
+    refused = server.call("POST", "/api/v1/disclosures", {"what": "traffic", "tenant": "default", "until": CANARY})
+    assert refused.status == 400, refused.body
+    assert CANARY in json.dumps([server.run(run) for run in runs.values()]), "it is there for those who may open it"
+
+    def assert_nowhere():
+        for name, content in {**files_of(server.data), **open_objects(place, MIRROR_KEY),
+                              "server.log": server.log().encode()}.items():
+            assert b"zqcanary" not in content and b"Jane Roe" not in content, name
+
+    assert_nowhere()
+    server.call("POST", f"/api/v1/runs/{runs['listen']}/cancel")
+    report = erase(server, {"subject": f"subject {CANARY}", "legal_basis": "test", "requested_by": CANARY}).json()
+    assert report["runs_open"] == 0 and report["runs_erased"] >= len(TASKS), report
+    assert_nowhere()
+    server.process.stop()
+    server.start()
+    assert_nowhere()
+    verified = server.verify()
+    assert verified.returncode == 0, verified.stdout + verified.stderr
