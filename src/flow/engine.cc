@@ -174,6 +174,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
   while (!run.problem) {
     auto action = run.machine.next(parts_.clock.now_us());
     record_pure(run);
+    if (run.problem) break;
     if (run.wish != LiveRun::Wish::none && !std::holds_alternative<Machine::Done>(action)) {
       if (run.wish == LiveRun::Wish::suspend) co_return co_await park(run);
       run.error_code = Errc::cancelled;
@@ -216,6 +217,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       continue;
     }
     record(run, std::move(step), std::move(result->decision));
+    if (run.problem) break;
     if (result->parked) {
       run.row.state = run.machine.checkpoint();
       run.row.output = run.output.text();  // what the caller hears meanwhile, and hears again if it asks again
@@ -401,6 +403,20 @@ std::string Engine::versions_of(const LiveRun& run) const {
   return std::move(versions.end_object()).take();
 }
 
+namespace {
+
+RecordJson summary_of(const store::StepRow& step, const RecordJson& decision) {
+  RecordWriter summary(96 + decision.text().size());
+  summary.begin_object();
+  if (step.cost != 0) summary.member("cost_micro", step.cost);
+  if (!decision.empty()) summary.member("decision", decision);
+  if (!step.error.empty()) summary.member("failed", true);
+  summary.member("kind", RecordText::ours(step.kind)).member("task", RecordText::configured(step.name)).end_object();
+  return std::move(summary).take();
+}
+
+}  // namespace
+
 void Engine::record(LiveRun& run, store::StepRow step, RecordJson decision) {
   step.index = StepIndex{run.next_step++};
   run.row.cost += step.cost;
@@ -411,18 +427,34 @@ void Engine::record(LiveRun& run, store::StepRow step, RecordJson decision) {
   leaf.run = run.row.id;
   leaf.step = step.index;
   leaf.attempt = step.attempt;
-  RecordWriter summary(96 + decision.text().size());
-  summary.begin_object();
-  if (step.cost != 0) summary.member("cost_micro", step.cost);
-  if (!decision.empty()) summary.member("decision", decision);
-  if (!step.error.empty()) summary.member("failed", true);
-  summary.member("kind", RecordText::ours(step.kind)).member("task", RecordText::configured(step.name)).end_object();
-  leaf.summary = std::move(summary).take().text();
+  leaf.summary = summary_of(step, decision).text();
+  if (leaf.summary.size() > store::kMaxSummaryBytes) {
+    make_recordable(run, step, decision);
+    leaf.summary = summary_of(step, decision).text();
+  }
   step.decision = std::move(decision).text();
   leaf.time_us = step.ended_us;
   chain(run, leaf);
   run.leaves.push_back(std::move(leaf));
   run.steps.push_back(std::move(step));
+}
+
+// A leaf that the log does not take would keep the run from its end for ever: the run fails, and says by what.
+void Engine::make_recordable(LiveRun& run, store::StepRow& step, RecordJson& decision) {
+  constexpr std::size_t kNameBytes = 256;
+  while (step.name.size() > kNameBytes || !is_valid_utf8(step.name))
+    step.name.resize(std::min(kNameBytes, step.name.size() - 1));
+  decision = std::move(RecordWriter(32).begin_object().member("omitted", true).end_object()).take();
+  run.review_create.reset();
+  run.review.reset();
+  if (run.problem) return;
+  run.problem =
+      standard_problem("runtime", 500, "The step could not be recorded",
+                       fmt::format("what it decided, with its name, is longer than the {} bytes that a leaf of "
+                                   "the record holds",
+                                   store::kMaxSummaryBytes),
+                       step.ref);
+  run.error_code = Errc::too_large;
 }
 
 void Engine::record_pure(LiveRun& run) {

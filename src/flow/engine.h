@@ -243,6 +243,7 @@ class Engine {
   std::string tenant_key(std::string_view tenant) const;
   Task<Result<>> adopt_tenant_tokens(LiveRun& run);
   void record(LiveRun& run, store::StepRow step, RecordJson decision = {});
+  static void make_recordable(LiveRun& run, store::StepRow& step, RecordJson& decision);
   void record_pure(LiveRun& run);
   void record_leaf(LiveRun& run, std::string kind, RecordJson summary, std::string payload_commit = {});
   void chain(LiveRun& run, store::LeafDraft& leaf) const;

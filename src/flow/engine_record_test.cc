@@ -71,5 +71,22 @@ TEST_F(Record, AModelThatIsNoneIsNotTold) {
   expect_no_leaf_has("zqcanary");
 }
 
+TEST_F(Record, AStepThatIsTooLongForALeafFailsTheRun) {
+  const std::string many(40'000, 'n');
+  for (const auto& tasks : {"  - ? " + many + "\n    : {set: {a: 1}}\n  - after: {set: {b: 2}}\n",
+                            "  - ask: {call: review, with: {reason: " + many + ", proposal: p}}\n"}) {
+    const auto run = run_of(tasks);
+    const auto row = row_of(run->row.id);
+    EXPECT_EQ(row.status, RunStatus::faulted);
+    EXPECT_NE(row.error.find("The step could not be recorded"), std::string::npos) << row.error;
+    const auto steps = steps_of(*run);
+    ASSERT_GE(steps.size(), 2U);
+    EXPECT_EQ(steps[1].decision, R"({"omitted":true})") << "the one after the guard's";
+    EXPECT_LE(steps[1].name.size(), 256U);
+    EXPECT_FALSE(run->review);
+    EXPECT_EQ(in_flight_->size(), 0U);
+  }
+}
+
 }  // namespace
 }  // namespace sb::flow

@@ -86,6 +86,9 @@ struct StepRow {
   MicroMoney cost = 0;
 };
 
+/// Of a leaf's summary; its other fields stay far below what is left of 64 KiB.
+inline constexpr std::size_t kMaxSummaryBytes = std::size_t{32} << 10;
+
 /// What an audit leaf says; `seq` and encoding are added by the log. No content: metadata and commitments only.
 struct LeafDraft {
   std::string kind;  ///< run.start, step, run.end, review.claim, review.verdict, key.create, config.change ...

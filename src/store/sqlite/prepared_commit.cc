@@ -5,8 +5,6 @@
 namespace sb::store::sqlite {
 namespace {
 
-// A leaf's other fields stay far below what is left of 64 KiB.
-constexpr std::size_t kMaxSummaryBytes = 32 * 1024;
 constexpr std::size_t kMaxLeafFieldBytes = 1024;
 
 Result<> check(const Commit& commit) {
