@@ -76,7 +76,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
 
   run->sealed_input = parts_.sealer.seal(run->data_key, run->row.id, run->input.text());
   run->actor = parts_.pseudonyms.actor(run->row.key);
-  run->versions = versions_of(*run);
+  note_versions(*run);
   RecordWriter start;
   start.begin_object().member("flow", RecordText::configured(run->row.flow));
   start.member("flow_hash", RecordText::ours(std::string_view(run->row.flow_hash).substr(0, 16))).end_object();
@@ -306,7 +306,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
   run->data_key = std::move(data_key);
   run->actor = parts_.pseudonyms.actor(run->row.key);
-  run->versions = versions_of(*run);
+  note_versions(*run);
   run->input = input;
   run->pending = std::move(pending);
   run->stored = true;
@@ -379,7 +379,8 @@ void Engine::record_leaf(LiveRun& run, std::string kind, RecordJson summary, std
   leaf.actor = run.actor;
   leaf.summary = std::move(summary).text();
   leaf.payload_commit = std::move(payload_commit);
-  leaf.versions = run.versions;
+  const bool by_model = run.row.model != "human" && !run.row.model.starts_with("script/");
+  leaf.versions = versions_of(run, by_model ? std::string_view(run.row.model) : std::string_view());
   leaf.time_us = parts_.clock.now_us();
   chain(run, leaf);
   run.leaves.push_back(std::move(leaf));
@@ -395,12 +396,17 @@ void Engine::chain(LiveRun& run, store::LeafDraft& leaf) const {
   leaf.prev_state = std::exchange(run.state_hash, to_hex(sha256(text)));
 }
 
-std::string Engine::versions_of(const LiveRun& run) const {
-  JsonWriter versions(160);
-  versions.begin_object().member("flow", run.row.flow);
-  if (const auto policy = parts_.policy()) versions.member("policy", policy->hash().substr(0, 16));
-  if (const auto router = parts_.router()) versions.member("triage", router->version());
-  return std::move(versions.end_object()).take();
+void Engine::note_versions(LiveRun& run) const {
+  if (const auto router = parts_.router()) run.triage = router->version();
+}
+
+std::string Engine::versions_of(const LiveRun& run, std::string_view model) {
+  RecordWriter versions(160);
+  versions.begin_object().member("flow", RecordText::configured(run.row.flow));
+  if (!model.empty()) versions.member("model", RecordText::configured(model));
+  versions.member("policy", RecordText::ours(run.guard.policy_version()));
+  if (!run.triage.empty()) versions.member("triage", RecordText::ours(run.triage));
+  return std::move(versions.end_object()).take().text();
 }
 
 namespace {
@@ -427,6 +433,9 @@ void Engine::record(LiveRun& run, store::StepRow step, RecordJson decision) {
   leaf.run = run.row.id;
   leaf.step = step.index;
   leaf.attempt = step.attempt;
+  leaf.actor = run.actor;
+  const bool by_model = (step.kind == "chat" || step.kind == "embed") && step.error.empty();
+  leaf.versions = versions_of(run, by_model ? std::string_view(run.row.model) : std::string_view());
   leaf.summary = summary_of(step, decision).text();
   if (leaf.summary.size() > store::kMaxSummaryBytes) {
     make_recordable(run, step, decision);

@@ -247,7 +247,10 @@ class Engine {
   void record_pure(LiveRun& run);
   void record_leaf(LiveRun& run, std::string kind, RecordJson summary, std::string payload_commit = {});
   void chain(LiveRun& run, store::LeafDraft& leaf) const;
-  std::string versions_of(const LiveRun& run) const;
+  /// `model`: that answered; empty: none did.
+  static std::string versions_of(const LiveRun& run, std::string_view model);
+  /// What decides from here on, as the record names it.
+  void note_versions(LiveRun& run) const;
   void count_saving(LiveRun& run, const model::Usage& usage);
   std::expected<CallResult, Problem> guard_answer(LiveRun& run, std::string body, CallResult result);
   Task<Result<>> commit(LiveRun& run, store::RunStatus status, store::Durability durability);

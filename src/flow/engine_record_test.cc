@@ -88,5 +88,14 @@ TEST_F(Record, AStepThatIsTooLongForALeafFailsTheRun) {
   }
 }
 
+TEST_F(Record, EveryLeafOfARunSaysForWhomAndByWhichVersions) {
+  auto run = prepare(request_of("hello"));
+  ASSERT_EQ(run->leaves.size(), 2U);
+  for (const auto& leaf : run->leaves) {
+    EXPECT_EQ(leaf.actor, Pseudonyms("pseudonym secret").actor(key_.to_string())) << leaf.kind;
+    EXPECT_EQ(leaf.versions, R"({"flow":"signalbox/chat@1.0.0","policy":")" + policy_->hash().substr(0, 16) + "\"}");
+  }
+}
+
 }  // namespace
 }  // namespace sb::flow

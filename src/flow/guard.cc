@@ -162,7 +162,7 @@ RecordJson GuardSession::decision_json(policy::Verdict verdict, const Found& all
     out.end_array();
   }
   out.key("versions").begin_object();
-  out.member("policy", ours(std::string_view(policy_->hash()).substr(0, 16))).end_object().end_object();
+  out.member("policy", ours(policy_version())).end_object().end_object();
   return std::move(out).take();
 }
 

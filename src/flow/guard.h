@@ -64,6 +64,8 @@ class GuardSession {
   /// Outbound text keeps its placeholders: values come back only for the caller, by `restore`.
   /// Errors: invalid_argument, too_large (the document), internal (a detector failed: nothing may pass).
   Result<GuardOutcome> inspect(policy::Direction direction, std::string text, policy::JsonProfile profile);
+  /// Of the policy that decides.
+  std::string_view policy_version() const { return std::string_view(policy_->hash()).substr(0, 16); }
 
   /// Puts the values back for a caller who may see them.
   std::string restore(std::string_view json) const;

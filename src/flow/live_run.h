@@ -42,7 +42,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string sealed_input;   ///< until the run is stored
   std::string sealed_output;  ///< of row.output, where it was committed to
   std::string actor;          ///< who asked, as the record calls them
-  std::string versions;       ///< what decides, as the record names it: JSON
+  std::string triage;         ///< version of the triage that decides; empty: none
   std::string state_hash;     ///< hex; over all that was recorded of the run so far
   Machine machine;
   GuardSession guard;

@@ -7,17 +7,12 @@
 namespace sb::flow {
 namespace {
 
-store::LeafDraft leaf_of(const store::ReviewRow& review, std::string kind, std::string_view actor, std::string summary,
-                         Micros now) {
-  store::LeafDraft leaf;
-  leaf.kind = std::move(kind);
-  leaf.tenant = review.tenant;
-  leaf.run = review.run;
-  leaf.step = review.step;
-  leaf.actor = std::string(actor);
-  leaf.summary = std::move(summary);
-  leaf.time_us = now;
-  return leaf;
+/// What a claim or a verdict says of the review. `choice`: as the caller sent it, once it is known to be one of ours.
+RecordJson summary_of(const ReviewId& review, std::string_view choice) {
+  RecordWriter summary(96);
+  summary.begin_object().member("review", RecordText::ours(review.to_string()));
+  if (!choice.empty()) summary.member("verdict", RecordText::ours(choice));
+  return std::move(summary.end_object()).take();
 }
 
 }  // namespace
@@ -40,8 +35,15 @@ Task<Result<store::ReviewRow>> Engine::claim(ReviewId id, std::string reviewer) 
   change.row.claimed_by = reviewer;
   change.row.claim_until_us =
       now + std::chrono::duration_cast<std::chrono::microseconds>(options_.review_claim).count();
-  commit.leaves.push_back(leaf_of(review, "review.claim", parts_.pseudonyms.actor(reviewer),
-                                  fmt::format(R"({{"review":"{}"}})", id.to_string()), now));
+  store::LeafDraft leaf;
+  leaf.kind = "review.claim";
+  leaf.tenant = review.tenant;
+  leaf.run = review.run;
+  leaf.step = review.step;
+  leaf.actor = parts_.pseudonyms.actor(reviewer);
+  leaf.summary = summary_of(id, {}).text();
+  leaf.time_us = now;
+  commit.leaves.push_back(std::move(leaf));
   const store::ReviewRow claimed = change.row;
   commit.review_change = std::move(change);
   SB_CO_CHECK(co_await parts_.store.commit(std::move(commit)));
@@ -121,8 +123,11 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   change.row.decided_us = now;
   change.row.verdict = parts_.sealer.seal(run->data_key, review.run, policed->content.text());
   const store::ReviewRow decided = change.row;
-  run->leaves.push_back(leaf_of(review, "review.verdict", parts_.pseudonyms.actor(reviewer),
-                                fmt::format(R"({{"review":"{}","verdict":"{}"}})", id.to_string(), choice), now));
+  // What the person said, reason and all, is committed to by what is stored of it.
+  record_leaf(*run, "review.verdict", summary_of(id, choice),
+              Sealer::commitment(run->data_key, "verdict", change.row.verdict));
+  run->leaves.back().actor = parts_.pseudonyms.actor(reviewer);
+  run->leaves.back().step = review.step;
   run->review_change = std::move(change);
 
   // An effect that follows may take long: the verdict is on disk first, the rest goes on by itself.

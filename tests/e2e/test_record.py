@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import threading
 
 import pytest
-from harness import Server, cli, until
+from harness import ROOT, Server, cli, until
 from mirror_objects import open_objects
 from test_erasure import MIRROR_KEY, erase, files_of
 
@@ -122,3 +123,35 @@ def test_no_text_that_came_with_a_run_is_in_clear_anywhere(own_server, tmp_path,
     assert_nowhere()
     verified = server.verify()
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_the_manual_names_every_kind_of_leaf_that_is_written():
+    manual = (ROOT / "docs/record.md").read_text().split("### Kinds of leaves")[1].split("\n#")[0]
+    named = {kind for row in re.findall(r"^\| (`.*?) \|", manual, re.MULTILINE) for kind in re.findall(r"`([a-z_.]+)`", row)}
+    written = {"step", "erasure"}
+    about = r'"((?:run|review|event|flow|config|policy|key|tenant_key|master_key|record|hold)\.(?!yaml|pem)[a-z_]+)"'
+    for source in (ROOT / "src").rglob("*.cc"):
+        if not source.name.endswith("_test.cc"):
+            written |= set(re.findall(about, re.sub(r'log_\w+\(\s*"[^"]*"', "", source.read_text())))
+    assert named == written
+
+
+def test_leaves_say_who_and_by_which_versions(own_server):
+    server = own_server().start()
+    chat = server.chat("mail ann@pages.org").headers["x-signalbox-run"]
+    parked = start_flow(server, "asks", "{call: review, with: {reason: refund, proposal: none}}")
+    until("the review", lambda: server.run(parked)["status"] == "waiting")
+    review = server.call("GET", "/api/v1/reviews").json()["reviews"][0]
+    assert review["reason"] == "refund"
+    assert server.call("POST", f"/api/v1/reviews/{review['id']}/approve", {"reason": "as agreed"}).status == 200
+    until("the end", lambda: server.run(parked)["status"] == "completed")
+    seen = [leaf for leaf in leaves(server) if leaf.get("run") in (chat, parked) and leaf["kind"] != "record.opened"]
+    assert {leaf["actor"] for leaf in seen} == {seen[0]["actor"]} and seen[0]["actor"].startswith("p-")
+    assert all({"flow", "policy"} <= leaf["versions"].keys() for leaf in seen)
+    of_chat = {leaf["summary"].get("task", leaf["kind"]): leaf["versions"].get("model") for leaf in seen if leaf["run"] == chat}
+    assert of_chat["model"] == of_chat["run.end"] == "sim/simulated"
+    assert [of_chat[kind] for kind in ("run.start", "guard.inbound", "guard.outbound")] == [None, None, None]
+    verdict = next(leaf for leaf in seen if leaf["kind"] == "review.verdict")
+    assert verdict["summary"] == {"review": review["id"], "verdict": "approve"}
+    assert re.fullmatch("[0-9a-f]{64}", verdict["payload_commit"]) and verdict["prev_state"]
+    assert server.verify().returncode == 0
