@@ -34,10 +34,12 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   std::string subject = request.carried.subject.empty() ? parts_.pseudonyms.subject(request.tenant, request.subject)
                                                         : std::move(request.carried.subject);
   if (pending) pending->belongs_to(subject);  // an erasure knows of it before the store does
+  SB_TRY(auto key, parts_.sealer.new_key(id, request.tenant));
   GuardSession guard(parts_.policy(),
                      {request.tenant, request.key, request.flow->id(), request.requested_model,
                       request.may_restore && request.carried.may_restore},
                      tenant_key(request.tenant), parts_.injection);
+  guard.tie_hashes_to(key.key);
   if (!request.carried.values.empty()) {
     SB_TRY(request.input, policy::carry_into(guard.vault(), request.input, request.carried.values));
   }
@@ -56,7 +58,6 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   row.request_hash = std::move(request.request_hash);
   row.created_us = now;
   Machine machine(request.flow, {row.id.to_string(), now, parts_.secrets}, inbound.content);
-  SB_TRY(auto key, parts_.sealer.new_key(row.id, row.tenant));
   row.data_key = std::move(key.wrapped);
   row.subject = std::move(subject);
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
@@ -299,10 +300,11 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
                       bool_member(state, "restores", true)},
                      tenant_key(row.tenant), parts_.injection);
   SB_CHECK(guard.load_vault(row.vault));
+  SB_TRY(std::string data_key, parts_.sealer.key_of(row));
+  guard.tie_hashes_to(data_key);
   RunDescriptor descriptor{row.id.to_string(), row.created_us, parts_.secrets};
   SB_TRY(auto machine, Machine::restore(flow, std::move(descriptor), input, row.state));
   row.epoch = LeaseEpoch{static_cast<std::uint64_t>(row.epoch) + 1};
-  SB_TRY(std::string data_key, parts_.sealer.key_of(row));
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
   run->data_key = std::move(data_key);
   run->actor = parts_.pseudonyms.actor(run->row.key);

@@ -97,5 +97,19 @@ TEST_F(Record, EveryLeafOfARunSaysForWhomAndByWhichVersions) {
   }
 }
 
+TEST_F(Record, AHashOfAValueIsTheRunsOwn) {
+  const auto hash_of = [&](const LiveRun& run) {
+    const auto& decision = run.steps.front().decision;
+    const auto at = decision.find(R"("value_hash":")");
+    EXPECT_NE(at, std::string::npos) << decision;
+    return decision.substr(at + 14, 16);
+  };
+  const std::string request = request_of("write to " + std::string(kMail) + ", yes: " + std::string(kMail));
+  auto one = prepare(request), other = prepare(request);
+  EXPECT_NE(hash_of(*one), hash_of(*other)) << "two runs with one value have nothing in common";
+  const auto& decision = one->steps.front().decision;
+  EXPECT_NE(decision.find(hash_of(*one)), decision.rfind(hash_of(*one))) << "in one run the same value has one hash";
+}
+
 }  // namespace
 }  // namespace sb::flow

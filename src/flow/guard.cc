@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <span>
 
+#include "base/bytes.h"
+#include "base/crypto.h"
 #include "policy/whole_guard.h"
 
 namespace sb::flow {
@@ -117,6 +119,18 @@ void GuardSession::read_requested_schema(const Data& request) {
   if (auto compiled = policy::JsonSchema::compile(*schema)) requested_schema_ = *std::move(compiled);
 }
 
+void GuardSession::tie_hashes_to(std::string_view run_key) {
+  const auto key = hmac_sha256(run_key, "hashes of findings");
+  hash_key_.assign(key.begin(), key.end());
+}
+
+// The policy's own hash of a value is the same in all runs of a tenant, for ever: it links a person's runs, and whoever
+// may send requests can try what it is of.
+std::string GuardSession::recorded_hash(const policy::GuardedFinding& found) const {
+  SB_ASSERT(!hash_key_.empty());
+  return to_hex(hmac_sha256(hash_key_, found.hash_text())).substr(0, found.value_hash.size());
+}
+
 RecordJson GuardSession::decision_json(policy::Verdict verdict, const Found& all, policy::Direction direction,
                                        const std::vector<policy::CheckResult>& checks) const {
   constexpr std::size_t kMaxListed = 100;  // a page full of numbers must not make a record of megabytes
@@ -147,7 +161,7 @@ RecordJson GuardSession::decision_json(policy::Verdict verdict, const Found& all
       out.member("detector", ours(found.finding.detector)).member("end", found.finding.span.end);
       out.member("rule", named(found.rule)).key("score").decimal(found.finding.score, 2);
       out.member("start", found.finding.span.begin).member("type", named(found.finding.type));
-      out.member("value_hash", ours(found.hash_text())).end_object();
+      out.member("value_hash", ours(recorded_hash(found))).end_object();
     }
     out.end_array();
   }

@@ -64,6 +64,9 @@ class GuardSession {
   /// Outbound text keeps its placeholders: values come back only for the caller, by `restore`.
   /// Errors: invalid_argument, too_large (the document), internal (a detector failed: nothing may pass).
   Result<GuardOutcome> inspect(policy::Direction direction, std::string text, policy::JsonProfile profile);
+  /// REQUIRES before a decision is made: the run's data key. A decision says of a value only which others of the run it
+  /// equals, and once the key is gone nobody can tell whether it was a certain one.
+  void tie_hashes_to(std::string_view run_key);
   /// Of the policy that decides.
   std::string_view policy_version() const { return std::string_view(policy_->hash()).substr(0, 16); }
 
@@ -122,6 +125,7 @@ class GuardSession {
   };
   RecordJson decision_json(policy::Verdict verdict, const Found& found, policy::Direction direction,
                            const std::vector<policy::CheckResult>& checks) const;
+  std::string recorded_hash(const policy::GuardedFinding& found) const;
   std::vector<policy::CheckResult> check(policy::Direction direction, const std::vector<policy::CheckedText>& texts,
                                          GuardOutcome& outcome) const;
   void note_outside(policy::Direction direction, std::vector<policy::CheckedText> texts);
@@ -130,6 +134,7 @@ class GuardSession {
   std::shared_ptr<const policy::Policy> policy_;
   GuardSubject subject_;
   std::string tenant_key_;
+  std::string hash_key_;
   const policy::InjectionScorer* scorer_;
   std::uint64_t rules_ = policy::kAllRules;
   bool checks_in_ = false, checks_out_ = false;  // whether the policy has any

@@ -49,6 +49,9 @@ class RecordedTraffic : public ::testing::Test {
     const std::string flow = "signalbox/chat@1.0.0";
     GuardSession guard(policy_, {"acme", "key", flow, "auto", true},
                        value_key(value_secret(data_.vault_key()), "acme"));
+    const RunId id(Uuid::v7(at, entropy_));
+    auto key = *sealer_.new_key(id, "acme");
+    guard.tie_hashes_to(key.key);
     const auto request = to_text(
         json::object{{"model", "auto"}, {"messages", json::array{json::object{{"role", "user"}, {"content", asked}}}}});
     auto in = *guard.inspect(Direction::inbound, request, JsonProfile::chat_request);
@@ -58,12 +61,11 @@ class RecordedTraffic : public ::testing::Test {
     auto out = *guard.inspect(Direction::outbound, answer, JsonProfile::chat_response);
     store::Commit commit;
     store::RunRow run;
-    run.id = RunId(Uuid::v7(at, entropy_));
+    run.id = id;
     run.tenant = "acme";
     run.flow = flow;
     run.status = store::RunStatus::completed;
     run.created_us = run.updated_us = run.ended_us = at;
-    auto key = *sealer_.new_key(run.id, run.tenant);
     run.data_key = key.wrapped;
     run.input = sealer_.seal(key.key, run.id, in.content.text());
     run.output = sealer_.seal(key.key, run.id, out.content.text());
@@ -75,7 +77,6 @@ class RecordedTraffic : public ::testing::Test {
       step.decision = (i == 0 ? in : out).decision.text();
       commit.steps.push_back(std::move(step));
     }
-    const RunId id = run.id;
     commit.create = std::move(run);
     EXPECT_TRUE(wait_for(store_->commit(std::move(commit))));
     return id;

@@ -155,3 +155,11 @@ def test_leaves_say_who_and_by_which_versions(own_server):
     assert verdict["summary"] == {"review": review["id"], "verdict": "approve"}
     assert re.fullmatch("[0-9a-f]{64}", verdict["payload_commit"]) and verdict["prev_state"]
     assert server.verify().returncode == 0
+
+
+def test_a_hash_in_the_record_ties_no_two_runs_together(own_server):
+    server = own_server().start()
+    runs = [server.chat("mail jane.roe@pages.org").headers["x-signalbox-run"] for _ in range(2)]
+    found = [[finding["value_hash"] for leaf in leaves(server) if leaf.get("run") == run and leaf["kind"] == "step"
+              for finding in leaf["summary"].get("decision", {}).get("findings", [])] for run in runs]
+    assert all(found) and not set(found[0]) & set(found[1]), found
