@@ -157,6 +157,20 @@ def test_leaves_say_who_and_by_which_versions(own_server):
     assert server.verify().returncode == 0
 
 
+def test_an_event_is_erased_with_the_person_it_is_about(own_server):
+    server = own_server().start()
+    flow = ("document: {dsl: '1.0.3', namespace: test, name: ordered, version: '1.0.0'}\n"
+            "schedule: {on: {one: {with: {type: test.order}}}}\ndo:\n  - keep: {set: '${ . }'}\n")
+    assert server.call("POST", "/api/v1/flows", flow.encode()).status == 201
+    event = {"specversion": "1.0", "id": "1", "source": "test", "type": "test.order", "data": "theirs"}
+    told = server.call("POST", "/api/v1/events", event, x_signalbox_subject="customer-7")
+    assert told.json()["runs"] == 1, told.body
+    run = server.call("GET", "/api/v1/runs?flow=test/ordered").json()["runs"][0]["id"]
+    until("the run", lambda: server.run(run)["status"] == "completed")
+    assert erase(server, {"subject": "customer-7", "legal_basis": "test"}).json()["runs_erased"] == 1
+    assert server.run(run)["input"] is None
+
+
 def test_a_hash_in_the_record_ties_no_two_runs_together(own_server):
     server = own_server().start()
     runs = [server.chat("mail jane.roe@pages.org").headers["x-signalbox-run"] for _ in range(2)]
