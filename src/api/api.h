@@ -124,8 +124,7 @@ class Api {
   Task<void> place_hold(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> release_hold(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<Result<json::array>> stored_holds();
-  Task<Result<>> store_holds(json::array holds, std::string kind, std::string tenant, std::string id,
-                             const Caller& caller);
+  Task<Result<>> store_holds(json::array holds, std::string kind, json::value changed, const Caller& caller);
   Task<bool> comes_about(std::function<Task<bool>()> done);
   // system
   Task<void> get_checkpoint(http::Exchange&, const Caller&, std::vector<std::string>);

@@ -8,6 +8,7 @@
 #include "api/control.h"
 #include "api/legal_holds.h"
 #include "base/json_writer.h"
+#include "base/record_writer.h"
 
 namespace sb::api {
 namespace {
@@ -16,6 +17,19 @@ constexpr int kTries = 20;
 constexpr std::chrono::milliseconds kPause{50};
 constexpr std::size_t kRunsAtOnce = 1'000;  // others wait for the writer meanwhile
 constexpr int kRoundsMax = 100;             // of a person whose runs end faster than they are erased
+
+constexpr std::string_view kSealedReason = "sealed_reason";
+
+/// Where a hold's reason stands: it opens nowhere else.
+std::string place_of(const json::value& hold) {
+  return fmt::format("{}/{}", kLegalHolds, string_member(hold, "id"));
+}
+
+Result<std::string> reason_of(const json::value& hold, const flow::Sealer& sealer) {
+  const auto* sealed = find_member(hold, kSealedReason);
+  if (!sealed) return std::string(string_member(hold, "reason"));  // from before reasons were sealed
+  return sealer.open_text(place_of(hold), string_member(hold, kSealedReason));
+}
 
 /// What an erasure or a hold is about: one run, or all of a person's in one tenant.
 struct Scope {
@@ -44,11 +58,13 @@ Task<Result<store::RunRow>> run_of(store::Store& store, const Scope& scope) {
   co_return std::move(run);
 }
 
-Task<Result<>> check_holds(store::Store& store, const Scope& scope, const std::optional<store::RunRow>& run) {
+Task<Result<>> check_holds(store::Store& store, const flow::Sealer& sealer, const Scope& scope,
+                           const std::optional<store::RunRow>& run) {
   SB_CO_TRY(const auto holds, co_await load_holds(store));
   const LegalHold* const hold = run ? hold_on_run(holds, *run) : hold_on_person(holds, scope.tenant, scope.subject);
   if (!hold) co_return Result<>();
-  co_return fail(Errc::conflict, fmt::format("legal hold {} forbids it: {}", hold->id, hold->reason));
+  SB_CO_TRY(const auto reason, reason_of(hold->stored, sealer));
+  co_return fail(Errc::conflict, fmt::format("legal hold {} forbids it: {}", hold->id, reason));
 }
 
 /// Who asked for what, and why: on the record with each part of an erasure.
@@ -201,7 +217,7 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
     }
     run = *std::move(found);
   }
-  if (auto free = co_await check_holds(parts_.store, *scope, run); !free)
+  if (auto free = co_await check_holds(parts_.store, parts_.engine.sealer(), *scope, run); !free)
     co_return co_await respond_error(exchange, free.error());
 
   Order order{
@@ -226,7 +242,14 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
 
 Task<Result<json::array>> Api::stored_holds() {
   SB_CO_TRY(const auto document, co_await parts_.store.load_document(std::string(kLegalHolds)));
-  co_return parse_holds(document);
+  SB_CO_TRY(json::array holds, parse_holds(document));
+  for (json::value& hold : holds) {
+    SB_CO_TRY(const auto reason, reason_of(hold, parts_.engine.sealer()));
+    auto& members = hold.as_object();
+    members["reason"] = reason;
+    members.erase(kSealedReason);
+  }
+  co_return holds;
 }
 
 Task<void> Api::list_holds(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
@@ -239,17 +262,25 @@ Task<void> Api::list_holds(http::Exchange& exchange, const Caller& caller, std::
   co_await respond_json(exchange, 200, to_text(json::object{{"holds", std::move(visible)}}));
 }
 
-Task<Result<>> Api::store_holds(json::array holds, std::string kind, std::string tenant, std::string id,
-                                const Caller& caller) {
+// Reasons name people and cases: they are sealed. The record says what is held, and by whose wish.
+Task<Result<>> Api::store_holds(json::array holds, std::string kind, json::value changed, const Caller& caller) {
+  for (json::value& hold : holds) {
+    auto& members = hold.as_object();
+    members[kSealedReason] = parts_.engine.sealer().seal_text(place_of(hold), string_member(hold, "reason"));
+    members.erase("reason");
+  }
   store::Commit commit;
   commit.documents.emplace_back(std::string(kLegalHolds), to_text(holds));
   store::LeafDraft leaf;
   leaf.kind = std::move(kind);
-  leaf.tenant = std::move(tenant);
+  leaf.tenant = string_member(changed, "tenant");
+  leaf.run = RunId::parse(string_member(changed, "run"));
   leaf.actor = parts_.pseudonyms.actor(actor_of(caller));
-  JsonWriter summary;
-  summary.begin_object().member("hold", id).end_object();
-  leaf.summary = std::move(summary).take();
+  RecordWriter summary;
+  summary.begin_object().member("hold", RecordText::ours(string_member(changed, "id")));
+  if (const auto subject = string_member(changed, "subject"); !subject.empty())
+    summary.member("subject", RecordText::ours(subject));
+  leaf.summary = std::move(summary.end_object()).take().text();
   leaf.time_us = parts_.clock.now_us();
   commit.leaves.push_back(std::move(leaf));
   co_return co_await parts_.store.commit(std::move(commit));
@@ -282,7 +313,7 @@ Task<void> Api::place_hold(http::Exchange& exchange, const Caller& caller, std::
   if (scope->run) hold["run"] = scope->run->to_string();
   if (!scope->subject.empty()) hold["subject"] = scope->subject;
   holds->push_back(hold);
-  if (auto stored = co_await store_holds(*std::move(holds), "hold.place", scope->tenant, id, caller); !stored)
+  if (auto stored = co_await store_holds(*std::move(holds), "hold.place", hold, caller); !stored)
     co_return co_await respond_error(exchange, stored.error());
   co_await respond_json(exchange, 201, to_text(hold));
 }
@@ -302,8 +333,7 @@ Task<void> Api::release_hold(http::Exchange& exchange, const Caller& caller, std
       rest.push_back(hold);
   }
   if (!released) co_return co_await respond_error(exchange, no_such("hold"));
-  const std::string tenant(string_member(*released, "tenant"));
-  if (auto stored = co_await store_holds(std::move(rest), "hold.release", tenant, captured[0], caller); !stored)
+  if (auto stored = co_await store_holds(std::move(rest), "hold.release", *released, caller); !stored)
     co_return co_await respond_error(exchange, stored.error());
   co_await respond_json(exchange, 200, to_text(*released));
 }

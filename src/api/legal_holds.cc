@@ -27,7 +27,6 @@ Task<Result<std::vector<LegalHold>>> load_holds(store::Store& store) {
     LegalHold hold;
     hold.id = string_member(one, "id");
     hold.tenant = string_member(one, "tenant");
-    hold.reason = string_member(one, "reason");
     hold.subject = string_member(one, "subject");
     hold.run = RunId::parse(string_member(one, "run"));
     if (hold.run) {
@@ -35,6 +34,7 @@ Task<Result<std::vector<LegalHold>>> load_holds(store::Store& store) {
       if (!run && run.error().code != Errc::not_found) co_return std::unexpected(run.error());
       if (run) hold.runs_subject = run->subject;
     }
+    hold.stored = one;
     holds.push_back(std::move(hold));
   }
   co_return holds;

@@ -19,10 +19,10 @@ inline constexpr std::string_view kLegalHolds = "legal_holds";
 struct LegalHold {
   std::string id;
   std::string tenant;
-  std::string reason;
   std::string subject;       ///< pseudonym: all that is a person's; or
   std::optional<RunId> run;  ///< this run, and
   std::string runs_subject;  ///< with it what else is whose it is: an erasure of that person would reach it
+  json::value stored;
 };
 
 /// As they are stored. Errors: as the store's, corrupt.

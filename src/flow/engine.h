@@ -175,6 +175,7 @@ class Engine {
   Result<> unseal(const store::RunRow& row, std::vector<store::StepRow>& steps) const;
 
   std::size_t runs_in_memory() const { return runs_; }
+  const Sealer& sealer() const { return parts_.sealer; }
 
   /// The encrypted values in `text` that belong to this tenant, in clear: for those with the permission.
   policy::OpenedText reveal(std::string_view tenant, std::string_view text) const;

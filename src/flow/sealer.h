@@ -20,7 +20,8 @@ namespace sb::flow {
 /// AES-256-GCM with the run's id as associated data: a payload moved to another run does not open. Thread-safe.
 class Sealer {
  public:
-  /// `old_key` opens what was sealed before runs had keys of their own.
+  /// `old_key`: the data directory's own. It seals what belongs to no run, and opens what was sealed before runs had
+  /// keys.
   Sealer(const TenantKeys& tenants, std::string old_key, Entropy& entropy)
       : tenants_(tenants), old_key_(std::move(old_key)), entropy_(entropy) {}
 
@@ -101,6 +102,17 @@ class Sealer {
       return aead_open(old_key_, sealed.substr(1), name);  // from before tenants had keys
     }
     return tenants_.unwrap(tenant, token_context(token), sealed);
+  }
+
+  /// A text of a document's, under the data directory's own key, which is not rotated; bound to where it stands.
+  std::string seal_text(std::string_view place, std::string_view text) const {
+    return to_base64(aead_seal(old_key_, text, place, entropy_));
+  }
+  /// Errors: corrupt.
+  Result<std::string> open_text(std::string_view place, std::string_view sealed) const {
+    const auto bytes = from_base64(sealed);
+    if (!bytes) return fail(Errc::corrupt, "a sealed text of a document is damaged");
+    return aead_open(old_key_, *bytes, place);
   }
 
   /// The same under the tenant's newest key. Errors: not_found, corrupt.

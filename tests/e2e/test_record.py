@@ -104,6 +104,8 @@ def test_no_text_that_came_with_a_run_is_in_clear_anywhere(own_server, tmp_path,
             and leaf["kind"] == "record.opened"] == ["run", "review"]
     told = server.call("POST", f"/api/v1/reviews/{review['id']}/edit", {"text": f"we pay {CANARY}", "reason": f"known: {CANARY}"})
     assert told.status == 200, told.body
+    hold = server.call("POST", "/api/v1/holds", {"subject": f"subject {CANARY}", "reason": f"case of {CANARY}"})
+    assert hold.status == 201 and CANARY in server.call("GET", "/api/v1/holds").body.decode()
     refused = server.call("POST", "/api/v1/disclosures", {"what": "traffic", "tenant": "default", "until": CANARY})
     assert refused.status == 400, refused.body
     assert CANARY in json.dumps([server.run(run) for run in runs.values()]), "it is there for those who may open it"
@@ -114,6 +116,7 @@ def test_no_text_that_came_with_a_run_is_in_clear_anywhere(own_server, tmp_path,
             assert b"zqcanary" not in content and b"Jane Roe" not in content, name
 
     assert_nowhere()
+    assert server.call("DELETE", f"/api/v1/holds/{hold.json()['id']}").status == 200
     server.call("POST", f"/api/v1/runs/{runs['listen']}/cancel")
     report = erase(server, {"subject": f"subject {CANARY}", "legal_basis": "test", "requested_by": CANARY}).json()
     assert report["runs_open"] == 0 and report["runs_erased"] >= len(TASKS), report
@@ -155,6 +158,29 @@ def test_leaves_say_who_and_by_which_versions(own_server):
     assert verdict["summary"] == {"review": review["id"], "verdict": "approve"}
     assert re.fullmatch("[0-9a-f]{64}", verdict["payload_commit"]) and verdict["prev_state"]
     assert server.verify().returncode == 0
+
+
+def test_holds_say_on_record_whom_they_hold_and_why_is_sealed(own_server):
+    server = own_server().start()
+    run = server.chat("evidence", x_signalbox_subject="customer-3").headers["x-signalbox-run"]
+    why = "because of zqcanary"
+    placed = [server.call("POST", "/api/v1/holds", {name: value, "reason": why}).json()
+              for name, value in (("subject", "customer-3"), ("run", run))]
+    server.process.stop()
+    server.start()
+    assert [hold["reason"] for hold in server.call("GET", "/api/v1/holds").json()["holds"]] == [why, why]
+    refused = erase(server, {"run": run, "legal_basis": "test"})
+    assert refused.status == 409 and why in refused.json()["detail"]
+    for hold in placed:
+        assert server.call("DELETE", f"/api/v1/holds/{hold['id']}").json()["reason"] == why
+    for name, content in files_of(server.data).items():
+        assert b"zqcanary" not in content, name
+    held = [leaf for leaf in leaves(server) if leaf["kind"].startswith("hold.")]
+    assert [leaf["kind"] for leaf in held] == 2 * ["hold.place"] + 2 * ["hold.release"]
+    for leaf in held[0::2]:
+        assert leaf["summary"] == {"hold": placed[0]["id"], "subject": placed[0]["subject"]} and "run" not in leaf
+    for leaf in held[1::2]:
+        assert leaf["summary"] == {"hold": placed[1]["id"]} and leaf["run"] == run
 
 
 def test_an_event_is_erased_with_the_person_it_is_about(own_server):
