@@ -339,7 +339,7 @@ auto mirror_section() {
       .choice(
           "mode", &M::mode, {{"async", MirrorMode::async}, {"before-ack", MirrorMode::before_ack}},
           {.about = "`before-ack` answers after the state is in the mirror too, so that nothing acknowledged is ever "
-                    "lost; `async` follows with the lag that /metrics shows."})
+                    "lost, and needs data.durability sync; `async` follows with the lag that /metrics shows."})
       .secret(
           "key", &M::key,
           {.about = "32 bytes (raw, hex or base64) that seal everything in the mirror. Keep it elsewhere: a restore "

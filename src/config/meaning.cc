@@ -89,12 +89,23 @@ void check_witnesses(const AuditConfig& audit, ReadState& state) {
   }
 }
 
+// Answered before it is on disk is answered before it is in the mirror.
+void check_mirror(const Config& config, ReadState& state) {
+  if (config.mirror.url.empty() || config.mirror.mode != MirrorMode::before_ack) return;
+  if (config.data.durability == Durability::sync) return;
+  state.value_problem(
+      Place{}.member("mirror").member("mode"),
+      "before-ack promises what data.durability: async does not keep: an answer could be lost with this machine. "
+      "Set data.durability to sync, or mirror.mode to async");
+}
+
 }  // namespace
 
 void check_meaning(const Config& config, ReadState& state) {
   check_providers(config, state);
   check_tiers(config, state);
   check_witnesses(config.audit, state);
+  check_mirror(config, state);
   for (const auto& [name, target] : config.models.aliases) {
     const auto place = Place{}.member("models").member("aliases").member(name);
     if (is_target(config, name)) {
