@@ -15,7 +15,8 @@ const LegalHold* first(const std::vector<LegalHold>& holds, const auto& forbids)
 Result<json::array> parse_holds(const std::optional<std::string>& document) {
   if (!document) return json::array();
   SB_TRY(const json::value holds, parse_json(*document));
-  if (!holds.is_array()) return fail(Errc::corrupt, "the list of legal holds is damaged");
+  const bool is_list = holds.is_array() && std::ranges::all_of(holds.get_array(), &json::value::is_object);
+  if (!is_list) return fail(Errc::corrupt, "the list of legal holds is damaged");
   return holds.get_array();
 }
 
