@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "config/secret.h"
 #include "keys/envelope.h"
+#include "mirror/check.h"
 #include "mirror/restore.h"
 
 namespace sb::mirror {

@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "base/log.h"
+#include "mirror/check.h"
+#include "mirror/restore.h"
+#include "mirror/scratch_folder.h"
 
 namespace sb::mirror {
 namespace {
@@ -35,7 +39,7 @@ Result<> Mirror::opened(const CopyState& state) {
     const std::lock_guard lock(mutex_);
     stats_.groups_committed = state.groups;
   }
-  drop_copy(options_.database + ".snapshot");  // which a killed process was making
+  drop_left_copies();
   thread_ = std::thread([this] {
     run();
     const std::lock_guard lock(mutex_);
@@ -58,6 +62,13 @@ Result<> Mirror::opened(const CopyState& state) {
   }
   in_service_ = true;
   return {};
+}
+
+// Copies of the database that a killed process was making: an erasure does not reach what is in them.
+void Mirror::drop_left_copies() const {
+  drop_copy(options_.database + ".snapshot");
+  const auto folder = std::filesystem::path(options_.database).parent_path();
+  for (const char* left : {kCheckFolder, kRestoreFolder}) ScratchFolder::drop_abandoned((folder / left).string());
 }
 
 Mirror::~Mirror() {

@@ -92,6 +92,7 @@ class Mirror final : public store::sqlite::GroupSink {
   };
 
   // mirror.cc: the thread, and what it sends.
+  void drop_left_copies() const;
   void run();
   bool attach_first();
   void overflow(std::uint64_t before);

@@ -1,15 +1,17 @@
-/// An empty data directory is made again from a mirror; and a mirror is held against the database it is of.
+/// A data directory is made again from a mirror.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/errors.h"
 #include "mirror/target.h"
 
 namespace sb::mirror {
+
+/// In the data directory, while it is made.
+inline constexpr const char* kRestoreFolder = ".restoring";
 
 struct RestoreReport {
   std::uint64_t snapshot_group = 0;
@@ -21,19 +23,11 @@ struct RestoreReport {
   std::int64_t elapsed_us = 0;
 };
 
-/// Makes `folder` a data directory as the mirror last saw it; the next start goes on with its runs and its log.
-/// Errors: already_exists (it has a database), not_found (no mirror there), corrupt (another key; a changed, missing or
-/// exchanged object).
+/// Makes `folder` a data directory as the mirror last saw it; the next start goes on with its runs and its log. It is
+/// made whole beside and put in place at the end: the keys last, without which no server starts on a database. What
+/// fails leaves nothing behind.
+/// Errors: already_exists (it has a database, or keys of another), not_found (no mirror there), conflict (somebody
+/// works there), corrupt (another key; a changed, missing or exchanged object), disk_full, permission_denied.
 Result<RestoreReport> restore(Target& target, std::string_view key, const std::string& folder);
-
-struct CheckReport {
-  std::uint64_t store_groups = 0;
-  std::uint64_t mirror_groups = 0;
-  std::vector<std::string> problems;  ///< tables whose content differs
-  bool ok() const { return problems.empty() && store_groups == mirror_groups; }
-};
-
-/// Rebuilds the database from the mirror beside `folder`'s own and compares them row by row.
-Result<CheckReport> check(Target& target, std::string_view key, const std::string& folder);
 
 }  // namespace sb::mirror

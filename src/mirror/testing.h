@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "audit/log.h"
+#include "mirror/check.h"
 #include "mirror/folder_target.h"
 #include "mirror/mirror.h"
 #include "mirror/restore.h"

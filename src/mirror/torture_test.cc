@@ -19,6 +19,7 @@
 #include "audit/verify.h"
 #include "audit/verify_log.h"
 #include "base/log.h"
+#include "mirror/check.h"
 #include "mirror/folder_target.h"
 #include "mirror/mirror.h"
 #include "mirror/restore.h"

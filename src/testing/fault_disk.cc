@@ -118,7 +118,7 @@ void FaultDisk::sync_all() {
 }
 
 void FaultDisk::renamed(const std::string& path) {
-  renamed_.emplace_back(path, contents(path));
+  if (!fs::is_directory(path)) renamed_.emplace_back(path, contents(path));
 }
 
 std::vector<std::string> FaultDisk::contents_of(const std::string& name) const {

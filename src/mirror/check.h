@@ -1,0 +1,28 @@
+/// A mirror is held against the database it is of.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "mirror/target.h"
+
+namespace sb::mirror {
+
+/// In the data directory, while it is compared.
+inline constexpr const char* kCheckFolder = ".mirror-check";
+
+struct CheckReport {
+  std::uint64_t store_groups = 0;
+  std::uint64_t mirror_groups = 0;
+  std::vector<std::string> problems;  ///< tables whose content differs
+  bool ok() const { return problems.empty() && store_groups == mirror_groups; }
+};
+
+/// Rebuilds the database from the mirror beside `folder`'s own and compares them row by row. A server may be at work on
+/// both. Errors: not_found (no database, no mirror), conflict (another check is at work), as rebuild().
+Result<CheckReport> check(Target& target, std::string_view key, const std::string& folder);
+
+}  // namespace sb::mirror

@@ -1,0 +1,181 @@
+#include "mirror/rebuild.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <span>
+
+#include "mirror/chain.h"
+#include "mirror/key_lists.h"
+#include "store/sqlite/group_recorder.h"
+
+namespace sb::mirror {
+namespace {
+
+using store::sqlite::Database;
+
+constexpr std::size_t kObjectsAtOnce = 16;  // a segment has up to 16 MiB and its last commit
+
+// The database is another one's, without a name: SQLite takes its file out of the folder as soon as it has opened it.
+constexpr const char* kTablesApart =
+    "ATTACH '' AS apart;"
+    "CREATE TABLE apart.data_keys (run INTEGER PRIMARY KEY, subject TEXT, wrapped BLOB);"
+    "CREATE TABLE apart.tenant_tokens (no INTEGER PRIMARY KEY, tenant TEXT NOT NULL, token TEXT NOT NULL,"
+    " subject TEXT NOT NULL, sealed BLOB NOT NULL);"
+    "DROP TABLE main.data_keys; DROP TABLE main.tenant_tokens";
+
+Result<> apply_segment(const Segment& segment, std::uint64_t groups_max, Rebuilt& made) {
+  if (segment.patchsets.empty() || segment.last_group <= made.groups || made.groups >= groups_max) return {};
+  if (segment.first_group > made.groups + 1)
+    return fail(Errc::corrupt, fmt::format("mirror: groups {} to {} are missing before {}", made.groups + 1,
+                                           segment.first_group - 1, segment_name(segment.number)));
+  SB_CHECK(made.database.execute("BEGIN IMMEDIATE"));
+  for (std::size_t i = 0; i < segment.patchsets.size(); ++i) {
+    const std::uint64_t group = segment.first_group + i;
+    if (group <= made.groups || group > groups_max) continue;
+    SB_CHECK(store::sqlite::apply_patchset(made.database, segment.patchsets[i]));
+  }
+  SB_CHECK(made.database.execute("COMMIT"));
+  made.groups = std::min(segment.last_group, groups_max);
+  ++made.segments;
+  return {};
+}
+
+// Each must continue the one before it.
+Result<> apply_next(std::string_view key, const std::string& name, std::string_view sealed, std::uint64_t groups_max,
+                    Rebuilt& made) {
+  SB_TRY(const std::string plain, open_object(key, name, sealed));
+  SB_TRY(const Segment segment, parse_segment(plain));
+  if (segment.number != ++made.newest || segment.previous != made.hash)
+    return fail(Errc::corrupt, fmt::format("mirror: {} does not continue the segment before it", name));
+  made.hash = sha256(sealed);
+  made.tags[segment.number] = tag_of(segment.lineage);
+  made.erased.insert(made.erased.end(), segment.erased.begin(), segment.erased.end());
+  return apply_segment(segment, groups_max, made);
+}
+
+Result<> apply_segments(Target& target, std::string_view key, std::uint64_t groups_max, Rebuilt& made) {
+  SB_TRY(const auto names, target.list("segments/", segment_name(made.snapshot.segment)));
+  for (std::span<const std::string> rest = names; !rest.empty();) {
+    const auto some = rest.first(std::min(rest.size(), kObjectsAtOnce));
+    SB_TRY(const auto sealed, target.get_all(some));
+    for (std::size_t i = 0; i < some.size(); ++i) SB_CHECK(apply_next(key, some[i], sealed[i], groups_max, made));
+    rest = rest.subspan(some.size());
+  }
+  return {};
+}
+
+bool counts(const ListName& list, const Rebuilt& made) {
+  if (!list.of_segment) return SnapshotId{list.number, list.tag} == made.snapshot.id;
+  const auto segment = made.tags.find(list.number);
+  return segment != made.tags.end() && segment->second == list.tag;
+}
+
+// What came with what counts, in an order in which the newest has the last word.
+Result<> put_listed(Target& target, std::string_view key, SealedKind kind, Rebuilt& made) {
+  Database& database = made.database;
+  SB_TRY(const auto names, target.list(list_prefix(kind)));
+  std::vector<ListName> lists;
+  for (const std::string& name : names) {
+    auto list = parse_list_name(name);
+    if (list && counts(*list, made)) lists.push_back(*std::move(list));
+  }
+  std::ranges::sort(lists);
+  SB_CHECK(database.execute("BEGIN IMMEDIATE"));
+  SB_TRY(auto insert,
+         database.prepare(kind == SealedKind::token
+                              ? "INSERT OR REPLACE INTO tenant_tokens (no, subject, sealed, tenant, token) VALUES "
+                                "(?, ?, ?, ?, ?)"
+                              : "INSERT OR REPLACE INTO data_keys (run, subject, wrapped) SELECT no, nullif(?2, ''), "
+                                "nullif(?3, x'') FROM runs WHERE no = ?1"));
+  for (const ListName& list : lists) {
+    const std::string name = text_of(kind, list);
+    SB_TRY(const std::string sealed, target.get(name));
+    SB_TRY(const std::string plain, open_object(key, name, sealed));
+    SB_TRY(const auto entries, parse_list(kind, plain));
+    for (const ListEntry& entry : entries) {
+      insert.bind(1, entry.no).bind(2, entry.subject).bind_blob(3, entry.sealed);
+      if (kind == SealedKind::token) insert.bind(4, entry.tenant).bind(5, entry.token);
+      if (insert.step() != SQLITE_DONE) return std::unexpected(database.error("cannot store a key in"));
+      insert.reset();
+    }
+  }
+  return database.execute("COMMIT");
+}
+
+// Numbers of values that were erased are given to no others: what says that they are erased would reach those.
+Result<> never_again(Database& database, const std::vector<Erased>& erased) {
+  std::int64_t last = 0;
+  for (const Erased& one : erased) {
+    if (one.kind == SealedKind::token) last = std::max(last, one.no);
+  }
+  SB_TRY(auto raise, database.prepare("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'tenant_tokens'"));
+  SB_TRY(auto begin,
+         database.prepare("INSERT INTO sqlite_sequence (name, seq) SELECT 'tenant_tokens', ?1 WHERE NOT EXISTS "
+                          "(SELECT 1 FROM sqlite_sequence WHERE name = 'tenant_tokens')"));
+  for (auto* statement : {&raise, &begin}) {
+    if (statement->bind(1, last).step() != SQLITE_DONE)
+      return std::unexpected(database.error("cannot number placeholders in"));
+  }
+  return {};
+}
+
+// A machine that was lost in the middle of an erasure has said so, and not yet rewritten every list.
+Result<> take_out_erased(Database& database, const std::vector<Erased>& erased) {
+  SB_TRY(auto key, database.prepare("INSERT INTO data_keys (run, subject, wrapped) VALUES (?, NULL, NULL) ON CONFLICT "
+                                    "(run) DO UPDATE SET subject = NULL, wrapped = NULL"));
+  SB_TRY(auto token, database.prepare("DELETE FROM tenant_tokens WHERE no = ?"));
+  SB_CHECK(database.execute("BEGIN IMMEDIATE"));
+  for (const Erased& one : erased) {
+    auto& statement = one.kind == SealedKind::token ? token : key;
+    if (statement.bind(1, one.no).step() != SQLITE_DONE)
+      return std::unexpected(database.error("cannot erase a key in"));
+    statement.reset();
+  }
+  SB_CHECK(database.execute("COMMIT"));
+  return never_again(database, erased);
+}
+
+Result<Rebuilt> rebuild_from(Target& target, std::string_view key, const SnapshotId& snapshot, const std::string& path,
+                             std::uint64_t groups_max, KeysGo keys) {
+  Rebuilt made;
+  SB_TRY(made.snapshot, fetch_snapshot(target, key, snapshot, path));
+  made.groups = made.snapshot.id.group;
+  made.newest = made.snapshot.segment;
+  made.hash = made.snapshot.previous;
+  SB_TRY(made.database, Database::open(path, Database::Access::read_write));
+  SB_CHECK(made.database.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY"));
+  SB_CHECK(apply_segments(target, key, groups_max, made));
+  if (keys == KeysGo::apart) SB_CHECK(made.database.execute(kTablesApart));
+  for (const auto kind : {SealedKind::data_key, SealedKind::token}) SB_CHECK(put_listed(target, key, kind, made));
+  SB_CHECK(take_out_erased(made.database, made.erased));
+  return made;
+}
+
+}  // namespace
+
+// A server at work may let another snapshot count meanwhile, and take away what the one before it needs: then this
+// begins anew.
+Result<Rebuilt> rebuild(Target& target, std::string_view key, const std::string& path, std::uint64_t groups_max,
+                        KeysGo keys) {
+  constexpr int kAttempts = 5;
+  for (int attempt = 1;; ++attempt) {
+    drop_copy(path);
+    SB_TRY(const auto end, read_chain_end(target, key));
+    if (!end || end->segment.snapshot.none())
+      return fail(Errc::not_found, fmt::format("there is no mirror at {}: no whole snapshot below it", target.name()));
+    auto made = rebuild_from(target, key, end->segment.snapshot, path, groups_max, keys);
+    SB_TRY(const auto after, read_chain_end(target, key));
+    const bool still_counts = after && after->segment.snapshot == end->segment.snapshot;
+    if (still_counts) return made;
+    if (attempt == kAttempts && made)
+      return fail(Errc::unavailable,
+                  fmt::format("the mirror {} does not stand still: a server makes one snapshot after the other there; "
+                              "try again",
+                              target.name()));
+    if (attempt == kAttempts) return made;
+  }
+}
+
+}  // namespace sb::mirror

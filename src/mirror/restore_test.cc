@@ -1,0 +1,160 @@
+// What a restore and a check make of a mirror that is damaged, or of a folder that is not empty.
+#include <filesystem>
+#include <fstream>
+#include <functional>
+
+#include "audit/tile_files.h"
+#include "mirror/scratch_folder.h"
+#include "mirror/testing.h"
+
+namespace sb::mirror {
+namespace {
+
+using namespace testing;
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+class Damaged : public Mirrored {
+ protected:
+  Damaged() { patience_ = milliseconds(200); }
+
+  static std::uint64_t leaves_under(const std::string& checkpoint) {
+    const auto note = audit::read_whole_file(checkpoint, 64 * 1024);
+    const auto parts = note ? audit::parse_note(*note) : Result<audit::NoteParts>(std::unexpected(note.error()));
+    const auto head =
+        parts ? audit::parse_tree_head(parts->text) : Result<audit::TreeHead>(std::unexpected(parts.error()));
+    return head ? head->size : 0;
+  }
+  void wait_for_log(std::uint64_t leaves) {
+    const auto there = [&] { return leaves_under(place_ + "/audit/checkpoint") >= leaves; };
+    for (int i = 0; i < 1000 && !there(); ++i) std::this_thread::sleep_for(milliseconds(10));
+    ASSERT_TRUE(there());
+  }
+  // With a snapshot, lists, a published log, and segments that know of it.
+  void make() {
+    open();
+    add_runs(6);
+    wait_for_log(30);
+    wait_for_snapshots(1);
+    add_runs(2);
+    wait_for_log(40);
+    add_runs(1);
+    close();
+  }
+  static void flip(const std::string& path) {
+    std::string bytes = *audit::read_whole_file(path, 1 << 30);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+  }
+  static std::vector<std::string> files_in(const std::string& folder) {
+    std::vector<std::string> files;
+    for (const auto& file : fs::recursive_directory_iterator(folder)) {
+      if (file.is_regular_file()) files.push_back(file.path().string());
+    }
+    std::ranges::sort(files);
+    return files;
+  }
+  // The mirror, with one thing done to it.
+  std::string with(const std::string& name, const std::function<void(const std::string&)>& damage) {
+    std::string copy = scratch_.file("damaged " + name);
+    fs::copy(place_, copy, fs::copy_options::recursive);
+    damage(copy);
+    return copy;
+  }
+
+  struct Damage {
+    const char* name;
+    std::function<void(const std::string&)> done;
+  };
+  static std::vector<Damage> losses() {
+    const auto newest = [](const std::string& folder) { return files_in(folder).back(); };
+    return {
+        {"a segment in between is gone",
+         [](const std::string& m) { fs::remove(m + "/" + segment_name(files_in(m + "/segments").size() - 2)); }},
+        {"a list of keys is flipped", [=](const std::string& m) { flip(newest(m + "/keys")); }},
+    };
+  }
+};
+
+TEST_F(Damaged, WhatIsMissingIsSaidAndNothingIsMade) {
+  make();
+  for (const Damage& damage : losses()) {
+    SCOPED_TRACE(damage.name);
+    const std::string folder = scratch_.file(std::string("new ") + damage.name);
+    const auto made = restore(**open_target(with(damage.name, damage.done), {}), kKey, folder);
+    EXPECT_FALSE(made);
+    EXPECT_FALSE(fs::exists(folder));
+    fs::create_directories(folder);
+    EXPECT_FALSE(restore(**open_target(scratch_.file(std::string("damaged ") + damage.name), {}), kKey, folder));
+    EXPECT_TRUE(fs::is_empty(folder)) << "nor in a folder that was there";
+  }
+}
+
+class RestoreInPlace : public Damaged {};
+
+TEST_F(RestoreInPlace, OverKeysOfAnotherRecordNothingIsRestored) {
+  make();
+  const std::string folder = scratch_.file("another");
+  ASSERT_TRUE(store::DataDir::open_or_create(folder, system_entropy()));
+  const auto before = files_in(folder);
+  EXPECT_FALSE(restore(**open_target(place_, {}), kKey, folder));
+  EXPECT_EQ(files_in(folder), before);
+}
+
+TEST_F(RestoreInPlace, WhatAKillLeftAtItsEndIsServedByNobodyAndSaidToTheNextRestore) {
+  make();
+  const std::string folder = restored("cut off");
+  fs::create_directories(folder + "/" + kRestoreFolder);
+  fs::rename(folder + "/keys", folder + "/" + kRestoreFolder + "/keys");  // they come last
+  EXPECT_FALSE(store::DataDir::open_or_create(folder, system_entropy()));
+  const auto again = restore(**open_target(place_, {}), kKey, folder);
+  ASSERT_FALSE(again);
+  EXPECT_NE(again.error().detail.find("cut off at its end"), std::string::npos) << again.error().detail;
+}
+
+TEST_F(Damaged, WhatAKilledCheckOrRestoreLeftGoesWithTheNextStart) {
+  open();
+  add_runs(1);
+  close();
+  for (const char* left : {kCheckFolder, kRestoreFolder}) {
+    fs::create_directories(data_ + "/" + left);
+    std::ofstream(data_ + "/" + left + "/signalbox.db") << "with keys";
+  }
+  const auto at_work = ScratchFolder::create(data_ + "/" + kCheckFolder);
+  ASSERT_TRUE(at_work);
+  EXPECT_FALSE(fs::exists(at_work->file("signalbox.db")));
+  EXPECT_EQ(ScratchFolder::create(data_ + "/" + kCheckFolder).error().code, Errc::conflict);
+  open();
+  EXPECT_TRUE(fs::exists(data_ + "/" + kCheckFolder)) << "somebody works there";
+  EXPECT_FALSE(fs::exists(data_ + "/" + kRestoreFolder));
+}
+
+// Whoever is killed while a mirror is checked must not leave keys where no erasure finds them.
+TEST_F(Damaged, WhileAMirrorIsComparedNoFileHoldsItsKeys) {
+  make();
+  class Watch final : public testing::ForwardingTarget {
+   public:
+    Watch(std::unique_ptr<Target> inner, std::string folder)
+        : ForwardingTarget(std::move(inner)), folder_(std::move(folder)) {}
+    Result<std::vector<std::string>> list(const std::string& prefix, const std::string& after) override {
+      for (const std::string& file : files_in(folder_)) {
+        const auto bytes = audit::read_whole_file(file, 1 << 30);
+        const bool is_live = file.find("/signalbox.db") != std::string::npos;
+        if (bytes && !is_live && bytes->find("wrapped key 0") != std::string::npos) found_ = file;
+        was_there_ |= bytes && !is_live && bytes->find("small-a") != std::string::npos;
+      }
+      return inner_->list(prefix, after);
+    }
+    std::string found_;
+    bool was_there_ = false;
+
+   private:
+    const std::string folder_;
+  } watch(*open_target(place_, {}), data_);
+  EXPECT_TRUE(check(watch, kKey, data_)->ok());
+  EXPECT_TRUE(watch.was_there_) << "the database in the making was looked at";
+  EXPECT_EQ(watch.found_, "");
+}
+
+}  // namespace
+}  // namespace sb::mirror
