@@ -105,6 +105,7 @@ Result<Compared> compare(Target& target, std::string_view key, const std::string
   SB_CHECK(wait_for_groups(target, key, compared.report.store_groups));
   SB_TRY(Rebuilt rebuilt, rebuild(target, key, scratch, compared.report.store_groups, KeysGo::apart));
   compared.report.mirror_groups = rebuilt.groups;
+  for (const std::string& loss : rebuilt.losses) compared.report.problems.push_back("missing: " + loss);
   if (compared.report.store_groups != rebuilt.groups) {
     compared.moved = rebuilt.groups > compared.report.store_groups;
     return compared;
@@ -136,8 +137,9 @@ Result<CheckReport> check(Target& target, std::string_view key, const std::strin
   if (!std::filesystem::exists(database)) return fail(Errc::not_found, fmt::format("{} has no database", folder));
   SB_TRY(const ScratchFolder scratch, ScratchFolder::create(folder + "/" + kCheckFolder));
   for (int attempt = 1;; ++attempt) {
-    SB_TRY(const Compared compared, compare(target, key, database, scratch.file("mirror.db")));
-    if (!compared.moved || attempt == kAttempts) return compared.report;
+    SB_TRY(Compared compared, compare(target, key, database, scratch.file("mirror.db")));
+    if (compared.moved && attempt < kAttempts) continue;
+    return compared.report;
   }
 }
 

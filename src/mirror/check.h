@@ -17,7 +17,7 @@ inline constexpr const char* kCheckFolder = ".mirror-check";
 struct CheckReport {
   std::uint64_t store_groups = 0;
   std::uint64_t mirror_groups = 0;
-  std::vector<std::string> problems;  ///< tables whose content differs
+  std::vector<std::string> problems;  ///< what a restore would lack, or would have otherwise
   bool ok() const { return problems.empty() && store_groups == mirror_groups; }
 };
 

@@ -19,9 +19,10 @@ namespace {
 constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+constexpr const char* kAcceptLoss = "--accept-loss";
 
 constexpr std::string_view kHelp =
-    "usage: signalbox restore      --from PLACE --data DIR --mirror-key REF\n"
+    "usage: signalbox restore      --from PLACE --data DIR --mirror-key REF [--accept-loss]\n"
     "       signalbox mirror check --from PLACE --data DIR --mirror-key REF\n"
     "\n"
     "restore       makes the new data directory DIR as the mirror last saw it; start the server on it, and its runs go "
@@ -30,6 +31,7 @@ constexpr std::string_view kHelp =
     "\n"
     "  --from PLACE       a folder, or s3://BUCKET[/PREFIX]\n"
     "  --mirror-key REF   env:NAME or file:PATH: the key that seals the mirror (mirror.key in the configuration)\n"
+    "  --accept-loss      of a damaged mirror restores what is left, and says what is lost\n"
     "for s3, from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3,\n"
     "  and SIGNALBOX_S3_VIRTUAL_HOST=1 where the bucket is named in the host\n"
     "\n"
@@ -42,19 +44,26 @@ std::string variable(const char* name, const char* otherwise = "") {
 
 using Flags = std::map<std::string, std::string, std::less<>>;
 
-Result<Flags> parse(std::span<const std::string> args) {
-  const std::vector<std::string> known{"--from", "--data", "--mirror-key"};
+Result<Flags> parse(std::span<const std::string> args, std::span<const std::string> switches) {
+  const std::vector<std::string> valued{"--from", "--data", "--mirror-key"};
+  std::vector<std::string> known = valued;
+  known.insert(known.end(), switches.begin(), switches.end());
   Flags flags;
-  for (std::size_t i = 0; i < args.size(); i += 2) {
+  for (std::size_t i = 0; i < args.size(); ++i) {
     if (std::ranges::find(known, args[i]) == known.end()) {
       const auto near = nearest(args[i], known);
       return fail(Errc::invalid_argument,
                   fmt::format("unknown option {}{}", args[i], near ? fmt::format("; did you mean {}?", *near) : ""));
     }
+    if (std::ranges::find(switches, args[i]) != switches.end()) {
+      flags[args[i]] = args[i];
+      continue;
+    }
     if (i + 1 == args.size()) return fail(Errc::invalid_argument, fmt::format("{} needs a value", args[i]));
     flags[args[i]] = args[i + 1];
+    ++i;
   }
-  for (const std::string& name : known) {
+  for (const std::string& name : valued) {
     if (flags[name].empty()) return fail(Errc::invalid_argument, fmt::format("{} is missing", name));
   }
   return flags;
@@ -64,10 +73,11 @@ struct Opened {
   std::unique_ptr<Target> target;
   std::string key;
   std::string folder;
+  bool accept_loss = false;
 };
 
-Result<Opened> open(std::span<const std::string> args) {
-  SB_TRY(Flags flags, parse(args));
+Result<Opened> open(std::span<const std::string> args, std::span<const std::string> switches) {
+  SB_TRY(Flags flags, parse(args, switches));
   const auto place = SecretRef::parse(flags["--mirror-key"]);
   if (!place) return fail(Errc::invalid_argument, "--mirror-key takes env:NAME or file:PATH, never the key itself");
   SB_TRY(const Secret secret, place->resolve());
@@ -85,16 +95,24 @@ Result<Opened> open(std::span<const std::string> args) {
   access.path_style = variable("SIGNALBOX_S3_VIRTUAL_HOST").empty();
   SB_TRY(opened.target, open_target(from, access));
   opened.folder = flags["--data"];
+  opened.accept_loss = flags.contains(kAcceptLoss);
   return opened;
 }
 
 Result<int> restore_to(const Opened& opened, std::ostream& out) {
-  SB_TRY(const RestoreReport report, restore(*opened.target, opened.key, opened.folder));
+  SB_TRY(const RestoreReport report, restore(*opened.target, opened.key, opened.folder, {opened.accept_loss}));
   out << fmt::format(
       "restored {} runs and {} audit leaves from {} (snapshot of group {}, {} segments after it, up to "
-      "group {}) in {:.2f} s\nstart the server: signalbox serve --data {}\n",
+      "group {}) in {:.2f} s\n",
       report.runs, report.leaves, opened.target->name(), report.snapshot_group, report.segments, report.groups,
-      static_cast<double>(report.elapsed_us) / 1e6, opened.folder);
+      static_cast<double>(report.elapsed_us) / 1e6);
+  out << fmt::format("{} keys of runs, {} runs erased\n", report.keys, report.erased_runs);
+  if (report.signed_leaves > 0)
+    out << fmt::format("the leaves lead to the tree head over {} of them\n", report.signed_leaves);
+  else
+    out << "no tree head was shown yet\n";
+  for (const std::string& loss : report.losses) out << "LOST: " << loss << '\n';
+  out << fmt::format("start the server: signalbox serve --data {}\n", opened.folder);
   return kOk;
 }
 
@@ -111,12 +129,12 @@ Result<int> compare(const Opened& opened, std::ostream& out) {
 }
 
 int run(std::string_view name, std::span<const std::string> args, std::ostream& out, std::ostream& err,
-        Result<int> (*work)(const Opened&, std::ostream&)) {
+        Result<int> (*work)(const Opened&, std::ostream&), std::span<const std::string> switches = {}) {
   if (!args.empty() && (args[0] == "--help" || args[0] == "-h")) {
     out << kHelp;
     return kOk;
   }
-  const auto opened = open(args);
+  const auto opened = open(args, switches);
   const Result<int> code = opened ? work(*opened, out) : Result<int>(std::unexpected(opened.error()));
   if (code) return *code;
   err << "signalbox " << name << ": " << code.error().detail << '\n';
@@ -126,7 +144,8 @@ int run(std::string_view name, std::span<const std::string> args, std::ostream& 
 }  // namespace
 
 int restore_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
-  return run("restore", args, out, err, restore_to);
+  const std::string switches[] = {kAcceptLoss};
+  return run("restore", args, out, err, restore_to, switches);
 }
 
 int mirror_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {

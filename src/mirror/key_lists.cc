@@ -49,6 +49,13 @@ bool take_out(SealedKind kind, std::vector<ListEntry>& entries, const std::set<s
   return changed;
 }
 
+ListName name_of(const ListSpan& list, const Segment& segment) {
+  return {true, segment.number, tag_of(segment.lineage), list.first, list.last};
+}
+ListName name_of(const ListSpan& list, const SnapshotId& snapshot) {
+  return {false, snapshot.group, snapshot.tag, list.first, list.last};
+}
+
 std::string list_prefix(SealedKind kind) {
   return kind == SealedKind::token ? "tokens/" : "keys/";
 }

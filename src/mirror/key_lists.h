@@ -43,6 +43,9 @@ struct ListName {
   std::int64_t last = 0;
   auto operator<=>(const ListName&) const = default;
 };
+/// Of a list that came with a segment, or with a snapshot.
+ListName name_of(const ListSpan& list, const Segment& segment);
+ListName name_of(const ListSpan& list, const SnapshotId& snapshot);
 /// What names of such lists begin with.
 std::string list_prefix(SealedKind kind);
 std::string text_of(SealedKind kind, const ListName& name);

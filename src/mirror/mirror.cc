@@ -220,7 +220,7 @@ void Mirror::run() {
     }
     advance_snapshot();
     remove_some_old();
-    Outgoing outgoing{take(), {}, {}, false};
+    Outgoing outgoing{.groups = take()};
     if (!outgoing.groups.empty()) {
       if (!keep_trying([&] { return send_segment(outgoing); })) {
         log_error("mirror.groups_not_sent", {{"groups", outgoing.groups.size()}});
@@ -254,7 +254,7 @@ Result<> Mirror::put_object(const std::string& name, std::string_view plain) {
 Result<> Mirror::send_segment(Outgoing& outgoing) {
   if (outgoing.sealed.empty()) seal_segment(outgoing);
   if (!outgoing.in_place) {
-    for (const auto kind : {SealedKind::data_key, SealedKind::token}) SB_CHECK(send_list(kind, outgoing.groups));
+    for (const Object& list : outgoing.lists) SB_CHECK(target_->put(list.name, list.bytes));
     SB_CHECK(put_segment(outgoing));
     outgoing.in_place = true;
     segment_ += 1;
@@ -262,12 +262,13 @@ Result<> Mirror::send_segment(Outgoing& outgoing) {
     if (!outgoing.groups.empty()) last_group_ = std::max(last_group_, outgoing.groups.back().number);
     bytes_since_snapshot_ += outgoing.sealed.size();
     const std::lock_guard lock(mutex_);
+    for (const Object& list : outgoing.lists) stats_.bytes += list.bytes.size();
     stats_.bytes += outgoing.sealed.size();
   }
   return drop_erased(outgoing.erased);
 }
 
-void Mirror::seal_segment(Outgoing& outgoing) const {
+void Mirror::seal_segment(Outgoing& outgoing) {
   Segment segment;
   segment.number = segment_ + 1;
   segment.first_group = outgoing.groups.empty() ? last_group_ : outgoing.groups.front().number;
@@ -275,6 +276,8 @@ void Mirror::seal_segment(Outgoing& outgoing) const {
   segment.previous = previous_;
   segment.lineage = state_.lineage;
   segment.snapshot = snapshot_;
+  segment.published = published_;
+  seal_lists(segment, outgoing);
   segment.resealed = sealed_anew_at_.has_value();
   for (const Group& group : outgoing.groups) {
     segment.patchsets.push_back(group.patchset);

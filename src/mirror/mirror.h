@@ -85,9 +85,10 @@ class Mirror final : public store::sqlite::GroupSink {
   };
   /// A segment on its way. Made once: an attempt whose answer was lost may have succeeded.
   struct Outgoing {
-    std::vector<Group> groups;
-    std::string sealed;
-    std::vector<Erased> erased;
+    std::vector<Group> groups = {};
+    std::vector<Object> lists = {};  ///< keys and values that come with it, sealed
+    std::string sealed = {};
+    std::vector<Erased> erased = {};
     bool in_place = false;
   };
 
@@ -103,7 +104,7 @@ class Mirror final : public store::sqlite::GroupSink {
   bool out_of_patience() const;
   void end(Error error);
   Result<> send_segment(Outgoing& outgoing);
-  void seal_segment(Outgoing& outgoing) const;
+  void seal_segment(Outgoing& outgoing);
   Result<> put_segment(const Outgoing& outgoing);
   Result<> put_object(const std::string& name, std::string_view plain);
   Result<> still_ours();
@@ -126,7 +127,8 @@ class Mirror final : public store::sqlite::GroupSink {
   Result<> fill_keys(std::vector<Group>& groups) const;
 
   // mirror_lists.cc: keys, and what was erased.
-  Result<> send_list(SealedKind kind, const std::vector<Group>& groups);
+  std::vector<ListEntry> listed(SealedKind kind, const std::vector<Group>& groups);
+  void seal_lists(Segment& segment, Outgoing& outgoing);
   Result<> drop_erased(const std::vector<Erased>& erased);
   Result<> drop_listed(SealedKind kind, const std::set<std::int64_t>& numbers);
   Result<> rewrite_lists(SealedKind kind, const std::set<std::int64_t>& numbers, std::span<const std::string> names);
@@ -150,6 +152,7 @@ class Mirror final : public store::sqlite::GroupSink {
   std::uint64_t segment_ = 0;  ///< number of the newest one
   Digest previous_{};          ///< its hash
   std::uint64_t last_group_ = 0;
+  PublishedTree published_;  ///< the mirror's, as far as segments say it
   std::uint64_t bytes_since_snapshot_ = 0;
   SnapshotId snapshot_;                               ///< the one that counts
   std::uint64_t snapshot_segment_ = 0;                ///< with which it began

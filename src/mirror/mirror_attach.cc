@@ -64,6 +64,7 @@ Result<> Mirror::claim(const std::optional<ChainEnd>& end) {
     segment.snapshot = end->segment.snapshot;
     segment.erased = end->segment.erased;
     segment.resealed = end->segment.resealed;
+    segment.published = end->segment.published;
     segment.last_group = std::max(end->segment.last_group, segment.snapshot.group);
     segment.first_group = segment.last_group;
   }
@@ -91,6 +92,7 @@ Result<> Mirror::claim(const std::optional<ChainEnd>& end) {
   previous_ = sha256(sealed);
   last_group_ = segment.last_group;
   snapshot_ = segment.snapshot;
+  published_ = segment.published;
   sealed_anew_at_.reset();
   if (segment.resealed) sealed_anew_at_ = Steady::now();
   return {};

@@ -15,7 +15,7 @@ constexpr std::size_t kListsAtOnce = 64;
 }  // namespace
 
 // Of what came and went in one segment nothing sealed is written.
-Result<> Mirror::send_list(SealedKind kind, const std::vector<Group>& groups) {
+std::vector<ListEntry> Mirror::listed(SealedKind kind, const std::vector<Group>& groups) {
   std::map<std::int64_t, ListEntry> came;
   for (const Group& group : groups) {
     for (const KeyChange& change : group.keys) {
@@ -31,11 +31,19 @@ Result<> Mirror::send_list(SealedKind kind, const std::vector<Group>& groups) {
         came.erase(it);
     }
   }
-  if (came.empty()) return {};
   std::vector<ListEntry> entries;
   for (auto& [no, entry] : came) entries.push_back(std::move(entry));
-  const ListName name{true, segment_ + 1, tag_of(state_.lineage), entries.front().no, entries.back().no};
-  return put_object(text_of(kind, name), encode_list(kind, entries));
+  return entries;
+}
+
+void Mirror::seal_lists(Segment& segment, Outgoing& outgoing) {
+  for (const auto kind : {SealedKind::data_key, SealedKind::token}) {
+    const auto entries = listed(kind, outgoing.groups);
+    if (entries.empty()) continue;
+    segment.lists.push_back({kind, entries.front().no, entries.back().no});
+    const std::string name = text_of(kind, name_of(segment.lists.back(), segment));
+    outgoing.lists.push_back({name, seal_object(options_.key, name, encode_list(kind, entries), system_entropy())});
+  }
 }
 
 Result<> Mirror::drop_erased(const std::vector<Erased>& erased) {

@@ -98,6 +98,7 @@ Result<> Mirror::send_tree(const audit::TileFiles& files) {
   SB_CHECK(send_tiles(files, *sent_tiles_, head.size, false));
   SB_CHECK(target_->put("audit/checkpoint", next_head_->note));
   sent_checkpoint_ = next_head_->note;
+  published_ = {head.size, head.root};
   sent_tiles_ = head.size / audit::kTileWidth * audit::kTileWidth;
   return {};
 }

@@ -47,41 +47,43 @@ Result<> apply_next(std::string_view key, const std::string& name, std::string_v
                     Rebuilt& made) {
   SB_TRY(const std::string plain, open_object(key, name, sealed));
   SB_TRY(const Segment segment, parse_segment(plain));
-  if (segment.number != ++made.newest || segment.previous != made.hash)
+  if (segment.number != made.newest + 1 || segment.previous != made.hash)
     return fail(Errc::corrupt, fmt::format("mirror: {} does not continue the segment before it", name));
+  SB_CHECK(apply_segment(segment, groups_max, made));
+  made.newest = segment.number;
   made.hash = sha256(sealed);
-  made.tags[segment.number] = tag_of(segment.lineage);
+  made.published = segment.published;
   made.erased.insert(made.erased.end(), segment.erased.begin(), segment.erased.end());
-  return apply_segment(segment, groups_max, made);
+  for (const ListSpan& list : segment.lists) made.lists.push_back({list.kind, name_of(list, segment)});
+  return {};
 }
 
+Result<> apply_some(Target& target, std::string_view key, std::span<const std::string> names, std::uint64_t groups_max,
+                    Rebuilt& made) {
+  SB_TRY(const auto sealed, target.get_all(names));
+  for (std::size_t i = 0; i < names.size(); ++i) SB_CHECK(apply_next(key, names[i], sealed[i], groups_max, made));
+  return {};
+}
+
+// What comes after a link that is damaged or missing says nothing of the state before it.
 Result<> apply_segments(Target& target, std::string_view key, std::uint64_t groups_max, Rebuilt& made) {
   SB_TRY(const auto names, target.list("segments/", segment_name(made.snapshot.segment)));
   for (std::span<const std::string> rest = names; !rest.empty();) {
     const auto some = rest.first(std::min(rest.size(), kObjectsAtOnce));
-    SB_TRY(const auto sealed, target.get_all(some));
-    for (std::size_t i = 0; i < some.size(); ++i) SB_CHECK(apply_next(key, some[i], sealed[i], groups_max, made));
+    const auto applied = apply_some(target, key, some, groups_max, made);
+    if (!applied && applied.error().code != Errc::corrupt) return applied;
+    if (!applied) {
+      if (made.database.in_transaction()) SB_CHECK(made.database.execute("ROLLBACK"));
+      made.losses.push_back(
+          fmt::format("what was committed after {} ({})", segment_name(made.newest), applied.error().detail));
+      return {};
+    }
     rest = rest.subspan(some.size());
   }
   return {};
 }
 
-bool counts(const ListName& list, const Rebuilt& made) {
-  if (!list.of_segment) return SnapshotId{list.number, list.tag} == made.snapshot.id;
-  const auto segment = made.tags.find(list.number);
-  return segment != made.tags.end() && segment->second == list.tag;
-}
-
-// What came with what counts, in an order in which the newest has the last word.
-Result<> put_listed(Target& target, std::string_view key, SealedKind kind, Rebuilt& made) {
-  Database& database = made.database;
-  SB_TRY(const auto names, target.list(list_prefix(kind)));
-  std::vector<ListName> lists;
-  for (const std::string& name : names) {
-    auto list = parse_list_name(name);
-    if (list && counts(*list, made)) lists.push_back(*std::move(list));
-  }
-  std::ranges::sort(lists);
+Result<> put_entries(Database& database, SealedKind kind, const std::vector<ListEntry>& entries) {
   SB_CHECK(database.execute("BEGIN IMMEDIATE"));
   SB_TRY(auto insert,
          database.prepare(kind == SealedKind::token
@@ -89,19 +91,39 @@ Result<> put_listed(Target& target, std::string_view key, SealedKind kind, Rebui
                                 "(?, ?, ?, ?, ?)"
                               : "INSERT OR REPLACE INTO data_keys (run, subject, wrapped) SELECT no, nullif(?2, ''), "
                                 "nullif(?3, x'') FROM runs WHERE no = ?1"));
-  for (const ListName& list : lists) {
-    const std::string name = text_of(kind, list);
-    SB_TRY(const std::string sealed, target.get(name));
-    SB_TRY(const std::string plain, open_object(key, name, sealed));
-    SB_TRY(const auto entries, parse_list(kind, plain));
-    for (const ListEntry& entry : entries) {
-      insert.bind(1, entry.no).bind(2, entry.subject).bind_blob(3, entry.sealed);
-      if (kind == SealedKind::token) insert.bind(4, entry.tenant).bind(5, entry.token);
-      if (insert.step() != SQLITE_DONE) return std::unexpected(database.error("cannot store a key in"));
-      insert.reset();
-    }
+  for (const ListEntry& entry : entries) {
+    insert.bind(1, entry.no).bind(2, entry.subject).bind_blob(3, entry.sealed);
+    if (kind == SealedKind::token) insert.bind(4, entry.tenant).bind(5, entry.token);
+    if (insert.step() != SQLITE_DONE) return std::unexpected(database.error("cannot store a key in"));
+    insert.reset();
   }
   return database.execute("COMMIT");
+}
+
+Result<std::vector<ListEntry>> read_list(Target& target, std::string_view key, SealedKind kind,
+                                         const std::string& name) {
+  SB_TRY(const std::string sealed, target.get(name));
+  SB_TRY(const std::string plain, open_object(key, name, sealed));
+  return parse_list(kind, plain);
+}
+
+Result<> put_lists(Target& target, std::string_view key, Rebuilt& made) {
+  std::vector<std::string> lost;
+  for (const Rebuilt::List& list : made.lists) {
+    const std::string name = text_of(list.kind, list.name);
+    const auto entries = read_list(target, key, list.kind, name);
+    if (entries) {
+      SB_CHECK(put_entries(made.database, list.kind, *entries));
+      continue;
+    }
+    if (entries.error().code != Errc::not_found && entries.error().code != Errc::corrupt)
+      return std::unexpected(entries.error());
+    lost.push_back(name);
+  }
+  if (!lost.empty())
+    made.losses.push_back(fmt::format("{} of {} lists of keys and placeholders' values, missing or damaged ({}{})",
+                                      lost.size(), made.lists.size(), lost.front(), lost.size() > 1 ? ", ..." : ""));
+  return {};
 }
 
 // Numbers of values that were erased are given to no others: what says that they are erased would reach those.
@@ -144,12 +166,19 @@ Result<Rebuilt> rebuild_from(Target& target, std::string_view key, const Snapsho
   made.groups = made.snapshot.id.group;
   made.newest = made.snapshot.segment;
   made.hash = made.snapshot.previous;
+  for (const ListSpan& list : made.snapshot.lists) made.lists.push_back({list.kind, name_of(list, made.snapshot.id)});
   SB_TRY(made.database, Database::open(path, Database::Access::read_write));
   SB_CHECK(made.database.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY"));
   SB_CHECK(apply_segments(target, key, groups_max, made));
   if (keys == KeysGo::apart) SB_CHECK(made.database.execute(kTablesApart));
-  for (const auto kind : {SealedKind::data_key, SealedKind::token}) SB_CHECK(put_listed(target, key, kind, made));
+  SB_CHECK(put_lists(target, key, made));
   SB_CHECK(take_out_erased(made.database, made.erased));
+  SB_TRY(const auto keyless, made.database.integer(kKeylessRuns));
+  if (static_cast<std::uint64_t>(keyless) > made.snapshot.keyless)
+    made.losses.push_back(
+        fmt::format("the keys of {} runs: their contents stay sealed, and an erasure of a person does "
+                    "not find them",
+                    static_cast<std::uint64_t>(keyless) - made.snapshot.keyless));
   return made;
 }
 

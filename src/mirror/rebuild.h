@@ -2,13 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/crypto.h"
 #include "base/errors.h"
+#include "mirror/key_lists.h"
 #include "mirror/segment.h"
 #include "mirror/snapshot.h"
 #include "mirror/target.h"
@@ -27,13 +27,20 @@ struct Rebuilt {
   std::uint64_t segments = 0;  ///< applied, of those that hold groups
   std::uint64_t newest = 0;    ///< number of the last segment, and its hash
   Digest hash{};
-  std::map<std::uint64_t, std::string> tags;  ///< of the lineages that wrote the segments after the snapshot
+  PublishedTree published;  ///< as the last segment says
   std::vector<Erased> erased;
+  struct List {
+    SealedKind kind = SealedKind::data_key;
+    ListName name;
+  };
+  std::vector<List> lists;          ///< that came with all of this, the newest last: it has the last word
+  std::vector<std::string> losses;  ///< what is missing or damaged: the database is what is left without it
 };
 
-/// Makes the file `path`, no newer than after `groups_max`. A server may be at work on the mirror. Errors: not_found
-/// (no mirror there), corrupt (another key; a changed, missing or exchanged object), unavailable (the mirror does not
-/// stand still), disk_full.
+/// Makes the file `path`, no newer than after `groups_max`. A server may be at work on the mirror. Lists that are
+/// missing, and segments after the first that does not continue the chain, are in `losses`. Errors: not_found (no
+/// mirror there), corrupt (another key; the end of the chain, or the snapshot that it names, is changed or incomplete),
+/// unavailable (the mirror does not stand still), disk_full.
 Result<Rebuilt> rebuild(Target& target, std::string_view key, const std::string& path, std::uint64_t groups_max,
                         KeysGo keys);
 

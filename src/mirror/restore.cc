@@ -5,25 +5,28 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <vector>
 
 #include "audit/tile_files.h"
 #include "base/clock.h"
+#include "base/crypto.h"
+#include "mirror/chain.h"
 #include "mirror/key_lists.h"
 #include "mirror/placement.h"
 #include "mirror/rebuild.h"
+#include "mirror/restored_log.h"
 #include "mirror/scratch_folder.h"
 #include "store/data_dir.h"
-#include "store/sqlite/sql.h"
 
 namespace sb::mirror {
 namespace {
 
 namespace fs = std::filesystem;
-using store::sqlite::Database;
-
 constexpr const char* kDatabase = store::DataDir::kDatabase;
+constexpr const char* kAudit = "audit";
+constexpr const char* kSeed = "audit.seed";
 constexpr std::size_t kSecretBytesMax = 4096;
 
 // Another database than the one that was lost: should that come back, the mirror is not its any more. The first one
@@ -37,15 +40,19 @@ Result<> begin_lineage(Rebuilt& made) {
 }
 
 Result<RestoreReport> report_of(Rebuilt& made) {
-  RestoreReport report{made.snapshot.id.group, made.groups, made.segments};
+  RestoreReport report;
+  report.snapshot_group = made.snapshot.id.group;
+  report.groups = made.groups;
+  report.segments = made.segments;
+  report.losses = made.losses;
   const auto count = [&](const char* sql, std::uint64_t& into) -> Result<> {
     SB_TRY(const auto number, made.database.integer(sql));
     into = static_cast<std::uint64_t>(number);
     return {};
   };
   SB_CHECK(count("SELECT count(*) FROM data_keys WHERE wrapped IS NOT NULL", report.keys));
+  SB_CHECK(count("SELECT count(*) FROM data_keys WHERE wrapped IS NULL", report.erased_runs));
   SB_CHECK(count("SELECT count(*) FROM runs", report.runs));
-  SB_CHECK(count("SELECT coalesce((SELECT first + count FROM leaves ORDER BY first DESC LIMIT 1), 0)", report.leaves));
   return report;
 }
 
@@ -67,7 +74,10 @@ Result<> sync_file(const std::string& path) {
 Result<std::vector<ListEntry>> read_secrets(Target& target, std::string_view key) {
   const auto sealed = target.get("secrets");
   if (!sealed && sealed.error().code == Errc::not_found)
-    return fail(Errc::not_found, fmt::format("there is no mirror at {}: no `secrets` below it", target.name()));
+    return fail(Errc::not_found,
+                fmt::format("there is no mirror at {}: no `secrets` below it; where only that was lost, put the lost "
+                            "machine's keys/ into the new data directory",
+                            target.name()));
   if (!sealed) return std::unexpected(sealed.error());
   SB_TRY(const std::string plain, open_object(key, "secrets", *sealed));
   SB_TRY(auto secrets, parse_list(SealedKind::data_key, plain));
@@ -78,10 +88,21 @@ Result<std::vector<ListEntry>> read_secrets(Target& target, std::string_view key
   return secrets;
 }
 
+// The mirror's; else, where a person has put them there, the folder's own.
+Result<std::vector<ListEntry>> secrets_for(Target& target, std::string_view key, const std::string& folder) {
+  auto secrets = read_secrets(target, key);
+  if (secrets || (secrets.error().code != Errc::not_found && secrets.error().code != Errc::corrupt)) return secrets;
+  const auto data = store::DataDir::open(folder);
+  if (!data) return secrets;
+  return std::vector<ListEntry>{{0, kSeed, data->audit_seed(), {}, {}},
+                                {0, "vault.key", data->vault_key(), {}, {}},
+                                {0, "pepper", data->pepper(), {}, {}}};
+}
+
 // Nothing that is there is written over, but for what the same directory was.
 Result<> refuse_what_is_there(const std::string& folder, const std::vector<ListEntry>& secrets) {
   const std::string path = folder + "/" + kDatabase;
-  if (fs::exists(path) && fs::exists(folder + "/" + kRestoreFolder) && !fs::exists(folder + "/keys/audit.seed"))
+  if (fs::exists(path) && fs::exists(folder + "/" + kRestoreFolder) && !fs::exists(folder + "/keys/" + kSeed))
     return fail(Errc::already_exists,
                 fmt::format("{} has what a restore left that was cut off at its end; remove the folder and restore "
                             "again",
@@ -114,12 +135,33 @@ Result<> write_keys(const std::vector<ListEntry>& secrets, const std::string& fo
   return sync_folder(folder);
 }
 
+Result<std::string> log_key(const std::vector<ListEntry>& secrets) {
+  const auto seed = std::ranges::find(secrets, std::string(kSeed), &ListEntry::subject);
+  if (seed == secrets.end()) return fail(Errc::corrupt, fmt::format("mirror: `secrets` has no {}", kSeed));
+  SB_TRY(const SigningKey signing, SigningKey::from_seed(seed->sealed));
+  return signing.public_key();
+}
+
+// Of the mirror's published log; empty: it is not there.
+Result<std::string> read_note(Target& target, const char* name) {
+  auto note = target.get(fmt::format("audit/{}", name));
+  if (!note && note.error().code == Errc::not_found) return std::string();
+  return note;
+}
+
+Error refused(const Target& target, const std::vector<std::string>& losses) {
+  const std::string more = losses.size() > 1 ? fmt::format("; and {} more", losses.size() - 1) : "";
+  return {Errc::corrupt,
+          fmt::format("the mirror {} is damaged. Lost: {}{}. With --accept-loss what is left is restored",
+                      target.name(), losses.front(), more)};
+}
+
 // In an order in which whoever is killed leaves nothing that a server would begin another history on: a database
 // without keys is refused.
 Result<> put_in_place(const std::vector<ListEntry>& secrets, const ScratchFolder& scratch, const std::string& folder) {
   Placement placement(scratch.path(), folder);
   SB_CHECK(placement.put(kDatabase));
-  if (fs::exists(scratch.file("audit"))) SB_CHECK(placement.put("audit"));
+  SB_CHECK(placement.put(kAudit));
   std::error_code ignored;
   if (!fs::exists(folder + "/keys") || fs::is_empty(folder + "/keys", ignored)) {
     SB_CHECK(placement.put("keys"));
@@ -132,29 +174,36 @@ Result<> put_in_place(const std::vector<ListEntry>& secrets, const ScratchFolder
 
 }  // namespace
 
-Result<RestoreReport> restore(Target& target, std::string_view key, const std::string& folder) {
+Result<RestoreReport> restore(Target& target, std::string_view key, const std::string& folder,
+                              const RestoreOptions& options) {
   const auto begin = system_clock().steady();
-  // The tree head that others have seen: the log that goes on must continue it. Before the leaves are read, for a
-  // server at work goes on to newer ones.
-  const auto checkpoint = target.get("audit/checkpoint");
-  if (!checkpoint && checkpoint.error().code != Errc::not_found) return std::unexpected(checkpoint.error());
-  SB_TRY(const auto secrets, read_secrets(target, key));
+  SB_TRY(const auto secrets, secrets_for(target, key, folder));
   SB_CHECK(refuse_what_is_there(folder, secrets));
   SB_TRY(ClaimedFolder claimed, ClaimedFolder::claim(folder));
   SB_TRY(const ScratchFolder scratch, ScratchFolder::create(folder + "/" + kRestoreFolder));
   SB_CHECK(write_keys(secrets, scratch.file("keys")));
+  LogKnowledge known;
+  known.database = scratch.file(kDatabase);
+  known.folder = folder + "/" + kAudit;
+  SB_TRY(known.public_key, log_key(secrets));
+  // What the chain says, then the tree heads that others have seen, then the leaves: a server at work goes on to newer
+  // ones.
+  SB_TRY(const auto end, read_chain_end(target, key));
+  if (end) known.published = end->segment.published;
+  SB_TRY(known.checkpoint, read_note(target, audit::TileFiles::kCheckpoint));
+  SB_TRY(known.witnessed, read_note(target, audit::TileFiles::kWitnessed));
   RestoreReport report;
   {
-    SB_TRY(Rebuilt made, rebuild(target, key, scratch.file(kDatabase), UINT64_MAX, KeysGo::into_the_file));
+    SB_TRY(Rebuilt made, rebuild(target, key, known.database, UINT64_MAX, KeysGo::into_the_file));
     SB_CHECK(begin_lineage(made));
     SB_TRY(report, report_of(made));
   }
-  SB_CHECK(sync_file(scratch.file(kDatabase)));
-  if (checkpoint) {
-    std::error_code error;
-    fs::create_directories(scratch.file("audit"), error);
-    SB_CHECK(write_file(scratch.file("audit/checkpoint"), *checkpoint));
-  }
+  SB_TRY(const RestoredLog log, restore_log(known, scratch.file(kAudit)));
+  report.leaves = log.leaves;
+  report.signed_leaves = log.signed_leaves;
+  report.losses.insert(report.losses.end(), log.losses.begin(), log.losses.end());
+  if (!report.losses.empty() && !options.accept_loss) return std::unexpected(refused(target, report.losses));
+  SB_CHECK(sync_file(known.database));
   SB_CHECK(refuse_what_is_there(folder, secrets));  // a server that was started meanwhile has made keys of its own
   SB_CHECK(put_in_place(secrets, scratch, folder));
   claimed.keep();

@@ -4,6 +4,8 @@
 #include <functional>
 
 #include "audit/tile_files.h"
+#include "audit/verify.h"
+#include "audit/verify_log.h"
 #include "mirror/scratch_folder.h"
 #include "mirror/testing.h"
 
@@ -69,9 +71,18 @@ class Damaged : public Mirrored {
   static std::vector<Damage> losses() {
     const auto newest = [](const std::string& folder) { return files_in(folder).back(); };
     return {
+        {"the last segments are gone",
+         [](const std::string& m) {
+           const auto segments = files_in(m + "/segments");
+           for (std::size_t i = segments.size() - 4; i < segments.size(); ++i) fs::remove(segments[i]);
+         }},
         {"a segment in between is gone",
          [](const std::string& m) { fs::remove(m + "/" + segment_name(files_in(m + "/segments").size() - 2)); }},
+        {"the tree head is flipped", [](const std::string& m) { flip(m + "/audit/checkpoint"); }},
+        {"the tree head is gone", [](const std::string& m) { fs::remove(m + "/audit/checkpoint"); }},
+        {"a list of keys is gone", [=](const std::string& m) { fs::remove(newest(m + "/keys")); }},
         {"a list of keys is flipped", [=](const std::string& m) { flip(newest(m + "/keys")); }},
+        {"all lists of keys are gone", [](const std::string& m) { fs::remove_all(m + "/keys"); }},
     };
   }
 };
@@ -90,7 +101,118 @@ TEST_F(Damaged, WhatIsMissingIsSaidAndNothingIsMade) {
   }
 }
 
-class RestoreInPlace : public Damaged {};
+TEST_F(Damaged, WhatIsLeftIsRestoredForWhoAcceptsTheLoss) {
+  make();
+  for (const Damage& damage : losses()) {
+    SCOPED_TRACE(damage.name);
+    Box box(scratch_.file(std::string("new ") + damage.name), scratch_.file(std::string("mirror of ") + damage.name));
+    const auto made =
+        restore(**open_target(with(damage.name, damage.done), {}), kKey, box.data_, {.accept_loss = true});
+    ASSERT_TRUE(made) << made.error().detail;
+    EXPECT_FALSE(made->losses.empty());
+    box.open();
+    ASSERT_EQ(box.opened_, Errc{0}) << box.why_;
+    EXPECT_TRUE(wait_for(box.store_->load_run(runs_[0])));
+  }
+}
+
+TEST_F(Damaged, LostKeysAreCountedByTheirRunsAndErasedOnesAreNotLost) {
+  open();
+  add_runs(3);
+  store::Commit erase;
+  erase.erase = {runs_[0]};
+  ASSERT_TRUE(wait_for(store_->commit(std::move(erase))));
+  close();
+  const auto whole = restore(**open_target(place_, {}), kKey, scratch_.file("whole"));
+  ASSERT_TRUE(whole) << whole.error().detail;
+  EXPECT_EQ(whole->erased_runs, 1U);
+  EXPECT_EQ(whole->keys, 2U);
+  const std::string damaged = with("no lists", [](const std::string& m) { fs::remove_all(m + "/keys"); });
+  const auto made = restore(**open_target(damaged, {}), kKey, scratch_.file("new"), {.accept_loss = true});
+  ASSERT_TRUE(made) << made.error().detail;
+  ASSERT_EQ(made->losses.size(), 2U);
+  EXPECT_NE(made->losses[1].find("the keys of 2 runs"), std::string::npos) << made->losses[1];
+}
+
+TEST_F(Damaged, WithoutItsSecretsAMirrorIsRestoredToKeysThatAPersonHas) {
+  make();
+  const std::string damaged = with("no secrets", [](const std::string& m) { fs::remove(m + "/secrets"); });
+  const std::string folder = scratch_.file("new");
+  EXPECT_FALSE(restore(**open_target(damaged, {}), kKey, folder));
+  fs::create_directories(folder);
+  fs::copy(data_ + "/keys", folder + "/keys");
+  const auto made = restore(**open_target(damaged, {}), kKey, folder);
+  ASSERT_TRUE(made) << made.error().detail;
+}
+
+TEST_F(Damaged, ARestoredRecordVerifiesBeforeAnyServerWasStarted) {
+  make();
+  const std::string folder = restored("again");
+  const auto log = audit::open_log_folder(folder + "/audit");
+  const auto key = *audit::AuditLog::create(store::DataDir::open(folder)->audit_seed());
+  const auto report = audit::verify_log(*log, key->verifier(), {});
+  ASSERT_TRUE(report) << report.error().detail;
+  EXPECT_TRUE(report->ok()) << (report->problems.empty() ? "" : report->problems.front());
+  EXPECT_GE(report->leaves, 40U);
+}
+
+class RestoreInPlace : public Damaged {
+ protected:
+  void lose_database() {
+    for (const char* name : {"", "-wal", "-shm"}) fs::remove(data_ + "/signalbox.db" + name);
+  }
+};
+
+// The published log and the keys survived; some of what was shown was on this machine alone.
+TEST_F(RestoreInPlace, ATreeHeadThatTheMirrorDoesNotLeadToIsNotWrittenOver) {
+  open(false);
+  add_runs(2);
+  wait_for_log(10);
+  faults_.all = true;
+  add_runs(4);
+  ASSERT_TRUE(wait_for(store_->flush()));
+  close();
+  faults_.all = false;
+  lose_database();
+  const std::string shown = *audit::read_whole_file(data_ + "/audit/checkpoint", 4096);
+  ASSERT_EQ(leaves_under(data_ + "/audit/checkpoint"), 30U);
+  const auto before = files_in(data_);
+  EXPECT_FALSE(restore(**open_target(place_, {}), kKey, data_));
+  EXPECT_EQ(*audit::read_whole_file(data_ + "/audit/checkpoint", 4096), shown);
+  EXPECT_EQ(files_in(data_), before);
+}
+
+TEST_F(RestoreInPlace, ATreeHeadThatAWitnessCosignedIsKept) {
+  open(false);
+  add_runs(2);
+  wait_for_log(10);
+  faults_.all = true;
+  add_runs(4);
+  ASSERT_TRUE(wait_for(store_->flush()));
+  close();
+  faults_.all = false;
+  lose_database();
+  fs::create_directories(data_ + "/audit/.witness");
+  fs::rename(data_ + "/audit/checkpoint", data_ + "/audit/.witness/0123456789abcdef");
+  EXPECT_FALSE(restore(**open_target(place_, {}), kKey, data_));
+}
+
+TEST_F(RestoreInPlace, WhatIsThereStaysWhereTheMirrorLeadsToIt) {
+  make();
+  lose_database();
+  const std::string seed = *audit::read_whole_file(data_ + "/keys/audit.seed", 64);
+  fs::create_directories(data_ + "/audit/.witness");
+  fs::copy(data_ + "/audit/checkpoint", data_ + "/audit/.witness/0123456789abcdef");
+  const std::uint64_t shown = leaves_under(data_ + "/audit/checkpoint");
+  const auto made = restore(**open_target(place_, {}), kKey, data_);
+  ASSERT_TRUE(made) << made.error().detail;
+  EXPECT_EQ(leaves_under(data_ + "/audit/checkpoint"), shown);
+  EXPECT_EQ(leaves_under(data_ + "/audit/.witness/0123456789abcdef"), shown);
+  EXPECT_EQ(*audit::read_whole_file(data_ + "/keys/audit.seed", 64), seed);
+  open();
+  ASSERT_EQ(opened_, Errc{0}) << why_;
+  for (const RunId& run : runs_) EXPECT_TRUE(wait_for(store_->load_run(run)));
+}
 
 TEST_F(RestoreInPlace, OverKeysOfAnotherRecordNothingIsRestored) {
   make();

@@ -14,10 +14,24 @@ namespace {
 
 constexpr std::size_t kMaxPlainBytes = std::size_t{1} << 30;
 constexpr int kZstdLevel = 3;
-constexpr char kFormat = 2;  // 1 had no lineages
+constexpr char kFormat = 3;  // 1 had no lineages, 2 did not say which lists came with a segment
 
 std::unexpected<Error> damaged(std::string_view what) {
   return fail(Errc::corrupt, fmt::format("mirror: {} has the wrong shape", what));
+}
+
+Digest take_digest(Input& in) {
+  Digest digest{};
+  const auto bytes = in.take(digest.size());
+  if (!bytes.empty()) std::memcpy(digest.data(), bytes.data(), bytes.size());
+  return digest;
+}
+
+// 0 or 1, as the kinds of lists are, too.
+bool take_flag(Input& in) {
+  const auto byte = in.take(1);
+  if (!byte.empty() && byte.front() != 0 && byte.front() != 1) in.fail();
+  return byte == std::string_view("\1", 1);
 }
 
 }  // namespace
@@ -31,7 +45,7 @@ std::string seal_object(std::string_view key, std::string_view name, std::string
 }
 
 Result<std::string> open_object(std::string_view key, std::string_view name, std::string_view sealed) {
-  if (sealed.starts_with('\1')) {
+  if (sealed.starts_with('\1') || sealed.starts_with('\2')) {
     return fail(Errc::unsupported,
                 fmt::format("mirror: {} was written by a version before this one, which does not read it: name another "
                             "place, and a mirror is made there",
@@ -64,6 +78,14 @@ std::string encode_segment(const Segment& segment) {
   put_number(out, segment.snapshot.group);
   put_bytes(out, segment.snapshot.tag);
   out += static_cast<char>(segment.resealed);
+  put_number(out, segment.published.leaves);
+  out.append(reinterpret_cast<const char*>(segment.published.root.data()), segment.published.root.size());
+  put_number(out, segment.lists.size());
+  for (const ListSpan& list : segment.lists) {
+    out += static_cast<char>(list.kind);
+    put_number(out, static_cast<std::uint64_t>(list.first));
+    put_number(out, static_cast<std::uint64_t>(list.last));
+  }
   put_number(out, segment.erased.size());
   for (const Erased& erased : segment.erased) {
     out += static_cast<char>(erased.kind);
@@ -79,18 +101,25 @@ Result<Segment> parse_segment(std::string_view bytes) {
   segment.number = in.number();
   segment.first_group = in.number();
   segment.last_group = in.number();
-  const auto previous = in.take(sizeof(Digest));
-  if (in.failed()) return damaged("a segment");
-  std::memcpy(segment.previous.data(), previous.data(), previous.size());
+  segment.previous = take_digest(in);
   segment.lineage = in.bytes();
   segment.snapshot.group = in.number();
   segment.snapshot.tag = in.bytes();
-  segment.resealed = in.take(1) == std::string_view("\1", 1);
+  segment.resealed = take_flag(in);
+  segment.published.leaves = in.number();
+  segment.published.root = take_digest(in);
+  const auto lists = in.number();
+  for (std::uint64_t i = 0; i < lists && !in.failed(); ++i) {
+    ListSpan& list = segment.lists.emplace_back();
+    list.kind = static_cast<SealedKind>(take_flag(in));
+    list.first = static_cast<std::int64_t>(in.number());
+    list.last = static_cast<std::int64_t>(in.number());
+  }
   const auto erased = in.number();
   for (std::uint64_t i = 0; i < erased && !in.failed(); ++i) {
-    const auto kind = in.take(1);
-    const auto no = static_cast<std::int64_t>(in.number());
-    if (!kind.empty()) segment.erased.push_back({static_cast<SealedKind>(kind.front()), no});
+    Erased& one = segment.erased.emplace_back();
+    one.kind = static_cast<SealedKind>(take_flag(in));
+    one.no = static_cast<std::int64_t>(in.number());
   }
   while (in.more()) segment.patchsets.emplace_back(in.bytes());
   if (in.failed() || segment.last_group < segment.first_group) return damaged("a segment");

@@ -49,6 +49,22 @@ struct Erased {
   bool operator==(const Erased&) const = default;
 };
 
+/// A list (key_lists.h) that came with a segment or a snapshot, by the numbers in it. Whoever reads what it came with
+/// knows that it must be there; what is in it changes, where something is erased.
+struct ListSpan {
+  SealedKind kind = SealedKind::data_key;
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  bool operator==(const ListSpan&) const = default;
+};
+
+/// The newest tree head that was in the mirror's published log before a segment: none of it may be older afterwards.
+struct PublishedTree {
+  std::uint64_t leaves = 0;  ///< 0: none yet
+  Digest root{};
+  bool operator==(const PublishedTree&) const = default;
+};
+
 /// A link of the chain that says what of the mirror counts. Whoever writes the next link has the mirror: only one can.
 struct Segment {
   std::uint64_t number = 0;       ///< from 1, without gaps
@@ -58,10 +74,13 @@ struct Segment {
   std::string lineage;    ///< of the database (store/sqlite/group_sink.h)
   SnapshotId snapshot;    ///< the one that a restore begins with
   bool resealed = false;  ///< since then, keys were sealed anew: older lists have them as they were
+  PublishedTree published;
+  std::vector<ListSpan> lists;
   std::vector<Erased> erased;
   std::vector<std::string> patchsets;
 };
 std::string encode_segment(const Segment& segment);
+/// Errors: corrupt (not exactly what encode_segment() writes).
 Result<Segment> parse_segment(std::string_view bytes);
 
 std::string segment_name(std::uint64_t number);

@@ -41,6 +41,29 @@ Digest digest_member(const json::value& document, std::string_view name) {
   return digest;
 }
 
+// [[kind, first, last], ...]
+json::array lists_member(const std::vector<ListSpan>& lists) {
+  json::array array;
+  for (const ListSpan& list : lists)
+    array.push_back(json::array{static_cast<std::int64_t>(list.kind), list.first, list.last});
+  return array;
+}
+Result<std::vector<ListSpan>> lists_of(const json::value& manifest) {
+  std::vector<ListSpan> lists;
+  const json::value* const member = find_member(manifest, "lists");
+  bool well_formed = member && member->is_array();
+  for (std::size_t i = 0; well_formed && i < member->get_array().size(); ++i) {
+    const json::value& list = member->get_array()[i];
+    well_formed = list.is_array() && list.get_array().size() == 3 &&
+                  std::ranges::all_of(list.get_array(), [](const json::value& v) { return v.is_int64(); });
+    if (well_formed)
+      lists.push_back({static_cast<SealedKind>(list.get_array()[0].get_int64()), list.get_array()[1].get_int64(),
+                       list.get_array()[2].get_int64()});
+  }
+  if (!well_formed) return fail(Errc::corrupt, "mirror: a snapshot's manifest has the wrong shape");
+  return lists;
+}
+
 int stop_asked(void* stop) {
   return static_cast<const std::atomic<bool>*>(stop)->load() ? 1 : 0;
 }
@@ -77,12 +100,15 @@ Result<Snapshot> read_snapshot(Target& target, std::string_view key, const Snaps
   SB_TRY(const std::string sealed, target.get(name));
   SB_TRY(const std::string text, open_object(key, name, sealed));
   SB_TRY(const json::value manifest, parse_json(text));
+  SB_TRY(auto lists, lists_of(manifest));
   return Snapshot{id,
                   static_cast<std::uint64_t>(int_member(manifest, "segment")),
                   digest_member(manifest, "previous"),
                   int_member(manifest, "time_us"),
                   static_cast<std::uint64_t>(int_member(manifest, "pieces")),
-                  digest_member(manifest, "content")};
+                  digest_member(manifest, "content"),
+                  std::move(lists),
+                  static_cast<std::uint64_t>(int_member(manifest, "keyless"))};
 }
 
 SnapshotJob::SnapshotJob(Target& target, std::string key, std::string database, std::string tag, std::uint64_t newest,
@@ -157,6 +183,8 @@ Result<> SnapshotJob::copy() {
 Result<> SnapshotJob::strip() {
   SB_TRY(Database copied, Database::open(path_, Database::Access::read_write));
   sqlite3_progress_handler(copied.handle(), kStopCheckOps, stop_asked, &stop_);
+  SB_TRY(const auto keyless, copied.integer(kKeylessRuns));
+  snapshot_.keyless = static_cast<std::uint64_t>(keyless);
   return copied.execute("PRAGMA journal_mode = DELETE; DELETE FROM data_keys; DELETE FROM tenant_tokens; VACUUM");
 }
 
@@ -181,6 +209,7 @@ Result<bool> SnapshotJob::send_list() {
     take_out(kind_, entries, kind_ == SealedKind::token ? erased_tokens_ : erased_keys_);
     const std::string name = text_of(kind_, list);
     SB_CHECK(target_.put(name, seal_object(key_, name, encode_list(kind_, entries), system_entropy())));
+    snapshot_.lists.push_back({kind_, list.first, list.last});
     listed_ = list.last;
   }
   if (more) return false;
@@ -224,7 +253,9 @@ Result<> SnapshotJob::send_manifest() {
                                                     {"previous", to_hex(snapshot_.previous)},
                                                     {"time_us", snapshot_.time_us},
                                                     {"pieces", snapshot_.pieces},
-                                                    {"content", to_hex(snapshot_.content)}});
+                                                    {"content", to_hex(snapshot_.content)},
+                                                    {"lists", lists_member(snapshot_.lists)},
+                                                    {"keyless", snapshot_.keyless}});
   return target_.put(name, seal_object(key_, name, manifest, system_entropy()));
 }
 

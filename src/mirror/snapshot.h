@@ -29,7 +29,13 @@ struct Snapshot {
   Micros time_us = 0;         ///< when it was begun
   std::uint64_t pieces = 0;
   Digest content{};  ///< over the hashes of its pieces
+  std::vector<ListSpan> lists;
+  std::uint64_t keyless = 0;  ///< runs that never had a key of their own
 };
+
+/// Runs with neither a key nor a mark that they were erased: what they hold was sealed before runs had keys.
+inline constexpr const char* kKeylessRuns =
+    "SELECT count(*) FROM runs r WHERE NOT EXISTS (SELECT 1 FROM data_keys k WHERE k.run = r.no)";
 
 /// Those that have a manifest, oldest first. Which one counts the chain of segments says.
 Result<std::vector<SnapshotId>> list_snapshots(Target& target);

@@ -35,6 +35,8 @@ class Input {
     rest_.remove_prefix(size);
     return taken;
   }
+  /// What was read cannot be.
+  void fail() { failed_ = true; }
   bool more() const { return !failed_ && !rest_.empty(); }
   bool failed() const { return failed_; }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import zstandard
 
-FORMAT, NONCE_BYTES, TAG_BYTES = b"\x02", 12, 16
+FORMAT, NONCE_BYTES, TAG_BYTES = b"\x03", 12, 16
 EVP_CTRL_AEAD_SET_TAG = 0x11  # openssl/evp.h
 
 libcrypto = ctypes.CDLL(ctypes.util.find_library("crypto"))

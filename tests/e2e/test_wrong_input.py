@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import Server, cli, configuration
+from harness import Server, cli, configuration, until
 
 KEY, OTHER_KEY = "5b" * 32, "00" * 32
 NO_RUN = "01a21462-3b78-75db-bd36-648d57d0c328"
@@ -20,7 +20,9 @@ def stopped_server(work: Path, simulator) -> SimpleNamespace:
     work.mkdir()
     place = work / "mirror"
     server = Server(work, configuration(simulator.address, mirror={"url": str(place), "mode": "before-ack", "key": "env:SB_TEST_MIRROR"})).start()
-    runs = [server.chat(f"question {i}").headers["x-signalbox-run"] for i in range(30)]
+    runs = [server.chat(f"question {i}").headers["x-signalbox-run"] for i in range(29)]
+    until("the log to be in the mirror", (place / "audit/checkpoint").exists)
+    runs.append(server.chat("one that a segment comes with that knows of it").headers["x-signalbox-run"])
     assert server.process.stop() == 0
     proof, head = work / "proof.json", work / "head"
     made = cli("audit", "prove", "--data", str(server.data), "--run", runs[0], "--out", str(proof))
@@ -134,6 +136,9 @@ RESTORE = {
     "a data directory that is in use": (lambda a, b, t: [a.mirror, a.data, "env:SB_TEST_MIRROR"], 1, "has a database"),
     "a segment that is cut short": (lambda a, b, t: [cut_segment(copy_of(a.mirror, t / "m")), t / "r", "env:SB_TEST_MIRROR"], 1, "segments/"),
     "a segment that is gone": (lambda a, b, t: [drop_segment(copy_of(a.mirror, t / "m")), t / "r", "env:SB_TEST_MIRROR"], 1, "segments/"),
+    "a list of keys that is gone": (lambda a, b, t: [drop_list(copy_of(a.mirror, t / "m")), t / "r", "env:SB_TEST_MIRROR"], 1, "lists of keys"),
+    "a tree head that is gone": (lambda a, b, t: [drop_head(copy_of(a.mirror, t / "m")), t / "r", "env:SB_TEST_MIRROR"], 1, "audit/checkpoint"),
+    "secrets that are gone": (lambda a, b, t: [drop_secrets(copy_of(a.mirror, t / "m")), t / "r", "env:SB_TEST_MIRROR"], 1, "keys/"),
     "a segment of another mirror": (lambda a, b, t: [foreign_segment(copy_of(a.mirror, t / "m"), b.mirror), t / "r", "env:SB_TEST_MIRROR"], 1,
                                     "segment"),
 }
@@ -150,6 +155,21 @@ def cut_segment(mirror: Path) -> Path:
 
 def drop_segment(mirror: Path) -> Path:
     second_segment(mirror).unlink()
+    return mirror
+
+
+def drop_list(mirror: Path) -> Path:
+    sorted((mirror / "keys").iterdir())[-1].unlink()
+    return mirror
+
+
+def drop_head(mirror: Path) -> Path:
+    (mirror / "audit/checkpoint").unlink()
+    return mirror
+
+
+def drop_secrets(mirror: Path) -> Path:
+    (mirror / "secrets").unlink()
     return mirror
 
 
@@ -198,7 +218,7 @@ def test_restore(boxes, tmp_path, name):
     arguments, code, says = RESTORE[name]
     place, data, key = arguments(boxes.one, boxes.two, tmp_path)
     expect_one_line(cli("restore", "--from", str(place), "--data", str(data), "--mirror-key", key), code, says)
-    assert not (tmp_path / "none").exists() and not (tmp_path / "r/signalbox.db").exists(), "nothing is made"
+    assert not (tmp_path / "none").exists() and not (tmp_path / "r").exists(), "nothing is made"
 
 
 @pytest.mark.parametrize("name", OTHER_COMMANDS)
