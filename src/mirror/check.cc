@@ -7,10 +7,14 @@
 #include <filesystem>
 #include <thread>
 
+#include "audit/verify_log.h"
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "mirror/chain.h"
+#include "mirror/key_lists.h"
+#include "mirror/mirrored_log.h"
 #include "mirror/rebuild.h"
+#include "mirror/restored_log.h"
 #include "mirror/scratch_folder.h"
 #include "store/data_dir.h"
 #include "store/sqlite/sql.h"
@@ -19,6 +23,8 @@ namespace sb::mirror {
 namespace {
 
 using store::sqlite::Database;
+
+constexpr const char* kSecrets = "secrets";
 
 std::string row_of(const store::sqlite::Statement& rows) {
   std::string row;
@@ -92,7 +98,8 @@ Result<> wait_for_groups(Target& target, std::string_view key, std::uint64_t gro
 
 struct Compared {
   CheckReport report;
-  bool moved = false;  ///< the mirror has a newer snapshot than what was read of the store
+  PublishedTree published;  ///< as the mirror's chain says
+  bool moved = false;       ///< the mirror has a newer snapshot than what was read of the store
 };
 
 Result<Compared> compare(Target& target, std::string_view key, const std::string& database,
@@ -106,6 +113,7 @@ Result<Compared> compare(Target& target, std::string_view key, const std::string
   SB_TRY(Rebuilt rebuilt, rebuild(target, key, scratch, compared.report.store_groups, KeysGo::apart));
   compared.report.mirror_groups = rebuilt.groups;
   for (const std::string& loss : rebuilt.losses) compared.report.problems.push_back("missing: " + loss);
+  compared.published = rebuilt.published;
   if (compared.report.store_groups != rebuilt.groups) {
     compared.moved = rebuilt.groups > compared.report.store_groups;
     return compared;
@@ -129,16 +137,64 @@ Result<Compared> compare(Target& target, std::string_view key, const std::string
   return compared;
 }
 
+Result<> compare_secrets(Target& target, std::string_view key, const store::DataDir& data, CheckReport& report) {
+  const auto sealed = target.get(kSecrets);
+  if (!sealed && sealed.error().code != Errc::not_found) return std::unexpected(sealed.error());
+  const auto plain = sealed ? open_object(key, kSecrets, *sealed) : sealed;
+  const auto secrets = plain ? parse_list(SealedKind::data_key, *plain) : std::vector<ListEntry>();
+  if (!plain || !secrets) {
+    report.problems.push_back(sealed ? fmt::format("{} is damaged", kSecrets) : fmt::format("{} is missing", kSecrets));
+    return {};
+  }
+  for (const auto& [name, ours] : {std::pair("audit.seed", data.audit_seed()), std::pair("vault.key", data.vault_key()),
+                                   std::pair("pepper", data.pepper())}) {
+    const auto theirs = std::ranges::find(*secrets, std::string(name), &ListEntry::subject);
+    if (theirs == secrets->end() || theirs->sealed != ours)
+      report.problems.push_back(fmt::format("{}: {} is not that of keys/", kSecrets, name));
+  }
+  return {};
+}
+
+// A server at work publishes more meanwhile; what the chain says was read first, our leaves are read last.
+Result<> check_log(Target& target, const store::DataDir& data, const PublishedTree& published, CheckReport& report) {
+  const auto problem = [&](std::string text) { report.problems.push_back("published log: " + std::move(text)); };
+  const auto log = log_in(target);
+  const auto note = log->checkpoint();
+  if (!note && note.error().code != Errc::not_found) return std::unexpected(note.error());
+  if (!note && published.leaves > 0)
+    problem(fmt::format("checkpoint is missing; a tree head of {} leaves was there", published.leaves));
+  if (!note) return {};
+  SB_TRY(const SigningKey signing, SigningKey::from_seed(data.audit_seed()));
+  const auto head = open_head(*note, signing.public_key());
+  if (!head) {
+    problem(fmt::format("checkpoint: {}", head.error().detail));
+    return {};
+  }
+  if (head->size < published.leaves)
+    problem(fmt::format("checkpoint is one of {} leaves, and one of {} was there", head->size, published.leaves));
+  const audit::NoteVerifier key(head->origin, signing.public_key());
+  SB_TRY(const audit::LogReport verified, audit::verify_log(*log, key, {.kept_head = *note}));
+  for (const std::string& found : verified.problems) problem(found);
+  SB_TRY(const WalkedLog walked,
+         walk_log(data.database(), {{KnownHead::Holder::mirror, "checkpoint", *note, *head}}, nullptr));
+  if (!walked.led.front()) problem(fmt::format("its {} leaves are not the first of ours", head->size));
+  report.log_leaves = head->size;
+  return {};
+}
+
 }  // namespace
 
 Result<CheckReport> check(Target& target, std::string_view key, const std::string& folder) {
   constexpr int kAttempts = 5;
   const std::string database = folder + "/" + store::DataDir::kDatabase;
   if (!std::filesystem::exists(database)) return fail(Errc::not_found, fmt::format("{} has no database", folder));
+  SB_TRY(const store::DataDir data, store::DataDir::open(folder));
   SB_TRY(const ScratchFolder scratch, ScratchFolder::create(folder + "/" + kCheckFolder));
   for (int attempt = 1;; ++attempt) {
     SB_TRY(Compared compared, compare(target, key, database, scratch.file("mirror.db")));
     if (compared.moved && attempt < kAttempts) continue;
+    SB_CHECK(compare_secrets(target, key, data, compared.report));
+    SB_CHECK(check_log(target, data, compared.published, compared.report));
     return compared.report;
   }
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 
@@ -27,7 +26,9 @@ constexpr std::string_view kHelp =
     "\n"
     "restore       makes the new data directory DIR as the mirror last saw it; start the server on it, and its runs go "
     "on\n"
-    "mirror check  rebuilds the database from the mirror and compares it with DIR's, row by row\n"
+    "mirror check  rebuilds the database from the mirror and compares it with DIR's, row by row; compares the keys; "
+    "verifies\n"
+    "              the published log in the mirror\n"
     "\n"
     "  --from PLACE       a folder, or s3://BUCKET[/PREFIX]\n"
     "  --mirror-key REF   env:NAME or file:PATH: the key that seals the mirror (mirror.key in the configuration)\n"
@@ -36,11 +37,6 @@ constexpr std::string_view kHelp =
     "  and SIGNALBOX_S3_VIRTUAL_HOST=1 where the bucket is named in the host\n"
     "\n"
     "exit codes: 0 done, 1 it did not work or they differ, 2 wrong usage\n";
-
-std::string variable(const char* name, const char* otherwise = "") {
-  const char* const value = std::getenv(name);
-  return value ? value : otherwise;
-}
 
 using Flags = std::map<std::string, std::string, std::less<>>;
 
@@ -87,13 +83,7 @@ Result<Opened> open(std::span<const std::string> args, std::span<const std::stri
   // A folder that is written to is made; one that is read must be there.
   if (from.find("://") == std::string::npos && !std::filesystem::is_directory(from))
     return fail(Errc::not_found, fmt::format("there is no mirror at {}: no such folder", from));
-  S3Access access;
-  access.endpoint = variable("AWS_ENDPOINT_URL_S3");
-  access.region = variable("AWS_REGION", "us-east-1");
-  access.access_key = variable("AWS_ACCESS_KEY_ID");
-  access.secret_key = variable("AWS_SECRET_ACCESS_KEY");
-  access.path_style = variable("SIGNALBOX_S3_VIRTUAL_HOST").empty();
-  SB_TRY(opened.target, open_target(from, access));
+  SB_TRY(opened.target, open_target(from, s3_access_from_environment()));
   opened.folder = flags["--data"];
   opened.accept_loss = flags.contains(kAcceptLoss);
   return opened;
@@ -119,7 +109,8 @@ Result<int> restore_to(const Opened& opened, std::ostream& out) {
 Result<int> compare(const Opened& opened, std::ostream& out) {
   SB_TRY(const CheckReport report, check(*opened.target, opened.key, opened.folder));
   if (report.ok()) {
-    out << fmt::format("the mirror is the store: {} groups of commits\n", report.store_groups);
+    out << fmt::format("the mirror is the store: {} groups of commits; its published log of {} leaves verifies\n",
+                       report.store_groups, report.log_leaves);
     return kOk;
   }
   out << fmt::format("THE MIRROR IS NOT THE STORE: {} groups of commits there, {} here\n", report.mirror_groups,

@@ -56,6 +56,10 @@ class Damaged : public Mirrored {
     std::ranges::sort(files);
     return files;
   }
+  static std::string newest_bundle(const std::string& mirror) {
+    const std::uint64_t leaves = leaves_under(mirror + "/audit/checkpoint");
+    return mirror + "/audit/" + audit::TileId{audit::TileId::kEntries, 0, static_cast<unsigned>(leaves)}.path();
+  }
   // The mirror, with one thing done to it.
   std::string with(const std::string& name, const std::function<void(const std::string&)>& damage) {
     std::string copy = scratch_.file("damaged " + name);
@@ -143,6 +147,27 @@ TEST_F(Damaged, WithoutItsSecretsAMirrorIsRestoredToKeysThatAPersonHas) {
   fs::copy(data_ + "/keys", folder + "/keys");
   const auto made = restore(**open_target(damaged, {}), kKey, folder);
   ASSERT_TRUE(made) << made.error().detail;
+}
+
+TEST_F(Damaged, ACheckFindsWhatARestoreWouldLack) {
+  make();
+  std::vector<Damage> damages = losses();
+  damages.push_back({"the secrets are gone", [](const std::string& m) { fs::remove(m + "/secrets"); }});
+  damages.push_back({"the secrets are flipped", [](const std::string& m) { flip(m + "/secrets"); }});
+  damages.push_back({"a tile is flipped", [](const std::string& m) { flip(newest_bundle(m)); }});
+  damages.push_back({"the tiles are gone", [](const std::string& m) { fs::remove_all(m + "/audit/tile"); }});
+  EXPECT_TRUE(check(**open_target(place_, {}), kKey, data_)->ok());
+  for (const Damage& damage : damages) {
+    SCOPED_TRACE(damage.name);
+    const auto report = check(**open_target(with(damage.name, damage.done), {}), kKey, data_);
+    EXPECT_FALSE(report && report->ok());
+  }
+}
+
+TEST_F(Damaged, OtherKeysThanTheMirrorsAreFoundByACheck) {
+  make();
+  flip(data_ + "/keys/pepper");
+  EXPECT_FALSE(check(**open_target(place_, {}), kKey, data_)->ok());
 }
 
 TEST_F(Damaged, ARestoredRecordVerifiesBeforeAnyServerWasStarted) {

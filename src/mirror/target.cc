@@ -1,5 +1,7 @@
 #include "mirror/target.h"
 
+#include <cstdlib>
+
 #include "base/log.h"
 #include "mirror/folder_target.h"
 #include "mirror/s3_target.h"
@@ -18,6 +20,20 @@ Result<std::vector<std::string>> Target::get_all(std::span<const std::string> na
     all.push_back(std::move(bytes));
   }
   return all;
+}
+
+S3Access s3_access_from_environment() {
+  const auto variable = [](const char* name, const char* otherwise) {
+    const char* const value = std::getenv(name);
+    return std::string(value ? value : otherwise);
+  };
+  S3Access access;
+  access.endpoint = variable("AWS_ENDPOINT_URL_S3", "");
+  access.region = variable("AWS_REGION", "us-east-1");
+  access.access_key = variable("AWS_ACCESS_KEY_ID", "");
+  access.secret_key = variable("AWS_SECRET_ACCESS_KEY", "");
+  access.path_style = variable("SIGNALBOX_S3_VIRTUAL_HOST", "").empty();
+  return access;
 }
 
 void forget_or_tell(Target& target, const std::string& name) {

@@ -53,6 +53,9 @@ struct S3Access {
                            << 20;  ///< larger objects are sent in parts of this size; S3 takes 5 MiB and more
   int retain_days = 0;             ///< Object Lock retention of segments (COMPLIANCE); 0: none asked for
 };
+/// As commands are told it: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3,
+/// SIGNALBOX_S3_VIRTUAL_HOST.
+S3Access s3_access_from_environment();
 
 /// forget(), and the log says where it did not work: that is no reason to stop, but somebody must see to it.
 void forget_or_tell(Target& target, const std::string& name);
