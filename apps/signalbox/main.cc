@@ -16,6 +16,7 @@
 #include "flow/injection.h"
 #include "flow/recorded_traffic.h"
 #include "mirror/command.h"
+#include "mirror/mirrored_log.h"
 #include "model/simulate.h"
 #include "policy/command.h"
 #include "script/worker.h"
@@ -44,7 +45,9 @@ constexpr Delegate kDelegates[] = {
            {scorer ? scorer->get() : nullptr, sb::flow::read_traffic_on_record, sb::flow::load_injection_scorer});
      }},
     {"audit", "verify, show and prove the audit log",
-     [](std::span<const std::string> a) { return sb::audit::audit_command(a, std::cout, std::cerr); }},
+     [](std::span<const std::string> a) {
+       return sb::audit::audit_command(a, std::cout, std::cerr, sb::mirror::open_mirrored_log);
+     }},
     {"restore", "make a lost data directory again from its mirror",
      [](std::span<const std::string> a) { return sb::mirror::restore_command(a, std::cout, std::cerr); }},
     {"mirror", "hold the mirror against the store",

@@ -31,7 +31,10 @@ constexpr std::string_view kHelp =
     "verify  TARGET is one of\n"
     "          a data directory   every leaf, every signed tree head, every stored step, and the published log\n"
     "          http(s)://HOST/    the published log of a server, from its tiles alone; needs --key\n"
-    "          a folder           a published log, copied or mirrored: it holds `checkpoint`; needs --key\n"
+    "          a folder           a published log, copied or mirrored: it holds `checkpoint`, or it is the mirror; "
+    "needs --key\n"
+    "          s3://BUCKET[/PREFIX]  the published log in a mirror, access from the environment as for `signalbox "
+    "restore`; needs --key\n"
     "          a file             a proof made by `audit prove`\n"
     "        --head FILE   a tree head kept from earlier (also: --checkpoint): the log must continue it\n"
     "        --since FILE  the same, and read only what came after it\n"
@@ -81,7 +84,7 @@ Result<int> key(const Flags& flags, std::ostream& out) {
 
 struct Verb {
   std::string_view name;
-  Result<int> (*run)(const Flags&, std::ostream&);
+  std::function<Result<int>(const Flags&, std::ostream&)> run;
   std::vector<std::string> flags;
 };
 
@@ -170,10 +173,11 @@ std::string database_of(const Flags& flags) {
   return flags.get("--data") + "/" + DataDir::kDatabase;
 }
 
-int audit_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
+int audit_command(std::span<const std::string> args, std::ostream& out, std::ostream& err,
+                  const OpenBucket& open_bucket) {
   const Verb verbs[] = {
       {"verify",
-       verify_command,
+       [&](const Flags& flags, std::ostream& to) { return verify_command(flags, to, open_bucket); },
        {"--data", "--head", "--since", "--key", "--save", "--witness", "--quorum", "--tsa-ca", "--json"}},
       {"show", show, {"--data", "--run", "--from", "--limit"}},
       {"key", key, {"--data"}},

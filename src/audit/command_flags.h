@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "audit/checkpoint_note.h"
+#include "audit/command.h"
 #include "audit/cosignature.h"
 #include "base/errors.h"
 
@@ -39,7 +40,7 @@ Result<std::uint64_t> number_of(const Flags& flags, std::string_view name, std::
 Result<NoteVerifier> key_of(const Flags& flags);
 std::string database_of(const Flags& flags);
 
-Result<int> verify_command(const Flags& flags, std::ostream& out);
+Result<int> verify_command(const Flags& flags, std::ostream& out, const OpenBucket& open_bucket);
 Result<int> prove_command(const Flags& flags, std::ostream& out);
 
 }  // namespace sb::audit

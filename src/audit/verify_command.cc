@@ -158,12 +158,19 @@ Result<LogVerification> how(const Flags& flags) {
   return how;
 }
 
+// And not a published log, nor a mirror with one in it.
+bool is_data_directory(const std::string& target) {
+  const auto has = [&](const char* name) { return std::filesystem::exists(target + "/" + name); };
+  if (target.find("://") != std::string::npos || has(TileFiles::kCheckpoint)) return false;
+  return has(store::DataDir::kDatabase) || !has("audit/checkpoint");
+}
+
 }  // namespace
 
-Result<int> verify_command(const Flags& flags, std::ostream& out) {
+Result<int> verify_command(const Flags& flags, std::ostream& out, const OpenBucket& open_bucket) {
   const std::string target = flags.get("--data");
   if (std::filesystem::is_regular_file(target)) return verify_proof_file(flags, target, out);
-  const bool data = target.find("://") == std::string::npos && !std::filesystem::exists(target + "/checkpoint");
+  const bool data = is_data_directory(target);
   if (!data && !flags.has("--key")) {
     return fail(Errc::invalid_argument,
                 "--key VKEY is missing: the log's public key, as `signalbox audit key --data DIR` prints it");
@@ -175,7 +182,8 @@ Result<int> verify_command(const Flags& flags, std::ostream& out) {
   if (data && !options.since_kept) {
     SB_TRY(store, verify_store({database_of(flags), key, options.kept_head}));
   }
-  SB_TRY(const auto source, open_log_source(target));
+  const bool in_bucket = open_bucket && target.starts_with("s3://");
+  SB_TRY(const auto source, in_bucket ? open_bucket(target) : open_log_source(target));
   SB_TRY(const LogReport log, verify_log(*source, key, options));
   if (log.foreign && (!store || store->heads == 0) && !flags.has("--json")) return foreign(log.problems.front());
   const bool ok = log.ok() && (!store || store->ok());

@@ -69,6 +69,8 @@ def lose_and_restore(server: Server, place: str, at_least: int):
     acknowledged = list(traffic.acknowledged)
     done = restore(server, place)
     assert done.returncode == 0, done.stderr
+    verified = server.verify()
+    assert verified.returncode == 0, "before any server was started: " + verified.stdout + verified.stderr
     server.start()
     for run in acknowledged:
         assert server.run(run)["status"] == "completed", run
@@ -94,6 +96,8 @@ def test_a_lost_machine_is_made_again_from_a_folder(own_server, tmp_path, monkey
     key = cli("audit", "key", "--data", str(server.data)).stdout.strip()
     log = cli("audit", "verify", f"{place}/audit", "--key", key)
     assert log.returncode == 0, log.stdout + log.stderr
+    whole = cli("audit", "verify", place, "--key", key)
+    assert whole.returncode == 0, whole.stdout + whole.stderr
     # And nothing of it is readable, or usable with another key.
     for path in (tmp_path / "mirror").rglob("*"):
         if path.is_file() and "audit" not in path.parts:
@@ -134,6 +138,12 @@ def test_a_lost_machine_is_made_again_from_s3(own_server, s3, monkeypatch):
     s3.make_bucket("records")
     server = own_server(mirror=s3_mirror(s3, "before-ack")).start()
     lose_and_restore(server, "s3://records/box", 100)
+    key = cli("audit", "key", "--data", str(server.data)).stdout.strip()
+    for place in ("s3://records/box", "s3://records/box/audit"):
+        verified = cli("audit", "verify", place, "--key", key)
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+    nothing = cli("audit", "verify", "s3://records/none", "--key", key)
+    assert nothing.returncode == 3 and "there is no log at s3://records/none" in nothing.stderr, nothing.stderr
 
 
 @pytest.fixture
