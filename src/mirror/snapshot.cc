@@ -95,10 +95,7 @@ Result<std::vector<SnapshotId>> list_snapshots(Target& target) {
   return found;
 }
 
-Result<Snapshot> read_snapshot(Target& target, std::string_view key, const SnapshotId& id) {
-  const std::string name = folder_of(id) + std::string(kManifest);
-  SB_TRY(const std::string sealed, target.get(name));
-  SB_TRY(const std::string text, open_object(key, name, sealed));
+Result<Snapshot> parse_manifest(const SnapshotId& id, std::string_view text) {
   SB_TRY(const json::value manifest, parse_json(text));
   SB_TRY(auto lists, lists_of(manifest));
   return Snapshot{id,
@@ -109,6 +106,13 @@ Result<Snapshot> read_snapshot(Target& target, std::string_view key, const Snaps
                   digest_member(manifest, "content"),
                   std::move(lists),
                   static_cast<std::uint64_t>(int_member(manifest, "keyless"))};
+}
+
+Result<Snapshot> read_snapshot(Target& target, std::string_view key, const SnapshotId& id) {
+  const std::string name = folder_of(id) + std::string(kManifest);
+  SB_TRY(const std::string sealed, target.get(name));
+  SB_TRY(const std::string text, open_object(key, name, sealed));
+  return parse_manifest(id, text);
 }
 
 SnapshotJob::SnapshotJob(Target& target, std::string key, std::string database, std::string tag, std::uint64_t newest,

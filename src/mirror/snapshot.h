@@ -39,6 +39,8 @@ inline constexpr const char* kKeylessRuns =
 
 /// Those that have a manifest, oldest first. Which one counts the chain of segments says.
 Result<std::vector<SnapshotId>> list_snapshots(Target& target);
+/// Errors: corrupt.
+Result<Snapshot> parse_manifest(const SnapshotId& id, std::string_view text);
 /// The snapshot that an object is part of.
 std::optional<SnapshotId> snapshot_of(std::string_view object);
 /// Errors: not_found, corrupt (also: another key).

@@ -29,23 +29,6 @@ std::string checksum_of(std::string_view bytes) {
   return std::string(reinterpret_cast<const char*>(digest.data()), kChecksumBytes);
 }
 
-std::string encode(const Group& group) {
-  std::string body;
-  body.reserve(group.patchset.size() + 64);
-  put_number(body, group.number);
-  put_bytes(body, group.mark);
-  put_bytes(body, group.previous);
-  put_bytes(body, group.patchset);
-  for (const auto& key : group.keys) {
-    body += static_cast<char>(key.kind);
-    put_number(body, static_cast<std::uint64_t>(key.no));
-    body += static_cast<char>(key.replaces);
-  }
-  std::string record = checksum_of(body);
-  put_bytes(record, body);
-  return record;
-}
-
 std::optional<Group> parse(std::string_view body) {
   Input in(body);
   Group group;
@@ -66,21 +49,39 @@ std::optional<Group> parse(std::string_view body) {
   return in.failed() ? std::nullopt : std::optional(std::move(group));
 }
 
-// Up to the first record that is not whole.
-void read_records(std::string_view bytes, std::map<std::string, Group>& groups) {
+}  // namespace
+
+std::string spool_record(const Group& group) {
+  std::string body;
+  body.reserve(group.patchset.size() + 64);
+  put_number(body, group.number);
+  put_bytes(body, group.mark);
+  put_bytes(body, group.previous);
+  put_bytes(body, group.patchset);
+  for (const auto& key : group.keys) {
+    body += static_cast<char>(key.kind);
+    put_number(body, static_cast<std::uint64_t>(key.no));
+    body += static_cast<char>(key.replaces);
+  }
+  std::string record = checksum_of(body);
+  put_bytes(record, body);
+  return record;
+}
+
+std::map<std::string, Group> parse_spool(std::string_view bytes) {
+  std::map<std::string, Group> groups;
   Input in(bytes);
   while (in.more()) {
     const auto checksum = in.take(kChecksumBytes);
     const auto body = in.bytes();
-    if (in.failed() || checksum != checksum_of(body)) return;
+    if (in.failed() || checksum != checksum_of(body)) break;
     auto group = parse(body);
-    if (!group) return;
+    if (!group) break;
     std::string mark = group->mark;
     groups.insert_or_assign(std::move(mark), *std::move(group));
   }
+  return groups;
 }
-
-}  // namespace
 
 Spool::Spool(std::string folder) : folder_(std::move(folder)) {
   std::error_code error;
@@ -110,7 +111,7 @@ void Spool::close_file() {
 }
 
 void Spool::append(const Group& group) {
-  const std::string record = encode(group);
+  const std::string record = spool_record(group);
   const std::lock_guard lock(mutex_);
   if (file_ >= 0 && files_[current_] > kFileBytes) close_file();
   if (file_ < 0 && !open_file(group.number)) {
@@ -150,7 +151,8 @@ std::optional<std::vector<Group>> Spool::read(std::uint64_t first, std::uint64_t
   for (const auto& [number, bytes] : files_) {
     if (number > last) break;
     const auto content = audit::read_whole_file(path_of(number), kReadBytesMax);
-    if (content) read_records(*content, groups);
+    if (!content) continue;
+    for (auto& [read_mark, group] : parse_spool(*content)) groups.insert_or_assign(read_mark, std::move(group));
   }
   newest_ = std::max(newest_, last);
   std::vector<Group> found;

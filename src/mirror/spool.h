@@ -19,6 +19,11 @@
 
 namespace sb::mirror {
 
+/// What a spool's file holds of one group (pure).
+std::string spool_record(const store::sqlite::GroupSink::Group& group);
+/// The groups of a file by their marks, up to the first record that is not whole.
+std::map<std::string, store::sqlite::GroupSink::Group> parse_spool(std::string_view bytes);
+
 class Spool {
  public:
   using Group = store::sqlite::GroupSink::Group;
