@@ -4,9 +4,11 @@
 #include <algorithm>
 
 #include "audit/checkpoint_note.h"
+#include "audit/log_source.h"
 #include "audit/tile_files.h"
 #include "audit/timestamps.h"
 #include "mirror/mirror.h"
+#include "store/sqlite/codec.h"
 
 namespace sb::mirror {
 namespace {
@@ -32,14 +34,27 @@ Result<std::uint64_t> tiles_sent(Target& target) {
 }
 
 // A full tile takes the place of its partial ones.
-Result<Object> read_tile(const audit::TileFiles& files, audit::TileId id) {
+Result<std::string> read_tile(const audit::TileFiles& files, const audit::TileId& id) {
   auto tile = files.read(id);
-  if (!tile && id.width < audit::kTileWidth) {
-    id.width = audit::kTileWidth;
-    tile = files.read(id);
+  if (tile || id.width == audit::kTileWidth) return tile;
+  SB_TRY(std::string full, files.read({id.level, id.index}));
+  return audit::cut_tile(id, std::move(full));
+}
+
+// The tree of `to` leaves, from those in the files that come after `from`, a multiple of 256.
+Result<audit::TileEdge> grown(const audit::TileFiles& files, std::uint64_t from, std::uint64_t to) {
+  const auto read = [&](const audit::TileId& id) { return read_tile(files, id); };
+  SB_TRY(audit::TileEdge edge, audit::TileEdge::restore(from, read));
+  while (edge.size() < to) {
+    const auto width = static_cast<unsigned>(std::min(audit::kTileWidth, to - edge.size()));
+    SB_TRY(const std::string bundle, read({audit::TileId::kEntries, edge.size() / audit::kTileWidth, width}));
+    std::string_view rest = bundle;
+    for (unsigned leaf = 0; leaf < width; ++leaf) {
+      SB_TRY(const std::string_view bytes, store::sqlite::take_leaf(rest));
+      edge.append(bytes);
+    }
   }
-  if (!tile) return std::unexpected(tile.error());
-  return Object{"audit/" + id.path(), *std::move(tile)};
+  return edge;
 }
 
 }  // namespace
@@ -103,14 +118,22 @@ Result<> Mirror::send_tree(const audit::TileFiles& files) {
   return {};
 }
 
+// What a power failure tore is made again by the log's start, which may come after ours: until then it is not sent.
 Result<> Mirror::send_tiles(const audit::TileFiles& files, std::uint64_t from, std::uint64_t to, bool only_full) {
-  std::vector<Object> tiles;
-  for (const audit::TileId& id : audit::tiles_since(from, to)) {
-    if (only_full && id.width < audit::kTileWidth) continue;  // of a size that no tree head was shown of
-    SB_TRY(Object tile, read_tile(files, id));
-    tiles.push_back(std::move(tile));
+  SB_TRY(const audit::NoteParts parts, audit::parse_note(next_head_->note));
+  SB_TRY(const audit::TreeHead head, audit::parse_tree_head(parts.text));
+  auto tree = grown(files, from, to);
+  if (!tree || (to == head.size && tree->root() != head.root)) {
+    sent_tiles_.reset();  // nor may what was sent on the way here stay
+    return fail(Errc::unavailable,
+                fmt::format("the files of the published log do not lead to its tree head of {} leaves{}", head.size,
+                            tree ? "" : ": " + tree.error().detail));
   }
-  return target_->put_all(tiles);
+  std::vector<Object> objects;
+  std::vector<audit::Tile> tiles = tree->take_full();
+  if (!only_full) std::ranges::move(tree->partial(), std::back_inserter(tiles));
+  for (audit::Tile& tile : tiles) objects.push_back({"audit/" + tile.id.path(), std::move(tile.bytes)});
+  return target_->put_all(objects);
 }
 
 }  // namespace sb::mirror

@@ -181,6 +181,25 @@ TEST_F(Damaged, ARestoredRecordVerifiesBeforeAnyServerWasStarted) {
   EXPECT_GE(report->leaves, 40U);
 }
 
+// Power went, and the mirror's thread is at work before the log has written its files again.
+TEST_F(Damaged, ALogThatPowerLossToreIsNotMirrored) {
+  make();
+  const auto mirrored = [&](const std::string& place) {
+    place_ = place;
+    make_mirror();
+    const std::string lineage(16, 'l');
+    EXPECT_TRUE(mirror_->opened({0, {}, lineage, {lineage}, 0, {}}));  // and nobody opens the log
+    const auto there = [&] { return fs::exists(place + "/audit/checkpoint"); };
+    for (int i = 0; i < 250 && !there(); ++i) std::this_thread::sleep_for(milliseconds(10));
+    mirror_.reset();
+    return there();
+  };
+  EXPECT_TRUE(mirrored(scratch_.file("sound")));
+  const std::string bundle = newest_bundle(data_);
+  fs::resize_file(bundle, fs::file_size(bundle) / 2);
+  EXPECT_FALSE(mirrored(scratch_.file("torn")));
+}
+
 class RestoreInPlace : public Damaged {
  protected:
   void lose_database() {
