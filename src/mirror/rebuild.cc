@@ -100,25 +100,42 @@ Result<> put_entries(Database& database, SealedKind kind, const std::vector<List
   return database.execute("COMMIT");
 }
 
-Result<std::vector<ListEntry>> read_list(Target& target, std::string_view key, SealedKind kind,
-                                         const std::string& name) {
-  SB_TRY(const std::string sealed, target.get(name));
-  SB_TRY(const std::string plain, open_object(key, name, sealed));
+// Many at once; where one of them is missing, one by one.
+Result<std::vector<Result<std::string>>> get_each(Target& target, std::span<const std::string> names) {
+  std::vector<Result<std::string>> each;
+  auto all = target.get_all(names);
+  if (!all && all.error().code != Errc::not_found) return std::unexpected(all.error());
+  if (all)
+    std::ranges::move(*all, std::back_inserter(each));
+  else
+    for (const std::string& name : names) each.push_back(target.get(name));
+  return each;
+}
+
+Result<std::vector<ListEntry>> open_list(std::string_view key, SealedKind kind, const std::string& name,
+                                         const Result<std::string>& sealed) {
+  if (!sealed) return std::unexpected(sealed.error());
+  SB_TRY(const std::string plain, open_object(key, name, *sealed));
   return parse_list(kind, plain);
 }
 
 Result<> put_lists(Target& target, std::string_view key, Rebuilt& made) {
   std::vector<std::string> lost;
-  for (const Rebuilt::List& list : made.lists) {
-    const std::string name = text_of(list.kind, list.name);
-    const auto entries = read_list(target, key, list.kind, name);
-    if (entries) {
-      SB_CHECK(put_entries(made.database, list.kind, *entries));
-      continue;
+  for (std::span<const Rebuilt::List> rest = made.lists; !rest.empty();) {
+    const auto some = rest.first(std::min(rest.size(), kObjectsAtOnce));
+    std::vector<std::string> names;
+    for (const Rebuilt::List& list : some) names.push_back(text_of(list.kind, list.name));
+    SB_TRY(const auto sealed, get_each(target, names));
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const auto entries = open_list(key, some[i].kind, names[i], sealed[i]);
+      if (entries)
+        SB_CHECK(put_entries(made.database, some[i].kind, *entries));
+      else if (entries.error().code == Errc::not_found || entries.error().code == Errc::corrupt)
+        lost.push_back(names[i]);
+      else
+        return std::unexpected(entries.error());
     }
-    if (entries.error().code != Errc::not_found && entries.error().code != Errc::corrupt)
-      return std::unexpected(entries.error());
-    lost.push_back(name);
+    rest = rest.subspan(some.size());
   }
   if (!lost.empty())
     made.losses.push_back(fmt::format("{} of {} lists of keys and placeholders' values, missing or damaged ({}{})",
