@@ -56,7 +56,7 @@ constexpr IssuerRange kRanges[] = {
 class Grouping {
  public:
   explicit Grouping(const TokenRun& run) {
-    static constexpr ByteSet kMarks(" -.\n\"");
+    static constexpr ByteSet kMarks(" -.\n\"+_");
     if (run.group_count < 2 || !kMarks.has(run.groups[1].separator)) return;
     const auto goes_on = [&](const TokenRun::Group& group) {
       return group.separator == run.groups[1].separator && !group.closes;

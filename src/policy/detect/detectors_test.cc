@@ -63,31 +63,35 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"My brother just turned 60.", "AGE", "60"}, Case{"written when he was 78", "AGE", "78"},
                     Case{"Der Kunde ist 45 Jahre alt", "AGE", "45"}));
 
-INSTANTIATE_TEST_SUITE_P(Card, Found,
-                         testing::Values(Case{"Card: 5553 3314 7893 2881 please.", "CREDIT_CARD",
-                                              "5553 3314 7893 2881"},
-                                         Case{"CC=2221733311387984;exp=12/29", "CREDIT_CARD", "2221733311387984"},
-                                         Case{"amex 3782 822463 10005", "CREDIT_CARD", "3782 822463 10005"},
-                                         Case{"dots 3480.699833.97627", "CREDIT_CARD", "3480.699833.97627"},
-                                         Case{"en dash 4899\xe2\x80\x93"
-                                              "6141\xe2\x80\x93"
-                                              "5790\xe2\x80\x93"
-                                              "0725",
-                                              "CREDIT_CARD",
-                                              "4899\xe2\x80\x93"
-                                              "6141\xe2\x80\x93"
-                                              "5790\xe2\x80\x93"
-                                              "0725"},
-                                         Case{"zero width 4111\xe2\x80\x8b"
-                                              "1111\xe2\x80\x8b"
-                                              "1111\xe2\x80\x8b"
-                                              "1111",
-                                              "CREDIT_CARD",
-                                              "4111\xe2\x80\x8b"
-                                              "1111\xe2\x80\x8b"
-                                              "1111\xe2\x80\x8b"
-                                              "1111"},
-                                         Case{"const c=\"4012888888881881\";", "CREDIT_CARD", "4012888888881881"}));
+INSTANTIATE_TEST_SUITE_P(
+    Card, Found,
+    testing::Values(Case{"Card: 5553 3314 7893 2881 please.", "CREDIT_CARD", "5553 3314 7893 2881"},
+                    Case{"CC=2221733311387984;exp=12/29", "CREDIT_CARD", "2221733311387984"},
+                    Case{"amex 3782 822463 10005", "CREDIT_CARD", "3782 822463 10005"},
+                    Case{"dots 3480.699833.97627", "CREDIT_CARD", "3480.699833.97627"},
+                    Case{"en dash 4899\xe2\x80\x93"
+                         "6141\xe2\x80\x93"
+                         "5790\xe2\x80\x93"
+                         "0725",
+                         "CREDIT_CARD",
+                         "4899\xe2\x80\x93"
+                         "6141\xe2\x80\x93"
+                         "5790\xe2\x80\x93"
+                         "0725"},
+                    Case{"zero width 4111\xe2\x80\x8b"
+                         "1111\xe2\x80\x8b"
+                         "1111\xe2\x80\x8b"
+                         "1111",
+                         "CREDIT_CARD",
+                         "4111\xe2\x80\x8b"
+                         "1111\xe2\x80\x8b"
+                         "1111\xe2\x80\x8b"
+                         "1111"},
+                    Case{"const c=\"4012888888881881\";", "CREDIT_CARD", "4012888888881881"},
+                    Case{"holder=Al&card=4111+1111+1111+1111&cvc=9", "CREDIT_CARD", "4111+1111+1111+1111"},
+                    Case{"card%3D4111%2B1111%2B1111%2B1111", "CREDIT_CARD", "4111%2B1111%2B1111%2B1111"},
+                    Case{"scan_4111_1111_1111_1111_front.png", "CREDIT_CARD", "4111_1111_1111_1111"},
+                    Case{"amex=3782+822463+10005", "CREDIT_CARD", "3782+822463+10005"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Bank, Found,
@@ -95,12 +99,16 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"iban lower lt088534532524874473", "IBAN", "lt088534532524874473"},
                     Case{"IE23-PMFM-6869-4094-4787-90", "IBAN", "IE23-PMFM-6869-4094-4787-90"},
                     Case{"<td>GB29 NWBK 6016 1331 9268 19</td>", "IBAN", "GB29 NWBK 6016 1331 9268 19"},
-                    Case{"wrapped DK12\n0791\n8633\n9071 96", "IBAN", "DK12\n0791\n8633\n9071 96"}));
+                    Case{"wrapped DK12\n0791\n8633\n9071 96", "IBAN", "DK12\n0791\n8633\n9071 96"},
+                    Case{"iban=DE89+3704+0044+0532+0130+00&n=1", "IBAN", "DE89+3704+0044+0532+0130+00"},
+                    Case{"DE89_3704_0044_0532_0130_00", "IBAN", "DE89_3704_0044_0532_0130_00"}));
 
 INSTANTIATE_TEST_SUITE_P(Ssn, Found,
                          testing::Values(Case{"ssn 536-22-8726", "US_SSN", "536-22-8726"},
                                          Case{"social security no 536228727 on file", "US_SSN", "536228727"},
-                                         Case{"|536-90-4399|", "US_SSN", "536-90-4399"}));
+                                         Case{"|536-90-4399|", "US_SSN", "536-90-4399"},
+                                         Case{"ssn=536+22+8726&n=1", "US_SSN", "536+22+8726"},
+                                         Case{"ssn: 536_22_8726", "US_SSN", "536_22_8726"}));
 
 INSTANTIATE_TEST_SUITE_P(Phone, Found,
                          testing::Values(Case{"call +1 (212) 555-0187", "PHONE", "+1 (212) 555-0187"},
@@ -110,7 +118,10 @@ INSTANTIATE_TEST_SUITE_P(Phone, Found,
                                          Case{"mobile 98765 43210 Mumbai", "PHONE", "98765 43210"},
                                          Case{"fax 0044 161 496 0753", "PHONE", "0044 161 496 0753"},
                                          Case{"ext: (415) 555-0111 x 2234", "PHONE", "(415) 555-0111 x 2234"},
-                                         Case{"call me 2125550142 after six", "PHONE", "2125550142"}));
+                                         Case{"call me 2125550142 after six", "PHONE", "2125550142"},
+                                         Case{"phone=%2B49+30+901820&n=1", "PHONE", "%2B49+30+901820"},
+                                         Case{"tel=030+901820+12", "PHONE", "030+901820+12"},
+                                         Case{"mobile_no: 0917_123_4567", "PHONE", "0917_123_4567"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Secret, Found,
@@ -148,7 +159,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "12:34:56 is a time", "scores 6-4 7-6 6-3", "CVE-2024-3094 in xz 5.6.1",
                     "password policy: at least 12 characters", "api_key = os.environ[\"API_KEY\"]",
                     "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx is a placeholder", "Bearer $TOKEN",
-                    "page 212-555 of the index", "npm i pkg@1.0.2 and @scope/pkg"));
+                    "page 212-555 of the index", "npm i pkg@1.0.2 and @scope/pkg", "4111+1111+1111+1112 = 7445",
+                    "x = 212+555+9187 + 3", "IMG_20240101_123456_0042.jpg", "const v_1234_5678_9012_3456 = 7"));
 
 INSTANTIATE_TEST_SUITE_P(
     WhereASecretIs, LooksAlike,

@@ -72,8 +72,8 @@ bool mod97_valid(std::string_view iban) {
 }
 
 bool is_single_separator(ScanWindow& window, std::size_t at) {
-  const int byte = window.at(at);
-  return (byte == ' ' || byte == '-' || byte == '\n') && is_alnum(window.at(at + 1));
+  static constexpr ByteSet kMarks(" -\n+_");
+  return kMarks.has(window.at(at)) && is_alnum(window.at(at + 1));
 }
 
 }  // namespace

@@ -139,7 +139,8 @@ struct Candidate {
   Mask digits = 0;
   Mask breaks = 0;
   std::uint64_t marks = 0;
-  bool single_marks = true;  // one byte between two groups, no parenthesis
+  std::uint64_t plain_marks = 0;  // with blanks for what stands for one in a form's body or a file's name
+  bool single_marks = true;       // one byte between two groups, no parenthesis
   bool one_line = true;
   std::string_view chars = {};
 
@@ -147,7 +148,11 @@ struct Candidate {
     const auto& group = run.groups[used];
     if (used > 0) {
       breaks |= Mask{1} << group.first;
-      if (used <= 8) marks |= std::uint64_t{static_cast<unsigned char>(group.separator)} << (8 * (used - 1));
+      if (used <= 8) {
+        const bool blank = group.separator == '+' || group.separator == '_';
+        marks |= std::uint64_t{static_cast<unsigned char>(group.separator)} << (8 * (used - 1));
+        plain_marks |= std::uint64_t{static_cast<unsigned char>(blank ? ' ' : group.separator)} << (8 * (used - 1));
+      }
       single_marks = single_marks && group.gap == 1 && !group.closes && used <= 8;
       one_line = one_line && group.separator != '\n';
     }
@@ -352,7 +357,8 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
     if (candidate.chars.size() > table.longest()) return;
     if (candidate.single_marks) {
       for (const auto& compiled : table.find({candidate.chars.size(), candidate.breaks})) {
-        if (compiled.marks == candidate.marks && kinds_fit(candidate, compiled)) judge(compiled);
+        const bool marks_fit = compiled.marks == candidate.marks || compiled.marks == candidate.plain_marks;
+        if (marks_fit && kinds_fit(candidate, compiled)) judge(compiled);
       }
     }
     if (candidate.one_line) {

@@ -52,7 +52,7 @@ bool continues_number(std::string_view text, std::size_t at) {
 
 // Up to four digits that nothing is joined to: no identifier is that short.
 bool is_short_number(ScanWindow& window, std::size_t at) {
-  static constexpr ByteSet kJoins(" -./:(\t\n\")");
+  static constexpr ByteSet kJoins(" -./:(\t\n\")+_");
   std::size_t end = at;
   while (end - at < 5 && is_digit(window.at(end))) ++end;
   const std::size_t digits = end - at;

@@ -93,11 +93,14 @@ Shape shape_of(const Dialled& number, std::size_t used, bool plus, bool parenthe
   return {};
 }
 
-// The groups before the first of `count` that a mark parts which no telephone number holds.
-std::size_t joined_groups(const TokenRun& run, std::size_t count) {
-  static constexpr ByteSet kParts("\n:\"+");
+// The groups before the first of `count` that a mark parts which no telephone number holds; '+' and '_' are blanks only
+// in what is surely one.
+std::size_t joined_groups(const TokenRun& run, std::size_t count, bool surely) {
+  static constexpr ByteSet kParts("\n:\"");
+  static constexpr ByteSet kDoubtful("+_");
+  const auto parts = [&](char mark) { return kParts.has(mark) || (!surely && kDoubtful.has(mark)); };
   std::size_t joined = 1;
-  while (joined < count && !kParts.has(run.groups[joined].separator)) ++joined;
+  while (joined < count && !parts(run.groups[joined].separator)) ++joined;
   return joined;
 }
 
@@ -180,7 +183,8 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
     if (!after_label) return;
   }
   Context words = window.context(start);
-  for (std::size_t used = joined_groups(run, number.groups); used > 0; --used) {
+  const bool surely = plus || (words.nearest & topic::phone) != 0;
+  for (std::size_t used = joined_groups(run, number.groups, surely); used > 0; --used) {
     if (number.digits(used).size() < 6) return;
     if (ends_in_lone_digit(run, used)) continue;
     const std::size_t end = number.end(used);

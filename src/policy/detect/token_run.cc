@@ -51,9 +51,10 @@ Gap read_gap(ScanWindow& window, std::size_t at) {
         if (++marks > 1) return gap;
         gap.separator = static_cast<char>(byte);
         break;
-      case '+':  // the century sign of a Finnish identity code
+      case '+':  // a blank of a form's body; the century sign of a Finnish identity code
+      case '_':  // a blank of a file's name
         if (symbols > 0 || ++marks > 1) return gap;
-        gap.separator = '+';
+        gap.separator = static_cast<char>(byte);
         break;
       case '(':
         gap.separator = '(';

@@ -20,7 +20,7 @@ struct TokenRun {
     std::uint8_t first;   ///< index of its first character in `chars`
     std::uint8_t count;   ///< characters
     std::uint8_t digits;  ///< digits it begins with
-    char separator;       ///< before it: '\0' for the first, else ' ', '\n', '-', '.', '/', ':', '(', '+' or '"'
+    char separator;       ///< before it: '\0' for the first, else ' ', '\n', '-', '.', '/', ':', '(', '+', '_' or '"'
     std::uint8_t gap;     ///< bytes between the group before and this one
     bool closes;          ///< a ')' stands in that gap
     bool plain;           ///< digits alone
