@@ -38,6 +38,8 @@ const std::string_view kTexts[] = {
     R"({\"card\":\"5553 3314 7893 2881\",\"m\":\"bob\u0040example.org\"} C:\new\temp \\\\n x)",
     "pw: hunter2Hunter!, password 'Wint3r!2026', Basic dXNlcjpwYXNzd29yZDEyMw==, token=abcDEF123456ghiJKL7890",
     "card=4111+1111+1111+1111&ssn=536+22+8726&tel=%2B49+30+901820&iban=DE89+3704+0044+0532+0130+00&a_1_2_3",
+    "0 544 321 67 89",
+    "B123 CDE",
     "patient id PHX-839221, insurance policy #88291-77, +63 917 123 4567, 0 (532) 123 45 67, ext 5 1-800-356-9377",
 };
 

@@ -281,9 +281,10 @@ class Surroundings {
     if (const float named_score = named(rule); named_score > 0) return named_score;
     const std::size_t end = run_.groups[candidate.used - 1].end;
     const bool whole = !inside_row(window_.text(), run_, candidate.used) && !mixed_case(candidate.chars);
-    if (rule.alone > 0 && whole) return rule.alone;
-    if (rule.bare == 0 || context().nearest != 0) return 0;
+    const float running = whole ? rule.alone : 0;
+    if (rule.bare <= running || context().nearest != 0) return running;
     if (alone(end)) return rule.bare;
+    if (running > 0) return running;
     // "AAA123456 es mi pasaporte": only for what looks like nothing else, since it holds a stream back.
     const bool mixed = candidate.digits + 1 != Mask{1} << candidate.chars.size();
     return mixed && (behind(end) & rule.topics & topic::kKinds) != 0 ? rule.named - 0.1F : 0;

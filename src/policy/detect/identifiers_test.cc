@@ -9,13 +9,20 @@
 namespace sb::policy {
 namespace {
 
-bool found(std::string_view text, std::string_view type, std::string_view value) {
+// 0 where `value` is not found as `type`.
+float score_of(std::string_view text, std::string_view type, std::string_view value) {
   static const Scanner scanner(make_builtin_detectors(), {}, Scanner::Overlaps::keep);
   ScanResult result;
   scanner.scan(text, {}, result);
-  return std::ranges::any_of(result.findings, [&](const Finding& f) {
-    return f.type == type && text.substr(f.span.begin, f.span.size()) == value;
-  });
+  float score = 0;
+  for (const auto& f : result.findings) {
+    if (f.type == type && text.substr(f.span.begin, f.span.size()) == value) score = std::max(score, f.score);
+  }
+  return score;
+}
+
+bool found(std::string_view text, std::string_view type, std::string_view value) {
+  return score_of(text, type, value) > 0;
 }
 
 struct Example {
@@ -99,6 +106,38 @@ TEST_P(Identifier, IsFoundWhereAWordNamesItAndItsDigitsHold) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Published, Identifier, testing::ValuesIn(kExamples));
+
+// What a value is taken for at the usual threshold where nothing but it stands in a field, and no longer in a sentence.
+struct FieldValue {
+  std::string_view type;
+  std::string_view value;
+  std::string_view wrong = {};
+};
+constexpr FieldValue kFieldValues[] = {
+    {"DE_TAX_ID", "86095742719", "86095742718"},
+    {"AU_ABN", "83914571673", "83914571674"},
+    {"US_NPI", "1234567893", "1234567894"},
+    {"US_ITIN", "912701234", "912491234"},
+    {"ABA_ROUTING_NUMBER", "0210-0002-1", "0210-0002-2"},
+    {"DE_PASSPORT", "CF4R7K1T7", "CF4R7K1T6"},
+    {"UK_POSTCODE", "EC1A1BB", "EC1A1BO"},
+    {"UK_VEHICLE_REGISTRATION", "B123 CDE", "I123 CDE"},
+    {"NG_VEHICLE_REGISTRATION", "KJA-432DC"},
+    {"IT_DRIVER_LICENSE", "RM7654321K"},
+    {"TR_PHONE_NUMBER", "0 544 321 67 89", "0 644 321 67 89"},
+};
+
+class InAField : public testing::TestWithParam<FieldValue> {};
+
+TEST_P(InAField, IsTakenForWhatItLooksLike) {
+  const auto& [type, value, wrong] = GetParam();
+  EXPECT_GE(score_of(value, type, value), 0.5F);
+  if (!wrong.empty()) EXPECT_LT(score_of(wrong, type, wrong), 0.5F);
+  const auto sentence = std::string("We put the box with ") + std::string(value) + " on it back on its shelf.";
+  EXPECT_LT(score_of(sentence, type, value), 0.5F);
+}
+
+INSTANTIATE_TEST_SUITE_P(Values, InAField, testing::ValuesIn(kFieldValues));
 
 TEST(IdentifierRules, EachShapeAndGroupingSayTheSameLength) {
   for (const auto& rule : identifier_rules()) {
