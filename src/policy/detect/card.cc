@@ -114,8 +114,7 @@ void classify_card(ScanWindow& window, const TokenRun& run, Findings& out) {
     if (!check::luhn(digits) || !is_card_range(digits) || all_same(digits)) continue;
     const std::size_t end = last.begin + last.digits;
     if (!grouped) {
-      // One piece inside a longer word or behind a decimal point is a hash, a key, a fraction.
-      if (!begins_word(text, start)) continue;
+      // One piece behind a decimal point or joined to a longer word is a fraction, a key.
       const int before = start > 0 ? byte_of(text, start - 1) : ScanWindow::kEnd;
       if ((before == '.' || before == ',' || before == '-' || before == '_') && start > 1 &&
           is_alnum(byte_of(text, start - 2)) &&

@@ -394,9 +394,10 @@ bool tr_national_id(std::string_view v) {
 // Surname, decade, month (women: +50), day, year, initials.
 bool uk_driving_licence(std::string_view v) {
   const int month = number(v.substr(6, 2));
-  for (const char c : v.substr(0, 5)) {
-    if (is_digit(c) && c != '9') return false;
-  }
+  const auto name = v.substr(0, 5);  // a short one is filled up: "FOX99"
+  const auto letters = name.substr(0, name.find('9'));
+  if (!std::ranges::all_of(letters, [](char c) { return is_letter(c); })) return false;
+  if (name.find_first_not_of('9', letters.size()) != std::string_view::npos) return false;
   return is_date(month > 50 ? month - 50 : month, number(v.substr(8, 2))) && is_letter(v[0]);
 }
 

@@ -91,7 +91,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"holder=Al&card=4111+1111+1111+1111&cvc=9", "CREDIT_CARD", "4111+1111+1111+1111"},
                     Case{"card%3D4111%2B1111%2B1111%2B1111", "CREDIT_CARD", "4111%2B1111%2B1111%2B1111"},
                     Case{"scan_4111_1111_1111_1111_front.png", "CREDIT_CARD", "4111_1111_1111_1111"},
-                    Case{"amex=3782+822463+10005", "CREDIT_CARD", "3782+822463+10005"}));
+                    Case{"amex=3782+822463+10005", "CREDIT_CARD", "3782+822463+10005"},
+                    Case{"Card4012888888881881, thanks", "CREDIT_CARD", "4012888888881881"},
+                    Case{"the card is4012 8888 8888 1881", "CREDIT_CARD", "4012 8888 8888 1881"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Bank, Found,
@@ -108,7 +110,8 @@ INSTANTIATE_TEST_SUITE_P(Ssn, Found,
                                          Case{"social security no 536228727 on file", "US_SSN", "536228727"},
                                          Case{"|536-90-4399|", "US_SSN", "536-90-4399"},
                                          Case{"ssn=536+22+8726&n=1", "US_SSN", "536+22+8726"},
-                                         Case{"ssn: 536_22_8726", "US_SSN", "536_22_8726"}));
+                                         Case{"ssn: 536_22_8726", "US_SSN", "536_22_8726"},
+                                         Case{"his SSN536-22-8726", "US_SSN", "536-22-8726"}));
 
 INSTANTIATE_TEST_SUITE_P(Phone, Found,
                          testing::Values(Case{"call +1 (212) 555-0187", "PHONE", "+1 (212) 555-0187"},
@@ -160,7 +163,8 @@ INSTANTIATE_TEST_SUITE_P(
                     "password policy: at least 12 characters", "api_key = os.environ[\"API_KEY\"]",
                     "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx is a placeholder", "Bearer $TOKEN",
                     "page 212-555 of the index", "npm i pkg@1.0.2 and @scope/pkg", "4111+1111+1111+1112 = 7445",
-                    "x = 212+555+9187 + 3", "IMG_20240101_123456_0042.jpg", "const v_1234_5678_9012_3456 = 7"));
+                    "x = 212+555+9187 + 3", "sha4012888888881881af", "build4012888888881882",
+                    "IMG_20240101_123456_0042.jpg", "const v_1234_5678_9012_3456 = 7"));
 
 INSTANTIATE_TEST_SUITE_P(
     WhereASecretIs, LooksAlike,

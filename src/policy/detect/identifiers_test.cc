@@ -47,6 +47,7 @@ constexpr Example kExamples[] = {
     {"national insurance number", "UK_NINO", "AB 12 34 56 C", "QQ 12 34 56 C"},
     {"passport of the UK, NHS,", "UK_PASSPORT", "AB1234567"},
     {"driving licence", "UK_DRIVING_LICENCE", "MORGA657054SM9IJ", "MORGA667054SM9IJ"},
+    {"driving licence", "UK_DRIVING_LICENCE", "FOX99 657054 SM9IJ", "F9X99 657054 SM9IJ"},
     {"car", "UK_VEHICLE_REGISTRATION", "AB51 DVL", "AB35 DVL"},
     {"postcode", "UK_POSTCODE", "SW1A 2AA", "SW1A 2AI"},
     {"Personalausweis", "DE_ID_CARD", "L01X00T471", "L01X00T472"},

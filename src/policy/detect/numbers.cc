@@ -19,10 +19,28 @@ std::size_t word_start(std::string_view text, std::size_t at) {
   return start;
 }
 
+// How many capitals stand before `end` as a word of their own, 7 at most; 0 where they are a part of a word.
+std::size_t capitals_before(std::string_view text, std::size_t end) {
+  std::size_t begin = end;
+  while (begin > 0 && end - begin < 7 && is_a(byte_of(text, begin - 1), kUpper)) --begin;
+  return begins_word(text, begin) ? end - begin : 0;
+}
+
+// "MRTMTT 25 D09F2", "MRT MTT 25D09 F205Z", "MORGA 657054 SM9IJ": names as Italian tax codes and British driving
+// licences shorten them.
+std::size_t name_before(std::string_view text, std::size_t start) {
+  if (start < 4 || text[start - 1] != ' ') return start;
+  const std::size_t last = capitals_before(text, start - 1);
+  if (last == 5 || last == 6) return start - 1 - last;
+  const bool two = last == 3 && start > 7 && text[start - 5] == ' ' && capitals_before(text, start - 5) == 3;
+  return two ? start - 8 : start;
+}
+
 // "AB 12 34 56 C", "AHC-0933289": a few letters before `start` that belong to it; `start` where there are none.
 std::size_t letters_before(std::string_view text, std::size_t start) {
   if (start < 2 || (text[start - 1] != ' ' && text[start - 1] != '-') || !is_letter(byte_of(text, start - 2)))
     return start;
+  if (const std::size_t name = name_before(text, start); name < start) return name;
   const std::size_t most = text[start - 1] == '-' ? 8 : 3;
   std::size_t begin = start - 1;
   while (begin > 0 && is_letter(byte_of(text, begin - 1)) && start - 1 - begin <= most) --begin;
@@ -80,6 +98,14 @@ bool has_card_layout(ScanWindow& window, std::size_t at) {
   return (window.at(at + 9) == mark && window.at(at + 14) == mark) || window.at(at + 11) == mark;
 }
 
+// "x4111", "is4111", "SSN078": letters before a number that may be no part of it. In a hash more letters follow.
+bool is_glued(ScanWindow& window, std::size_t start, std::size_t at) {
+  if (at - start == 1) return to_lower(window.text()[start]) == 'x';
+  std::size_t end = at + 1;
+  while (is_digit(window.at(end))) ++end;
+  return end - at > 2 && !is_alnum(window.at(end));
+}
+
 class NumberDetector final : public Detector {
  public:
   std::string_view name() const override { return "numbers"; }
@@ -101,7 +127,7 @@ class NumberDetector final : public Detector {
     const std::size_t start = word_start(text, at);
     TokenRun run;
     if (start < at) {  // letters, then digits
-      if (start + 1 == at && (text[start] == 'x' || text[start] == 'X')) judge_digits(window, at, run, out);
+      if (is_glued(window, start, at) && !is_short_number(window, at)) judge_digits(window, at, run, out);
       judge_word(window, start, run, out);
     } else if (start == at) {
       if (!classify_date(window, at, out)) {
