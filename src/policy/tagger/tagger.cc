@@ -33,6 +33,12 @@ std::size_t whole_characters(std::string_view text) {
   return text.size();
 }
 
+// Letters and digits, or digits alone, as no name holds: "AB123456C".
+bool is_serial(const Token& token) {
+  const bool mixed = token.shape == Shape::digit_first || token.shape == Shape::letter_first;
+  return (mixed && token.length >= 8) || token.shape == Shape::digits6 || token.shape == Shape::digits_more;
+}
+
 class Reading {
  public:
   // Tokens that begin before `from` are only context.
@@ -91,7 +97,9 @@ class Reading {
       Looked looked;
       const float p = kind_probability(marginal_within(i, sight, looked), label);
       decided = decided && !reached_end(looked, sight);
-      if (p < kGoOn || (token.gap == Gap::line && label == Label::person)) break;
+      if (p < kGoOn || (is_serial(token) && !same_kind(label, Label::place)) ||
+          (token.gap == Gap::line && label == Label::person))
+        break;
       if (token.shape == Shape::mark) continue;
       end = token.end, sum += p, ++count;
     }

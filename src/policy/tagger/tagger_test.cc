@@ -57,6 +57,7 @@ INSTANTIATE_TEST_SUITE_P(
                  "LOCATION Rosenweg 14, 20144 Hamburg"},
         Sentence{"address_american", "Send it to 48 Willow Lane, Dayton, OH 45402 please.",
                  "LOCATION 48 Willow Lane, Dayton, OH 45402"},
+        Sentence{"no_serial", "National insurance AB123456C", "ORGANIZATION National insurance"},
         Sentence{"city", "The conference takes place in Lisbon this year.", "LOCATION Lisbon"}),
     [](const auto& info) { return info.param.name; });
 
