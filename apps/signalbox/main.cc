@@ -15,6 +15,7 @@
 #include "cli/serve_command.h"
 #include "flow/injection.h"
 #include "flow/recorded_traffic.h"
+#include "injection_training.h"
 #include "mirror/command.h"
 #include "mirror/mirrored_log.h"
 #include "model/simulate.h"
@@ -40,9 +41,9 @@ constexpr Delegate kDelegates[] = {
     {"policy", "scan texts with a policy, test a policy",
      [](std::span<const std::string> a) {
        const auto scorer = sb::flow::make_injection_scorer(sb::server::default_injection_model());
-       return sb::policy::policy_command(
-           a, std::cin, std::cout, std::cerr,
-           {scorer ? scorer->get() : nullptr, sb::flow::read_traffic_on_record, sb::flow::load_injection_scorer});
+       return sb::policy::policy_command(a, std::cin, std::cout, std::cerr,
+                                         {scorer ? scorer->get() : nullptr, sb::flow::read_traffic_on_record,
+                                          sb::flow::load_injection_scorer, sb::train_injection_scorer});
      }},
     {"audit", "verify, show and prove the audit log",
      [](std::span<const std::string> a) {

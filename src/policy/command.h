@@ -8,6 +8,7 @@
 #include <string>
 
 #include "policy/guards/check.h"
+#include "policy/injection_families.h"
 #include "policy/recorded_traffic.h"
 
 namespace sb::policy {
@@ -18,6 +19,7 @@ struct PolicyTools {
   ReadTraffic recorded{};                   ///< reads a data directory; empty: the command says that it cannot
   /// Reads another classifier of injections. Errors: not_found, corrupt, unsupported.
   std::function<Result<std::unique_ptr<const InjectionScorer>>(const std::string& path)> load_scorer{};
+  TrainScorer train_scorer{};  ///< learns one; empty: the command says that it cannot
 };
 
 /// `args`: what follows "policy" on the command line. Returns the exit status: 0 done, 1 findings (with --fail) or

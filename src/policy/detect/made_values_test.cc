@@ -150,9 +150,11 @@ class Corpus {
   }
 
   std::string iban() {
-    static constexpr std::pair<std::string_view, std::string_view> kAccounts[] = {
-        {"DE", "999999999999999999"}, {"GB", "@@@@99999999999999"}, {"FR", "99999999999@@9999@@9999"},
-        {"NL", "@@@@9999999999"},     {"ES", "99999999999999999999"}};
+    static constexpr std::pair<std::string_view, std::string_view> kAccounts[] = {{"DE", "999999999999999999"},
+                                                                                  {"GB", "@@@@99999999999999"},
+                                                                                  {"FR", "99999999999@@9999@@9999"},
+                                                                                  {"NL", "@@@@9999999999"},
+                                                                                  {"ES", "99999999999999999999"}};
     const auto& [country, shape] = kAccounts[below(std::size(kAccounts))];
     for (;;) {
       std::string account;
@@ -169,22 +171,23 @@ class Corpus {
 
   void add_named(std::string_view words, std::string_view type, const std::string& value) {
     static constexpr std::string_view kSentences[] = {"The {} is {}, as they said.", "{}: {}",
-                                                      "Please change the {} to {} and write back.", "<td>{}</td><td>{}</td>",
-                                                      R"({{"{}": "{}"}})"};
+                                                      "Please change the {} to {} and write back.",
+                                                      "<td>{}</td><td>{}</td>", R"({{"{}": "{}"}})"};
     const auto sentence = kSentences[below(std::size(kSentences))];
     lines_.push_back({fmt::format(fmt::runtime(sentence), words, value), std::string(type), value});
   }
 
   void add_secret(const PrefixRule& rule) {
-    if (rule.rule == "jwt") return add_secret("eyJ" + pick(kAlnum, 20) + ".eyJ" + pick(kAlnum, 60) + "." + pick(kAlnum, 43));
+    if (rule.rule == "jwt")
+      return add_secret("eyJ" + pick(kAlnum, 20) + ".eyJ" + pick(kAlnum, 60) + "." + pick(kAlnum, 43));
     const bool hexadecimal = rule.prefix == "SK" || rule.prefix == "key-" || rule.prefix == "dapi";
     const std::size_t size = rule.most > 0 ? rule.most : rule.least + below(20);
     add_secret(std::string(rule.prefix) + pick(hexadecimal ? kHex : kAlnum, size));
   }
 
   void add_secret(const std::string& key) {
-    static constexpr std::string_view kSentences[] = {"export KEY={}", "the key {} does not work", "curl -H 'X-Key: {}' /v1",
-                                                      R"({{"token": "{}"}})", "key: {}\n"};
+    static constexpr std::string_view kSentences[] = {"export KEY={}", "the key {} does not work",
+                                                      "curl -H 'X-Key: {}' /v1", R"({{"token": "{}"}})", "key: {}\n"};
     lines_.push_back({fmt::format(fmt::runtime(kSentences[below(std::size(kSentences))]), key), "SECRET", key});
   }
 
@@ -193,12 +196,13 @@ class Corpus {
     static constexpr std::string_view kSentences[] = {"order {} was cancelled", "commit {}", "invoice no {} is paid",
                                                       "GET /items/{} 200", "version {}"};
     // Longer numbers may be cards: what check digits accept by chance cannot be told from what is meant.
-    const std::string values[] = {pick(kDigits, 8 + below(5)), pick(kHex, 40),
-                                  pick(kHex, 8) + "-" + pick(kHex, 4) + "-4" + pick(kHex, 3) + "-a" + pick(kHex, 3) + "-" +
-                                      pick(kHex, 12),
-                                  pick(kCapitals, 2) + pick(kDigits, 6), pick(kDigits, 3) + "-" + pick(kDigits, 7)};
+    const std::string values[] = {
+        pick(kDigits, 8 + below(5)), pick(kHex, 40),
+        pick(kHex, 8) + "-" + pick(kHex, 4) + "-4" + pick(kHex, 3) + "-a" + pick(kHex, 3) + "-" + pick(kHex, 12),
+        pick(kCapitals, 2) + pick(kDigits, 6), pick(kDigits, 3) + "-" + pick(kDigits, 7)};
     for (std::size_t i = 0; i < std::size(values); ++i)
-      lines_.push_back({fmt::format(fmt::runtime(kSentences[(i + below(2)) % std::size(kSentences)]), values[i]), "", ""});
+      lines_.push_back(
+          {fmt::format(fmt::runtime(kSentences[(i + below(2)) % std::size(kSentences)]), values[i]), "", ""});
   }
 
   std::mt19937 random_{20251126};
