@@ -328,15 +328,21 @@ ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& tar
 double upper_bound(std::uint64_t errors, std::uint64_t trials, double confidence) {
   if (errors >= trials) return 1;
   const auto n = static_cast<double>(trials);
-  // P(X <= errors) under rate p, by its terms in logarithms; it falls with p: bisect.
+  // P(X <= errors) under rate p, as the sum of its terms beside the first, which is often too small for a double.
   const auto tail = [&](double p) {
-    double term = n * std::log1p(-p);
-    double sum = std::exp(term);
+    double first = n * std::log1p(-p);
+    double term = 1;
+    double sum = 1;
     for (std::uint64_t k = 1; k <= errors; ++k) {
-      term += std::log((n - static_cast<double>(k) + 1) / static_cast<double>(k)) + std::log(p) - std::log1p(-p);
-      sum += std::exp(term);
+      term *= (n - static_cast<double>(k) + 1) / static_cast<double>(k) * p / (1 - p);
+      sum += term;
+      if (sum > 1e200) {
+        first += std::log(sum);
+        term /= sum;
+        sum = 1;
+      }
     }
-    return sum;
+    return std::exp(first + std::log(sum));
   };
   double low = 0;
   double high = 1;

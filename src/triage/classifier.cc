@@ -262,6 +262,10 @@ bool IntentModel::has_encoder() const {
   return state_->encoder.has_value();
 }
 
+bool IntentModel::has_routes() const {
+  return state_->has_routes;
+}
+
 Prediction IntentModel::predict(std::string_view text) const {
   const State& state = *state_;
   FeatureList features;

@@ -56,6 +56,8 @@ class IntentModel {
   /// Errors: conflict (the model has no heads for it, or heads for another encoder); `detail` says which.
   Result<IntentModel> with_encoder(const Encoder& encoder) const;
   bool has_encoder() const;
+  /// Whether any label says who answers it.
+  bool has_routes() const;
 
   /// Never fails. Allocates only where an encoder looks, and then once a thread. Looks at the first kMaxTextBytes
   /// bytes; anything unreadable or longer abstains.

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ostream.h>
 
-#include <charconv>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -17,9 +15,9 @@
 #include "base/crypto.h"
 #include "base/files.h"
 #include "base/json.h"
-#include "triage/command_support.h"
+#include "triage/command_models.h"
 #include "triage/encoder/encoder.h"
-#include "triage/evaluate.h"
+#include "triage/evaluate_command.h"
 #include "triage/outcomes_command.h"
 #include "triage/train.h"
 #include "triage/tune_command.h"
@@ -66,16 +64,6 @@ Knobs of the learner; the defaults were chosen on three public sets and seldom n
   --words N (2)  --char-min N (3)  --char-max N (4)  --dropout P (0.6)
 )";
 
-constexpr std::string_view kEvalHelp =
-    R"(signalbox triage eval --model MODEL --data FILE... [--routes FILE] [--encoder FILE] [--json]
-
-Prints accuracy, calibration error, out-of-scope detection and latency on labelled texts (format: train --help); for
-models with routes also how much is scripted, how often wrongly, and whether people get what is theirs.
-  --routes FILE   its "equivalent_intents" count as right for each other
-  --encoder FILE  as in train --help; models trained without one do not need it
-  --json          one JSON object instead of lines for people
-)";
-
 constexpr std::string_view kPredictHelp = R"(signalbox triage predict --model MODEL --jsonl FILE [--encoder FILE]
 
 Copies each JSON line and adds
@@ -103,31 +91,6 @@ Result<> run_encoder(const Options& options, std::ostream& out) {
   fmt::print(out, "wrote {} ({} bytes): {} blocks of width {}, version {}\n", target, bytes.size(), data.blocks.size(),
              data.width, to_hex(sha256(bytes)).substr(0, 16));
   return {};
-}
-
-// The encoder that is named, or lies where one is expected; "none" and nowhere: tier 0 alone.
-Result<std::optional<Encoder>> find_encoder(const Options& options) {
-  constexpr const char* kUsual = ".third_party/encoder/minilm.sbe";
-  std::string path;
-  if (options.has("--encoder")) {
-    SB_TRY(path, options.one("--encoder"));
-  } else if (const char* set = std::getenv("SIGNALBOX_ENCODER")) {
-    path = set;
-  } else if (std::filesystem::exists(kUsual)) {
-    path = kUsual;
-  }
-  if (path.empty() || path == "none") return std::nullopt;
-  SB_TRY(auto encoder, Encoder::load_file(path));
-  return encoder;
-}
-
-// The model file, with tier 1 where it has heads for it and the encoder is at hand.
-Result<IntentModel> load_model(const Options& options) {
-  SB_TRY(const auto path, options.one("--model"));
-  SB_TRY(auto model, IntentModel::load_file(path));
-  if (!model.data().sentence) return model;
-  SB_TRY(const auto encoder, find_encoder(options));
-  return encoder ? model.with_encoder(*encoder) : model;
 }
 
 Result<TrainOptions> train_options(const Options& options) {
@@ -196,8 +159,7 @@ Result<> run_train(const Options& options, std::span<const std::string> args, st
   SB_TRY(const auto dataset, read_dataset(files));
   std::optional<RouteMap> routes;
   if (options.has("--routes")) {
-    SB_TRY(const auto path, options.one("--routes"));
-    SB_TRY(routes, read_routes(path));
+    SB_TRY(routes, load_routes(options));
   }
   SB_TRY(const auto encoder, find_encoder(options));
   settings.encoder = encoder ? &*encoder : nullptr;
@@ -207,21 +169,6 @@ Result<> run_train(const Options& options, std::span<const std::string> args, st
   print_report(trained.report, trained.data, settings.target, out);
   fmt::print(out, "wrote {} ({} bytes), version {}\n", target, bytes.size(),
              IntentModel::from_data(trained.data).version());
-  return {};
-}
-
-Result<> run_eval(const Options& options, std::ostream& out) {
-  SB_TRY(const auto model, load_model(options));
-  const auto files = options.list("--data");
-  if (files.empty()) return fail(Errc::invalid_argument, "eval needs --data FILE...; see --help");
-  SB_TRY(const auto dataset, read_dataset(files));
-  std::optional<RouteMap> routes;
-  if (options.has("--routes")) {
-    SB_TRY(const auto name, options.one("--routes"));
-    SB_TRY(routes, read_routes(name));
-  }
-  const auto evaluation = evaluate(model, dataset.examples, routes ? &*routes : nullptr);
-  options.has("--json") ? print_json(evaluation, out) : print(evaluation, out);
   return {};
 }
 
@@ -271,8 +218,8 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
         [&](const Options& options) { return run_train(options, args.subspan(1), out, err); }}},
       {"eval",
        {kEvalHelp,
-        {"--model", "--data", "--routes", "--encoder", "--json"},
-        [&](const Options& options) { return run_eval(options, out); }}},
+        {"--model", "--data", "--config", "--routes", "--price", "--encoder", "--json", "--html"},
+        [&](const Options& options) { return run_evaluate(options, out); }}},
       {"predict",
        {kPredictHelp,
         {"--model", "--jsonl", "--encoder"},
@@ -280,11 +227,8 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
       {"tune",
        {kTuneHelp,
         {"--model", "--data", "--out", "--wrong-scripts", "--confidence", "--out-of-scope", "--routes", "--rehearse",
-         "--encoder"},
-        [&](const Options& options) -> Result<> {
-          SB_TRY(const auto model, load_model(options));
-          return run_tune(options, model, out);
-        }}},
+         "--sizes", "--price", "--encoder", "--html"},
+        [&](const Options& options) { return run_tune(options, out); }}},
       {"outcomes",
        {kOutcomesHelp,
         {"--train", "--jsonl", "--cascade", "--cross-validate", "--encoder"},

@@ -34,11 +34,18 @@ class Options {
   Result<> number(std::string_view name, T& out) const {
     if (!has(name)) return {};
     SB_TRY(const auto text, one(name));
+    SB_TRY(out, number_of<T>(name, text));
+    return {};
+  }
+  /// One of the values of `name`. Errors: invalid_argument.
+  template <class T>
+  static Result<T> number_of(std::string_view name, const std::string& text) {
+    T out{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
     if (error != std::errc() || end != text.data() + text.size()) {
       return fail(Errc::invalid_argument, fmt::format("{} \"{}\": is not a number it can take", name, text));
     }
-    return {};
+    return out;
   }
   /// A number from 0 to 1.
   Result<> rate(std::string_view name, double& out) const;

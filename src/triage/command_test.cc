@@ -65,6 +65,15 @@ TEST_F(TriageCommand, TrainsEvaluatesAndPredicts) {
   ASSERT_TRUE(report);
   EXPECT_EQ(int_member(*report, "texts"), static_cast<std::int64_t>(test_dataset().examples.size()));
 
+  EXPECT_TRUE(find_member(*report, "cost"));
+  ASSERT_EQ(run({"eval", "--model", file("m.sbm"), "--data", data, "--html", file("r.html"), "--price", "large=40"}),
+            0);
+  EXPECT_THAT(out_.str(), HasSubstr("all large"));
+  EXPECT_THAT(out_.str(), HasSubstr("40000")) << "a thousand queries at the price of the flag";
+  EXPECT_TRUE(std::filesystem::exists(file("r.html")));
+  EXPECT_EQ(run({"eval", "--model", file("m.sbm"), "--data", data, "--price", "larg=40"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("did you mean large?"));
+
   ASSERT_EQ(run({"predict", "--model", file("m.sbm"), "--jsonl", "-"},
                 "{\"id\": 7, \"text\": \"what is my balance\"}\n\n{\"text\": \"\"}\n"),
             0)
@@ -80,6 +89,35 @@ TEST_F(TriageCommand, TrainsEvaluatesAndPredicts) {
   ASSERT_TRUE(std::getline(lines, line));
   EXPECT_TRUE(bool_member(*parse_json(line), "abstained"));
   EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST_F(TriageCommand, TuneWritesAPageEvenWhereItRefuses) {
+  const auto data = write_examples("train.jsonl.gz");
+  ASSERT_EQ(run({"train", "--data", data, "--out", file("m.sbm"), "--epochs", "10", "--members", "1"}), 0);
+  EXPECT_EQ(run({"tune", "--model", file("m.sbm"), "--data", data, "--out", file("t.sbm"), "--html", file("t.html"),
+                 "--rehearse", "3", "--sizes", "100", "200"}),
+            1);
+  EXPECT_THAT(out_.str(), HasSubstr("200 texts: "));
+  EXPECT_THAT(err_.str(), HasSubstr("cannot promise"));
+  EXPECT_FALSE(std::filesystem::exists(file("t.sbm")));
+  EXPECT_TRUE(std::filesystem::exists(file("t.html")));
+
+  ASSERT_EQ(run({"tune", "--model", file("m.sbm"), "--data", data, "--out", file("t.sbm"), "--wrong-scripts", "0.3"}),
+            0)
+      << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("best single cheaper model"));
+  EXPECT_TRUE(std::filesystem::exists(file("t.sbm")));
+}
+
+TEST_F(TriageCommand, EvalJudgesAWholeDocument) {
+  const auto data = write_examples("train.jsonl.gz");
+  ASSERT_EQ(run({"train", "--data", data, "--out", file("m.sbm"), "--epochs", "10", "--members", "1"}), 0);
+  std::ofstream(file("triage.yaml")) << "version: 1\nmodel: m.sbm\nthresholds: {script: 1.1, human: 1.1}\n";
+  ASSERT_EQ(run({"eval", "--config", file("triage.yaml"), "--data", data, "--json"}), 0) << err_.str();
+  const auto report = parse_json(out_.str());
+  ASSERT_TRUE(report);
+  EXPECT_EQ(find_member(*report, "scripted_right")->to_number<double>(), 0);
+  EXPECT_EQ(find_member(*report, "human_recall")->to_number<double>(), 0);
 }
 
 TEST_F(TriageCommand, TwoRunsWriteTheSameBytes) {

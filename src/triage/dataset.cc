@@ -142,6 +142,11 @@ Result<RouteMap> read_routes(const std::string& path) {
     }
     out.equivalent.push_back(std::move(names));
   }
+  if (const auto* cost = find_member(*value, "cost")) {
+    auto prices = read_prices(*cost);
+    if (!prices) return fail(Errc::invalid_argument, fmt::format("{}: {}", path, prices.error().detail));
+    out.prices = *prices;
+  }
   return out;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/errors.h"
 #include "triage/model_data.h"
+#include "triage/prices.h"
 
 namespace sb::triage {
 
@@ -32,17 +33,18 @@ Result<Dataset> read_dataset(const std::vector<std::string>& paths);
 /// The lines of one file, plain or gzip. Errors: as above.
 Result<std::vector<std::string>> read_lines(const std::string& path);
 
-/// Who answers which intent, and which intents mean the same.
+/// Who answers which intent, which intents mean the same, and what answers and mistakes cost.
 struct RouteMap {
   std::map<std::string, AnswerKind, std::less<>> kinds;
   std::vector<std::vector<std::string>> equivalent;
+  Prices prices;
   std::string sha256;
 
   bool same_intent(std::string_view a, std::string_view b) const;
 };
 
-/// {"routes": {intent: "script" | "generative" | "human"}, "equivalent_intents": [[a, b], ...]?}; other members are
-/// ignored. Errors: not_found, invalid_argument (names the member).
+/// {"routes": {intent: "script" | "generative" | "human"}, "equivalent_intents": [[a, b], ...]?, "cost": {...}?
+/// (prices.h)}; other members are ignored. Errors: not_found, invalid_argument (names the member).
 Result<RouteMap> read_routes(const std::string& path);
 
 /// "script", "generative", "human"; "oos" and "" are none.

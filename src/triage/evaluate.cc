@@ -4,7 +4,6 @@
 #include <fmt/ostream.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <ostream>
 
@@ -50,17 +49,17 @@ struct Counts {
   std::size_t human = 0, human_found = 0, others = 0, needless = 0, abstained = 0;
 };
 
-void count_route(const Prediction& p, AnswerKind truth, bool outside, bool right, Counts& out) {
-  out.scriptable += truth == AnswerKind::script;
-  if (p.route == AnswerKind::script) {
+void count_route(const Trial& trial, Counts& out) {
+  out.scriptable += trial.truth == AnswerKind::script;
+  if (trial.route == Route::script) {
     ++out.scripted;
-    out.scripted_right += right && !outside;
-    out.outside_scripted += outside;
-    out.human_scripted += truth == AnswerKind::human;
+    out.scripted_right += trial.right_script();
+    out.outside_scripted += trial.outside;
+    out.human_scripted += trial.truth == AnswerKind::human;
   }
-  if (outside) return;
-  const bool handed_over = p.route == AnswerKind::human;
-  if (truth == AnswerKind::human) {
+  if (trial.outside) return;
+  const bool handed_over = trial.route == Route::human;
+  if (trial.truth == AnswerKind::human) {
     ++out.human;
     out.human_found += handed_over;
   } else {
@@ -85,31 +84,38 @@ void fill_bins(std::vector<std::pair<double, bool>>& confidences, Evaluation& ou
   }
 }
 
+json::object object_of(const Bill& bill, const Economics& e) {
+  return {{"models", bill.models},
+          {"people", bill.people},
+          {"harm", bill.harm},
+          {"saved_of_all_large", bill.saved(e.all_large)},
+          {"saved_of_all_small", bill.saved(e.all_small)},
+          {"quality", bill.quality()},
+          {"wrong_scripts", bill.wrong_scripts},
+          {"missed_human", bill.missed},
+          {"needless_human", bill.needless}};
+}
+
 }  // namespace
 
-Evaluation evaluate(const IntentModel& model, const std::vector<Example>& examples, const RouteMap* routes) {
+Evaluation evaluate(std::span<const Trial> trials, bool has_routes) {
   Evaluation out;
   Counts counts;
   std::vector<double> latencies;
   std::vector<Scored> scored;
   std::vector<std::pair<double, bool>> confidences;
-  out.has_routes = std::ranges::any_of(model.data().labels, [](const Label& l) { return l.kind != AnswerKind::none; });
-  for (const auto& example : examples) {
-    const auto begin = std::chrono::steady_clock::now();
-    const auto p = model.predict(example.text);
-    latencies.push_back(std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count());
-    const auto* label = model.find_label(example.intent);
-    const bool outside = !label || label->out_of_scope;
-    const bool right = p.intent == example.intent || (routes && routes->same_intent(p.intent, example.intent));
-    counts.right += right;
-    counts.abstained += p.abstained;
-    ++(outside ? counts.outside : counts.inside);
-    counts.inside_right += right && !outside;
-    scored.push_back({p.out_of_scope, outside});
-    confidences.emplace_back(p.confidence, right);
-    count_route(p, label ? label->kind : AnswerKind::none, outside, right, counts);
+  for (const auto& trial : trials) {
+    latencies.push_back(trial.latency_us);
+    counts.right += trial.right;
+    counts.abstained += trial.said.abstained;
+    ++(trial.outside ? counts.outside : counts.inside);
+    counts.inside_right += trial.right_script();
+    scored.push_back({trial.said.out_of_scope, trial.outside});
+    confidences.emplace_back(trial.said.confidence, trial.right);
+    count_route(trial, counts);
   }
-  out.count = examples.size();
+  out.has_routes = has_routes;
+  out.count = trials.size();
   out.accuracy = share(counts.right, out.count);
   out.in_scope_accuracy = share(counts.inside_right, counts.inside);
   fill_bins(confidences, out);
@@ -146,7 +152,7 @@ void print(const Evaluation& e, std::ostream& out) {
   fmt::print(out, "people: recall           {:.4f}   (needless {:.4f})\n", e.human_recall, e.needless_human);
 }
 
-void print_json(const Evaluation& e, std::ostream& out) {
+void print_json(const Evaluation& e, const Economics* economics, std::ostream& out) {
   json::object object{{"texts", e.count},
                       {"accuracy", e.accuracy},
                       {"in_scope_accuracy", e.in_scope_accuracy},
@@ -163,6 +169,13 @@ void print_json(const Evaluation& e, std::ostream& out) {
     object["human_scripted"] = e.human_scripted;
     object["human_recall"] = e.human_recall;
     object["needless_human"] = e.needless_human;
+  }
+  if (economics) {
+    object["cost"] = {{"all_large", object_of(economics->all_large, *economics)},
+                      {"all_small", object_of(economics->all_small, *economics)},
+                      {"without_small", object_of(economics->without_small, *economics)},
+                      {"routed", object_of(economics->routed, *economics)},
+                      {"best", object_of(economics->best, *economics)}};
   }
   out << to_text(object) << '\n';
 }

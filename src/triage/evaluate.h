@@ -2,10 +2,11 @@
 #pragma once
 
 #include <iosfwd>
+#include <span>
 #include <vector>
 
-#include "triage/classifier.h"
-#include "triage/dataset.h"
+#include "triage/economics.h"
+#include "triage/trial.h"
 
 namespace sb::triage {
 
@@ -37,12 +38,12 @@ struct Evaluation {
   double abstained = 0;
 };
 
-/// `routes` tells which intents mean the same; may be null. Out of scope: an intent the model has as such, or has not.
-Evaluation evaluate(const IntentModel& model, const std::vector<Example>& examples, const RouteMap* routes);
+/// `has_routes`: of the model; without them nothing is said of scripts and people.
+Evaluation evaluate(std::span<const Trial> trials, bool has_routes);
 
 /// A few lines for people.
 void print(const Evaluation& evaluation, std::ostream& out);
-/// The same as one JSON object and a line end.
-void print_json(const Evaluation& evaluation, std::ostream& out);
+/// The same as one JSON object and a line end. `economics` may be null.
+void print_json(const Evaluation& evaluation, const Economics* economics, std::ostream& out);
 
 }  // namespace sb::triage

@@ -213,11 +213,11 @@ bool by_classifier(const Router::Config& config, const Prediction& seen, const R
 
 }  // namespace
 
-RouteDecision Router::route(const RouteQuery& query) const {
-  const auto& config = *config_;
-  RouteDecision out;
-  out.config_version = config.version;
-  const std::string normalised = normalise_phrase(query.text.substr(0, kMaxRuleBytes));
+namespace {
+
+// The rules' word; false: none decides, `out` says which held in vain.
+bool by_rules(const Router::Config& config, const RouteQuery& query, const std::string& normalised,
+              RouteDecision& out) {
   const auto has_phrase = config.phrases.find(normalised);
   for (std::size_t i = 0; i < config.rules.size(); ++i) {
     const auto& rule = config.rules[i];
@@ -231,21 +231,60 @@ RouteDecision Router::route(const RouteQuery& query) const {
       continue;
     }
     apply_rule(rule, std::move(why), out);
-    return out;
+    return true;
   }
+  return false;
+}
 
-  std::optional<Prediction> seen;
-  if (config.model) {
-    seen = config.model->predict(query.text);
-    out.model_version = config.model->version();
+// What the rules left open. `seen` may be null.
+void by_model_and_size(const Router::Config& config, const RouteQuery& query, const std::string& normalised,
+                       const Prediction* seen, RouteDecision& out) {
+  if (seen) {
+    if (config.model) out.model_version = config.model->version();
     describe(*seen, out);
-    if (by_classifier(config, *seen, query, out)) return out;
+    if (by_classifier(config, *seen, query, out)) return;
   }
-  auto why = why_large(config.large_when, query, seen ? &*seen : nullptr, normalised);
+  const auto why = why_large(config.large_when, query, seen, normalised);
   out.route = why.empty() ? config.otherwise : Route::large;
   out.reasons.push_back(why.empty() ? fmt::format("nothing asks for the large model: {}", to_string(config.otherwise))
                                     : fmt::format("large: {}", why));
+}
+
+}  // namespace
+
+RouteDecision Router::route(const RouteQuery& query) const {
+  RouteDecision out;
+  out.config_version = config_->version;
+  const std::string normalised = normalise_phrase(query.text.substr(0, kMaxRuleBytes));
+  if (by_rules(*config_, query, normalised, out)) return out;
+  std::optional<Prediction> seen;
+  if (config_->model) seen = config_->model->predict(query.text);
+  by_model_and_size(*config_, query, normalised, seen ? &*seen : nullptr, out);
   return out;
+}
+
+RouteDecision Router::decide(const RouteQuery& query, const Prediction* seen) const {
+  RouteDecision out;
+  out.config_version = config_->version;
+  const std::string normalised = normalise_phrase(query.text.substr(0, kMaxRuleBytes));
+  if (!by_rules(*config_, query, normalised, out)) by_model_and_size(*config_, query, normalised, seen, out);
+  return out;
+}
+
+std::shared_ptr<const Router> Router::with_script_threshold(double threshold) const {
+  auto config = std::make_shared<Config>(*config_);
+  config->script_threshold = threshold;
+  return std::make_shared<const Router>(std::move(config));
+}
+
+std::shared_ptr<const Router> Router::of_model(IntentModel model) {
+  auto config = std::make_shared<Config>();
+  config->version = model.version();
+  for (const auto& label : model.data().labels) {
+    if (label.kind == AnswerKind::script) config->scripts.emplace(label.name, label.name);
+  }
+  config->model = std::move(model);
+  return std::make_shared<const Router>(std::move(config));
 }
 
 Result<std::shared_ptr<const Router>> Router::from_text(std::string_view yaml, const std::string& name,

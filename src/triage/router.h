@@ -62,7 +62,15 @@ class Router {
   static Result<std::shared_ptr<const Router>> from_text(std::string_view yaml, const std::string& name,
                                                          std::optional<IntentModel> model);
 
+  /// A model alone, as if a document gave every scriptable intent a script of its own name: for judging models.
+  static std::shared_ptr<const Router> of_model(IntentModel model);
+
   RouteDecision route(const RouteQuery& query) const;
+  /// The same where the classifier has already looked; null: nobody did, and the rules decide with `large_when`.
+  RouteDecision decide(const RouteQuery& query, const Prediction* seen) const;
+
+  /// The same router with another threshold for scripts of the classifier; above 1 it scripts nothing.
+  std::shared_ptr<const Router> with_script_threshold(double threshold) const;
 
   /// Every script the document names; the composition root checks that each exists.
   std::vector<std::string> script_names() const;

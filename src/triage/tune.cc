@@ -12,31 +12,113 @@
 namespace sb::triage {
 namespace {
 
-// The first failure ends the search: it begins where a handful of wrong ones is no failure yet (four times the least
-// that could pass, a tenth of the texts), and goes on in steps, not text by text.
-constexpr std::size_t kFirst = 4;
-constexpr std::size_t kFirstShare = 10;
+// Two searches share the risk of a wrong promise (Bonferroni). The first failure ends a search, so where it begins
+// matters. One begins at half of what could be scripted: many texts, so that a few wrong ones among the surest, which
+// every labelled set has, are no failure. The other begins among the surest, four times the least that could pass or a
+// tenth of the texts, for models of which half is too much. Both go on in steps, not text by text: 50, or a hundredth
+// of the texts.
+struct Search {
+  double risk_share;
+  std::size_t least_times;  // of least_samples
+  std::size_t part;         // 1 / share of the texts that could be scripted
+};
+constexpr Search kSearches[] = {{0.8, 2, 2}, {0.2, 4, 10}};
 constexpr std::size_t kStep = 50;
+constexpr std::size_t kStepShare = 100;
+
+double part(std::size_t some, std::size_t all) {
+  return all > 0 ? static_cast<double>(some) / static_cast<double>(all) : 0;
+}
 
 struct Counts {
   std::size_t inside = 0;
   std::size_t outside = 0;
+  std::size_t wrong = 0;  // of those inside
+  std::size_t scriptable = 0;
+
+  void add(const Tried& one) {
+    ++(one.outside ? outside : inside);
+    wrong += !one.outside && !one.right;
+    scriptable += one.scriptable;
+  }
+  std::size_t right() const { return inside - wrong; }
 };
 
-// Upper bound of the wrong share among the scripted when `share` of the traffic is out of scope. With the data's own
-// mix one test does; another mix needs a bound for each part, and each gets half of the risk (Bonferroni).
-double bound_of(const Counts& scripted, std::size_t wrong_inside, const Counts& all, const TuneTarget& target) {
+Counts count(std::span<const Tried> tried) {
+  Counts out;
+  for (const auto& one : tried) out.add(one);
+  return out;
+}
+
+// Wrong ones among the scripted where `share` of the traffic is out of scope, `inside` of what is in scope is scripted
+// and `wrong` of that wrongly, and `outside` of what is not.
+double mixed(double inside, double wrong, double outside, double share) {
+  const double scripted = inside * (1 - share) + outside * share;
+  return scripted > 0 ? (inside * (1 - share) * wrong + outside * share) / scripted : 0;
+}
+
+// As counted, in the target's mix.
+double wrong_share(const Counts& scripted, const Counts& all, const TuneTarget& target) {
+  if (target.out_of_scope <= 0) return part(scripted.wrong + scripted.outside, scripted.inside + scripted.outside);
+  return mixed(part(scripted.inside, all.inside), part(scripted.wrong, scripted.inside),
+               part(scripted.outside, all.outside), target.out_of_scope);
+}
+
+// Upper bound of the wrong share among the scripted. With the data's own mix one test does; another mix needs a bound
+// for each part, and each gets half of the risk (Bonferroni).
+double bound_of(const Counts& scripted, const Counts& all, const TuneTarget& target) {
   const double risk = 1 - target.confidence;
   if (target.out_of_scope <= 0) {
-    return upper_bound(wrong_inside + scripted.outside, scripted.inside + scripted.outside, 1 - risk);
+    return upper_bound(scripted.wrong + scripted.outside, scripted.inside + scripted.outside, 1 - risk);
   }
   if (all.outside == 0 || scripted.inside == 0) return 1;
-  const double wrong = upper_bound(wrong_inside, scripted.inside, 1 - risk / 2);
-  const double outside = upper_bound(scripted.outside, all.outside, 1 - risk / 2) * target.out_of_scope;
-  const double inside =
-      static_cast<double>(scripted.inside) / static_cast<double>(all.inside) * (1 - target.out_of_scope);
-  return (inside * wrong + outside) / (inside + outside);
+  return mixed(part(scripted.inside, all.inside), upper_bound(scripted.wrong, scripted.inside, 1 - risk / 2),
+               upper_bound(scripted.outside, all.outside, 1 - risk / 2), target.out_of_scope);
 }
+
+// How many texts like those at hand would make the promise: the same shares, in larger numbers.
+class Needed {
+ public:
+  void look(const Counts& scripted, const Counts& all, const TuneTarget& target) {
+    const double wrong = wrong_share(scripted, all, target);
+    least_wrong_ = std::min(least_wrong_, wrong);
+    if (wrong >= target.wrong_scripts || !enough(times_, scripted, all, target)) return;
+    // More texts of the same kind lower the bound: bisect.
+    for (double few = 1; times_ > few * kFiner;) {
+      const double middle = std::sqrt(few * times_);
+      (enough(middle, scripted, all, target) ? times_ : few) = middle;
+    }
+    found_ = true;
+  }
+
+  std::string sentence(std::size_t texts, const Counts& all, const TuneTarget& target) const {
+    if (target.out_of_scope > 0 && all.outside == 0)
+      return "none of them is out of scope, and the promise is for such, too";
+    if (found_) return fmt::format("about {:.0f} like them could", std::ceil(static_cast<double>(texts) * times_));
+    if (least_wrong_ <= 1 && least_wrong_ >= target.wrong_scripts) {
+      return fmt::format("of the surest scripts {:.2f} % are wrong, and more texts like them would not change that",
+                         least_wrong_ * 100);
+    }
+    return fmt::format("it takes at least {} scripted texts without one wrong", least_samples(target));
+  }
+
+ private:
+  static constexpr double kFiner = 1.05;
+  static constexpr double kMost = 100;
+
+  static bool enough(double times, const Counts& scripted, const Counts& all, const TuneTarget& target) {
+    return bound_of(scaled(scripted, times), scaled(all, times), target) <= target.wrong_scripts;
+  }
+
+  static Counts scaled(const Counts& counts, double times) {
+    const auto up = [&](std::size_t n) { return static_cast<std::size_t>(std::ceil(static_cast<double>(n) * times)); };
+    return {up(counts.inside), up(counts.outside), up(counts.wrong), up(counts.scriptable)};
+  }
+
+  double times_ = kMost;
+  bool found_ = false;
+  double least_wrong_ = 2;
+};
 
 }  // namespace
 
@@ -45,58 +127,133 @@ std::size_t least_samples(const TuneTarget& target) {
   return static_cast<std::size_t>(std::ceil(std::log(risk) / std::log1p(-target.wrong_scripts)));
 }
 
-Result<Tuned> tune(std::span<const Tried> tried, const TuneTarget& target) {
+namespace {
+
+std::vector<Tried> surest_first(std::span<const Tried> tried) {
   std::vector<Tried> order(tried.begin(), tried.end());
   std::ranges::sort(order, std::greater(), &Tried::score);
-  Counts all;
-  std::size_t scriptable = 0;
-  for (const auto& one : order) {
-    ++(one.outside ? all.outside : all.inside);
-    scriptable += one.scriptable;
-  }
-  Tuned best;
-  Counts scripted;
-  std::size_t wrong = 0;
-  std::size_t next_test = std::max(kFirst * least_samples(target), order.size() / kFirstShare);
-  for (std::size_t i = 0; i < order.size() && order[i].score > 0; ++i) {
-    ++(order[i].outside ? scripted.outside : scripted.inside);
-    wrong += !order[i].outside && !order[i].right;
-    const std::size_t count = i + 1;
-    if (count < next_test || (count < order.size() && order[count].score == order[i].score)) continue;
-    next_test = count + kStep;
-    const double bound = bound_of(scripted, wrong, all, target);
-    if (bound > target.wrong_scripts) break;
-    const std::size_t right = scripted.inside - wrong;
-    best = {order[i].score, count, wrong + scripted.outside, bound,
-            static_cast<double>(right) / static_cast<double>(std::max<std::size_t>(scriptable, 1))};
-  }
-  if (best.scripted > 0) return best;
-  return fail(
-      Errc::invalid_argument,
-      fmt::format("{} texts ({} out of scope) cannot promise {:.2f} % wrong scripts with {:.0f} % confidence: it "
-                  "takes at least {} scripted texts without one wrong{}",
-                  order.size(), all.outside, target.wrong_scripts * 100, target.confidence * 100, least_samples(target),
-                  target.out_of_scope > 0 ? ", and out-of-scope texts enough to bound their share" : ""));
+  return order;
 }
 
-std::vector<double> rehearse_tuning(std::span<const Tried> tried, const TuneTarget& target, std::size_t times,
-                                    std::uint64_t seed) {
+TuneTarget part_of_risk(TuneTarget target, const Search& search) {
+  target.confidence = 1 - (1 - target.confidence) * search.risk_share;
+  return target;
+}
+
+std::size_t first_test(std::span<const Tried> order, const TuneTarget& target, const Search& search) {
+  const auto candidates = std::ranges::lower_bound(order, 0.0, std::greater(), &Tried::score) - order.begin();
+  return std::max(search.least_times * least_samples(target), static_cast<std::size_t>(candidates) / search.part);
+}
+
+// Calls `visit(threshold, scripted)` for the thresholds to test, from that of the `first` texts down, until it answers
+// false.
+template <class Visit>
+void each_threshold(std::span<const Tried> order, std::size_t first, Visit visit) {
+  Counts scripted;
+  for (std::size_t i = 0; i < order.size() && order[i].score > 0; ++i) {
+    scripted.add(order[i]);
+    const std::size_t tested = i + 1;
+    if (tested < first || (tested < order.size() && order[tested].score == order[i].score)) continue;
+    first = tested + std::max(kStep, order.size() / kStepShare);
+    if (!visit(order[i].score, scripted)) return;
+  }
+}
+
+Tuned search_down(std::span<const Tried> order, const Counts& all, const TuneTarget& target, std::size_t first) {
+  Tuned best;
+  each_threshold(order, first, [&](double threshold, const Counts& scripted) {
+    if (wrong_share(scripted, all, target) > target.wrong_scripts) return false;  // and so is its bound
+    const double bound = bound_of(scripted, all, target);
+    if (bound > target.wrong_scripts) return false;
+    best = {threshold, scripted.inside + scripted.outside, scripted.wrong + scripted.outside, bound,
+            part(scripted.right(), all.scriptable)};
+    return true;
+  });
+  return best;
+}
+
+// Nothing scripted: the data supports none.
+Tuned lowest_threshold(std::span<const Tried> order, const Counts& all, const TuneTarget& target) {
+  Tuned best;
+  for (const auto& search : kSearches) {
+    const auto stricter = part_of_risk(target, search);
+    const auto found = search_down(order, all, stricter, first_test(order, stricter, search));
+    if (found.scripted > best.scripted) best = found;
+  }
+  return best;
+}
+
+}  // namespace
+
+Result<Tuned> tune(std::span<const Tried> tried, const TuneTarget& target, std::vector<TuneStep>* steps) {
+  const auto order = surest_first(tried);
+  const auto all = count(order);
+  if (steps) {
+    const auto stricter = part_of_risk(target, kSearches[0]);
+    each_threshold(order, least_samples(target), [&](double threshold, const Counts& scripted) {
+      steps->push_back({threshold, part(scripted.right(), all.scriptable), wrong_share(scripted, all, target),
+                        bound_of(scripted, all, stricter)});
+      return true;
+    });
+  }
+  const auto best = lowest_threshold(order, all, target);
+  if (best.scripted > 0) return best;
+  Needed needed;
+  for (const auto& search : kSearches) {
+    const auto stricter = part_of_risk(target, search);
+    each_threshold(order, first_test(order, stricter, search), [&](double, const Counts& scripted) {
+      needed.look(scripted, all, stricter);
+      return false;  // where the first test passes, the search finds something
+    });
+  }
+  return fail(
+      Errc::invalid_argument,
+      fmt::format("{} texts ({} out of scope) cannot promise {:.2f} % wrong scripts with {:.0f} % confidence: {}",
+                  order.size(), all.outside, target.wrong_scripts * 100, target.confidence * 100,
+                  needed.sentence(order.size(), all, target)));
+}
+
+Rehearsals rehearse_tuning(std::span<const Tried> tried, const TuneTarget& target, std::size_t texts, std::size_t times,
+                           std::uint64_t seed) {
   std::mt19937_64 rng(seed);
-  std::vector<Tried> order(tried.begin(), tried.end());
-  std::vector<double> out;
-  const std::size_t half = order.size() / 2;
+  const auto all = count(tried);
+  Rehearsals out{.texts = texts, .times = times};
+  if (tried.empty()) return out;
+  std::vector<Tried> sample(texts);
   for (std::size_t time = 0; time < times; ++time) {
-    for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng() % i]);
-    const auto tuned = tune(std::span(order).first(half), target);
-    std::size_t scripted = 0;
-    std::size_t wrong = 0;
-    for (const auto& one : std::span(order).subspan(half)) {
-      if (!tuned || one.score < tuned->threshold) continue;
-      ++scripted;
-      wrong += one.outside || !one.right;
+    for (auto& one : sample) one = tried[rng() % tried.size()];
+    const auto order = surest_first(sample);
+    const auto tuned = lowest_threshold(order, count(order), target);
+    if (tuned.scripted == 0) continue;
+    Counts scripted;
+    for (const auto& one : tried) {
+      if (one.score >= tuned.threshold) scripted.add(one);
     }
-    const double share = scripted > 0 ? static_cast<double>(wrong) / static_cast<double>(scripted) : 0;
-    out.push_back(tuned ? share : -1);
+    out.wrong.push_back(wrong_share(scripted, all, target));
+    out.scripted.push_back(part(scripted.right(), all.scriptable));
+  }
+  return out;
+}
+
+RehearsalSummary summary_of(const Rehearsals& rehearsals, double target) {
+  const auto broken =
+      static_cast<std::size_t>(std::ranges::count_if(rehearsals.wrong, [&](double share) { return share > target; }));
+  const std::size_t promised = rehearsals.wrong.size();
+  double scripted = 0;
+  for (const double share : rehearsals.scripted) scripted += share;
+  return {.promised = part(promised, rehearsals.times),
+          .kept = part(rehearsals.times - broken, rehearsals.times),
+          .kept_promises = part(promised - broken, promised),
+          .scripted_share = promised > 0 ? scripted / static_cast<double>(promised) : 0};
+}
+
+std::vector<HistogramBar> histogram_of(const Rehearsals& rehearsals, double target) {
+  constexpr std::size_t kWithin = 8;
+  constexpr std::size_t kBars = 12;
+  std::vector<HistogramBar> out;
+  for (std::size_t bar = 0; bar < kBars; ++bar) out.push_back({target * static_cast<double>(bar) / kWithin, 0});
+  for (const double share : rehearsals.wrong) {
+    ++out[std::min(static_cast<std::size_t>(share / target * kWithin), kBars - 1)].count;
   }
   return out;
 }

@@ -6,8 +6,9 @@
 #include <ostream>
 
 #include "base/files.h"
-#include "triage/dataset.h"
-#include "triage/tune.h"
+#include "triage/command_models.h"
+#include "triage/evaluate_command.h"
+#include "triage/report.h"
 
 namespace sb::triage {
 
@@ -21,51 +22,24 @@ train --help. Where they cannot support the promise nothing is written and the m
   --confidence P        that the promise holds (0.95)
   --out-of-scope P      promise it for traffic with this share of queries that fit no intent (as in the data)
   --routes FILE         its "equivalent_intents" count as right for each other
-  --rehearse N          tunes on N random halves of the data, tries each on the other half, and prints what was realised
+  --rehearse N          tunes N times on texts drawn at random from the data, and prints how often the promise held
+  --sizes TEXTS...      so many texts a draw (half of the data, all, twice and four times as many)
+  --price NAME=X...     as in eval --help
   --encoder FILE        as in train --help
+  --html FILE           also writes a page with plots, where the promise is refused, too
 )";
 
 namespace {
 
-std::vector<Tried> try_texts(const IntentModel& model, const std::vector<Example>& examples, const RouteMap* routes) {
+std::vector<Tried> tried_of(std::span<const Trial> trials) {
   std::vector<Tried> out;
-  for (const auto& example : examples) {
-    const auto p = model.predict(example.text);
-    const auto* label = model.find_label(example.intent);
-    const double human = p.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
-    const bool may = p.kind == AnswerKind::script && human < p.limits.veto && human < p.limits.human && !p.truncated;
-    const bool outside = !label || label->out_of_scope;
-    const bool right = p.intent == example.intent || (routes && routes->same_intent(p.intent, example.intent));
-    out.push_back({may ? p.script_score : 0, right && !outside, outside, label && label->kind == AnswerKind::script});
+  for (const auto& trial : trials) {
+    out.push_back({trial.score(), trial.right_script(), trial.outside, trial.truth == AnswerKind::script});
   }
   return out;
 }
 
-// How often which share of wrong scripts came true, as bars of text.
-void print_rehearsals(std::vector<double> shares, double target, std::ostream& out) {
-  constexpr std::size_t kBars = 12;
-  constexpr std::size_t kWidth = 50;
-  const auto refused = std::erase_if(shares, [](double share) { return share < 0; });
-  fmt::print(out, "rehearsals: {} halves supported no threshold, {} did", refused, shares.size());
-  if (shares.empty()) {
-    out << '\n';
-    return;
-  }
-  std::array<std::size_t, kBars> counts{};
-  for (const double share : shares) ++counts[std::min(static_cast<std::size_t>(share / target * 8), kBars - 1)];
-  const auto kept = std::ranges::count_if(shares, [&](double share) { return share <= target; });
-  fmt::print(out, "; of these {:.1f} % realised at most {:.2f} % wrong scripts\n",
-             100.0 * static_cast<double>(kept) / static_cast<double>(shares.size()), target * 100);
-  for (std::size_t bar = 0; bar < kBars; ++bar) {
-    fmt::print(out, "  {} {:5.2f} %  {:5}  {}\n", bar + 1 == kBars ? "from" : "  to",
-               100 * target * static_cast<double>(bar + 1 == kBars ? bar : bar + 1) / 8, counts[bar],
-               std::string(counts[bar] * kWidth / shares.size(), '#'));
-  }
-}
-
-}  // namespace
-
-Result<> run_tune(const Options& options, const IntentModel& model, std::ostream& out) {
+Result<TuneTarget> target_of(const Options& options) {
   TuneTarget target;
   SB_CHECK(options.rate("--wrong-scripts", target.wrong_scripts));
   SB_CHECK(options.rate("--confidence", target.confidence));
@@ -74,27 +48,88 @@ Result<> run_tune(const Options& options, const IntentModel& model, std::ostream
     return fail(Errc::invalid_argument,
                 "--wrong-scripts and --confidence lie between 0 and 1: nothing is ever certain");
   }
-  SB_TRY(const auto path, options.one("--out"));
-  SB_TRY(const auto dataset, read_dataset(options.list("--data")));
-  std::optional<RouteMap> routes;
-  if (options.has("--routes")) {
-    SB_TRY(const auto name, options.one("--routes"));
-    SB_TRY(routes, read_routes(name));
+  return target;
+}
+
+// How often which share of wrong scripts came true, as bars of text.
+void print(const Rehearsals& rehearsals, double target, std::ostream& out) {
+  constexpr std::size_t kWidth = 50;
+  const auto sum = summary_of(rehearsals, target);
+  fmt::print(out, "{} texts: {:.1f} % of {} recalibrations could promise {:.2f} %", rehearsals.texts,
+             sum.promised * 100, rehearsals.times, target * 100);
+  if (rehearsals.wrong.empty()) {
+    out << '\n';
+    return;
   }
-  const auto tried = try_texts(model, dataset.examples, routes ? &*routes : nullptr);
+  fmt::print(out, "; {:.1f} % kept what they promised, or promised nothing; {:.1f} % of scriptable texts scripted\n",
+             sum.kept * 100, sum.scripted_share * 100);
+  const auto bars = histogram_of(rehearsals, target);
+  for (std::size_t i = 0; i < bars.size(); ++i) {
+    const bool last = i + 1 == bars.size();
+    fmt::print(out, "  {} {:5.2f} %  {:5}  {}\n", last ? "from" : "  to",
+               100 * (last ? bars[i].from : bars[i + 1].from), bars[i].count,
+               std::string(bars[i].count * kWidth / rehearsals.wrong.size(), '#'));
+  }
+}
+
+// Samples of --sizes texts; without it of half of the data, all of it, and twice and four times as much.
+Result<std::vector<Rehearsals>> rehearse(const Options& options, std::span<const Tried> tried, const TuneTarget& target,
+                                         std::ostream& out) {
   std::size_t times = 0;
   SB_CHECK(options.number("--rehearse", times));
-  if (times > 0) print_rehearsals(rehearse_tuning(tried, target, times, 1), target.wrong_scripts, out);
-  SB_TRY(const auto tuned, tune(tried, target));
+  std::vector<std::size_t> sizes;
+  for (const auto& size : options.list("--sizes")) {
+    SB_TRY(const auto texts, Options::number_of<std::size_t>("--sizes", size));
+    sizes.push_back(texts);
+  }
+  if (sizes.empty()) sizes = {tried.size() / 2, tried.size(), tried.size() * 2, tried.size() * 4};
+  std::vector<Rehearsals> all;
+  for (const auto texts : sizes) {
+    if (times == 0) break;
+    all.push_back(rehearse_tuning(tried, target, texts, times, 1));
+    print(all.back(), target.wrong_scripts, out);
+  }
+  return all;
+}
+
+}  // namespace
+
+Result<> run_tune(const Options& options, std::ostream& out) {
+  SB_TRY(const auto target, target_of(options));
+  SB_TRY(const auto path, options.one("--out"));
+  SB_TRY(auto model, load_model(options));
+  SB_TRY(const auto routes, load_routes(options));
+  SB_TRY(const auto dataset, read_dataset(options.list("--data")));
+  auto router = Router::of_model(model);
+  const auto trials = try_texts(*router, dataset.examples, routes);
+  const auto tried = tried_of(trials);
+  TuneReport report{.target = target};
+  SB_TRY(report.rehearsals, rehearse(options, tried, target, out));
+  const auto tuned = tune(tried, target, &report.steps);
+  if (tuned) {
+    report.tuned = *tuned;
+    router = router->with_script_threshold(tuned->threshold);
+  } else {
+    report.refusal = tuned.error().detail;
+  }
+  const auto routed = try_texts(*router, dataset.examples, routes);
+  const auto costs = economics(routed, routes.prices);
+  if (options.has("--html")) {
+    SB_TRY(const auto page, options.one("--html"));
+    const auto subject = fmt::format("model {} tuned on {} texts", model.version(), trials.size());
+    SB_CHECK(replace_file(page, html_report(subject, routed, evaluate(routed, model.has_routes()), &costs, &report)));
+  }
+  if (!tuned) return std::unexpected(tuned.error());
   auto data = model.data();
-  data.thresholds.script = tuned.threshold;
-  if (data.sentence) data.sentence->thresholds.script = tuned.threshold;
+  data.thresholds.script = tuned->threshold;
+  if (data.sentence) data.sentence->thresholds.script = tuned->threshold;
   SB_CHECK(replace_file(path, encode_model(data)));
   fmt::print(out,
              "script at {:.4f}: {:.1f} % of scriptable texts; {} wrong of {} scripted, at most {:.2f} % with {:.0f} % "
              "confidence\nwrote {}, version {}\n",
-             tuned.threshold, tuned.scripted_share * 100, tuned.wrong, tuned.scripted, tuned.bound * 100,
+             tuned->threshold, tuned->scripted_share * 100, tuned->wrong, tuned->scripted, tuned->bound * 100,
              target.confidence * 100, path, IntentModel::from_data(std::move(data)).version());
+  print(costs, out);
   return {};
 }
 

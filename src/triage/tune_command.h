@@ -3,13 +3,12 @@
 
 #include <iosfwd>
 
-#include "triage/classifier.h"
 #include "triage/command_support.h"
 
 namespace sb::triage {
 
 extern const std::string_view kTuneHelp;
 
-Result<> run_tune(const Options& options, const IntentModel& model, std::ostream& out);
+Result<> run_tune(const Options& options, std::ostream& out);
 
 }  // namespace sb::triage
