@@ -11,6 +11,7 @@
 #include "cli/erase_command.h"
 #include "cli/flow_command.h"
 #include "cli/keys_command.h"
+#include "cli/recorded_decisions.h"
 #include "cli/reviews_command.h"
 #include "cli/serve_command.h"
 #include "flow/injection.h"
@@ -36,8 +37,10 @@ struct Delegate {
 constexpr Delegate kDelegates[] = {
     {"simulate", "a simulated model provider, for demos, tests and load",
      [](std::span<const std::string> a) { return sb::model::simulate_command(a); }},
-    {"triage", "train, evaluate and apply the intent classifier",
-     [](std::span<const std::string> a) { return sb::triage::triage_command(a, std::cin, std::cout, std::cerr); }},
+    {"triage", "train, evaluate, tune, apply and explain the choice of a tier",
+     [](std::span<const std::string> a) {
+       return sb::triage::triage_command(a, std::cin, std::cout, std::cerr, sb::cli::read_decision);
+     }},
     {"policy", "scan texts with a policy, test a policy",
      [](std::span<const std::string> a) {
        const auto scorer = sb::flow::make_injection_scorer(sb::server::default_injection_model());

@@ -1,4 +1,5 @@
-/// One self-contained HTML file: no script, nothing loaded from anywhere, readable on light and dark ground and printed.
+/// One self-contained HTML file: no script, nothing loaded from anywhere, readable on light and dark ground and
+/// printed.
 #pragma once
 
 #include <string>

@@ -45,7 +45,7 @@ bool is_finite(const PlotPoint& point) {
   return std::isfinite(point.x) && std::isfinite(point.y);
 }
 
-Scale scale_of(const Plot& plot, const PlotAxis& axis, double PlotPoint::*value, double from, double to) {
+Scale scale_of(const Plot& plot, const PlotAxis& axis, double PlotPoint::* value, double from, double to) {
   double low = std::numeric_limits<double>::max();
   double high = std::numeric_limits<double>::lowest();
   for (const auto& series : plot.series) {
@@ -105,7 +105,8 @@ std::string title_of(const PlotPoint& point) {
 std::string line_of(const PlotSeries& series, std::size_t colour, const Scale& x, const Scale& y) {
   std::string path;
   for (const auto& point : series.points) {
-    if (is_finite(point)) path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", x.at(point.x), y.at(point.y));
+    if (is_finite(point))
+      path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", x.at(point.x), y.at(point.y));
   }
   return path.empty() ? path : fmt::format(R"(<path class="line c{}" d="{}"/>)", colour, path);
 }
@@ -128,9 +129,9 @@ std::string bars_of(const PlotSeries& series, std::size_t colour, const Scale& x
     const double left = x.at(point.x);
     const double right = i + 1 < series.points.size() ? x.at(series.points[i + 1].x) : x.to;
     const double top = y.at(point.y);
-    out += fmt::format(
-        R"(<rect class="bar c{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">{}</rect>)", colour, left + 0.5,
-        top, std::max(right - left - 1, 1.0), std::max(y.at(std::max(0.0, y.low)) - top, 0.0), title_of(point));
+    out += fmt::format(R"(<rect class="bar c{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}">{}</rect>)",
+                       colour, left + 0.5, top, std::max(right - left - 1, 1.0),
+                       std::max(y.at(std::max(0.0, y.low)) - top, 0.0), title_of(point));
   }
   return out;
 }

@@ -1,7 +1,7 @@
 /// Charts as inline SVG, for reports that open without a network: lines, marks, bars and heat maps. Pure.
 ///
-/// Colours are the classes of the page around it (html_page.h), so that one chart reads on light and on dark ground. Each
-/// mark says its numbers in a <title>, which a browser shows under the pointer.
+/// Colours are the classes of the page around it (html_page.h), so that one chart reads on light and on dark ground.
+/// Each mark says its numbers in a <title>, which a browser shows under the pointer.
 #pragma once
 
 #include <string>

@@ -35,7 +35,8 @@ TEST(Plot, DrawsEachKindOfSeries) {
 
 TEST(Plot, LeavesOutWhatIsNoNumberAndStandsWithoutData) {
   const double nan = std::nan("");
-  const auto svg = svg_of({.title = "t", .series = {{.name = "", .points = {{nan, 1}, {1, INFINITY}, {1, 2}, {3, 4}}}}});
+  const auto svg =
+      svg_of({.title = "t", .series = {{.name = "", .points = {{nan, 1}, {1, INFINITY}, {1, 2}, {3, 4}}}}});
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
   EXPECT_THAT(svg, Not(HasSubstr("inf")));
   EXPECT_THAT(svg_of(Plot{.title = "empty"}), HasSubstr("</svg>"));

@@ -8,14 +8,14 @@
 #include "triage/portable_math.h"
 
 namespace sb::triage {
-namespace {
 
-// Numbers that go into the file are cut to six digits: libm's last bits differ between machines, the file must not.
 double six_digits(double value) {
   if (value == 0) return 0;
   const double unit = std::pow(10.0, std::floor(std::log10(std::abs(value))) - 5);
   return std::round(value / unit) * unit;
 }
+
+namespace {
 
 double negative_log_likelihood(std::span<const Unseen> unseen, double temperature) {
   const auto over = static_cast<float>(1.0 / temperature);

@@ -58,6 +58,9 @@ void fit_gate(std::span<const Unseen> unseen, double share, std::span<const Labe
 ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,
                                std::span<const Label> labels, const Calibration& calibration, Thresholds& thresholds);
 
+/// Numbers that go into the file are cut to six digits: libm's last bits differ between machines, the file must not.
+double six_digits(double value);
+
 /// Upper end of the one-sided Clopper-Pearson interval (Biometrika, 1934): the true rate is below it with `confidence`.
 double upper_bound(std::uint64_t errors, std::uint64_t trials, double confidence);
 

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/crypto.h"
+#include "triage/insight.h"
 #include "triage/portable_math.h"
 #include "triage/scorer.h"
 #include "triage/sentence_judge.h"
@@ -188,8 +189,12 @@ struct IntentModel::State {
 
   // The second look: fused logits and their own calibration.
   Prediction look_again(std::string_view text, const Evidence& first) const {
-    thread_local Encoding encoding;
     thread_local SentenceEvidence seen;
+    return look_again(text, first, seen);
+  }
+
+  Prediction look_again(std::string_view text, const Evidence& first, SentenceEvidence& seen) const {
+    thread_local Encoding encoding;
     encoder->encode(text, encoding);
     judge->look(encoding.vector, seen);
     std::array<float, kMaxLabels> fused;
@@ -283,6 +288,38 @@ Prediction IntentModel::predict(std::string_view text) const {
     // Nothing scripted answers a text that was not read to its end.
     if (out.route == AnswerKind::script) out.route = AnswerKind::generative;
   }
+  return out;
+}
+
+Insight IntentModel::look_into(std::string_view text) const {
+  const State& state = *state_;
+  Insight out{.said = predict(text)};
+  if (!out.said.readable) return out;
+  const auto features = std::make_unique<FeatureList>();
+  extract_features(text, state.data.features, *features);
+  std::vector<float> logits(state.data.labels.size());
+  const auto coverage = state.scorer.score(*features, logits);
+  SentenceEvidence seen;
+  if (out.said.tier == 1) {
+    state.look_again(text, {logits, coverage.word, coverage.total, {}}, seen);
+    out.fusion = state.data.sentence->fusion;
+    for (const auto& one : seen.near) out.near.push_back({one.likeness, one.text, state.data.labels[one.label].name});
+  }
+  for (std::size_t i = 0; i < out.labels.size(); ++i) {
+    const auto* label = find_label(out.said.alternatives[i].intent);
+    if (!label) return out;
+    const auto at = static_cast<std::size_t>(label - state.data.labels.data());
+    out.labels[i] = at;
+    out.logits[i] = {logits[at], 0, 0};
+    if (out.said.tier == 1) out.logits[i] = {logits[at], seen.distance[at], seen.neighbours[at]};
+  }
+  const auto names = feature_names(text, state.data.features);
+  const auto effects = state.scorer.effects(*features, out.labels);
+  for (std::size_t i = 0; i < features->count; ++i) {
+    auto& effect = out.features[names[i]];
+    for (std::size_t at = 0; at < out.labels.size(); ++at) effect[at] += effects[(i * out.labels.size()) + at];
+  }
+  for (std::size_t at = 0; at < out.labels.size(); ++at) out.bias[at] = state.scorer.bias(out.labels[at]);
   return out;
 }
 

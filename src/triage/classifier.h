@@ -42,6 +42,8 @@ struct Prediction {
   bool readable = false;  ///< false: empty, no UTF-8, or binary; nothing above means anything
 };
 
+struct Insight;  // insight.h
+
 /// Immutable; any number of threads may predict at once. Cheap to copy (shared).
 class IntentModel {
  public:
@@ -62,6 +64,9 @@ class IntentModel {
   /// Never fails. Allocates only where an encoder looks, and then once a thread. Looks at the first kMaxTextBytes
   /// bytes; anything unreadable or longer abstains.
   Prediction predict(std::string_view text) const;
+
+  /// The same with what it is made of, for explanations: slower, allocates.
+  Insight look_into(std::string_view text) const;
 
   /// First 16 hex digits of the file's SHA-256; names the model in every decision.
   const std::string& version() const;

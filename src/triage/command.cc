@@ -31,6 +31,7 @@ constexpr std::string_view kHelp = R"(signalbox triage: the small model that dec
   eval     how good a model file is on labelled texts it has not seen
   tune     a target (wrong scripts, confidence) -> thresholds that keep it, or why the data cannot
   predict  adds intent, route, confidence, abstained to each JSON line
+  explain  why a text takes its route, and what would have to change
   outcomes what the large model would gain, from recorded outcomes of both
   encoder  weights of a sentence encoder -> the file that tier 1 reads
 
@@ -174,10 +175,7 @@ Result<> run_train(const Options& options, std::span<const std::string> args, st
 
 Result<> predict_line(const IntentModel& model, std::string_view line, std::ostream& out) {
   SB_TRY(auto value, parse_json(line));
-  const auto* text = find_member(value, "text");
-  if (!text) text = find_member(value, "prompt");
-  if (!text || !text->is_string()) return fail(Errc::invalid_argument, "no string \"text\"");
-  const std::string query(text->get_string());
+  SB_TRY(const auto query, text_of(value));
   const auto p = model.predict(query);
   auto& object = value.get_object();
   object["intent"] = p.intent;
@@ -208,7 +206,8 @@ struct Command {
 
 }  // namespace
 
-int triage_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err) {
+int triage_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err,
+                   const ReadDecision& read_decision) {
   const std::map<std::string, Command, std::less<>> commands{
       {"train",
        {kTrainHelp,
@@ -229,6 +228,11 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
         {"--model", "--data", "--out", "--wrong-scripts", "--confidence", "--out-of-scope", "--routes", "--rehearse",
          "--sizes", "--price", "--encoder", "--html"},
         [&](const Options& options) { return run_tune(options, out); }}},
+      {"explain",
+       {kExplainHelp,
+        {"--model", "--config", "--text", "--jsonl", "--json", "--features", "--training", "--encoder", "--data",
+         "--run"},
+        [&](const Options& options) { return run_explain(options, read_decision, in, out); }}},
       {"outcomes",
        {kOutcomesHelp,
         {"--train", "--jsonl", "--cascade", "--cross-validate", "--encoder"},
@@ -245,7 +249,7 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
   }
   const auto found = commands.find(args[0]);
   if (found == commands.end()) {
-    const auto near = nearest(args[0], Strings{"train", "eval", "tune", "predict", "outcomes", "encoder"});
+    const auto near = nearest(args[0], Strings{"train", "eval", "tune", "predict", "explain", "outcomes", "encoder"});
     fmt::print(err, "triage: no command \"{}\"{}\n\n{}", args[0], near ? fmt::format("; did you mean {}?", *near) : "",
                kHelp);
     return 2;
@@ -254,7 +258,9 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
     out << found->second.help;
     return 0;
   }
-  const auto options = Options::parse(args.subspan(1), found->second.options, err);
+  const auto options =
+      Options::parse(args[0] == "explain" ? with_text_named(args.subspan(1)) : Strings(args.begin() + 1, args.end()),
+                     found->second.options, err);
   if (!options) return 2;
   const auto done = found->second.run(*options);
   if (!done) fmt::print(err, "triage: {}\n", done.error().detail);

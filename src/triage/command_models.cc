@@ -4,7 +4,6 @@
 #include <fstream>
 #include <sstream>
 
-
 namespace sb::triage {
 
 Result<std::optional<Encoder>> find_encoder(const Options& options) {
@@ -38,7 +37,8 @@ Result<std::shared_ptr<const Router>> load_router(const Options& options) {
   SB_TRY(const auto path, options.one("--config"));
   if (!options.has("--model")) {
     SB_TRY(auto router, Router::load(path));
-    if (!router->model()) return fail(Errc::invalid_argument, fmt::format("{}: has no model; name one by --model", path));
+    if (!router->model())
+      return fail(Errc::invalid_argument, fmt::format("{}: has no model; name one by --model", path));
     return router;
   }
   SB_TRY(auto model, load_model(options));

@@ -52,6 +52,13 @@ Result<> Options::rate(std::string_view name, double& out) const {
   return {};
 }
 
+Result<std::string> text_of(const json::value& line) {
+  const auto* text = find_member(line, "text");
+  if (!text) text = find_member(line, "prompt");
+  if (!text || !text->is_string()) return fail(Errc::invalid_argument, "no string \"text\"");
+  return std::string(text->get_string());
+}
+
 Progress progress_bar(std::string what, std::ostream& err) {
   const auto begin = std::chrono::steady_clock::now();
   return [what = std::move(what), &err, begin, shown = -1](double share) mutable {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "base/json.h"
 #include "triage/trainer.h"
 
 namespace sb::triage {
@@ -53,6 +54,9 @@ class Options {
  private:
   std::map<std::string, Strings, std::less<>> values_;
 };
+
+/// What a line's query is: its "text", or its "prompt". Errors: invalid_argument.
+Result<std::string> text_of(const json::value& line);
 
 /// Draws a bar on `err` that says `what` is going on.
 Progress progress_bar(std::string what, std::ostream& err);

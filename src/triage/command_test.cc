@@ -28,11 +28,11 @@ class TriageCommand : public testing::Test {
 
   std::string file(const std::string& name) const { return (folder_ / name).string(); }
 
-  int run(const std::vector<std::string>& args, const std::string& input = "") {
+  int run(const std::vector<std::string>& args, const std::string& input = "", const ReadDecision& read = {}) {
     std::istringstream in(input);
     out_.str("");
     err_.str("");
-    return triage_command(args, in, out_, err_);
+    return triage_command(args, in, out_, err_, read);
   }
 
   std::string write_examples(const std::string& name) {
@@ -118,6 +118,44 @@ TEST_F(TriageCommand, EvalJudgesAWholeDocument) {
   ASSERT_TRUE(report);
   EXPECT_EQ(find_member(*report, "scripted_right")->to_number<double>(), 0);
   EXPECT_EQ(find_member(*report, "human_recall")->to_number<double>(), 0);
+}
+
+TEST_F(TriageCommand, ExplainsATextALineAndARun) {
+  const auto data = write_examples("train.jsonl.gz");
+  ASSERT_EQ(run({"train", "--data", data, "--out", file("m.sbm"), "--epochs", "10", "--members", "1"}), 0);
+  for (const auto& args : std::vector<std::vector<std::string>>{
+           {"explain", "--model", file("m.sbm"), "what is my balance"},
+           {"explain", "what is my balance", "--model", file("m.sbm")},
+           {"explain", "--model", file("m.sbm"), "--text", "what", "is", "my", "balance"}}) {
+    ASSERT_EQ(run(args), 0) << err_.str();
+    EXPECT_THAT(out_.str(), HasSubstr("intent    balance"));
+    EXPECT_THAT(out_.str(), HasSubstr("features"));
+  }
+  ASSERT_EQ(run({"explain", "--model", file("m.sbm"), "--json", "what is my balance"}), 0) << err_.str();
+  EXPECT_EQ(string_member(*parse_json(out_.str()), "intent"), "balance");
+  ASSERT_EQ(run({"explain", "--model", file("m.sbm"), "--jsonl", "-"}, "{\"id\":7,\"text\":\"a poem\"}\n"), 0);
+  const auto line = parse_json(out_.str());
+  ASSERT_TRUE(line);
+  EXPECT_EQ(int_member(*line, "id"), 7);
+  EXPECT_TRUE(find_member(*find_member(*line, "explanation"), "checks"));
+
+  std::ofstream(file("other.jsonl")) << "{\"text\": \"x\", \"intent\": \"y\"}\n";
+  EXPECT_EQ(run({"explain", "--model", file("m.sbm"), "--training", file("other.jsonl"), "--text", "x"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("trained on other files: train.jsonl.gz"));
+  EXPECT_EQ(run({"explain", "--model", file("m.sbm"), "--training", data, "--text", "x"}), 0) << err_.str();
+
+  const auto read = [](const std::string&, const std::string& id) -> Result<json::value> {
+    if (id != "r1") return fail(Errc::not_found, "no run " + id);
+    return parse_json(R"({"chosen":"human","kind":"route","reasons":["needs a person: 0.9 >= 0.1"],"intent":"stolen",
+        "score":0.9,"threshold":0.1,"out_of_scope":0.01,"script":"","alternatives":[{"intent":"hours","probability":0.02}],
+        "versions":{"classifier":"abc","triage":"def"}})");
+  };
+  ASSERT_EQ(run({"explain", "--data", "d", "--run", "r1"}, "", read), 0) << err_.str();
+  for (const auto* part :
+       {"human", "needs a person: 0.9 >= 0.1", "stolen with confidence 0.900", "hours 0.020", "abc"}) {
+    EXPECT_THAT(out_.str(), HasSubstr(part));
+  }
+  EXPECT_EQ(run({"explain", "--data", "d", "--run", "r2"}, "", read), 1);
 }
 
 TEST_F(TriageCommand, TwoRunsWriteTheSameBytes) {

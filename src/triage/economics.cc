@@ -81,8 +81,8 @@ Economics economics(std::span<const Trial> trials, const Prices& prices) {
   const auto large_only = [](const Trial& trial) { return trial.route == Route::small ? Route::large : trial.route; };
   return {
       .all_large = bill("all large", trials, prices, [](const Trial&) { return Route::large; }),
-      .all_small = bill("all small (best single cheaper model)", trials, prices,
-                        [](const Trial&) { return Route::small; }),
+      .all_small =
+          bill("all small (best single cheaper model)", trials, prices, [](const Trial&) { return Route::small; }),
       .routed = bill("routed", trials, prices, [](const Trial& trial) { return trial.route; }),
       .without_small = bill("routed, no small model", trials, prices, large_only),
       .best = best_bill(trials, prices),
@@ -93,8 +93,8 @@ Economics economics(std::span<const Trial> trials, const Prices& prices) {
 std::vector<std::vector<std::string>> rows_of(const Economics& economics) {
   std::vector<std::vector<std::string>> out{{"", "models", "people", "harm", "saved of all large", "of all small",
                                              "as labels ask", "wrong scripts", "people missed", "needless"}};
-  for (const auto* one : {&economics.all_large, &economics.all_small, &economics.without_small, &economics.routed,
-                          &economics.best}) {
+  for (const auto* one :
+       {&economics.all_large, &economics.all_small, &economics.without_small, &economics.routed, &economics.best}) {
     const double per_thousand = one->texts > 0 ? 1000 / static_cast<double>(one->texts) : 0;
     out.push_back({one->name, fmt::format("{:.0f}", one->models * per_thousand),
                    fmt::format("{:.0f}", one->people * per_thousand), fmt::format("{:.0f}", one->harm * per_thousand),

@@ -1,8 +1,9 @@
-/// What a way of routing costs, and how much of the traffic it treats as its labels ask; beside both controls (the large
-/// model for everything, the best single cheaper model) and the best possible.
+/// What a way of routing costs, and how much of the traffic it treats as its labels ask; beside both controls (the
+/// large model for everything, the best single cheaper model) and the best possible.
 ///
 /// Labels tell whether a script was the right one and whether a person was needed. They do not tell whether a model's
-/// answer was right: here both models pass, and the report says so (outcomes.h measures it where answers are on record).
+/// answer was right: here both models pass, and the report says so (outcomes.h measures it where answers are on
+/// record).
 #pragma once
 
 #include <span>
@@ -35,9 +36,9 @@ struct Bill {
 struct Economics {
   Bill all_large;
   Bill all_small;
-  Bill routed;        ///< as the router decides
-  Bill without_small;  ///< the same, but the large model answers whatever a model answers
-  Bill best;           ///< the oracle: right scripts, people where needed, else the small model
+  Bill routed;              ///< as the router decides
+  Bill without_small;       ///< the same, but the large model answers whatever a model answers
+  Bill best;                ///< the oracle: right scripts, people where needed, else the small model
   std::vector<Bill> sweep;  ///< as the router decides with other thresholds for scripts, from none scripted to all
 };
 

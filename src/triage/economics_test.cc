@@ -31,9 +31,12 @@ Trial trial(AnswerKind truth, Route route, bool right = true, double score = 0) 
 // A right and a wrong script, a poem from the small model, a maths question from the large one, a theft handed over and
 // one that was not, and an out-of-scope question.
 std::vector<Trial> some_trials() {
-  return {trial(AnswerKind::script, Route::script, true, 0.9), trial(AnswerKind::script, Route::script, false, 0.8),
-          trial(AnswerKind::generative, Route::small),         trial(AnswerKind::generative, Route::large),
-          trial(AnswerKind::human, Route::human),              trial(AnswerKind::human, Route::small),
+  return {trial(AnswerKind::script, Route::script, true, 0.9),
+          trial(AnswerKind::script, Route::script, false, 0.8),
+          trial(AnswerKind::generative, Route::small),
+          trial(AnswerKind::generative, Route::large),
+          trial(AnswerKind::human, Route::human),
+          trial(AnswerKind::human, Route::small),
           trial(AnswerKind::none, Route::small)};
 }
 
@@ -94,8 +97,8 @@ TEST(Report, IsOnePageThatLoadsNothing) {
                           .steps = {{0.9, 0.5, 0.01, 0.02}, {0.8, 0.6, 0.02, 0.03}},
                           .rehearsals = {{.texts = 100, .wrong = {0.005, 0.02}, .scripted = {0.5, 0.6}, .times = 3}}};
   const auto page = html_report("test", trials, evaluate(trials, true), &e, &tuning);
-  for (const auto* part : {"Reliability", "Coverage against error", "Cost against quality", "all small", "best possible",
-                           "Who should answer, who does", "100 texts", "too few &lt;texts&gt;"}) {
+  for (const auto* part : {"Reliability", "Coverage against error", "Cost against quality", "all small",
+                           "best possible", "Who should answer, who does", "100 texts", "too few &lt;texts&gt;"}) {
     EXPECT_THAT(page, HasSubstr(part));
   }
   for (const auto* part : {"<script", "src=", "@import", "url(", "<link"}) EXPECT_THAT(page, Not(HasSubstr(part)));

@@ -1,6 +1,7 @@
 #include "triage/features.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/bytes.h"
 
@@ -85,11 +86,12 @@ void normalise(std::string_view text, Normalised& out) {
   if (begin != 0) end_word(out, begin);
 }
 
-// Collects up to kMaxFeatures and remembers when there were more.
+// Collects up to kMaxFeatures and remembers when there were more. Where a feature came from it does not ask.
 class Collector {
  public:
   explicit Collector(FeatureList& out) : out_(out) {}
-  void add(std::uint64_t hash) {
+  template <class Name>
+  void add(std::uint64_t hash, const Name&) {
     if (out_.count == kMaxFeatures) {
       out_.truncated = true;
       return;
@@ -101,24 +103,57 @@ class Collector {
   FeatureList& out_;
 };
 
-void add_word_ngrams(const Normalised& text, const FeatureConfig& config, Collector& out) {
+// Collects the names of the same features.
+class Namer {
+ public:
+  explicit Namer(std::vector<std::string>& out) : out_(out) {}
+  template <class Name>
+  void add(std::uint64_t, const Name& name) {
+    if (out_.size() < kMaxFeatures) out_.push_back(name());
+  }
+
+ private:
+  std::vector<std::string>& out_;
+};
+
+std::string word_at(const Normalised& text, std::size_t index) {
+  const auto& word = text.words[index];
+  return {text.bytes.begin() + word.begin, text.bytes.begin() + word.end};
+}
+
+template <class Out>
+void add_word_ngrams(const Normalised& text, const FeatureConfig& config, Out& out) {
   const auto joined = [](std::uint64_t seed, std::uint64_t a, std::uint64_t b) {
     return ((seed ^ finish(a)) * kPrime ^ finish(b)) * kPrime;
   };
   for (std::size_t i = 0; i < text.word_count; ++i) {
     const auto hash = text.words[i].hash;
-    out.add(hash);
-    if (config.word_max >= 2 && i >= 1) out.add(joined(kPairSeed, text.words[i - 1].hash, hash));
-    if (config.skip_pairs && i >= 2) out.add(joined(kSkipSeed, text.words[i - 2].hash, hash));
+    const auto from = [&](std::size_t back) { return word_at(text, i - back); };
+    out.add(hash, [&] { return from(0); });
+    if (config.word_max >= 2 && i >= 1) {
+      out.add(joined(kPairSeed, text.words[i - 1].hash, hash), [&] { return from(1) + " " + from(0); });
+    }
+    if (config.skip_pairs && i >= 2) {
+      out.add(joined(kSkipSeed, text.words[i - 2].hash, hash), [&] { return from(2) + " _ " + from(0); });
+    }
     if (config.word_max >= 3 && i >= 2) {
-      out.add(joined(joined(kTripleSeed, text.words[i - 2].hash, text.words[i - 1].hash), kTripleSeed, hash));
+      out.add(joined(joined(kTripleSeed, text.words[i - 2].hash, text.words[i - 1].hash), kTripleSeed, hash),
+              [&] { return from(2) + " " + from(1) + " " + from(0); });
     }
   }
 }
 
+// The word at or after a byte.
+std::size_t word_of(const Normalised& text, std::size_t byte) {
+  const auto words = std::span(text.words).first(text.word_count);
+  const auto at = std::ranges::upper_bound(words, byte, {}, &Word::end) - words.begin();
+  return std::min(static_cast<std::size_t>(at), text.word_count - 1);
+}
+
 // All n-grams of the bytes [begin, end), begun at every position; one pass of hashing a position.
+template <class Out>
 void add_char_ngrams(const Normalised& text, std::size_t begin, std::size_t end, const FeatureConfig& config,
-                     Collector& out) {
+                     Out& out) {
   const auto shortest = static_cast<std::size_t>(config.char_min);
   const auto longest = static_cast<std::size_t>(config.char_max);
   for (std::size_t i = begin; i + shortest <= end; ++i) {
@@ -126,8 +161,19 @@ void add_char_ngrams(const Normalised& text, std::size_t begin, std::size_t end,
     const std::size_t stop = std::min(end, i + longest);
     for (std::size_t j = i; j < stop; ++j) {
       hash = (hash ^ text.bytes[j]) * kPrime;
-      if (j - i + 1 >= shortest) out.add(hash);
+      if (j - i + 1 >= shortest) out.add(hash, [&] { return word_at(text, word_of(text, i)); });
     }
+  }
+}
+
+template <class Out>
+void add_all_char_ngrams(const Normalised& text, const FeatureConfig& config, Out& out) {
+  if (config.across_words) {
+    add_char_ngrams(text, 0, text.size, config, out);
+    return;
+  }
+  for (std::size_t i = 0; i < text.word_count; ++i) {
+    add_char_ngrams(text, text.words[i].begin - 1, text.words[i].end + 1, config, out);
   }
 }
 
@@ -163,13 +209,19 @@ void extract_features(std::string_view text, const FeatureConfig& config, Featur
   Collector collector(out);
   add_word_ngrams(normalised, config, collector);
   out.word_count = out.count;
-  if (config.across_words) {
-    add_char_ngrams(normalised, 0, normalised.size, config, collector);
-    return;
-  }
-  for (std::size_t i = 0; i < normalised.word_count; ++i) {
-    add_char_ngrams(normalised, normalised.words[i].begin - 1, normalised.words[i].end + 1, config, collector);
-  }
+  add_all_char_ngrams(normalised, config, collector);
+}
+
+std::vector<std::string> feature_names(std::string_view text, const FeatureConfig& config) {
+  std::vector<std::string> out;
+  const auto seen = text.substr(0, kMaxTextBytes);
+  Normalised normalised;
+  if (is_text(seen, text.size() > kMaxTextBytes)) normalise(seen, normalised);
+  if (normalised.word_count == 0) return out;
+  Namer namer(out);
+  add_word_ngrams(normalised, config, namer);
+  add_all_char_ngrams(normalised, config, namer);
+  return out;
 }
 
 }  // namespace sb::triage

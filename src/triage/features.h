@@ -7,7 +7,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace sb::triage {
 
@@ -38,5 +40,9 @@ struct FeatureList {
 /// Fills `out` from the first kMaxTextBytes of `text`. Letters are folded (ASCII and Latin-1 case), digits become '0'.
 /// Time and memory are bounded by the two limits above, whatever the bytes are.
 void extract_features(std::string_view text, const FeatureConfig& config, FeatureList& out);
+
+/// What each of these features is, in the same order: a word, words in a row, "a _ b" with a word between, and for
+/// n-grams of characters the word they begin in. Normalised as the features are. For people; allocates.
+std::vector<std::string> feature_names(std::string_view text, const FeatureConfig& config);
 
 }  // namespace sb::triage

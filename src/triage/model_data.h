@@ -59,6 +59,16 @@ struct Thresholds {
   double confidence = 0.5;  ///< models without routes: below it the model abstains
 };
 
+/// What the threshold for scripts rests on.
+struct ThresholdOrigin {
+  std::string by;            ///< "train" (texts withheld from the weights) or "tune"
+  double wrong_scripts = 0;  ///< the target: of the scripted, as promised by tune; of all queries by train
+  double confidence = 0;     ///< of the bound
+  double out_of_scope = 0;   ///< share of such queries in the traffic it speaks of; 0: as in the data
+  double bound = 1;          ///< at most so much is wrong; above the target: nothing could be promised
+  std::uint64_t texts = 0;   ///< labelled texts it was fitted on
+};
+
 struct TrainingFile {
   std::string name;  ///< without its folder
   std::string sha256;
@@ -87,6 +97,7 @@ struct SentenceHeads {
                                   0};  ///< weights of tier 0's logits, of the distance to means, of the neighbours
   Calibration calibration;             ///< of the fused logits
   Thresholds thresholds;
+  std::optional<ThresholdOrigin> origin = {};
 };
 
 struct ModelData {
@@ -108,6 +119,7 @@ struct ModelData {
 
   Calibration calibration;
   Thresholds thresholds;
+  std::optional<ThresholdOrigin> origin;  ///< none: written before origins were kept, or no routes
   std::optional<SentenceHeads> sentence;
   Provenance provenance;
 };

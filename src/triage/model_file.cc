@@ -42,25 +42,39 @@ json::array exact_all(std::span<const double> values) {
   return out;
 }
 
-json::object calibration_of(const Calibration& c, const Thresholds& t) {
+json::object origin_of(const ThresholdOrigin& o) {
+  return {{"by", o.by},
+          {"wrong_scripts", exact(o.wrong_scripts)},
+          {"confidence", exact(o.confidence)},
+          {"out_of_scope", exact(o.out_of_scope)},
+          {"bound", exact(o.bound)},
+          {"texts", o.texts}};
+}
+
+json::object calibration_of(const Calibration& c, const Thresholds& t, const std::optional<ThresholdOrigin>& origin) {
   json::array levels;
   for (const auto& level : c.levels) {
     for (const double value : {level.from, level.mean, level.right}) levels.push_back(exact(value));
   }
-  return {{"temperature", exact(c.temperature)},
-          {"out_of_scope_gate", exact_all(c.out_of_scope)},
-          {"levels", std::move(levels)},
-          {"thresholds",
-           {{"script", exact(t.script)},
-            {"human", exact(t.human)},
-            {"veto", exact(t.veto)},
-            {"confidence", exact(t.confidence)}}}};
+  json::object out{{"temperature", exact(c.temperature)},
+                   {"out_of_scope_gate", exact_all(c.out_of_scope)},
+                   {"levels", std::move(levels)},
+                   {"thresholds",
+                    {{"script", exact(t.script)},
+                     {"human", exact(t.human)},
+                     {"veto", exact(t.veto)},
+                     {"confidence", exact(t.confidence)}}}};
+  if (origin) out["origin"] = origin_of(*origin);
+  return out;
 }
 
 json::object sentence_of(const SentenceHeads& heads) {
-  return {{"encoder", heads.encoder},          {"inputs", heads.inputs},
-          {"dimension", heads.dimension},      {"texts", heads.text_labels.size()},
-          {"fusion", exact_all(heads.fusion)}, {"calibration", calibration_of(heads.calibration, heads.thresholds)}};
+  return {{"encoder", heads.encoder},
+          {"inputs", heads.inputs},
+          {"dimension", heads.dimension},
+          {"texts", heads.text_labels.size()},
+          {"fusion", exact_all(heads.fusion)},
+          {"calibration", calibration_of(heads.calibration, heads.thresholds, heads.origin)}};
 }
 
 json::object header_of(const ModelData& data) {
@@ -88,7 +102,7 @@ json::object header_of(const ModelData& data) {
       {"unknown_word_weight", data.unknown_word_weight},
       {"unknown_char_weight", data.unknown_char_weight},
       {"scale", exact(data.scale)},
-      {"calibration", calibration_of(data.calibration, data.thresholds)},
+      {"calibration", calibration_of(data.calibration, data.thresholds, data.origin)},
       {"provenance",
        {{"files", std::move(files)},
         {"routes_sha256", data.provenance.routes_sha256},
@@ -193,7 +207,19 @@ void read_provenance(HeaderReader reader, Provenance& out) {
   out.seed = reader.count("seed", UINT64_MAX - 1);
 }
 
-void read_calibration(HeaderReader reader, HeaderReader& faults, Calibration& c, Thresholds& t) {
+ThresholdOrigin read_origin(HeaderReader reader, HeaderReader& faults) {
+  ThresholdOrigin out{.by = reader.text("by"),
+                      .wrong_scripts = reader.number("wrong_scripts"),
+                      .confidence = reader.number("confidence"),
+                      .out_of_scope = reader.number("out_of_scope"),
+                      .bound = reader.number("bound"),
+                      .texts = reader.count("texts", UINT32_MAX)};
+  faults.adopt(reader);
+  return out;
+}
+
+void read_calibration(HeaderReader reader, HeaderReader& faults, Calibration& c, Thresholds& t,
+                      std::optional<ThresholdOrigin>& origin) {
   c.temperature = reader.number("temperature");
   c.out_of_scope = reader.numbers("out_of_scope_gate");
   const auto levels = reader.numbers("levels");
@@ -201,6 +227,7 @@ void read_calibration(HeaderReader reader, HeaderReader& faults, Calibration& c,
   auto thresholds = reader.inside("thresholds");
   t = {thresholds.number("script"), thresholds.number("human"), thresholds.number("veto"),
        thresholds.number("confidence")};
+  if (reader.has("origin")) origin = read_origin(reader.inside("origin"), faults);
   faults.adopt(reader);
   faults.adopt(thresholds);
 }
@@ -214,7 +241,7 @@ SentenceHeads read_sentence(HeaderReader reader, HeaderReader& faults) {
   out.text_labels.resize(reader.count("texts", kMaxSentenceTexts));
   const auto fusion = reader.numbers("fusion");
   if (fusion.size() == out.fusion.size()) std::ranges::copy(fusion, out.fusion.begin());
-  read_calibration(reader.inside("calibration"), faults, out.calibration, out.thresholds);
+  read_calibration(reader.inside("calibration"), faults, out.calibration, out.thresholds, out.origin);
   faults.adopt(reader);
   return out;
 }
@@ -233,7 +260,7 @@ Result<ModelData> read_header(std::string_view text, std::size_t& rows) {
   data.unknown_word_weight = static_cast<std::uint16_t>(reader.count("unknown_word_weight", kMaxRowWeight));
   data.unknown_char_weight = static_cast<std::uint16_t>(reader.count("unknown_char_weight", kMaxRowWeight));
   data.scale = static_cast<float>(reader.number("scale"));
-  read_calibration(reader.inside("calibration"), reader, data.calibration, data.thresholds);
+  read_calibration(reader.inside("calibration"), reader, data.calibration, data.thresholds, data.origin);
   if (reader.has("sentence")) data.sentence = read_sentence(reader.inside("sentence"), reader);
   read_provenance(reader.inside("provenance"), data.provenance);
   reader.adopt(features);

@@ -13,7 +13,7 @@ namespace {
 struct Name {
   std::string_view flag;
   std::string_view file;
-  double Prices::*value;
+  double Prices::* value;
 };
 
 constexpr Name kNames[] = {
@@ -50,11 +50,12 @@ Result<> set_prices(std::span<const std::string> settings, Prices& prices) {
       std::vector<std::string> known;
       for (const auto& one : kNames) known.emplace_back(one.flag);
       const auto near = nearest(key, known);
-      return fail(Errc::invalid_argument, fmt::format("--price {}: no price of that name{}; there are {}", key,
-                                                      near ? fmt::format(", did you mean {}?", *near) : "",
-                                                      fmt::join(known, ", ")));
+      return fail(Errc::invalid_argument,
+                  fmt::format("--price {}: no price of that name{}; there are {}", key,
+                              near ? fmt::format(", did you mean {}?", *near) : "", fmt::join(known, ", ")));
     }
-    const std::string_view units = equals == setting.npos ? std::string_view() : std::string_view(setting).substr(equals + 1);
+    const std::string_view units =
+        equals == setting.npos ? std::string_view() : std::string_view(setting).substr(equals + 1);
     double value = -1;
     const auto [end, error] = std::from_chars(units.data(), units.data() + units.size(), value);
     if (error != std::errc() || end != units.data() + units.size() || !(value >= 0)) {

@@ -19,8 +19,8 @@ struct Prices {
   double needless_human = 0;  ///< a person asked for nothing
 };
 
-/// The routes file's "cost": names as above, `small_model` and `large_model` for the two models; others keep their price.
-/// Errors: invalid_argument (names the member).
+/// The routes file's "cost": names as above, `small_model` and `large_model` for the two models; others keep their
+/// price. Errors: invalid_argument (names the member).
 Result<Prices> read_prices(const json::value& cost);
 
 /// "name=units", names as in Prices, over `prices`. Errors: invalid_argument (and the nearest name that exists).

@@ -38,11 +38,12 @@ void add_figures(const Evaluation& e, HtmlPage& page) {
             {"abstained", percent(e.abstained)},
             {"latency p50 / p99", fmt::format("{:.1f} / {:.1f} us", e.latency_us_p50, e.latency_us_p99)}};
   if (e.has_routes) {
-    rows.insert(rows.end(), {{"scriptable texts that ran the right script", percent(e.scripted_right)},
-                             {"wrong scripts, of scripted", percent(e.wrong_scripts)},
-                             {"out of scope, scripted", percent(e.out_of_scope_scripted)},
-                             {"for people only, scripted", std::to_string(e.human_scripted)},
-                             {"people: found / needless", percent(e.human_recall) + " / " + percent(e.needless_human)}});
+    rows.insert(rows.end(),
+                {{"scriptable texts that ran the right script", percent(e.scripted_right)},
+                 {"wrong scripts, of scripted", percent(e.wrong_scripts)},
+                 {"out of scope, scripted", percent(e.out_of_scope_scripted)},
+                 {"for people only, scripted", std::to_string(e.human_scripted)},
+                 {"people: found / needless", percent(e.human_recall) + " / " + percent(e.needless_human)}});
   }
   page.table({"", ""}, rows);
 }
@@ -239,7 +240,8 @@ void add_economics(const Economics& e, HtmlPage& page) {
   page.heading("Cost");
   page.paragraph(
       "Units per 1,000 queries. Models: the bill for scripts and models. People: their time. Harm: what wrong scripts, "
-      "missed and needless people are priced at. Labels tell whether a script was right and a person needed, not whether "
+      "missed and needless people are priced at. Labels tell whether a script was right and a person needed, not "
+      "whether "
       "a model's answer was: both models pass here, so that all small looks as good as all large. Measure that where "
       "both answers are on record (triage outcomes).");
   page.table(head, rows);
@@ -290,8 +292,9 @@ void add_tuning(const TuneReport& report, HtmlPage& page) {
                                  : std::string()));
   if (report.tuned) {
     const auto& t = *report.tuned;
-    page.paragraph(fmt::format("Kept by scripts at {:.4f}: {} of scriptable texts, {} wrong of {} scripted, at most {}.",
-                               t.threshold, percent(t.scripted_share), t.wrong, t.scripted, percent(t.bound)));
+    page.paragraph(
+        fmt::format("Kept by scripts at {:.4f}: {} of scriptable texts, {} wrong of {} scripted, at most {}.",
+                    t.threshold, percent(t.scripted_share), t.wrong, t.scripted, percent(t.bound)));
   } else {
     page.paragraph("Refused: " + report.refusal);
   }
@@ -299,7 +302,8 @@ void add_tuning(const TuneReport& report, HtmlPage& page) {
   if (report.rehearsals.empty()) return;
   page.heading("Rehearsals");
   page.paragraph(
-      "Each draws texts at random (with replacement) from the data, tunes on them alone, and is held against all of the "
+      "Each draws texts at random (with replacement) from the data, tunes on them alone, and is held against all of "
+      "the "
       "data. Kept: nothing promised, or no more wrong scripts than promised.");
   Rows rows;
   std::vector<std::string> charts;

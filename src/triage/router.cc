@@ -167,13 +167,21 @@ std::vector<std::string> Router::script_names() const {
 
 namespace {
 
+Thresholds limits_of(const Router::Config& config, const Prediction& seen) {
+  auto out = seen.limits;
+  out.script = config.script_threshold.value_or(out.script);
+  out.human = config.human_threshold.value_or(out.human);
+  out.veto = config.veto.value_or(out.veto);
+  return out;
+}
+
 // A person or a script by the classifier; false: a model must answer, `out` says why so far.
 bool by_classifier(const Router::Config& config, const Prediction& seen, const RouteQuery& query, RouteDecision& out) {
   const double human = seen.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
-  // The document's thresholds, else those of the tier that looked.
-  const double script_threshold = config.script_threshold.value_or(seen.limits.script);
-  const double human_threshold = config.human_threshold.value_or(seen.limits.human);
-  const double veto = config.veto.value_or(seen.limits.veto);
+  const auto limits = limits_of(config, seen);
+  const double script_threshold = limits.script;
+  const double human_threshold = limits.human;
+  const double veto = limits.veto;
   if (seen.readable && human >= human_threshold) {
     out.route = Route::human;
     out.confidence = human;
@@ -269,6 +277,10 @@ RouteDecision Router::decide(const RouteQuery& query, const Prediction* seen) co
   const std::string normalised = normalise_phrase(query.text.substr(0, kMaxRuleBytes));
   if (!by_rules(*config_, query, normalised, out)) by_model_and_size(*config_, query, normalised, seen, out);
   return out;
+}
+
+Thresholds Router::limits(const Prediction& seen) const {
+  return limits_of(*config_, seen);
 }
 
 std::shared_ptr<const Router> Router::with_script_threshold(double threshold) const {

@@ -69,6 +69,9 @@ class Router {
   /// The same where the classifier has already looked; null: nobody did, and the rules decide with `large_when`.
   RouteDecision decide(const RouteQuery& query, const Prediction* seen) const;
 
+  /// The thresholds in force for what the classifier said: the document's, else those of the tier that looked.
+  Thresholds limits(const Prediction& seen) const;
+
   /// The same router with another threshold for scripts of the classifier; above 1 it scripts nothing.
   std::shared_ptr<const Router> with_script_threshold(double threshold) const;
 

@@ -103,4 +103,24 @@ Coverage Scorer::score(const FeatureList& features, std::span<float> logits) con
   return {all[0] > 0 ? known[0] / all[0] : 0, length_squared > 0 ? (known[0] + known[1]) / length_squared : 0};
 }
 
+std::vector<float> Scorer::effects(const FeatureList& features, std::span<const std::size_t> labels) const {
+  std::vector<float> out(features.count * labels.size());
+  double squared = 0;
+  for (std::size_t i = 0; i < features.count; ++i) {
+    const Slot* slot = find(features.hashes[i]);
+    const double length = slot ? slot->length_weight : i >= features.word_count ? unknown_char_ : unknown_word_;
+    squared += length * length;
+    if (!slot) continue;
+    const std::int8_t* row = &embeddings_[std::size_t{slot->row_plus_one - 1} * stride_];
+    for (std::size_t at = 0; at < labels.size(); ++at) {
+      std::int64_t sum = 0;
+      for (std::uint32_t d = 0; d < dimension_; ++d) sum += std::int64_t{row[d]} * heads_[labels[at] * stride_ + d];
+      out[i * labels.size() + at] = static_cast<float>(sum * slot->row_weight) * scale_;
+    }
+  }
+  const auto length = static_cast<float>(std::sqrt(squared) / kLengthUnit);
+  for (auto& effect : out) effect = length > 0 ? effect / length : 0;
+  return out;
+}
+
 }  // namespace sb::triage

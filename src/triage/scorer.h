@@ -25,6 +25,11 @@ class Scorer {
   /// Fills `logits` ([labels]). No allocation; time grows with `features.count` (at most kMaxFeatures) and labels.
   Coverage score(const FeatureList& features, std::span<float> logits) const;
 
+  /// What one feature adds to each of `labels`' logits: [features.count][labels.size()]. Their sum and the bias are the
+  /// logit, up to the rounding that `score` does on the way. For people; allocates.
+  std::vector<float> effects(const FeatureList& features, std::span<const std::size_t> labels) const;
+  float bias(std::size_t label) const { return biases_[label]; }
+
  private:
   // One probe usually ends the search: the table is at most half full and hashes are well mixed.
   struct Slot {

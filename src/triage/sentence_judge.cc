@@ -83,7 +83,10 @@ void SentenceJudge::look(std::span<const float> vector, SentenceEvidence& out) c
   const auto count = nearest_texts(heads, turned.data(), near);
   out.neighbours.assign(label_count_, 0);
   float total = 1e-9F;
+  out.near.clear();
   for (std::size_t i = 0; i < count; ++i) {
+    const double likeness = near[i].likeness / (127.0 * 127.0);
+    out.near.push_back({likeness, near[i].text, heads.text_labels[near[i].text]});
     const float say = std::exp((static_cast<float>(near[i].likeness) / (127.0F * 127.0F) - 1) / kReach);
     out.neighbours[heads.text_labels[near[i].text]] += say;
     total += say;
@@ -91,8 +94,8 @@ void SentenceJudge::look(std::span<const float> vector, SentenceEvidence& out) c
   const float most = *std::ranges::max_element(out.neighbours) / total;
   const float elsewhere = kElsewhere / static_cast<float>(label_count_);
   for (auto& share : out.neighbours) share = std::log(share / total * (1 - kElsewhere) + elsewhere);
-  const double likeness = count > 0 ? near[0].likeness / (127.0 * 127.0) : 0;
-  out.gate = {std::log1p(static_cast<double>(nearest)), likeness, static_cast<double>(most)};
+  const double nearest_likeness = out.near.empty() ? 0 : out.near.front().likeness;
+  out.gate = {std::log1p(static_cast<double>(nearest)), nearest_likeness, static_cast<double>(most)};
 }
 
 void fuse(std::span<const float> logits, const SentenceEvidence& seen, const std::array<double, 3>& weights,

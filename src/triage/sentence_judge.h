@@ -10,10 +10,17 @@
 
 namespace sb::triage {
 
+struct NearText {
+  double likeness = 0;     ///< cosine
+  std::uint32_t text = 0;  ///< its number among the training texts
+  std::uint32_t label = 0;
+};
+
 struct SentenceEvidence {
   std::vector<float> distance;    ///< [labels]: minus half the squared distance to the label's mean
   std::vector<float> neighbours;  ///< [labels]: logarithm of the label's share among the nearest training texts
   std::array<double, kSentenceInputs> gate{};
+  std::vector<NearText> near = {};  ///< the nearest training texts, best first
 };
 
 /// Immutable; borrows `data`, which must outlive it. REQUIRES: data.sentence.

@@ -237,6 +237,14 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
     sentences.emplace(*options.encoder, texts, labels, prepared.labels.size(), [](double) {});
     rehearsal.with_sentences(*sentences);
   }
+  const auto origin = [&](const ThresholdReport& report) {
+    return ThresholdOrigin{.by = "train",
+                           .wrong_scripts = options.target.wrong_scripts,
+                           .confidence = 0.95,
+                           .out_of_scope = options.target.out_of_scope,
+                           .bound = six_digits(report.wrong_scripts_bound),
+                           .texts = prepared.samples.size()};
+  };
   rehearsal.by_texts();
   rehearsal.by_labels();
   Trained out{rehearsal.learn_all(), {}};
@@ -246,6 +254,9 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
   }
   const auto& unseen = rehearsal.unseen();
   out.report.thresholds = calibrate(unseen, options.target, routes, data.labels, data.calibration, data.thresholds);
+  const bool has_routes =
+      std::ranges::any_of(data.labels, [](const Label& label) { return label.kind != AnswerKind::none; });
+  if (has_routes) data.origin = origin(out.report.thresholds);
   if (sentences) {
     auto& heads = data.sentence.emplace(sentences->without({}));
     heads.fusion = fit_fusion(unseen, rehearsal.seen());
@@ -253,6 +264,7 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
     out.report.sentence_accuracy = accuracy_of(fused);
     out.report.sentence_thresholds =
         calibrate(fused, options.target, routes, data.labels, heads.calibration, heads.thresholds);
+    if (has_routes) heads.origin = origin(out.report.sentence_thresholds);
   }
   out.report.samples = prepared.samples.size();
   out.report.labels = prepared.labels.size();

@@ -10,8 +10,8 @@
 namespace sb::triage {
 
 struct Trial {
-  const Example* example = nullptr;  ///< borrowed
-  Prediction said;                   ///< lives as long as the model
+  const Example* example = nullptr;     ///< borrowed
+  Prediction said;                      ///< lives as long as the model
   AnswerKind truth = AnswerKind::none;  ///< who should answer; none: out of scope, or a model without routes
   bool outside = false;                 ///< out of scope: labelled so, or with an intent the model has not
   bool right = false;                   ///< the intent is right, or means the same

@@ -6,6 +6,7 @@
 #include <ostream>
 
 #include "base/files.h"
+#include "triage/calibrate.h"
 #include "triage/command_models.h"
 #include "triage/evaluate_command.h"
 #include "triage/report.h"
@@ -121,8 +122,14 @@ Result<> run_tune(const Options& options, std::ostream& out) {
   }
   if (!tuned) return std::unexpected(tuned.error());
   auto data = model.data();
+  // Both tiers get it: the texts were looked at by the tier that production asks.
   data.thresholds.script = tuned->threshold;
-  if (data.sentence) data.sentence->thresholds.script = tuned->threshold;
+  data.origin = {"tune",       target.wrong_scripts, target.confidence, target.out_of_scope, six_digits(tuned->bound),
+                 trials.size()};
+  if (data.sentence) {
+    data.sentence->thresholds.script = tuned->threshold;
+    data.sentence->origin = data.origin;
+  }
   SB_CHECK(replace_file(path, encode_model(data)));
   fmt::print(out,
              "script at {:.4f}: {:.1f} % of scriptable texts; {} wrong of {} scripted, at most {:.2f} % with {:.0f} % "

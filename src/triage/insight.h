@@ -1,0 +1,35 @@
+/// What a prediction is made of.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "triage/classifier.h"
+
+namespace sb::triage {
+
+/// A training text, by its number: the model keeps where it lies, not its words.
+struct NearExample {
+  double likeness = 0;  ///< cosine
+  std::uint32_t text = 0;
+  std::string_view intent;
+};
+
+/// Of the likeliest intent and the runner-up, in this order.
+struct Insight {
+  Prediction said;
+  std::array<std::size_t, 2> labels{};  ///< their numbers
+  /// Of tier 0's logit: by the feature's name (feature_names), what all features of that name add.
+  std::map<std::string, std::array<double, 2>> features = {};
+  std::array<double, 2> bias{};
+  /// The logit in three parts: n-grams, distance to the intent's mean, nearest training texts; and how they are
+  /// weighed.
+  std::array<std::array<double, 3>, 2> logits{};
+  std::array<double, 3> fusion = {1, 0, 0};
+  std::vector<NearExample> near = {};  ///< nearest first; empty where tier 0 alone looked
+};
+
+}  // namespace sb::triage
