@@ -38,7 +38,8 @@ ErrorAnswer error_answer(const flow::LiveRun& run) {
   }
   if (answer.body.empty()) {
     answer.body = model::openai_error_body(
-        Error(run.error_code, run.problem ? run.problem->detail : "the run failed", run.error_param));
+        Error(run.error_code, run.problem ? run.guard.restore_plain(run.problem->detail) : "the run failed",
+              run.error_param));
   }
   return answer;
 }

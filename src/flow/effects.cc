@@ -74,6 +74,8 @@ Result<GuardOutcome> Engine::guard_json(LiveRun& run, std::string document) {
     json::value only = passed.content.value().get_array().front();
     passed.content = Data(std::move(only));
   }
+  run.passed = passed.content;
+  run.passed_as_answer = false;
   return passed;
 }
 
@@ -117,7 +119,7 @@ std::expected<Engine::CallResult, Problem> Engine::guarded(LiveRun& run, HttpAns
         fmt::format("the answer contains what the policy blocks: {}", fmt::join(passed->types, ", "))));
   result.output = std::move(passed->content);
   if (const auto* text = result.output.value().if_string(); is_raw_text && text)
-    result.output = Data(json::string(to_base64(*text)));
+    result.output = run.passed = Data(json::string(to_base64(*text)));
   result.decision = std::move(passed->decision);
   result.authorization = std::move(answer.authorization);
   return result;

@@ -63,6 +63,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
   run->data_key = std::move(key.key);
   run->input = inbound.content;
+  run->profile = request.profile;
   run->pending = std::move(pending);
   run->durability = request.durability;
   run->stream = request.stream;
@@ -211,6 +212,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
     step.ended_us = parts_.clock.now_us();
     step.cost = std::exchange(run.call_cost, 0);
     if (!result) {
+      result = std::unexpected(treated(run, std::move(result.error())));
       step.error = to_text(result.error().to_json());
       record(run, std::move(step), std::exchange(run.failed_call, {}));
       run.machine.tick(parts_.clock.now_us());
@@ -233,6 +235,8 @@ Task<Result<>> Engine::advance(LiveRun& run) {
 Task<Result<>> Engine::finish(LiveRun& run) {
   for (const auto& [id, source] : run.under_way) source->cancel();
   schedule_again(run);
+  if (!run.problem) co_await guard_output(run);
+  if (run.problem) run.problem = treated(run, *std::move(run.problem));
   const bool gone = run.problem && run.error_code == Errc::cancelled;
   const auto status = !run.problem ? store::RunStatus::completed
                       : gone       ? store::RunStatus::cancelled
@@ -310,6 +314,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->actor = parts_.pseudonyms.actor(run->row.key);
   note_versions(*run);
   run->input = input;
+  if (bool_member(state, "chat")) run->profile = policy::JsonProfile::chat_request;
   run->pending = std::move(pending);
   run->stored = true;
   run->finish_without_caller = true;
@@ -512,10 +517,11 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     // who may see it, so that it is treated as it would have been.
     json::array findings;
     for (const auto type : run.guard.inbound_types()) findings.push_back(json::string(type));
-    row.state.insert(1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},"
-                                    "\"restores\":{},",
-                                    run.next_step, run.state_hash, to_text(findings), run.outside_asked,
-                                    run.guard.needs_local(), run.guard.may_restore()));
+    row.state.insert(
+        1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},"
+                       "\"restores\":{},\"chat\":{},",
+                       run.next_step, run.state_hash, to_text(findings), run.outside_asked, run.guard.needs_local(),
+                       run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request));
   }
   row.input.clear();
   row.vault = run.guard.vault_json();

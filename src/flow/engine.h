@@ -203,6 +203,15 @@ class Engine {
   /// The outbound guard over any JSON, numbers and words alone too. Errors: as GuardSession::inspect.
   static Result<GuardOutcome> guard_json(LiveRun& run, std::string document);
   json::object secrets_of(const LiveRun& run) const;
+  // made.cc: what a flow's expressions made
+  /// `with` of a task as a script, a process or a person may see it: by the rules of what goes to a model. What the
+  /// flow's author wrote is left alone, and so are its secrets. `definition`: pointer below the task's own.
+  std::expected<json::value, Problem> handed(LiveRun& run, const Machine::Call& call, std::string_view definition);
+  /// The run's output as its caller, and the store, may see it; or `problem`.
+  Task<void> guard_output(LiveRun& run);
+  std::expected<CallResult, Problem> guard_made(LiveRun& run, std::string text);
+  /// An error as the record and the caller may see it.
+  Problem treated(LiveRun& run, Problem problem);
   /// What goes along with a text that the run gives to another. Errors: as guard_json.
   static Result<Carried> carried_with(LiveRun& run, std::string_view text);
   /// What a child's run says, in this run's placeholders and through its policy. Errors: corrupt (the child's vault);

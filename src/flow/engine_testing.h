@@ -135,6 +135,8 @@ class EngineTest : public ::testing::Test {
     client_options.pool_idle = std::chrono::milliseconds(1);  // `wait` ends when nothing is left to do
     client_ = http::Client::create(*io_, client_options);
     outbound_ = std::make_unique<Outbound>(*client_, egress_, clock_, entropy_);
+    if (script_registry_)
+      scripts_ = std::make_unique<script::ScriptRunner>(Executor(io_->get_executor()), *script_registry_);
     EngineParts parts{*store_,
                       clock_,
                       entropy_,
@@ -144,8 +146,8 @@ class EngineTest : public ::testing::Test {
                       ledger_,
                       *gateway_,
                       *catalog_,
-                      nullptr,
-                      nullptr,
+                      scripts_.get(),
+                      script_registry_.get(),
                       [this] { return policy_; },
                       [] { return std::shared_ptr<const triage::Router>(); },
                       "tenant secret",
@@ -156,6 +158,7 @@ class EngineTest : public ::testing::Test {
                       std::make_shared<const json::object>(secrets_)};
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
+    engine_options.processes = {"shell"};
     engine_ = std::make_unique<Engine>(*io_, std::move(parts), engine_options);
     events_->join(*engine_, io_->get_executor());
   }
@@ -163,6 +166,7 @@ class EngineTest : public ::testing::Test {
     store_.reset();            // its threads answer on the context: they end first, as in the server
     if (io_) io_->drop_all();  // waiting coroutines go while what they refer to is there
     engine_.reset();
+    scripts_.reset();
     outbound_.reset();
     client_.reset();
     gateway_.reset();
@@ -252,6 +256,8 @@ class EngineTest : public ::testing::Test {
   std::unique_ptr<EventHub> events_;
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<Outbound> outbound_;
+  std::unique_ptr<script::ScriptRegistry> script_registry_;  ///< null: no scripts; read by `start`
+  std::unique_ptr<script::ScriptRunner> scripts_;
   std::unique_ptr<Engine> engine_;
   WatchedProvider* provider_ = nullptr;
 };

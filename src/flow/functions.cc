@@ -148,13 +148,15 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   const std::string name(string_member(call.with, "name"));
   CallResult result;
   result.output = Data(json::value(nullptr));
+  const auto with = handed(run, call, "/with");
+  if (!with) co_return std::unexpected(with.error());
   if (!parts_.scripts || !parts_.script_registry->find(name)) {
     run.row.route = "small";  // abstains upwards
     result.decision = abstention({}, "no script is called that");
     co_return result;
   }
   json::object input{{"text", run.guard.restore_plain(run.guard.last_user_text())}, {"intent", run.intent}};
-  if (const auto* extra = find_member(call.with, "input")) input["input"] = *extra;
+  if (const auto* extra = find_member(*with, "input")) input["input"] = *extra;
   auto answer = co_await parts_.scripts->run(name, std::move(input));
   if (!answer) {
     log_warn("script.failed", {{"run", run.row.id.to_string()},
@@ -394,7 +396,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
     run.failed_call = std::move(result.decision);
     co_return std::unexpected(*std::move(problem));
   }
-  result.output = Data::from_text(assembled.finish(stream.usage()));
+  result.output = run.passed = Data::from_text(assembled.finish(stream.usage()));
+  run.passed_as_answer = true;
   co_return result;
 }
 
@@ -466,11 +469,18 @@ std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, st
                  fmt::format("the answer contains what the policy blocks: {}", guarded->reasons()));
     return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
-  result.output = std::move(guarded->content);
+  result.output = run.passed = std::move(guarded->content);
+  run.passed_as_answer = true;
   return result;
 }
 
 std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Machine::Call& call) {
+  const auto with = handed(run, call, "/with");
+  if (!with) return std::unexpected(with.error());
+  // It is said to the caller, not to the person.
+  const std::string_view holding = string_member(call.with, "holding", "A person will answer this.");
+  const auto said = guard_made(run, to_text(json::value(holding)));
+  if (!said) return said;
   run.row.route = "human";
   store::ReviewRow review;
   review.id = ReviewId::generate(parts_.clock, parts_.entropy);
@@ -478,16 +488,15 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   review.step = StepIndex{run.next_step};
   review.tenant = run.row.tenant;
   // Beside sealed columns and in the record stands what the flow's author wrote, or what triage has recorded already.
-  const std::string reason(string_member(call.with, "reason", "flow"));
-  const auto& with = std::get<CallTask>(call.task->body).with;
-  const bool public_reason = !find_member(call.with, "reason") || reason == with->literal("reason") ||
+  const std::string reason(string_member(*with, "reason", "flow"));
+  const auto& written = std::get<CallTask>(call.task->body).with;
+  const bool public_reason = !find_member(*with, "reason") || reason == written->literal("reason") ||
                              (!reason.empty() && reason == run.route_reason);
   if (public_reason) review.reason = reason;
-  review.priority = static_cast<int>(int_member(call.with, "priority"));
+  review.priority = static_cast<int>(int_member(*with, "priority"));
   review.created_us = parts_.clock.now_us();
-  json::object question{{"asked", run.guard.last_user_text()},
-                        {"proposal", string_member(call.with, "proposal")},
-                        {"intent", run.intent}};
+  json::object question{
+      {"asked", run.guard.last_user_text()}, {"proposal", string_member(*with, "proposal")}, {"intent", run.intent}};
   if (!public_reason) question["reason"] = reason;
   review.question = parts_.sealer.seal(run.data_key, run.row.id, to_text(question));
   run.review = review.id;
@@ -502,11 +511,11 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   run.review_create = std::move(review);
   // What the caller hears meanwhile; the run's own output is the person's answer.
   const auto id = run.row.id.to_string();
-  const std::string_view holding = string_member(call.with, "holding", "A person will answer this.");
-  model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(holding), true};
+  const std::string_view told = said->output.value().get_string();
+  model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(told), true};
   count_saving(run, usage);
   run.row.model = "human";
-  run.output = Data::from_text(completion_json({id, "human", run.row.created_us, usage}, holding));
+  run.output = Data::from_text(completion_json({id, "human", run.row.created_us, usage}, told));
   return result;
 }
 

@@ -50,11 +50,21 @@ policy::GuardContext GuardSession::context(policy::Direction direction, bool res
 }
 
 Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::string text, policy::JsonProfile profile) {
-  auto with = context(direction, direction == policy::Direction::inbound && subject_.may_restore);
-  std::vector<policy::CheckedText> texts;
   // Outbound, checks are for answers: what goes to a service or comes from one has no shape that a policy knows.
   const bool answer = profile == policy::JsonProfile::chat_response;
-  if (direction == policy::Direction::inbound ? checks_in_ : checks_out_ && answer) with.texts = &texts;
+  return guard(direction, std::move(text), profile,
+               direction == policy::Direction::inbound ? checks_in_ : checks_out_ && answer);
+}
+
+Result<GuardOutcome> GuardSession::treat(policy::Direction direction, std::string text) {
+  return guard(direction, std::move(text), policy::JsonProfile::any, false);
+}
+
+Result<GuardOutcome> GuardSession::guard(policy::Direction direction, std::string text, policy::JsonProfile profile,
+                                         bool with_checks) {
+  auto with = context(direction, direction == policy::Direction::inbound && subject_.may_restore);
+  std::vector<policy::CheckedText> texts;
+  if (with_checks) with.texts = &texts;
   SB_TRY(auto guarded, policy::guard_json(*policy_, with, text, profile));
   GuardOutcome outcome;
   outcome.verdict = guarded.verdict;

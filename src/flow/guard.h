@@ -69,6 +69,8 @@ class GuardSession {
   void tie_hashes_to(std::string_view run_key);
   /// Of the policy that decides.
   std::string_view policy_version() const { return std::string_view(policy_->hash()).substr(0, 16); }
+  /// Of something inside the run, which has no shape that checks know: what the rules say. Errors: as `inspect`.
+  Result<GuardOutcome> treat(policy::Direction direction, std::string text);
 
   /// Puts the values back for a caller who may see them.
   std::string restore(std::string_view json) const;
@@ -118,6 +120,8 @@ class GuardSession {
 
  private:
   policy::GuardContext context(policy::Direction direction, bool restore) const;
+  Result<GuardOutcome> guard(policy::Direction direction, std::string text, policy::JsonProfile profile,
+                             bool with_checks);
   /// What was found: one by one, and what was only counted.
   struct Found {
     std::span<const policy::GuardedFinding> one_by_one;

@@ -46,7 +46,8 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string state_hash;     ///< hex; over all that was recorded of the run so far
   Machine machine;
   GuardSession guard;
-  Data input;  ///< policed
+  Data input;                                              ///< policed
+  policy::JsonProfile profile = policy::JsonProfile::any;  ///< of the input; of a chat's output its answer's
   std::shared_ptr<Pending> pending;
 
   // Wishes of the caller.
@@ -63,6 +64,8 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
 
   // Outcome.
   Data output;
+  Data passed;                    ///< what the outbound guard let pass last
+  bool passed_as_answer = false;  ///< as a chat's answer, with the checks for answers
   std::optional<Problem> problem;
   std::optional<model::Failure> failure;  ///< the providers' own words, for callers that know how to read them
   Errc error_code = Errc::internal;

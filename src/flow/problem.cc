@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace sb::flow {
 namespace {
 
@@ -56,6 +58,12 @@ bool same_error_type(std::string_view a, std::string_view b) {
   if (a == b) return true;
   const auto name = standard_name(a);
   return !name.empty() && name == standard_name(b);
+}
+
+bool is_standard_error(std::string_view type) {
+  static constexpr std::string_view kNames[] = {"configuration", "validation", "expression",    "authentication",
+                                                "authorization", "timeout",    "communication", "runtime"};
+  return std::ranges::find(kNames, standard_name(type)) != std::end(kNames);
 }
 
 bool matches_error_filter(const json::object& filter, const Problem& problem) {

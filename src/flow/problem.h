@@ -25,6 +25,9 @@ std::string error_type(std::string_view name);
 Problem standard_problem(std::string_view type, int status, std::string title, std::string detail = {},
                          std::string instance = {});
 
+/// Whether a type is one of the DSL's own.
+bool is_standard_error(std::string_view type);
+
 /// Whether two error types are the same one. The specification has had two hosts and two paths for its types
 /// (serverlessworkflow.io and open-workflow-specification.org; /spec/1.0.0/errors/X and /dsl/errors/types/X): all four
 /// spellings mean the same.

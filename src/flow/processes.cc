@@ -74,10 +74,12 @@ Problem process_failed(const Error& error) {
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::process(LiveRun& run, Machine::Call call, CancelSource&) {
   const auto& task = std::get<RunTask>(call.task->body);
-  const std::string language =
-      task.kind == RunTask::Kind::shell ? "shell" : std::string(string_member(call.with, "language"));
+  const bool is_shell = task.kind == RunTask::Kind::shell;
+  const auto with = handed(run, call, is_shell ? "/run/shell" : "/run/script");
+  if (!with) co_return std::unexpected(with.error());
+  const std::string language = is_shell ? "shell" : std::string(string_member(*with, "language"));
   json::object environment;
-  if (const auto* given = find_member(call.with, "environment"); given && given->is_object())
+  if (const auto* given = find_member(*with, "environment"); given && given->is_object())
     environment = given->get_object();
   script::ProcessResult result;
   if (language == "js" || language == "javascript") {
@@ -89,11 +91,10 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::process(LiveRun& run, M
     made.kind = script::ScriptKind::javascript;
     made.timeout_ms = 10'000;
     made.memory_mib = 64;
-    made.code = script::JavaScript{as_module(string_member(call.with, "code"))};
+    made.code = script::JavaScript{as_module(string_member(*with, "code"))};
     json::array arguments;
-    for (const auto& text : texts(call.with, "arguments")) arguments.push_back(json::string(text));
-    json::object input{
-        {"arguments", std::move(arguments)}, {"environment", environment}, {"stdin", input_text(call.with)}};
+    for (const auto& text : texts(*with, "arguments")) arguments.push_back(json::string(text));
+    json::object input{{"arguments", std::move(arguments)}, {"environment", environment}, {"stdin", input_text(*with)}};
     auto answer = co_await parts_.scripts->run_javascript(std::move(made), std::move(input));
     if (!answer) co_return std::unexpected(process_failed(answer.error()));
     result.output = string_member(*answer, "stdout");
@@ -106,15 +107,15 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::process(LiveRun& run, M
                            fmt::format("`{}` is not named under flows.processes in signalbox.yaml", language)));
     script::ProcessSpec spec;
     if (language == "shell") {
-      spec.arguments = {"/bin/sh", "-c", std::string(string_member(call.with, "command")), "sh"};
+      spec.arguments = {"/bin/sh", "-c", std::string(string_member(*with, "command")), "sh"};
     } else {
-      spec.arguments = {"/usr/bin/python3", "-I", "-c", std::string(string_member(call.with, "code"))};
+      spec.arguments = {"/usr/bin/python3", "-I", "-c", std::string(string_member(*with, "code"))};
     }
-    for (auto& text : texts(call.with, "arguments")) spec.arguments.push_back(std::move(text));
+    for (auto& text : texts(*with, "arguments")) spec.arguments.push_back(std::move(text));
     spec.environment = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}, {"LANG", "C.UTF-8"}};
     for (const auto& [name, value] : environment)
       spec.environment.emplace_back(name, value.is_string() ? std::string(value.get_string()) : to_text(value));
-    spec.input = input_text(call.with);
+    spec.input = input_text(*with);
     auto ran = co_await script::run_process(std::move(spec));
     if (!ran) co_return std::unexpected(process_failed(ran.error()));
     result = *std::move(ran);

@@ -50,7 +50,7 @@ Task<Result<>> Engine::begin_effect(LiveRun& run, const Machine::Call& due) {
           result.output = std::move(came->output);
           result.authorization = std::move(came->authorization);
         } else {
-          auto problem = came.error();
+          auto problem = engine.treated(*live, std::move(came.error()));
           if (problem.instance.empty()) problem.instance = call.task->ref;
           result.step.error = to_text(problem.to_json());
           result.problem = std::move(problem);

@@ -8,17 +8,6 @@
 namespace sb::flow {
 namespace {
 
-void collect(const json::value& value, std::vector<std::string>& texts) {
-  if (const auto* text = value.if_string(); text && text->size() >= RequestTexts::kLeastSecretBytes)
-    texts.emplace_back(*text);
-  if (const auto* list = value.if_array()) {
-    for (const auto& one : *list) collect(one, texts);
-  }
-  if (const auto* object = value.if_object()) {
-    for (const auto& [name, member] : *object) collect(member, texts);
-  }
-}
-
 /// As the other side reads it; as it stands where that is no text.
 std::string decoded(std::string_view raw, bool plus_is_space) {
   auto text = http::percent_decode(raw, plus_is_space);
@@ -27,9 +16,7 @@ std::string decoded(std::string_view raw, bool plus_is_space) {
 
 }  // namespace
 
-RequestTexts::RequestTexts(const HttpQuestion& question, const json::object& secrets) {
-  collect(secrets, secrets_);
-  std::ranges::sort(secrets_, std::ranges::greater(), &std::string::size);
+RequestTexts::RequestTexts(const HttpQuestion& question, const json::object& secrets) : secrets_(secrets) {
   std::string_view url = question.url;
   url = url.substr(0, url.find('#'));
   const auto scheme = url.find("://");
@@ -58,21 +45,7 @@ RequestTexts::RequestTexts(const HttpQuestion& question, const json::object& sec
 }
 
 RequestTexts::Text RequestTexts::text_of(std::string name, std::string_view value, std::string_view raw) const {
-  Text text{std::move(name), {}, {}, std::string(raw)};
-  while (true) {
-    std::size_t first = std::string_view::npos;
-    const std::string* found = nullptr;
-    for (const auto& secret : secrets_) {
-      if (const auto at = value.find(secret); at < first) {
-        first = at;
-        found = &secret;
-      }
-    }
-    text.pieces.emplace_back(value.substr(0, first));
-    if (!found) return text;
-    text.secrets.push_back(*found);
-    value.remove_prefix(first + found->size());
-  }
+  return {std::move(name), secrets_.apart(value), std::string(raw)};
 }
 
 std::string RequestTexts::document() const {
@@ -80,7 +53,7 @@ std::string RequestTexts::document() const {
   for (const auto* texts : {&path_, &query_, &headers_}) {
     for (const auto& text : *texts) {
       json::array pieces;
-      for (const auto& piece : text.pieces) pieces.push_back(json::string(piece));
+      for (const auto& piece : text.value.pieces) pieces.push_back(json::string(piece));
       all.push_back(json::object{{text.name, std::move(pieces)}});
     }
   }
@@ -96,12 +69,8 @@ void RequestTexts::put_back(const json::value& document, HttpQuestion& question)
   const auto left = [&](const Text& text) {
     const auto& member = *document.as_array().at(at++).as_object().begin();
     Left out{std::string(member.key()), {}, member.key() != text.name};
-    for (std::size_t i = 0; i < text.pieces.size(); ++i) {
-      const std::string_view piece = member.value().as_array().at(i).as_string();
-      out.changed = out.changed || piece != text.pieces[i];
-      out.value += piece;
-      if (i < text.secrets.size()) out.value += text.secrets[i];
-    }
+    out.value = text.value.together(member.value().as_array());
+    out.changed = out.changed || out.value != text.value.whole();
     return out;
   };
   std::string url = origin_;

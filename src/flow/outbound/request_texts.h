@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "flow/outbound/http_call.h"
+#include "flow/outbound/operator_secrets.h"
 
 namespace sb::flow {
 
@@ -23,19 +24,15 @@ class RequestTexts {
   /// bytes.
   void put_back(const json::value& document, HttpQuestion& question) const;
 
-  /// A shorter secret is no secret: too many texts would hold it.
-  static constexpr std::size_t kLeastSecretBytes = 8;
-
  private:
   struct Text {
     std::string name;
-    std::vector<std::string> pieces;   ///< one more than secrets
-    std::vector<std::string> secrets;  ///< between the pieces
-    std::string raw;                   ///< as it stands in the URL
+    OperatorSecrets::Apart value;
+    std::string raw;  ///< as it stands in the URL
   };
   Text text_of(std::string name, std::string_view value, std::string_view raw) const;
 
-  std::vector<std::string> secrets_;  ///< the longest first
+  OperatorSecrets secrets_;
   std::string origin_;
   bool has_path_ = false;
   std::vector<Text> path_, query_, headers_;
