@@ -361,11 +361,13 @@ Task<std::vector<std::string>> Engine::stored_events(const LiveRun& run) {
   std::vector<std::string> events;
   auto chunks = co_await parts_.store.load_chunks(run.row.id, 0);
   if (!chunks) co_return events;
+  const auto restorer = run.guard.stream_restorer();
   for (const auto& chunk : *chunks) {
     auto opened = Sealer::open(run.data_key, run.row.id, chunk.data);
     // A second attempt after a crash was not streamed: what the first one journaled is not the answer.
     if (!opened || chunk.first_event != events.size()) co_return std::vector<std::string>();
-    for (const auto line : split(*opened, '\n')) events.push_back(run.guard.restore(line));
+    for (const auto line : split(*opened, '\n'))
+      events.push_back(restorer ? restorer->restore(line) : std::string(line));
   }
   if (events.empty() || events.back() != kStreamEnd) co_return std::vector<std::string>();
   events.pop_back();

@@ -21,13 +21,13 @@ class Made : public EngineTest {
     const auto flow = add_flow(fmt::format(
         "document: {{dsl: '1.0.3', namespace: test, name: made{}, version: '1.0.0'}}\nuse: {{secrets: [token]}}\n{}",
         ++flows_made_, tasks));
-    auto run = prepare(R"({"a":"jane.roe","b":"@acme.org","i":"DE8937040044","j":"0532013000"})",
-                       [&](RunRequest& request) {
-                         request.flow = flow;
-                         request.profile = policy::JsonProfile::any;
-                         request.requested_model.clear();
-                         if (change) change(request);
-                       });
+    auto run =
+        prepare(R"({"a":"jane.roe","b":"@acme.org","i":"DE8937040044","j":"0532013000"})", [&](RunRequest& request) {
+          request.flow = flow;
+          request.profile = policy::JsonProfile::any;
+          request.requested_model.clear();
+          if (change) change(request);
+        });
     EXPECT_TRUE(drive(run));
     return run;
   }
@@ -106,8 +106,8 @@ TEST_F(Made, AnErrorIsToldAsThePolicyLeavesIt) {
 
 TEST_F(Made, WhatAStepSaysWhenItFailsIsTreated) {
   policy_of("outbound", "redact");
-  const auto run =
-      run_of("do:\n  - ask: {call: http, with: {method: get, endpoint: '${ \"http://\" + .i + .j + \".example/\" }'}}\n");
+  const auto run = run_of(
+      "do:\n  - ask: {call: http, with: {method: get, endpoint: '${ \"http://\" + .i + .j + \".example/\" }'}}\n");
   ASSERT_TRUE(run->problem);
   auto row = *wait(store_->load_run(run->row.id));
   auto steps = *wait(store_->load_steps(row.id));

@@ -35,6 +35,27 @@ TEST_F(EngineTest, AStreamIsRecordedWithPlaceholdersAndHeardWithValues) {
   EXPECT_EQ(wait(engine_->stored_events(*run)), listener.heard);
 }
 
+TEST_F(EngineTest, AStreamedAnswerThatIsJsonStaysJsonAndIsTheSameAgain) {
+  const std::string key =
+      "-----BEGIN PRIVATE KEY-----\nMIIBVAIBADANBgkqhkiG9w0BAQEFAASCAT4wggE6AgEAAkEA\n-----END PRIVATE KEY-----";
+  policy_ = *policy::Policy::load(
+      "{name: s, version: 1, rules: [{types: [SECRET], direction: inbound, action: tokenise}]}", "test");
+  provider_->fake.then("l", stream_of({"{\"to\": \"use [SEC", "RET_1] now", "\", \"n\": 1}"}));
+  Listener listener;
+  auto run = prepare(request_of(key), [&](RunRequest& request) {
+    request.stream = true;
+    request.audience = &listener;
+  });
+  ASSERT_TRUE(drive(run));
+  std::string heard;
+  for (const auto& payload : listener.heard)
+    heard += string_member(parse_json(payload)->at("choices").at(0).at("delta"), "content");
+  const auto answer = parse_json(heard);
+  ASSERT_TRUE(answer) << heard;
+  EXPECT_EQ(answer->at("to").as_string(), "use " + key + " now");
+  EXPECT_EQ(wait(engine_->stored_events(*run)), listener.heard);
+}
+
 TEST_F(EngineTest, AStreamThatBreaksIsFaultedAndPaid) {
   auto reply = stream_of({"half an ", "answer is "});
   reply.stream_error = Error(Errc::upstream_invalid, "the stream was cut");

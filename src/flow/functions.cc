@@ -320,6 +320,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   auto& stream = **started;
   run.row.model = parts_.catalog.deployments()[stream.deployment()].name;
   auto guard = run.guard.stream();
+  const auto restorer = run.guard.stream_restorer();
   CompletionAssembler assembled;
   std::optional<Problem> problem;
   std::string batch;
@@ -366,7 +367,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
       run.streamed = true;
       const auto id = run.events++;
       if (!run.audience) continue;
-      const std::string restored = run.guard.restores() ? run.guard.restore(payload) : std::string();
+      const std::string restored = restorer ? restorer->restore(payload) : std::string();
       auto sent = co_await run.audience->event(id, restored.empty() ? payload : restored);
       if (!sent) caller_gone(sent.error());
       if (problem) break;

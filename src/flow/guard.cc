@@ -41,6 +41,9 @@ GuardSession::GuardSession(std::shared_ptr<const policy::Policy> policy, GuardSu
     checks_in_ = checks_in_ || check->inbound;
     checks_out_ = checks_out_ || check->outbound;
   }
+  tokenises_out_ = std::ranges::any_of(policy_->rules(), [](const policy::Rule& rule) {
+    return rule.outbound && rule.action == policy::Action::tokenise;
+  });
 }
 
 policy::GuardContext GuardSession::context(policy::Direction direction, bool restore) const {
@@ -192,8 +195,12 @@ RecordJson GuardSession::decision_json(policy::Verdict verdict, const Found& all
 
 std::string GuardSession::restore(std::string_view json) const {
   if (!restores()) return std::string(json);
-  const auto pieces = features_.wants_json ? policy::JsonPieces::all : policy::JsonPieces::arguments;
-  return policy::restore_json(*vault_, json, pieces).value_or(std::string(json));
+  return policy::restore_json(*vault_, json, json_pieces()).value_or(std::string(json));
+}
+
+std::unique_ptr<policy::ChatStreamRestorer> GuardSession::stream_restorer() const {
+  const bool may_come = subject_.may_restore && tokenises_out_;
+  return restores() || may_come ? std::make_unique<policy::ChatStreamRestorer>(*vault_, json_pieces()) : nullptr;
 }
 
 std::string GuardSession::restore_plain(std::string_view text) const {

@@ -11,6 +11,7 @@
 #include "base/record_writer.h"
 #include "flow/data.h"
 #include "policy/chat_stream_guard.h"
+#include "policy/chat_stream_restorer.h"
 #include "policy/guards/json_schema.h"
 #include "policy/json_guard.h"
 #include "policy/policy.h"
@@ -75,6 +76,9 @@ class GuardSession {
   /// Puts the values back for a caller who may see them.
   std::string restore(std::string_view json) const;
   std::string restore_plain(std::string_view text) const;  ///< of a text that is no JSON
+  /// For the payloads of a streamed answer, from its first on; null where there will be nothing to restore. The session
+  /// outlives it.
+  std::unique_ptr<policy::ChatStreamRestorer> stream_restorer() const;
   /// False: `restore` changes nothing.
   bool restores() const { return subject_.may_restore && !vault_->empty(); }
 
@@ -120,6 +124,10 @@ class GuardSession {
 
  private:
   policy::GuardContext context(policy::Direction direction, bool restore) const;
+  /// Which texts of an answer the caller takes for JSON.
+  policy::JsonPieces json_pieces() const {
+    return features_.wants_json ? policy::JsonPieces::all : policy::JsonPieces::arguments;
+  }
   Result<GuardOutcome> guard(policy::Direction direction, std::string text, policy::JsonProfile profile,
                              bool with_checks);
   /// What was found: one by one, and what was only counted.
@@ -142,6 +150,7 @@ class GuardSession {
   const policy::InjectionScorer* scorer_;
   std::uint64_t rules_ = policy::kAllRules;
   bool checks_in_ = false, checks_out_ = false;  // whether the policy has any
+  bool tokenises_out_ = false;                   // answers may bring values with a placeholder
   Outside outside_;
   bool needs_local_ = false;
   std::shared_ptr<const policy::JsonSchema> requested_schema_;

@@ -48,7 +48,8 @@ class MadeTexts {
     const auto* object = value.if_object();
     if (!object) return value;
     json::object made;
-    for (const auto& [name, member] : *object) made[name] = apart(member, written ? find_member(*written, name) : nullptr);
+    for (const auto& [name, member] : *object)
+      made[name] = apart(member, written ? find_member(*written, name) : nullptr);
     return made;
   }
 

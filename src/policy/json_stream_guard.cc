@@ -84,8 +84,9 @@ struct JsonStreamGuard::Leaf {
   std::string name;          // of a member: its beginning
 };
 
-JsonStreamGuard::JsonStreamGuard(const Policy& policy, GuardContext& context, std::string_view label, int level)
-    : policy_(policy), context_(context), label_(label), level_(level), expected_(kValue) {}
+JsonStreamGuard::JsonStreamGuard(const Policy& policy, GuardContext& context, std::string_view label, int level,
+                                 bool fences)
+    : policy_(policy), context_(context), label_(label), level_(level), expected_(kValue), fences_(fences) {}
 JsonStreamGuard::~JsonStreamGuard() = default;
 JsonStreamGuard::JsonStreamGuard(JsonStreamGuard&&) noexcept = default;
 
@@ -114,7 +115,12 @@ Result<> JsonStreamGuard::feed(std::string_view piece, bool complete, GuardSink&
 
 std::size_t JsonStreamGuard::held_bytes() const {
   return held_.size() + (leaf_ ? leaf_->guard.held_bytes() + leaf_->escape.size() : 0) +
-         (text_ ? text_->held_bytes() : 0);
+         (text_ ? text_->held_bytes() : 0) + (block_ ? block_->held_bytes() : 0);
+}
+
+int JsonStreamGuard::string_depth() const {
+  if (leaf_) return 1 + leaf_->guard.string_depth();
+  return block_ ? block_->string_depth() : 0;
 }
 
 // Each returns where the next step begins.
@@ -130,11 +136,13 @@ Result<std::size_t> JsonStreamGuard::step(std::string_view piece, std::size_t at
       return long_number(piece, at, out);
     case State::string:
       return string(piece, at, out);
+    case State::block:
+      return block(piece, at, out);
     case State::text:
       break;
   }
-  SB_CHECK(feed_text(piece.substr(at), false, out));
-  return piece.size();
+  SB_TRY(const std::size_t read, feed_text(piece.substr(at), false, out));
+  return at + read;
 }
 
 Result<std::size_t> JsonStreamGuard::begin(std::string_view piece, std::size_t at, GuardSink& out) {
@@ -361,34 +369,101 @@ Result<> JsonStreamGuard::end(GuardSink& out) {
       SB_CHECK(close_string(out));
       break;
     }
+    case State::block:
+      if (is_closing_fence(held_)) {
+        SB_CHECK(close_block(out));
+        break;
+      }
+      SB_CHECK(feed_block(std::exchange(held_, {}), true, out));
+      break;
     case State::structure:
     case State::long_number:
     case State::text:
       break;
   }
-  return state_ == State::text ? feed_text({}, true, out) : Result<>();
+  if (state_ == State::text) SB_CHECK(feed_text({}, true, out));
+  return {};
 }
 
 // From here on it is no JSON that we could keep whole.
 Result<> JsonStreamGuard::become_text(GuardSink& out) {
-  state_ = State::text;
-  text_ = std::make_unique<StreamGuard>(policy_, context_, label_);
-  text_at_ = passed_;
-  return feed_text(std::exchange(held_, {}), false, out);
+  begin_text();
+  SB_CHECK(feed_text(std::exchange(held_, {}), false, out));  // no line of it opens a block
+  return {};
 }
 
-Result<> JsonStreamGuard::feed_text(std::string_view piece, bool complete, GuardSink& out) {
-  ShiftedSink shifted(out, text_at_);
-  SB_CHECK(text_->feed(piece, complete, shifted));
-  const auto& found = text_->findings();
-  take(std::span(found).subspan(text_taken_), text_->verdict());
-  text_taken_ = found.size();
+void JsonStreamGuard::begin_text() {
+  state_ = State::text;
+  text_ = std::make_unique<StreamGuard>(policy_, context_, label_);
+  inner_at_ = passed_;
+  inner_taken_ = 0;
+}
+
+// How much of the piece was text.
+Result<std::size_t> JsonStreamGuard::feed_text(std::string_view piece, bool complete, GuardSink& out) {
+  const std::size_t opened = fences_ ? opening_.read(piece) : std::string_view::npos;
+  const bool ends = opened != std::string_view::npos;
+  const auto text = piece.substr(0, opened);
+  ShiftedSink shifted(out, inner_at_);
+  SB_CHECK(text_->feed(text, complete || ends, shifted));
+  take_inner(text_->findings(), text_->verdict());
+  passed_ += text.size();
+  if (!ends) return text.size();
+  text_.reset();
+  state_ = State::block;
+  block_ = std::make_unique<JsonStreamGuard>(policy_, context_, label_, level_, false);
+  in_line_ = false;
+  inner_at_ = passed_;
+  inner_taken_ = 0;
+  return text.size();
+}
+
+// Line by line: one of marks alone closes the block, wherever its JSON stands.
+Result<std::size_t> JsonStreamGuard::block(std::string_view piece, std::size_t at, GuardSink& out) {
+  if (in_line_) {
+    const auto end = piece.find('\n', at);
+    in_line_ = end == std::string_view::npos;
+    const auto line = piece.substr(at, in_line_ ? end : end - at + 1);
+    SB_CHECK(feed_block(line, false, out));
+    return at + line.size();
+  }
+  if (may_close_fence(held_, piece[at])) {
+    held_ += piece[at];
+    return at + 1;
+  }
+  if (piece[at] == '\n' && is_closing_fence(held_)) {
+    SB_CHECK(close_block(out));
+    return at;
+  }
+  SB_CHECK(feed_block(std::exchange(held_, {}), false, out));
+  in_line_ = true;
+  return at;
+}
+
+Result<> JsonStreamGuard::feed_block(std::string_view piece, bool complete, GuardSink& out) {
+  ShiftedSink shifted(out, inner_at_);
+  SB_CHECK(block_->feed(piece, complete, shifted));
+  take_inner(block_->findings(), block_->verdict());
+  passed_ += piece.size();
+  return {};
+}
+
+Result<> JsonStreamGuard::close_block(GuardSink& out) {
+  SB_CHECK(feed_block({}, true, out));
+  block_.reset();
+  begin_text();
+  SB_CHECK(feed_text(std::exchange(held_, {}), false, out));
   return {};
 }
 
 void JsonStreamGuard::pass(std::string_view bytes, GuardSink& out) {
   if (!bytes.empty()) out.pass(bytes, passed_);
   passed_ += bytes.size();
+}
+
+void JsonStreamGuard::take_inner(std::span<const GuardedFinding> findings, Verdict verdict) {
+  take(findings.subspan(inner_taken_), verdict);
+  inner_taken_ = findings.size();
 }
 
 void JsonStreamGuard::take(std::span<const GuardedFinding> findings, Verdict verdict) {

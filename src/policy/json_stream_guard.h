@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/json_fence.h"
 #include "policy/json_number.h"
 #include "policy/stream_guard.h"
 
@@ -20,7 +21,7 @@ namespace sb::policy {
 ///
 /// The text decides by its beginning what it is: "{" before a name or "}", or "[" before a value or "]" is JSON, and so
 /// is another document behind it; anything else is text, and so is what breaks JSON's grammar, from the word or number
-/// that breaks it on. Strings are
+/// that breaks it on. In text, a block fenced as JSON (json_fence.h) is one of its own. Strings are
 /// nested texts of the same kind, to kMaxJsonLevels. Like StreamGuard, the result does not depend on how the text was
 /// cut; the whole text at once is `feed(text, true, sink)`.
 ///
@@ -28,7 +29,9 @@ namespace sb::policy {
 class JsonStreamGuard {
  public:
   /// `label`: the JSON key the text stands under; it outlives the guard.
-  JsonStreamGuard(const Policy& policy, GuardContext& context, std::string_view label = {}, int level = 0);
+  /// `fences`: whether blocks in a text are looked for.
+  JsonStreamGuard(const Policy& policy, GuardContext& context, std::string_view label = {}, int level = 0,
+                  bool fences = true);
   ~JsonStreamGuard();
   JsonStreamGuard(JsonStreamGuard&&) noexcept;
 
@@ -40,6 +43,8 @@ class JsonStreamGuard {
   Verdict verdict() const { return verdict_; }
   /// Bytes that were fed and are not decided yet.
   std::size_t held_bytes() const;
+  /// In how many JSON strings, one within the other, what was fed last stands.
+  int string_depth() const;
   /// So far; spans are byte offsets into the unescaped leaf.
   const std::vector<GuardedFinding>& findings() const { return findings_; }
 
@@ -50,7 +55,7 @@ class JsonStreamGuard {
     std::string key;                 ///< of the member that is being read; of an array: the key it stands under
     std::uint32_t masked_names = 0;  ///< that may be alike now
   };
-  enum class State : std::uint8_t { start, structure, scalar, long_number, string, text };
+  enum class State : std::uint8_t { start, structure, scalar, long_number, string, text, block };
 
   Result<std::size_t> step(std::string_view piece, std::size_t at, GuardSink& out);
   Result<std::size_t> begin(std::string_view piece, std::size_t at, GuardSink& out);
@@ -64,10 +69,15 @@ class JsonStreamGuard {
   Result<bool> number(std::string_view number, GuardSink& out);
   Result<> end(GuardSink& out);
   Result<> become_text(GuardSink& out);
-  Result<> feed_text(std::string_view piece, bool complete, GuardSink& out);
+  Result<std::size_t> feed_text(std::string_view piece, bool complete, GuardSink& out);
+  void begin_text();
+  Result<std::size_t> block(std::string_view piece, std::size_t at, GuardSink& out);
+  Result<> feed_block(std::string_view piece, bool complete, GuardSink& out);
+  Result<> close_block(GuardSink& out);
   void pass(std::string_view bytes, GuardSink& out);
   void end_value();
   void take(std::span<const GuardedFinding> findings, Verdict verdict);
+  void take_inner(std::span<const GuardedFinding> findings, Verdict verdict);
   std::string_view label() const { return containers_.empty() ? label_ : std::string_view(containers_.back().key); }
 
   const Policy& policy_;
@@ -77,15 +87,20 @@ class JsonStreamGuard {
   State state_ = State::start;
   std::uint8_t expected_;   // a set of what may come next by the grammar
   bool is_name_ = false;    // the string that is being read names a member
-  std::string held_;        // the beginning that does not say yet what it is; a number or word and the blanks behind
+  std::string held_;        // the beginning that does not say yet what it is; a number or word and the blanks behind;
+                            // of a block: a line's beginning that may close it
   JsonNumber number_;       // a long one
   bool swallows_ = false;   // that number was replaced
   std::size_t passed_ = 0;  // offset for the sink
   std::vector<Container> containers_;
   std::unique_ptr<Leaf> leaf_;         // the string that is being read
   std::unique_ptr<StreamGuard> text_;  // state text
-  std::size_t text_at_ = 0;            // offset of its beginning
-  std::size_t text_taken_ = 0;         // its findings that are in the list already
+  bool fences_;
+  OpeningFence opening_;
+  std::unique_ptr<JsonStreamGuard> block_;  // state block
+  bool in_line_ = false;                    // of a block: its line that is being read does not close it
+  std::size_t inner_at_ = 0;                // offset of the beginning of text_ or block_
+  std::size_t inner_taken_ = 0;             // its findings that are in the list already
   bool failed_ = false;
   Verdict verdict_ = Verdict::allow;
   std::vector<GuardedFinding> findings_;

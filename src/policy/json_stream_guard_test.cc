@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "policy/json_escapes.h"
+#include "policy/json_guard.h"
 #include "policy/test_policies.h"
 
 namespace sb::policy {
@@ -67,6 +68,55 @@ TEST_F(JsonStream, WhatIsNoJsonIsText) {
   EXPECT_EQ(whole("[EMAIL_7] wrote to ann@x.org"), "[EMAIL_7] wrote to [EMAIL_1]");
   EXPECT_EQ(whole(R"({"a": ann@x.org, "b": 1})"), R"({"a": [EMAIL_1], "b": 1})");
   EXPECT_EQ(whole(R"({"a": 1}} ann@x.org)"), R"({"a": 1}} [EMAIL_1])");
+}
+
+TEST_F(JsonStream, AFencedBlockStaysJson) {
+  policy_ = test::load(
+      "{name: m, version: 1, rules: [{types: [EMAIL], action: mask, keep_last: 4}, {types: [CREDIT_CARD], action: "
+      "tokenise}]}");
+  const std::string text =
+      "See \"ann@x.org\":\n\n```json\n{\"card\": 4012888888881881, \"m\": \"\\u0061nn\\u0040x.org\",\n  \"n\": "
+      "[4012888888881881]}\n"
+      "```\nNot 4012888888881881.\n  ``` JSON5\n[\"ann@x.org\"]\n  ```  \n```js\n[4012888888881881]\n```";
+  const std::string expected =
+      "See \"***@x.org\":\n\n```json\n{\"card\": \"[CREDIT_CARD_1]\", \"m\": \"***@x.org\",\n  \"n\": "
+      "[\"[CREDIT_CARD_1]\"]}\n"
+      "```\nNot [CREDIT_CARD_1].\n  ``` JSON5\n[\"***@x.org\"]\n  ```  \n```js\n[[CREDIT_CARD_1]]\n```";
+  for (std::size_t step = 1; step <= text.size(); ++step) {
+    const auto streamed = stream(text, step);
+    EXPECT_EQ(streamed.text, expected) << step;
+    EXPECT_EQ(streamed.findings, 7U) << step;
+  }
+  // The same as a leaf of a document that comes whole, and with a block that nobody closes.
+  auto context = test::context_for(vault_);
+  std::string document = "{\"content\":";
+  append_json_string(document, text);
+  std::string whole_expected = "{\"content\":";
+  append_json_string(whole_expected, expected);
+  EXPECT_EQ(guard_json(*policy_, context, document + "}", JsonProfile::any)->json, whole_expected + "}");
+  EXPECT_EQ(whole("```json\n{\"a\":4012888888881881}"), "```json\n{\"a\":\"[CREDIT_CARD_1]\"}");
+  EXPECT_EQ(whole("```json\n{\"a\":4012888888881881}\n``"), "```json\n{\"a\":\"[CREDIT_CARD_1]\"}\n``");
+}
+
+TEST_F(JsonStream, ABlockOfOtherTextIsText) {
+  EXPECT_EQ(whole("```json\nann@x.org, ```\n```\nbo@x.org"), "```json\n[EMAIL_1], ```\n```\n[EMAIL_2]");
+  std::string many;
+  for (int i = 0; i < 100'000; ++i) many += "```json\n";
+  EXPECT_EQ(whole(many + "ann@x.org"), many + "[EMAIL_1]") << "no block opens inside another";
+}
+
+TEST_F(JsonStream, SaysInHowManyStringsAPlaceStands) {
+  auto context = test::context_for(vault_, Direction::outbound);
+  JsonStreamGuard guard(*policy_, context);
+  const auto depth = [&](std::string_view more) {
+    EXPECT_TRUE(guard.feed(more));
+    return guard.string_depth();
+  };
+  EXPECT_EQ(depth("Say:\n```json\n"), 0);
+  EXPECT_EQ(depth("{\"a\": 1, \""), 1);
+  EXPECT_EQ(depth("b\": \"{\\\"c"), 2);
+  EXPECT_EQ(depth("\\\"}\""), 0);
+  EXPECT_EQ(depth("}\n```\n\"a"), 0);
 }
 
 TEST_F(JsonStream, RestoredValuesAreEscaped) {

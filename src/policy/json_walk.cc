@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "policy/detect/bytes_class.h"
+#include "policy/json_fence.h"
 #include "policy/json_number.h"
 #include "policy/json_stream_guard.h"
 #include "policy/logprobs.h"
@@ -200,7 +201,7 @@ Result<Verdict> JsonWalk::text_leaf(std::string_view text, std::string_view key)
   const bool piece = pieces == JsonPieces::all || (pieces == JsonPieces::arguments && key == "arguments");
   const auto first = first_byte(text);
   context_.escape_restored = piece;
-  auto verdict = first == '{' || (first == '[' && !piece)
+  auto verdict = first == '{' || (first == '[' && !piece) || may_have_json_fence(text)
                      ? json_leaf(text, key)
                      : guard_into(policy_, context_, text, key, scratch_, result_.findings);
   context_.escape_restored = false;
