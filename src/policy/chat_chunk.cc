@@ -14,7 +14,8 @@ namespace {
 
 namespace od = simdjson::ondemand;
 
-constexpr std::string_view kTextFields[] = {"content", "refusal", "reasoning_content", "reasoning"};
+constexpr std::string_view kTextFields[] = {"content",   "refusal",  "reasoning_content",
+                                            "reasoning", "thinking", "reasoning_text"};
 
 // Simdjson's errors end the reading of the whole chunk: thrown here, caught in read_chat_chunk, nowhere else.
 class ChunkReader {
@@ -65,6 +66,8 @@ class ChunkReader {
           index = member.value.get_int64();
         } else if (member.key == "delta") {
           delta(member.value.get_object());
+        } else if (member.key == "text" && type == od::json_type::string) {
+          piece(member, ChatText::In::completion);
         } else if (member.key == "logprobs" && type == od::json_type::object) {
           logprobs(member.value.get_object());
         } else {
@@ -98,11 +101,47 @@ class ChunkReader {
         std::int64_t index = 0;
         for (od::object detail : member.value.get_array())
           numbered(detail, index++, ChatPlace::reasoning, ChatText::In::reasoning_detail);
+      } else if (member.key == "thinking_blocks" && type == od::json_type::array) {
+        std::int64_t index = 0;
+        for (od::object block : member.value.get_array())
+          numbered(block, index++, ChatPlace::reasoning, ChatText::In::thinking_block);
+      } else if (member.key == "content" && type == od::json_type::array) {
+        parts(member.value.get_array(), ChatText::In::part);
       } else {
         chunk_.only_text = false;
         aside(member, 4);
       }
     }
+  }
+
+  // A content that is a list, or the list of a part's thoughts.
+  void parts(od::array array, ChatText::In in) {
+    for (od::value element : array) {
+      if (element.type() != od::json_type::object) {
+        value_aside(element, {"content", ChatPlace::message, nullptr}, 5);
+        continue;
+      }
+      for (auto field : element.get_object()) {
+        Member member(field, ChatPlace::part);
+        const auto type = member.type();
+        if (member.key == "text" && type == od::json_type::string) {
+          piece(member, in);
+        } else if (member.key == "thinking" && type == od::json_type::string) {
+          piece(member, ChatText::In::thought);
+        } else if (member.key == "thinking" && type == od::json_type::array && in == ChatText::In::part) {
+          parts(member.value.get_array(), ChatText::In::thought);
+        } else {
+          // A part of another type is itself what is sent, not only its text.
+          if (member.key != "type" || !is_text_type(member)) chunk_.only_text = false;
+          if (type != od::json_type::null) aside(member, 6);
+        }
+      }
+    }
+  }
+
+  static bool is_text_type(Member& member) {
+    const std::string_view token = member.value.raw_json_token();
+    return token.starts_with("\"text\"") || token.starts_with("\"thinking\"");
   }
 
   void tool_call(od::object call) { numbered(call, 0, ChatPlace::tool_call, ChatText::In::tool_call); }
@@ -146,6 +185,9 @@ class ChunkReader {
     if (member.type() != od::json_type::string) return false;
     switch (in) {
       case ChatText::In::delta:
+      case ChatText::In::completion:
+      case ChatText::In::part:
+      case ChatText::In::thought:
         return true;
       case ChatText::In::audio:
         return member.key == "transcript";
@@ -156,6 +198,8 @@ class ChunkReader {
         return member.key == "input" || member.key == "name";
       case ChatText::In::reasoning_detail:
         return member.key == "text" || member.key == "summary";
+      case ChatText::In::thinking_block:
+        return member.key == "thinking";
     }
     return false;
   }

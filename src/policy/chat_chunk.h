@@ -12,12 +12,28 @@ namespace sb::policy {
 
 /// One of the texts of an answer that come in pieces.
 struct ChatText {
-  enum class In : std::uint8_t { delta, audio, function_call, tool_call, custom_call, reasoning_detail };
+  enum class In : std::uint8_t {
+    delta,
+    audio,
+    function_call,
+    tool_call,
+    custom_call,
+    reasoning_detail,
+    part,            ///< of a content that is a list: one text, however many parts it comes in
+    thought,         ///< of a part that says what the model thinks: the same
+    thinking_block,  ///< of a list beside the content
+    completion,      ///< the text of a choice without a delta, as legacy completions have it
+  };
 
   std::int64_t choice = 0;
   In in = In::delta;
   std::int64_t index = 0;  ///< of the tool call or reasoning detail
   std::string field;       ///< "content", "refusal", "arguments", ...
+
+  /// Whether it is what the answer says: log probabilities repeat it.
+  bool is_said() const {
+    return in == In::part || in == In::completion || (in == In::delta && (field == "content" || field == "refusal"));
+  }
 
   friend bool operator==(const ChatText&, const ChatText&) = default;
 };

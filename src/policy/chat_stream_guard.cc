@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/json.h"
 #include "policy/json_number.h"
@@ -18,7 +19,7 @@ constexpr std::size_t kMaxClean = 8;
 constexpr std::size_t kMaxCleanBytes = 64;
 constexpr std::string_view kPlainEnvelope = R"({"object":"chat.completion.chunk","choices":[)";
 
-// Of a function's name that is out already, so much is remembered: detectors look no further back.
+// Of a text that is out already, so much is remembered: detectors look no further back.
 constexpr std::size_t kMaxSaidBytes = kWindowBytes + kLookBackBytes;
 
 struct Frame {
@@ -31,23 +32,34 @@ bool is_called_with(const ChatText& text) {
   return text.field == "arguments" || text.field == "input";
 }
 
-// The delta around a text.
+// What stands around a text in its choice.
 Frame frame_of(const ChatText& text) {
   switch (text.in) {
     case ChatText::In::delta:
-      return {fmt::format(R"("{}":)", text.field), ""};
+      return {fmt::format(R"("delta":{{"{}":)", text.field), "}"};
     case ChatText::In::audio:
-      return {fmt::format(R"("audio":{{"{}":)", text.field), "}"};
+      return {fmt::format(R"("delta":{{"audio":{{"{}":)", text.field), "}}"};
     case ChatText::In::function_call:
-      return {fmt::format(R"("function_call":{{"{}":)", text.field), "}"};
+      return {fmt::format(R"("delta":{{"function_call":{{"{}":)", text.field), "}}"};
     case ChatText::In::tool_call:
-      return {fmt::format(R"("tool_calls":[{{"index":{},"function":{{"{}":)", text.index, text.field), "}}]"};
+      return {fmt::format(R"("delta":{{"tool_calls":[{{"index":{},"function":{{"{}":)", text.index, text.field),
+              "}}]}"};
     case ChatText::In::custom_call:
-      return {fmt::format(R"("tool_calls":[{{"index":{},"custom":{{"{}":)", text.index, text.field), "}}]"};
+      return {fmt::format(R"("delta":{{"tool_calls":[{{"index":{},"custom":{{"{}":)", text.index, text.field), "}}]}"};
     case ChatText::In::reasoning_detail:
-      return {
-          fmt::format(R"("reasoning_details":[{{"type":"reasoning.{0}","index":{1},"{0}":)", text.field, text.index),
-          "}]"};
+      return {fmt::format(R"("delta":{{"reasoning_details":[{{"type":"reasoning.{0}","index":{1},"{0}":)", text.field,
+                          text.index),
+              "}]}"};
+    case ChatText::In::part:
+      return {R"("delta":{"content":[{"type":"text","text":)", "}]}"};
+    case ChatText::In::thought:
+      if (text.field == "thinking") return {R"("delta":{"content":[{"type":"thinking","thinking":)", "}]}"};
+      return {R"("delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":)", "}]}]}"};
+    case ChatText::In::thinking_block:
+      return {fmt::format(R"("delta":{{"thinking_blocks":[{{"type":"thinking","index":{},"thinking":)", text.index),
+              "}]}"};
+    case ChatText::In::completion:
+      return {R"("text":)", ""};
   }
   return {};
 }
@@ -60,10 +72,14 @@ struct ChatStreamGuard::Stream {
       : text(std::move(which)), guard(policy, context, text.field) {}
 
   bool is_name() const { return text.field == "name"; }
+  void say(std::string_view bytes) {
+    said += bytes;
+    if (said.size() > 2 * kMaxSaidBytes) said.erase(0, said.size() - kMaxSaidBytes);
+  }
 
   ChatText text;
   JsonStreamGuard guard;  // an answer or arguments: it finds out whether it is JSON
-  std::string said;       // a name: the end of what is out
+  std::string said;       // the end of what is out
   bool level = true;      // the last chunk's piece went out as it came, and nothing was or is held back
   bool finished = false;
 };
@@ -104,13 +120,15 @@ Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std:
     if (of.field == "name" || is_called_with(of)) calls_now_.emplace_back(of.choice, of.in, of.index, of.field);
   }
   std::ranges::sort(calls_now_);
+  note_last_pieces();
   TextEdits edits;
   SB_CHECK(guard_asides(edits));
   if (edits.empty() && chunk_.choices_at > 0 && chunk_.choices_at <= kMaxEnvelopeBytes)
     envelope_ = payload.substr(0, chunk_.choices_at);
   bool all_held = !chunk_.pieces.empty() && chunk_.finished.empty();
-  for (const auto& piece : chunk_.pieces) {
-    SB_TRY(const std::string released, guard_piece(piece, out));
+  for (std::size_t i = 0; i < chunk_.pieces.size(); ++i) {
+    const ChatPiece& piece = chunk_.pieces[i];
+    SB_TRY(const std::string released, guard_piece(piece, is_last_[i], out));
     all_held = all_held && released.empty() && !piece.text.empty();
     if (released == piece.text) continue;
     std::string escaped;
@@ -127,19 +145,36 @@ Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std:
   return {};
 }
 
-Result<std::string> ChatStreamGuard::guard_piece(const ChatPiece& piece, std::vector<std::string>& out) {
+// Of each text the piece behind which it ends where its choice does: the last one.
+void ChatStreamGuard::note_last_pieces() {
+  is_last_.assign(chunk_.pieces.size(), false);
+  if (chunk_.finished.empty()) return;
+  const auto key = [this](std::size_t i) {
+    const ChatText& of = chunk_.pieces[i].of;
+    return std::tuple(of.choice, of.in, of.index, std::string_view(of.field));
+  };
+  std::vector<std::size_t> order(chunk_.pieces.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, key);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const bool last = i + 1 == order.size() || key(order[i]) != key(order[i + 1]);
+    is_last_[order[i]] =
+        last && std::ranges::find(chunk_.finished, std::get<0>(key(order[i]))) != chunk_.finished.end();
+  }
+}
+
+Result<std::string> ChatStreamGuard::guard_piece(const ChatPiece& piece, bool is_last, std::vector<std::string>& out) {
   if (is_called_with(piece.of)) SB_CHECK(end_name(piece.of, out));
   SB_TRY(Stream* const stream, stream_for(piece.of));
-  if (stream->finished) return guard_late_name(*stream, piece.text);
+  if (stream->finished) return guard_late(*stream, piece.text);
   const bool was_level = stream->guard.held_bytes() == 0;
   SB_TRY(std::string released, stream->guard.feed(piece.text));
-  if (std::ranges::find(chunk_.finished, piece.of.choice) != chunk_.finished.end() ||
-      (stream->is_name() && (comes_now(piece.of, "arguments") || comes_now(piece.of, "input")))) {
+  if (is_last || (stream->is_name() && (comes_now(piece.of, "arguments") || comes_now(piece.of, "input")))) {
     SB_TRY(const auto rest, finish(*stream));
     released += rest;
   }
   stream->level = was_level && stream->guard.held_bytes() == 0 && released == piece.text;
-  if (stream->is_name()) stream->said += released;
+  stream->say(released);
   verdict_ = std::max(verdict_, stream->guard.verdict());
   return released;
 }
@@ -156,19 +191,28 @@ Result<> ChatStreamGuard::end_name(const ChatText& arguments, std::vector<std::s
   Stream* const stream = find(name);
   if (!stream || stream->finished) return {};
   SB_TRY(const auto rest, finish(*stream));
+  stream->say(rest);
   if (!rest.empty()) out.push_back(own_chunk(name, rest));
   return {};
 }
 
-// The name is out. What follows passes where both together say nothing.
-Result<std::string> ChatStreamGuard::guard_late_name(Stream& stream, std::string_view text) {
-  stream.said += text;
-  SB_TRY(const Verdict verdict, guard_into(policy_, context_, stream.said, {}, scratch_, beside_));
-  verdict_ = std::max(verdict_, verdict);
-  const bool passes = verdict == Verdict::allow;
-  if (!passes) stream.said.resize(stream.said.size() - text.size());
-  if (stream.said.size() > kMaxSaidBytes) stream.said.erase(0, stream.said.size() - kMaxSaidBytes);
-  return passes ? std::string(text) : std::string();
+// The text is out. What follows passes where both together say nothing, or as far as what is found lies in it alone.
+Result<std::string> ChatStreamGuard::guard_late(Stream& stream, std::string_view text) {
+  const std::string both = stream.said + std::string(text);
+  const bool restores = std::exchange(context_.restore, false);  // what is out would be changed by it
+  const auto judged = guard_into(policy_, context_, both, {}, scratch_, beside_);
+  context_.restore = restores;
+  if (!judged) return std::unexpected(judged.error());
+  verdict_ = std::max(verdict_, *judged);
+  std::string released(text);
+  if (*judged != Verdict::allow) {
+    const std::string_view guarded = scratch_.text;
+    const bool is_apart = !stream.is_name() && guarded.starts_with(stream.said);
+    released = is_apart ? guarded.substr(stream.said.size()) : std::string_view();
+  }
+  stream.level = released == text;
+  stream.say(released);
+  return released;
 }
 
 Result<> ChatStreamGuard::guard_asides(TextEdits& edits) {
@@ -209,7 +253,7 @@ Result<bool> ChatStreamGuard::repeats_the_texts(std::string_view logprobs, std::
     if (piece.of.choice != choice) continue;
     if (std::ranges::any_of(streams_, [&](const auto& one) { return one->text == piece.of && !one->level; }))
       return false;
-    if (piece.of.field == "content" || piece.of.field == "refusal") said += piece.text;
+    if (piece.of.is_said()) said += piece.text;
   }
   SB_TRY(const auto spelt, spell_logprobs(logprobs));
   if (spelt.tokens != said) return false;
@@ -217,8 +261,7 @@ Result<bool> ChatStreamGuard::repeats_the_texts(std::string_view logprobs, std::
 }
 
 ChatStreamGuard::Stream* ChatStreamGuard::find(const ChatText& text) {
-  const auto found = std::ranges::find_if(
-      streams_, [&](const auto& stream) { return stream->text == text && (!stream->finished || stream->is_name()); });
+  const auto found = std::ranges::find_if(streams_, [&](const auto& stream) { return stream->text == text; });
   return found == streams_.end() ? nullptr : found->get();
 }
 
@@ -241,6 +284,7 @@ Result<> ChatStreamGuard::flush(std::int64_t choice, bool every_choice, std::vec
   for (const auto& stream : streams_) {
     if (stream->finished || (!every_choice && stream->text.choice != choice)) continue;
     SB_TRY(const auto rest, finish(*stream));
+    stream->say(rest);
     if (!rest.empty()) out.push_back(own_chunk(stream->text, rest));
   }
   return {};
@@ -249,9 +293,9 @@ Result<> ChatStreamGuard::flush(std::int64_t choice, bool every_choice, std::vec
 std::string ChatStreamGuard::own_chunk(const ChatText& text, std::string_view bytes) const {
   const Frame frame = frame_of(text);
   std::string out(envelope_.empty() ? kPlainEnvelope : std::string_view(envelope_));
-  fmt::format_to(std::back_inserter(out), R"({{"index":{},"delta":{{{})", text.choice, frame.before);
+  fmt::format_to(std::back_inserter(out), R"({{"index":{},{})", text.choice, frame.before);
   append_json_string(out, bytes);
-  fmt::format_to(std::back_inserter(out), R"({}}},"finish_reason":null}}]}})", frame.behind);
+  fmt::format_to(std::back_inserter(out), R"({},"finish_reason":null}}]}})", frame.behind);
   return out;
 }
 

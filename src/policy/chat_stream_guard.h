@@ -18,9 +18,10 @@ namespace sb::policy {
 /// byte; in others only the text's literal changes. What is held back comes with a later chunk of the same text, at the
 /// latest in one of its own before the chunk with the choice's finish_reason.
 ///
-/// A function's name is complete where arguments come beside or behind it: clients call by it. Should it go on all the
-/// same, what makes it say something that must not pass is left out. Log probabilities, which repeat a text, become
-/// null where it changed or is not decided yet, or where they say anything else.
+/// A function's name is complete where arguments come beside or behind it: clients call by it; every text is where its
+/// choice has a finish_reason. Should it go on all the same, what makes it say something that must not pass is left
+/// out. Log probabilities, which repeat a text, become null where it changed or is not decided yet, or where they say
+/// anything else.
 ///
 /// At most kMaxStreams texts; below 1 KB each. Borrows policy and context. Not thread-safe. After a `block` or `human`
 /// verdict or an error nothing more comes out: the caller ends the stream with an error event.
@@ -45,11 +46,12 @@ class ChatStreamGuard {
 
   Result<> guard_chunk(std::string_view payload, std::vector<std::string>& out);
   /// What the piece's text lets out now.
-  Result<std::string> guard_piece(const ChatPiece& piece, std::vector<std::string>& out);
+  Result<std::string> guard_piece(const ChatPiece& piece, bool is_last, std::vector<std::string>& out);
+  void note_last_pieces();
   /// Whether this chunk has a piece of the text `field` of the same call.
   bool comes_now(const ChatText& beside, std::string_view field) const;
   Result<> end_name(const ChatText& arguments, std::vector<std::string>& out);
-  Result<std::string> guard_late_name(Stream& stream, std::string_view text);
+  Result<std::string> guard_late(Stream& stream, std::string_view text);
   /// What stands beside the texts, where it stands. Errors: internal (a detector failed).
   Result<> guard_asides(TextEdits& edits);
   Result<bool> is_clean(std::string_view text);
@@ -68,6 +70,7 @@ class ChatStreamGuard {
   ChatChunk chunk_;
   /// Of the chunk's pieces: names, and what follows a name, in order.
   std::vector<std::tuple<std::int64_t, ChatText::In, std::int64_t, std::string_view>> calls_now_;
+  std::vector<bool> is_last_;  // by piece: its text ends with it
   GuardScratch scratch_;
   std::vector<GuardedFinding> beside_;  // findings beside the texts
   std::vector<ChatAside> clean_;        // what stood there in the last chunk, found clean: chunks repeat it

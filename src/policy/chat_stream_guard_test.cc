@@ -183,11 +183,17 @@ TEST_F(ChatStream, ValuesCutOverChunksAreFoundInEveryText) {
     const char* behind;
     const char* field;
   };
-  for (const auto& one : {Case{R"("audio":{"id":"a","transcript":")", R"("})", R"("transcript":")"},
-                          Case{R"("function_call":{"name":")", R"("})", R"("name":")"},
-                          Case{R"("tool_calls":[{"index":1,"function":{"name":")", R"("}}])", R"("name":")"},
-                          Case{R"("tool_calls":[{"index":1,"custom":{"input":")", R"("}}])", R"("input":")"},
-                          Case{R"("reasoning_details":[{"type":"reasoning.text","text":")", R"("}])", R"("text":")"}}) {
+  for (const auto& one :
+       {Case{R"("audio":{"id":"a","transcript":")", R"("})", R"("transcript":")"},
+        Case{R"("function_call":{"name":")", R"("})", R"("name":")"},
+        Case{R"("tool_calls":[{"index":1,"function":{"name":")", R"("}}])", R"("name":")"},
+        Case{R"("tool_calls":[{"index":1,"custom":{"input":")", R"("}}])", R"("input":")"},
+        Case{R"("reasoning_details":[{"type":"reasoning.text","text":")", R"("}])", R"("text":")"},
+        Case{R"("thinking":")", R"(")", R"("thinking":")"},
+        Case{R"("thinking_blocks":[{"type":"thinking","thinking":")", R"("}])", R"("thinking":")"},
+        Case{R"("content":[{"type":"text","text":")", R"("}])", R"("text":")"},
+        Case{R"("content":[{"type":"thinking","thinking":")", R"("}])", R"("thinking":")"},
+        Case{R"("content":[{"type":"thinking","thinking":[{"type":"text","text":")", R"("}]}])", R"("text":")"}}) {
     ChatStreamGuard guard(*policy_, context_);
     std::vector<std::string> all;
     for (const auto* piece : {"ask bo@x", ".org 41111111", "11111111 n", "ow"}) {
@@ -197,6 +203,43 @@ TEST_F(ChatStream, ValuesCutOverChunksAreFoundInEveryText) {
     for (auto& payload : guard.feed(finish_chunk()).value()) all.push_back(payload);
     EXPECT_EQ(joined(all, one.field), "ask [EMAIL_2] [CREDIT_CARD_1] now") << one.before;
   }
+}
+
+TEST_F(ChatStream, PartsOfOneChunkAreOneText) {
+  const auto parts = [](std::string_view finish) {
+    return R"({"choices":[{"index":0,"delta":{"content":[{"type":"text","text":"to bo@"},{"type":"image_url","image_url":)"
+           R"({"url":"https://x.org/by bo@x.org"}},{"type":"text","text":"x.org n"},{"type":"text","text":"ow"}]})" +
+           std::string(finish) + "}]}";
+  };
+  auto all = feed(parts(""));
+  for (auto& payload : *guard_.finish()) all.push_back(payload);
+  EXPECT_EQ(joined(all, R"("text":")"), "to [EMAIL_2] now");
+  EXPECT_NE(all.at(0).find("by [EMAIL_2]"), std::string::npos);
+  ChatStreamGuard guard(*policy_, context_);
+  EXPECT_EQ(joined(*guard.feed(parts(R"(,"finish_reason":"stop")")), R"("text":")"), "to [EMAIL_2] now");
+}
+
+TEST_F(ChatStream, LegacyCompletionsAreFollowedToo) {
+  const auto chunk = [](std::string_view text) {
+    std::string out = R"({"id":"c","object":"text_completion","choices":[{"index":1,"text":)";
+    append_json_string(out, text);
+    return out + R"(,"finish_reason":null}]})";
+  };
+  EXPECT_EQ(feed(chunk("plain ")), std::vector<std::string>{chunk("plain ")});
+  auto all = feed(chunk("ask bo@x"));
+  for (auto& payload : feed(chunk(".org now"))) all.push_back(payload);
+  for (auto& payload : *guard_.finish()) all.push_back(payload);
+  EXPECT_EQ(joined(all, R"("text":")"), "ask [EMAIL_2] now");
+  EXPECT_EQ(all.back(), chunk("now"));
+}
+
+TEST_F(ChatStream, WhatComesBehindTheFinishIsSeenWithWhatStoodBefore) {
+  feed(content_chunk("card 4111 1111 "));
+  feed(finish_chunk());
+  EXPECT_EQ(text_of(feed(content_chunk("1111 "))), "1111 ");
+  EXPECT_EQ(text_of(feed(content_chunk("1111 "))), "") << "with what is out it would be a card number";
+  EXPECT_EQ(text_of(feed(content_chunk("or bo@x.org "))), "or [EMAIL_2] ");
+  EXPECT_EQ(text_of(feed(content_chunk("ok"))), "ok");
 }
 
 TEST_F(ChatStream, APiecemealAnswerSaysWhatTheWholeOneSays) {

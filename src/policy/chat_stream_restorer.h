@@ -11,9 +11,9 @@
 
 namespace sb::policy {
 
-/// Takes what ChatStreamGuard let out, in order: a placeholder is whole within a payload, but whether it stands in JSON,
-/// where a value is escaped, the payloads before say. So an answer that is read again from its journal is restored from
-/// its beginning on, and is the same.
+/// Takes what ChatStreamGuard let out, in order: a placeholder is whole within a payload, but whether it stands in
+/// JSON, where a value is escaped, the payloads before say. So an answer that is read again from its journal is
+/// restored from its beginning on, and is the same.
 ///
 /// Borrows the vault. Not thread-safe.
 class ChatStreamRestorer {

@@ -62,7 +62,8 @@ TEST_F(ChatStreamRestore, AValueInJsonIsEscapedHoweverTheAnswerIsCut) {
   append_json_escaped(twice, inside);
   const std::string value(kName);
   const std::pair<std::string, std::string> cases[] = {
-      {R"({"to": "Dear [NAME_1]!", "n": ["[NAME_1]"]})", R"({"to": "Dear )" + inside + R"(!", "n": [")" + inside + R"("]})"},
+      {R"({"to": "Dear [NAME_1]!", "n": ["[NAME_1]"]})",
+       R"({"to": "Dear )" + inside + R"(!", "n": [")" + inside + R"("]})"},
       {R"(["[NAME_1]"])", R"([")" + inside + R"("])"},
       {R"({"a":"{\"b\":\"[NAME_1]\"}"})", R"({"a":"{\"b\":\")" + twice + R"(\"}"})"},
       {"Dear [NAME_1]: \"[NAME_1]\"", "Dear " + value + ": \"" + value + "\""},

@@ -260,5 +260,56 @@ TEST_F(JsonGuard, RefusesWhatIsNotJson) {
   EXPECT_EQ(large.error().code, Errc::too_large);
 }
 
+std::string parts_request(const std::vector<std::string>& texts) {
+  std::string out = R"({"messages":[{"role":"user","content":[)";
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    out += i > 0 ? R"(,{"type":"text","text":)" : R"({"type":"text","text":)";
+    append_json_string(out, texts[i]);
+    out += '}';
+  }
+  return out + "]}]}";
+}
+
+TEST(JsonGuardParts, AValueCutOverTextPartsIsFound) {
+  const auto policy = test::load(test::kTokeniseAll);
+  const std::string key = "-----BEGIN PRIVATE KEY-----\nMIIBVAIBADANBgkqhkiG9w0BAQEFAASC",
+                    rest = "\nAT4wggE6AgEAAkEA\n-----END PRIVATE KEY-----";
+  const std::string filler(20'000, '.');
+  using Texts = std::vector<std::string>;
+  for (const auto& [texts, expected] :
+       std::vector<std::pair<Texts, Texts>>{{{"card 4111 1111", "1111 1111 ok"}, {"card [CREDIT_CARD_1]", " ok"}},
+                                            {{"card 4111 1111 ", "1111 1111 ok"}, {"card [CREDIT_CARD_1]", " ok"}},
+                                            {{"to bo@x", ".org", ", 1"}, {"to [EMAIL_1]", "", ", 1"}},
+                                            {{"b", "o", "@", "x.o", "rg"}, {"[EMAIL_1]", "", "", "", ""}},
+                                            {{filler + " bo@x", ".org " + filler + " an@x", ".org"},
+                                             {filler + " [EMAIL_1]", " " + filler + " [EMAIL_2]", ""}},
+                                            {{key, rest + " bye"}, {"[SECRET_1]", " bye"}},
+                                            {{"an@x.org", "bo@x.org"}, {"[EMAIL_1]", "[EMAIL_2]"}},
+                                            {{"one", "two"}, {"one", "two"}}}) {
+    TokenVault vault;
+    auto context = test::context_for(vault);
+    std::vector<CheckedText> checked;
+    context.texts = &checked;
+    const auto guarded = guard_json(*policy, context, parts_request(texts), JsonProfile::chat_request);
+    ASSERT_TRUE(guarded);
+    EXPECT_EQ(guarded->changed ? guarded->json : parts_request(texts), parts_request(expected));
+    ASSERT_EQ(checked.size(), 1U);
+    std::string lines;
+    for (const auto& text : expected) lines += (lines.empty() ? "" : "\n") + text;
+    if (!expected[0].empty() && !expected[1].empty()) EXPECT_EQ(checked[0].text, lines);
+    EXPECT_EQ(guarded->last_user_text, checked[0].text);
+  }
+}
+
+TEST(JsonGuardParts, ABlockedValueCutOverPartsIsBlocked) {
+  const auto policy = test::load("{name: b, version: 1, rules: [{types: [CREDIT_CARD], action: block}]}");
+  TokenVault vault;
+  auto context = test::context_for(vault);
+  const auto guarded =
+      guard_json(*policy, context, parts_request({"4111 1111", "1111 1111"}), JsonProfile::chat_request);
+  EXPECT_EQ(guarded->verdict, Verdict::block);
+  EXPECT_EQ(guarded->findings.size(), 1U);
+}
+
 }  // namespace
 }  // namespace sb::policy

@@ -10,6 +10,7 @@
 #include "policy/json_number.h"
 #include "policy/json_stream_guard.h"
 #include "policy/logprobs.h"
+#include "policy/split_values.h"
 
 namespace sb::policy {
 namespace {
@@ -101,6 +102,7 @@ Result<> JsonWalk::value(od::value v, const Under& under, int depth) {
         if (!raw.contains('"')) return {};
         if (const auto error = inner.reset().error()) return invalid(error);
       }
+      if (under.place == ChatPlace::message && under.key == "content") return parts(inner, under, depth);
       return array(inner, under, depth);
     }
     case od::json_type::string:
@@ -151,6 +153,39 @@ Result<> JsonWalk::array(od::array a, const Under& under, int depth) {
   return {};
 }
 
+// The text parts of a content are decided together, at its end.
+Result<> JsonWalk::parts(od::array a, const Under& under, int depth) {
+  parts_ = {};
+  in_parts_ = true;
+  SB_CHECK(array(a, under, depth));
+  in_parts_ = false;
+  const auto& texts = parts_.texts;
+  std::vector<PartCut> cuts;
+  if (texts.size() > 1) {
+    SB_TRY(const Verdict verdict, cut_seams(policy_, context_, texts, cuts, result_.findings));
+    result_.verdict = std::max(result_.verdict, verdict);
+  } else if (!texts.empty()) {
+    cuts.push_back({0, texts[0].size()});
+  }
+  const Under text_member{"text", ChatPlace::part, nullptr};
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const auto left = std::string_view(texts[i]).substr(cuts[i].begin, cuts[i].end - cuts[i].begin);
+    SB_TRY(const Verdict verdict, text_leaf(left, text_member.key));
+    result_.verdict = std::max(result_.verdict, verdict);
+    const auto guarded =
+        std::string(verdict == Verdict::allow ? left : std::string_view(scratch_.text)) + cuts[i].behind;
+    note_string(guarded, text_member);
+    if (guarded != texts[i]) edit_string(parts_.places[i].offset, parts_.places[i].size, guarded);
+  }
+  return {};
+}
+
+void JsonWalk::edit_string(std::size_t offset, std::size_t size, std::string_view text) {
+  std::string escaped;
+  append_json_escaped(escaped, text);
+  edits_.replace(offset, size, std::move(escaped));
+}
+
 Result<> JsonWalk::note_logprobs(od::object o) {
   std::string_view raw;
   if (const auto error = o.raw_json().get(raw)) return invalid(error);
@@ -184,14 +219,16 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
     return {};
   }
   if (is_media(text)) return {};
+  if (in_parts_ && under.place == ChatPlace::part && under.key == "text") {
+    parts_.places.push_back({offset, size});
+    parts_.texts.emplace_back(text);
+    return {};
+  }
   SB_TRY(const Verdict verdict, text_leaf(text, under.key));
   result_.verdict = std::max(result_.verdict, verdict);
   const std::string_view guarded = verdict == Verdict::allow ? text : std::string_view(scratch_.text);
   note_string(guarded, under);
-  if (guarded == text) return {};
-  std::string escaped;
-  append_json_escaped(escaped, guarded);
-  edits_.replace(offset, size, std::move(escaped));
+  if (guarded != text) edit_string(offset, size, guarded);
   return {};
 }
 

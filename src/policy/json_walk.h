@@ -54,7 +54,9 @@ class JsonWalk {
   Result<> array(simdjson::ondemand::array array, const Under& under, int depth);
   Result<> note_logprobs(simdjson::ondemand::object object);
   Result<> drop_logprobs();
+  Result<> parts(simdjson::ondemand::array array, const Under& under, int depth);
   Result<> string_leaf(simdjson::ondemand::value value, const Under& under);
+  void edit_string(std::size_t offset, std::size_t size, std::string_view text);
   Result<> number_leaf(simdjson::ondemand::value value, const Under& under);
   Result<Verdict> text_leaf(std::string_view text, std::string_view key);
   Result<Verdict> json_leaf(std::string_view text, std::string_view key);
@@ -72,6 +74,17 @@ class JsonWalk {
   JsonGuardResult& result_;
   TextEdits edits_;
   const char* base_ = nullptr;
+  /// Text parts of the content that is being walked: a reader sees them as one text. Where each stands is in `places`.
+  struct Parts {
+    struct Place {
+      std::size_t offset;
+      std::size_t size;
+    };
+    std::vector<Place> places;
+    std::vector<std::string> texts;
+  };
+  Parts parts_;
+  bool in_parts_ = false;
   std::string number_;                      // its digits, where they are not written one by one
   std::vector<std::string_view> logprobs_;  // as they stand in the document
   std::string message_text_;                // of the message being walked, guarded
