@@ -106,10 +106,7 @@ std::expected<Engine::CallResult, Problem> Engine::guard_made(LiveRun& run, std:
   step.started_us = parts_.clock.now_us();
   auto passed = guard_json(run, std::move(text));
   step.ended_us = parts_.clock.now_us();
-  if (passed) {
-    step.decision = std::move(passed->decision);
-    record(run, std::move(step));
-  }
+  if (passed) record(run, std::move(step), std::move(passed->decision));
   if (!passed || passed->verdict >= policy::Verdict::human) {
     run.error_code = Errc::policy_denied;
     return std::unexpected(blocked("the output", passed));
