@@ -226,6 +226,7 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
     order.requested_by = parts_.pseudonyms.subject(scope->tenant, by);
   const auto outcome = co_await Erasure(parts_.store, parts_.in_flight, parts_.clock, *scope, order).run();
   if (!outcome) co_return co_await respond_error(exchange, outcome.error());
+  pass->reset();  // what follows is waited for, and others need not wait with it
   json::object report{{"id", order.id}, {"tenant", scope->tenant}};
   report["runs_erased"] = outcome->runs;
   report["keys_deleted"] = outcome->runs;
