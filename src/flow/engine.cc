@@ -92,6 +92,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   step.ended_us = parts_.clock.now_us();
   record(*run, std::move(step), std::move(inbound.decision));
   refuse_inbound(*run, inbound.verdict, inbound.reasons());
+  run->error_param = std::move(inbound.param);
   return run;
 }
 

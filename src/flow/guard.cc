@@ -72,6 +72,10 @@ Result<GuardOutcome> GuardSession::guard(policy::Direction direction, std::strin
   GuardOutcome outcome;
   outcome.verdict = guarded.verdict;
   outcome.types = types_of(guarded.findings);
+  if (!guarded.fixed.empty()) {
+    outcome.objections.push_back(fmt::format("`{}` cannot be changed without changing what is asked", guarded.fixed));
+    outcome.param = std::move(guarded.fixed);
+  }
   outcome.content = Data::from_text(guarded.changed ? std::move(guarded.json) : std::move(text));
   if (profile == policy::JsonProfile::chat_request) {
     features_ = guarded.features;

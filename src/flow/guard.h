@@ -25,7 +25,8 @@ struct GuardOutcome {
   policy::Verdict verdict = policy::Verdict::allow;
   RecordJson decision;                  ///< {kind, chosen, findings, versions}
   std::vector<std::string_view> types;  ///< of the findings, each once; live as long as the policy
-  std::vector<std::string> objections;  ///< "check NAME: label" of checks that object
+  std::vector<std::string> objections;  ///< "check NAME: label" of checks that object; a member that cannot be changed
+  std::string param;                    ///< that member
   /// Types and objections, for the refusal.
   std::string reasons() const;
   std::string repair;  ///< what the model got wrong and may correct once; empty: nothing, or not to be repaired

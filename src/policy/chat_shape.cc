@@ -63,7 +63,7 @@ constexpr ChatMember kMessage[] = {
     {"name"},
     {"refusal"},
     {"tool_calls", text, P::tool_call},
-    {"tool_call_id", identifier},
+    {"tool_call_id", reference},
     {"function_call", text, P::function},
     {"reasoning_content"},
     {"reasoning"},
@@ -83,8 +83,8 @@ constexpr ChatMember kPart[] = {
     {"video_url", payload, P::media},
 };
 constexpr ChatMember kMedia[] = {
-    {"url", payload}, {"detail", identifier}, {"data", payload}, {"format", identifier}, {"file_data", payload},
-    {"file_id"},      {"filename"},           {"voice"},
+    {"url", payload},       {"detail", identifier},  {"data", payload}, {"format", identifier},
+    {"file_data", payload}, {"file_id", identifier}, {"filename"},      {"voice"},
 };
 constexpr ChatMember kAudio[] = {{"id", identifier}, {"data", payload}, {"transcript"}, {"expires_at", number}};
 constexpr ChatMember kReasoning[] = {
@@ -92,14 +92,15 @@ constexpr ChatMember kReasoning[] = {
     {"summary"},          {"data", payload},  {"signature", payload},
 };
 constexpr ChatMember kTool[] = {{"type", identifier}, {"function", text, P::function}, {"custom", text, P::function}};
-constexpr ChatMember kToolCall[] = {{"id", identifier},
+constexpr ChatMember kToolCall[] = {{"id", reference},
                                     {"type", identifier},
                                     {"index", number},
                                     {"function", text, P::function},
                                     {"custom", text, P::function}};
-constexpr ChatMember kFunction[] = {{"name"},   {"description"}, {"parameters"}, {"arguments"},
-                                    {"strict"}, {"input"},       {"format"}};
-constexpr ChatMember kResponseFormat[] = {{"type", identifier}, {"json_schema"}};
+constexpr ChatMember kFunction[] = {
+    {"name"},  {"description"}, {"parameters", text, P::schema}, {"arguments"}, {"strict"},
+    {"input"}, {"format"},      {"schema", text, P::schema}};
+constexpr ChatMember kResponseFormat[] = {{"type", identifier}, {"json_schema", text, P::function}};
 constexpr ChatMember kChoice[] = {
     {"index", number},
     {"delta", text, P::message},
@@ -126,6 +127,7 @@ constexpr ChatMember kUsage[] = {
 std::span<const ChatMember> members_of(ChatPlace place) {
   switch (place) {
     case P::other:
+    case P::schema:
       return {};
     case P::request:
       return kRequest;
@@ -162,11 +164,11 @@ std::span<const ChatMember> members_of(ChatPlace place) {
 }
 
 constexpr std::size_t kLeastPayloadBytes = 64;
+constexpr std::size_t kLongestName = 256;
 
 // A person's words are no name: they have a blank or an "@" in them, or what else no identifier has.
 bool is_identifier(std::string_view text) {
-  constexpr std::size_t kLongest = 256;
-  return text.size() <= kLongest && std::ranges::all_of(text, [](char c) {
+  return text.size() <= kLongestName && std::ranges::all_of(text, [](char c) {
            return is_alnum(static_cast<unsigned char>(c)) || std::string_view("._:/+-=~").contains(c);
          });
 }
@@ -207,7 +209,7 @@ const ChatMember* chat_member(ChatPlace place, std::string_view key) {
 
 ChatPlace place_inside(ChatPlace place, const ChatMember* member) {
   if (member) return member->inside;
-  return place == P::usage ? P::usage : P::other;
+  return place == P::usage || place == P::schema ? place : P::other;
 }
 
 bool is_protocol_number(ChatPlace place, const ChatMember* member) {
@@ -216,8 +218,26 @@ bool is_protocol_number(ChatPlace place, const ChatMember* member) {
 
 bool is_passed_over(const ChatMember* member, std::string_view text) {
   if (!member) return false;
-  if (member->kind == identifier) return is_identifier(text);
+  if (member->kind == identifier || member->kind == reference) return is_identifier(text);
   return member->kind == payload && text.size() >= kLeastPayloadBytes && (is_base64(text) || is_data_url(text));
+}
+
+bool is_program_name(std::string_view text) {
+  return !text.empty() && text.size() <= kLongestName && std::ranges::all_of(text, [](char c) {
+    return is_alnum(static_cast<unsigned char>(c)) || std::string_view("_-.:/$").contains(c);
+  });
+}
+
+bool holds_program_names(std::string_view key) {
+  static constexpr std::string_view kKeys[] = {"enum", "const", "required", "type", "format", "$ref", "$schema", "$id"};
+  return std::ranges::find(kKeys, key) != std::end(kKeys);
+}
+
+bool is_protocol_word(std::string_view text) {
+  static constexpr std::string_view kWords[] = {"user", "assistant", "system",      "developer",   "tool",  "function",
+                                                "text", "image_url", "input_audio", "file",        "auto",  "low",
+                                                "high", "default",   "json_object", "json_schema", "custom"};
+  return std::ranges::find(kWords, text) != std::end(kWords);
 }
 
 bool is_media(std::string_view text) {

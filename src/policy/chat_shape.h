@@ -18,7 +18,8 @@ enum class ChatPlace : std::uint8_t {
   reasoning,  ///< one of a message's reasoning_details
   tool,       ///< a definition or a choice of one
   tool_call,
-  function,  ///< of a tool or a call
+  function,  ///< of a tool or a call; or a schema that an answer is to have
+  schema,    ///< and everything in it
   response_format,
   choice,
   logprobs,
@@ -29,6 +30,8 @@ enum class ChatPlace : std::uint8_t {
 enum class MemberKind : std::uint8_t {
   text,        ///< strings and numbers are looked at
   identifier,  ///< a string names something and is left alone where it has no other characters than names have
+  reference,   ///< the same, and the name is the caller's own: another does as well, if it is the same wherever it
+               ///< stands
   payload,     ///< a string is a picture or sound and is left alone where it truly is base64
   number,      ///< numbers are left alone
 };
@@ -49,6 +52,12 @@ ChatPlace place_inside(ChatPlace place, const ChatMember* member);
 bool is_protocol_number(ChatPlace place, const ChatMember* member);
 /// Whether the string is to be left alone: an identifier or base64 where the protocol has one. `member`: as above.
 bool is_passed_over(const ChatMember* member, std::string_view text);
+/// Whether it is a name as programs have them: of a function, a parameter, a value of an enumeration.
+bool is_program_name(std::string_view text);
+/// Whether a schema's member says how things are called, not what they are.
+bool holds_program_names(std::string_view key);
+/// A word of the protocol itself: no value is one.
+bool is_protocol_word(std::string_view text);
 /// Pictures, sound and documents in base64, told by their first bytes: left alone wherever they stand.
 bool is_media(std::string_view text);
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "base/json.h"
+#include "policy/chat_shape.h"
 #include "policy/json_number.h"
 #include "policy/logprobs.h"
 
@@ -69,7 +70,7 @@ Frame frame_of(const ChatText& text) {
 /// One text of the answer.
 struct ChatStreamGuard::Stream {
   Stream(const Policy& policy, GuardContext& context, ChatText which)
-      : text(std::move(which)), guard(policy, context, text.field) {}
+      : text(std::move(which)), guard(policy, context, text.field), is_program_name(is_name()) {}
 
   bool is_name() const { return text.field == "name"; }
   void say(std::string_view bytes) {
@@ -82,6 +83,7 @@ struct ChatStreamGuard::Stream {
   std::string said;       // the end of what is out
   bool level = true;      // the last chunk's piece went out as it came, and nothing was or is held back
   bool finished = false;
+  bool is_program_name;  // as far as it has come: a function's, in which nobody is named
 };
 
 ChatStreamGuard::ChatStreamGuard(const Policy& policy, GuardContext& context) : policy_(policy), context_(context) {}
@@ -168,7 +170,11 @@ Result<std::string> ChatStreamGuard::guard_piece(const ChatPiece& piece, bool is
   SB_TRY(Stream* const stream, stream_for(piece.of));
   if (stream->finished) return guard_late(*stream, piece.text);
   const bool was_level = stream->guard.held_bytes() == 0;
-  SB_TRY(std::string released, stream->guard.feed(piece.text));
+  stream->is_program_name = stream->is_program_name && (piece.text.empty() || is_program_name(piece.text));
+  context_.prose = !stream->is_program_name;
+  auto fed = stream->guard.feed(piece.text);
+  context_.prose = true;
+  SB_TRY(std::string released, std::move(fed));
   if (is_last || (stream->is_name() && (comes_now(piece.of, "arguments") || comes_now(piece.of, "input")))) {
     SB_TRY(const auto rest, finish(*stream));
     released += rest;
@@ -274,7 +280,10 @@ Result<ChatStreamGuard::Stream*> ChatStreamGuard::stream_for(const ChatText& tex
 
 // The rest of a text.
 Result<std::string> ChatStreamGuard::finish(Stream& stream) {
-  SB_TRY(auto rest, stream.guard.finish());
+  context_.prose = !stream.is_program_name;
+  auto finished = stream.guard.finish();
+  context_.prose = true;
+  SB_TRY(auto rest, std::move(finished));
   stream.finished = true;
   verdict_ = std::max(verdict_, stream.guard.verdict());
   return rest;

@@ -304,6 +304,24 @@ TEST_F(ChatStream, AFunctionsNameStandsBeforeItsArguments) {
   EXPECT_EQ(text_of(all, "arguments"), R"({"a":1})");
 }
 
+TEST_F(ChatStream, AFunctionsNameIsNobodys) {
+  const auto policy = test::load("{name: g, version: 1, rules: [{types: [PERSON], min_score: 0.3, action: redact}]}");
+  const auto said = [&](std::vector<std::string> pieces) {
+    ChatStreamGuard guard(*policy, context_);
+    std::vector<std::string> all;
+    for (const auto& piece : pieces) {
+      for (auto& payload :
+           *guard.feed(delta_chunk(R"("tool_calls":[{"index":0,"function":{"name":")" + piece + R"("}}])")))
+        all.push_back(payload);
+    }
+    for (auto& payload : *guard.finish()) all.push_back(payload);
+    return joined(all, R"("name":")");
+  };
+  EXPECT_EQ(said({"Marta_", "Weber"}), "Marta_Weber");
+  EXPECT_EQ(said({"Charlotte"}), "Charlotte");
+  EXPECT_EQ(said({"Call Marta Weber", " now"}), "[PERSON] now") << "it is no name of a program";
+}
+
 TEST_F(ChatStream, ANameThatGoesOnBehindItsArgumentsSaysNothing) {
   std::vector<std::string> all;
   for (const auto* piece : {"get_", "bo@x", ".org", "x"}) {

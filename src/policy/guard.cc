@@ -7,6 +7,7 @@
 #include "base/crypto.h"
 #include "policy/detect/bytes_class.h"
 #include "policy/sealed_value.h"
+#include "policy/tagger/tagger_detector.h"
 
 namespace sb::policy {
 namespace {
@@ -182,6 +183,7 @@ Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const
 Scanner::Weigh weigh_by(const Policy& policy, const GuardContext& context) {
   return [&policy, &context](const Finding& finding, std::string_view value) -> std::optional<Weight> {
     if (finding.type == kPlaceholderType) return Weight::acts;
+    if (!context.prose && finding.detector == kTaggerName) return std::nullopt;
     const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
     if (!rule) return std::nullopt;
     // Of what goes on behind its window the value is not known yet.

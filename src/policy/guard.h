@@ -53,7 +53,8 @@ struct GuardContext {
   std::uint64_t rules = kAllRules;            ///< of Policy::rules_for: those that speak of this run
   JsonPieces json_pieces = JsonPieces::none;  ///< what is restored there must not break the JSON around it
   bool escape_restored = false;               ///< the text at hand is such a piece
-  std::vector<FindingCount> unrecorded{};     ///< findings beyond kMaxRecordedFindings of a text; filled by the guards
+  bool prose = true;  ///< the text at hand is no program's name, in which the tagger's findings would be none
+  std::vector<FindingCount> unrecorded{};  ///< findings beyond kMaxRecordedFindings of a text; filled by the guards
   std::size_t known_before = 0;  ///< values in the vault when this document came; set by guard_text, guard_json
   std::vector<std::string>* placeholders =
       nullptr;                                ///< those that stand in the text are put here, as normal_token has them

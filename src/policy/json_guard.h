@@ -32,6 +32,7 @@ struct JsonGuardResult {
   bool changed = false;
   std::string json;  ///< the new document; empty where nothing changed: go on with the original
   std::vector<GuardedFinding> findings;
+  std::string fixed;           ///< chat_request only: a member in which something was found and that cannot be changed
   RequestFeatures features;    ///< chat_request only
   std::string last_user_text;  ///< chat_request only: the last user message after guarding, its text parts one a line
 };
@@ -42,8 +43,11 @@ inline constexpr int kMaxJsonDepth = 64;
 /// Strings that hold JSON (tool-call "arguments", structured answers) are read as JSON, three levels deep: see
 /// JsonStreamGuard. Member names that the chat protocol does not define are text too, and told apart where they became
 /// alike. Base64 payloads (images, audio) are not searched. Log probabilities become null where the document changed or
-/// they spell what must not pass. Thread-safe: parsers are per thread. Errors: invalid_argument (no JSON, or deeper
-/// than kMaxJsonDepth), too_large (kMaxJsonBytes), internal (a detector failed).
+/// they spell what must not pass. On its way in, a chat request's references and seed get a stand-in where a value is
+/// found in them; what else the protocol owns cannot be changed, nor can the address of a picture: then the verdict is
+/// `block`, and `fixed` says which. Names of functions, parameters and values of enumerations are no prose.
+/// Thread-safe: parsers are per thread. Errors: invalid_argument (no JSON, or deeper than kMaxJsonDepth), too_large
+/// (kMaxJsonBytes), internal (a detector failed).
 Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, std::string_view json,
                                    JsonProfile profile);
 

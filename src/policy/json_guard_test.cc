@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 
+#include "policy/stand_ins.h"
 #include "policy/test_policies.h"
 
 namespace sb::policy {
@@ -95,7 +96,7 @@ TEST_F(JsonGuard, IdentifiersAreTextWhereTheyAreNone) {
 
 TEST_F(JsonGuard, ChatDocumentsKeepTheProtocolsNumbersAndNoOthers) {
   const std::string request =
-      R"({"model":"m","temperature":4111111111111111,"seed":4111111111111111,"max_tokens":4111111111111111,"n":1,)"
+      R"({"model":"m-2024-08-06","temperature":0.4,"seed":-41111111,"max_tokens":1000000,"n":1,)"
       R"("logit_bias":{"50256":-100},"messages":[]})";
   EXPECT_FALSE(guard(request, JsonProfile::chat_request).changed);
   const std::string answer = R"({"id":"c","created":4111111111111111,"choices":[{"index":4111111111111111}],)"
@@ -126,25 +127,103 @@ TEST_F(JsonGuard, AnIntegerIsOneHoweverItIsWritten) {
 
 TEST_F(JsonGuard, MembersAreIdentifiersWhereTheProtocolHasThemAlone) {
   const std::string base64 = "4111111111111111" + std::string(80, 'A');
-  EXPECT_EQ(
-      guard(R"({"metadata":{"id":"4111111111111111","type":"4111111111111111","data":")" + base64 + R"("},)" +
-                R"("tools":[{"type":"function","function":{"parameters":{"id":"4111111111111111"}}}],)" +
+  EXPECT_EQ(guard(R"({"metadata":{"id":"4111111111111111","type":"4111111111111111","data":")" + base64 + R"("},)" +
+                      R"("tools":[{"type":"function","function":{"parameters":{"id":"4111111111111111"}}}],)" +
+                      R"("messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":")" +
+                      base64 + R"(","format":"wav"}},{"type":"file","file":{"file_data":")" + base64 + R"("}}]},)" +
+                      R"({"role":"assistant","tool_calls":[{"id":"call_4111","type":"function"}]},)" +
+                      R"({"role":"tool","tool_call_id":"call_4111","content":"{\"id\":\"4111111111111111\"}"}]})",
+                  JsonProfile::chat_request)
+                .json,
+            R"({"metadata":{"id":"[CREDIT_CARD_1]","type":"[CREDIT_CARD_1]","data":")" + base64 + R"("},)" +
+                R"("tools":[{"type":"function","function":{"parameters":{"id":"[CREDIT_CARD_1]"}}}],)" +
                 R"("messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":")" + base64 +
                 R"(","format":"wav"}},{"type":"file","file":{"file_data":")" + base64 + R"("}}]},)" +
-                R"({"role":"assistant","tool_calls":[{"id":"call_4111111111111111","type":"function"}]},)" +
-                R"({"role":"tool","tool_call_id":"call_4111111111111111","content":"{\"id\":\"4111111111111111\"}"}]})",
-            JsonProfile::chat_request)
-          .json,
-      R"({"metadata":{"id":"[CREDIT_CARD_1]","type":"[CREDIT_CARD_1]","data":")" + base64 + R"("},)" +
-          R"("tools":[{"type":"function","function":{"parameters":{"id":"[CREDIT_CARD_1]"}}}],)" +
-          R"("messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":")" + base64 +
-          R"(","format":"wav"}},{"type":"file","file":{"file_data":")" + base64 + R"("}}]},)" +
-          R"({"role":"assistant","tool_calls":[{"id":"call_4111111111111111","type":"function"}]},)" +
-          R"({"role":"tool","tool_call_id":"call_4111111111111111","content":"{\"id\":\"[CREDIT_CARD_1]\"}"}]})");
+                R"({"role":"assistant","tool_calls":[{"id":"call_4111","type":"function"}]},)" +
+                R"({"role":"tool","tool_call_id":"call_4111","content":"{\"id\":\"[CREDIT_CARD_1]\"}"}]})");
   const std::string key = "sk-proj-aB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3xaB3x";
   EXPECT_TRUE(guard(R"({"data":")" + key + "\"}", JsonProfile::any).changed);
   EXPECT_TRUE(guard(R"({"metadata":{"data":")" + key + "\"}}", JsonProfile::chat_request).changed);
   EXPECT_FALSE(guard(R"({"picture":"iVBORw0KGgo)" + base64 + "\"}", JsonProfile::any).changed);
+}
+
+TEST_F(JsonGuard, AReferenceGetsAStandInThatIsTheSameWhereverItStands) {
+  const auto calls = [](std::string_view id) {
+    const std::string text(id);
+    return R"({"messages":[{"role":"assistant","tool_calls":[{"id":")" + text + R"(","type":"function"}]},)" +
+           R"({"role":"tool","tool_call_id":")" + text + R"(","content":"x"}]})";
+  };
+  for (const char* id : {"call_4111111111111111", "DE89370400440532013000", "of ann@x.org"}) {
+    for (const char* action : {"tokenise", "redact", "mask"}) {
+      policy_ = test::load(
+          "{name: p, version: 1, rules: [{types: [CREDIT_CARD, IBAN, EMAIL], action: " + std::string(action) + "}]}");
+      const auto guarded = guard(calls(id), JsonProfile::chat_request);
+      EXPECT_EQ(guarded.verdict, Verdict::changed);
+      const auto document = parse_json(guarded.json);
+      ASSERT_TRUE(document);
+      const auto& messages = document->at("messages");
+      const std::string_view made = messages.at(0).at("tool_calls").at(0).at("id").as_string();
+      EXPECT_EQ(made, std::string_view(messages.at(1).at("tool_call_id").as_string()));
+      EXPECT_EQ(made.size(), std::string_view(id).size());
+      EXPECT_EQ(made.find_first_of("0123456789"), std::string_view::npos) << made;
+      EXPECT_NE(made, stand_in_for(test::kKey, "call_4111111111111112"));
+      EXPECT_EQ(made, stand_in_for(test::kKey, id));
+    }
+  }
+  EXPECT_FALSE(guard(calls("call_1"), JsonProfile::chat_request).changed);
+}
+
+TEST_F(JsonGuard, ASeedWithAValueIsAnotherSeed) {
+  const auto guarded = guard(R"({"model":"m","seed":4111111111111111,"messages":[]})", JsonProfile::chat_request);
+  EXPECT_EQ(guarded.json, R"({"model":"m","seed":)" + std::to_string(stand_in_number(test::kKey, "4111111111111111")) +
+                              R"(,"messages":[]})");
+  EXPECT_LT(stand_in_number(test::kKey, "4111111111111111"), 1U << 20);
+}
+
+TEST_F(JsonGuard, WhatCannotBeChangedIsRefusedByItsName) {
+  for (const auto& [field, request] : std::vector<std::pair<std::string, std::string>>{
+           {"max_tokens", R"({"max_tokens":4111111111111111,"messages":[]})"},
+           {"service_tier", R"({"service_tier":"4111111111111111","messages":[]})"},
+           {"model", R"({"model":"of ann@x.org","messages":[]})"},
+           {"url", R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":)"
+                   R"("https://x.org/a.png?for=ann@x.org"}}]}]})"},
+           {"file_id", R"({"messages":[{"role":"user","content":[{"type":"file","file":{"file_id":)"
+                       R"("4111111111111111"}}]}]})"}}) {
+    const auto guarded = guard(request, JsonProfile::chat_request);
+    EXPECT_EQ(guarded.verdict, Verdict::block) << request;
+    EXPECT_EQ(guarded.fixed, field);
+    EXPECT_EQ(guarded.json.find("4111111111111111"), std::string::npos) << guarded.json;
+    EXPECT_EQ(guarded.json.find("ann@x.org"), std::string::npos) << guarded.json;
+  }
+  const std::string picture = "https://x.org/a.png";
+  EXPECT_FALSE(guard(R"({"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":")" + picture +
+                         R"("}}]}]})",
+                     JsonProfile::chat_request)
+                   .changed);
+}
+
+TEST_F(JsonGuard, NamesOfProgramsAreNoNamesOfPersons) {
+  policy_ = test::load(
+      "{name: g, version: 1, rules: [{types: [PERSON, LOCATION, ORGANIZATION, SECRET, CREDIT_CARD], min_score: 0.3, "
+      "action: redact}]}");
+  const std::string schema =
+      R"({"type":"object","properties":{"uri":{"type":"string","enum":["jenkins","Marta"]},"Anna":{"const":"Peter"}},)"
+      R"("required":["uri","Anna"]})";
+  const std::string request =
+      R"({"messages":[{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"Charlotte","arguments":"{}"}}]}],)"
+      R"("functions":[{"name":"jenkins","parameters":)" +
+      schema + R"(}],"tools":[{"type":"function","function":{"name":"Marta_Weber","parameters":)" + schema +
+      R"(}}],"response_format":{"type":"json_schema","json_schema":{"name":"Anna","schema":)" + schema + "}}}";
+  EXPECT_FALSE(guard(request, JsonProfile::chat_request).changed) << guard(request, JsonProfile::chat_request).json;
+  // Prose is prose, and other values are found in names, too.
+  const auto other =
+      guard(R"({"messages":[],"tools":[{"type":"function","function":{"name":"pay_4111111111111111",)"
+            R"("description":"Asks Marta Weber of Hamburg.","parameters":{"properties":{"4111111111111111":)"
+            R"({"description":"Say hello to Marta Weber."}}}}}],"metadata":{"by":"Marta Weber"}})",
+            JsonProfile::chat_request)
+          .json;
+  EXPECT_EQ(other.find("4111111111111111"), std::string::npos) << other;
+  EXPECT_EQ(other.find("Marta"), std::string::npos) << other;
 }
 
 TEST_F(JsonGuard, NamesThatBecameAlikeAreToldApart) {

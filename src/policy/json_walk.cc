@@ -11,6 +11,7 @@
 #include "policy/json_stream_guard.h"
 #include "policy/logprobs.h"
 #include "policy/split_values.h"
+#include "policy/stand_ins.h"
 
 namespace sb::policy {
 namespace {
@@ -135,7 +136,7 @@ Result<> JsonWalk::object(od::object o, ChatPlace place, int depth) {
     const char* const raw_key = field.key().raw();
     if (const auto error = field.unescaped_key().get(under.key)) return invalid(error);
     under.member = chat_member(place, under.key);
-    if (!under.member) SB_CHECK(name(raw_key, under.key, masked_names));
+    if (!under.member) SB_CHECK(name(raw_key, under.key, place, masked_names));
     SB_CHECK(value(field.value(), under, depth + 1));
   }
   if (is_message) end_message();
@@ -214,22 +215,68 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
   if (const auto error = v.get_string().get(text)) return invalid(error);
   const std::size_t offset = static_cast<std::size_t>(token.data() - base_) + 1;
   const std::size_t size = token.rfind('"') - 1;
+  const auto kind = under.member ? under.member->kind : MemberKind::text;
+  const bool is_name = kind == MemberKind::identifier || kind == MemberKind::reference;
   if (is_passed_over(under.member, text)) {
     note_identifier(text, under);
-    return {};
+    if (!is_name || !goes_to_a_provider()) return {};
   }
   if (is_media(text)) return {};
+  if (goes_to_a_provider() && (is_name || kind == MemberKind::payload))
+    return identifier_leaf(text, offset, size, under);
   if (in_parts_ && under.place == ChatPlace::part && under.key == "text") {
     parts_.places.push_back({offset, size});
     parts_.texts.emplace_back(text);
     return {};
   }
-  SB_TRY(const Verdict verdict, text_leaf(text, under.key));
+  const bool is_called = (under.place == ChatPlace::function && under.key == "name") ||
+                         (under.place == ChatPlace::schema && holds_program_names(under.key));
+  SB_TRY(const Verdict verdict, is_called&& is_program_name(text) ? program_name(text) : text_leaf(text, under.key));
   result_.verdict = std::max(result_.verdict, verdict);
   const std::string_view guarded = verdict == Verdict::allow ? text : std::string_view(scratch_.text);
   note_string(guarded, under);
   if (guarded != text) edit_string(offset, size, guarded);
   return {};
+}
+
+// An identifier, or the address of a picture. The model of a request only says which one of ours is meant.
+Result<> JsonWalk::identifier_leaf(std::string_view text, std::size_t offset, std::size_t size, const Under& under) {
+  const bool is_known = is_passed_over(under.member, text);
+  if (is_protocol_word(text) || (is_known && under.place == ChatPlace::request && under.key == "model")) return {};
+  SB_TRY(const Verdict verdict, program_name(text));
+  result_.verdict = std::max(result_.verdict, verdict);
+  const bool changes = verdict != Verdict::allow && scratch_.text != text;
+  if (!changes) {
+    if (under.member->kind == MemberKind::payload) note_string(text, under);
+    return {};
+  }
+  if (under.member->kind == MemberKind::reference) {
+    edit_string(offset, size, stand_in_for(context_.tenant_key, text));
+  } else {
+    edit_string(offset, size, scratch_.text);  // for the record
+    cannot_change(under.key);
+  }
+  return {};
+}
+
+// Nobody is named in it, and its words are set apart by underlines: a second look sees them as words. What stands for
+// it is then in `scratch_.text`.
+Result<Verdict> JsonWalk::program_name(std::string_view text) {
+  context_.prose = false;
+  auto verdict = guard_into(policy_, context_, text, {}, scratch_, result_.findings);
+  if (verdict && *verdict == Verdict::allow && text.contains('_')) {
+    std::string words(text);
+    std::ranges::replace(words, '_', ' ');
+    verdict = guard_into(policy_, context_, words, {}, scratch_, result_.findings);
+    std::ranges::replace(scratch_.text, ' ', '_');
+  }
+  context_.prose = true;
+  return verdict;
+}
+
+void JsonWalk::cannot_change(std::string_view key) {
+  result_.verdict = Verdict::block;
+  if (result_.fixed.empty()) result_.fixed = key;
 }
 
 // What stands for a text is then in `scratch_.text`.
@@ -255,9 +302,11 @@ Result<Verdict> JsonWalk::json_leaf(std::string_view text, std::string_view key)
 }
 
 // A member's name may say as much as its value. `masked_names`: of the object, that may be alike now.
-Result<> JsonWalk::name(const char* raw, std::string_view key, std::uint32_t& masked_names) {
+Result<> JsonWalk::name(const char* raw, std::string_view key, ChatPlace place, std::uint32_t& masked_names) {
   const std::size_t found = result_.findings.size();
-  SB_TRY(const Verdict verdict, guard_into(policy_, context_, key, {}, scratch_, result_.findings));
+  SB_TRY(const Verdict verdict, place == ChatPlace::schema && is_program_name(key)
+                                    ? program_name(key)
+                                    : guard_into(policy_, context_, key, {}, scratch_, result_.findings));
   result_.verdict = std::max(result_.verdict, verdict);
   if (verdict == Verdict::allow || scratch_.text == key) return {};
   std::size_t size = 0;
@@ -280,15 +329,20 @@ Result<> JsonWalk::number_leaf(od::value v, const Under& under) {
   // Nearly all are small or have a fraction; of a vector's, all.
   constexpr double kLeastIdentifying = 1e6;
   if (is_double && (std::abs(number) < kLeastIdentifying || number != std::trunc(number))) return {};
-  if (is_protocol_number(under.place, under.member)) return {};
+  const bool is_fixed = is_protocol_number(under.place, under.member);
+  if (is_fixed && (!goes_to_a_provider() || under.place != ChatPlace::request)) return {};
   const auto digits = identifying_digits(token, number_);
   if (digits.empty()) return {};
   SB_TRY(const Verdict verdict, guard_into(policy_, context_, digits, under.key, scratch_, result_.findings));
   result_.verdict = std::max(result_.verdict, verdict);
   if (verdict == Verdict::allow || scratch_.text == digits) return {};
-  std::string quoted;
-  append_json_string(quoted, scratch_.text);
-  edits_.replace(static_cast<std::size_t>(token.data() - base_), token.size(), std::move(quoted));
+  std::string instead;
+  if (is_fixed && under.key == "seed")
+    instead = fmt::to_string(stand_in_number(context_.tenant_key, digits));
+  else
+    append_json_string(instead, scratch_.text);
+  if (is_fixed && under.key != "seed") cannot_change(under.key);
+  edits_.replace(static_cast<std::size_t>(token.data() - base_), token.size(), std::move(instead));
   return {};
 }
 

@@ -58,9 +58,15 @@ class JsonWalk {
   Result<> string_leaf(simdjson::ondemand::value value, const Under& under);
   void edit_string(std::size_t offset, std::size_t size, std::string_view text);
   Result<> number_leaf(simdjson::ondemand::value value, const Under& under);
+  Result<> identifier_leaf(std::string_view text, std::size_t offset, std::size_t size, const Under& under);
+  Result<Verdict> program_name(std::string_view text);
+  void cannot_change(std::string_view key);
+  bool goes_to_a_provider() const {
+    return profile_ == JsonProfile::chat_request && context_.direction == Direction::inbound;
+  }
   Result<Verdict> text_leaf(std::string_view text, std::string_view key);
   Result<Verdict> json_leaf(std::string_view text, std::string_view key);
-  Result<> name(const char* raw, std::string_view key, std::uint32_t& masked_names);
+  Result<> name(const char* raw, std::string_view key, ChatPlace place, std::uint32_t& masked_names);
   void note_identifier(std::string_view text, const Under& under);
   void note_string(std::string_view text, const Under& under);
   void begin_message();

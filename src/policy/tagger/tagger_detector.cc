@@ -31,7 +31,7 @@ class TaggerDetector final : public Detector {
  public:
   explicit TaggerDetector(std::shared_ptr<const tagger::Model> model) : model_(std::move(model)) {}
 
-  std::string_view name() const override { return "tagger"; }
+  std::string_view name() const override { return kTaggerName; }
 
   bool reports(std::string_view type) const override { return std::ranges::find(kTypes, type) != std::end(kTypes); }
 

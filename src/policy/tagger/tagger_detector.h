@@ -16,6 +16,9 @@ const std::shared_ptr<const tagger::Model>& shipped_tagger_model();
 /// From the bytes of a weights file. Errors: corrupt, naming `origin`.
 Result<std::shared_ptr<const tagger::Model>> load_tagger_model(std::string_view bytes, std::string_view origin);
 
+/// As its findings name it.
+inline constexpr std::string_view kTaggerName = "tagger";
+
 /// Sweeps. Scores are calibrated probabilities, 0.3 at least.
 std::shared_ptr<const Detector> make_tagger_detector(std::shared_ptr<const tagger::Model> model);
 std::shared_ptr<const Detector> make_tagger_detector();
