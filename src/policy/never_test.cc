@@ -1,4 +1,5 @@
 // What must never happen, tried: a detector that fails, that opens a socket; text made to cost.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstddef>
 
 #include "base/json.h"
@@ -47,6 +49,63 @@ TEST(Never, ADetectorThatThrowsLetsNothingPass) {
     ChatStreamGuard stream(*policy, context);
     EXPECT_FALSE(stream.feed(R"({"choices":[{"index":0,"delta":{"content":"{\"q\":\"#\"}"}}]})"));
     EXPECT_TRUE(stream.feed(R"({"choices":[{"index":0,"delta":{"content":"more"}}]})").value().empty());
+  }
+}
+
+/// Counts the bytes that it is shown.
+class Counting final : public Detector {
+ public:
+  explicit Counting(std::atomic<std::size_t>& bytes) : bytes_(bytes) {}
+  std::string_view name() const override { return "counting"; }
+  bool reports(std::string_view type) const override { return type == "COUNTED"; }
+  bool sweeps() const override { return true; }
+  std::size_t sweep(const Sweep& in, Findings&) const override {
+    bytes_ += in.text.size();
+    return in.text.size();
+  }
+
+ private:
+  std::atomic<std::size_t>& bytes_;
+};
+
+TEST(Never, AChunkOfManyToolCallsCostsNoMoreThanItsLength) {
+  std::atomic<std::size_t> bytes = 0;
+  const auto policy = *Policy::load("{name: p, version: 1, rules: [{types: [COUNTED], action: redact}]}", "p",
+                                    {std::make_shared<Counting>(bytes)});
+  const auto looked_at = [&](int calls, const char* finish) {
+    std::string chunk = R"({"choices":[{"index":0,"delta":{"tool_calls":[)";
+    for (int i = 0; i < calls; ++i)
+      chunk += fmt::format(R"({}{{"index":{},"id":"c {}","function":{{"name":"f","arguments":"a b c "}}}})",
+                           i ? "," : "", i % 20, i);
+    TokenVault vault;
+    auto context = test::context_for(vault, Direction::outbound);
+    ChatStreamGuard guard(*policy, context);
+    bytes = 0;
+    EXPECT_TRUE(guard.feed(chunk + "]}" + finish + "}]}"));
+    EXPECT_TRUE(guard.finish());
+    return bytes.load();
+  };
+  for (const char* finish : {"", R"(,"finish_reason":"tool_calls")"}) {
+    // Of each text a stream keeps some 400 bytes that a next look reads again; 800 pieces of a text have 6,400.
+    EXPECT_GT(looked_at(16'000, finish), 16'000U * 8);
+    EXPECT_LT(bytes, 16'000U * 600);
+  }
+}
+
+TEST(Never, JsonInJsonIsLookedAtHoweverDeep) {
+  const auto policy = test::load(test::kTokeniseAll);
+  std::string document = R"({"to":"ann@x.org, 4111 1111 1111 1111"})";
+  for (int depth = 0; depth < 8; ++depth) {
+    TokenVault vault;
+    auto context = test::context_for(vault);
+    const auto guarded = guard_json(*policy, context, document, JsonProfile::any);
+    ASSERT_TRUE(guarded) << depth;
+    EXPECT_EQ(guarded->json.find("ann@x.org"), std::string::npos) << depth << guarded->json;
+    EXPECT_EQ(guarded->json.find("4111"), std::string::npos) << depth << guarded->json;
+    EXPECT_EQ(restore_json(vault, guarded->json), document) << depth;
+    std::string inner;
+    append_json_string(inner, document);
+    document = R"({"arguments":)" + inner + "}";
   }
 }
 
