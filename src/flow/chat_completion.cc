@@ -19,6 +19,55 @@ void append_text(json::object& into, std::string_view key, const json::value& pi
   slot.get_string().append(piece.get_string());
 }
 
+// Of what stands in an object that comes in pieces these members go on; others say the same again.
+bool goes_on(std::string_view key) {
+  static constexpr std::string_view kKeys[] = {"text", "thinking", "summary", "transcript", "data", "signature"};
+  return std::ranges::find(kKeys, key) != std::end(kKeys);
+}
+
+void merge_list(json::array& into, const json::array& pieces);
+
+void merge_object(json::object& into, const json::object& piece) {
+  for (const auto& [key, value] : piece) {
+    if (value.is_string() && goes_on(key)) {
+      append_text(into, key, value);
+    } else if (const auto* list = value.if_array()) {
+      auto& slot = into[key];
+      if (!slot.is_array()) slot = json::array();
+      merge_list(slot.get_array(), *list);
+    } else if (!value.is_null() || !into.contains(key)) {
+      into[key] = value;
+    }
+  }
+}
+
+// The element that a piece goes on with: of its index, or, where it has none, the last one if that is of its type.
+json::object* element_for(json::array& list, const json::object& piece) {
+  if (list.empty()) return nullptr;
+  if (!piece.contains("index")) {
+    auto* last = list.back().if_object();
+    const bool alike = last && string_member(*last, "type") == string_member(piece, "type");
+    return alike && std::ranges::any_of(piece, [](const auto& member) { return goes_on(member.key()); }) ? last
+                                                                                                         : nullptr;
+  }
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    auto* element = list[i].if_object();
+    if (element && int_member(*element, "index", static_cast<std::int64_t>(i)) == int_member(piece, "index"))
+      return element;
+  }
+  return nullptr;
+}
+
+void merge_list(json::array& into, const json::array& pieces) {
+  for (const auto& piece : pieces) {
+    const auto* object = piece.if_object();
+    if (auto* element = object ? element_for(into, *object) : nullptr)
+      merge_object(*element, *object);
+    else
+      into.push_back(piece);
+  }
+}
+
 json::object chunk_head(const json::value& completion) {
   json::object head;
   for (const char* key : {"id", "created", "model", "service_tier", "system_fingerprint"}) {
@@ -108,6 +157,14 @@ void CompletionAssembler::merge_delta(json::object& message, const json::object&
       }
     } else if (value.is_string()) {
       append_text(message, key, value);
+    } else if (const auto* list = value.if_array()) {
+      auto& slot = message[key];
+      if (!slot.is_array()) slot = json::array();
+      merge_list(slot.get_array(), *list);
+    } else if (const auto* object = value.if_object()) {
+      auto& slot = message[key];
+      if (!slot.is_object()) slot = json::object();
+      merge_object(slot.get_object(), *object);
     } else if (!message.contains(key)) {
       message[key] = value;
     }

@@ -88,6 +88,10 @@ Result<> Engine::guard_question(LiveRun& run, HttpQuestion& question) {
     return fail(Errc::policy_denied,
                 fmt::format("the request contains what the policy blocks: {}", fmt::join(outcome.types, ", ")));
   };
+  if (const auto open = parts_.outbound->open_host_part(question.url); !open.empty()) {
+    SB_TRY(const auto host, guard_json(run, to_text(json::value(open))));
+    if (host.verdict >= policy::Verdict::changed) return refusal(host);  // another host is another service
+  }
   query_into_url(question);
   const RequestTexts texts(question, secrets_of(run));
   SB_TRY(const auto beside, run.guard.inspect(policy::Direction::outbound, texts.document(), policy::JsonProfile::any));

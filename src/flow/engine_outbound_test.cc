@@ -46,6 +46,7 @@ class Service {
     http::Response response{200, {}, is_text ? "ask bob@x.org" : R"({"jsonrpc":"2.0","id":1,"result":{}})"};
     response.headers.add("content-type", is_text ? "text/plain" : "application/json");
     response.headers.add("connection", "close");
+    response.headers.add("set-cookie", "session=kept-by-the-service; Path=/");
     (void)co_await exchange.respond(std::move(response));
   }
 
@@ -140,6 +141,41 @@ TEST_F(OutboundCalls, WhatThePolicyReplacesIsReplacedEverywhere) {
   EXPECT_EQ(service_.asked()[0],
             "/to/[EMAIL_1]?mail=%5BEMAIL_1%5D&n=1 x-note: for [EMAIL_1] x-key: Key 0123456789-of-the-operator "
             R"({"to":"[EMAIL_1]"})");
+}
+
+TEST_F(OutboundCalls, CredentialsAreInNoTasksOutput) {
+  const auto run = call(
+      "call: http, with: {method: get, endpoint: '${ \"http://api.example/x?key=\" + $secrets.token }', headers: "
+      "{x-note: '${ "
+      "\"Key \" + $secrets.token }', cookie: 'session=of-the-flow', proxy-authorization: 'Basic b2Y6dGhlLWZsb3c=', "
+      "x-key: plain}, output: response}",
+      json::object{});
+  ASSERT_FALSE(run->problem) << to_text(run->problem->to_json());
+  ASSERT_EQ(service_.asked().size(), 1U);
+  EXPECT_EQ(service_.asked()[0],
+            "/x?key=0123456789-of-the-operator x-note: Key 0123456789-of-the-operator x-key: plain");
+  const std::string output = run->output.text();
+  for (const char* word : {"0123456789-of-the-operator", "of-the-flow", "b2Y6dGhlLWZsb3c", "kept-by-the-service"})
+    EXPECT_EQ(output.find(word), std::string::npos) << output;
+  const auto& said = run->output.value();
+  EXPECT_EQ(said.at("request").at("uri").as_string(), "http://api.example/x?key=***");
+  EXPECT_EQ(said.at("request").at("headers").at("x-key").as_string(), "plain");
+  EXPECT_EQ(said.at("headers").at("set-cookie").as_string(), "session=***; Path=/");
+}
+
+TEST_F(OutboundCalls, AHostMadeFromDataIsLookedAtWhereTheConfigurationLeavesItOpen) {
+  ASSERT_TRUE(egress_.allow("*.open.example", service_.url()));
+  EXPECT_EQ(egress_.open_part("http://a.b.Open.example/x"), "a.b");
+  EXPECT_EQ(egress_.open_part("http://api.example/x"), "");
+  EXPECT_EQ(egress_.open_part("http://elsewhere.example/x"), "");
+  const json::object card{{"card", "4000056655665556"}};
+  const auto refused =
+      call("call: http, with: {method: get, endpoint: '${ \"http://\" + .card + \".open.example/\" }'}", card);
+  ASSERT_TRUE(refused->problem);
+  EXPECT_EQ(refused->problem->status, 403);
+  EXPECT_NE(refused->problem->detail.find("CREDIT_CARD"), std::string::npos) << refused->problem->detail;
+  EXPECT_TRUE(service_.asked().empty());
+  EXPECT_FALSE(call("call: http, with: {method: get, endpoint: 'http://eu.open.example/'}", card)->problem);
 }
 
 TEST_F(OutboundCalls, WhatOnlyLocalModelsMaySeeGoesToNoService) {

@@ -23,6 +23,19 @@ const std::optional<http::Url>* Egress::find(const http::Url& url) const {
   return nullptr;
 }
 
+std::string Egress::open_part(std::string_view text) const {
+  const auto scheme = text.find("://");
+  if (scheme == std::string_view::npos) return {};
+  const auto url = http::Url::parse(text.substr(0, text.find_first_of("/?#", scheme + 3)));
+  if (!url) return {};
+  const auto* rule = find(*url);
+  for (auto dot = url->host.find('.'); rule && dot != std::string::npos; dot = url->host.find('.', dot + 1)) {
+    const auto found = hosts_.find("*" + url->host.substr(dot));
+    if (found != hosts_.end() && &found->second == rule) return url->host.substr(0, dot);
+  }
+  return {};
+}
+
 Result<Destination> Egress::resolve(std::string_view text) const {
   text = text.substr(0, text.find('#'));
   const auto scheme = text.find("://");

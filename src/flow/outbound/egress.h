@@ -25,6 +25,8 @@ class Egress {
   Result<> allow(std::string name, std::string_view via);
   /// Errors: invalid_argument (no http URL), permission_denied (the host is not named).
   Result<Destination> resolve(std::string_view url) const;
+  /// What stands for the `*` of the name that allows this host; empty where none does, or it is named whole.
+  std::string open_part(std::string_view url) const;
 
  private:
   const std::optional<http::Url>* find(const http::Url& url) const;

@@ -13,6 +13,21 @@ std::string text_of(const json::value& value) {
   return value.is_string() ? std::string(value.get_string()) : to_text(value);
 }
 
+/// The operator's secrets go to the service, and nowhere else.
+std::string without_secrets(const OperatorSecrets& secrets, std::string_view text) {
+  auto apart = secrets.apart(text);
+  for (auto& secret : apart.secrets) secret = "***";
+  return apart.whole();
+}
+
+/// "session=***; Path=/": what the service gave is a credential.
+std::string cookie_without_value(std::string_view cookie) {
+  const auto equals = cookie.find('=');
+  const auto end = std::min(cookie.find(';'), cookie.size());
+  if (equals >= end) return std::string(cookie);
+  return std::string(cookie.substr(0, equals + 1)) + "***" + std::string(cookie.substr(end));
+}
+
 bool sane_header(std::string_view text) {
   return text.find_first_of("\r\n") == std::string_view::npos && text.find('\0') == std::string_view::npos;
 }
@@ -73,7 +88,7 @@ json::value HttpAnswer::output(std::string_view as) const {
 }
 
 Task<Outcome<HttpAnswer>> Outbound::exchange(const HttpQuestion& question, const Destination& to,
-                                             std::string authorization) {
+                                             std::string authorization, const OperatorSecrets& secrets) {
   http::ClientRequest request;
   request.method = question.method;
   request.origin = to.origin;
@@ -104,14 +119,19 @@ Task<Outcome<HttpAnswer>> Outbound::exchange(const HttpQuestion& question, const
       !request.headers.has("idempotency-key"))
     add("idempotency-key", question.idempotency_key);
   if (!authorization.empty()) request.headers.set("authorization", authorization);
-  sent.erase("authorization");
-  answer.request = json::object{{"method", question.method}, {"uri", question.url}, {"headers", std::move(sent)}};
+  for (const char* credential : {"authorization", "proxy-authorization", "cookie"}) sent.erase(credential);
+  for (auto& [name, value] : sent) value = without_secrets(secrets, value.get_string());
+  answer.request = json::object{
+      {"method", question.method}, {"uri", without_secrets(secrets, question.url)}, {"headers", std::move(sent)}};
   auto response = co_await client_.send(std::move(request));
   if (!response) co_return std::unexpected(problem_of_call(response.error()));
   auto body = co_await (*response)->read_all(question.answer_bytes_max);
   if (!body) co_return std::unexpected(problem_of_call(body.error()));
   answer.status = (*response)->status();
-  for (const auto& [name, value] : (*response)->headers()) answer.headers[to_lower(name)] = value;
+  for (const auto& [name, value] : (*response)->headers()) {
+    const std::string lower = to_lower(name);
+    answer.headers[lower] = lower == "set-cookie" ? cookie_without_value(value) : value;
+  }
   answer.body = *std::move(body);
   co_return answer;
 }
@@ -122,17 +142,18 @@ Task<Outcome<HttpAnswer>> Outbound::ask(HttpQuestion question, json::object secr
   query_into_url(question);
   const auto to = egress_.resolve(question.url);
   if (!to) co_return std::unexpected(problem_of_call(to.error()));
+  const OperatorSecrets own(secrets);
   auto signer = co_await credentials(question.authentication, std::move(secrets), question.cancel);
   if (!signer) co_return std::unexpected(signer.error());
   std::string authorization = signer->scheme.empty() ? std::string() : signer->scheme + " " + signer->parameter;
-  auto answer = co_await exchange(question, *to, authorization);
+  auto answer = co_await exchange(question, *to, authorization, own);
   if (answer && answer->status == 401 && signer->digest) {
     const auto* challenge = answer->headers.if_contains("www-authenticate");
     authorization = challenge && challenge->is_string()
                         ? digest_authorization(challenge->get_string(), question.method, to->target, signer->username,
                                                signer->password, fmt::format("{:016x}", entropy_.next_u64()))
                         : std::string();
-    if (!authorization.empty()) answer = co_await exchange(question, *to, authorization);
+    if (!authorization.empty()) answer = co_await exchange(question, *to, authorization, own);
   }
   if (!answer) co_return answer;
   const int status = answer->status;

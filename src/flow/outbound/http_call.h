@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/task.h"
 #include "flow/outbound/egress.h"
+#include "flow/outbound/operator_secrets.h"
 #include "flow/problem.h"
 
 namespace sb::flow {
@@ -32,9 +33,9 @@ struct HttpQuestion {
 
 struct HttpAnswer {
   int status = 0;
-  json::object headers;
+  json::object headers;  ///< names in small letters; of a cookie that is set, its value is left out
   std::string body;
-  json::object request;       ///< {method, uri, headers}, credentials left out
+  json::object request;       ///< {method, uri, headers}, credentials, cookies and the operator's secrets left out
   json::value authorization;  ///< {scheme, parameter}; null: none
 
   bool is_json() const;
@@ -51,6 +52,9 @@ class Outbound {
   Outbound(http::Client& client, const Egress& egress, const Clock& clock, Entropy& entropy)
       : client_(client), egress_(egress), clock_(clock), entropy_(entropy) {}
 
+  /// What of the URL's host the configuration leaves open (`*.domain`); empty: it names the host, or none like it.
+  std::string open_host_part(std::string_view url) const { return egress_.open_part(url); }
+
   /// `secrets`: those the run may use, for authentications that name one.
   /// Problems: communication (no answer; or a status that is no success, as its status), authorization (host or secret
   /// not allowed), authentication (no token), timeout, validation (no URL).
@@ -62,7 +66,8 @@ class Outbound {
     std::string username, password;
     bool digest = false;
   };
-  Task<Outcome<HttpAnswer>> exchange(const HttpQuestion& question, const Destination& to, std::string authorization);
+  Task<Outcome<HttpAnswer>> exchange(const HttpQuestion& question, const Destination& to, std::string authorization,
+                                     const OperatorSecrets& secrets);
   Task<Outcome<Credentials>> credentials(json::value authentication, json::object secrets, CancelSource* cancel);
   Task<Outcome<std::string>> token(json::value definition, bool oidc, CancelSource* cancel);
 
