@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 namespace sb::policy {
 
@@ -11,14 +12,15 @@ namespace sb::policy {
 /// behind it, so a text says the same however it is cut: remembering what a later call sees again changes nothing.
 class NameMemory {
  public:
-  /// Half a kilobyte: a stream carries one. Names beyond these are not remembered.
+  /// 400 bytes where there are names: a stream carries one. Names beyond these are not remembered.
   static constexpr std::size_t kMaxWords = 48;
 
   /// `word`: a hash. REQUIRES: positions (bytes from the document's beginning) do not fall between calls, but for words
   /// remembered already.
   void remember(std::uint32_t word, std::size_t position) {
     if (size_ == kMaxWords || find(word) != nullptr) return;
-    words_[size_++] = {word, static_cast<std::uint32_t>(position)};
+    if (!words_) words_ = std::make_unique<std::array<Word, kMaxWords>>();
+    (*words_)[size_++] = {word, static_cast<std::uint32_t>(position)};
   }
 
   /// Whether it stood before `position`.
@@ -38,12 +40,12 @@ class NameMemory {
 
   const Word* find(std::uint32_t hash) const {
     for (std::size_t i = 0; i < size_; ++i) {
-      if (words_[i].hash == hash) return &words_[i];
+      if ((*words_)[i].hash == hash) return &(*words_)[i];
     }
     return nullptr;
   }
 
-  std::array<Word, kMaxWords> words_;
+  std::unique_ptr<std::array<Word, kMaxWords>> words_;  // none while there is no name
   std::size_t size_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "policy/tail.h"
 
@@ -17,6 +18,34 @@ constexpr std::size_t kForgetBytes = 192;
 static_assert((kContextBytes + kWindowBytes + 4) * kMaxCharacterBytes + kForgetBytes <= StreamGuard::kMaxHeldBytes);
 // Raw bytes of a candidate's window, to the end of the character that its border cuts.
 constexpr std::size_t kLongestWindow = kWindowRawBytes + kMaxCharacterBytes;
+
+// What a scan works with, some KB, lent by the thread: one for each guard that works inside another.
+class ScanLease {
+ public:
+  explicit ScanLease(NameMemory& names) : names_(names) {
+    if (spare().empty()) spare().push_back(std::make_unique<ScanResult>());
+    result_ = std::move(spare().back());
+    spare().pop_back();
+    std::swap(result_->names, names_);
+  }
+  ~ScanLease() {
+    std::swap(result_->names, names_);
+    spare().push_back(std::move(result_));
+  }
+  ScanLease(const ScanLease&) = delete;
+  ScanLease& operator=(const ScanLease&) = delete;
+
+  ScanResult& result() const { return *result_; }
+
+ private:
+  static std::vector<std::unique_ptr<ScanResult>>& spare() {
+    thread_local std::vector<std::unique_ptr<ScanResult>> results;
+    return results;
+  }
+
+  NameMemory& names_;
+  std::unique_ptr<ScanResult> result_;
+};
 
 }  // namespace
 
@@ -37,6 +66,8 @@ Result<std::string> StreamGuard::finish() {
 
 Result<> StreamGuard::feed(std::string_view piece, bool complete, GuardSink& out) {
   if (failed_) return {};
+  const ScanLease lease(names_);
+  scan_ = &lease.result();
   buffer_ += piece;
   const auto done = look(complete, out);
   failed_ = !done;
@@ -56,9 +87,9 @@ bool StreamGuard::is_swallowing() const {
 }
 
 Result<> StreamGuard::scan_once(bool complete, GuardSink& out) {
-  scan_.offset = offset_;
+  scan_->offset = offset_;
   try {
-    policy_.scanner(context_.direction).scan(buffer_, place_, complete, label_, weigh_, scan_);
+    policy_.scanner(context_.direction).scan(buffer_, place_, complete, label_, weigh_, *scan_);
   } catch (...) {
     return fail(Errc::internal, fmt::format("policy {}: a detector failed; nothing passes", policy_.name()));
   }
@@ -68,14 +99,14 @@ Result<> StreamGuard::scan_once(bool complete, GuardSink& out) {
     if (end > at) out.pass(text.substr(at, end - at), offset_ + at);
     at = std::max(at, end);
   };
-  for (std::size_t i = 0; i < scan_.findings.size(); ++i) {
-    Finding finding = scan_.findings[i];
+  for (std::size_t i = 0; i < scan_->findings.size(); ++i) {
+    Finding finding = scan_->findings[i];
     const Span local = finding.span;
     const auto value = text.substr(local.begin, local.size());
     const bool acts = finding.weight == Weight::acts && !finding.beside;
     finding.span = {offset_ + local.begin, offset_ + local.end};
     if (acts) pass_to(local.begin);
-    const auto& open = scan_.open_tails[static_cast<std::size_t>(finding.weight)];
+    const auto& open = scan_->open_tails[static_cast<std::size_t>(finding.weight)];
     if (open && open->index == i) {
       open_.push_back({finding, open->state, std::string(value.substr(0, kMaxKnownValueBytes))});
       if (acts && policy_.log_only()) pass_to(local.end);
@@ -86,19 +117,19 @@ Result<> StreamGuard::scan_once(bool complete, GuardSink& out) {
     }
     if (acts) at = local.end;
   }
-  place_ = scan_.place;
+  place_ = scan_->place;
   pass_to(place_.done());
   return {};
 }
 
 Result<> StreamGuard::follow_open(bool complete, GuardSink& out) {
   const std::string_view text = buffer_;
-  scan_.fold.assign(text, complete);
+  scan_->fold.assign(text, complete);
   place_.most = std::string_view::npos;
   for (std::size_t i = 0; i < open_.size();) {
     OpenFinding& open = open_[i];
     std::size_t& taken = place_.taken_by(open.finding.weight);
-    const TailEnd tail = follow_tail(open.finding.tail, scan_.fold, taken, complete, open.tail_state);
+    const TailEnd tail = follow_tail(open.finding.tail, scan_->fold, taken, complete, open.tail_state);
     const auto more = text.substr(taken, tail.end - taken);
     open.value += more.substr(0, kMaxKnownValueBytes - open.value.size());
     open.finding.span.end += more.size();
@@ -151,7 +182,7 @@ void StreamGuard::record(const Finding& finding, std::string_view value) {
 
 void StreamGuard::forget_context() {
   if (place_.decided <= kForgetBytes) return;
-  const std::size_t drop = scan_.fold.context_start(place_.decided, kContextBytes);
+  const std::size_t drop = scan_->fold.context_start(place_.decided, kContextBytes);
   if (drop < kForgetBytes) return;
   buffer_.erase(0, drop);
   offset_ += drop;

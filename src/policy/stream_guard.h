@@ -16,14 +16,15 @@ namespace sb::policy {
 ///
 /// Held back: the last word while it may still grow into something, and a candidate until it is decided; never more
 /// than kWindowBytes characters as folded (an open-ended key or private key block is swallowed as it comes). With what
-/// detectors look back at, at most 1 KB of text is kept, kMaxHeldBytes where it is escapes or hidden characters.
-/// Outbound, placeholders are restored on the way.
+/// detectors look back at, at most 1 KB of text is kept, kMaxHeldBytes where it is escapes or hidden characters. Beside
+/// it and its findings a stream holds some 300 bytes, as many again where names stood in it: what a scan works with
+/// belongs to the thread. Outbound, placeholders are restored on the way.
 ///
 /// Borrows policy and context. Not thread-safe. After an error nothing more comes out. A `block` or `human` verdict
 /// does not end the text, which would leave JSON around it broken off: who sends it on does.
 class StreamGuard {
  public:
-  /// Of text that is kept, in the worst case.
+  /// Of text that is kept, in the worst case; stream_state_test.cc measures all that a stream holds.
   static constexpr std::size_t kMaxHeldBytes = 2560;
 
   /// `label`: the JSON key the text stands under; it outlives the guard.
@@ -71,7 +72,8 @@ class StreamGuard {
   bool failed_ = false;
   Verdict verdict_ = Verdict::allow;
   std::vector<GuardedFinding> findings_;
-  ScanResult scan_;
+  NameMemory names_;            // of the document
+  ScanResult* scan_ = nullptr;  // the thread's, while a piece is looked at
 };
 
 }  // namespace sb::policy
