@@ -20,14 +20,13 @@ std::size_t part_of(const FamilyText& text) {
 }
 
 std::string told(std::string_view family, const Objections& seen) {
-  return fmt::format("{:<16} {} of {} attacks found ({:.3f}), {} of {} others objected to ({:.3f})\n", family, seen.found,
-                     seen.attacks, seen.recall(), seen.wrongly, seen.others, seen.false_positives());
+  return fmt::format("{:<16} {} of {} attacks found ({:.3f}), {} of {} others objected to ({:.3f})\n", family,
+                     seen.found, seen.attacks, seen.recall(), seen.wrongly, seen.others, seen.false_positives());
 }
 
 }  // namespace
 
-Result<> print_families(std::span<const FamilyText> texts, double target, const TrainScorer& train,
-                        std::ostream& out) {
+Result<> print_families(std::span<const FamilyText> texts, double target, const TrainScorer& train, std::ostream& out) {
   std::set<std::string_view> families;
   for (const auto& text : texts) {
     if (text.attack) families.insert(text.family);

@@ -44,7 +44,8 @@ TEST(InjectionMade, EveryFamilyHasTextsOfItsOwnAndTheSameSeedGivesTheSame) {
 TEST(InjectionMade, TheCommandPrintsLinesToLearnFrom) {
   std::istringstream in;
   std::ostringstream out, err;
-  ASSERT_EQ(policy_command(std::vector<std::string>{"injection", "--made", "30", "--grammar", kGrammar}, in, out, err), 0)
+  ASSERT_EQ(policy_command(std::vector<std::string>{"injection", "--made", "30", "--grammar", kGrammar}, in, out, err),
+            0)
       << err.str();
   std::istringstream lines(out.str());
   std::size_t count = 0;
@@ -77,8 +78,8 @@ class FirstWordScorer final : public InjectionScorer {
 };
 
 TEST(InjectionFamilies, AFamilyIsJudgedByWhatNeverMetIt) {
-  std::vector<FamilyText> texts = {{"obey me", "orders", true}, {"obey him", "orders", true},
-                                   {"show it", "asks", true},   {"obey us", "asks", true}};
+  std::vector<FamilyText> texts = {
+      {"obey me", "orders", true}, {"obey him", "orders", true}, {"show it", "asks", true}, {"obey us", "asks", true}};
   for (int i = 0; i < 40; ++i) texts.push_back({"work " + std::to_string(i), "plain", false});
   const TrainScorer train = [](auto shown) -> Result<std::unique_ptr<const InjectionScorer>> {
     return std::make_unique<const FirstWordScorer>(shown);
