@@ -299,12 +299,13 @@ Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string ac
   }
   auto row = co_await parts_.store.load_run(id);
   if (!row) co_return std::unexpected(row.error());
+  const bool is_done = (verb == EventHub::Verb::cancel && row->status == store::RunStatus::cancelled) ||
+                       (verb == EventHub::Verb::suspend && row->status == store::RunStatus::suspended);
+  if (is_done) co_return true;  // told again, after an answer that was lost
   if (store::is_final(row->status))
     co_return fail(Errc::conflict, fmt::format("the run is {} already", store::to_string(row->status)));
   if (verb == EventHub::Verb::resume && row->status != store::RunStatus::suspended)
     co_return fail(Errc::conflict, fmt::format("the run is {}, not suspended", store::to_string(row->status)));
-  if (verb == EventHub::Verb::suspend && row->status == store::RunStatus::suspended)
-    co_return fail(Errc::conflict, "the run is suspended already");
   if (!last || parts_.in_flight.find(id)) {
     parking_.forget(id);
     co_return false;
