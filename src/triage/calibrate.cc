@@ -233,6 +233,33 @@ void fit_human(std::span<const Outcome> all, const Target& target, Thresholds& t
   report.needless_human = static_cast<double>(needless) / static_cast<double>(others.size());
 }
 
+// Whoever needs a person and would have run a script in the rehearsal shows how small a sign of a person can be. The
+// smallest of a few is no bound: a fifth of it. The largest veto stays where there was nobody.
+double fit_veto(std::span<const Outcome> all, const Thresholds& thresholds) {
+  constexpr double kSmaller = 5;
+  double veto = thresholds.veto;
+  for (const auto& one : all) {
+    const bool missed = one.truth == AnswerKind::human && !one.withheld && one.human_mass < thresholds.human &&
+                        one.script_score >= thresholds.script;
+    if (missed) veto = std::min(veto, six_digits(one.human_mass / kSmaller));
+  }
+  return veto;
+}
+
+// A stricter veto may allow a lower threshold, and that shows who else would have been missed: until nobody is.
+void fit_script_and_veto(std::vector<Outcome>& all, const Target& target, Thresholds& thresholds,
+                         ThresholdReport& report) {
+  for (;;) {
+    fit_script(all, target, thresholds, report);
+    const double veto = fit_veto(all, thresholds);
+    if (veto == thresholds.veto) return;
+    thresholds.veto = veto;
+    for (auto& one : all) {
+      if (one.human_mass >= veto) one.script_score = 0;
+    }
+  }
+}
+
 void fit_confidence(std::vector<Outcome> all, const Target& target, Thresholds& thresholds) {
   std::ranges::sort(all, std::ranges::greater(), &Outcome::confidence);
   double right = 0;
@@ -261,7 +288,14 @@ void fit_temperature(std::span<const Unseen> unseen, Calibration& calibration) {
   calibration.temperature = six_digits(std::exp((low + high) / 2));
 }
 
-void fit_levels(std::span<const Unseen> unseen, std::span<const Label> labels, Calibration& calibration) {
+double mistakes_left(double errors_fewer, double errors, std::uint32_t parts) {
+  if (parts < 3 || errors <= 0 || errors_fewer <= errors) return 1;
+  const double share = parts;
+  const double power = std::min(std::log(errors_fewer / errors) / std::log((share - 1) / (share - 2)), 1.0);
+  return std::pow((share - 1) / share, power);
+}
+
+void fit_levels(std::span<const Unseen> unseen, double left, std::span<const Label> labels, Calibration& calibration) {
   // Six: with a thousand texts, the noise of a level's share is about the calibration error we promise.
   constexpr std::size_t kLevels = 6;
   constexpr std::size_t kLeast = 20;
@@ -285,7 +319,8 @@ void fit_levels(std::span<const Unseen> unseen, std::span<const Label> labels, C
       one.right += all[i].second;
     }
     const auto count = static_cast<double>(end - begin);
-    calibration.levels.push_back({six_digits(one.from), six_digits(one.mean / count), six_digits(one.right / count)});
+    const double right = 1 - (1 - one.right / count) * left;
+    calibration.levels.push_back({six_digits(one.from), six_digits(one.mean / count), six_digits(right)});
   }
 }
 
@@ -311,14 +346,14 @@ void fit_gate(std::span<const Unseen> unseen, double share, std::span<const Labe
 ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,
                                std::span<const Label> labels, const Calibration& calibration, Thresholds& thresholds) {
   ThresholdReport report;
-  // A label for people with a twentieth of the probability is reason enough not to run a script.
+  // A label for people with a twentieth of the probability is reason enough not to run a script; or with less.
   thresholds.veto = 0.05;
-  const auto all = outcomes(unseen, routes, labels, calibration, thresholds);
+  auto all = outcomes(unseen, routes, labels, calibration, thresholds);
   const bool has_routes =
       std::ranges::any_of(labels, [](const Label& label) { return label.kind != AnswerKind::none; });
   if (has_routes) {
     fit_human(all, target, thresholds, report);
-    fit_script(all, target, thresholds, report);
+    fit_script_and_veto(all, target, thresholds, report);
   } else {
     fit_confidence(all, target, thresholds);
   }

@@ -47,8 +47,15 @@ struct ThresholdReport {
 /// Sets the temperature that makes the true labels of `unseen` (withheld ones aside) likeliest.
 void fit_temperature(std::span<const Unseen> unseen, Calibration& calibration);
 
-/// Sets the levels of confidence, at the temperature set before; withheld labels aside.
-void fit_levels(std::span<const Unseen> unseen, std::span<const Label> labels, Calibration& calibration);
+/// Share of its mistakes that a learner keeps once it learns from all texts, not from all but one part of `parts`; told
+/// by its mistakes on the same texts with one part left out (`errors`) and with two (`errors_fewer`). Error falls as a
+/// power of the number of texts (Hestness et al., "Deep learning scaling is predictable", 2017); at most as its
+/// inverse. 1: unknown.
+double mistakes_left(double errors_fewer, double errors, std::uint32_t parts);
+
+/// Sets the levels of confidence, at the temperature set before; withheld labels aside. `left`: the share of its
+/// mistakes that a level keeps once the weights have learnt from all texts.
+void fit_levels(std::span<const Unseen> unseen, double left, std::span<const Label> labels, Calibration& calibration);
 
 /// Sets the out-of-scope gate (logistic regression); `share`: of out-of-scope queries in the traffic it speaks of.
 /// Leaves the gate out where no text is out of scope.

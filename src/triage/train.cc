@@ -77,6 +77,7 @@ std::vector<std::uint32_t> deal_texts(const Prepared& prepared, std::uint32_t fo
 }
 
 constexpr std::uint32_t kWithheldParts = 2;
+constexpr std::uint32_t kFewerParts = 2;
 
 class Rehearsal {
  public:
@@ -87,7 +88,17 @@ class Rehearsal {
   void by_texts() {
     const auto part = deal_texts(prepared_, options_.text_folds);
     for (std::uint32_t fold = 0; fold < options_.text_folds; ++fold) {
-      run([&](std::uint32_t i) { return part[i] == fold; }, false);
+      run([&](std::uint32_t i) { return part[i] == fold; }, kAny, false, unseen_);
+    }
+  }
+
+  // The first parts again, by weights learnt from one part less: what more texts are worth.
+  void by_fewer_texts() {
+    const auto part = deal_texts(prepared_, options_.text_folds);
+    for (std::uint32_t fold = 0; fold < kFewerParts && options_.text_folds > 2; ++fold) {
+      const std::uint32_t also = (fold + 1) % options_.text_folds;
+      run([&](std::uint32_t i) { return part[i] == fold; }, [&](std::uint32_t i) { return part[i] != also; }, false,
+          fewer_);
     }
   }
 
@@ -100,7 +111,7 @@ class Rehearsal {
         const auto label = prepared_.samples[i].label;
         return label % options_.label_folds == fold && !prepared_.labels[label].out_of_scope;
       };
-      run(left, true);
+      run(left, kAny, true, unseen_);
     }
   }
 
@@ -116,23 +127,34 @@ class Rehearsal {
   /// From now on tier 1 rehearses, too.
   void with_sentences(const SentenceTrainer& sentences) { sentences_ = &sentences; }
 
-  const std::vector<Unseen>& unseen() const { return unseen_; }
-  /// Tier 1's opinions of the same texts; empty without it.
-  const std::vector<SentenceEvidence>& seen() const { return seen_; }
+  struct Rehearsed {
+    std::vector<Unseen> texts;
+    std::vector<SentenceEvidence> seen;  ///< tier 1's opinions of the same texts; empty without it
+  };
+  const Rehearsed& unseen() const { return unseen_; }
+  /// The first texts of `unseen`, by weights learnt from fewer texts.
+  const Rehearsed& fewer() const { return fewer_; }
 
  private:
   ModelData learn_from(std::span<const std::uint32_t> chosen) {
-    const double rounds = 1.0 + options_.text_folds + kWithheldParts;
+    const double rounds = 1.0 + options_.text_folds + kWithheldParts + kFewerParts;
     const double before = done_++;
     return learn(prepared_.samples, chosen, prepared_.labels.size(), options_.features, options_.learn, options_.seed,
                  [&](double share) { progress_((before + share) / rounds); });
   }
 
-  template <class Left>
-  void run(Left left, bool withheld) {
+  static constexpr auto kAny = [](std::uint32_t) { return true; };
+
+  // Predicts the texts that are `left` out by weights learnt from those of the others that `may` be used.
+  template <class Left, class May>
+  void run(Left left, May may, bool withheld, Rehearsed& out) {
     std::vector<std::uint32_t> chosen;
     std::vector<std::uint32_t> rest;
-    for (std::uint32_t i = 0; i < prepared_.samples.size(); ++i) (left(i) ? rest : chosen).push_back(i);
+    std::vector<std::uint32_t> unused;
+    for (std::uint32_t i = 0; i < prepared_.samples.size(); ++i) {
+      if (left(i)) rest.push_back(i);
+      (!left(i) && may(i) ? chosen : unused).push_back(i);
+    }
     if (chosen.empty()) return;
     auto data = learn_from(chosen);
     data.labels = prepared_.labels;
@@ -149,25 +171,25 @@ class Rehearsal {
       text.label = sample.label;
       text.withheld = withheld;
       text.out_of_scope = withheld || prepared_.labels[sample.label].out_of_scope;
-      unseen_.push_back(std::move(text));
+      out.texts.push_back(std::move(text));
     }
-    if (sentences_) look(rest);
+    if (sentences_) look(rest, unused, out);
   }
 
-  void look(std::span<const std::uint32_t> rest) {
+  void look(std::span<const std::uint32_t> rest, std::span<const std::uint32_t> unused, Rehearsed& out) {
     ModelData data;
     data.labels = prepared_.labels;
-    data.sentence = sentences_->without(rest);
+    data.sentence = sentences_->without(unused);
     const SentenceJudge judge(data);
-    for (const auto i : rest) judge.look(sentences_->vector_of(i), seen_.emplace_back());
+    for (const auto i : rest) judge.look(sentences_->vector_of(i), out.seen.emplace_back());
   }
 
   const Prepared& prepared_;
   const TrainOptions& options_;
   const Progress& progress_;
   const SentenceTrainer* sentences_ = nullptr;
-  std::vector<Unseen> unseen_;
-  std::vector<SentenceEvidence> seen_;
+  Rehearsed unseen_;
+  Rehearsed fewer_;
   double done_ = 0;
 };
 
@@ -182,6 +204,15 @@ double accuracy_of(std::span<const Unseen> unseen) {
   return all > 0 ? right / all : 0;
 }
 
+double errors_of(std::span<const Unseen> unseen) {
+  return (1 - accuracy_of(unseen)) * static_cast<double>(unseen.size());
+}
+
+// Of what a rehearsal says, for weights that have learnt from all texts. `fewer`: the first of the same texts.
+double error_left(std::span<const Unseen> unseen, std::span<const Unseen> fewer, std::uint32_t parts) {
+  return mistakes_left(errors_of(fewer), errors_of(unseen.first(fewer.size())), parts);
+}
+
 std::vector<Unseen> fuse_all(std::span<const Unseen> unseen, std::span<const SentenceEvidence> seen,
                              const std::array<double, 3>& weights) {
   std::vector<Unseen> out(unseen.begin(), unseen.end());
@@ -192,10 +223,10 @@ std::vector<Unseen> fuse_all(std::span<const Unseen> unseen, std::span<const Sen
   return out;
 }
 
-ThresholdReport calibrate(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,
+ThresholdReport calibrate(std::span<const Unseen> unseen, double left, const Target& target, const RouteMap* routes,
                           std::span<const Label> labels, Calibration& calibration, Thresholds& thresholds) {
   fit_temperature(unseen, calibration);
-  fit_levels(unseen, labels, calibration);
+  fit_levels(unseen, left, labels, calibration);
   fit_gate(unseen, target.out_of_scope, labels, calibration);
   return fit_thresholds(unseen, target, routes, labels, calibration, thresholds);
 }
@@ -246,25 +277,32 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
                            .texts = prepared.samples.size()};
   };
   rehearsal.by_texts();
+  rehearsal.by_fewer_texts();
   rehearsal.by_labels();
   Trained out{rehearsal.learn_all(), {}};
   auto& data = out.data;
   if (data.hashes.empty()) {
     return fail(Errc::invalid_argument, "no word or n-gram occurs in two texts: too little data to learn from");
   }
-  const auto& unseen = rehearsal.unseen();
-  out.report.thresholds = calibrate(unseen, options.target, routes, data.labels, data.calibration, data.thresholds);
+  const auto& [unseen, seen] = rehearsal.unseen();
+  const auto& fewer = rehearsal.fewer();
+  out.report.thresholds = calibrate(unseen, error_left(unseen, fewer.texts, options.text_folds), options.target, routes,
+                                    data.labels, data.calibration, data.thresholds);
   const bool has_routes =
       std::ranges::any_of(data.labels, [](const Label& label) { return label.kind != AnswerKind::none; });
   if (has_routes) data.origin = origin(out.report.thresholds);
   if (sentences) {
     auto& heads = data.sentence.emplace(sentences->without({}));
-    heads.fusion = fit_fusion(unseen, rehearsal.seen());
-    const auto fused = fuse_all(unseen, rehearsal.seen(), heads.fusion);
+    heads.fusion = fit_fusion(unseen, seen);
+    const auto fused = fuse_all(unseen, seen, heads.fusion);
+    const auto fused_fewer = fuse_all(fewer.texts, fewer.seen, heads.fusion);
     out.report.sentence_accuracy = accuracy_of(fused);
     out.report.sentence_thresholds =
-        calibrate(fused, options.target, routes, data.labels, heads.calibration, heads.thresholds);
+        calibrate(fused, error_left(fused, fused_fewer, options.text_folds), options.target, routes, data.labels,
+                  heads.calibration, heads.thresholds);
     if (has_routes) heads.origin = origin(out.report.sentence_thresholds);
+    // What either tier has shown about signs of a person holds for both: tier 0 alone answers what it is sure of.
+    data.thresholds.veto = heads.thresholds.veto = std::min(data.thresholds.veto, heads.thresholds.veto);
   }
   out.report.samples = prepared.samples.size();
   out.report.labels = prepared.labels.size();

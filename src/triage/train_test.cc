@@ -13,6 +13,16 @@ namespace {
 
 const auto kQuiet = [](double) {};
 
+TEST(MistakesLeft, FollowThePowerByWhichTheyFell) {
+  const auto errors = [](double texts) { return 100 / std::sqrt(texts); };
+  EXPECT_NEAR(mistakes_left(errors(3), errors(4), 5), errors(5) / errors(4), 1e-9);
+  EXPECT_NEAR(mistakes_left(errors(8), errors(9), 10), errors(10) / errors(9), 1e-9);
+  EXPECT_DOUBLE_EQ(mistakes_left(1000, 10, 5), 0.8) << "at most as the inverse of the number";
+  EXPECT_EQ(mistakes_left(10, 10, 5), 1);
+  EXPECT_EQ(mistakes_left(0, 0, 5), 1);
+  EXPECT_EQ(mistakes_left(20, 10, 2), 1) << "nothing can be left out of one part";
+}
+
 TEST(Train, IsTheSameByteForByte) {
   const auto again = train(test_dataset(), nullptr, test_options(), kQuiet);
   ASSERT_TRUE(again);
@@ -69,6 +79,54 @@ TEST(Train, AMissingRouteIsNamed) {
   const auto trained = train(test_dataset(), &routes, test_options(), kQuiet);
   ASSERT_FALSE(trained);
   EXPECT_NE(trained.error().detail.find("has no route"), std::string::npos) << trained.error().detail;
+}
+
+Unseen unseen(std::uint32_t label, std::vector<float> logits) {
+  Unseen out;
+  out.logits = std::move(logits);
+  out.label = label;
+  return out;
+}
+
+TEST(Calibrate, WhoWouldHaveBeenMissedInRehearsalMakesTheVetoStricter) {
+  const std::vector<Label> labels{{"script", AnswerKind::script}, {"person", AnswerKind::human}};
+  std::vector<Unseen> texts;
+  for (int i = 0; i < 3000; ++i) texts.push_back(unseen(0, {10, 0}));
+  for (int i = 0; i < 300; ++i) texts.push_back(unseen(1, {0, 10}));
+  const auto missed = unseen(1, {5, 0});  // seven in a thousand for a person, and yet for people only
+  const Target target{.out_of_scope = 0};
+  const auto scripted = [&](const Thresholds& thresholds) {
+    return conclude(missed.evidence(), labels, {}, thresholds).route == AnswerKind::script;
+  };
+  Thresholds before;
+  fit_thresholds(texts, target, nullptr, labels, {}, before);
+  EXPECT_EQ(before.veto, 0.05);
+  before.script = 0.9;
+  EXPECT_TRUE(scripted(before));
+
+  texts.push_back(missed);
+  Thresholds after;
+  const auto report = fit_thresholds(texts, target, nullptr, labels, {}, after);
+  EXPECT_NEAR(after.veto, 1 / (1 + std::exp(5)) / 5, 1e-5);
+  EXPECT_FALSE(scripted(after));
+  EXPECT_GT(report.scripted, 0.99) << "the others are scripted as before";
+}
+
+TEST(Calibrate, LevelsKeepOnlyTheMistakesThatMoreTextsLeave) {
+  const std::vector<Label> labels{{"a"}, {"b"}};
+  std::vector<Unseen> texts;
+  for (std::uint32_t i = 0; i < 3000; ++i) texts.push_back(unseen(i % 10 == 0 ? 1 : 0, {2, 0}));
+  Calibration all;
+  Calibration half;
+  fit_levels(texts, 1, labels, all);
+  fit_levels(texts, 0.5, labels, half);
+  ASSERT_EQ(all.levels.size(), half.levels.size());
+  double right = 0;
+  for (std::size_t i = 0; i < all.levels.size(); ++i) {
+    EXPECT_NEAR(1 - half.levels[i].right, (1 - all.levels[i].right) / 2, 1e-6);
+    right += all.levels[i].right / static_cast<double>(all.levels.size());
+  }
+  EXPECT_NEAR(right, 0.9, 1e-6);
 }
 
 TEST(Calibrate, ClopperPearsonMatchesItsClosedForms) {
