@@ -207,8 +207,8 @@ Result<StreamChunk> parse_chunk(std::string_view section) {
   return chunk;
 }
 
-std::string compress_if_large(std::string column) {
-  if (column.size() <= kCompressAbove) return column;
+std::string compress_if_large(std::string column, std::size_t above) {
+  if (column.size() <= above) return column;
   thread_local const std::unique_ptr<ZSTD_CCtx, FreeCompressor> context(ZSTD_createCCtx());
   const std::string_view content = std::string_view(column).substr(1);
   std::string packed(1 + ZSTD_compressBound(content.size()), kZstd);

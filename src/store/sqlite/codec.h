@@ -64,7 +64,7 @@ Result<StreamChunk> parse_chunk(std::string_view section);
 /// A column of `content`: as is, or compressed where that pays.
 std::string pack_column(std::string_view content);
 /// The same for bytes that already begin with format byte 0.
-std::string compress_if_large(std::string column);
+std::string compress_if_large(std::string column, std::size_t above = kCompressAbove);
 /// Content without the format byte; decompressed into `buffer` where need be. Errors: corrupt.
 Result<std::string_view> unpack(std::string_view column, std::string& buffer);
 

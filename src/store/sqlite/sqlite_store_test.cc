@@ -98,6 +98,23 @@ TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
   EXPECT_EQ(wait_for(store->load_steps(kept))->at(1).error, "in clear");
 }
 
+TEST_F(SqliteStore, LeavesOfOneGroupTakeLessRoomThanTheyAreLong) {
+  Commit commit;
+  for (int i = 0; i < 20; ++i) {
+    LeafDraft leaf;
+    leaf.kind = "step";
+    leaf.summary = R"({"kind":"guard","versions":{"policy":"f415521d528f1953"}})" + std::string(100, 'x');
+    commit.leaves.push_back(std::move(leaf));
+  }
+  ASSERT_TRUE(wait_for(open()->commit(std::move(commit))));
+  sql("CREATE TABLE small (x CHECK (x)); INSERT INTO small SELECT length(pack) < 1000 FROM leaves WHERE count = 20; "
+      "DROP TABLE small");
+  log_.read.clear();
+  open();
+  ASSERT_EQ(log_.read.size(), 20U);
+  EXPECT_EQ(log_.read[19].substr(0, 10), "19 step {\"");
+}
+
 TEST_F(SqliteStore, RefusesFilesItDoesNotUnderstand) {
   open().reset();
   sql("PRAGMA user_version = 99");
