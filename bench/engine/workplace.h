@@ -62,7 +62,7 @@ class Workplace {
     store::SqliteOptions options;
     options.path = folder + "/store.db";
     store_ = *store::open_sqlite_store(std::move(options), *log_);
-    tenant_keys_.add(kTenant, system_entropy());
+    open_keys(folder + "/tenant-keys");
     policy_ = *policy::Policy::load(file_text("policies/default.yaml"), "policies/default.yaml");
     model::CatalogConfig models;
     model::ProviderConfig provider;
@@ -113,11 +113,13 @@ class Workplace {
     SB_ASSERT(loaded.has_value() && flows_.add(*loaded).has_value());
     return *loaded;
   }
-  std::shared_ptr<flow::LiveRun> prepare(const std::shared_ptr<const flow::Flow>& flow, std::string_view input) {
+  std::shared_ptr<flow::LiveRun> prepare(const std::shared_ptr<const flow::Flow>& flow, std::string_view input,
+                                         store::Durability durability = store::Durability::sync) {
     flow::RunRequest request;
     request.flow = flow;
     request.tenant = kTenant;
     request.input = input;
+    request.durability = durability;
     request.requested_model = "large";
     const RunId id = RunId::generate(system_clock(), system_entropy());
     auto pending = in_flight_.enter(request.tenant, {}, id, {}).pending;
@@ -145,6 +147,16 @@ class Workplace {
   flow::Egress& egress() { return egress_; }
 
  private:
+  void open_keys(const std::string& path) {
+    if (std::filesystem::exists(path)) {
+      const auto stored = parse_json(file_text(path));
+      SB_ASSERT(stored && tenant_keys_.load(*stored).has_value());
+      return;
+    }
+    tenant_keys_.add(kTenant, system_entropy());
+    std::ofstream(path) << to_text(tenant_keys_.document(system_entropy()));
+  }
+
   struct Context : asio::io_context {
     using asio::io_context::io_context;
     void drop_all() { shutdown(); }

@@ -22,8 +22,7 @@ bool is_label(std::string_view text) {
 }
 
 bool is_digest(std::string_view text) {
-  return text.size() == kDigestDigits &&
-         text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return text.size() == kDigestDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 struct Attestation {

@@ -13,21 +13,25 @@ json::value message_of(const std::vector<std::string>& deltas) {
 }
 
 TEST(CompletionAssembler, PutsEveryDeltaOfAMessageTogether) {
-  EXPECT_EQ(to_text(message_of({R"({"audio":{"id":"a","transcript":"Hel"}})", R"({"audio":{"id":"a","transcript":"lo","data":"QQ"}})",
+  EXPECT_EQ(to_text(message_of({R"({"audio":{"id":"a","transcript":"Hel"}})",
+                                R"({"audio":{"id":"a","transcript":"lo","data":"QQ"}})",
                                 R"({"audio":{"data":"Qg","expires_at":5}})"})
                         .at("audio")),
             R"({"id":"a","transcript":"Hello","data":"QQQg","expires_at":5})");
-  EXPECT_EQ(to_text(message_of({R"({"reasoning_details":[{"type":"reasoning.text","text":"think"}]})",
-                                R"({"reasoning_details":[{"type":"reasoning.text","text":"ing"}]})",
-                                R"({"reasoning_details":[{"type":"reasoning.text","index":0,"text":"!"}]})",
-                                R"({"reasoning_details":[{"type":"reasoning.encrypted","index":1,"data":"x"}]})"})
-                        .at("reasoning_details")),
-            R"([{"type":"reasoning.text","text":"thinking!","index":0},{"type":"reasoning.encrypted","index":1,"data":"x"}])");
   EXPECT_EQ(
-      to_text(message_of({R"({"content":[{"type":"thinking","thinking":[{"type":"text","text":"a"}]}]})",
-                          R"({"content":[{"type":"thinking","thinking":[{"type":"text","text":"b"}]},{"type":"text","text":"c"}]})",
-                          R"({"content":[{"type":"text","text":"d"},{"type":"image_url","image_url":{"url":"https://x.org"}}]})"})
-                  .at("content")),
+      to_text(message_of({R"({"reasoning_details":[{"type":"reasoning.text","text":"think"}]})",
+                          R"({"reasoning_details":[{"type":"reasoning.text","text":"ing"}]})",
+                          R"({"reasoning_details":[{"type":"reasoning.text","index":0,"text":"!"}]})",
+                          R"({"reasoning_details":[{"type":"reasoning.encrypted","index":1,"data":"x"}]})"})
+                  .at("reasoning_details")),
+      R"([{"type":"reasoning.text","text":"thinking!","index":0},{"type":"reasoning.encrypted","index":1,"data":"x"}])");
+  EXPECT_EQ(
+      to_text(
+          message_of(
+              {R"({"content":[{"type":"thinking","thinking":[{"type":"text","text":"a"}]}]})",
+               R"({"content":[{"type":"thinking","thinking":[{"type":"text","text":"b"}]},{"type":"text","text":"c"}]})",
+               R"({"content":[{"type":"text","text":"d"},{"type":"image_url","image_url":{"url":"https://x.org"}}]})"})
+              .at("content")),
       R"([{"type":"thinking","thinking":[{"type":"text","text":"ab"}]},{"type":"text","text":"cd"},)"
       R"({"type":"image_url","image_url":{"url":"https://x.org"}}])");
   EXPECT_EQ(to_text(message_of({R"({"content":"a"})", R"({"content":"b","refusal":null})"}).at("content")), R"("ab")");

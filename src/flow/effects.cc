@@ -299,16 +299,13 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run,
   decision.begin_object().member("chosen", RecordText::ours(started->to_string())).member("kind", "run").end_object();
   result.decision = std::move(decision).take();
   if (!task.await) co_return result;
-  std::chrono::milliseconds pause{10};
+  constexpr std::chrono::seconds kStillWanted{60};
   while (run.machine.wants(call.id)) {
-    if (const auto pending = parts_.in_flight.find(*started)) (void)co_await pending->wait(std::chrono::seconds(60));
+    const auto left = parts_.in_flight.watch(*started);
     auto row = co_await store::read_patiently([&] { return parts_.store.load_run(*started); });
     if (!row) co_return std::unexpected(standard_problem("runtime", 500, "The flow's run is gone", row.error().detail));
-    if (!store::is_final(row->status)) {  // it waits, as this run does
-      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>
-          timer(io_, pause);
-      pause = std::min(pause * 2, std::chrono::milliseconds(2'000));
-      co_await timer.async_wait(use_task);
+    if (!store::is_final(row->status)) {
+      (void)co_await left->wait(kStillWanted);
       continue;
     }
     if (auto opened = unseal(*row); !opened)

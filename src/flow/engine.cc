@@ -26,7 +26,7 @@ const std::vector<std::string>& builtin_functions() {
 }
 
 Engine::Engine(asio::io_context& io, EngineParts parts, EngineOptions options)
-    : io_(io), parts_(std::move(parts)), options_(std::move(options)) {}
+    : io_(io), parts_(std::move(parts)), options_(std::move(options)), parking_(options_.timers_near) {}
 Engine::~Engine() = default;
 
 Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
@@ -179,7 +179,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
     record_pure(run);
     if (run.problem) break;
     if (run.wish != LiveRun::Wish::none && !std::holds_alternative<Machine::Done>(action)) {
-      if (run.wish == LiveRun::Wish::suspend) co_return co_await park(run);
+      if (run.wish == LiveRun::Wish::suspend) co_return co_await suspend(run);
       run.error_code = Errc::cancelled;
       run.problem = standard_problem("runtime", 499, "The run was cancelled", "", "/");
       break;
@@ -192,7 +192,11 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       run.problem = std::move(faulted->problem);
       break;
     }
-    if (std::holds_alternative<Machine::Parked>(action)) co_return co_await park(run);
+    if (std::holds_alternative<Machine::Parked>(action)) {
+      SB_CO_TRY(const bool at_rest, co_await park(run));
+      if (at_rest) co_return Result<>();
+      continue;
+    }
     if (std::holds_alternative<Machine::Busy>(action)) {
       co_await next_result(run);
       continue;
@@ -540,6 +544,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     SB_CO_TRY(auto sealed, parts_.sealer.seal_token(row.tenant, entry.token, entry.value));
     commit.tokens.push_back({row.tenant, entry.token, row.subject, std::move(sealed)});
   }
+  commit.wake = std::exchange(run.wake, {});
   commit.steps = std::exchange(run.steps, {});
   for (auto& step : commit.steps) step.error = parts_.sealer.seal_error(key, row.id, step.error);
   commit.leaves = std::exchange(run.leaves, {});
@@ -551,11 +556,13 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     commit.spend = std::exchange(run.spend, 0);
     commit.spend_at_us = run.row.updated_us;
   }
+  // A commit that comes before this one's answer, with an event, changes a run that is there.
+  const bool was_stored = std::exchange(run.stored, true);
   auto written = co_await parts_.store.commit(std::move(commit));
-  if (written)
-    run.stored = true;
-  else
+  if (!written) {
+    run.stored = was_stored;
     run.unrecorded = written.error();
+  }
   die_if_asked();
   co_return written;
 }

@@ -66,6 +66,7 @@ struct EngineOptions {
   std::size_t answer_bytes_max = 8 * 1024 * 1024;
   std::set<std::string> processes{};              ///< of python, shell: what `run` may start beside JavaScript
   std::chrono::milliseconds record_again{2'000};  ///< pause before a run that found no room is taken up again
+  std::size_t timers_near = 4096;                 ///< of runs at rest: so many in memory, twice as many at most
 };
 
 /// What an engine works with. Borrowed; all of it outlives the engine.
@@ -157,15 +158,21 @@ class Engine {
   /// Errors: as prepare and accept.
   Task<Result<RunId>> launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key, std::string input,
                              std::string idempotency_key, Carried carried);
-  /// Offers an event to runs that listen, and, with `starts`, to flows that it starts. The number that took it.
-  /// Errors: as EventHub::publish.
-  Task<Result<std::size_t>> deliver(json::value event, std::string tenant, std::string name, bool starts,
-                                    Carried carried);
+  /// Offers an event to runs of this shard that are in memory and listen, but for those in `told`, which grows by them.
+  /// The number that took it. Errors: as EventHub::publish.
+  Task<Result<std::size_t>> deliver(json::value event, std::string tenant, Carried carried, std::set<RunId>& told);
+  /// The same to runs at rest that are this engine's (EventHub::owns).
+  Task<Result<std::size_t>> deliver_at_rest(json::value event, std::string tenant, Carried carried,
+                                            std::set<RunId>& told);
+  /// Starts the flows that the event starts. Their number. Errors: as EventHub::publish.
+  Task<Result<std::size_t>> start_by_event(json::value event, std::string tenant, std::string name, Carried carried);
   /// Suspends, resumes or cancels a run of this shard, or, with `last`, one that is at rest. False: it is not here.
   /// Errors: not_found, conflict.
   Task<Result<bool>> command(RunId run, EventHub::Verb verb, std::string actor, bool last);
-  /// After a restart: runs that wait for a time or an event.
-  void adopt(const std::vector<RunId>& runs);
+  /// From here on runs that the store has at rest, and are this engine's, are woken when their time comes.
+  void watch_timers();
+  /// A run that is this engine's is at rest until `due_us`. On the shard's thread.
+  void set_timer(RunId run, Micros due_us);
   /// Starts flows by their schedule, on one engine of the server.
   void keep_schedules();
 
@@ -220,16 +227,21 @@ class Engine {
   // waiting.cc: branches, parked runs, events, commands
   Task<Result<>> begin_effect(LiveRun& run, const Machine::Call& due);
   Task<void> next_result(LiveRun& run);
-  Task<Result<>> park(LiveRun& run);
+  /// False: an event came meanwhile, the run goes on.
+  Task<Result<bool>> park(LiveRun& run);
+  Task<Result<>> suspend(LiveRun& run);
+  /// A run that the store has and nobody works on, for this coroutine alone; `let_go` or drive it. Null: it is in work,
+  /// or no more `wanted`. Errors: as the store's, and resume's.
+  Task<Result<std::shared_ptr<LiveRun>>> take_up(RunId id, std::function<bool(const store::RunRow&)> wanted);
+  void let_go(const LiveRun& run);
+  // timers.cc
   void set_alarm();
+  Task<void> load_timers();
   Task<void> wake(RunId id);
   Task<Result<bool>> offer(RunId id, const std::string& tenant, const json::value& event, const Carried& carried);
   /// To a run that is at hand. False: it does not listen for such a thing, or a check of its policy objects. Errors: as
   /// the guard's.
   Result<bool> tell(LiveRun& run, const json::value& event, const Carried& carried);
-  Task<Result<std::size_t>> start_by_event(const json::value& event, std::string tenant, std::string name,
-                                           const Carried& carried);
-  Task<void> adopt_one(RunId id);
   Task<void> schedule_loop();
   void schedule_again(const LiveRun& run);
   std::expected<CallResult, Problem> triage(LiveRun& run);
@@ -280,6 +292,7 @@ class Engine {
   std::deque<RunId> to_recover_;
   std::size_t recovering_ = 0;
   Parking parking_;
+  std::size_t waking_ = 0;  ///< runs that are being read because their time has come
   /// Events of `schedule.on.all` so far; in memory only.
   struct Gathered {
     std::set<std::size_t> matched;

@@ -159,6 +159,7 @@ class EngineTest : public ::testing::Test {
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
     engine_options.processes = {"shell"};
+    engine_options.timers_near = timers_near_;
     engine_ = std::make_unique<Engine>(*io_, std::move(parts), engine_options);
     events_->join(*engine_, io_->get_executor());
   }
@@ -230,6 +231,7 @@ class EngineTest : public ::testing::Test {
   }
   MicroMoney booked() { return *wait(store_->spend_of(key_.to_string(), clock_.now_us())); }
 
+  std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;
   std::atomic<std::uint64_t> free_bytes_{1ULL << 40};

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 
 #include "base/bytes.h"
 #include "base/crypto.h"
@@ -39,6 +41,7 @@ Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string
     under_way_.erase(name);
   };
   Receipt receipt;
+  Result<> failed;
   auto known = co_await is_known(name, old_name);
   if (!known || *known) {
     leave();
@@ -46,17 +49,10 @@ Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string
     receipt.duplicate = true;
     co_return receipt;
   }
-  Result<> failed;
-  for (const auto& member : members_) {
-    const bool starts = &member == &members_.front();
-    auto taken = co_await asio::co_spawn(member.executor, member.engine->deliver(event, tenant, name, starts, carried),
-                                         use_task);
-    if (!taken) {
-      failed = std::unexpected(taken.error());
-      break;
-    }
-    receipt.runs += *taken;
-  }
+  if (auto taken = co_await deliver(std::move(event), tenant, name, std::move(carried)))
+    receipt.runs = *taken;
+  else
+    failed = std::unexpected(taken.error());
   if (failed) {
     // Last: until this is on disk the sender has no answer, sends again, and runs that have the event already know it.
     store::Commit commit;
@@ -74,6 +70,32 @@ Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string
   co_return receipt;
 }
 
+// First to all that are in memory, then to those at rest: a run that goes to rest in between is met there.
+Task<Result<std::size_t>> EventHub::deliver(json::value event, std::string tenant, std::string name, Carried carried) {
+  std::size_t taken = 0;
+  std::set<RunId> told;
+  for (const auto& [engine, executor] : members_) {
+    SB_CO_TRY(const auto took,
+              co_await asio::co_spawn(executor, engine->deliver(event, tenant, carried, told), use_task));
+    taken += took;
+  }
+  for (const auto& [engine, executor] : members_) {
+    SB_CO_TRY(const auto took,
+              co_await asio::co_spawn(executor, engine->deliver_at_rest(event, tenant, carried, told), use_task));
+    taken += took;
+  }
+  if (members_.empty()) co_return taken;
+  const auto& [engine, executor] = members_.front();
+  SB_CO_TRY(const auto started,
+            co_await asio::co_spawn(executor, engine->start_by_event(event, tenant, name, carried), use_task));
+  co_return taken + started;
+}
+
+void EventHub::set_timer(RunId run, Micros due_us) const {
+  const auto& [engine, executor] = owner(run);
+  asio::dispatch(executor, [engine, run, due_us] { engine->set_timer(run, due_us); });
+}
+
 Task<Result<bool>> EventHub::is_known(std::string name, std::string old_name) {
   SB_CO_TRY(const auto known, co_await store_.load_document(std::move(name)));
   if (known) co_return true;
@@ -87,8 +109,10 @@ Task<Result<>> EventHub::command(RunId run, Verb verb, std::string actor) {
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor> pause(
       co_await asio::this_coro::executor);
   for (int tries = 0; tries < kTries; ++tries) {
-    for (const auto& member : members_) {
-      const bool last = &member == &members_.back();
+    std::vector<Member> asked = members_;  // the one whose it is last: it takes it up where it is at rest
+    std::ranges::stable_partition(asked, [&](const Member& member) { return !owns(*member.engine, run); });
+    for (const auto& member : asked) {
+      const bool last = &member == &asked.back();
       auto done = co_await asio::co_spawn(member.executor, member.engine->command(run, verb, actor, last), use_task);
       if (!done) co_return std::unexpected(done.error());
       if (*done) co_return Result<>();

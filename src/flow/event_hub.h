@@ -29,6 +29,11 @@ class EventHub {
   EventHub(store::Store& store, const Clock& clock, Pseudonyms pseudonyms)
       : store_(store), clock_(clock), pseudonyms_(std::move(pseudonyms)) {}
   void join(Engine& engine, Executor executor) { members_.push_back({&engine, executor}); }
+  /// Every run at rest is one engine's: it alone wakes it, by time or event. So a run is never taken up twice, and an
+  /// event that comes while it is taken up finds it.
+  bool owns(const Engine& engine, RunId run) const { return members_.empty() || owner(run).engine == &engine; }
+  /// Tells whose it is that the run is at rest until `due_us`. REQUIRES that an engine has joined.
+  void set_timer(RunId run, Micros due_us) const;
 
   /// Gives a CloudEvent (structured JSON) to every run of `tenant` that listens for it, and every flow that it starts,
   /// as that tenant's run. `carried`: with the event of a run. Returns when they have it on disk: an event that was
@@ -47,6 +52,9 @@ class EventHub {
     Engine* engine;
     Executor executor;
   };
+  const Member& owner(RunId run) const { return members_[std::hash<RunId>()(run) % members_.size()]; }
+  Task<Result<std::size_t>> deliver(json::value event, std::string tenant, std::string name, Carried carried);
+
   store::Store& store_;
   const Clock& clock_;
   const Pseudonyms pseudonyms_;

@@ -41,6 +41,17 @@ Result<bool> correlates(const EventFilter& filter, const json::value& event, con
   return true;
 }
 
+/// Empty where a filter takes events of more than one type.
+void add_types(const EventStrategy& strategy, std::set<std::string, std::less<>>& types) {
+  if (strategy.filters.empty()) types.emplace();
+  for (const auto& filter : strategy.filters) {
+    const auto type = std::ranges::find(filter.with, "type", &EventFilter::Property::name);
+    const auto* literal = type == filter.with.end() ? nullptr : std::get_if<json::value>(&type->want);
+    types.emplace(literal && literal->is_string() ? std::string_view(literal->get_string()) : std::string_view());
+  }
+  if (strategy.until_event) add_types(*strategy.until_event, types);
+}
+
 }  // namespace
 
 Result<bool> matches_event(const EventFilter& filter, const json::value& event, const Scope& scope,
@@ -82,13 +93,16 @@ Result<> Machine::start_listening(Branch& branch) {
   return {};
 }
 
-bool Machine::listens() const {
-  return std::ranges::any_of(branches_, [](const Branch& branch) {
-    return std::ranges::any_of(branch.frames, [](const Frame& frame) {
-      return frame.progress && !frame.progress->satisfied && frame.index < frame.list->tasks.size() &&
-             std::holds_alternative<ListenTask>(frame.task().body);
-    });
-  });
+std::set<std::string, std::less<>> Machine::event_types() const {
+  std::set<std::string, std::less<>> types;
+  for (const Branch& branch : branches_) {
+    for (const Frame& frame : branch.frames) {
+      if (!frame.progress || frame.progress->satisfied || frame.index >= frame.list->tasks.size()) continue;
+      if (const auto* listen = std::get_if<ListenTask>(&frame.task().body)) add_types(listen->to, types);
+    }
+  }
+  if (types.contains("")) return {""};
+  return types;
 }
 
 bool Machine::deliver(const json::value& event, const json::value& told) {

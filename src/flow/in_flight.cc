@@ -17,7 +17,7 @@ std::string Pending::subject() const {
 }
 
 void Pending::resolve() {
-  std::vector<std::function<void()>> waiters;
+  std::list<std::function<void()>> waiters;
   {
     const std::lock_guard lock(mutex_);
     resolved_ = true;
@@ -33,10 +33,11 @@ Task<bool> Pending::wait(std::chrono::milliseconds patience) {
   // Shared with the waker, which may come after the wait gave up.
   auto timer = std::make_shared<Timer>(executor, patience);
   auto woken = std::make_shared<bool>(false);
+  std::list<std::function<void()>>::iterator place;
   {
     const std::lock_guard lock(mutex_);
     if (resolved_) co_return true;
-    waiters_.push_back([executor, timer, woken] {
+    place = waiters_.insert(waiters_.end(), [executor, timer, woken] {
       asio::post(executor, [timer, woken] {
         *woken = true;
         timer->cancel();
@@ -45,7 +46,10 @@ Task<bool> Pending::wait(std::chrono::milliseconds patience) {
   }
   boost::system::error_code ignored;
   co_await timer->async_wait(asio::redirect_error(use_task, ignored));
-  co_return *woken;
+  if (*woken) co_return true;
+  const std::lock_guard lock(mutex_);
+  if (!resolved_) waiters_.erase(place);
+  co_return false;
 }
 
 InFlight::Entry InFlight::enter(const std::string& tenant, const std::string& key, RunId run,
@@ -60,14 +64,39 @@ InFlight::Entry InFlight::enter(const std::string& tenant, const std::string& ke
   return {pending, true};
 }
 
+std::shared_ptr<Pending> InFlight::take(RunId run) {
+  const std::lock_guard lock(mutex_);
+  auto pending = std::make_shared<Pending>(run, std::string());
+  return by_run_.emplace(run, pending).second ? pending : nullptr;
+}
+
+void InFlight::name(const std::shared_ptr<Pending>& pending, const std::string& tenant, const std::string& key,
+                    const std::string& request_hash) {
+  if (key.empty()) return;
+  const std::lock_guard lock(mutex_);
+  if (by_key_.contains({tenant, key})) return;
+  pending->request_hash_ = request_hash;
+  by_key_.emplace(std::pair(tenant, key), pending);
+}
+
 void InFlight::leave(const std::string& tenant, const std::string& key, const std::shared_ptr<Pending>& pending) {
+  std::shared_ptr<Pending> watched;
   {
     const std::lock_guard lock(mutex_);
     if (const auto found = by_key_.find({tenant, key}); found != by_key_.end() && found->second == pending)
       by_key_.erase(found);
     by_run_.erase(pending->run());
+    if (auto node = watched_.extract(pending->run())) watched = std::move(node.mapped());
   }
   pending->resolve();
+  if (watched) watched->resolve();
+}
+
+std::shared_ptr<Pending> InFlight::watch(RunId run) {
+  const std::lock_guard lock(mutex_);
+  auto& watched = watched_[run];
+  if (!watched) watched = std::make_shared<Pending>(run, std::string());
+  return watched;
 }
 
 std::shared_ptr<Pending> InFlight::find(RunId run) const {

@@ -96,7 +96,8 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::deque<EffectResult> results;
   std::optional<asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
                                            Executor>>
-      signal;  ///< cancelled when a result or a command is there
+      signal;                     ///< cancelled when a result or a command is there
+  std::uint64_t events_told = 0;  ///< to the machine, since the run is in memory
   enum class Wish { none, suspend, cancel } wish = Wish::none;
 
   // Not yet committed.
@@ -107,6 +108,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::vector<store::StreamChunk> chunks;
   std::optional<store::ReviewRow> review_create;
   std::optional<store::ReviewChange> review_change;
+  store::WakeUp wake;  ///< of the commit that puts it to rest
   MicroMoney spend = 0;
   MicroMoney call_cost = 0;         ///< of the call under way; its step's, whether it succeeds or not
   RecordJson failed_call;           ///< decision of a call that failed: what was tried; its step's

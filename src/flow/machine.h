@@ -14,6 +14,7 @@
 
 #include <list>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -95,7 +96,9 @@ class Machine final : private VariableSource {
   /// Offers a CloudEvent (structured JSON) to every task that listens: `event` says whose it is, `told` is what they
   /// get of it. True: somebody took it.
   bool deliver(const json::value& event, const json::value& told);
-  bool listens() const;
+  /// Types of the events that it listens for; an empty one: any.
+  std::set<std::string, std::less<>> event_types() const;
+  bool listens() const { return !event_types().empty(); }
 
   /// Compact JSON; the run's input is referred to, not repeated.
   std::string checkpoint() const;

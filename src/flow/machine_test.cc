@@ -278,5 +278,21 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{"timeout", "do:\n  - a: {call: chat, timeout: {after: {months: 1}}}\n", "no `months`"}),
     [](const auto& info) { return std::string(info.param.name); });
 
+TEST(Machine, SaysWhichTypesOfEventsItListensFor) {
+  const auto types = [](std::string_view listen) {
+    Machine machine(flow_of("do:\n  - hear: {listen: {to: " + std::string(listen) + "}}\n"), {"run", 0},
+                    data_of(R"({"t": "x"})"));
+    EXPECT_TRUE(std::holds_alternative<Machine::Parked>(machine.next()));
+    return machine.event_types();
+  };
+  using Types = std::set<std::string, std::less<>>;
+  EXPECT_EQ(types("{one: {with: {type: go}}}"), Types{"go"});
+  EXPECT_EQ(types("{all: [{with: {type: a}}, {with: {type: b, source: /x}}]}"), (Types{"a", "b"}));
+  EXPECT_EQ(types("{any: [{with: {type: a}}], until: {one: {with: {type: end}}}}"), (Types{"a", "end"}));
+  EXPECT_EQ(types("{any: []}"), Types{""});
+  EXPECT_EQ(types("{any: [{with: {type: a}}, {with: {source: /x}}]}"), Types{""}) << "of any type";
+  EXPECT_EQ(types("{one: {with: {type: '${ . == \"x\" }'}}}"), Types{""}) << "an expression may be true of any";
+}
+
 }  // namespace
 }  // namespace sb::flow

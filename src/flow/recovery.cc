@@ -73,6 +73,7 @@ void Engine::take_up_later(const LiveRun& run, Errc why) {
         asio::steady_timer pause(engine.io_, engine.options_.record_again);
         co_await pause.async_wait(use_task);
         engine.recover({id});
+        engine.watch_timers();  // where nothing was recorded since it was woken, it is at rest still
       }(*this, run.row.id),
       asio::detached);
 }

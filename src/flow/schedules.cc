@@ -81,8 +81,8 @@ void Engine::schedule_again(const LiveRun& run) {
       asio::detached);
 }
 
-Task<Result<std::size_t>> Engine::start_by_event(const json::value& event, std::string tenant, std::string name,
-                                                 const Carried& carried) {
+Task<Result<std::size_t>> Engine::start_by_event(json::value event, std::string tenant, std::string name,
+                                                 Carried carried) {
   std::size_t started = 0;
   for (const auto& flow : scheduled(parts_.flows)) {
     const auto& on = flow->schedule.on;

@@ -92,77 +92,52 @@ Task<void> Engine::next_result(LiveRun& run) {
   }
 }
 
-Task<Result<>> Engine::park(LiveRun& run) {
-  const bool suspended = run.wish == LiveRun::Wish::suspend;
+Task<Result<>> Engine::suspend(LiveRun& run) {
   for (const auto& [id, source] : run.under_way) source->cancel();
   run.row.state = run.machine.checkpoint();
-  live_[run.row.id] = &run;  // an event that comes while we write is for this machine
-  const auto parked =
-      co_await commit(run, suspended ? store::RunStatus::suspended : store::RunStatus::waiting, run.durability);
+  live_[run.row.id] = &run;
+  const auto suspended = co_await commit(run, store::RunStatus::suspended, run.durability);
   live_.erase(run.row.id);
-  if (!parked || suspended) co_return parked;
-  parking_.park(run.row.id, run.machine.due(), run.machine.listens());
-  set_alarm();
-  co_return parked;
+  co_return suspended;
 }
 
-void Engine::set_alarm() {
-  const Micros due = parking_.next_due();
-  if (due == 0) return;
-  if (!alarm_) alarm_.emplace(io_);
-  alarm_->expires_after(until(due, parts_.clock.now_us()));
-  alarm_->async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
-    const Micros now = parts_.clock.now_us();
-    constexpr int kAtOnce = 256;
-    for (int i = 0; i < kAtOnce; ++i) {
-      const auto id = parking_.take_due(now);
-      if (!id) break;
-      asio::co_spawn(io_, wake(*id), asio::detached);
-    }
-    set_alarm();
-  });
+Task<Result<bool>> Engine::park(LiveRun& run) {
+  run.row.state = run.machine.checkpoint();
+  const Micros due = run.machine.due();
+  const auto types = run.machine.event_types();
+  run.wake = {due, {types.begin(), types.end()}};
+  const auto told_before = run.events_told;
+  live_[run.row.id] = &run;  // an event that comes while we write is for this machine
+  const auto parked = co_await commit(run, store::RunStatus::waiting, run.durability);
+  live_.erase(run.row.id);
+  if (!parked) co_return std::unexpected(parked.error());
+  if (run.events_told != told_before) co_return false;
+  if (due == 0) co_return true;
+  if (parts_.events)
+    parts_.events->set_timer(run.row.id, due);
+  else
+    set_timer(run.row.id, due);
+  co_return true;
 }
 
-Task<void> Engine::wake(RunId id) {
-  while (const auto pending = parts_.in_flight.find(id)) (void)co_await pending->wait(std::chrono::seconds(60));
+Task<Result<std::shared_ptr<LiveRun>>> Engine::take_up(RunId id, std::function<bool(const store::RunRow&)> wanted) {
+  const auto pending = parts_.in_flight.take(id);
+  if (!pending) co_return nullptr;
   auto row = co_await store::read_patiently([&] { return parts_.store.load_run(id); });
-  if (!row || row->status != store::RunStatus::waiting || parts_.in_flight.find(id)) co_return;
-  const std::string tenant = row->tenant, key = row->idempotency_key;
-  auto entry = parts_.in_flight.enter(tenant, key, id, row->request_hash);
-  if (!entry.owner) entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
-  auto run = resume(*std::move(row), entry.pending);
-  if (!run) {
-    parts_.in_flight.leave(tenant, key, entry.pending);
-    log_error("run.not_resumed", {{"run", id.to_string()}, {"detail", run.error().detail}});
-    co_return;
+  if (!row || !wanted(*row)) {
+    parts_.in_flight.leave({}, {}, pending);
+    if (!row && row.error().code != Errc::not_found) co_return std::unexpected(row.error());
+    co_return nullptr;
   }
-  if (auto driven = co_await drive(*run); !driven)
-    log_error("run.not_recorded", {{"run", id.to_string()}, {"detail", driven.error().detail}});
+  const std::string tenant = row->tenant, key = row->idempotency_key;
+  parts_.in_flight.name(pending, tenant, key, row->request_hash);
+  auto run = resume(*std::move(row), pending);
+  if (!run) parts_.in_flight.leave(tenant, key, pending);
+  co_return run;
 }
 
-void Engine::adopt(const std::vector<RunId>& runs) {
-  asio::co_spawn(
-      io_,
-      [](Engine& engine, std::vector<RunId> ids) -> Task<void> {
-        for (const auto& id : ids) co_await engine.adopt_one(id);
-      }(*this, runs),
-      asio::detached);
-}
-
-Task<void> Engine::adopt_one(RunId id) {
-  auto row = co_await store::read_patiently([&] { return parts_.store.load_run(id); });
-  if (!row || row->status != store::RunStatus::waiting || !unseal(*row)) co_return;
-  auto flow = parts_.flows.find_id(row->flow);
-  if (!flow) co_return;
-  auto machine =
-      Machine::restore(*flow, {id.to_string(), row->created_us, {}}, Data::from_text(row->input), row->state);
-  if (!machine || parts_.in_flight.find(id)) co_return;
-  const bool listens = machine->listens();
-  const Micros due = machine->due();
-  if (due == 0 && !listens) co_return;  // it waits for a person
-  parking_.park(id, due, listens);
-  set_alarm();
+void Engine::let_go(const LiveRun& run) {
+  parts_.in_flight.leave(run.row.tenant, run.row.idempotency_key, run.pending);
 }
 
 // What an event brings is treated as what a caller sends; whose it is says the event itself, as it came.
@@ -186,6 +161,7 @@ Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried&
     run.guard.vault() = before;  // of what it did not take it keeps nothing
     return false;
   }
+  ++run.events_told;
   if (carried.local) run.guard.keep_local();
   step.ended_us = parts_.clock.now_us();
   record(run, std::move(step), std::move(guarded.decision));
@@ -210,42 +186,63 @@ Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json
       (void)co_await pending->wait(std::chrono::seconds(5));
       continue;
     }
-    auto row = co_await parts_.store.load_run(id);
-    if (!row) co_return row.error().code == Errc::not_found ? Result<bool>(false) : std::unexpected(row.error());
-    if (row->status != store::RunStatus::waiting || row->tenant != tenant) co_return false;
-    auto entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
-    auto run = resume(*std::move(row), entry.pending);
-    auto taken = run ? tell(**run, event, carried) : Result<bool>(std::unexpected(run.error()));
+    SB_CO_TRY(const auto run, co_await take_up(id, [&](const store::RunRow& row) {
+                return row.status == store::RunStatus::waiting && row.tenant == tenant;
+              }));
+    if (!run) {
+      if (parts_.in_flight.find(id)) continue;
+      co_return false;  // it is at rest no more
+    }
+    auto taken = tell(*run, event, carried);
     if (taken && *taken) {
-      if (auto accepted = co_await accept(*run); !accepted) taken = std::unexpected(accepted.error());
+      if (auto accepted = co_await accept(run); !accepted) taken = std::unexpected(accepted.error());
     }
     if (!taken || !*taken) {
-      parts_.in_flight.leave(tenant, {}, entry.pending);
+      let_go(*run);
       co_return taken;
     }
     parking_.forget(id);
-    spawn(*run);
+    spawn(run);
     co_return true;
   }
   co_return fail(Errc::unavailable, "a run that listens is being worked on; send the event again");
 }
 
-Task<Result<std::size_t>> Engine::deliver(json::value event, std::string tenant, std::string name, bool starts,
-                                          Carried carried) {
-  std::size_t taken = 0;
-  auto candidates = parking_.listeners();
+Task<Result<std::size_t>> Engine::deliver(json::value event, std::string tenant, Carried carried,
+                                          std::set<RunId>& told) {
+  std::vector<RunId> listening;
   for (const auto& [id, run] : live_) {
-    if (run->machine.listens()) candidates.push_back(id);
+    if (run->machine.listens()) listening.push_back(id);
   }
-  for (const auto& id : candidates) {
+  std::size_t taken = 0;
+  for (const RunId& id : listening) {
+    if (!told.insert(id).second) continue;
     SB_CO_TRY(const bool took, co_await offer(id, tenant, event, carried));
     taken += took ? 1 : 0;
   }
-  if (starts) {
-    SB_CO_TRY(const auto started, co_await start_by_event(event, std::move(tenant), std::move(name), carried));
-    taken += started;
-  }
   co_return taken;
+}
+
+Task<Result<std::size_t>> Engine::deliver_at_rest(json::value event, std::string tenant, Carried carried,
+                                                  std::set<RunId>& told) {
+  constexpr std::size_t kPage = 256;
+  std::size_t taken = 0;
+  for (const std::string& type : {std::string(string_member(event, "type")), std::string()}) {
+    std::vector<store::EventListener> page;
+    do {
+      const std::int64_t after = page.empty() ? 0 : page.back().no;
+      SB_CO_TRY(page, co_await parts_.store.listeners(tenant, type, after, kPage));
+      for (const auto& listener : page) {
+        const bool ours = !parts_.events || parts_.events->owns(*this, listener.run);
+        if (!ours || !told.insert(listener.run).second) continue;
+        SB_CO_TRY(const bool took, co_await offer(listener.run, tenant, event, carried));
+        taken += took ? 1 : 0;
+      }
+    } while (page.size() == kPage);
+  }
+  // Those whose time came while the store was asked.
+  SB_CO_TRY(const auto took, co_await deliver(std::move(event), std::move(tenant), std::move(carried), told));
+  co_return taken + took;
 }
 
 Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key,
@@ -306,35 +303,26 @@ Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string ac
     co_return fail(Errc::conflict, fmt::format("the run is {} already", store::to_string(row->status)));
   if (verb == EventHub::Verb::resume && row->status != store::RunStatus::suspended)
     co_return fail(Errc::conflict, fmt::format("the run is {}, not suspended", store::to_string(row->status)));
-  if (!last || parts_.in_flight.find(id)) {
-    parking_.forget(id);
-    co_return false;
-  }
-  const std::string tenant = row->tenant;
-  auto entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
-  auto run = resume(*std::move(row), entry.pending);
-  if (!run) {
-    parts_.in_flight.leave(tenant, {}, entry.pending);
-    co_return std::unexpected(run.error());
-  }
+  if (!last) co_return false;
+  SB_CO_TRY(const auto run, co_await take_up(id, [&](const store::RunRow& now) { return now.status == row->status; }));
+  if (!run) co_return false;
   parking_.forget(id);
-  record_leaf(**run,
+  record_leaf(*run,
               verb == EventHub::Verb::cancel    ? "run.cancel"
               : verb == EventHub::Verb::suspend ? "run.suspend"
                                                 : "run.resume",
               std::move(RecordWriter().begin_object().end_object()).take());
-  (*run)->leaves.back().actor = parts_.pseudonyms.actor(actor);
+  run->leaves.back().actor = parts_.pseudonyms.actor(actor);
   if (verb == EventHub::Verb::resume) {
-    auto accepted = co_await accept(*run);
-    if (!accepted) {
-      parts_.in_flight.leave(tenant, {}, entry.pending);
+    if (auto accepted = co_await accept(run); !accepted) {
+      let_go(*run);
       co_return std::unexpected(accepted.error());
     }
-    spawn(*run);
+    spawn(run);
     co_return true;
   }
-  (*run)->wish = verb == EventHub::Verb::cancel ? LiveRun::Wish::cancel : LiveRun::Wish::suspend;
-  SB_CO_CHECK(co_await drive(*run));
+  run->wish = verb == EventHub::Verb::cancel ? LiveRun::Wish::cancel : LiveRun::Wish::suspend;
+  SB_CO_CHECK(co_await drive(run));
   co_return true;
 }
 

@@ -39,6 +39,30 @@ TEST_F(Mirrored, ALostMachineIsMadeAgainWithEveryRunThatWasAcknowledged) {
   EXPECT_EQ(report->leaves, 225U);
 }
 
+TEST_F(Mirrored, WhatWakesARunAtRestIsInWhatIsMadeAgain) {
+  open();
+  const auto rest = [&](store::WakeUp wake) {
+    store::Commit commit = chat_commit(new_run_id());
+    commit.create->status = store::RunStatus::waiting;
+    commit.wake = std::move(wake);
+    const RunId id = commit.create->id;
+    EXPECT_TRUE(wait_for(store_->commit(std::move(commit))));
+    return id;
+  };
+  const RunId sleeps = rest({5'000'000, {}}), listens = rest({0, {"order"}});
+  close();
+  EXPECT_TRUE(check(*open_target(place_, {}).value(), kKey, data_)->ok());
+  data_ = restored("again");
+  open();
+  ASSERT_EQ(opened_, Errc{0}) << why_;
+  const auto timers = wait_for(store_->timers({}, 10));
+  ASSERT_EQ(timers->size(), 1U);
+  EXPECT_EQ(timers->at(0).run, sleeps);
+  const auto listeners = wait_for(store_->listeners("acme", "order", 0, 10));
+  ASSERT_EQ(listeners->size(), 1U);
+  EXPECT_EQ(listeners->at(0).run, listens);
+}
+
 TEST_F(Mirrored, FaultsOfThePlaceOnlyAddLagAndLoseNothing) {
   open(false);
   faults_.some = 7;

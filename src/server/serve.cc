@@ -95,26 +95,6 @@ Task<void> recover(Services& services, std::vector<std::unique_ptr<Shard>>& shar
   if (total > 0) log_info("recovery.started", {{"runs", total}});
 }
 
-/// Runs that wait for a time or an event find their shard again.
-Task<void> adopt(Services& services, std::vector<std::unique_ptr<Shard>>& shards) {
-  store::RunFilter filter;
-  filter.status = store::RunStatus::waiting;
-  filter.limit = kRecoverPage;
-  while (true) {
-    const auto page = co_await store::read_patiently([&] { return services.store->list_runs(filter); });
-    if (!page) {
-      log_error("recovery.failed", {{"code", to_string(page.error().code)}, {"detail", page.error().detail}});
-      co_return;
-    }
-    if (page->empty()) co_return;
-    std::vector<std::vector<RunId>> shares(shards.size());
-    for (std::size_t i = 0; i < page->size(); ++i) shares[i % shares.size()].push_back((*page)[i].id);
-    for (std::size_t i = 0; i < shards.size(); ++i) shards[i]->adopt(std::move(shares[i]));
-    filter.before = page->back().id;
-    if (page->size() < kRecoverPage) co_return;
-  }
-}
-
 void write_listen_file(const Services& services, std::uint16_t port) {
   const auto host = parse_host_port(services.config.server.listen)->host;
   const auto path = std::filesystem::path(services.config.data.dir) / "listen";
@@ -160,11 +140,11 @@ int serve(ServeOptions options) {
   for (auto& shard : *shards) shard->start();
   asio::io_context main;
   asio::co_spawn(main, recover(**services, *shards), asio::detached);
-  asio::co_spawn(main, adopt(**services, *shards), asio::detached);
   {
     const Signals::OnStop stop(signals, [&main] { main.stop(); });
     main.run();
   }
+  for (auto& shard : *shards) shard->watch_timers();
   shards->front()->keep_schedules();
   shards->front()->spawn([&services] { return keep_retention(**services); });
   shards->front()->spawn([&services] { return keep_key_rotation(**services); });

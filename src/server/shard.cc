@@ -181,8 +181,8 @@ void Shard::recover(std::vector<RunId> runs) {
   asio::post(parts_->io, [this, open = std::move(runs)] { parts_->engine->recover(open); });
 }
 
-void Shard::adopt(std::vector<RunId> runs) {
-  asio::post(parts_->io, [this, parked = std::move(runs)] { parts_->engine->adopt(parked); });
+void Shard::watch_timers() {
+  asio::post(parts_->io, [this] { parts_->engine->watch_timers(); });
 }
 
 void Shard::keep_schedules() {

@@ -22,8 +22,8 @@ class Shard {
   void start();
   /// Takes over runs that a stopped server left open. Any thread.
   void recover(std::vector<RunId> runs);
-  /// Keeps an eye on runs that wait for a time or an event. Any thread.
-  void adopt(std::vector<RunId> runs);
+  /// Wakes runs at rest when their time comes. Any thread.
+  void watch_timers();
   /// Starts flows by their schedule; one shard of a server does. Any thread.
   void keep_schedules();
   /// Runs beside the requests; dropped where it waits when the shard ends. Any thread.

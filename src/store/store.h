@@ -181,6 +181,23 @@ struct RetireKeys {
   std::int64_t tokens_after = 0;
 };
 
+/// What wakes a run at rest.
+struct WakeUp {
+  Micros due_us = 0;                ///< 0: no time
+  std::vector<std::string> events;  ///< types that it listens for; an empty one: any
+};
+/// A run at rest and its time. They are ordered by time, then number.
+struct Timer {
+  Micros due_us = 0;
+  std::int64_t no = 0;  ///< the store's number of the run
+  RunId run;
+};
+/// A run at rest that listens for events.
+struct EventListener {
+  std::int64_t no = 0;  ///< the store's number of the run
+  RunId run;
+};
+
 /// Under what a run's request is found again.
 struct RequestName {
   RunId run;
@@ -201,6 +218,7 @@ struct Commit {
   /// Whole row by id; fenced: row.epoch older than the stored one is lease_lost. What a run is born with stays as it
   /// was (tenant, key, flow, flow_hash, input, idempotency_key, request_hash, created_us). Not together with `create`.
   std::optional<RunRow> update;
+  WakeUp wake;                 ///< of a run that is left waiting, instead of what there was; of any other: nothing
   RunId run;                   ///< owner of steps and chunks; may be left out beside create or update
   std::vector<StepRow> steps;  ///< same (run, index, attempt) again: ignored
   std::vector<LeafDraft> leaves;
@@ -302,6 +320,11 @@ class Store {
   /// Runs that must go on after a restart (pending or running; not those waiting for a person). A page of at most
   /// `limit` with id > `after`, oldest first: start-up does not grow with finished runs.
   virtual Task<Result<std::vector<RunRow>>> open_runs(std::optional<RunId> after, std::size_t limit) = 0;
+  /// The next `limit` runs whose time comes after that of `after`; of what is due already too.
+  virtual Task<Result<std::vector<Timer>>> timers(Timer after, std::size_t limit) = 0;
+  /// Runs of `tenant` at rest that listen for exactly `type` (as in WakeUp): a page of those with a number > `after`.
+  virtual Task<Result<std::vector<EventListener>>> listeners(std::string tenant, std::string type, std::int64_t after,
+                                                             std::size_t limit) = 0;
   virtual Task<Result<ReviewRow>> load_review(ReviewId review) = 0;
   virtual Task<Result<std::vector<ReviewRow>>> list_reviews(ReviewFilter filter) = 0;  ///< by priority, then age
   virtual Task<Result<std::vector<CostRow>>> costs(std::string tenant, Micros from_us, Micros to_us) = 0;

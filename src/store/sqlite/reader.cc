@@ -116,6 +116,12 @@ Result<> Reader::prepare_statements() {
       {spend_, "SELECT amount FROM spending WHERE key = ? AND day = ?"},
       {token_, "SELECT sealed FROM tenant_tokens WHERE tenant = ? AND token = ? LIMIT 1"},
       {document_, "SELECT body FROM documents WHERE name = ?"},
+      {timers_,
+       "SELECT due_us, run, id FROM timers CROSS JOIN runs ON no = run WHERE (due_us, run) > (?, ?) ORDER BY due_us, "
+       "run LIMIT ?"},
+      {listeners_,
+       "SELECT run, id FROM listeners CROSS JOIN runs ON no = run WHERE listeners.tenant = ? AND type = ? AND run > ? "
+       "ORDER BY run LIMIT ?"},
   };
   for (const auto& [statement, sql] : all) {
     SB_TRY(statement, database_.prepare(sql));
@@ -312,6 +318,29 @@ Result<std::vector<RunRow>> Reader::open_runs(std::optional<RunId> after, std::s
   std::ranges::sort(runs, {}, &RunRow::id);
   if (runs.size() > limit) runs.resize(limit);
   return runs;
+}
+
+Result<std::vector<Timer>> Reader::timers(const Timer& after, std::size_t limit) {
+  const ResetAtEnd reset(timers_);
+  timers_.bind(1, after.due_us).bind(2, after.no).bind(3, static_cast<std::int64_t>(limit));
+  std::vector<Timer> timers;
+  int result;
+  while ((result = timers_.step()) == SQLITE_ROW)
+    timers.push_back({timers_.integer(0), timers_.integer(1), RunId(uuid_of(timers_.bytes(2)))});
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot list timers of"));
+  return timers;
+}
+
+Result<std::vector<EventListener>> Reader::listeners(const std::string& tenant, const std::string& type,
+                                                     std::int64_t after, std::size_t limit) {
+  const ResetAtEnd reset(listeners_);
+  listeners_.bind(1, tenant).bind(2, type).bind(3, after).bind(4, static_cast<std::int64_t>(limit));
+  std::vector<EventListener> found;
+  int result;
+  while ((result = listeners_.step()) == SQLITE_ROW)
+    found.push_back({listeners_.integer(0), RunId(uuid_of(listeners_.bytes(1)))});
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot list listeners of"));
+  return found;
 }
 
 Result<ReviewRow> Reader::load_review(ReviewId id) {

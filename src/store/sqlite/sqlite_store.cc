@@ -72,6 +72,15 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<RunRow>>> open_runs(std::optional<RunId> after, std::size_t limit) override {
     return read<std::vector<RunRow>>([=](Reader& reader) { return reader.open_runs(after, limit); });
   }
+  Task<Result<std::vector<Timer>>> timers(Timer after, std::size_t limit) override {
+    return read<std::vector<Timer>>([=](Reader& reader) { return reader.timers(after, limit); });
+  }
+  Task<Result<std::vector<EventListener>>> listeners(std::string tenant, std::string type, std::int64_t after,
+                                                     std::size_t limit) override {
+    return read<std::vector<EventListener>>([=, tenant = std::move(tenant), type = std::move(type)](Reader& reader) {
+      return reader.listeners(tenant, type, after, limit);
+    });
+  }
   Task<Result<ReviewRow>> load_review(ReviewId review) override {
     return read<ReviewRow>([review](Reader& reader) { return reader.load_review(review); });
   }

@@ -89,13 +89,40 @@ TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
     }
   }
   // As an erasure of schema 3 left it.
-  sql("PRAGMA user_version = 3; DROP TABLE mirror_lineages; ALTER TABLE mirror_state DROP COLUMN mark; UPDATE "
-      "data_keys SET wrapped = NULL WHERE run = (SELECT "
-      "min(no) FROM runs)");
+  sql("PRAGMA user_version = 3; DROP TABLE mirror_lineages; ALTER TABLE mirror_state DROP COLUMN mark; DROP TABLE "
+      "timers; DROP TABLE listeners; UPDATE data_keys SET wrapped = NULL WHERE run = (SELECT min(no) FROM runs)");
   const auto store = open();
   ASSERT_TRUE(wait_for(store->load_run(erased))->erased);
   EXPECT_EQ(wait_for(store->load_steps(erased))->at(1).error, "null");
   EXPECT_EQ(wait_for(store->load_steps(kept))->at(1).error, "in clear");
+}
+
+TEST_F(SqliteStore, RunsThatWereAtRestBeforeThereWereTimersAreWokenOnce) {
+  const RunId resting = new_run_id(), with_a_person = new_run_id(), decided = new_run_id();
+  {
+    const auto store = open();
+    for (const RunId& id : {resting, with_a_person, decided, new_run_id()}) {
+      Commit commit = chat_commit(id);
+      const bool waits = id == resting || id == with_a_person || id == decided;
+      commit.create->status = waits ? RunStatus::waiting : RunStatus::running;
+      if (id == with_a_person || id == decided) {
+        ReviewRow review;
+        review.id = ReviewId::generate(system_clock(), system_entropy());
+        review.run = id;
+        review.state = id == decided ? ReviewState::expired : ReviewState::claimed;
+        commit.review_create = std::move(review);
+      }
+      ASSERT_TRUE(wait_for(store->commit(std::move(commit))));
+    }
+  }
+  sql("PRAGMA user_version = 5; DROP TABLE timers; DROP TABLE listeners");
+  const auto store = open();
+  const auto timers = wait_for(store->timers({}, 10));
+  ASSERT_TRUE(timers) << timers.error().detail;
+  ASSERT_EQ(timers->size(), 2U) << "who waits for a person is not woken";
+  EXPECT_EQ(timers->at(0).run, resting);
+  EXPECT_EQ(timers->at(1).run, decided);
+  EXPECT_LT(timers->at(0).due_us, system_clock().now_us());
 }
 
 TEST_F(SqliteStore, LeavesOfOneGroupTakeLessRoomThanTheyAreLong) {

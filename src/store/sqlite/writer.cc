@@ -329,6 +329,7 @@ Result<> Writer::create_run(Work& work) {
     if (sink_) group_keys_.push_back({SealedKind::data_key, run.no, row.subject, row.data_key, {}, {}});
   }
   if (!work.prepared.state.empty()) SB_CHECK(run_state(run.no, work.prepared.state));
+  if (row.status == RunStatus::waiting) SB_CHECK(rest(run, row.tenant, work.prepared.commit.wake));
   if (is_moving(row.status)) {
     work.run = &(open_runs_[row.id] = std::move(run));
   } else {
@@ -388,9 +389,26 @@ Result<> Writer::update_run(Work& work) {
   } else if (!ended) {
     SB_CHECK(run_state(open.no, work.prepared.state));
   }
+  if (open.status == RunStatus::waiting) SB_CHECK(rouse(open));
+  if (row.status == RunStatus::waiting) SB_CHECK(rest(open, row.tenant, work.prepared.commit.wake));
   open.epoch = static_cast<std::uint64_t>(row.epoch);
   open.status = row.status;
   return {};
+}
+
+Result<> Writer::rest(const OpenRun& run, const std::string& tenant, const WakeUp& wake) {
+  if (wake.due_us != 0)
+    SB_CHECK(this->run(sql_.put_timer.bind(1, run.no).bind(2, wake.due_us), "cannot store a run's time in"));
+  for (const std::string& type : wake.events) {
+    sql_.put_listener.bind(1, run.no).bind(2, type).bind(3, tenant);
+    SB_CHECK(this->run(sql_.put_listener, "cannot store what a run listens for in"));
+  }
+  return {};
+}
+
+Result<> Writer::rouse(const OpenRun& run) {
+  SB_CHECK(this->run(sql_.drop_timer.bind(1, run.no), "cannot take a run's time out of"));
+  return this->run(sql_.drop_listeners.bind(1, run.no), "cannot take what a run listens for out of");
 }
 
 Writer::OpenRun* Writer::find_run(RunId id) {

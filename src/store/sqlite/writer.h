@@ -55,6 +55,7 @@ class Writer {
     Statement begin, commit, rollback;
     Statement insert_run, find_run, find_idempotent, update_run, update_run_status, update_chain;
     Statement insert_journal, read_journal, put_state, drop_state;
+    Statement put_timer, drop_timer, put_listener, drop_listeners;
     Statement insert_review, find_review, update_review;
     Statement add_spending, put_document;
     Statement insert_token, drop_token, reseal_key, reseal_token, find_other_key, find_other_token;
@@ -91,6 +92,8 @@ class Writer {
   Result<> append_journal(Work& work);
   Result<> update_run(Work& work);
   Result<> run_state(std::int64_t run_no, std::string_view state);
+  Result<> rest(const OpenRun& run, const std::string& tenant, const WakeUp& wake);
+  Result<> rouse(const OpenRun& run);
   Result<> write_rest(Work& work);
   Result<> check_keys(const Commit& commit);
   Result<> write_keys(const Commit& commit);

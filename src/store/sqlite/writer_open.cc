@@ -141,6 +141,10 @@ Result<> Writer::prepare_statements() {
       {sql_.read_journal, "SELECT prev, body FROM journal WHERE no = ?"},
       {sql_.put_state, "INSERT OR REPLACE INTO states (run, body) VALUES (?, ?)"},
       {sql_.drop_state, "DELETE FROM states WHERE run = ?"},
+      {sql_.put_timer, "INSERT INTO timers (run, due_us) VALUES (?, ?)"},
+      {sql_.drop_timer, "DELETE FROM timers WHERE run = ?"},
+      {sql_.put_listener, "INSERT OR IGNORE INTO listeners (run, type, tenant) VALUES (?, ?, ?)"},
+      {sql_.drop_listeners, "DELETE FROM listeners WHERE run = ?"},
       {sql_.insert_review,
        "INSERT INTO reviews (id, state, reason, priority, claimed_by, claim_until_us, decided_by, decided_us, due_us, "
        "question, "

@@ -1,0 +1,173 @@
+// Runs at rest: the store knows what wakes them, whoever parked them.
+#include <fmt/format.h>
+
+#include "flow/engine_testing.h"
+
+namespace sb::flow {
+namespace {
+
+class AtRest : public EngineTest {
+ protected:
+  /// Works until `done`, at most ten seconds.
+  void work_until(const std::function<bool()>& done) {
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    io_->restart();
+    while (!done() && std::chrono::steady_clock::now() < patience) io_->run_one_for(std::chrono::milliseconds(10));
+    ASSERT_TRUE(done());
+  }
+  template <class T>
+  T get(Task<T> task) {
+    std::optional<T> result;
+    asio::co_spawn(*io_, std::move(task),
+                   [&](const std::exception_ptr&, T value) { result.emplace(std::move(value)); });
+    work_until([&] { return result.has_value(); });
+    return *std::move(result);
+  }
+  RunStatus status_of(RunId id) { return get(store_->load_run(id))->status; }
+
+  std::shared_ptr<const Flow> flow_of(std::string_view name, std::string_view tasks) {
+    return add_flow(
+        fmt::format("document: {{dsl: '1.0.3', namespace: test, name: {}, version: '1.0.0'}}\n{}", name, tasks));
+  }
+  std::shared_ptr<LiveRun> start_run(const std::shared_ptr<const Flow>& flow) {
+    return prepare("{}", [&](RunRequest& request) {
+      request.flow = flow;
+      request.profile = policy::JsonProfile::any;
+    });
+  }
+  RunId rest(const std::shared_ptr<const Flow>& flow) {
+    const auto run = start_run(flow);
+    EXPECT_TRUE(get(engine_->drive(run)));
+    EXPECT_EQ(status_of(run->row.id), RunStatus::waiting);
+    return run->row.id;
+  }
+  static json::value event_of(std::string_view type) {
+    return json::object{{"specversion", "1.0"}, {"id", std::string(type) + "-1"}, {"source", "/x"}, {"type", type}};
+  }
+  std::size_t publish(std::string_view type) {
+    Carried nothing;
+    auto receipt = get(events_->publish(event_of(type), "acme", std::move(nothing)));
+    EXPECT_TRUE(receipt) << receipt.error().detail;
+    return receipt ? receipt->runs : 0;
+  }
+};
+
+constexpr std::string_view kWaits = "do:\n  - pause: {wait: {minutes: 1}}\n";
+constexpr std::string_view kListens = "do:\n  - hear: {listen: {to: {one: {with: {type: go}}}}}\n";
+
+TEST_F(AtRest, ManyAreWokenAfterARestartThoughFewAreInMemory) {
+  timers_near_ = 2;
+  restart();
+  const auto flow = flow_of("waits", kWaits);
+  std::vector<RunId> runs;
+  for (int i = 0; i < 15; ++i) {
+    runs.push_back(rest(flow));
+    clock_.advance(std::chrono::milliseconds(10));
+  }
+  restart();
+  engine_->watch_timers();
+  clock_.advance(std::chrono::minutes(1));
+  work_until([&] { return get(store_->timers({}, 100))->empty(); });
+  ASSERT_FALSE(HasFatalFailure());
+  for (const RunId& run : runs) work_until([&] { return status_of(run) == RunStatus::completed; });
+  EXPECT_EQ(in_flight_->size(), 0U);
+}
+
+TEST_F(AtRest, ATimeThatHasNotComeWakesNobody) {
+  const RunId run = rest(flow_of("waits", kWaits));
+  restart();
+  engine_->watch_timers();
+  clock_.advance(std::chrono::seconds(59));
+  io_->restart();
+  io_->run_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(get(store_->load_run(run))->epoch, LeaseEpoch{1});
+}
+
+TEST_F(AtRest, AnEventFindsAListenerThatNobodyWasToldOf) {
+  const RunId run = rest(flow_of("listens", kListens));
+  restart();
+  EXPECT_EQ(publish("stop"), 0U);
+  EXPECT_EQ(publish("go"), 1U);
+  work_until([&] { return status_of(run) == RunStatus::completed; });
+}
+
+TEST_F(AtRest, AnEventThatComesWhileARunGoesToRestIsNotLost) {
+  const auto run = start_run(flow_of("listens", kListens));
+  std::optional<Result<>> driven;
+  asio::co_spawn(*io_, engine_->drive(run), [&](const std::exception_ptr&, Result<> result) { driven = result; });
+  io_->restart();
+  io_->poll();  // up to the commit, whose answer waits for the next turn
+  ASSERT_FALSE(driven);
+  std::set<RunId> told;
+  Carried nothing;
+  const auto taken = get(engine_->deliver(event_of("go"), "acme", std::move(nothing), told));
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(*taken, 1U);
+  work_until([&] { return driven.has_value(); });
+  EXPECT_EQ(status_of(run->row.id), RunStatus::completed);
+}
+
+TEST_F(AtRest, ARunIsTakenUpByOneAtATime) {
+  const RunId run = rest(flow_of("waits", kWaits));
+  const auto held = in_flight_->take(run);
+  ASSERT_TRUE(held);
+  EXPECT_FALSE(in_flight_->take(run));
+  engine_->set_timer(run, 1);
+  io_->restart();
+  io_->run_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(status_of(run), RunStatus::waiting);
+  in_flight_->leave({}, {}, held);
+  clock_.advance(std::chrono::minutes(1));
+  work_until([&] { return status_of(run) == RunStatus::completed; });
+}
+
+TEST_F(AtRest, AWokenRunThatFindsNoRoomIsWokenAgain) {
+  const RunId run = rest(flow_of("waits", kWaits));
+  clock_.advance(std::chrono::minutes(1));
+  free_bytes_ = 0;
+  engine_->set_timer(run, 1);
+  bool was_in_work = false;
+  work_until([&] {
+    was_in_work = was_in_work || in_flight_->find(run);
+    return was_in_work && !in_flight_->find(run);
+  });
+  EXPECT_EQ(status_of(run), RunStatus::waiting);
+  free_bytes_ = std::uint64_t{1} << 40;
+  work_until([&] { return status_of(run) == RunStatus::completed; });
+}
+
+TEST_F(AtRest, WhoWaitsForAChildGoesOnWhenItEnds) {
+  flow_of("child", kWaits);
+  const auto parent = start_run(
+      flow_of("parent", "do:\n  - ask: {run: {workflow: {namespace: test, name: child, version: '1.0.0'}}}\n"));
+  std::optional<Result<>> driven;
+  asio::co_spawn(*io_, engine_->drive(parent), [&](const std::exception_ptr&, Result<> result) { driven = result; });
+  const auto children_at_rest = [&] {
+    store::RunFilter children;
+    children.flow = "test/child";
+    children.status = RunStatus::waiting;
+    return get(store_->list_runs(children))->size();
+  };
+  work_until([&] { return children_at_rest() == 1; });
+  EXPECT_FALSE(driven);
+  clock_.advance(std::chrono::minutes(1));
+  engine_->watch_timers();  // the alarm of a clock that stands still does not know of it
+  work_until([&] { return driven.has_value(); });
+  EXPECT_EQ(status_of(parent->row.id), RunStatus::completed);
+}
+
+TEST_F(AtRest, ASuspendedRunIsWokenByNothing) {
+  const RunId run = rest(flow_of("listens", kListens));
+  ASSERT_TRUE(get(events_->command(run, EventHub::Verb::suspend, "somebody")));
+  EXPECT_EQ(publish("go"), 0U);
+  ASSERT_TRUE(get(events_->command(run, EventHub::Verb::resume, "somebody")));
+  work_until([&] { return status_of(run) == RunStatus::waiting; });
+  restart();
+  Carried nothing;
+  auto event = event_of("go");
+  event.as_object()["id"] = "another";
+  EXPECT_EQ(get(events_->publish(event, "acme", std::move(nothing)))->runs, 1U);
+}
+
+}  // namespace
+}  // namespace sb::flow
