@@ -110,7 +110,7 @@ Task<Result<>> EventHub::command(RunId run, Verb verb, std::string actor) {
       co_await asio::this_coro::executor);
   for (int tries = 0; tries < kTries; ++tries) {
     std::vector<Member> asked = members_;  // the one whose it is last: it takes it up where it is at rest
-    std::ranges::stable_partition(asked, [&](const Member& member) { return !owns(*member.engine, run); });
+    std::ranges::partition(asked, [&](const Member& member) { return !owns(*member.engine, run); });
     for (const auto& member : asked) {
       const bool last = &member == &asked.back();
       auto done = co_await asio::co_spawn(member.executor, member.engine->command(run, verb, actor, last), use_task);
