@@ -129,7 +129,10 @@ Result<Compared> compare(Target& target, std::string_view key, const std::string
     if (ours != theirs) differs(table);
   }
   SB_TRY(const auto keys, different_rows(live, copy, "data_keys", "run"));
-  SB_TRY(const auto tokens, different_rows(live, copy, "tenant_tokens", "no"));
+  SB_TRY(auto tokens, different_rows(live, copy, "tenant_tokens", "no"));
+  SB_TRY(const auto last_token,
+         live.integer("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tenant_tokens'), 0)"));
+  std::erase_if(tokens, [&](std::int64_t no) { return no > last_token; });  // lists are newer than what was read here
   SB_CHECK(live.execute("COMMIT"));
   SB_TRY(const bool keys_differ, differs_still(live, copy, "data_keys", "run", keys));
   SB_TRY(const bool tokens_differ, differs_still(live, copy, "tenant_tokens", "no", tokens));
@@ -163,7 +166,7 @@ Result<> check_log(Target& target, const store::DataDir& data, const PublishedTr
   const auto note = log->checkpoint();
   if (!note && note.error().code != Errc::not_found) return std::unexpected(note.error());
   if (!note && published.leaves > 0)
-    problem(fmt::format("checkpoint is missing; a tree head of {} leaves was there", published.leaves));
+    problem(fmt::format("checkpoint is missing; a tree head of at least {} leaves was there", published.leaves));
   if (!note) return {};
   SB_TRY(const SigningKey signing, SigningKey::from_seed(data.audit_seed()));
   const auto head = open_head(*note, signing.public_key());

@@ -39,7 +39,7 @@ Result<> Mirror::opened(const CopyState& state) {
     const std::lock_guard lock(mutex_);
     stats_.groups_committed = state.groups;
   }
-  drop_left_copies();
+  drop_left_copies(options_.database);
   thread_ = std::thread([this] {
     run();
     const std::lock_guard lock(mutex_);
@@ -64,10 +64,9 @@ Result<> Mirror::opened(const CopyState& state) {
   return {};
 }
 
-// Copies of the database that a killed process was making: an erasure does not reach what is in them.
-void Mirror::drop_left_copies() const {
-  drop_copy(options_.database + ".snapshot");
-  const auto folder = std::filesystem::path(options_.database).parent_path();
+void drop_left_copies(const std::string& database) {
+  drop_copy(database + ".snapshot");
+  const auto folder = std::filesystem::path(database).parent_path();
   for (const char* left : {kCheckFolder, kRestoreFolder}) ScratchFolder::drop_abandoned((folder / left).string());
 }
 

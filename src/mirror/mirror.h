@@ -49,6 +49,10 @@ struct MirrorOptions {
   std::function<void(const Error&)> on_end;
 };
 
+/// Takes away copies of the database that a killed process was making: an erasure does not reach what is in them.
+/// REQUIRES that the caller has the database's lock.
+void drop_left_copies(const std::string& database);
+
 struct MirrorStats {
   std::uint64_t groups_committed = 0;
   std::uint64_t groups_mirrored = 0;  ///< the watermark
@@ -93,7 +97,6 @@ class Mirror final : public store::sqlite::GroupSink {
   };
 
   // mirror.cc: the thread, and what it sends.
-  void drop_left_copies() const;
   void run();
   bool attach_first();
   void overflow(std::uint64_t before);

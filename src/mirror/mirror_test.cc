@@ -44,6 +44,7 @@ TEST_F(Mirrored, WhatWakesARunAtRestIsInWhatIsMadeAgain) {
   const auto rest = [&](store::WakeUp wake) {
     store::Commit commit = chat_commit(new_run_id());
     commit.create->status = store::RunStatus::waiting;
+    commit.create->data_key = "wrapped key";
     commit.wake = std::move(wake);
     const RunId id = commit.create->id;
     EXPECT_TRUE(wait_for(store_->commit(std::move(commit))));

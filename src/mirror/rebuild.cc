@@ -67,7 +67,7 @@ Result<> apply_some(Target& target, std::string_view key, std::span<const std::s
 
 // What comes after a link that is damaged or missing says nothing of the state before it.
 Result<> apply_segments(Target& target, std::string_view key, std::uint64_t groups_max, Rebuilt& made) {
-  SB_TRY(const auto names, target.list("segments/", segment_name(made.snapshot.segment)));
+  SB_TRY(const auto names, target.list("segments/", segment_name(made.newest)));
   for (std::span<const std::string> rest = names; !rest.empty();) {
     const auto some = rest.first(std::min(rest.size(), kObjectsAtOnce));
     const auto applied = apply_some(target, key, some, groups_max, made);
@@ -119,9 +119,10 @@ Result<std::vector<ListEntry>> open_list(std::string_view key, SealedKind kind, 
   return parse_list(kind, plain);
 }
 
-Result<> put_lists(Target& target, std::string_view key, Rebuilt& made) {
+// Those from number `from` on.
+Result<> put_lists(Target& target, std::string_view key, std::size_t from, Rebuilt& made) {
   std::vector<std::string> lost;
-  for (std::span<const Rebuilt::List> rest = made.lists; !rest.empty();) {
+  for (std::span<const Rebuilt::List> rest = std::span(made.lists).subspan(from); !rest.empty();) {
     const auto some = rest.first(std::min(rest.size(), kObjectsAtOnce));
     std::vector<std::string> names;
     for (const Rebuilt::List& list : some) names.push_back(text_of(list.kind, list.name));
@@ -176,6 +177,20 @@ Result<> take_out_erased(Database& database, const std::vector<Erased>& erased) 
   return never_again(database, erased);
 }
 
+// A server that works rewrites lists while they are read: what is gone from them, segments say that came since. Each
+// round has less to read than the one before.
+Result<> follow(Target& target, std::string_view key, Rebuilt& made) {
+  constexpr int kRoundsMax = 50;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    const std::uint64_t newest = made.newest;
+    const std::size_t lists = made.lists.size();
+    SB_CHECK(apply_segments(target, key, UINT64_MAX, made));
+    if (made.newest == newest) return {};
+    SB_CHECK(put_lists(target, key, lists, made));
+  }
+  return {};
+}
+
 Result<Rebuilt> rebuild_from(Target& target, std::string_view key, const SnapshotId& snapshot, const std::string& path,
                              std::uint64_t groups_max, KeysGo keys) {
   Rebuilt made;
@@ -188,7 +203,8 @@ Result<Rebuilt> rebuild_from(Target& target, std::string_view key, const Snapsho
   SB_CHECK(made.database.execute("PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY"));
   SB_CHECK(apply_segments(target, key, groups_max, made));
   if (keys == KeysGo::apart) SB_CHECK(made.database.execute(kTablesApart));
-  SB_CHECK(put_lists(target, key, made));
+  SB_CHECK(put_lists(target, key, 0, made));
+  if (groups_max == UINT64_MAX && made.losses.empty()) SB_CHECK(follow(target, key, made));
   SB_CHECK(take_out_erased(made.database, made.erased));
   SB_TRY(const auto keyless, made.database.integer(kKeylessRuns));
   if (static_cast<std::uint64_t>(keyless) > made.snapshot.keyless)

@@ -66,7 +66,8 @@ Result<> add_mirrored(const LogKnowledge& known, std::vector<KnownHead>& heads, 
   }
   if (known.published.leaves == 0) return {};
   if (known.checkpoint.empty())
-    losses.push_back(fmt::format("audit/checkpoint: a tree head of {} leaves was there", known.published.leaves));
+    losses.push_back(
+        fmt::format("audit/checkpoint: a tree head of at least {} leaves was there", known.published.leaves));
   heads.push_back({Holder::chain,
                    "the tree head that the segments speak of",
                    {},
