@@ -35,6 +35,12 @@ struct ApiMetrics {
   Histogram& overhead;               ///< our own time in a model request, without the providers'
 };
 
+/// In groups of commits.
+struct MirrorProgress {
+  std::uint64_t committed = 0;
+  std::uint64_t mirrored = 0;
+};
+
 struct ApiParts {
   flow::Engine& engine;
   store::Store& store;
@@ -63,8 +69,8 @@ struct ApiParts {
   bool overhead_header = true;
   bool auto_model = true;
   std::string currency = "USD";
-  flow::EventHub* events = nullptr;           ///< null: no events are taken, and runs are not told anything
-  std::function<bool()> mirror_has_all = {};  ///< whether it has every commit so far; empty: there is no mirror
+  flow::EventHub* events = nullptr;                      ///< null: no events are taken, and runs are not told anything
+  std::function<MirrorProgress()> mirror_progress = {};  ///< empty: there is no mirror
 };
 
 class Api {

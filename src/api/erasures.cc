@@ -16,7 +16,7 @@ namespace {
 constexpr int kTries = 20;
 constexpr std::chrono::milliseconds kPause{50};
 constexpr std::size_t kRunsAtOnce = 1'000;  // others wait for the writer meanwhile
-constexpr int kRoundsMax = 100;             // of a person whose runs end faster than they are erased
+constexpr int kLateRoundsMax = 100;         // for a person whose runs go on ending while the others are erased
 
 constexpr std::string_view kSealedReason = "sealed_reason";
 
@@ -90,10 +90,11 @@ class Erasure {
   /// Until nothing is left. Runs that go on are counted before those that ended are looked for: one that ends in
   /// between is found.
   Task<Result<Outcome>> run() {
-    for (int round = 0; round < kRoundsMax; ++round) {
+    for (int late_rounds = 0; late_rounds < kLateRoundsMax;) {
       SB_CO_TRY(outcome_.open, co_await count_open());
       SB_CO_TRY(const std::size_t found, co_await erase_some());
       if (found == 0) break;
+      if (found < kRunsAtOnce) ++late_rounds;
     }
     co_return outcome_;
   }
@@ -227,6 +228,7 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
   const auto outcome = co_await Erasure(parts_.store, parts_.in_flight, parts_.clock, *scope, order).run();
   if (!outcome) co_return co_await respond_error(exchange, outcome.error());
   pass->reset();  // what follows is waited for, and others need not wait with it
+  const std::uint64_t groups = parts_.mirror_progress ? parts_.mirror_progress().committed : 0;
   json::object report{{"id", order.id}, {"tenant", scope->tenant}};
   report["runs_erased"] = outcome->runs;
   report["keys_deleted"] = outcome->runs;
@@ -236,8 +238,10 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
   // False, both: owed; the store and the mirror go on trying.
   report["log_scrubbed"] =
       co_await comes_about([this]() -> Task<bool> { co_return (co_await parts_.store.scrub()).has_value(); });
-  if (parts_.mirror_has_all)
-    report["mirror_erased"] = co_await comes_about([this]() -> Task<bool> { co_return parts_.mirror_has_all(); });
+  if (parts_.mirror_progress) {
+    report["mirror_erased"] =
+        co_await comes_about([this, groups]() -> Task<bool> { co_return parts_.mirror_progress().mirrored >= groups; });
+  }
   co_await respond_json(exchange, 200, to_text(report));
 }
 

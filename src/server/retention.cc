@@ -13,6 +13,8 @@ namespace sb::server {
 namespace {
 
 constexpr std::chrono::hours kEvery{1};
+constexpr std::chrono::seconds kAgain{10};             // after a failure
+constexpr std::chrono::milliseconds kLetOthersIn{50};  // they look every 5 ms (api/change_gate.cc)
 constexpr Micros kDayUs = 86'400'000'000;
 constexpr std::size_t kBatch = 500;  // some milliseconds of the writer's time
 
@@ -90,8 +92,12 @@ Task<Result<std::size_t>> apply(Services& services, Rule rule) {
   filter.other_flows_than = rule.other_flows;
   filter.ended_before_us = system_clock().now_us() - rule.days * kDayUs;
   filter.limit = kBatch;
+  asio::steady_timer pause(co_await asio::this_coro::executor);
   for (bool more = true; more;) {
-    SB_CO_TRY(const auto pass, co_await services.changes.enter());  // a hold is placed before a batch, or after it
+    // A hold is placed before a batch, or after it: whoever waits at the gate gets in meanwhile.
+    pause.expires_after(kLetOthersIn);
+    co_await pause.async_wait(use_task);
+    SB_CO_TRY(const auto pass, co_await services.changes.enter());
     SB_CO_CHECK(co_await held.refresh());
     SB_CO_TRY(auto runs, co_await services.store->erasable_runs(filter));
     more = runs.size() == kBatch;
@@ -133,7 +139,8 @@ Task<void> keep_retention(Services& services) {
       log_info("retention.erased", {{"runs", *erased}});
       (void)co_await services.store->scrub();
     }
-    asio::steady_timer pause(co_await asio::this_coro::executor, kEvery);
+    asio::steady_timer pause(co_await asio::this_coro::executor);
+    pause.expires_after(erased ? std::chrono::seconds(kEvery) : kAgain);
     co_await pause.async_wait(use_task);
   }
 }

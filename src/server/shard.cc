@@ -135,9 +135,9 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   surface.currency = config.currency;
   surface.events = services.events.get();
   if (services.mirror) {
-    surface.mirror_has_all = [&mirror = *services.mirror] {
+    surface.mirror_progress = [&mirror = *services.mirror] {
       const auto stats = mirror.stats();
-      return stats.groups_mirrored >= stats.groups_committed;
+      return api::MirrorProgress{stats.groups_committed, stats.groups_mirrored};
     };
   }
   p.api = std::make_unique<api::Api>(std::move(surface));
