@@ -81,11 +81,14 @@ Result<> find_opening(const store::DataDir& data, const CommandOpening& opening)
   SB_TRY(const auto record, store::sqlite::RecordReader::open(data.database()));
   const Micros since = system_clock().now_us() - kRepeatedUs;
   const std::string run = opening.run ? opening.run->to_string() : std::string();
+  const std::string what = to_text(json::object{{"what", opening.summary.at("what")}});
+  const std::string_view member = std::string_view(what).substr(1, what.size() - 2);
   for (;;) {
     SB_TRY(const auto leaf, record->next_leaf());
     if (!leaf) break;
     SB_TRY(const LeafFields fields, parse_leaf(leaf->bytes));
-    if (fields.kind == "record.opened" && fields.run == run && fields.time_us >= since) return {};
+    const bool is_opening = fields.kind == "record.opened" && fields.time_us >= since;
+    if (is_opening && fields.run == run && fields.summary.contains(member)) return {};
   }
   return fail(Errc::conflict,
               fmt::format("the server answers that it has recorded who opens the content, and {} has no "
