@@ -20,6 +20,11 @@ class Record : public EngineTest {
     return run;
   }
   std::vector<store::StepRow> steps_of(const LiveRun& run) { return *wait(store_->load_steps(run.row.id)); }
+  std::string decision_of(const LiveRun& run, std::string_view kind) {
+    const auto steps = steps_of(run);
+    const auto found = std::ranges::find(steps, kind, &store::StepRow::kind);
+    return found == steps.end() ? std::string() : found->decision;
+  }
   /// Every leaf so far, as text.
   const std::vector<std::string>& leaves() {
     restart();
@@ -61,7 +66,7 @@ TEST_F(Record, WhyTriageAsksForAPersonIsToldAgain) {
 
 TEST_F(Record, ANameThatIsNoScriptIsNotTold) {
   const auto run = run_of("  - ask: {call: script, with: {name: '${ .who }'}}\n");
-  EXPECT_NE(steps_of(*run).back().decision.find("no script is called that"), std::string::npos);
+  EXPECT_NE(decision_of(*run, "script").find("no script is called that"), std::string::npos);
   expect_no_leaf_has("zqcanary");
 }
 
@@ -80,9 +85,9 @@ TEST_F(Record, AStepThatIsTooLongForALeafFailsTheRun) {
     EXPECT_EQ(row.status, RunStatus::faulted);
     EXPECT_NE(row.error.find("The step could not be recorded"), std::string::npos) << row.error;
     const auto steps = steps_of(*run);
-    ASSERT_GE(steps.size(), 2U);
-    EXPECT_EQ(steps[1].decision, R"({"omitted":true})") << "the one after the guard's";
-    EXPECT_LE(steps[1].name.size(), 256U);
+    const auto omitted = std::ranges::find(steps, R"({"omitted":true})", &store::StepRow::decision);
+    ASSERT_NE(omitted, steps.end());
+    EXPECT_LE(omitted->name.size(), 256U);
     EXPECT_FALSE(run->review);
     EXPECT_EQ(in_flight_->size(), 0U);
   }

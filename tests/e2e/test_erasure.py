@@ -200,6 +200,8 @@ def test_what_was_erased_says_so_and_can_be_proved(own_server, tmp_path):
 
         def prove():
             made = cli("audit", "prove", "--data", str(server.data), "--run", run, "--out", str(proof))
+            if "under the newest tree head" in made.stderr:
+                return False
             assert made.returncode == 0, made.stderr
             return "not under a tree head" not in made.stdout
 
