@@ -220,8 +220,8 @@ TEST_F(ServerLimits, RequestIdIsTheClientsIfItIsSane) {
   EXPECT_THAT(kept, HasSubstr("\r\nx-request-id: abc-123\r\n"));
   EXPECT_TRUE(kept.ends_with("\r\n\r\nabc-123"));
   EXPECT_THAT(with("a\"b<c>"), Not(HasSubstr("a\"b")));
-  EXPECT_THAT(with(std::string(129, 'a')), Not(HasSubstr("aaaa")));
-  EXPECT_THAT(with(std::string(128, 'a')), HasSubstr(std::string(128, 'a')));
+  EXPECT_THAT(with(std::string(129, 'x')), Not(HasSubstr("xxxx")));
+  EXPECT_THAT(with(std::string(128, 'x')), HasSubstr(std::string(128, 'x')));
 }
 
 }  // namespace
