@@ -70,7 +70,13 @@ store::Commit record(Entropy& entropy, bool marked) {
   leaf.run = run.id;
   leaf.step = StepIndex{0};
   leaf.attempt = 1;
+  leaf.summary = R"({"decision":)" + step.decision + R"(,"kind":"chat","task":"chat"})";
   leaf.time_us = run.created_us;
+  store::LeafDraft& end = commit.leaves.emplace_back();
+  end.kind = "run.end";
+  end.run = run.id;
+  end.summary = R"({"cost_micro":0,"error":"","model":"","route":"","status":"completed"})";
+  end.time_us = run.created_us;
   commit.create = std::move(run);
   return commit;
 }
@@ -124,14 +130,21 @@ double erase(store::Store& store, std::uint64_t expected) {
   store::ErasableFilter filter;
   filter.tenant = "acme";
   filter.subject = kPerson;
-  filter.limit = 10'000;
+  filter.limit = 1'000;
   std::uint64_t erased = 0;
   for (bool more = true; more;) {
     store::Commit commit;
     commit.erase = *store::testing::wait_for(store.erasable_runs(filter));
     more = commit.erase.size() == filter.limit;
     erased += commit.erase.size();
-    commit.leaves.emplace_back().kind = "erasure";
+    store::LeafDraft& leaf = commit.leaves.emplace_back();
+    leaf.kind = "erasure";
+    leaf.summary = fmt::format(R"({{"runs":{}}})", commit.erase.size());
+    for (const RunId& run : commit.erase) {
+      store::LeafDraft& one = commit.leaves.emplace_back();
+      one.kind = "run.erased";
+      one.run = run;
+    }
     SB_ASSERT(store::testing::wait_for(store.commit(std::move(commit))).has_value());
   }
   SB_ASSERT(erased == expected);
