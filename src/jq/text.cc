@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/bytes.h"
+#include "base/html_page.h"
 
 namespace sb::jq {
 namespace {
@@ -47,30 +48,6 @@ std::string double_text(double x) {
   int exponent = 0;
   std::from_chars(text.data() + e + (text[e + 1] == '+' ? 2 : 1), text.data() + text.size(), exponent);
   return (std::signbit(x) ? "-" : "") + layout(digits, x == 0 ? 1 : exponent + 1);
-}
-
-void append_html(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
 }
 
 void append_uri(std::string& out, std::string_view text) {
@@ -315,7 +292,7 @@ std::optional<Fault> format_value(Format format, const Value& value, std::string
     case Format::tsv:
       return format_row(value, false, out);
     case Format::html:
-      append_html(out, text_of(value));
+      out += escape_html(text_of(value));
       return std::nullopt;
     case Format::uri:
       append_uri(out, text_of(value));

@@ -205,19 +205,23 @@ class RestoreInPlace : public Damaged {
   void lose_database() {
     for (const char* name : {"", "-wal", "-shm"}) fs::remove(data_ + "/signalbox.db" + name);
   }
+  // The mirror has ten leaves; a tree head over thirty was shown, and the database with them is gone.
+  void lose_what_only_this_machine_showed() {
+    open(false);
+    add_runs(2);
+    wait_for_log(10);
+    faults_.all = true;
+    add_runs(4);
+    ASSERT_TRUE(wait_for(store_->flush()));
+    close();
+    faults_.all = false;
+    lose_database();
+  }
 };
 
 // The published log and the keys survived; some of what was shown was on this machine alone.
 TEST_F(RestoreInPlace, ATreeHeadThatTheMirrorDoesNotLeadToIsNotWrittenOver) {
-  open(false);
-  add_runs(2);
-  wait_for_log(10);
-  faults_.all = true;
-  add_runs(4);
-  ASSERT_TRUE(wait_for(store_->flush()));
-  close();
-  faults_.all = false;
-  lose_database();
+  lose_what_only_this_machine_showed();
   const std::string shown = *audit::read_whole_file(data_ + "/audit/checkpoint", 4096);
   ASSERT_EQ(leaves_under(data_ + "/audit/checkpoint"), 30U);
   const auto before = files_in(data_);
@@ -227,15 +231,7 @@ TEST_F(RestoreInPlace, ATreeHeadThatTheMirrorDoesNotLeadToIsNotWrittenOver) {
 }
 
 TEST_F(RestoreInPlace, ATreeHeadThatAWitnessCosignedIsKept) {
-  open(false);
-  add_runs(2);
-  wait_for_log(10);
-  faults_.all = true;
-  add_runs(4);
-  ASSERT_TRUE(wait_for(store_->flush()));
-  close();
-  faults_.all = false;
-  lose_database();
+  lose_what_only_this_machine_showed();
   fs::create_directories(data_ + "/audit/.witness");
   fs::rename(data_ + "/audit/checkpoint", data_ + "/audit/.witness/0123456789abcdef");
   EXPECT_FALSE(restore(**open_target(place_, {}), kKey, data_));
