@@ -23,7 +23,8 @@ using store::sqlite::RecordReader;
 constexpr std::string_view kHelp =
     "usage: signalbox audit verify TARGET [--key VKEY] [--head FILE | --since FILE] [--save FILE]\n"
     "                              [--witness VKEY]... [--quorum N] [--tsa-ca FILE] [--json]\n"
-    "       signalbox audit prove  --data DIR --run ID [--out FILE]\n"
+    "                              [--contents [--master-key REF]]\n"
+    "       signalbox audit prove  --data DIR {--run ID | --erasure ID} [--out FILE]\n"
     "                              [--disclose [--master-key REF] [--url URL --key-file FILE]]\n"
     "       signalbox audit show   --data DIR [--run ID] [--from N] [--limit N]\n"
     "       signalbox audit key    --data DIR\n"
@@ -43,8 +44,12 @@ constexpr std::string_view kHelp =
     "        --witness VKEY a witness's public key; again for each: the log's cosignatures are verified too\n"
     "        --quorum N    so many of them must be there (all of those given)\n"
     "        --tsa-ca FILE PEM certificates of a time-stamping authority: the newest time stamp is verified too\n"
+    "        --contents    of a data directory: also that each input, output and verdict opens, and is the one that "
+    "its\n"
+    "                      leaf commits to; with --master-key as for prove\n"
     "        for cron:     signalbox audit verify https://HOST/ --key VKEY --since head --save head\n"
-    "prove   a run's leaves with inclusion proofs under the newest tree head: a file that stands for itself\n"
+    "prove   a run's leaves, or those of an erasure and of each run that it took, with inclusion proofs under the\n"
+    "        newest tree head: a file that stands for itself\n"
     "        --disclose    with what was asked and answered, and the key to it: whoever has the file reads them\n"
     "        --master-key  env:NAME or file:PATH, where the server has one of its own\n"
     "        --url         the server that works on DIR: it puts on record who opens the content, by the API key in\n"
@@ -107,7 +112,7 @@ Result<Flags> parse_flags(std::span<const std::string> args, std::span<const std
       return fail(Errc::invalid_argument,
                   fmt::format("unknown option {}{}", name, near ? fmt::format("; did you mean {}?", *near) : ""));
     }
-    if (name == "--json" || name == "--disclose") {
+    if (name == "--json" || name == "--disclose" || name == "--contents") {
       flags.values[name] = "";
       continue;
     }
@@ -178,12 +183,13 @@ int audit_command(std::span<const std::string> args, std::ostream& out, std::ost
   const Verb verbs[] = {
       {"verify",
        [&](const Flags& flags, std::ostream& to) { return verify_command(flags, to, open_bucket); },
-       {"--data", "--head", "--since", "--key", "--save", "--witness", "--quorum", "--tsa-ca", "--json"}},
+       {"--data", "--head", "--since", "--key", "--save", "--witness", "--quorum", "--tsa-ca", "--json", "--contents",
+        "--master-key"}},
       {"show", show, {"--data", "--run", "--from", "--limit"}},
       {"key", key, {"--data"}},
       {"prove",
        prove_command,
-       {"--data", "--run", "--key", "--out", "--disclose", "--master-key", "--url", "--key-file"}},
+       {"--data", "--run", "--erasure", "--key", "--out", "--disclose", "--master-key", "--url", "--key-file"}},
   };
   if (!args.empty() && (args[0] == "--help" || args[0] == "-h" || args[0] == "help")) {
     out << kHelp;

@@ -44,7 +44,7 @@ Task<> commit_for_ever(store::Store& store, int pipe) {
     store::Commit begin;
     begin.create = *whole.create;
     begin.create->status = store::RunStatus::running;
-    begin.leaves.emplace_back().kind = "run.start";
+    begin.leaves.push_back(store::testing::start_leaf(*begin.create));
     begin.spend_key = "k";
     begin.spend = 1;
     if (!(co_await store.commit(std::move(begin)))) ::_exit(3);

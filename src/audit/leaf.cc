@@ -92,7 +92,7 @@ bool parse(Members& in, LeafFields& leaf) {
   std::string_view ignored;
   std::uint32_t step = 0;
   if (!in.take("{")) return false;
-  if (in.member("\"actor\":") && !in.string(ignored)) return false;
+  if (in.member("\"actor\":") && !in.string(leaf.actor)) return false;
   if (in.member("\"attempt\":") && !in.integer(leaf.attempt)) return false;
   if (!in.member("\"kind\":") || !in.string(leaf.kind)) return false;
   if (in.member("\"payload_commit\":") && !in.string(leaf.payload_commit)) return false;
@@ -104,7 +104,7 @@ bool parse(Members& in, LeafFields& leaf) {
     leaf.step = step;
   }
   if (in.member("\"summary\":") && !in.value(leaf.summary)) return false;
-  if (in.member("\"tenant\":") && !in.string(ignored)) return false;
+  if (in.member("\"tenant\":") && !in.string(leaf.tenant)) return false;
   if (!in.member("\"time\":") || !in.integer(leaf.time_us)) return false;
   if (in.member("\"versions\":") && !in.value(ignored)) return false;
   return in.take("}") && in.at_end();

@@ -24,11 +24,13 @@ std::string encode_leaf(LeafIndex index, const store::LeafDraft& draft);
 /// The members by which leaves are found and compared with what is stored. Views into the text; strings still escaped.
 struct LeafFields {
   std::uint64_t seq = 0;
+  std::string_view actor;
   std::string_view kind;
   std::string_view run;
   std::string_view payload_commit;
   std::string_view prev_state;
   std::string_view summary;  ///< JSON
+  std::string_view tenant;
   std::optional<std::uint32_t> step;
   std::uint32_t attempt = 0;
   std::int64_t time_us = 0;

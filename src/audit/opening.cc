@@ -10,8 +10,8 @@
 #include "audit/leaf.h"
 #include "audit/log.h"
 #include "base/bytes.h"
-#include "base/crypto.h"
 #include "http/client.h"
+#include "keys/derived_keys.h"
 #include "keys/pseudonym.h"
 #include "store/sqlite/record_reader.h"
 #include "store/sqlite/sqlite_store.h"
@@ -122,8 +122,7 @@ Result<> append_leaf(const Flags& flags, const store::DataDir& data, const Comma
                                             data.path()));
   }
   if (!store) return std::unexpected(store.error());
-  const Digest secret = hmac_sha256(data.pepper(), "pseudonyms");
-  const Pseudonyms pseudonyms({reinterpret_cast<const char*>(secret.data()), secret.size()});
+  const Pseudonyms pseudonyms(pseudonym_secret(data.pepper()));
   store::Commit commit;
   store::LeafDraft leaf;
   leaf.kind = "record.opened";

@@ -6,6 +6,7 @@
 
 #include "audit/merkle.h"
 #include "audit/run_chain.h"
+#include "audit/stored_claims.h"
 #include "audit/tile_tree.h"
 #include "base/bytes.h"
 
@@ -34,7 +35,37 @@ bool check_payload(const json::value& payload, std::string_view run, std::string
   return id && aead_open(*key, *ciphertext, {reinterpret_cast<const char*>(id->uuid.bytes.data()), 16}).has_value();
 }
 
-void check_entry(const json::value& entry, const TreeHead& head, RunChain& chain, ProofReport& report) {
+/// What the leaves of a proof must be together, one after the other.
+class LeavesOfOne {
+ public:
+  explicit LeavesOfOne(ProofReport& report) : report_(report) {}
+
+  /// Nothing, or what is wrong with it.
+  std::string_view take(const LeafFields& leaf) {
+    if (!report_.subject.has(leaf)) return report_.subject.is_erasure ? "is of another erasure" : "is of another run";
+    if (leaf.kind == "run.end") report_.ended = true;
+    if (leaf.kind == "run.erased") ++report_.runs_erased;
+    if (leaf.kind == "erasure") ordered_ += runs_erased(leaf);
+    if (report_.subject.is_erasure) return {};
+    return chain_.take(leaf) ? "" : "does not continue the run's leaves before it: one is missing";
+  }
+
+  void finish() {
+    if (!report_.subject.is_erasure && !chain_.begun())
+      report_.problems.emplace_back("the run's start is not among its leaves");
+    if (report_.subject.is_erasure && ordered_ != report_.runs_erased) {
+      report_.problems.push_back(
+          fmt::format("it has the erasure of {} runs, and {} leaves of erased runs", ordered_, report_.runs_erased));
+    }
+  }
+
+ private:
+  ProofReport& report_;
+  RunChain chain_;
+  std::uint64_t ordered_ = 0;
+};
+
+void check_entry(const json::value& entry, const TreeHead& head, LeavesOfOne& leaves, ProofReport& report) {
   const auto index = static_cast<std::uint64_t>(int_member(entry, "index", -1));
   const std::string_view leaf = string_member(entry, "leaf");
   const auto wrong = [&](std::string_view what) { report.problems.push_back(fmt::format("leaf {}: {}", index, what)); };
@@ -49,19 +80,24 @@ void check_entry(const json::value& entry, const TreeHead& head, RunChain& chain
     return wrong("is not in the log at that place");
   const auto fields = parse_leaf(leaf);
   if (!fields || fields->seq != index) return wrong("does not say that it is number " + std::to_string(index));
-  if (fields->run != report.run) return wrong("is of another run");
   if (!report.indices.empty() && index <= report.indices.back()) return wrong("is there twice, or not in its place");
   report.indices.push_back(index);
-  if (!chain.take(*fields)) wrong("does not continue the run's leaves before it: one is missing");
-  if (fields->kind == "run.end") report.ended = true;
+  if (const auto problem = leaves.take(*fields); !problem.empty()) return wrong(problem);
   if (const auto* payload = find_member(entry, "payload")) {
-    if (!check_payload(*payload, report.run, fields->payload_commit))
+    if (!check_payload(*payload, fields->run, fields->payload_commit))
       return wrong("what is disclosed is not what it committed to");
     ++report.payloads;
   }
 }
 
 }  // namespace
+
+bool ProofSubject::has(const LeafFields& leaf) const {
+  if (!is_erasure) return leaf.run == id;
+  if (leaf.kind != "erasure" && leaf.kind != "run.erased") return false;
+  const auto summary = parse_json(leaf.summary);
+  return summary && string_member(*summary, "erasure") == id;
+}
 
 Result<json::object> make_proof(LogSource& log, const NoteVerifier& key, const ProofParts& parts) {
   SB_TRY(const TreeHead head, open_tree_head(parts.checkpoint, key));
@@ -85,7 +121,7 @@ Result<json::object> make_proof(LogSource& log, const NoteVerifier& key, const P
     entries.push_back(std::move(entry));
   }
   return json::object{{"format", kProofFormat},
-                      {"run", parts.run.to_string()},
+                      {parts.subject.member(), parts.subject.id},
                       {"key", key.to_string()},
                       {"checkpoint", parts.checkpoint},
                       {"entries", std::move(entries)}};
@@ -98,7 +134,8 @@ Result<ProofReport> verify_proof(std::string_view text, const std::optional<Note
     return fail(Errc::corrupt, "not a proof made by `signalbox audit prove`, or cut short");
   SB_TRY(const NoteVerifier named, NoteVerifier::parse(string_member(*parsed, "key")));
   ProofReport report;
-  report.run = string_member(*parsed, "run");
+  report.subject.is_erasure = find_member(*parsed, "erasure") != nullptr;
+  report.subject.id = string_member(*parsed, report.subject.member());
   report.key = named.to_string();
   const auto head = open_tree_head(string_member(*parsed, "checkpoint"), expected ? *expected : named);
   if (!head) {
@@ -112,11 +149,12 @@ Result<ProofReport> verify_proof(std::string_view text, const std::optional<Note
     report.cosigners = *std::move(cosigners);
   else
     report.problems.push_back(cosigners.error().detail);
-  RunChain chain;
+  LeavesOfOne leaves(report);
   const auto* entries = find_member(*parsed, "entries");
   for (const auto& entry : entries && entries->is_array() ? entries->get_array() : json::array())
-    check_entry(entry, *head, chain, report);
+    check_entry(entry, *head, leaves, report);
   if (report.indices.empty() && report.problems.empty()) report.problems.emplace_back("it proves no leaf");
+  if (report.problems.empty()) leaves.finish();
   return report;
 }
 

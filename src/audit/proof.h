@@ -1,9 +1,12 @@
-/// A run's part of the record as one file that stands for itself: leaves, where they are in the log, the signed tree
-/// head, and what was disclosed of the payloads. Made by `audit prove`, verified offline by `audit verify FILE`.
+/// A run's part of the record, or an erasure's, as one file that stands for itself: leaves, where they are in the log,
+/// the signed tree head, and what was disclosed of the payloads. Made by `audit prove`, verified offline by `audit
+/// verify FILE`.
 ///
 ///     {"format": "signalbox-proof/1", "run": "0190...", "key": "name+id+base64", "checkpoint": "...",
 ///      "entries": [{"index": 12, "leaf": "{...}", "proof": ["base64", ...],
 ///                   "payload": {"salt": "hex", "ciphertext": "base64", "key": "base64", "context": "input"}}]}
+///
+/// Of an erasure it has `"erasure": "0190..."` instead of `run`: the leaves of the order, and `run.erased` of each run.
 #pragma once
 
 #include <functional>
@@ -29,8 +32,16 @@ struct Disclosure {
   std::string key;  ///< of the ciphertext, AES-256-GCM with the run's id as associated data
 };
 
+/// Whose leaves a proof has: a run's, or an erasure's.
+struct ProofSubject {
+  bool is_erasure = false;
+  std::string id;
+  std::string_view member() const { return is_erasure ? "erasure" : "run"; }
+  bool has(const LeafFields& leaf) const;
+};
+
 struct ProofParts {
-  RunId run;
+  ProofSubject subject;
   std::string checkpoint;  ///< a tree head signed by `key`
   std::vector<std::pair<std::uint64_t, std::string>> leaves;
   /// The payload that a leaf commits to; nothing where it is not disclosed.
@@ -40,14 +51,15 @@ struct ProofParts {
 Result<json::object> make_proof(LogSource& log, const NoteVerifier& key, const ProofParts& parts);
 
 struct ProofReport {
-  std::string run;
+  ProofSubject subject;
   std::string key;         ///< whose log it is
   bool foreign = false;    ///< its tree head does not open with the expected key: nothing below it was looked at
   std::uint64_t size = 0;  ///< leaves under its tree head
   std::vector<std::uint64_t> indices;
-  bool ended = false;          ///< the run's end is among them: nothing it did later is left out
-  Cosigners cosigners;         ///< of the quorum that was asked for
-  std::uint64_t payloads = 0;  ///< disclosed, and what the leaves committed to
+  bool ended = false;             ///< the run's end is among them: nothing it did later is left out
+  std::uint64_t runs_erased = 0;  ///< of an erasure
+  Cosigners cosigners;            ///< of the quorum that was asked for
+  std::uint64_t payloads = 0;     ///< disclosed, and what the leaves committed to
   std::vector<std::string> problems;
   bool ok() const { return problems.empty(); }
 };

@@ -18,6 +18,7 @@ class RunChain {
  public:
   /// False: a leaf before it is missing, or was changed. Takes them in their order; goes on from this one.
   bool take(const LeafFields& leaf);
+  bool begun() const { return begun_; }
 
  private:
   std::string state_;

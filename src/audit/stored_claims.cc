@@ -1,5 +1,7 @@
 #include "audit/stored_claims.h"
 
+#include <fmt/format.h>
+
 #include "base/canonical_json.h"
 #include "base/json.h"
 #include "base/json_writer.h"
@@ -16,6 +18,13 @@ std::string summary_of(const store::StepRow& step) {
   return std::move(summary.member("kind", step.kind).member("task", step.name).end_object()).take();
 }
 
+// A string of a leaf, which stands there as JSON has it.
+std::string unescaped(std::string_view text) {
+  if (!text.contains('\\')) return std::string(text);
+  const auto parsed = parse_json(fmt::format("\"{}\"", text));
+  return parsed && parsed->is_string() ? std::string(parsed->get_string()) : std::string();
+}
+
 }  // namespace
 
 bool tells(const LeafFields& leaf, const store::StepRow& step) {
@@ -23,11 +32,43 @@ bool tells(const LeafFields& leaf, const store::StepRow& step) {
   return append_canonical_text(summary, summary_of(step)) && leaf.summary == summary && leaf.time_us == step.ended_us;
 }
 
-bool tells(const LeafFields& leaf, const store::sqlite::StoredRun& run) {
+bool tells_of_start(const LeafFields& leaf, const store::sqlite::StoredRun& run) {
+  const auto summary = parse_json(leaf.summary);
+  if (!summary || unescaped(leaf.tenant) != run.tenant || string_member(*summary, "flow") != run.flow) return false;
+  return run.flow_hash.starts_with(string_member(*summary, "flow_hash"));
+}
+
+bool tells_of_end(const LeafFields& leaf, const store::sqlite::StoredRun& run) {
   const auto summary = parse_json(leaf.summary);
   return summary && string_member(*summary, "status") == store::to_string(run.status) &&
          int_member(*summary, "cost_micro", -1) == run.cost && string_member(*summary, "model") == run.model &&
          string_member(*summary, "route") == run.route;
+}
+
+bool tells(const LeafFields& leaf, const store::sqlite::StoredReview& review) {
+  const auto summary = parse_json(leaf.summary);
+  if (!summary || leaf.run != review.run.to_string()) return false;
+  const auto verdict = string_member(*summary, "verdict");
+  switch (review.state) {
+    case store::ReviewState::approved:
+      return verdict == "approve";
+    case store::ReviewState::edited:
+      return verdict == "edit";
+    case store::ReviewState::rejected:
+      return verdict == "reject";
+    default:
+      return false;
+  }
+}
+
+std::optional<ReviewId> review_of(const LeafFields& leaf) {
+  const auto summary = parse_json(leaf.summary);
+  return summary ? ReviewId::parse(string_member(*summary, "review")) : std::nullopt;
+}
+
+std::string hold_of(const LeafFields& leaf) {
+  const auto summary = parse_json(leaf.summary);
+  return summary ? std::string(string_member(*summary, "hold")) : std::string();
 }
 
 std::uint64_t runs_erased(const LeafFields& leaf) {

@@ -1,6 +1,7 @@
 /// What a leaf must say of what is stored (pure).
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "audit/leaf.h"
@@ -10,9 +11,17 @@ namespace sb::audit {
 
 /// Whether the leaf says of the step what is stored: task, kind, decision, cost, whether it failed, when it ended.
 bool tells(const LeafFields& leaf, const store::StepRow& step);
+/// Whether the leaf, a `run.start`, says of the run what is stored: tenant, flow.
+bool tells_of_start(const LeafFields& leaf, const store::sqlite::StoredRun& run);
 /// Whether the leaf, a `run.end`, says of the run what is stored: status, cost, model, route.
-bool tells(const LeafFields& leaf, const store::sqlite::StoredRun& run);
+bool tells_of_end(const LeafFields& leaf, const store::sqlite::StoredRun& run);
+/// Whether the leaf, a `review.verdict`, says of the review what is stored: its run, and what was decided.
+bool tells(const LeafFields& leaf, const store::sqlite::StoredReview& review);
 /// Of an `erasure`: how many runs.
 std::uint64_t runs_erased(const LeafFields& leaf);
+/// Of a claim or a verdict: of which review.
+std::optional<ReviewId> review_of(const LeafFields& leaf);
+/// Of `hold.place` and `hold.release`: which.
+std::string hold_of(const LeafFields& leaf);
 
 }  // namespace sb::audit

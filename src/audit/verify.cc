@@ -3,13 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "audit/leaf.h"
 #include "audit/merkle.h"
-#include "audit/run_chain.h"
 #include "audit/stored_claims.h"
+#include "audit/stored_contents.h"
+#include "audit/verify_rows.h"
 #include "base/clock.h"
 #include "store/sqlite/record_reader.h"
 
@@ -29,7 +28,10 @@ struct ExpectedRoot {
 
 class Verification {
  public:
-  Verification(RecordReader& record, const VerifyOptions& options) : record_(record), options_(options) {}
+  Verification(RecordReader& record, const VerifyOptions& options)
+      : record_(record),
+        options_(options),
+        rows_(record, options.actors, [this](std::string what) { add(std::move(what)); }) {}
 
   VerifyReport run() {
     collect_heads();
@@ -37,17 +39,17 @@ class Verification {
     walk_leaves();
     finish_heads();
     finish_steps();
-    finish_runs();
-    finish_erasures();
+    rows_.finish();
     return std::move(report_);
   }
 
  private:
   template <class... Args>
   void problem(fmt::format_string<Args...> format, Args&&... args) {
-    if (++report_.problem_count <= kMaxProblems) {
-      report_.problems.push_back(fmt::format(format, std::forward<Args>(args)...));
-    }
+    add(fmt::format(format, std::forward<Args>(args)...));
+  }
+  void add(std::string problem) {
+    if (++report_.problem_count <= kMaxProblems) report_.problems.push_back(std::move(problem));
   }
 
   void collect_heads() {
@@ -103,13 +105,10 @@ class Verification {
     const auto fields = parse_leaf(bytes);
     if (!fields) return problem("leaf {}: {}", index, fields.error().detail);
     if (fields->seq != index) problem("leaf {} says that it is number {}", index, fields->seq);
-    const bool is_chained = fields->kind == "run.start" || !fields->prev_state.empty();
-    if (!fields->run.empty() && is_chained) check_chain(index, *fields);
+    rows_.take(index, *fields);
     while (steps_ && index >= steps_->leaf + steps_->leaves) finish_commit();
     if (fields->kind == "step" && fields->step) check_step(index, *fields);
-    if (fields->kind == "run.end") check_end(index, *fields);
-    if (fields->kind == "erasure") erasures_ += runs_erased(*fields);
-    if (const auto run = RunId::parse(fields->run); run && fields->kind == "run.erased") erased_.insert(*run);
+    if (options_.contents && !fields->payload_commit.empty()) check_content(index, *fields);
   }
 
   void check_step(std::uint64_t index, const LeafFields& fields) {
@@ -130,22 +129,10 @@ class Verification {
             fields.run);
   }
 
-  void check_end(std::uint64_t index, const LeafFields& fields) {
-    ++ends_;
-    const auto id = RunId::parse(fields.run);
-    const auto run = id ? record_.run(*id) : fail(Errc::not_found, fmt::format("no run {}", fields.run));
-    if (!run) return problem("leaf {}: {}", index, run.error().detail);
-    if (!tells(fields, *run))
-      problem("leaf {}: the end of run {} is stored otherwise than it is recorded", index, fields.run);
-  }
-
-  // A run that has ended is forgotten: nothing continues it.
-  void check_chain(std::uint64_t index, const LeafFields& fields) {
-    const auto run = RunId::parse(fields.run);
-    if (!run) return problem("leaf {}: its run is no UUID", index);
-    if (!chains_[*run].take(fields))
-      problem("leaf {} does not continue the leaves of run {} before it", index, fields.run);
-    if (fields.kind == "run.end") chains_.erase(*run);
+  void check_content(std::uint64_t index, const LeafFields& fields) {
+    const auto compared = options_.contents->compare(fields);
+    if (!compared) return problem("leaf {}: {}", index, compared.error().detail);
+    if (*compared == StoredContents::Comparison::same) ++report_.contents;
   }
 
   // The commit's leaves are past: each of its steps must have had one.
@@ -181,33 +168,14 @@ class Verification {
     while (steps_) finish_commit();
   }
 
-  void finish_runs() {
-    const auto ended = record_.ended_runs();
-    if (!ended) return problem("{}", ended.error().detail);
-    if (*ended != ends_) problem("{} runs are stored as ended, the end of {} is recorded", *ended, ends_);
-  }
-
-  // Keys may only be gone by an erasure. Those before `run.erased` leaves were written are known by their number alone.
-  void finish_erasures() {
-    const auto erased = record_.erased_runs();
-    if (!erased) return problem("{}", erased.error().detail);
-    if (erased->size() != erasures_)
-      problem("the content of {} runs is gone, the erasure of {} is recorded", erased->size(), erasures_);
-    for (const RunId& run : *erased) erased_.erase(run);
-    for (const RunId& run : erased_) problem("run {} is recorded as erased, and its content is there", run.to_string());
-  }
-
   RecordReader& record_;
   const VerifyOptions& options_;
   VerifyReport report_;
   CompactRange range_;
-  std::unordered_map<RunId, RunChain> chains_;  ///< of runs that go on
+  RowVerification rows_;
   std::vector<ExpectedRoot> expected_;
   std::size_t next_head_ = 0;
   std::optional<StoredSteps> steps_;
-  std::uint64_t ends_ = 0;
-  std::uint64_t erasures_ = 0;  ///< runs, by the leaves of erasures
-  std::unordered_set<RunId> erased_;
 };
 
 }  // namespace

@@ -6,18 +6,24 @@
 #include <vector>
 
 #include "audit/checkpoint_note.h"
+#include "keys/pseudonym.h"
 
 namespace sb::audit {
+
+class StoredContents;
 
 struct VerifyOptions {
   std::string database;             ///< path of the SQLite file; a server may be running on it
   std::optional<NoteVerifier> key;  ///< the log's public key; REQUIRED
   std::string kept_head;  ///< a tree head kept from earlier (a signed note): the log must continue it; empty: none
+  const Pseudonyms* actors = nullptr;  ///< also compares who did what
+  StoredContents* contents = nullptr;  ///< also holds what is sealed against what the leaves commit to
 };
 
 struct VerifyReport {
   std::uint64_t leaves = 0;
   std::uint64_t steps = 0;          ///< stored steps that the record speaks of
+  std::uint64_t contents = 0;       ///< inputs, outputs and verdicts that are what their leaves commit to
   std::uint64_t heads = 0;          ///< tree heads whose signature and root are right
   std::uint64_t signed_leaves = 0;  ///< size of the newest of them; leaves after it are not signed yet
   std::string newest_head;          ///< that tree head: keep it, outside this machine, for the next verification
@@ -29,9 +35,10 @@ struct VerifyReport {
 };
 
 /// Finds: a changed, missing, added or moved leaf; leaf numbers with gaps; a false or foreign tree head; a log cut
-/// short or rolled back behind a tree head, stored or kept; stored steps that the record does not know, and recorded
-/// steps that are not stored. What was found is in the report; it needs memory for 64 hashes and the tree heads,
-/// whatever the log's length. Errors: not_found, permission_denied, unsupported (schema), corrupt (not a database).
+/// short or rolled back behind a tree head, stored or kept; steps, runs, reviews, erasures and holds that are stored
+/// otherwise than they are recorded, or one without the other. What was found is in the report; it needs memory for 64
+/// hashes, the tree heads, the runs that go on and those that were erased, whatever the log's length. Errors:
+/// not_found, permission_denied, unsupported (schema), corrupt (not a database).
 Result<VerifyReport> verify_store(const VerifyOptions& options);
 
 }  // namespace sb::audit

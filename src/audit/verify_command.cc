@@ -6,11 +6,13 @@
 
 #include "audit/command_flags.h"
 #include "audit/proof.h"
+#include "audit/stored_contents.h"
 #include "audit/tile_files.h"
 #include "audit/verify.h"
 #include "audit/verify_log.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "keys/derived_keys.h"
 #include "store/data_dir.h"
 
 namespace sb::audit {
@@ -57,6 +59,7 @@ json::object to_json(const VerifyReport& report) {
   return {{"ok", report.ok()},
           {"leaves", report.leaves},
           {"steps", report.steps},
+          {"contents", report.contents},
           {"tree_heads", report.heads},
           {"signed_leaves", report.signed_leaves},
           {"problem_count", report.problem_count},
@@ -84,6 +87,7 @@ void print(const VerifyReport& report, std::ostream& out) {
   out << fmt::format("{}: {} leaves, {} steps, {} signed tree heads, {:.2f} s\n",
                      report.ok() ? "verified" : "NOT VERIFIED", report.leaves, report.steps, report.heads,
                      static_cast<double>(report.elapsed_us) / 1e6);
+  if (report.contents > 0) out << fmt::format("{} contents are those that leaves commit to\n", report.contents);
   if (report.ok() && report.leaves > report.signed_leaves)
     out << fmt::format("the last {} leaves are not under a tree head yet\n", report.leaves - report.signed_leaves);
   print_problems(report.problems, report.problem_count, out);
@@ -123,21 +127,24 @@ Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::
     json::array indices;
     for (const std::uint64_t index : report.indices) indices.emplace_back(index);
     out << to_text(json::object{{"ok", report.ok()},
-                                {"run", report.run},
+                                {report.subject.member(), report.subject.id},
                                 {"key", report.key},
                                 {"leaves", report.size},
                                 {"indices", std::move(indices)},
                                 {"cosigners", to_json(report.cosigners)},
                                 {"payloads", report.payloads},
                                 {"ended", report.ended},
+                                {"runs_erased", report.runs_erased},
                                 {"problems", texts(report.problems)}})
         << '\n';
   } else {
-    out << fmt::format("{}: run {}, {} leaves of a log of {}, {} payloads disclosed\n",
-                       report.ok() ? "proof verified" : "PROOF NOT VERIFIED", report.run, report.indices.size(),
-                       report.size, report.payloads);
+    out << fmt::format("{}: {} {}, {} leaves of a log of {}, {}\n",
+                       report.ok() ? "proof verified" : "PROOF NOT VERIFIED", report.subject.member(),
+                       report.subject.id, report.indices.size(), report.size,
+                       report.subject.is_erasure ? fmt::format("{} runs erased", report.runs_erased)
+                                                 : fmt::format("{} payloads disclosed", report.payloads));
     print_problems(report.problems, report.problems.size(), out);
-    if (!report.ended)
+    if (!report.ended && !report.subject.is_erasure)
       out << "the run's end is not among them: it went on when this was made, or later leaves are left out\n";
     if (!key) out << "signed by " << report.key << ": compare it with the key you know, or give --key\n";
   }
@@ -165,6 +172,21 @@ bool is_data_directory(const std::string& target) {
   return has(store::DataDir::kDatabase) || !has("audit/checkpoint");
 }
 
+// A copy of the database alone, without the directory's secrets, is verified as far as that goes.
+Result<VerifyReport> verify_database(const Flags& flags, const NoteVerifier& key, const std::string& kept_head) {
+  VerifyOptions options{database_of(flags), key, kept_head};
+  const auto data = store::DataDir::open(flags.get("--data"));
+  std::optional<Pseudonyms> actors;
+  if (data) options.actors = &actors.emplace(pseudonym_secret(data->pepper()));
+  std::unique_ptr<StoredContents> contents;
+  if (flags.has("--contents")) {
+    if (!data) return std::unexpected(data.error());
+    SB_TRY(contents, StoredContents::open(*data, flags.get("--master-key")));
+    options.contents = contents.get();
+  }
+  return verify_store(options);
+}
+
 }  // namespace
 
 Result<int> verify_command(const Flags& flags, std::ostream& out, const OpenBucket& open_bucket) {
@@ -177,10 +199,12 @@ Result<int> verify_command(const Flags& flags, std::ostream& out, const OpenBuck
   }
   SB_TRY(const NoteVerifier key, key_of(flags));
   SB_TRY(const LogVerification options, how(flags));
+  if (flags.has("--contents") && (!data || options.since_kept))
+    return fail(Errc::invalid_argument, "--contents goes with a data directory, and not with --since");
   std::optional<VerifyReport> store;
   // What the database holds that the log does not: the steps behind the leaves. With --since, only the log is read.
   if (data && !options.since_kept) {
-    SB_TRY(store, verify_store({database_of(flags), key, options.kept_head}));
+    SB_TRY(store, verify_database(flags, key, options.kept_head));
   }
   const bool in_bucket = open_bucket && target.starts_with("s3://");
   SB_TRY(const auto source, in_bucket ? open_bucket(target) : open_log_source(target));

@@ -1,5 +1,6 @@
 #include "audit/verify_log.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -25,7 +26,9 @@ const RunId& run_id() {
 }
 
 std::string leaf_of(std::uint64_t index) {
-  return "{\"kind\":\"x\",\"run\":\"" + run_id().to_string() + "\",\"seq\":" + std::to_string(index) + ",\"time\":1}";
+  const std::string kind = index == 0 ? "run.start" : "x";
+  return "{\"kind\":\"" + kind + "\",\"run\":\"" + run_id().to_string() + "\",\"seq\":" + std::to_string(index) +
+         ",\"time\":1}";
 }
 
 class PublishedLog : public ::testing::Test {
@@ -163,7 +166,7 @@ TEST_F(PublishedLog, AProofStandsForItselfAndAnyChangeOfItIsNoticed) {
   publish(700);
   const auto source = open_log_source(folder_.path());
   ProofParts parts;
-  parts.run = run_id();
+  parts.subject.id = run_id().to_string();
   parts.checkpoint = file("checkpoint");
   for (const std::uint64_t index : {0ULL, 3ULL, 255ULL, 256ULL, 511ULL, 699ULL})
     parts.leaves.emplace_back(index, leaf_of(index));
@@ -182,11 +185,44 @@ TEST_F(PublishedLog, AProofStandsForItselfAndAnyChangeOfItIsNoticed) {
     return !report || !report->ok();
   };
   EXPECT_TRUE(changed("\"index\":3", "\"index\":4"));
+  parts.leaves.erase(parts.leaves.begin());
+  const auto without_start =
+      verify_proof(to_text(*make_proof(**source, signer().verifier(), parts)), signer().verifier());
+  ASSERT_EQ(without_start->problems.size(), 1U);
+  EXPECT_EQ(without_start->problems[0], "the run's start is not among its leaves");
   EXPECT_TRUE(changed("\\\"kind\\\":\\\"x\\\"", "\\\"kind\\\":\\\"y\\\""));
   EXPECT_TRUE(changed("\"proof\":[", "\"proof\":[\"AAAA\","));
   EXPECT_TRUE(changed("log.example/test\\n700", "log.example/test\\n701"));
   const NoteVerifier other("log.example/test", SigningKey::from_seed(std::string(32, 'o'))->public_key());
   EXPECT_FALSE(verify_proof(text, other)->ok());
+}
+
+TEST_F(PublishedLog, AProofOfAnErasureHasItsOrderAndEachRun) {
+  const std::string id = store::testing::new_run_id().to_string();
+  const auto leaf = [&](std::uint64_t index, std::string_view kind, std::string_view summary) {
+    const std::string run = kind == "run.erased" ? "\"run\":\"" + store::testing::new_run_id().to_string() + "\"," : "";
+    return fmt::format(R"({{"kind":"{}",{}"seq":{},"summary":{},"time":1}})", kind, run, index, summary);
+  };
+  const std::vector<std::string> leaves = {leaf(0, "erasure", fmt::format(R"({{"erasure":"{}","runs":2}})", id)),
+                                           leaf(1, "run.erased", fmt::format(R"({{"erasure":"{}"}})", id)),
+                                           leaf(2, "run.erased", fmt::format(R"({{"erasure":"{}"}})", id)),
+                                           leaf(3, "run.erased", R"({"erasure":"another"})")};
+  Publisher publisher(signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
+  std::string bundle;
+  for (const std::string& text : leaves) store::sqlite::append_leaf(bundle, text);
+  publisher.add(std::move(bundle));
+  ASSERT_EQ(publisher.head(4)->size, 4U);
+  const auto source = open_log_source(folder_.path());
+  const auto proved = [&](const std::vector<std::uint64_t>& indices) {
+    ProofParts parts{{true, id}, file("checkpoint"), {}, {}};
+    for (const std::uint64_t index : indices) parts.leaves.emplace_back(index, leaves[index]);
+    return *verify_proof(to_text(*make_proof(**source, signer().verifier(), parts)), signer().verifier());
+  };
+  const ProofReport whole = proved({0, 1, 2});
+  EXPECT_TRUE(whole.ok()) << whole.problems.front();
+  EXPECT_EQ(whole.runs_erased, 2U);
+  EXPECT_EQ(proved({0, 1}).problems.at(0), "it has the erasure of 2 runs, and 1 leaves of erased runs");
+  EXPECT_EQ(proved({0, 1, 2, 3}).problems.at(0), "leaf 3: is of another erasure");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "audit/verify.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
@@ -59,8 +60,9 @@ class Record : public ::testing::Test {
     }
     ASSERT_TRUE(wait_for(store_->flush()));
   }
+  void add_people();
   VerifyReport verify(std::string kept = {}) {
-    auto report = verify_store({database_, key_, std::move(kept)});
+    auto report = verify_store({database_, key_, std::move(kept), &actors_, nullptr});
     EXPECT_TRUE(report) << report.error().detail;
     return report ? *report : VerifyReport();
   }
@@ -84,6 +86,7 @@ class Record : public ::testing::Test {
   std::unique_ptr<AuditLog> log_;
   std::unique_ptr<store::Store> store_;
   std::vector<RunId> runs_;
+  const Pseudonyms actors_{"secret"};
   std::ostringstream out_;
   std::ostringstream err_;
 };
@@ -105,6 +108,39 @@ TEST_F(Record, VerifiesWhileTheServerRunsAndAfterIt) {
   EXPECT_EQ(report.leaves, 215U);
 }
 
+// A run that waits, one that a person decided about, and a hold: as the engine and the API record them.
+void Record::add_people() {
+  store::Commit open = chat_commit(new_run_id());
+  open.create->status = store::RunStatus::waiting;
+  open.create->data_key = "wrapped";
+  open.steps.clear();
+  open.leaves = {store::testing::start_leaf(*open.create)};
+  open.leaves[0].actor = actors_.actor(open.create->key);
+  store::ReviewRow review;
+  review.id = ReviewId(new_run_id().uuid);
+  review.run = open.create->id;
+  review.tenant = "acme";
+  open.review_create = review;
+  ASSERT_TRUE(wait_for(store_->commit(std::move(open))));
+  store::Commit decided;
+  decided.run = review.run;
+  decided.review_change = store::ReviewChange{review, store::ReviewState::open, {}};
+  decided.review_change->row.state = store::ReviewState::rejected;
+  decided.review_change->row.decided_by = "key-1";
+  store::LeafDraft verdict;
+  verdict.kind = "review.verdict";
+  verdict.run = review.run;
+  verdict.actor = actors_.actor("key-1");
+  verdict.summary = fmt::format(R"({{"review":"{}","verdict":"reject"}})", review.id.to_string());
+  decided.leaves.push_back(std::move(verdict));
+  ASSERT_TRUE(wait_for(store_->commit(std::move(decided))));
+  store::Commit hold;
+  hold.documents.emplace_back("legal_holds", R"([{"id":"h1"}])");
+  hold.leaves.emplace_back().kind = "hold.place";
+  hold.leaves.back().summary = R"({"hold":"h1"})";
+  ASSERT_TRUE(wait_for(store_->commit(std::move(hold))));
+}
+
 // Whoever can write to the database, and not sign: each of these was "verified" as long as the numbers of steps were
 // right.
 TEST_F(Record, WhatIsStoredOtherwiseThanItIsRecordedIsFound) {
@@ -122,20 +158,42 @@ TEST_F(Record, WhatIsStoredOtherwiseThanItIsRecordedIsFound) {
   erasure.leaves[1].kind = "run.erased";
   erasure.leaves[1].run = runs_[0];
   ASSERT_TRUE(wait_for(store_->commit(std::move(erasure))));
+  add_people();
   ASSERT_TRUE(wait_for(store_->flush()));
   close();
   ASSERT_TRUE(verify().ok()) << verify().problems.front();
   const std::string whole = folder_.file("whole.db");
   std::filesystem::copy_file(database_, whole);
   const std::pair<const char*, const char*> changes[] = {
-      {"UPDATE runs SET status = 5 WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
-      {"UPDATE runs SET cost = cost + 1 WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
-      {"UPDATE runs SET model = 'other' WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
-      {"UPDATE runs SET route = 'human' WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
+      {"UPDATE runs SET status = 5 WHERE no = (SELECT max(no) FROM runs WHERE status = 6)", "stored otherwise"},
+      {"UPDATE runs SET cost = cost + 1 WHERE no = (SELECT max(no) FROM runs WHERE status = 6)", "stored otherwise"},
+      {"UPDATE runs SET model = 'other' WHERE no = (SELECT max(no) FROM runs WHERE status = 6)", "stored otherwise"},
+      {"UPDATE runs SET route = 'human' WHERE no = (SELECT max(no) FROM runs WHERE status = 6)", "stored otherwise"},
       {"UPDATE journal SET body = CAST(replace(body, '0.93', '0.39') AS BLOB)", "stored otherwise"},
       {"UPDATE journal SET body = CAST(replace(body, 'step-chat', 'step-char') AS BLOB)", "stored otherwise"},
-      {"UPDATE runs SET status = 1 WHERE no = (SELECT max(no) FROM runs)", "stored otherwise"},
-      {"UPDATE data_keys SET wrapped = NULL", "3 runs is gone, the erasure of 1"},
+      {"UPDATE runs SET status = 1 WHERE no = (SELECT max(no) FROM runs WHERE status = 6)", "stored otherwise"},
+      {"UPDATE runs SET tenant = 'other' WHERE status = 2", "the start of run"},
+      {"UPDATE runs SET key = 'another' WHERE status = 2", "the start of run"},
+      {"UPDATE runs SET flow = 'other/flow@1.0.0' WHERE status = 2", "the start of run"},
+      {"UPDATE runs SET flow_hash = 'other' WHERE status = 2", "the start of run"},
+      {"DELETE FROM runs WHERE status = 2", "no run"},
+      {"INSERT INTO runs SELECT no + 1000, x'00', tenant, key, flow, flow_hash, status, epoch, route, model, cost, "
+       "cost_all_large, created_us, updated_us, ended_us, steps, last, final, NULL, NULL, error FROM runs WHERE status "
+       "= 2",
+       "2 runs are stored as going on, by the record 1 do"},
+      {"UPDATE reviews SET state = 2", "the verdict on review"},
+      {"UPDATE reviews SET state = 0", "the verdict on review"},
+      {"UPDATE reviews SET decided_by = 'key-2'", "the verdict on review"},
+      {"UPDATE reviews SET run = x'00'", "the verdict on review"},
+      {"DELETE FROM reviews", "no review"},
+      {"INSERT INTO reviews SELECT x'00', run, step, tenant, 2, reason, priority, claimed_by, claim_until_us, "
+       "decided_by, "
+       "created_us, decided_us, due_us, question, verdict FROM reviews",
+       "2 reviews are stored as decided, the verdict on 1 is recorded"},
+      {"DELETE FROM documents", "legal hold h1 is on record, and not stored"},
+      {"UPDATE documents SET body = CAST(replace(body, 'h1', 'h2') AS BLOB)",
+       "legal hold h2 is stored, and not on record"},
+      {"UPDATE data_keys SET wrapped = NULL", "4 runs is gone, the erasure of 1"},
       {"UPDATE data_keys SET wrapped = x'00'", "recorded as erased, and its content is there"},
   };
   for (const auto& [change, says] : changes) {

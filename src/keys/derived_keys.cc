@@ -22,6 +22,10 @@ Result<std::string> master_key_of(std::string_view ref, std::string_view vault_k
   return parse_master_key(secret.reveal());
 }
 
+std::string pseudonym_secret(std::string_view pepper) {
+  return derived(pepper, "pseudonyms");
+}
+
 std::string value_secret(std::string_view vault_key) {
   return derived(vault_key, "tenant keys");
 }

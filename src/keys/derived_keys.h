@@ -12,6 +12,9 @@ namespace sb {
 /// directory's vault key. Errors: invalid_argument (no reference, no key), not_found.
 Result<std::string> master_key_of(std::string_view ref, std::string_view vault_key);
 
+/// What pseudonyms are made with: of the data directory's pepper.
+std::string pseudonym_secret(std::string_view pepper);
+
 /// What keyed hashes and sealed values in texts are made with, of which each tenant's key is made.
 std::string value_secret(std::string_view vault_key);
 /// 32 bytes.

@@ -232,9 +232,7 @@ class Work {
       commit.create->status = store::RunStatus::running;
       commit.create->output.clear();
       commit.steps.clear();
-      commit.leaves.resize(1);
-      commit.leaves[0] = {};
-      commit.leaves[0].kind = "run.start";
+      commit.leaves = {store::testing::start_leaf(*commit.create)};
     }
     const std::uint64_t leaves = commit.leaves.size();
     if (told(std::move(commit), id, leaves)) model_.runs.push_back({id, whole, false});

@@ -211,8 +211,7 @@ Result<std::unique_ptr<Services>> open_services(Config config, Signals* signals,
       std::make_unique<api::KeyRotation>(*services->store, *services->tenant_keys, *services->sealer, services->changes,
                                          system_clock(), system_entropy(), api::KeyRotation::Options());
   services->openings = std::make_unique<api::Openings>(*services->store, system_clock());
-  const Digest pseudonyms = hmac_sha256(services->data.pepper(), "pseudonyms");
-  services->pseudonym_secret.assign(reinterpret_cast<const char*>(pseudonyms.data()), pseudonyms.size());
+  services->pseudonym_secret = pseudonym_secret(services->data.pepper());
   SB_CHECK(hide_request_names(*services));
   services->access_log =
       std::make_unique<AccessLog>(system_clock(), static_cast<std::uint32_t>(settings.telemetry.access_log_per_second));

@@ -100,6 +100,16 @@ inline RunId new_run_id() {
   return RunId::generate(system_clock(), system_entropy());
 }
 
+inline LeafDraft start_leaf(const RunRow& run) {
+  LeafDraft leaf;
+  leaf.kind = "run.start";
+  leaf.tenant = run.tenant;
+  leaf.run = run.id;
+  leaf.summary = R"({"flow":")" + run.flow + R"(","flow_hash":")" + run.flow_hash.substr(0, 16) + R"("})";
+  leaf.time_us = run.created_us;
+  return leaf;
+}
+
 /// A chat run from start to end in one commit: created in its final state, four steps, five leaves; about 4 KB.
 inline Commit chat_commit(RunId id) {
   Commit commit;

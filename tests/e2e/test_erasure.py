@@ -211,6 +211,16 @@ def test_what_was_erased_says_so_and_can_be_proved(own_server, tmp_path):
         assert cli("audit", "verify", str(proof)).returncode == 0
     order = [leaf for leaf in leaves(server) if leaf["kind"] == "erasure"]
     assert [leaf["summary"]["erasure"] for leaf in order] == [done["id"]] and order[0]["summary"]["runs"] == 3
+    whole = tmp_path / "erasure.proof"
+    made = cli("audit", "prove", "--data", str(server.data), "--erasure", done["id"], "--out", str(whole))
+    assert made.returncode == 0 and made.stdout.startswith(f"leaves of erasure {done['id']}: "), made.stdout + made.stderr
+    verified = json.loads(cli("audit", "verify", str(whole), "--json").stdout)
+    assert verified["ok"] and verified["erasure"] == done["id"] and verified["runs_erased"] == 3
+    proof = json.loads(whole.read_text())
+    proof["entries"].pop()
+    whole.write_text(json.dumps(proof))
+    left_out = cli("audit", "verify", str(whole))
+    assert left_out.returncode == 1 and "the erasure of 3 runs, and 2 leaves" in left_out.stdout, left_out.stdout
 
 
 def test_an_erasure_while_a_person_is_served_leaves_nothing_out(own_server):

@@ -22,7 +22,9 @@ Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path
   SB_TRY(reader->steps_, reader->database_.prepare(
                              "SELECT j.leaf, j.leaves, r.id, j.body FROM journal j LEFT JOIN runs r ON r.no = j.run "
                              "ORDER BY j.no"));
-  SB_TRY(reader->run_, reader->database_.prepare("SELECT status, cost, model, route FROM runs WHERE id = ?"));
+  SB_TRY(reader->run_, reader->database_.prepare(
+                           "SELECT status, cost, model, route, tenant, key, flow, flow_hash FROM runs WHERE id = ?"));
+  SB_TRY(reader->review_, reader->database_.prepare("SELECT run, state, decided_by FROM reviews WHERE id = ?"));
   return reader;
 }
 
@@ -105,12 +107,40 @@ Result<StoredRun> RecordReader::run(const RunId& id) {
   const int result = run_.bind_blob(1, blob_of(id.uuid)).step();
   if (result == SQLITE_DONE) return fail(Errc::not_found, fmt::format("no run {}", id.to_string()));
   if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a run from"));
-  return StoredRun{static_cast<RunStatus>(run_.integer(0)), run_.integer(1), run_.text(2), run_.text(3)};
+  return StoredRun{static_cast<RunStatus>(run_.integer(0)),
+                   run_.integer(1),
+                   run_.text(2),
+                   run_.text(3),
+                   run_.text(4),
+                   run_.text(5),
+                   run_.text(6),
+                   HexColumn::read(run_, 7)};
 }
 
-Result<std::uint64_t> RecordReader::ended_runs() {
-  SB_TRY(const auto count, database_.integer("SELECT count(*) FROM runs WHERE status >= 4"));
-  return static_cast<std::uint64_t>(count);
+Result<StoredReview> RecordReader::review(const ReviewId& id) {
+  const ResetAtEnd reset(review_);
+  const int result = review_.bind_blob(1, blob_of(id.uuid)).step();
+  if (result == SQLITE_DONE) return fail(Errc::not_found, fmt::format("no review {}", id.to_string()));
+  if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a review from"));
+  return StoredReview{RunId(uuid_of(review_.bytes(0))), static_cast<ReviewState>(review_.integer(1)), review_.text(2)};
+}
+
+Result<RowCounts> RecordReader::counts() {
+  SB_TRY(const auto ended, database_.integer("SELECT count(*) FROM runs WHERE status >= 4"));
+  SB_TRY(const auto open, database_.integer("SELECT count(*) FROM runs WHERE status < 4"));
+  SB_TRY(const auto decided, database_.integer("SELECT count(*) FROM reviews WHERE state BETWEEN 2 AND 4"));
+  return RowCounts{static_cast<std::uint64_t>(ended), static_cast<std::uint64_t>(open),
+                   static_cast<std::uint64_t>(decided)};
+}
+
+Result<std::string> RecordReader::document(std::string_view name) {
+  SB_TRY(Statement row, database_.prepare("SELECT body FROM documents WHERE name = ?"));
+  const int result = row.bind(1, std::string(name)).step();
+  if (result == SQLITE_DONE) return std::string();
+  if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a document from"));
+  std::string buffer;
+  SB_TRY(const std::string_view content, unpack(row.bytes(0), buffer));
+  return std::string(content);
 }
 
 Result<std::vector<RunId>> RecordReader::erased_runs() {

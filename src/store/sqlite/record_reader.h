@@ -28,6 +28,23 @@ struct StoredRun {
   MicroMoney cost = 0;
   std::string model;
   std::string route;
+  std::string tenant;
+  std::string key;
+  std::string flow;
+  std::string flow_hash;
+};
+
+/// What its row says of a review.
+struct StoredReview {
+  RunId run;
+  ReviewState state{};
+  std::string decided_by;
+};
+
+struct RowCounts {
+  std::uint64_t ended_runs = 0;
+  std::uint64_t open_runs = 0;
+  std::uint64_t decided_reviews = 0;
 };
 
 class RecordReader {
@@ -52,7 +69,10 @@ class RecordReader {
 
   /// Errors: not_found.
   Result<StoredRun> run(const RunId& id);
-  Result<std::uint64_t> ended_runs();
+  Result<StoredReview> review(const ReviewId& id);
+  Result<RowCounts> counts();
+  /// Empty: there is none.
+  Result<std::string> document(std::string_view name);
   /// Those whose key is gone.
   Result<std::vector<RunId>> erased_runs();
 
@@ -63,6 +83,7 @@ class RecordReader {
   Statement leaves_;
   Statement steps_;
   Statement run_;
+  Statement review_;
   bool seeked_ = false;
   std::uint64_t skip_before_ = 0;
   std::uint64_t next_index_ = 0;
