@@ -57,6 +57,13 @@ constexpr std::string_view kHelp =
     "show    prints leaves, one JSON object a line\n"
     "key     prints the log's public key, as Go's sumdb tools and --key take it\n"
     "\n"
+    "examples\n"
+    "        signalbox audit verify /var/lib/signalbox --contents\n"
+    "        signalbox audit verify s3://records/box-1 --key \"$VKEY\" --head kept-head --json\n"
+    "        signalbox audit prove --data /var/lib/signalbox --run 01a2166e-16cb-785b-a546-2318b1069f00 --out "
+    "run.proof\n"
+    "        signalbox audit verify run.proof --key \"$VKEY\"\n"
+    "\n"
     "exit codes: 0 all is well, 1 not verified, 2 wrong usage, 3 could not be read (nothing is known)\n";
 
 Result<int> show(const Flags& flags, std::ostream& out) {
@@ -117,7 +124,8 @@ Result<Flags> parse_flags(std::span<const std::string> args, std::span<const std
       continue;
     }
     if (!value) {
-      if (i + 1 == args.size()) return fail(Errc::invalid_argument, fmt::format("{} needs a value", name));
+      if (i + 1 == args.size() || args[i + 1].starts_with("--"))
+        return fail(Errc::invalid_argument, fmt::format("{} needs a value", name));
       value = args[++i];
     }
     if (name == "--witness") {
@@ -191,7 +199,9 @@ int audit_command(std::span<const std::string> args, std::ostream& out, std::ost
        prove_command,
        {"--data", "--run", "--erasure", "--key", "--out", "--disclose", "--master-key", "--url", "--key-file"}},
   };
-  if (!args.empty() && (args[0] == "--help" || args[0] == "-h" || args[0] == "help")) {
+  const bool asks_help =
+      std::ranges::any_of(args, [](const std::string& arg) { return arg == "--help" || arg == "-h"; });
+  if (asks_help || (!args.empty() && args[0] == "help")) {
     out << kHelp;
     return kOk;
   }

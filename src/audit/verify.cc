@@ -23,7 +23,7 @@ constexpr std::size_t kMaxProblems = 20;
 struct ExpectedRoot {
   TreeHead head;
   std::string note;
-  bool kept;
+  std::string_view origin;  ///< "kept ", "published "; empty: it is stored
 };
 
 class Verification {
@@ -62,26 +62,27 @@ class Verification {
       else if (head->size != row.size)
         problem("tree head of {} leaves is filed under {}", head->size, row.size);
       else
-        expected_.push_back({*std::move(head), row.note, false});
+        expected_.push_back({*std::move(head), row.note, {}});
     }
-    if (!options_.kept_head.empty()) {
-      auto head = open_tree_head(options_.kept_head, *options_.key);
-      if (!head)
-        problem("kept tree head: {}", head.error().detail);
-      else
-        expected_.push_back({*std::move(head), options_.kept_head, true});
-    }
+    if (!options_.kept_head.empty()) expect(options_.kept_head, "kept ");
+    for (const std::string& note : options_.published) expect(note, "published ");
     std::ranges::stable_sort(expected_, {}, [](const ExpectedRoot& expected) { return expected.head.size; });
+  }
+
+  void expect(const std::string& note, std::string_view origin) {
+    auto head = open_tree_head(note, *options_.key);
+    if (!head) return problem("{}tree head: {}", origin, head.error().detail);
+    expected_.push_back({*std::move(head), note, origin});
   }
 
   void check_roots() {
     for (; next_head_ < expected_.size() && expected_[next_head_].head.size == range_.size(); ++next_head_) {
       const ExpectedRoot& expected = expected_[next_head_];
       if (expected.head.root != range_.root()) {
-        problem("the first {} leaves are not those of the {}tree head", range_.size(), expected.kept ? "kept " : "");
+        problem("the first {} leaves are not those of the {}tree head", range_.size(), expected.origin);
         continue;
       }
-      if (expected.kept) continue;
+      if (!expected.origin.empty()) continue;
       ++report_.heads;
       report_.signed_leaves = expected.head.size;
       report_.newest_head = expected.note;
@@ -158,7 +159,7 @@ class Verification {
     for (; next_head_ < expected_.size(); ++next_head_) {
       const ExpectedRoot& expected = expected_[next_head_];
       problem("a {}tree head was signed for {} leaves, the log has {}: it was cut short or rolled back",
-              expected.kept ? "kept " : "", expected.head.size, report_.leaves);
+              expected.origin, expected.head.size, report_.leaves);
     }
     if (report_.leaves > 0 && report_.heads == 0 && report_.problem_count == 0)
       problem("no tree head vouches for the leaves: they were taken away, or no server has been started on them yet");

@@ -16,8 +16,9 @@ struct VerifyOptions {
   std::string database;             ///< path of the SQLite file; a server may be running on it
   std::optional<NoteVerifier> key;  ///< the log's public key; REQUIRED
   std::string kept_head;  ///< a tree head kept from earlier (a signed note): the log must continue it; empty: none
-  const Pseudonyms* actors = nullptr;  ///< also compares who did what
-  StoredContents* contents = nullptr;  ///< also holds what is sealed against what the leaves commit to
+  std::vector<std::string> published = {};  ///< tree heads that are shown, read before: the leaves must lead to them
+  const Pseudonyms* actors = nullptr;       ///< also compares who did what
+  StoredContents* contents = nullptr;       ///< also holds what is sealed against what the leaves commit to
 };
 
 struct VerifyReport {

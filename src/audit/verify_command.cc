@@ -10,6 +10,7 @@
 #include "audit/tile_files.h"
 #include "audit/verify.h"
 #include "audit/verify_log.h"
+#include "base/bytes.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "keys/derived_keys.h"
@@ -115,6 +116,12 @@ Result<> save(const Flags& flags, const std::string& head) {
 }
 
 Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::ostream& out) {
+  for (const char* of_a_log : {"--head", "--since", "--save", "--tsa-ca", "--contents", "--master-key"}) {
+    if (flags.has(of_a_log))
+      return fail(Errc::invalid_argument, fmt::format("{} goes with a log: {} is a proof, which has one tree head and "
+                                                      "nothing that leads from another to it",
+                                                      of_a_log, path));
+  }
   SB_TRY(const std::string text, read_whole_file(path, kMaxProofBytes));
   std::optional<NoteVerifier> key;
   if (flags.has("--key")) {
@@ -172,9 +179,22 @@ bool is_data_directory(const std::string& target) {
   return has(store::DataDir::kDatabase) || !has("audit/checkpoint");
 }
 
+// What is shown of the log. Torn by power loss, it is looked at as the log and written again by the next start.
+std::vector<std::string> published_heads(const std::string& audit) {
+  const std::string stamped = read_whole_file(audit + "/timestamp/newest", kMaxNoteBytes).value_or("");
+  std::vector<std::string> notes;
+  for (const std::string& name : {std::string(TileFiles::kCheckpoint), std::string(TileFiles::kWitnessed),
+                                  "timestamp/" + std::string(trim(stamped))}) {
+    auto note = read_whole_file(audit + "/" + name, kMaxNoteBytes);
+    if (note && note->ends_with('\n')) notes.push_back(*std::move(note));
+  }
+  return notes;
+}
+
 // A copy of the database alone, without the directory's secrets, is verified as far as that goes.
 Result<VerifyReport> verify_database(const Flags& flags, const NoteVerifier& key, const std::string& kept_head) {
   VerifyOptions options{database_of(flags), key, kept_head};
+  options.published = published_heads(flags.get("--data") + "/audit");
   const auto data = store::DataDir::open(flags.get("--data"));
   std::optional<Pseudonyms> actors;
   if (data) options.actors = &actors.emplace(pseudonym_secret(data->pepper()));
@@ -208,7 +228,14 @@ Result<int> verify_command(const Flags& flags, std::ostream& out, const OpenBuck
   }
   const bool in_bucket = open_bucket && target.starts_with("s3://");
   SB_TRY(const auto source, in_bucket ? open_bucket(target) : open_log_source(target));
-  SB_TRY(const LogReport log, verify_log(*source, key, options));
+  SB_TRY(LogReport log, verify_log(*source, key, options));
+  if (store && log.leaves < store->signed_leaves) {
+    ++log.problem_count;
+    log.problems.push_back(
+        fmt::format("the published log has {} leaves, a tree head over {} is stored: it was rolled back, or "
+                    "the server has not been started since a power failure",
+                    log.leaves, store->signed_leaves));
+  }
   if (log.foreign && (!store || store->heads == 0) && !flags.has("--json")) return foreign(log.problems.front());
   const bool ok = log.ok() && (!store || store->ok());
   if (flags.has("--json")) {

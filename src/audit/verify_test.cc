@@ -62,7 +62,7 @@ class Record : public ::testing::Test {
   }
   void add_people();
   VerifyReport verify(std::string kept = {}) {
-    auto report = verify_store({database_, key_, std::move(kept), &actors_, nullptr});
+    auto report = verify_store({database_, key_, std::move(kept), {}, &actors_, nullptr});
     EXPECT_TRUE(report) << report.error().detail;
     return report ? *report : VerifyReport();
   }
@@ -347,6 +347,42 @@ TEST_F(Record, RollingBackToAnOlderCopyIsNoticedWithAKeptTreeHead) {
   EXPECT_FALSE(verify(kept).ok());
 }
 
+// The two halves of a data directory must say the same.
+TEST_F(Record, APublishedLogThatIsNotTheStoredOneIsNoticed) {
+  add_runs(5);
+  close();
+  const std::string audit = folder_.file("audit");
+  const auto copy = [](const std::string& from, const std::string& to) {
+    std::filesystem::remove_all(to);
+    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  };
+  copy(audit, folder_.file("earlier"));
+  const std::string database = database_;
+  database_ = folder_.file("other.db");  // another history under the same key
+  std::filesystem::remove_all(audit);
+  open();
+  add_runs(3);
+  close();
+  copy(audit, folder_.file("other"));
+  database_ = database;
+  copy(folder_.file("earlier"), audit);
+  open();
+  add_runs(5);
+  close();
+  copy(audit, folder_.file("whole"));
+  EXPECT_EQ(run({"verify", folder_.path()}), 0) << out_.str();
+  copy(folder_.file("earlier"), audit);
+  EXPECT_EQ(run({"verify", folder_.path()}), 1);
+  EXPECT_NE(out_.str().find("the published log has 25 leaves, a tree head over 50 is stored"), std::string::npos)
+      << out_.str();
+  copy(folder_.file("other"), audit);
+  EXPECT_EQ(run({"verify", folder_.path()}), 1);
+  EXPECT_NE(out_.str().find("the first 15 leaves are not those of the published tree head"), std::string::npos);
+  copy(folder_.file("whole"), audit);
+  std::filesystem::copy_file(folder_.file("other/checkpoint"), audit + "/checkpoint.witnessed");
+  EXPECT_EQ(run({"verify", folder_.path()}), 1) << out_.str();
+}
+
 TEST_F(Record, TheCommandShowsProvesAndVerifies) {
   add_runs(7);
   const std::string& data = folder_.path();
@@ -400,6 +436,9 @@ TEST_F(Record, TheCommandSaysWhatIsWrong) {
   EXPECT_NE(err_.str().find("did you mean --key?"), std::string::npos) << err_.str();
   EXPECT_EQ(run({"show", "--data", data, "--from", "x"}), 2);
   EXPECT_EQ(run({"prove", "--data", data}), 2);
+  EXPECT_EQ(run({"prove", "--data", data, "--erasure", "x"}), 2);
+  EXPECT_EQ(run({"verify", "--data", data, "--save", "--json"}), 2);
+  EXPECT_NE(err_.str().find("--save needs a value"), std::string::npos) << err_.str();
   EXPECT_EQ(run({"prove", "--data", data, "--run", new_run_id().to_string()}), 3);
   EXPECT_EQ(run({"verify", "--data", data + "/nowhere"}), 3);
   EXPECT_EQ(run({"verify", "http://127.0.0.1:1/", "--key", key_->to_string()}), 3);
