@@ -31,7 +31,7 @@ struct Attestation {
 };
 
 Result<Attestation> attestation_of(const json::value& body) {
-  SB_CHECK(only_members(body, {"kind", "name", "result", "sha256"}));
+  SB_CHECK(only_texts(body, {"kind", "name", "result", "sha256"}));
   const std::string_view kind = string_member(body, "kind"), name = string_member(body, "name"),
                          result = string_member(body, "result"), digest = string_member(body, "sha256");
   if (kind != "drill" && kind != "report") return fail(Errc::invalid_argument, "`kind` is drill or report", "kind");

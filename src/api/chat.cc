@@ -96,6 +96,8 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
 
   auto key = request_key(exchange, caller);
   if (!key) co_return co_await respond_error(exchange, key.error(), limits);
+  auto subject = subject_of(request);
+  if (!subject) co_return co_await respond_error(exchange, subject.error(), limits);
   const std::string hash = key->empty() ? std::string() : request_hash(caller, flow_name, body);
   auto entry = parts_.in_flight.enter(caller.tenant, *key, RunId::generate(parts_.clock, parts_.entropy), hash);
   if (!key->empty()) {
@@ -129,7 +131,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   wanted.idempotency_key = *key;
   wanted.request_hash = hash;
   wanted.request_id = request.id;
-  wanted.subject = request.headers.get("x-signalbox-subject");
+  wanted.subject = *std::move(subject);
   wanted.durability = parts_.durability;
   wanted.stream = head->stream;
   wanted.include_usage = head->include_usage;

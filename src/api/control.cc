@@ -48,6 +48,32 @@ Result<> only_members(const json::value& value, const std::vector<std::string>& 
   return {};
 }
 
+Result<> only_texts(const json::value& value, const std::vector<std::string>& known) {
+  SB_CHECK(only_members(value, known));
+  for (const auto& [key, member] : value.get_object()) {
+    const bool is_text = member.is_string() && std::ranges::none_of(member.get_string(), [](char c) {
+                           return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+                         });
+    if (!is_text)
+      return fail(Errc::invalid_argument, fmt::format("`{}` is a text, in one line", std::string_view(key)),
+                  std::string(key));
+  }
+  return {};
+}
+
+Result<std::string> subject_of(const http::Request& request) {
+  constexpr std::string_view kName = "x-signalbox-subject";
+  const auto is_it = [&](const http::Headers::Field& field) { return iequals(field.first, kName); };
+  if (std::ranges::count_if(request.headers, is_it) > 1)
+    return fail(Errc::invalid_argument, "x-signalbox-subject is there twice: a run is one person's",
+                std::string(kName));
+  const std::string_view name = trim(request.headers.get(kName));
+  if (!is_valid_utf8(name))
+    return fail(Errc::invalid_argument, "x-signalbox-subject is not UTF-8: by that name nobody would find it again",
+                std::string(kName));
+  return std::string(name);
+}
+
 Error no_such(std::string_view what) {
   return Error(Errc::not_found, fmt::format("no such {}", what), "id");
 }

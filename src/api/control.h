@@ -24,6 +24,13 @@ std::string actor_of(const Caller& caller);
 /// Errors: invalid_argument, naming the member and the nearest one there is.
 Result<> only_members(const json::value& value, const std::vector<std::string>& known);
 
+/// The same, and each is a string of text: no control characters.
+Result<> only_texts(const json::value& value, const std::vector<std::string>& known);
+
+/// Whose data it is, as `x-signalbox-subject` says; empty: nobody was named. Errors: invalid_argument (two names, or
+/// not UTF-8: an erasure would look for another one).
+Result<std::string> subject_of(const http::Request& request);
+
 /// How a run and a step of it look, without payloads of the run.
 json::object run_summary(const store::RunRow& row);
 json::object step_json(const store::StepRow& step);

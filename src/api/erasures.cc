@@ -6,8 +6,8 @@
 
 #include "api/api.h"
 #include "api/control.h"
+#include "api/erasure.h"
 #include "api/legal_holds.h"
-#include "base/json_writer.h"
 #include "base/record_writer.h"
 
 namespace sb::api {
@@ -15,8 +15,6 @@ namespace {
 
 constexpr int kTries = 20;
 constexpr std::chrono::milliseconds kPause{50};
-constexpr std::size_t kRunsAtOnce = 1'000;  // others wait for the writer meanwhile
-constexpr int kLateRoundsMax = 100;         // for a person whose runs go on ending while the others are erased
 
 constexpr std::string_view kSealedReason = "sealed_reason";
 
@@ -31,17 +29,13 @@ Result<std::string> reason_of(const json::value& hold, const flow::Sealer& seale
   return sealer.open_text(place_of(hold), string_member(hold, kSealedReason));
 }
 
-/// What an erasure or a hold is about: one run, or all of a person's in one tenant.
-struct Scope {
-  std::string tenant;
-  std::string subject;  ///< pseudonym; or
-  std::optional<RunId> run;
-};
-
-Result<Scope> scope_of(const json::value& body, const Caller& caller, const Pseudonyms& pseudonyms) {
+Result<Scope> scope_of(const json::value& body, const Caller& caller, const Pseudonyms& pseudonyms,
+                       const TenantKeys& tenants) {
   Scope scope;
   scope.tenant = caller.role == Role::admin ? string_member(body, "tenant", caller.tenant) : caller.tenant;
-  scope.subject = pseudonyms.subject(scope.tenant, string_member(body, "subject"));
+  if (scope.tenant != caller.tenant && !tenants.has(scope.tenant))
+    return fail(Errc::not_found, "no such tenant has any content here", "tenant");
+  scope.subject = pseudonyms.subject(scope.tenant, trim(string_member(body, "subject")));
   if (const auto run = string_member(body, "run"); !run.empty()) {
     scope.run = RunId::parse(run);
     if (!scope.run) return fail(Errc::invalid_argument, "a run id is a UUID", "run");
@@ -58,124 +52,12 @@ Task<Result<store::RunRow>> run_of(store::Store& store, const Scope& scope) {
   co_return std::move(run);
 }
 
-Task<Result<>> check_holds(store::Store& store, const flow::Sealer& sealer, const Scope& scope,
-                           const std::optional<store::RunRow>& run) {
-  SB_CO_TRY(const auto holds, co_await load_holds(store));
-  const LegalHold* const hold = run ? hold_on_run(holds, *run) : hold_on_person(holds, scope.tenant, scope.subject);
+Task<Result<>> check_holds(store::Store& store, const flow::Sealer& sealer, Scope scope) {
+  SB_CO_TRY(const auto hold, co_await hold_on(store, std::move(scope)));
   if (!hold) co_return Result<>();
   SB_CO_TRY(const auto reason, reason_of(hold->stored, sealer));
   co_return fail(Errc::conflict, fmt::format("legal hold {} forbids it: {}", hold->id, reason));
 }
-
-/// Who asked for what, and why: on the record with each part of an erasure.
-struct Order {
-  std::string id;
-  std::string actor;  ///< pseudonyms
-  std::string requested_by;
-  std::string basis;
-};
-
-struct Outcome {
-  std::uint64_t runs = 0;
-  std::uint64_t values = 0;
-  std::uint64_t shared = 0;  ///< values that others brought too
-  std::uint64_t open = 0;    ///< runs that go on
-};
-
-class Erasure {
- public:
-  Erasure(store::Store& store, const flow::InFlight& in_flight, const Clock& clock, Scope scope, Order order)
-      : store_(store), in_flight_(in_flight), clock_(clock), scope_(std::move(scope)), order_(std::move(order)) {}
-
-  /// Until nothing is left. Runs that go on are counted before those that ended are looked for: one that ends in
-  /// between is found.
-  Task<Result<Outcome>> run() {
-    for (int late_rounds = 0; late_rounds < kLateRoundsMax;) {
-      SB_CO_TRY(outcome_.open, co_await count_open());
-      SB_CO_TRY(const std::size_t found, co_await erase_some());
-      if (found == 0) break;
-      if (found < kRunsAtOnce) ++late_rounds;
-    }
-    co_return outcome_;
-  }
-
- private:
-  Task<Result<std::uint64_t>> count_open() {
-    if (scope_.run) co_return std::uint64_t{0};
-    std::uint64_t unstored = 0;
-    for (const RunId& id : in_flight_.runs_of(scope_.subject)) {
-      const auto run = co_await store_.load_run(id);
-      if (!run && run.error().code != Errc::not_found) co_return std::unexpected(run.error());
-      if (!run) ++unstored;
-    }
-    SB_CO_TRY(const auto stored, co_await store_.open_runs_of_subject(scope_.tenant, scope_.subject));
-    co_return stored + unstored;
-  }
-
-  Task<Result<std::size_t>> erase_some() {
-    store::ErasableFilter filter;
-    filter.tenant = scope_.tenant;
-    filter.subject = scope_.subject;
-    filter.run = scope_.run;
-    filter.limit = kRunsAtOnce;
-    SB_CO_TRY(auto runs, co_await store_.erasable_runs(filter));
-    SB_CO_TRY(const auto tokens, co_await store_.tokens_of_subject(scope_.tenant, scope_.subject, kRunsAtOnce));
-    const std::size_t found = runs.size() + tokens.size();
-    if (found == 0 && on_record_) co_return found;
-    const auto shared = static_cast<std::uint64_t>(std::ranges::count_if(tokens, &store::PersonsToken::shared));
-    store::Commit commit;
-    commit.leaves.push_back(leaf_of_all(runs.size(), tokens.size() - shared, shared));
-    for (const RunId& run : runs) commit.leaves.push_back(leaf_of(run));
-    outcome_.runs += runs.size();
-    outcome_.values += tokens.size() - shared;
-    outcome_.shared += shared;
-    commit.erase = std::move(runs);
-    for (const store::PersonsToken& token : tokens) commit.erase_tokens.push_back(token.no);
-    SB_CO_CHECK(co_await store_.commit(std::move(commit)));
-    on_record_ = true;
-    co_return found;
-  }
-
-  store::LeafDraft draft(std::string kind) const {
-    store::LeafDraft leaf;
-    leaf.kind = std::move(kind);
-    leaf.tenant = scope_.tenant;
-    leaf.actor = order_.actor;
-    leaf.time_us = clock_.now_us();
-    return leaf;
-  }
-
-  store::LeafDraft leaf_of_all(std::uint64_t runs, std::uint64_t values, std::uint64_t shared) const {
-    store::LeafDraft leaf = draft("erasure");
-    JsonWriter summary;
-    summary.begin_object().member("erasure", order_.id).member("legal_basis", order_.basis);
-    if (!order_.requested_by.empty()) summary.member("requested_by", order_.requested_by);
-    summary.member("runs", static_cast<std::int64_t>(runs));
-    if (!scope_.subject.empty()) {
-      summary.member("subject", scope_.subject);
-      summary.member("values", static_cast<std::int64_t>(values));
-      summary.member("values_shared", static_cast<std::int64_t>(shared));
-    }
-    leaf.summary = std::move(summary.end_object()).take();
-    return leaf;
-  }
-
-  // Among the run's own leaves, so that they prove that it was erased.
-  store::LeafDraft leaf_of(const RunId& run) const {
-    store::LeafDraft leaf = draft("run.erased");
-    leaf.run = run;
-    leaf.summary = fmt::format(R"({{"erasure":"{}"}})", order_.id);
-    return leaf;
-  }
-
-  store::Store& store_;
-  const flow::InFlight& in_flight_;
-  const Clock& clock_;
-  const Scope scope_;
-  const Order order_;
-  Outcome outcome_;
-  bool on_record_ = false;
-};
 
 }  // namespace
 
@@ -196,7 +78,7 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
         exchange, Error(Errc::invalid_argument,
                         R"(send {"subject" or "run": "...", "legal_basis": "...", "requested_by"?, "tenant"?})"));
   }
-  if (auto known = only_members(*body, {"subject", "run", "tenant", "legal_basis", "requested_by"}); !known)
+  if (auto known = only_texts(*body, {"subject", "run", "tenant", "legal_basis", "requested_by"}); !known)
     co_return co_await respond_error(exchange, known.error());
   const std::string basis(string_member(*body, "legal_basis"));
   if (basis.empty() || basis.size() > 200) {
@@ -204,28 +86,28 @@ Task<void> Api::erase(http::Exchange& exchange, const Caller& caller, std::vecto
         exchange, Error(Errc::invalid_argument,
                         "an erasure says why: up to 200 characters, such as \"GDPR Art. 17(1)(a)\"", "legal_basis"));
   }
-  auto scope = scope_of(*body, caller, parts_.pseudonyms);
+  auto scope = scope_of(*body, caller, parts_.pseudonyms, parts_.tenant_keys);
   if (!scope) co_return co_await respond_error(exchange, scope.error());
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());
-  std::optional<store::RunRow> run;
   if (scope->run) {
-    auto found = co_await run_of(parts_.store, *scope);
+    const auto found = co_await run_of(parts_.store, *scope);
     if (!found) co_return co_await respond_error(exchange, found.error());
     if (!store::is_final(found->status)) {
       co_return co_await respond_error(
           exchange, Error(Errc::conflict, "the run has not ended: cancel it, or ask again when it has", "run"));
     }
-    run = *std::move(found);
   }
-  if (auto free = co_await check_holds(parts_.store, parts_.engine.sealer(), *scope, run); !free)
+  if (auto free = co_await check_holds(parts_.store, parts_.engine.sealer(), *scope); !free)
     co_return co_await respond_error(exchange, free.error());
 
-  Order order{
-      RunId::generate(parts_.clock, parts_.entropy).to_string(), parts_.pseudonyms.actor(actor_of(caller)), {}, basis};
-  if (const auto by = string_member(*body, "requested_by"); !by.empty())
-    order.requested_by = parts_.pseudonyms.subject(scope->tenant, by);
-  const auto outcome = co_await Erasure(parts_.store, parts_.in_flight, parts_.clock, *scope, order).run();
+  ErasureOrder order;
+  order.id = RunId::generate(parts_.clock, parts_.entropy).to_string();
+  order.scope = *scope;
+  order.actor = parts_.pseudonyms.actor(actor_of(caller));
+  order.requested_by = parts_.pseudonyms.subject(scope->tenant, trim(string_member(*body, "requested_by")));
+  order.legal_basis = basis;
+  const auto outcome = co_await Erasure(parts_.store, parts_.in_flight, parts_.clock, order).run();
   if (!outcome) co_return co_await respond_error(exchange, outcome.error());
   pass->reset();  // what follows is waited for, and others need not wait with it
   const std::uint64_t groups = parts_.mirror_progress ? parts_.mirror_progress().committed : 0;
@@ -298,9 +180,9 @@ Task<void> Api::place_hold(http::Exchange& exchange, const Caller& caller, std::
         exchange,
         Error(Errc::invalid_argument, R"(send {"subject" or "run": "...", "reason": "...", "tenant"?})", "reason"));
   }
-  if (auto known = only_members(*body, {"subject", "run", "reason", "tenant"}); !known)
+  if (auto known = only_texts(*body, {"subject", "run", "reason", "tenant"}); !known)
     co_return co_await respond_error(exchange, known.error());
-  auto scope = scope_of(*body, caller, parts_.pseudonyms);
+  auto scope = scope_of(*body, caller, parts_.pseudonyms, parts_.tenant_keys);
   if (!scope) co_return co_await respond_error(exchange, scope.error());
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());

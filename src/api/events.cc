@@ -39,8 +39,10 @@ Task<void> Api::post_event(http::Exchange& exchange, const Caller& caller, std::
   if (!event) co_return co_await respond_error(exchange, event.error());
   if (!parts_.events)
     co_return co_await respond_error(exchange, Error(Errc::unsupported, "this server takes no events"));
+  const auto subject = subject_of(exchange.request());
+  if (!subject) co_return co_await respond_error(exchange, subject.error());
   flow::Carried carried;  // from outside: nothing but whose data it is
-  carried.subject = parts_.pseudonyms.subject(caller.tenant, exchange.request().headers.get("x-signalbox-subject"));
+  carried.subject = parts_.pseudonyms.subject(caller.tenant, *subject);
   auto receipt = co_await parts_.events->publish(*std::move(event), caller.tenant, std::move(carried));
   if (!receipt) co_return co_await respond_error(exchange, receipt.error());
   co_await respond_json(exchange, 202,

@@ -41,6 +41,18 @@ Task<Result<std::vector<LegalHold>>> load_holds(store::Store& store) {
   co_return holds;
 }
 
+Task<Result<std::optional<LegalHold>>> hold_on(store::Store& store, Scope scope) {
+  SB_CO_TRY(const auto holds, co_await load_holds(store));
+  const LegalHold* found = nullptr;
+  if (scope.run) {
+    SB_CO_TRY(const auto run, co_await store.load_run(*scope.run));
+    found = hold_on_run(holds, run);
+  } else {
+    found = hold_on_person(holds, scope.tenant, scope.subject);
+  }
+  co_return found ? std::optional(*found) : std::nullopt;
+}
+
 const LegalHold* hold_on_person(const std::vector<LegalHold>& holds, std::string_view tenant,
                                 std::string_view subject) {
   return first(holds, [&](const LegalHold& hold) {

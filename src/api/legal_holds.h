@@ -16,6 +16,13 @@ namespace sb::api {
 /// The document that holds stand in.
 inline constexpr std::string_view kLegalHolds = "legal_holds";
 
+/// What an erasure or a hold is about: one run, or all that is a person's in one tenant.
+struct Scope {
+  std::string tenant;
+  std::string subject;  ///< pseudonym; or
+  std::optional<RunId> run;
+};
+
 struct LegalHold {
   std::string id;
   std::string tenant;
@@ -29,6 +36,8 @@ struct LegalHold {
 Result<json::array> parse_holds(const std::optional<std::string>& document);
 Task<Result<std::vector<LegalHold>>> load_holds(store::Store& store);
 
+/// The first one that forbids the erasure, or none. Errors: as the store's, corrupt.
+Task<Result<std::optional<LegalHold>>> hold_on(store::Store& store, Scope scope);
 /// The first one that forbids to erase all that is a person's (pseudonym), or none.
 const LegalHold* hold_on_person(const std::vector<LegalHold>& holds, std::string_view tenant, std::string_view subject);
 /// The first one that forbids to erase one run.

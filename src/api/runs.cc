@@ -214,6 +214,8 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
   const std::string text = input ? to_text(*input) : "{}";
   auto key = request_key(exchange, caller);
   if (!key) co_return co_await respond_error(exchange, key.error());
+  auto subject = subject_of(exchange.request());
+  if (!subject) co_return co_await respond_error(exchange, subject.error());
   if (parts_.in_flight.size() >= parts_.in_flight_max) co_return co_await respond_error(exchange, at_limit());
   const std::string hash = key->empty() ? std::string() : request_hash(caller, (*flow)->id(), text);
   auto entry = parts_.in_flight.enter(caller.tenant, *key, RunId::generate(parts_.clock, parts_.entropy), hash);
@@ -247,7 +249,7 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     wanted.idempotency_key = *key;
     wanted.request_hash = hash;
     wanted.request_id = exchange.request().id;
-    wanted.subject = exchange.request().headers.get("x-signalbox-subject");
+    wanted.subject = *std::move(subject);
     wanted.may_restore = allows(caller.role, Permission::restore);
     wanted.spender = caller.key;
     wanted.spend_limit_per_day = caller.spend_limit_per_day;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "http/server.h"
 #include "keys/door.h"
+#include "server/erasures.h"
 #include "server/key_rotation.h"
 #include "server/metrics.h"
 #include "server/retention.h"
@@ -148,6 +149,7 @@ int serve(ServeOptions options) {
   shards->front()->keep_schedules();
   shards->front()->spawn([&services] { return keep_retention(**services); });
   shards->front()->spawn([&services] { return keep_key_rotation(**services); });
+  shards->front()->spawn([&services] { return keep_erasures(**services); });
   ready = true;
   write_listen_file(**services, shards->front()->port());
   const auto took =

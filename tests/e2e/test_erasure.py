@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import shutil
@@ -237,6 +238,62 @@ def test_an_erasure_while_a_person_is_served_leaves_nothing_out(own_server):
             began = int(run.replace("-", "")[:12], 16) / 1000  # UUIDv7
             if began < sent - 0.002 and report["runs_open"] == 0:
                 assert server.run(run)["input"] is None, (n, report)
+
+
+def stored_orders(server) -> list:
+    with sqlite3.connect(f"file:{server.data / 'signalbox.db'}?mode=ro", uri=True) as database:
+        row = database.execute("SELECT body FROM documents WHERE name = 'erasures'").fetchone()
+    return json.loads(row[0][1:]) if row else []
+
+
+def readable_runs(server) -> int:
+    with sqlite3.connect(f"file:{server.data / 'signalbox.db'}?mode=ro", uri=True) as database:
+        return database.execute("SELECT count(*) FROM data_keys WHERE subject IS NOT NULL AND wrapped IS NOT NULL").fetchone()[0]
+
+
+def test_an_erasure_that_a_crash_cuts_off_is_finished_by_the_next_start(own_server):
+    server = own_server().start()
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda i: ask(server, f"question {i}", "customer-1"), range(3_100)))
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(erase, server, {"subject": "customer-1", "legal_basis": "GDPR Art. 17(1)(b)"})
+        while not stored_orders(server):
+            assert not told.done(), "it takes several batches"
+        server.process.kill()
+        assert told.exception() is not None, "nobody was told that it is done"
+    assert readable_runs(server) > 0 and len(stored_orders(server)) == 1
+    server.start()
+    until("the rest to be erased", lambda: readable_runs(server) == 0)
+    until("the order to be forgotten", lambda: stored_orders(server) == [])
+    orders = [leaf["summary"] for leaf in leaves(server) if leaf["kind"] == "erasure"]
+    assert len({order["erasure"] for order in orders}) == 1 and sum(order["runs"] for order in orders) == 3_100
+    assert "more" in orders[0] and "more" not in orders[-1]
+    assert '"event":"erasure.finished"' in server.log()
+    assert server.verify().returncode == 0
+
+
+def test_a_name_that_an_erasure_would_not_find_is_refused(own_server):
+    server = own_server().start()
+    latin = server.chat("hello", x_signalbox_subject="Zo\xeb")  # http.client sends Latin-1
+    assert latin.status == 400 and "UTF-8" in latin.json()["error"]["message"]
+    utf8 = server.chat("hello", x_signalbox_subject="Zoë".encode().decode("latin-1"))
+    assert utf8.status == 200
+    connection = http.client.HTTPConnection(server.address)
+    connection.putrequest("POST", "/v1/chat/completions")
+    body = json.dumps({"model": "simulated", "messages": [{"role": "user", "content": "hello"}]}).encode()
+    for name, value in (("x-signalbox-subject", "ann"), ("x-signalbox-subject", "bob"), ("content-type", "application/json"),
+                        ("content-length", str(len(body))), ("authorization", f"Bearer {server.key}")):
+        connection.putheader(name, value)
+    connection.endheaders(body)
+    twice = connection.getresponse()
+    assert twice.status == 400 and b"twice" in twice.read()
+    assert erase(server, {"subject": " Zoë ", "legal_basis": "test"}).json()["runs_erased"] == 1
+    for body in ({"subject": "Zoë", "tenant": 5, "legal_basis": "test"}, {"subject": "Zoë", "legal_basis": "a\nb"},
+                 {"subject": "Zoë", "legal_basis": "test", "requested_by": 7}):
+        assert erase(server, body).status == 400, body
+    unknown = erase(server, {"subject": "Zoë", "tenant": "nope", "legal_basis": "test"})
+    assert unknown.status == 404 and "tenant" in unknown.json()["detail"]
+    assert server.call("POST", "/api/v1/holds", {"subject": "Zoë", "reason": "x", "tenant": 5}).status == 400
 
 
 def test_only_what_has_ended_and_is_there_can_be_erased(own_server):
