@@ -24,12 +24,9 @@ json::object ErasureOrder::to_json() const {
 
 Result<ErasureOrder> ErasureOrder::parse(const json::value& stored) {
   ErasureOrder order;
-  const std::pair<const char*, std::string*> members[] = {{"id", &order.id},
-                                                          {"tenant", &order.scope.tenant},
-                                                          {"subject", &order.scope.subject},
-                                                          {"actor", &order.actor},
-                                                          {"requested_by", &order.requested_by},
-                                                          {"legal_basis", &order.legal_basis}};
+  const std::pair<const char*, std::string*> members[] = {
+      {"id", &order.id},       {"tenant", &order.scope.tenant},       {"subject", &order.scope.subject},
+      {"actor", &order.actor}, {"requested_by", &order.requested_by}, {"legal_basis", &order.legal_basis}};
   for (const auto& [name, member] : members) *member = string_member(stored, name);
   order.scope.run = RunId::parse(string_member(stored, "run"));
   if (order.id.empty() || order.scope.subject.empty() == !order.scope.run)
@@ -80,7 +77,8 @@ Task<Result<std::size_t>> Erasure::erase_some() {
   filter.run = order_.scope.run;
   filter.limit = kRunsAtOnce;
   SB_CO_TRY(auto runs, co_await store_.erasable_runs(filter));
-  SB_CO_TRY(const auto tokens, co_await store_.tokens_of_subject(order_.scope.tenant, order_.scope.subject, kRunsAtOnce));
+  SB_CO_TRY(const auto tokens,
+            co_await store_.tokens_of_subject(order_.scope.tenant, order_.scope.subject, kRunsAtOnce));
   const std::size_t found = runs.size() + tokens.size();
   const bool more = runs.size() == kRunsAtOnce || tokens.size() == kRunsAtOnce;
   store::Commit commit;

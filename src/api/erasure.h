@@ -1,7 +1,8 @@
 /// An order to erase what is a person's, or one run: carried out to its end, over crashes.
 ///
 /// Content goes in batches, each with its leaves in one transaction. An order that takes more than one is stored with
-/// the first (document `erasures`) and forgotten with the last; what a crash or a full disk cut off is there to go on with.
+/// the first (document `erasures`) and forgotten with the last; what a crash or a full disk cut off is there to go on
+/// with.
 #pragma once
 
 #include <string>

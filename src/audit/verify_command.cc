@@ -176,7 +176,7 @@ Result<LogVerification> how(const Flags& flags) {
 bool is_data_directory(const std::string& target) {
   const auto has = [&](const char* name) { return std::filesystem::exists(target + "/" + name); };
   if (target.find("://") != std::string::npos || has(TileFiles::kCheckpoint)) return false;
-  return has(store::DataDir::kDatabase) || !has("audit/checkpoint");
+  return has(store::DataDir::kDatabase) || has("keys/audit.seed") || !has("audit/checkpoint");
 }
 
 // What is shown of the log. Torn by power loss, it is looked at as the log and written again by the next start.

@@ -17,7 +17,8 @@ class Verification {
   Verification(LogSource& source, TreeHead head, std::optional<TreeHead> kept)
       : source_(source), head_(std::move(head)), kept_(std::move(kept)) {}
 
-  LogReport run(bool since_kept) {
+  /// Errors: unavailable and the like (what could not be read says nothing of the log), where nothing was found before.
+  Result<LogReport> run(bool since_kept) {
     report_.leaves = head_.size;
     if (kept_ && kept_->size > head_.size) {
       problem("the kept tree head has {} leaves, the log shows {}: it was rolled back", kept_->size, head_.size);
@@ -27,6 +28,7 @@ class Verification {
     check_kept();
     while (!gave_up_ && edge_.size() < head_.size) read_bundle();
     if (!gave_up_) finish();
+    if (outage_ && report_.ok()) return std::unexpected(*outage_);
     return std::move(report_);
   }
 
@@ -36,6 +38,11 @@ class Verification {
     if (++report_.problem_count <= kMaxProblems)
       report_.problems.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
+  void unread(const Error& error, std::string_view what) {
+    if (error.code == Errc::not_found || error.code == Errc::corrupt) return problem("{}: {}", what, error.detail);
+    gave_up_ = true;
+    if (!outage_) outage_ = error;
+  }
   template <class... Args>
   void give_up(fmt::format_string<Args...> format, Args&&... args) {
     problem(format, std::forward<Args>(args)...);
@@ -44,7 +51,10 @@ class Verification {
 
   void begin_at(std::uint64_t size) {
     auto edge = TileEdge::restore(size, [&](const TileId& id) { return source_.tile(id); });
-    if (!edge) return give_up("the tiles before leaf {}: {}", size, edge.error().detail);
+    if (!edge) {
+      gave_up_ = true;
+      return unread(edge.error(), fmt::format("the tiles before leaf {}", size));
+    }
     edge_ = *std::move(edge);
   }
 
@@ -59,7 +69,10 @@ class Verification {
     const auto width = static_cast<unsigned>(std::min(kTileWidth, head_.size - first));
     const TileId id{TileId::kEntries, first / kTileWidth, width};
     const auto bundle = source_.tile(id);
-    if (!bundle) return give_up("{}: {}", id.path(), bundle.error().detail);
+    if (!bundle) {
+      gave_up_ = true;
+      return unread(bundle.error(), id.path());
+    }
     std::string_view rest = *bundle;
     for (unsigned i = 0; i < width; ++i) {
       const auto leaf = store::sqlite::take_leaf(rest);
@@ -85,7 +98,7 @@ class Verification {
     if (tile.id.level == TileId::kEntries) return;
     const auto bytes = source_.tile(tile.id);
     if (!bytes)
-      problem("{}: {}", tile.id.path(), bytes.error().detail);
+      unread(bytes.error(), tile.id.path());
     else if (*bytes != tile.bytes)
       problem("{}: not the hashes of the leaves below it", tile.id.path());
     else
@@ -103,6 +116,7 @@ class Verification {
   LogReport report_;
   TileEdge edge_;
   bool gave_up_ = false;
+  std::optional<Error> outage_;
 };
 
 }  // namespace
@@ -122,7 +136,7 @@ Result<LogReport> verify_log(LogSource& source, const NoteVerifier& key, const L
     report.problem_count = 1;
     report.problems.push_back(fmt::format("{}/checkpoint: {}", source.name(), head.error().detail));
   } else {
-    report = Verification(source, *head, std::move(kept)).run(how.since_kept);
+    SB_TRY(report, Verification(source, *head, std::move(kept)).run(how.since_kept));
     SB_TRY(auto wrong, check_statements(source, key, how, statements, note, report));
     report.problem_count += wrong.size();
     std::ranges::move(wrong, std::back_inserter(report.problems));

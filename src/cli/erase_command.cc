@@ -5,6 +5,14 @@
 #include "cli/api_client.h"
 
 namespace sb::cli {
+namespace {
+
+int wrong_usage(const Invocation& it, std::string what) {
+  (void)it.fail(Error(Errc::invalid_argument, std::move(what)));
+  return kExitUsage;
+}
+
+}  // namespace
 
 Command erase_command() {
   Command erase("erase", "erase a person's content, or one run's, for ever; the record stays and still verifies");
@@ -16,6 +24,9 @@ Command erase_command() {
                     .example("signalbox erase --subject customer-4711 --legal-basis 'GDPR Art. 17(1)(b)'",
                              "erases all that was asked and answered for them")
                     .run([](const Invocation& it) {
+                      if (it.get("subject").empty() == it.get("run").empty())
+                        return wrong_usage(it, "give either --subject NAME or --run ID");
+                      if (it.get("legal-basis").empty()) return wrong_usage(it, "--legal-basis TEXT is missing: why?");
                       json::object body;
                       const std::pair<const char*, const char*> members[] = {{"subject", "subject"},
                                                                              {"run", "run"},

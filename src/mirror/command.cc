@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/bytes.h"
+#include "base/json.h"
 #include "config/secret.h"
 #include "keys/envelope.h"
 #include "mirror/check.h"
@@ -18,11 +19,13 @@ namespace {
 constexpr int kOk = 0;
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
+constexpr int kUnread = 3;  ///< of a comparison: nothing is said
 constexpr const char* kAcceptLoss = "--accept-loss";
+constexpr const char* kJson = "--json";
 
 constexpr std::string_view kHelp =
-    "usage: signalbox restore      --from PLACE --data DIR --mirror-key REF [--accept-loss]\n"
-    "       signalbox mirror check --from PLACE --data DIR --mirror-key REF\n"
+    "usage: signalbox restore      --from PLACE --data DIR --mirror-key REF [--accept-loss] [--json]\n"
+    "       signalbox mirror check --from PLACE --data DIR --mirror-key REF [--json]\n"
     "\n"
     "restore       makes the new data directory DIR as the mirror last saw it; start the server on it, and its runs go "
     "on\n"
@@ -33,10 +36,18 @@ constexpr std::string_view kHelp =
     "  --from PLACE       a folder, or s3://BUCKET[/PREFIX]\n"
     "  --mirror-key REF   env:NAME or file:PATH: the key that seals the mirror (mirror.key in the configuration)\n"
     "  --accept-loss      of a damaged mirror restores what is left, and says what is lost\n"
+    "  --json             one JSON object on standard output, errors too\n"
     "for s3, from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL_S3,\n"
     "  and SIGNALBOX_S3_VIRTUAL_HOST=1 where the bucket is named in the host\n"
     "\n"
-    "exit codes: 0 done, 1 it did not work or they differ, 2 wrong usage\n";
+    "examples\n"
+    "  signalbox restore --from s3://records/box-1 --data /var/lib/signalbox --mirror-key "
+    "file:/etc/signalbox/mirror.key\n"
+    "  signalbox mirror check --from s3://records/box-1 --data /var/lib/signalbox --mirror-key env:MIRROR_KEY --json\n"
+    "\n"
+    "exit codes: 0 done, 1 it did not work or they differ, 2 wrong usage, 3 `mirror check` could not read one of the "
+    "two:\n"
+    "            nothing is known\n";
 
 using Flags = std::map<std::string, std::string, std::less<>>;
 
@@ -70,7 +81,36 @@ struct Opened {
   std::string key;
   std::string folder;
   bool accept_loss = false;
+  bool json = false;
 };
+
+json::array texts(const std::vector<std::string>& lines) {
+  json::array array;
+  for (const std::string& line : lines) array.emplace_back(line);
+  return array;
+}
+
+json::object to_json(const RestoreReport& report) {
+  return {{"ok", true},
+          {"runs", report.runs},
+          {"leaves", report.leaves},
+          {"signed_leaves", report.signed_leaves},
+          {"keys", report.keys},
+          {"erased_runs", report.erased_runs},
+          {"snapshot_group", report.snapshot_group},
+          {"segments", report.segments},
+          {"groups", report.groups},
+          {"losses", texts(report.losses)},
+          {"elapsed_us", report.elapsed_us}};
+}
+
+json::object to_json(const CheckReport& report) {
+  return {{"ok", report.ok()},
+          {"store_groups", report.store_groups},
+          {"mirror_groups", report.mirror_groups},
+          {"log_leaves", report.log_leaves},
+          {"problems", texts(report.problems)}};
+}
 
 Result<Opened> open(std::span<const std::string> args, std::span<const std::string> switches) {
   SB_TRY(Flags flags, parse(args, switches));
@@ -85,12 +125,18 @@ Result<Opened> open(std::span<const std::string> args, std::span<const std::stri
     return fail(Errc::not_found, fmt::format("there is no mirror at {}: no such folder", from));
   SB_TRY(opened.target, open_target(from, s3_access_from_environment()));
   opened.folder = flags["--data"];
+  SB_CHECK(check_apart(from, opened.folder));
   opened.accept_loss = flags.contains(kAcceptLoss);
+  opened.json = flags.contains(kJson);
   return opened;
 }
 
 Result<int> restore_to(const Opened& opened, std::ostream& out) {
   SB_TRY(const RestoreReport report, restore(*opened.target, opened.key, opened.folder, {opened.accept_loss}));
+  if (opened.json) {
+    out << to_text(to_json(report)) << '\n';
+    return kOk;
+  }
   out << fmt::format(
       "restored {} runs and {} audit leaves from {} (snapshot of group {}, {} segments after it, up to "
       "group {}) in {:.2f} s\n",
@@ -108,6 +154,10 @@ Result<int> restore_to(const Opened& opened, std::ostream& out) {
 
 Result<int> compare(const Opened& opened, std::ostream& out) {
   SB_TRY(const CheckReport report, check(*opened.target, opened.key, opened.folder));
+  if (opened.json) {
+    out << to_text(to_json(report)) << '\n';
+    return report.ok() ? kOk : kFailed;
+  }
   if (report.ok()) {
     out << fmt::format("the mirror is the store: {} groups of commits; its published log of {} leaves verifies\n",
                        report.store_groups, report.log_leaves);
@@ -119,24 +169,35 @@ Result<int> compare(const Opened& opened, std::ostream& out) {
   return kFailed;
 }
 
-int run(std::string_view name, std::span<const std::string> args, std::ostream& out, std::ostream& err,
-        Result<int> (*work)(const Opened&, std::ostream&), std::span<const std::string> switches = {}) {
+struct Verb {
+  std::string_view name;
+  Result<int> (*work)(const Opened&, std::ostream&);
+  std::vector<std::string> switches;
+  int unread = kFailed;  ///< exit status where one of the two could not be read
+};
+
+int run(const Verb& verb, std::span<const std::string> args, std::ostream& out, std::ostream& err) {
   if (!args.empty() && (args[0] == "--help" || args[0] == "-h")) {
     out << kHelp;
     return kOk;
   }
-  const auto opened = open(args, switches);
-  const Result<int> code = opened ? work(*opened, out) : Result<int>(std::unexpected(opened.error()));
+  const auto opened = open(args, verb.switches);
+  const Result<int> code = opened ? verb.work(*opened, out) : Result<int>(std::unexpected(opened.error()));
   if (code) return *code;
-  err << "signalbox " << name << ": " << code.error().detail << '\n';
-  return code.error().code == Errc::invalid_argument ? kUsage : kFailed;
+  const Error& error = code.error();
+  if (std::ranges::find(args, kJson) != args.end()) {
+    out << to_text(json::object{{"ok", false}, {"error", {{"code", to_string(error.code)}, {"detail", error.detail}}}})
+        << '\n';
+  }
+  err << "signalbox " << verb.name << ": " << error.detail << '\n';
+  if (error.code == Errc::invalid_argument) return kUsage;
+  return error.code == Errc::corrupt ? kFailed : verb.unread;
 }
 
 }  // namespace
 
 int restore_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
-  const std::string switches[] = {kAcceptLoss};
-  return run("restore", args, out, err, restore_to, switches);
+  return run({"restore", restore_to, {kAcceptLoss, kJson}}, args, out, err);
 }
 
 int mirror_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
@@ -147,7 +208,7 @@ int mirror_command(std::span<const std::string> args, std::ostream& out, std::os
       err << "signalbox mirror: unknown command " << args[0] << "; it knows check\n";
     return kUsage;
   }
-  return run("mirror check", args[0] == "check" ? args.subspan(1) : args, out, err, compare);
+  return run({"mirror check", compare, {kJson}, kUnread}, args[0] == "check" ? args.subspan(1) : args, out, err);
 }
 
 }  // namespace sb::mirror

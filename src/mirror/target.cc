@@ -1,6 +1,9 @@
 #include "mirror/target.h"
 
+#include <fmt/format.h>
+
 #include <cstdlib>
+#include <filesystem>
 
 #include "base/log.h"
 #include "mirror/folder_target.h"
@@ -51,6 +54,25 @@ Result<std::unique_ptr<Target>> open_target(const std::string& url, const S3Acce
   if (url.empty() || url.find("://") != std::string::npos)
     return fail(Errc::invalid_argument, "mirror: the place is a folder or s3://BUCKET[/PREFIX]");
   return open_folder_target(url);
+}
+
+Result<> check_apart(const std::string& url, const std::string& data_folder) {
+  namespace fs = std::filesystem;
+  if (url.find("://") != std::string::npos) return {};
+  std::error_code error;
+  // With a slash behind each, "/a/b/" begins with "/a/" and "/a/bc/" not with "/a/b/".
+  const auto whole = [&](const std::string& path) {
+    const auto found = fs::weakly_canonical(path, error);
+    return (error ? fs::absolute(path) : found).lexically_normal().string() + "/";
+  };
+  const std::string mirror = whole(url), data = whole(data_folder);
+  if (!mirror.starts_with(data) && !data.starts_with(mirror)) return {};
+  return fail(
+      Errc::invalid_argument,
+      fmt::format("mirror: {} and the data directory {} lie in each other: a mirror must survive the machine, and "
+                  "the keys must not lie beside it",
+                  url, data_folder),
+      "mirror.url");
 }
 
 }  // namespace sb::mirror

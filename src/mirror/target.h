@@ -63,4 +63,8 @@ void forget_or_tell(Target& target, const std::string& name);
 /// `url`: a folder, or s3://BUCKET[/PREFIX]. Errors: invalid_argument, permission_denied.
 Result<std::unique_ptr<Target>> open_target(const std::string& url, const S3Access& access);
 
+/// A mirror in the data directory is lost with it, and a data directory in a mirror has its keys there in clear.
+/// Errors: invalid_argument (`url` is a folder, and one of the two lies in the other or is the same).
+Result<> check_apart(const std::string& url, const std::string& data_folder);
+
 }  // namespace sb::mirror

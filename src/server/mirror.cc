@@ -33,6 +33,7 @@ Result<std::unique_ptr<mirror::Mirror>> open_mirror(const Services& services) {
   const MirrorConfig& config = services.config.mirror;
   if (config.url.empty()) return nullptr;
   if (!config.key) return fail(Errc::invalid_argument, "mirror.key is missing: env:NAME or file:PATH", "mirror.key");
+  SB_CHECK(mirror::check_apart(config.url, services.data.path()));
   mirror::MirrorOptions options;
   SB_TRY(const std::string key, secret_at(config.key, "key"));
   SB_TRY(options.key, parse_master_key(key));

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -82,9 +85,12 @@ VERIFY = {
     "a URL without a host": (lambda a, b, t: ["http://", "--key", a.key], 2, "no host"),
     "a server that is not there": (lambda a, b, t: ["http://127.0.0.1:1/", "--key", a.key], 3, "refused"),
     "a proof that is cut short": (lambda a, b, t: [cut(Path(shutil.copy(a.proof, t))), "--key", a.key], 1, "cut short"),
+    "a proof and a tree head": (lambda a, b, t: [a.proof, "--key", a.key, "--head", a.head], 2, "--head goes with a log"),
     "a proof of another log": (lambda a, b, t: [b.proof, "--key", a.key], 1, "not signed with this log's key"),
     "a file that is no proof": (lambda a, b, t: [a.data / "signalbox.db", "--key", a.key], 1, "not a proof"),
     "a database that is cut short": (lambda a, b, t: [cut_database(copy_of(a.data, t / "d"))], 1, "malformed"),
+    "a data directory without its database": (lambda a, b, t: [no_database(copy_of(a.data, t / "d"), None)], 3, "no database at"),
+    "an empty database": (lambda a, b, t: [no_database(copy_of(a.data, t / "d"), "")], 1, "is empty"),
     "a database that is none": (lambda a, b, t: [no_database(copy_of(a.data, t / "d"))], 1, "not a database"),
 }
 # A log of this key that does not hold: what is asked, and what the report must name.
@@ -117,8 +123,10 @@ def cut_database(data: Path) -> Path:
     return data
 
 
-def no_database(data: Path) -> Path:
-    (data / "signalbox.db").write_text("no database at all, but some text that is long enough\n" * 200)
+def no_database(data: Path, content: str | None = "no database at all, but some text that is long enough\n" * 200) -> Path:
+    (data / "signalbox.db").unlink()
+    if content is not None:
+        (data / "signalbox.db").write_text(content)
     for left in data.glob("signalbox.db-*"):
         left.unlink()
     return data
@@ -133,6 +141,8 @@ RESTORE = {
     "a folder that is no mirror": (lambda a, b, t: [a.data, t / "r", "env:SB_TEST_MIRROR"], 1, "there is no mirror"),
     "a URL of another kind": (lambda a, b, t: ["http://x/", t / "r", "env:SB_TEST_MIRROR"], 2, "a folder or s3://"),
     "a bucket without credentials": (lambda a, b, t: ["s3://bucket", t / "r", "env:SB_TEST_MIRROR"], 2, "access key"),
+    "the mirror itself": (lambda a, b, t: [a.mirror, a.mirror, "env:SB_TEST_MIRROR"], 2, "lie in each other"),
+    "a folder in the mirror": (lambda a, b, t: [a.mirror, a.mirror / "new", "env:SB_TEST_MIRROR"], 2, "lie in each other"),
     "a data directory that is in use": (lambda a, b, t: [a.mirror, a.data, "env:SB_TEST_MIRROR"], 1, "has a database"),
     "a segment that is cut short": (lambda a, b, t: [cut_segment(copy_of(a.mirror, t / "m")), t / "r", "env:SB_TEST_MIRROR"], 1, "segments/"),
     "a segment that is gone": (lambda a, b, t: [drop_segment(copy_of(a.mirror, t / "m")), t / "r", "env:SB_TEST_MIRROR"], 1, "segments/"),
@@ -183,11 +193,14 @@ OTHER_COMMANDS = {
     "an unknown mirror command": (["mirror", "chekc"], 2, "unknown command chekc"),
     "a misspelt option": (["restore", "--form", "x"], 2, "did you mean --from"),
     "a number that is none": (["audit", "show", "--data", "x", "--from", "y"], 2, "takes a number"),
-    "a run that is none": (["audit", "prove", "--data", "x", "--run", "y"], 2, "UUID of a run"),
+    "a run that is none": (["audit", "prove", "--data", "x", "--run", "y"], 2, "--run takes the UUID"),
     "no data directory": (["audit", "prove", "--data", "/nowhere", "--run", NO_RUN], 3, "no data directory"),
     "leaves of nothing": (["audit", "show", "--data", "/nowhere"], 3, "no database"),
     "the key of nothing": (["audit", "key", "--data", "/nowhere"], 3, "no data directory"),
-    "the mirror of nothing": (["mirror", "check", "--from", "/tmp", "--data", "/nowhere", "--mirror-key", "env:SB_TEST_MIRROR"], 1, "has no database"),
+    "the mirror of nothing": (["mirror", "check", "--from", "/tmp", "--data", "/nowhere", "--mirror-key", "env:SB_TEST_MIRROR"], 3, "has no database"),
+    "an erasure of nobody": (["erase", "--legal-basis", "x", "--url", "http://127.0.0.1:1"], 2, "either --subject NAME or --run ID"),
+    "an erasure for no reason": (["erase", "--subject", "x", "--url", "http://127.0.0.1:1"], 2, "--legal-basis TEXT is missing"),
+    "an option for a value": (["audit", "verify", "x", "--save", "--head"], 2, "--save needs a value"),
 }
 
 
@@ -202,6 +215,26 @@ def expect_one_line(done, code: int, says: str):
 def test_verify(boxes, tmp_path, name):
     arguments, code, says = VERIFY[name]
     expect_one_line(cli("audit", "verify", *map(str, arguments(boxes.one, boxes.two, tmp_path))), code, says)
+
+
+def test_a_log_that_cannot_be_read_is_not_called_damaged(boxes):
+    class Failing(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(boxes.one.audit))
+
+        def do_GET(self):
+            if self.path.startswith("/tile/"):
+                return self.send_error(503)
+            super().do_GET()
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        done = cli("audit", "verify", f"http://127.0.0.1:{server.server_port}/", "--key", boxes.one.key)
+        server.shutdown()
+    expect_one_line(done, 3, "503")
 
 
 @pytest.mark.parametrize("name", DAMAGED)
@@ -240,3 +273,16 @@ def test_a_server_does_not_start_on_it(boxes, tmp_path, change, says):
     data = copy_of(boxes.one.data, tmp_path / "d")
     change(data, boxes.two.data)
     expect_one_line(cli("serve", "--data", str(data), "--listen", "127.0.0.1:0"), 1, says)
+
+
+def test_mirror_commands_tell_machines(boxes, tmp_path):
+    one = boxes.one
+    compared = ("mirror", "check", "--from", str(one.mirror), "--data", str(one.data), "--mirror-key")
+    same = cli(*compared, "env:SB_TEST_MIRROR", "--json")
+    report = json.loads(same.stdout)
+    assert same.returncode == 0 and report["ok"] and report["store_groups"] == report["mirror_groups"] and report["log_leaves"] > 0
+    foreign = cli(*compared, "env:SB_TEST_OTHER", "--json")
+    assert foreign.returncode == 1 and json.loads(foreign.stdout)["error"]["code"] == "corrupt", foreign.stdout
+    made = cli("restore", "--from", str(one.mirror), "--data", str(tmp_path / "new"), "--mirror-key", "env:SB_TEST_MIRROR", "--json")
+    report = json.loads(made.stdout)
+    assert made.returncode == 0 and report["ok"] and report["runs"] == len(one.runs) and report["losses"] == []

@@ -73,6 +73,7 @@ Result<Database> open_for_reading(const std::string& path, std::size_t cache_kib
   SB_TRY(Database database, Database::open(path, Database::Access::read_only));
   SB_CHECK(database.execute(fmt::format("PRAGMA cache_size = -{}", cache_kib).c_str()));
   SB_TRY(const auto version, version_of(database, path));
+  if (version == 0) return fail(Errc::corrupt, fmt::format("{} is empty: there is nothing to read", path));
   if (version != current_version()) {
     return fail(Errc::unsupported,
                 fmt::format("{} has schema version {}, this program reads {}; start the server once to "
