@@ -59,7 +59,7 @@ class Rotation : public ::testing::Test {
     commit.create->tenant = tenant;
     const auto key = *sealer_->new_key(commit.create->id, tenant);
     commit.create->data_key = key.wrapped;
-    commit.create->input = sealer_->seal(key.key, commit.create->id, "asked");
+    commit.create->input = sealer_->seal(key.key, commit.create->id, flow::place::kInput, "asked");
     return commit;
   }
   void add_runs(int count) {
@@ -79,7 +79,7 @@ class Rotation : public ::testing::Test {
     for (const RunId& id : runs_) {
       const auto run = *wait_for(store_->load_run(id));
       const auto key = sealer.key_of(run);
-      count += key && flow::Sealer::open(*key, id, run.input) == "asked" ? 1 : 0;
+      count += key && flow::Sealer::open(*key, id, flow::place::kInput, run.input) == "asked" ? 1 : 0;
     }
     for (const auto& [tenant, token] : tokens_) {
       const auto sealed = **wait_for(store_->find_token(tenant, token));

@@ -9,6 +9,7 @@
 #include "audit/stored_claims.h"
 #include "audit/tile_tree.h"
 #include "base/bytes.h"
+#include "keys/envelope.h"
 
 namespace sb::audit {
 namespace {
@@ -25,14 +26,14 @@ std::optional<Digest> digest_of(std::string_view base64) {
   return digest;
 }
 
-bool check_payload(const json::value& payload, std::string_view run, std::string_view commitment) {
+bool check_payload(const json::value& payload, const LeafFields& leaf) {
   const auto salt = from_hex(string_member(payload, "salt"));
   const auto ciphertext = from_base64(string_member(payload, "ciphertext"));
   const auto key = from_base64(string_member(payload, "key"));
   if (!salt || !ciphertext || !key || key->size() != 32) return false;
-  if (to_hex(sha256(*salt, *ciphertext)) != commitment) return false;
-  const auto id = RunId::parse(run);
-  return id && aead_open(*key, *ciphertext, {reinterpret_cast<const char*>(id->uuid.bytes.data()), 16}).has_value();
+  if (to_hex(sha256(*salt, *ciphertext)) != leaf.payload_commit) return false;
+  const auto id = RunId::parse(leaf.run);
+  return id && open_payload(*key, *ciphertext, *id, leaf.kind == "run.start" ? "input" : "output").has_value();
 }
 
 /// What the leaves of a proof must be together, one after the other.
@@ -84,8 +85,7 @@ void check_entry(const json::value& entry, const TreeHead& head, LeavesOfOne& le
   report.indices.push_back(index);
   if (const auto problem = leaves.take(*fields); !problem.empty()) return wrong(problem);
   if (const auto* payload = find_member(entry, "payload")) {
-    if (!check_payload(*payload, fields->run, fields->payload_commit))
-      return wrong("what is disclosed is not what it committed to");
+    if (!check_payload(*payload, *fields)) return wrong("what is disclosed is not what it committed to");
     ++report.payloads;
   }
 }

@@ -4,7 +4,7 @@
 ///
 ///     {"format": "signalbox-proof/1", "run": "0190...", "key": "name+id+base64", "checkpoint": "...",
 ///      "entries": [{"index": 12, "leaf": "{...}", "proof": ["base64", ...],
-///                   "payload": {"salt": "hex", "ciphertext": "base64", "key": "base64", "context": "input"}}]}
+///                   "payload": {"salt": "hex", "ciphertext": "base64", "key": "base64"}}]}
 ///
 /// Of an erasure it has `"erasure": "0190..."` instead of `run`: the leaves of the order, and `run.erased` of each run.
 #pragma once
@@ -29,7 +29,7 @@ inline constexpr std::string_view kProofFormat = "signalbox-proof/1";
 struct Disclosure {
   std::string salt;
   std::string ciphertext;
-  std::string key;  ///< of the ciphertext, AES-256-GCM with the run's id as associated data
+  std::string key;  ///< of the ciphertext: AES-256-GCM, nonce first (keys/envelope.h: payload_context)
 };
 
 /// Whose leaves a proof has: a run's, or an erasure's.

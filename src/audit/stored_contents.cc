@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "audit/stored_claims.h"
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "base/json.h"
@@ -21,6 +22,12 @@ std::string_view purpose_of(std::string_view kind) {
   if (kind == "run.start") return "input";
   if (kind == "run.end") return "output";
   return kind == "review.verdict" ? "verdict" : "";
+}
+
+// As flow/sealer.h binds it.
+std::string place_of(const LeafFields& leaf) {
+  const auto review = leaf.kind == "review.verdict" ? review_of(leaf) : std::nullopt;
+  return review ? "verdict/" + review->to_string() : std::string(purpose_of(leaf.kind));
 }
 
 }  // namespace
@@ -49,8 +56,7 @@ Result<std::string> StoredContents::key_of(const store::RunRow& run) {
 Result<std::string> StoredContents::content_of(const LeafFields& leaf, const store::RunRow& run) {
   if (leaf.kind == "run.start") return run.input;
   if (leaf.kind == "run.end") return run.output;
-  SB_TRY(const json::value summary, parse_json(leaf.summary));
-  const auto id = ReviewId::parse(string_member(summary, "review"));
+  const auto id = review_of(leaf);
   if (!id) return fail(Errc::corrupt, "its review is no UUID");
   SB_TRY(const store::ReviewRow review, reader_->load_review(*id));
   return review.verdict;
@@ -67,7 +73,7 @@ Result<StoredContents::Comparison> StoredContents::compare(const LeafFields& lea
   SB_TRY(const std::string content, content_of(leaf, stored));
   if (to_hex(sha256(payload_salt(*key, purpose), content)) != leaf.payload_commit)
     return fail(Errc::corrupt, fmt::format("the {} of run {} is not what was committed to", purpose, leaf.run));
-  if (!aead_open(*key, content, context_of(*id)))
+  if (!open_payload(*key, content, *id, place_of(leaf)))
     return fail(Errc::corrupt, fmt::format("the {} of run {} does not open", purpose, leaf.run));
   return Comparison::same;
 }

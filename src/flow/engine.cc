@@ -76,7 +76,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   run->request_id = std::move(request.request_id);
   run->requested_model = std::move(request.requested_model);
 
-  run->sealed_input = parts_.sealer.seal(run->data_key, run->row.id, run->input.text());
+  run->sealed_input = parts_.sealer.seal(run->data_key, run->row.id, place::kInput, run->input.text());
   run->actor = parts_.pseudonyms.actor(run->row.key);
   note_versions(*run);
   RecordWriter start;
@@ -255,7 +255,7 @@ Task<Result<>> Engine::finish(LiveRun& run) {
     run.row.error = to_text(problem);
   } else {
     run.row.output = run.output.text();
-    run.sealed_output = parts_.sealer.seal(run.data_key, run.row.id, run.row.output);
+    run.sealed_output = parts_.sealer.seal(run.data_key, run.row.id, place::kOutput, run.row.output);
   }
   RecordWriter end;
   end.begin_object().member("cost_micro", run.row.cost);
@@ -368,7 +368,7 @@ Task<std::vector<std::string>> Engine::stored_events(const LiveRun& run) {
   if (!chunks) co_return events;
   const auto restorer = run.guard.stream_restorer();
   for (const auto& chunk : *chunks) {
-    auto opened = Sealer::open(run.data_key, run.row.id, chunk.data);
+    auto opened = Sealer::open(run.data_key, run.row.id, place::chunk(chunk.first_event), chunk.data);
     // A second attempt after a crash was not streamed: what the first one journaled is not the answer.
     if (!opened || chunk.first_event != events.size()) co_return std::vector<std::string>();
     for (const auto line : split(*opened, '\n'))
@@ -382,7 +382,8 @@ Task<std::vector<std::string>> Engine::stored_events(const LiveRun& run) {
 json::value Engine::open_question(const store::ReviewRow& review, const store::RunRow& run) const {
   const auto key = parts_.sealer.key_of(run);
   if (!key) return nullptr;
-  return parse_json(Sealer::open(*key, review.run, review.question).value_or("null")).value_or(nullptr);
+  return parse_json(Sealer::open(*key, review.run, place::question(review.id), review.question).value_or("null"))
+      .value_or(nullptr);
 }
 
 void Engine::record_leaf(LiveRun& run, std::string kind, RecordJson summary, std::string payload_commit) {
@@ -533,9 +534,11 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   row.input.clear();
   row.vault = run.guard.vault_json();
   const std::string& key = run.data_key;
-  for (auto* column : {&row.state, &row.vault}) *column = parts_.sealer.seal(key, row.id, *column);
-  row.error = parts_.sealer.seal_error(key, row.id, row.error);
-  row.output = run.sealed_output.empty() ? parts_.sealer.seal(key, row.id, row.output) : run.sealed_output;
+  row.state = parts_.sealer.seal(key, row.id, place::kState, row.state);
+  row.vault = parts_.sealer.seal(key, row.id, place::kVault, row.vault);
+  row.error = parts_.sealer.seal_error(key, row.id, place::kError, row.error);
+  row.output =
+      run.sealed_output.empty() ? parts_.sealer.seal(key, row.id, place::kOutput, row.output) : run.sealed_output;
   if (!run.stored) {
     row.input = std::exchange(run.sealed_input, {});
     SB_CO_CHECK(parts_.sealer.renew(row, key));
@@ -546,7 +549,9 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   }
   commit.wake = std::exchange(run.wake, {});
   commit.steps = std::exchange(run.steps, {});
-  for (auto& step : commit.steps) step.error = parts_.sealer.seal_error(key, row.id, step.error);
+  for (auto& step : commit.steps) {
+    if (!step.error.empty()) step.error = parts_.sealer.seal_error(key, row.id, place::step_error(step), step.error);
+  }
   commit.leaves = std::exchange(run.leaves, {});
   commit.chunks = std::exchange(run.chunks, {});
   commit.review_create = std::exchange(run.review_create, {});

@@ -229,6 +229,7 @@ class Engine {
   Task<void> next_result(LiveRun& run);
   /// False: an event came meanwhile, the run goes on.
   Task<Result<bool>> park(LiveRun& run);
+  void record_command(LiveRun& run, EventHub::Verb verb, const std::string& actor);
   Task<Result<>> suspend(LiveRun& run);
   /// A run that the store has and nobody works on, for this coroutine alone; `let_go` or drive it. Null: it is in work,
   /// or no more `wanted`. Errors: as the store's, and resume's.

@@ -39,7 +39,8 @@ TEST_F(Review, ATextThatThePolicyBlocksIsHandedBackToItsAuthor) {
   const auto row = row_of(run_->row.id);
   EXPECT_NE(row.output.find("call us"), std::string::npos);
   const auto review = wait(store_->load_review(*run_->review));
-  EXPECT_EQ(Sealer::open(*sealer_.key_of(row), row.id, review->verdict)->find("DE8937"), std::string::npos);
+  EXPECT_EQ(Sealer::open(*sealer_.key_of(row), row.id, place::verdict(review->id), review->verdict)->find("DE8937"),
+            std::string::npos);
 }
 
 TEST_F(Review, WhatNobodyOutsideAnswersForDoesNotGoOut) {

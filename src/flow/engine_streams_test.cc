@@ -31,7 +31,8 @@ TEST_F(EngineTest, AStreamIsRecordedWithPlaceholdersAndHeardWithValues) {
   EXPECT_NE(row.output.find("Wrote to [EMAIL_1] just now"), std::string::npos) << row.output;
   const auto chunks = wait(store_->load_chunks(row.id, 0));
   for (const auto& chunk : *chunks)
-    EXPECT_EQ(Sealer::open(*sealer_.key_of(row), row.id, chunk.data)->find(kMail), std::string::npos);
+    EXPECT_EQ(Sealer::open(*sealer_.key_of(row), row.id, place::chunk(chunk.first_event), chunk.data)->find(kMail),
+              std::string::npos);
   EXPECT_EQ(wait(engine_->stored_events(*run)), listener.heard);
 }
 

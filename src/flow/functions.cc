@@ -377,7 +377,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
     }
     if (!more && !problem) batch += batch.empty() ? kStreamEnd : "\n" + std::string(kStreamEnd);
     if (batch.size() >= options_.stream_batch_bytes || (!batch.empty() && (problem || !more))) {
-      run.chunks.push_back({batch_first, parts_.sealer.seal(run.data_key, run.row.id, batch)});
+      run.chunks.push_back(
+          {batch_first, parts_.sealer.seal(run.data_key, run.row.id, place::chunk(batch_first), batch)});
       batch.clear();
       batch_first = run.events;
       if (run.durability == store::Durability::sync && more && !problem) (void)co_await flush_chunks(run);
@@ -499,7 +500,7 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   json::object question{
       {"asked", run.guard.last_user_text()}, {"proposal", string_member(*with, "proposal")}, {"intent", run.intent}};
   if (!public_reason) question["reason"] = reason;
-  review.question = parts_.sealer.seal(run.data_key, run.row.id, to_text(question));
+  review.question = parts_.sealer.seal(run.data_key, run.row.id, place::question(review.id), to_text(question));
   run.review = review.id;
   run.needs_person = false;
   CallResult result;

@@ -67,9 +67,9 @@ class RecordedTraffic : public ::testing::Test {
     run.status = store::RunStatus::completed;
     run.created_us = run.updated_us = run.ended_us = at;
     run.data_key = key.wrapped;
-    run.input = sealer_.seal(key.key, run.id, in.content.text());
-    run.output = sealer_.seal(key.key, run.id, out.content.text());
-    run.vault = sealer_.seal(key.key, run.id, guard.vault_json());
+    run.input = sealer_.seal(key.key, run.id, place::kInput, in.content.text());
+    run.output = sealer_.seal(key.key, run.id, place::kOutput, out.content.text());
+    run.vault = sealer_.seal(key.key, run.id, place::kVault, guard.vault_json());
     for (std::uint32_t i = 0; i < 2; ++i) {
       store::StepRow step;
       step.index = StepIndex{i};

@@ -121,7 +121,8 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   change.row.state = state;
   change.row.decided_by = reviewer;
   change.row.decided_us = now;
-  change.row.verdict = parts_.sealer.seal(run->data_key, review.run, policed->content.text());
+  change.row.verdict =
+      parts_.sealer.seal(run->data_key, review.run, place::verdict(review.id), policed->content.text());
   const store::ReviewRow decided = change.row;
   // What the person said, reason and all, is committed to by what is stored of it.
   record_leaf(*run, "review.verdict", summary_of(id, choice),

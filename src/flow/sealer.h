@@ -2,6 +2,8 @@
 /// (keys/envelope.h); where it is deleted, all of the run's payloads are noise, and their commitments say nothing.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,7 +19,26 @@
 
 namespace sb::flow {
 
-/// AES-256-GCM with the run's id as associated data: a payload moved to another run does not open. Thread-safe.
+/// Where a payload stands, to which it is bound.
+namespace place {
+inline constexpr std::string_view kState = "state", kInput = "input", kOutput = "output", kVault = "vault",
+                                  kError = "error";
+inline std::string chunk(std::uint64_t first_event) {
+  return fmt::format("chunk/{}", first_event);
+}
+inline std::string step_error(const store::StepRow& step) {
+  return fmt::format("step/{}/{}", static_cast<std::uint32_t>(step.index), step.attempt);
+}
+inline std::string question(const ReviewId& review) {
+  return "question/" + review.to_string();
+}
+inline std::string verdict(const ReviewId& review) {
+  return "verdict/" + review.to_string();
+}
+}  // namespace place
+
+/// AES-256-GCM with the run's id and the place as associated data (keys/envelope.h): a payload that was moved does not
+/// open. Thread-safe.
 class Sealer {
  public:
   /// `old_key`: the data directory's own. It seals what belongs to no run, and opens what was sealed before runs had
@@ -49,18 +70,19 @@ class Sealer {
     return tenants_.unwrap(run.tenant, aad(run.id), run.data_key);
   }
 
-  std::string seal(std::string_view key, const RunId& run, std::string_view plain) const {
-    return plain.empty() ? std::string() : aead_seal(key, plain, aad(run), entropy_);
+  std::string seal(std::string_view key, const RunId& run, std::string_view at, std::string_view plain) const {
+    return plain.empty() ? std::string() : aead_seal(key, plain, payload_context(run, at), entropy_);
   }
   /// Errors: corrupt.
-  static Result<std::string> open(std::string_view key, const RunId& run, std::string_view sealed) {
+  static Result<std::string> open(std::string_view key, const RunId& run, std::string_view at,
+                                  std::string_view sealed) {
     if (sealed.empty()) return std::string();
-    return aead_open(key, sealed, aad(run));
+    return open_payload(key, sealed, run, at);
   }
 
   /// Errors of a run and of its steps stand where text stood before; a flow's own words may be in them.
-  std::string seal_error(std::string_view key, const RunId& run, std::string_view plain) const {
-    const std::string sealed = seal(key, run, plain);
+  std::string seal_error(std::string_view key, const RunId& run, std::string_view at, std::string_view plain) const {
+    const std::string sealed = seal(key, run, at, plain);
     return sealed.empty() ? sealed : std::string(kSealedError) + to_base64(sealed);
   }
 
@@ -68,10 +90,13 @@ class Sealer {
   Result<> unseal(store::RunRow& run) const {
     if (run.erased) return {};
     SB_TRY(const std::string key, key_of(run));
-    for (auto* column : {&run.state, &run.input, &run.output, &run.vault}) {
-      SB_TRY(*column, open(key, run.id, *column));
+    for (const auto& [at, column] : {std::pair(place::kState, &run.state),
+                                     {place::kInput, &run.input},
+                                     {place::kOutput, &run.output},
+                                     {place::kVault, &run.vault}}) {
+      SB_TRY(*column, open(key, run.id, at, *column));
     }
-    return open_error(key, run.id, run.error);
+    return open_error(key, run.id, place::kError, run.error);
   }
   /// Opens what the run's steps say in their errors, in place. Of an erased run only that they failed is left.
   /// Errors: corrupt.
@@ -86,7 +111,7 @@ class Sealer {
       if (key.empty()) {
         SB_TRY(key, key_of(run));
       }
-      SB_CHECK(open_error(key, run.id, step.error));
+      SB_CHECK(open_error(key, run.id, place::step_error(step), step.error));
     }
     return {};
   }
@@ -137,11 +162,11 @@ class Sealer {
     return {reinterpret_cast<const char*>(run.uuid.bytes.data()), run.uuid.bytes.size()};
   }
   static constexpr std::string_view kSealedError = "sealed:";
-  static Result<> open_error(std::string_view key, const RunId& run, std::string& error) {
+  static Result<> open_error(std::string_view key, const RunId& run, std::string_view at, std::string& error) {
     if (!error.starts_with(kSealedError)) return {};  // none, or from before errors were sealed
     const auto sealed = from_base64(std::string_view(error).substr(kSealedError.size()));
     if (!sealed) return fail(Errc::corrupt, "an error of the run is damaged");
-    SB_TRY(error, open(key, run, *sealed));
+    SB_TRY(error, open(key, run, at, *sealed));
     return {};
   }
 

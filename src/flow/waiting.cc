@@ -111,7 +111,7 @@ Task<Result<bool>> Engine::park(LiveRun& run) {
   const auto parked = co_await commit(run, store::RunStatus::waiting, run.durability);
   live_.erase(run.row.id);
   if (!parked) co_return std::unexpected(parked.error());
-  if (run.events_told != told_before) co_return false;
+  if (run.events_told != told_before || run.wish != LiveRun::Wish::none) co_return false;
   if (due == 0) co_return true;
   if (parts_.events)
     parts_.events->set_timer(run.row.id, due);
@@ -283,16 +283,27 @@ Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string
   co_return id;
 }
 
+void Engine::record_command(LiveRun& run, EventHub::Verb verb, const std::string& actor) {
+  record_leaf(run,
+              verb == EventHub::Verb::cancel    ? "run.cancel"
+              : verb == EventHub::Verb::suspend ? "run.suspend"
+                                                : "run.resume",
+              std::move(RecordWriter().begin_object().end_object()).take());
+  run.leaves.back().actor = parts_.pseudonyms.actor(actor);
+}
+
 Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string actor, bool last) {
   if (const auto live = live_.find(id); live != live_.end()) {
     if (verb == EventHub::Verb::resume) co_return fail(Errc::conflict, "the run is running");
     LiveRun& run = *live->second;
-    run.wish = verb == EventHub::Verb::cancel ? LiveRun::Wish::cancel : LiveRun::Wish::suspend;
+    const auto wish = verb == EventHub::Verb::cancel ? LiveRun::Wish::cancel : LiveRun::Wish::suspend;
+    if (run.wish != wish) record_command(run, verb, actor);
+    run.wish = wish;
     for (const auto& [effect, source] : run.under_way) source->cancel();
     if (run.signal) run.signal->cancel();
-    const auto pending = run.pending;
-    if (pending) (void)co_await pending->wait(std::chrono::seconds(30));
-    co_return true;
+    if (const auto pending = run.pending) (void)co_await pending->wait(std::chrono::seconds(30));
+    if (parts_.in_flight.find(id))
+      co_return fail(Errc::unavailable, "the run was told, and has not stopped within 30 s; look at it again");
   }
   auto row = co_await parts_.store.load_run(id);
   if (!row) co_return std::unexpected(row.error());
@@ -307,12 +318,7 @@ Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string ac
   SB_CO_TRY(const auto run, co_await take_up(id, [&](const store::RunRow& now) { return now.status == row->status; }));
   if (!run) co_return false;
   parking_.forget(id);
-  record_leaf(*run,
-              verb == EventHub::Verb::cancel    ? "run.cancel"
-              : verb == EventHub::Verb::suspend ? "run.suspend"
-                                                : "run.resume",
-              std::move(RecordWriter().begin_object().end_object()).take());
-  run->leaves.back().actor = parts_.pseudonyms.actor(actor);
+  record_command(*run, verb, actor);
   if (verb == EventHub::Verb::resume) {
     if (auto accepted = co_await accept(run); !accepted) {
       let_go(*run);

@@ -180,6 +180,17 @@ Result<std::string> TenantKeys::unwrap(std::string_view tenant, std::string_view
   return aead_open(std::string_view(key).substr(1), wrapped.substr(1), context);
 }
 
+std::string payload_context(const RunId& run, std::string_view place) {
+  std::string context(reinterpret_cast<const char*>(run.uuid.bytes.data()), run.uuid.bytes.size());
+  return context += place;
+}
+
+Result<std::string> open_payload(std::string_view data_key, std::string_view sealed, const RunId& run,
+                                 std::string_view place) {
+  auto opened = aead_open(data_key, sealed, payload_context(run, place));
+  return opened ? opened : aead_open(data_key, sealed, payload_context(run, {}));
+}
+
 std::string payload_salt(std::string_view data_key, std::string_view kind) {
   const Digest salt = hmac_sha256(data_key, "salt/" + std::string(kind));
   return {reinterpret_cast<const char*>(salt.data()), salt.size()};

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/ids.h"
 #include "base/json.h"
 
 namespace sb {
@@ -68,6 +69,13 @@ class TenantKeys {
   std::string master_;
   Keys keys_;
 };
+
+/// What a sealed payload is bound to, AES-GCM's associated data: the run's 16 bytes, then the place where it stands
+/// ("input", "output", "verdict/ID" ...). Moved to another run or place it does not open.
+std::string payload_context(const RunId& run, std::string_view place);
+/// Those from before payloads were bound to their place too. Errors: corrupt.
+Result<std::string> open_payload(std::string_view data_key, std::string_view sealed, const RunId& run,
+                                 std::string_view place);
 
 /// What commitments to a run's payloads are salted with: made of its data key, so that it goes with it.
 std::string payload_salt(std::string_view data_key, std::string_view kind);

@@ -104,6 +104,7 @@ struct LeafDraft {
   Micros time_us = 0;
 };
 
+/// `expired`: its run ended or was suspended before a person decided (one that is resumed asks anew).
 enum class ReviewState : std::uint8_t { open = 0, claimed = 1, approved = 2, edited = 3, rejected = 4, expired = 5 };
 std::string_view to_string(ReviewState state);
 

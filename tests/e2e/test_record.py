@@ -203,3 +203,23 @@ def test_a_hash_in_the_record_ties_no_two_runs_together(own_server):
     found = [[finding["value_hash"] for leaf in leaves(server) if leaf.get("run") == run and leaf["kind"] == "step"
               for finding in leaf["summary"].get("decision", {}).get("findings", [])] for run in runs]
     assert all(found) and not set(found[0]) & set(found[1]), found
+
+
+def test_a_run_that_is_told_to_stop_stops_and_the_record_says_who_told_it(own_server):
+    """Also in the moment when it comes to rest: the answer 200 used to be all that happened."""
+    server = own_server(flows={"shell": True}).start()
+    other = server.call("POST", "/api/v1/keys", {"name": "other", "role": "admin"}).json()["key"]
+    listening = [start_flow(server, "hears", "{listen: {to: {any: []}}}")]
+    for i in range(40):
+        run = listening[0] if i == 0 else server.call("POST", "/api/v1/flows/test/hears/runs", {"input": {}}).json()["id"]
+        told = server.call("POST", f"/api/v1/runs/{run}/{'cancel' if i % 2 else 'suspend'}", key=other)
+        assert told.status == 200 and told.json()["status"] == ("cancelled" if i % 2 else "suspended"), (i, told.body)
+        listening.append(run)
+    working = start_flow(server, "works", "{run: {shell: {command: 'sleep 20'}}}")
+    until("it to work", lambda: server.run(working)["status"] == "running")
+    assert server.call("POST", f"/api/v1/runs/{working}/cancel", key=other).json()["status"] == "cancelled"
+    told = [leaf for leaf in leaves(server) if leaf["kind"] in ("run.cancel", "run.suspend")]
+    assert {leaf["run"] for leaf in told} == {*listening, working}
+    started = next(leaf for leaf in leaves(server) if leaf["kind"] == "run.start")
+    assert {leaf["actor"] for leaf in told}.isdisjoint({started["actor"]}) and len({leaf["actor"] for leaf in told}) == 1
+    assert server.verify().returncode == 0

@@ -60,6 +60,7 @@ class Writer {
     Statement add_spending, put_document;
     Statement insert_token, drop_token, reseal_key, reseal_token, find_other_key, find_other_token;
     Statement insert_data_key, find_ended, drop_data_key, replace_body, scrub_run, rename_request, scrub_reviews;
+    Statement expire_reviews;
     Statement insert_leaves, insert_head, drop_head, count_group;
   };
   /// One commit on its way through apply_one().

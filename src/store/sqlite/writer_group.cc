@@ -27,6 +27,8 @@ std::int64_t day_of(Micros time_us) {
 Result<> Writer::write_rest(Work& work) {
   const Commit& commit = work.prepared.commit;
   if (commit.review_create || commit.review_change) SB_CHECK(write_review(work.prepared));
+  if (commit.update && (is_final(commit.update->status) || commit.update->status == RunStatus::suspended))
+    SB_CHECK(run(sql_.expire_reviews.bind_blob(1, blob_of(commit.update->id.uuid)), "cannot store a review in"));
   if (!commit.spend_key.empty()) group_spending_[{commit.spend_key, day_of(commit.spend_at_us)}] += commit.spend;
   SB_CHECK(erase(commit));
   SB_CHECK(write_keys(commit));

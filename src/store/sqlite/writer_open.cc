@@ -154,6 +154,7 @@ Result<> Writer::prepare_statements() {
        "UPDATE reviews SET state = ?2, reason = ?3, priority = ?4, claimed_by = ?5, claim_until_us = ?6, decided_by = "
        "?7, "
        "decided_us = ?8, due_us = ?9, question = ?10, verdict = ?11 WHERE id = ?1"},
+      {sql_.expire_reviews, "UPDATE reviews SET state = 5 WHERE run = ? AND state IN (0, 1)"},
       {sql_.add_spending,
        "INSERT INTO spending (key, day, amount) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET amount = amount + "
        "excluded.amount"},
