@@ -107,12 +107,8 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
     if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, *key, entry.pending);
     if (!stored) co_return co_await respond_error(exchange, stored.error(), limits);
     if (*stored) {
-      if ((*stored)->request_hash != hash) {
-        co_return co_await respond_error(
-            exchange,
-            Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"),
-            limits);
-      }
+      if (auto same = same_request(**stored, caller, hash); !same)
+        co_return co_await respond_error(exchange, same.error(), limits);
       co_return co_await answer_stored(exchange, caller, std::move(**stored), head->stream, head->include_usage);
     }
     if (!entry.owner) {

@@ -74,6 +74,15 @@ Result<std::string> subject_of(const http::Request& request) {
   return std::string(name);
 }
 
+Result<> same_request(const store::RunRow& run, const Caller& caller, std::string_view request_hash) {
+  constexpr const char* kHeader = "Idempotency-Key";
+  if (run.key != caller.key_id)
+    return fail(Errc::already_exists, "this Idempotency-Key was used by another API key of the tenant", kHeader);
+  if (run.request_hash != request_hash)
+    return fail(Errc::already_exists, "this Idempotency-Key was used with another request", kHeader);
+  return {};
+}
+
 Error no_such(std::string_view what) {
   return Error(Errc::not_found, fmt::format("no such {}", what), "id");
 }

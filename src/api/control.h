@@ -31,6 +31,10 @@ Result<> only_texts(const json::value& value, const std::vector<std::string>& kn
 /// not UTF-8: an erasure would look for another one).
 Result<std::string> subject_of(const http::Request& request);
 
+/// Whether the run that has the caller's Idempotency-Key is of the caller's request. Errors: already_exists (of another
+/// request; of another API key, whose answer would be shown here).
+Result<> same_request(const store::RunRow& run, const Caller& caller, std::string_view request_hash);
+
 /// How a run and a step of it look, without payloads of the run.
 json::object run_summary(const store::RunRow& row);
 json::object step_json(const store::StepRow& step);

@@ -91,7 +91,10 @@ Task<Result<std::size_t>> Erasure::erase_some() {
   outcome_.values += tokens.size() - shared;
   outcome_.shared += shared;
   commit.erase = std::move(runs);
-  for (const store::PersonsToken& token : tokens) commit.erase_tokens.push_back(token.no);
+  for (const store::PersonsToken& token : tokens) {
+    commit.erase_tokens.push_back(token.no);
+    if (token.nobodys != 0) commit.erase_tokens.push_back(token.nobodys);  // it is theirs, whoever did not say so
+  }
   SB_CO_CHECK(co_await store_.commit(std::move(commit)));
   on_record_ = true;
   co_return found;

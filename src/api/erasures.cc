@@ -187,8 +187,10 @@ Task<void> Api::place_hold(http::Exchange& exchange, const Caller& caller, std::
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());
   if (scope->run) {
-    if (const auto run = co_await run_of(parts_.store, *scope); !run)
-      co_return co_await respond_error(exchange, run.error());
+    const auto run = co_await run_of(parts_.store, *scope);
+    if (!run) co_return co_await respond_error(exchange, run.error());
+    if (run->erased)
+      co_return co_await respond_error(exchange, Error(Errc::conflict, "the run's content was erased already", "run"));
   }
   auto holds = co_await stored_holds();
   if (!holds) co_return co_await respond_error(exchange, holds.error());

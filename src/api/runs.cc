@@ -227,11 +227,8 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     if (!stored) co_return co_await respond_error(exchange, stored.error());
     known = stored->has_value();
     if (known) id = (*stored)->id;
-    if (known && (*stored)->request_hash != hash) {
-      co_return co_await respond_error(
-          exchange,
-          Error(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key"));
-    }
+    if (auto same = known ? same_request(**stored, caller, hash) : Result<>(); !same)
+      co_return co_await respond_error(exchange, same.error());
     if (!known && !entry.owner) {  // not on disk yet: nothing to promise
       co_return co_await respond_error(
           exchange,

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "audit/command_flags.h"
 #include "audit/leaf.h"
@@ -40,6 +42,8 @@ constexpr std::string_view kHelp =
     "        --head FILE   a tree head kept from earlier (also: --checkpoint): the log must continue it\n"
     "        --since FILE  the same, and read only what came after it\n"
     "        --key VKEY    the log's public key; of a data directory, instead of the one in it\n"
+    "        --key-file FILE an API key that may read the log, where the server shows it to nobody else; also\n"
+    "                      SIGNALBOX_API_KEY\n"
     "        --save FILE   writes the newest tree head there, to be kept on another machine\n"
     "        --witness VKEY a witness's public key; again for each: the log's cosignatures are verified too\n"
     "        --quorum N    so many of them must be there (all of those given)\n"
@@ -182,6 +186,17 @@ Result<NoteVerifier> key_of(const Flags& flags) {
   return NoteVerifier(default_origin(key.public_key()), key.public_key());
 }
 
+Result<std::string> api_key_of(const Flags& flags) {
+  if (!flags.has("--key-file")) {
+    const char* const key = std::getenv("SIGNALBOX_API_KEY");
+    return std::string(key ? key : "");
+  }
+  std::ifstream file(flags.get("--key-file"));
+  std::string key;
+  if (!(file >> key)) return fail(Errc::not_found, fmt::format("cannot read a key from {}", flags.get("--key-file")));
+  return key;
+}
+
 std::string database_of(const Flags& flags) {
   return flags.get("--data") + "/" + DataDir::kDatabase;
 }
@@ -192,7 +207,7 @@ int audit_command(std::span<const std::string> args, std::ostream& out, std::ost
       {"verify",
        [&](const Flags& flags, std::ostream& to) { return verify_command(flags, to, open_bucket); },
        {"--data", "--head", "--since", "--key", "--save", "--witness", "--quorum", "--tsa-ca", "--json", "--contents",
-        "--master-key"}},
+        "--master-key", "--key-file"}},
       {"show", show, {"--data", "--run", "--from", "--limit"}},
       {"key", key, {"--data"}},
       {"prove",

@@ -38,6 +38,8 @@ Result<std::uint64_t> number_of(const Flags& flags, std::string_view name, std::
 
 /// --key, or the key of the data directory, under the name that its published log has. Errors: as DataDir::open.
 Result<NoteVerifier> key_of(const Flags& flags);
+/// In --key-file, or SIGNALBOX_API_KEY; empty: none. Errors: not_found.
+Result<std::string> api_key_of(const Flags& flags);
 std::string database_of(const Flags& flags);
 
 Result<int> verify_command(const Flags& flags, std::ostream& out, const OpenBucket& open_bucket);

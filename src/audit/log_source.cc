@@ -26,7 +26,8 @@ class FolderSource final : public LogSource {
 
 class HttpSource final : public LogSource {
  public:
-  explicit HttpSource(http::Url url) : url_(std::move(url)), client_(http::Client::create(io_, {})) {}
+  HttpSource(http::Url url, std::string api_key)
+      : url_(std::move(url)), api_key_(std::move(api_key)), client_(http::Client::create(io_, {})) {}
 
   Result<std::string> read(const std::string& path) override {
     std::optional<Result<std::string>> result;
@@ -47,7 +48,8 @@ class HttpSource final : public LogSource {
     if (found || found.error().code != Errc::not_found) return found ? Result<>() : std::unexpected(found.error());
     const std::string given = name();
     url_.path += "/audit";
-    if (checkpoint()) return {};
+    found = checkpoint();
+    if (found || found.error().code != Errc::not_found) return found ? Result<>() : std::unexpected(found.error());
     return fail(Errc::not_found, fmt::format("there is no log at {}: no `checkpoint` below it", given));
   }
 
@@ -57,6 +59,7 @@ class HttpSource final : public LogSource {
     request.method = "GET";
     request.origin = url_;
     request.target = url_.path + path;
+    if (!api_key_.empty()) request.headers.add("authorization", "Bearer " + api_key_);
     request.timeouts = {std::chrono::seconds(5), std::chrono::seconds(30), std::chrono::seconds(30),
                         std::chrono::seconds(120)};
     auto response = co_await client_->send(std::move(request));
@@ -64,6 +67,12 @@ class HttpSource final : public LogSource {
     const int status = (*response)->status();
     SB_CO_TRY(std::string body, co_await (*response)->read_all(kBundleBytesMax));
     if (status == 404) co_return fail(Errc::not_found, fmt::format("{}{}: not there (404)", name(), path));
+    if (status == 401 || status == 403) {
+      co_return fail(Errc::permission_denied,
+                     fmt::format("{}{}: the server answers {}: it shows its log to API keys that may read it; give one "
+                                 "with --key-file or SIGNALBOX_API_KEY",
+                                 name(), path, status));
+    }
     if (status != 200)
       co_return fail(Errc::unavailable, fmt::format("{}{}: the server answers {}", name(), path, status));
     co_return body;
@@ -71,6 +80,7 @@ class HttpSource final : public LogSource {
 
   asio::io_context io_{1};
   http::Url url_;
+  const std::string api_key_;
   std::unique_ptr<http::Client> client_;
 };
 
@@ -99,10 +109,10 @@ std::unique_ptr<LogSource> open_log_folder(std::string folder) {
   return std::make_unique<FolderSource>(std::move(folder));
 }
 
-Result<std::unique_ptr<LogSource>> open_log_source(const std::string& where) {
+Result<std::unique_ptr<LogSource>> open_log_source(const std::string& where, const std::string& api_key) {
   if (where.find("://") != std::string::npos) {
     SB_TRY(http::Url url, http::Url::parse(where));
-    auto source = std::make_unique<HttpSource>(std::move(url));
+    auto source = std::make_unique<HttpSource>(std::move(url), api_key);
     SB_CHECK(source->find());
     return source;
   }

@@ -22,8 +22,9 @@ class LogSource {
 };
 
 /// `where`: http(s)://HOST[/PREFIX], a folder that holds `checkpoint`, or a data directory with such a folder in it.
-/// Errors: invalid_argument, not_found, unavailable.
-Result<std::unique_ptr<LogSource>> open_log_source(const std::string& where);
+/// `api_key`: for a server that does not show its log to everybody; empty: none.
+/// Errors: invalid_argument, not_found, unavailable, permission_denied.
+Result<std::unique_ptr<LogSource>> open_log_source(const std::string& where, const std::string& api_key = {});
 
 /// The log in `folder`, which need not be there yet.
 std::unique_ptr<LogSource> open_log_folder(std::string folder);

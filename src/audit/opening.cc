@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <boost/asio/co_spawn.hpp>
-#include <cstdlib>
-#include <fstream>
 #include <optional>
 
 #include "audit/leaf.h"
@@ -34,17 +32,6 @@ Result<> wait(asio::io_context& io, Task<Result<>> task) {
   return result;
 }
 
-Result<std::string> api_key(const Flags& flags) {
-  if (!flags.has("--key-file")) {
-    const char* const key = std::getenv("SIGNALBOX_API_KEY");
-    return std::string(key ? key : "");
-  }
-  std::ifstream file(flags.get("--key-file"));
-  std::string key;
-  if (!(file >> key)) return fail(Errc::not_found, fmt::format("cannot read a key from {}", flags.get("--key-file")));
-  return key;
-}
-
 Task<Result<>> ask(http::Client& client, http::ClientRequest request) {
   const std::string place = request.origin.authority();
   auto response = co_await client.send(std::move(request));
@@ -59,7 +46,7 @@ Task<Result<>> ask(http::Client& client, http::ClientRequest request) {
 
 Result<> ask_server(const Flags& flags, const CommandOpening& opening) {
   SB_TRY(const http::Url url, http::Url::parse(flags.get("--url")));
-  SB_TRY(const std::string key, api_key(flags));
+  SB_TRY(const std::string key, api_key_of(flags));
   http::ClientRequest request;
   request.method = "POST";
   request.origin = url;

@@ -227,7 +227,8 @@ Result<int> verify_command(const Flags& flags, std::ostream& out, const OpenBuck
     SB_TRY(store, verify_database(flags, key, options.kept_head));
   }
   const bool in_bucket = open_bucket && target.starts_with("s3://");
-  SB_TRY(const auto source, in_bucket ? open_bucket(target) : open_log_source(target));
+  SB_TRY(const std::string api_key, api_key_of(flags));
+  SB_TRY(const auto source, in_bucket ? open_bucket(target) : open_log_source(target, api_key));
   SB_TRY(LogReport log, verify_log(*source, key, options));
   if (store && log.leaves < store->signed_leaves) {
     ++log.problem_count;

@@ -30,7 +30,7 @@ std::string row_of(const store::sqlite::Statement& rows) {
   std::string row;
   for (int i = 0; i < rows.columns(); ++i) {
     const auto bytes = rows.bytes(i);
-    row += fmt::format("{}:", bytes.size());
+    row += fmt::format("{}{}:", rows.type(i), bytes.size());  // NULL is not an empty blob
     row += bytes;
   }
   return row;

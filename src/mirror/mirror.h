@@ -134,6 +134,7 @@ class Mirror final : public store::sqlite::GroupSink {
   void seal_lists(Segment& segment, Outgoing& outgoing);
   Result<> drop_erased(const std::vector<Erased>& erased);
   Result<> drop_listed(SealedKind kind, const std::set<std::int64_t>& numbers);
+  Result<> give_up_list(const std::string& name, const Error& why);
   Result<> rewrite_lists(SealedKind kind, const std::set<std::int64_t>& numbers, std::span<const std::string> names);
   Result<> find_stale_lists();
   Result<> remove_stale_lists(std::size_t max);

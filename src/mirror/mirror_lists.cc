@@ -79,14 +79,28 @@ Result<> Mirror::rewrite_lists(SealedKind kind, const std::set<std::int64_t>& nu
   SB_TRY(const auto sealed, target_->get_all(names));
   std::vector<Object> changed;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    SB_TRY(const std::string plain, open_object(options_.key, names[i], sealed[i]));
-    SB_TRY(auto entries, parse_list(kind, plain));
+    auto plain = open_object(options_.key, names[i], sealed[i]);
+    auto opened = plain ? parse_list(kind, *plain) : std::unexpected(plain.error());
+    if (!opened) {
+      SB_CHECK(give_up_list(names[i], opened.error()));
+      continue;
+    }
+    std::vector<ListEntry>& entries = *opened;
     if (!take_out(kind, entries, numbers)) continue;
     changed.push_back({names[i], seal_object(options_.key, names[i], encode_list(kind, entries), system_entropy())});
   }
   SB_CHECK(target_->put_all(changed));
   // Also where an attempt whose answer was lost has taken it out: the versions before are there still.
   for (const std::string& name : names) forget_or_tell(*target_, name);
+  return {};
+}
+
+// What was erased cannot be taken out of a damaged list, and may be read from it in part: it goes as a whole. A restore
+// would have refused it too; a new snapshot has what else was in it.
+Result<> Mirror::give_up_list(const std::string& name, const Error& why) {
+  log_error("mirror.list_damaged", {{"object", name}, {"detail", why.detail}});
+  SB_CHECK(target_->remove(name));
+  sealed_anew_at_ = Steady::now();
   return {};
 }
 

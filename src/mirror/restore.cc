@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 #include <vector>
 
 #include "audit/tile_files.h"
@@ -37,6 +38,12 @@ Result<> begin_lineage(Rebuilt& made) {
   const std::string_view hash(reinterpret_cast<const char*>(made.hash.data()), made.hash.size());
   insert.bind(1, static_cast<std::int64_t>(made.newest)).bind_blob(2, hash);
   return insert.step() == SQLITE_DONE ? Result<>() : std::unexpected(made.database.error("cannot store a lineage in"));
+}
+
+// The mirror lacks what was lost: it needs a new snapshot, as of a group that it does not have.
+Result<> ask_for_snapshot(const std::string& database) {
+  SB_TRY(auto made, store::sqlite::Database::open(database, store::sqlite::Database::Access::read_write));
+  return made.execute("UPDATE mirror_state SET groups = groups + 1, mark = x''");
 }
 
 Result<RestoreReport> report_of(Rebuilt& made) {
@@ -149,6 +156,21 @@ Result<std::string> read_note(Target& target, const char* name) {
   return note;
 }
 
+// All time stamps that the mirror has.
+Result<std::vector<Object>> read_stamps(Target& target) {
+  constexpr std::string_view kLog = "audit/";
+  constexpr std::size_t kAtOnce = 64;
+  SB_TRY(const auto names, target.list("audit/timestamp/"));
+  std::vector<Object> stamps;
+  for (std::span<const std::string> rest = names; !rest.empty();) {
+    const auto some = rest.first(std::min(rest.size(), kAtOnce));
+    SB_TRY(auto bytes, target.get_all(some));
+    for (std::size_t i = 0; i < some.size(); ++i) stamps.push_back({some[i].substr(kLog.size()), std::move(bytes[i])});
+    rest = rest.subspan(some.size());
+  }
+  return stamps;
+}
+
 Error refused(const Target& target, const std::vector<std::string>& losses) {
   const std::string more = losses.size() > 1 ? fmt::format("; and {} more", losses.size() - 1) : "";
   return {Errc::corrupt,
@@ -192,6 +214,7 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
   if (end) known.published = end->segment.published;
   SB_TRY(known.checkpoint, read_note(target, audit::TileFiles::kCheckpoint));
   SB_TRY(known.witnessed, read_note(target, audit::TileFiles::kWitnessed));
+  SB_TRY(known.stamps, read_stamps(target));
   RestoreReport report;
   {
     SB_TRY(Rebuilt made, rebuild(target, key, known.database, UINT64_MAX, KeysGo::into_the_file));
@@ -203,6 +226,7 @@ Result<RestoreReport> restore(Target& target, std::string_view key, const std::s
   report.signed_leaves = log.signed_leaves;
   report.losses.insert(report.losses.end(), log.losses.begin(), log.losses.end());
   if (!report.losses.empty() && !options.accept_loss) return std::unexpected(refused(target, report.losses));
+  if (!report.losses.empty()) SB_CHECK(ask_for_snapshot(known.database));
   SB_CHECK(sync_file(known.database));
   SB_CHECK(refuse_what_is_there(folder, secrets));  // a server that was started meanwhile has made keys of its own
   SB_CHECK(put_in_place(secrets, scratch, folder));

@@ -120,6 +120,50 @@ TEST_F(Damaged, WhatIsLeftIsRestoredForWhoAcceptsTheLoss) {
   }
 }
 
+TEST_F(Damaged, AfterALossWasAcceptedTheFirstStartMakesTheMirrorWhole) {
+  make();
+  const std::string damaged = with("no lists", [](const std::string& m) { fs::remove_all(m + "/keys"); });
+  Box box(scratch_.file("new"), damaged);
+  ASSERT_TRUE(restore(**open_target(damaged, {}), kKey, box.data_, {.accept_loss = true}));
+  box.open();
+  ASSERT_EQ(box.opened_, Errc{0}) << box.why_;
+  box.add_runs(1);
+  const auto is_whole = [&] { return check(**open_target(damaged, {}), kKey, box.data_)->ok(); };
+  for (int i = 0; i < 100 && !is_whole(); ++i) std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_TRUE(is_whole());
+}
+
+// It would be tried for ever, and the person's key be in what is left of the list.
+TEST_F(Damaged, AnErasureGoesOnWhereAListOfKeysIsDamaged) {
+  open();
+  add_runs(4);
+  wait_for_log(20);
+  const std::string list = files_in(place_ + "/keys").back();
+  flip(list);
+  store::Commit erase;
+  erase.erase = {runs_.back()};
+  erase.leaves.emplace_back().kind = "erasure";
+  erase.leaves.back().summary = R"({"runs":1})";
+  ASSERT_TRUE(wait_for(store_->commit(std::move(erase))));
+  EXPECT_FALSE(fs::exists(list));
+  const auto is_whole = [&] { return check(**open_target(place_, {}), kKey, data_)->ok(); };
+  for (int i = 0; i < 100 && !is_whole(); ++i) std::this_thread::sleep_for(milliseconds(50));
+  EXPECT_TRUE(is_whole()) << "a snapshot has what else was in it";
+}
+
+TEST_F(Damaged, TimeStampsComeBackWithTheLog) {
+  open();
+  add_runs(2);
+  wait_for_log(10);
+  close();
+  fs::create_directories(place_ + "/audit/timestamp");
+  for (const char* name : {"newest", "5", "5.tsr", "..x"}) std::ofstream(place_ + "/audit/timestamp/" + name) << name;
+  const std::string folder = restored("again");
+  EXPECT_EQ(audit::read_whole_file(folder + "/audit/timestamp/5.tsr", 100), "5.tsr");
+  EXPECT_EQ(audit::read_whole_file(folder + "/audit/timestamp/newest", 100), "newest");
+  EXPECT_FALSE(fs::exists(folder + "/audit/timestamp/..x"));
+}
+
 TEST_F(Damaged, LostKeysAreCountedByTheirRunsAndErasedOnesAreNotLost) {
   open();
   add_runs(3);

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "audit/tile.h"
+#include "audit/timestamps.h"
 #include "store/sqlite/record_reader.h"
 
 namespace sb::mirror {
@@ -155,6 +156,15 @@ Result<> copy_kept(const std::string& from, const std::string& to) {
   return {};
 }
 
+// Those of the folder's own stay: they are the newer ones. A name that is none of a stamp is nobody's.
+Result<> write_stamps(const std::vector<Object>& stamps, TileFiles& files) {
+  for (const Object& stamp : stamps) {
+    if (audit::is_timestamp_file(stamp.name) && files.read_note(stamp.name).empty())
+      SB_CHECK(files.write_note(stamp.name, stamp.bytes));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<audit::TreeHead> open_head(std::string_view note, std::string_view public_key) {
@@ -210,6 +220,7 @@ Result<RestoredLog> restore_log(const LogKnowledge& known, const std::string& ma
       SB_CHECK(judge(heads[i], walked.leaves, log.losses));
   }
   SB_CHECK(copy_kept(known.folder, made));
+  SB_CHECK(write_stamps(known.stamps, files));
   SB_TRY(log.signed_leaves, write_notes(led, files));
   return log;
 }

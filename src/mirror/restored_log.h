@@ -10,6 +10,7 @@
 #include "audit/tile_files.h"
 #include "base/errors.h"
 #include "mirror/segment.h"
+#include "mirror/target.h"
 
 namespace sb::mirror {
 
@@ -41,6 +42,7 @@ struct LogKnowledge {
   PublishedTree published;  ///< as the end of the mirror's chain said, before anything else of it was read
   std::string checkpoint;   ///< notes in the mirror, read before its leaves; empty: they are not there
   std::string witnessed;
+  std::vector<Object> stamps;  ///< by their names below the log
 };
 
 struct RestoredLog {

@@ -261,7 +261,10 @@ class S3Target final : public Target {
   Result<> expect(const Answer& answer, int status, const std::string& object) const {
     if (answer.status == status) return {};
     const auto codes = texts_of(answer.body, "Code");
-    const Errc code = answer.status == 404                           ? Errc::not_found
+    // A bucket that is not there, or an account: no object's absence. HEAD and some services say no code.
+    const bool is_object = codes.empty() || codes.front() == "NoSuchKey" || codes.front() == "NoSuchUpload";
+    const Errc code = answer.status == 404 && is_object              ? Errc::not_found
+                      : answer.status == 404                         ? Errc::permission_denied
                       : answer.status == 401 || answer.status == 403 ? Errc::permission_denied
                                                                      : Errc::unavailable;
     return fail(code, fmt::format("mirror: {}: the service answers {} {}", where(object), answer.status,

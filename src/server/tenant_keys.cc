@@ -1,6 +1,7 @@
 #include "server/tenant_keys.h"
 
 #include <fmt/format.h>
+#include <sys/wait.h>
 
 #include <cstdio>
 #include <set>
@@ -29,7 +30,9 @@ Result<std::string> key_of_command(const std::string& command) {
   std::string output(4096, '\0');
   output.resize(std::fread(output.data(), 1, output.size(), pipe));
   if (const int status = ::pclose(pipe); status != 0) {
-    return fail(Errc::unavailable, fmt::format("encryption.master_key_command: ended with status {}", status));
+    return fail(Errc::unavailable, fmt::format("encryption.master_key_command: {} {}",
+                                               WIFEXITED(status) ? "ended with status" : "killed by signal",
+                                               WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status)));
   }
   auto key = parse_master_key(output);
   if (!key) return fail(key.error().code, "encryption.master_key_command: " + key.error().detail);

@@ -150,7 +150,8 @@ struct TenantToken {
 /// One of a person's, before it is erased.
 struct PersonsToken {
   std::int64_t no = 0;
-  bool shared = false;  ///< other people's runs brought the same value: it stays for them
+  bool shared = false;       ///< other people's runs brought the same value: it stays for them
+  std::int64_t nobodys = 0;  ///< the number it has of runs that named nobody, to go with it; 0: of none
 };
 
 /// What a tenant's key seals: data keys of runs, and the values behind the tenant's placeholders.

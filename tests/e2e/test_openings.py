@@ -7,7 +7,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from harness import Server, cli
+from harness import Server, cli, until
 from test_people import parked
 
 
@@ -133,3 +133,26 @@ def test_drills_and_reports_are_put_on_the_record(own_server, tmp_path):
         assert refused.status == 400 and says in refused.json()["detail"], refused.body
     client = key_of(server, "client")
     assert server.call("POST", "/api/v1/attestations", {"kind": "drill", "name": "x", "result": "passed"}, key=client).status == 403
+
+
+def test_a_log_that_is_not_public_is_verified_by_whoever_may_read_it(own_server, tmp_path):
+    server = own_server(audit={"public": False}).start()
+    server.chat("hello")
+    url, vkey = f"http://{server.address}/", cli("audit", "key", "--data", str(server.data)).stdout.strip()
+    refused = cli("audit", "verify", url, "--key", vkey)
+    assert refused.returncode == 3 and "--key-file" in refused.stderr and "401" in refused.stderr, refused.stderr
+    key_file = tmp_path / "auditor"
+    key_file.write_text(key_of(server, "auditor") + "\n")
+    until("a tree head", lambda: (server.data / "audit/checkpoint").exists())
+    done = cli("audit", "verify", url, "--key", vkey, "--key-file", str(key_file))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_answer_is_not_shown_to_another_key_that_guesses_its_idempotency_key(own_server):
+    server = own_server().start()
+    first, second = key_of(server, "client"), key_of(server, "client")
+    body = {"model": "simulated", "messages": [{"role": "user", "content": "my mail is ann@pages.org"}]}
+    ask = lambda key: server.call("POST", "/v1/chat/completions", body, key=key, Idempotency_Key="once")
+    assert ask(first).status == 200 and ask(first).status == 200
+    other = ask(second)
+    assert other.status == 409 and b"another API key" in other.body, other.body

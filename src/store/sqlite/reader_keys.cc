@@ -18,12 +18,14 @@ Result<std::vector<PersonsToken>> Reader::tokens_of_subject(const std::string& t
                                                             std::size_t limit) {
   SB_TRY(Statement list,
          database_.prepare("SELECT no, EXISTS (SELECT 1 FROM tenant_tokens o WHERE o.tenant = t.tenant AND o.token = "
-                           "t.token AND o.subject <> t.subject) FROM tenant_tokens t WHERE subject = ?1 AND tenant = "
-                           "?2 AND subject <> '' LIMIT ?3"));
+                           "t.token AND o.subject NOT IN (t.subject, '')), (SELECT n.no FROM tenant_tokens n WHERE "
+                           "n.tenant = t.tenant AND n.token = t.token AND n.subject = '') FROM tenant_tokens t WHERE "
+                           "subject = ?1 AND tenant = ?2 AND subject <> '' LIMIT ?3"));
   list.bind(1, subject).bind(2, tenant).bind(3, static_cast<std::int64_t>(limit));
   std::vector<PersonsToken> tokens;
   int result;
-  while ((result = list.step()) == SQLITE_ROW) tokens.push_back({list.integer(0), list.integer(1) != 0});
+  while ((result = list.step()) == SQLITE_ROW)
+    tokens.push_back({list.integer(0), list.integer(1) != 0, list.integer(2)});
   if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot list placeholders of"));
   return tokens;
 }

@@ -97,6 +97,10 @@ std::string_view Statement::bytes(int column) const {
               : std::string_view();
 }
 
+int Statement::type(int column) const {
+  return sqlite3_column_type(statement_.get(), column);
+}
+
 bool Statement::is_blob(int column) const {
   return sqlite3_column_type(statement_.get(), column) == SQLITE_BLOB;
 }

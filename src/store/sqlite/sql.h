@@ -32,6 +32,7 @@ class Statement {
   std::string_view bytes(int column) const;  ///< text or blob; empty where NULL
   std::string text(int column) const { return std::string(bytes(column)); }
   bool is_blob(int column) const;
+  int type(int column) const;  ///< as SQLite numbers them
   int columns() const;
 
  private:
