@@ -8,6 +8,7 @@
 #include "audit/tile_files.h"
 #include "audit/timestamps.h"
 #include "mirror/mirror.h"
+#include "mirror/mirrored_log.h"
 #include "store/sqlite/codec.h"
 
 namespace sb::mirror {
@@ -18,19 +19,11 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLogEvery{1'000};
 constexpr std::uint64_t kLeavesInStep = 64 * audit::kTileWidth;  // a log that was there before the mirror is long
 
-// Leaves under a tree head; 0: it is none.
-std::uint64_t size_of(const std::string& note) {
-  const auto parts = audit::parse_note(note);
-  const auto head =
-      parts ? audit::parse_tree_head(parts->text) : Result<audit::TreeHead>(std::unexpected(parts.error()));
-  return head ? head->size : 0;
-}
-
 // Leaves whose full tiles lead to the tree head that the mirror has: they were sent before it.
 Result<std::uint64_t> tiles_sent(Target& target) {
   const auto note = target.get("audit/checkpoint");
   if (!note && note.error().code != Errc::not_found) return std::unexpected(note.error());
-  return note ? size_of(*note) / audit::kTileWidth * audit::kTileWidth : 0;
+  return note ? leaves_under(*note) / audit::kTileWidth * audit::kTileWidth : 0;
 }
 
 // A full tile takes the place of its partial ones.
@@ -83,11 +76,11 @@ Result<> Mirror::send_log() {
   if (next_head_->note != sent_checkpoint_) SB_CHECK(send_tree(files));
   if (next_head_->note != sent_checkpoint_) return {};  // more steps
   // Nothing that others said is of a newer tree head than the one that is shown beside it.
-  if (witnessed != sent_witnessed_ && size_of(witnessed) <= size_of(sent_checkpoint_) && !witnessed.empty()) {
+  if (witnessed != sent_witnessed_ && leaves_under(witnessed) <= leaves_under(sent_checkpoint_) && !witnessed.empty()) {
     SB_CHECK(target_->put(std::string("audit/") + audit::TileFiles::kWitnessed, witnessed));
     sent_witnessed_ = witnessed;
   }
-  if (stamped && *stamped != sent_timestamp_ && *stamped <= size_of(sent_checkpoint_)) {
+  if (stamped && *stamped != sent_timestamp_ && *stamped <= leaves_under(sent_checkpoint_)) {
     for (const std::string& name :
          {audit::stamped_file(*stamped), audit::timestamp_file(*stamped), std::string(audit::kNewestTimestamp)})
       SB_CHECK(target_->put("audit/" + name, files.read_note(name)));

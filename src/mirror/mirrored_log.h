@@ -1,13 +1,18 @@
 /// The published log as it lies in a mirror, for those who verify it.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "audit/log_source.h"
 #include "mirror/target.h"
 
 namespace sb::mirror {
+
+/// Of a signed tree head, whoever signed it; 0: it is none.
+std::uint64_t leaves_under(std::string_view note);
 
 /// Borrows the target.
 std::unique_ptr<audit::LogSource> log_in(Target& target);

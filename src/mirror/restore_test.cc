@@ -6,6 +6,7 @@
 #include "audit/tile_files.h"
 #include "audit/verify.h"
 #include "audit/verify_log.h"
+#include "mirror/mirrored_log.h"
 #include "mirror/scratch_folder.h"
 #include "mirror/testing.h"
 
@@ -21,11 +22,7 @@ class Damaged : public Mirrored {
   Damaged() { patience_ = milliseconds(200); }
 
   static std::uint64_t leaves_under(const std::string& checkpoint) {
-    const auto note = audit::read_whole_file(checkpoint, 64 * 1024);
-    const auto parts = note ? audit::parse_note(*note) : Result<audit::NoteParts>(std::unexpected(note.error()));
-    const auto head =
-        parts ? audit::parse_tree_head(parts->text) : Result<audit::TreeHead>(std::unexpected(parts.error()));
-    return head ? head->size : 0;
+    return sb::mirror::leaves_under(audit::read_whole_file(checkpoint, 64 * 1024).value_or(""));
   }
   void wait_for_log(std::uint64_t leaves) {
     const auto there = [&] { return leaves_under(place_ + "/audit/checkpoint") >= leaves; };
@@ -149,6 +146,38 @@ TEST_F(Damaged, AnErasureGoesOnWhereAListOfKeysIsDamaged) {
   const auto is_whole = [&] { return check(**open_target(place_, {}), kKey, data_)->ok(); };
   for (int i = 0; i < 100 && !is_whole(); ++i) std::this_thread::sleep_for(milliseconds(50));
   EXPECT_TRUE(is_whole()) << "a snapshot has what else was in it";
+}
+
+class Counting final : public ForwardingTarget {
+ public:
+  using ForwardingTarget::ForwardingTarget;
+  Result<std::string> get(const std::string& name) override {
+    ++waits;
+    return inner_->get(name);
+  }
+  Result<std::vector<std::string>> get_all(std::span<const std::string> names) override {
+    ++waits;
+    return inner_->get_all(names);
+  }
+  int waits = 0;
+};
+
+// Each wait is a way to S3 and back: a log of a million leaves has eight thousand tiles.
+TEST_F(Damaged, ALogInAMirrorIsReadManyTilesAtATime) {
+  open(false);
+  store::Commit notes;
+  notes.leaves.resize(40 * 256 + 3);
+  for (store::LeafDraft& leaf : notes.leaves) leaf.kind = "note";
+  ASSERT_TRUE(wait_for(store_->commit(std::move(notes))));
+  wait_for_log(40 * 256 + 3);
+  const std::string key_of_log = log_->verifier().to_string();
+  close();
+  Counting target(*open_folder_target(place_));
+  const auto report = audit::verify_log(*log_in(target), *audit::NoteVerifier::parse(key_of_log), {});
+  ASSERT_TRUE(report) << report.error().detail;
+  EXPECT_TRUE(report->ok()) << report->problems.front();
+  EXPECT_EQ(report->checked, 40U * 256 + 3);
+  EXPECT_LT(target.waits, 20) << "40 bundles, 40 tiles and more";
 }
 
 TEST_F(Damaged, TimeStampsComeBackWithTheLog) {
