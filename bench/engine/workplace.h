@@ -144,6 +144,7 @@ class Workplace {
   store::Store& store() { return *store_; }
   flow::Engine& engine() { return *engine_; }
   flow::EventHub& events() { return *events_; }
+  flow::InFlight& in_flight() { return in_flight_; }
   flow::Egress& egress() { return egress_; }
 
  private:

@@ -99,6 +99,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
 Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
   ++runs_;
   auto recorded = co_await advance(*run);
+  if (auto tell = std::exchange(run->on_commit, {})) tell(recorded);
   live_.erase(run->row.id);
   --runs_;
   parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
@@ -124,6 +125,7 @@ Task<Engine::OutsideAnswer> Engine::ask_outside(LiveRun& run, policy::Direction 
   auto due = run.guard.take_outside(direction);
   OutsideAnswer answer;
   if (due.checks.empty()) co_return answer;
+  if (direction == policy::Direction::inbound) (void)co_await answer_waiter(run);
   store::StepRow step;
   step.name = "guard.outside";
   step.ref = direction == policy::Direction::inbound ? "/use/extensions/guard/before" : "/use/extensions/guard/after";
@@ -206,6 +208,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       SB_CO_CHECK(co_await begin_effect(run, due));
       continue;
     }
+    SB_CO_CHECK(co_await answer_waiter(run));
     store::StepRow step;
     step.name = due.task->name;
     step.ref = due.task->ref;
@@ -285,6 +288,27 @@ void Engine::spawn(std::shared_ptr<LiveRun> run) {
         }
       }(*this, std::move(run)),
       asio::detached);
+}
+
+// What the run does next may be its end: then that and what it was told are one commit.
+Task<Result<>> Engine::spawn_until_commit(std::shared_ptr<LiveRun> run) {
+  const Executor executor = co_await asio::this_coro::executor;
+  auto start = [&](auto handler) {
+    run->on_commit = [executor, done = std::move(handler)](Result<> result) mutable {
+      asio::post(executor, [done = std::move(done), result = std::move(result)]() mutable {
+        std::move(done)(std::move(result));
+      });
+    };
+    spawn(std::move(run));
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<>)>(start, use_task);
+}
+
+// Who waits for a commit does not wait for what takes time: a call, or a check over HTTP.
+Task<Result<>> Engine::answer_waiter(LiveRun& run) {
+  if (!run.on_commit) co_return Result<>();
+  run.row.state = run.machine.checkpoint();
+  co_return co_await commit(run, store::RunStatus::running, run.durability);
 }
 
 Result<> Engine::unseal(store::RunRow& row) const {
@@ -569,6 +593,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     run.unrecorded = written.error();
   }
   die_if_asked();
+  if (auto tell = std::exchange(run.on_commit, {})) tell(written);
   co_return written;
 }
 

@@ -132,6 +132,8 @@ class Engine {
   Task<Result<>> accept(std::shared_ptr<LiveRun> run);
   /// Goes on in the background; the run outlives its caller.
   void spawn(std::shared_ptr<LiveRun> run);
+  /// The same, and waits until the run is on disk with what it was told. Errors: as drive.
+  Task<Result<>> spawn_until_commit(std::shared_ptr<LiveRun> run);
 
   /// Rebuilds a run from its row, under a new epoch. Errors: not_found (flow version gone), corrupt.
   Result<std::shared_ptr<LiveRun>> resume(store::RunRow row, std::shared_ptr<Pending> pending);
@@ -262,6 +264,7 @@ class Engine {
   };
   Task<OutsideAnswer> ask_outside(LiveRun& run, policy::Direction direction);
   Task<std::expected<CallResult, Problem>> answer_guarded(LiveRun& run, std::string body, CallResult result);
+  Task<Result<>> answer_waiter(LiveRun& run);
   void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
   std::string tenant_key(std::string_view tenant) const;
   Task<Result<>> adopt_tenant_tokens(LiveRun& run);

@@ -91,6 +91,43 @@ TEST_F(AtRest, AnEventFindsAListenerThatNobodyWasToldOf) {
   work_until([&] { return status_of(run) == RunStatus::completed; });
 }
 
+TEST_F(AtRest, AnEventAndTheEndThatFollowsAreOneCommit) {
+  const RunId run = rest(flow_of("listens", kListens));
+  const auto before = store_->stats().commits;
+  EXPECT_EQ(publish("go"), 1U);
+  EXPECT_EQ(status_of(run), RunStatus::completed) << "who sent it was answered after that";
+  EXPECT_EQ(store_->stats().commits - before, 2U) << "the run's, and that the event is known";
+}
+
+TEST_F(AtRest, WhoSendsAnEventDoesNotWaitForTheCallThatFollows) {
+  const RunId run = rest(flow_of("asks", std::string(kListens) + "  - ask: {call: chat, with: {model: large}}\n"));
+  provider_->forever = true;
+  EXPECT_EQ(publish("go"), 1U);
+  EXPECT_EQ(status_of(run), RunStatus::running);
+}
+
+TEST_F(AtRest, NorForAScriptWhichWouldNotBeOnDiskBeforeItsEnd) {
+  std::ofstream(folder_.file("scripts.yaml")) << "ok: {kind: jq, inline: '\"ok\"'}\n";
+  script_registry_ = *script::ScriptRegistry::load(std::filesystem::path(folder_.file("scripts.yaml")).parent_path());
+  restart();
+  const RunId run = rest(flow_of("asks", std::string(kListens) + "  - ask: {call: script, with: {name: ok}}\n"));
+  const auto before = store_->stats().commits;
+  EXPECT_EQ(publish("go"), 1U);
+  work_until([&] { return status_of(run) == RunStatus::completed; });
+  EXPECT_EQ(store_->stats().commits - before, 3U) << "that it goes on, its end, and that the event is known";
+}
+
+TEST_F(AtRest, AnEventThatFindsNoRoomIsSentAgain) {
+  const RunId run = rest(flow_of("listens", kListens));
+  free_bytes_ = 0;
+  Carried nothing;
+  EXPECT_EQ(get(events_->publish(event_of("go"), "acme", std::move(nothing))).error().code, Errc::disk_full);
+  EXPECT_EQ(status_of(run), RunStatus::waiting);
+  free_bytes_ = std::uint64_t{1} << 40;
+  EXPECT_EQ(publish("go"), 1U);
+  EXPECT_EQ(status_of(run), RunStatus::completed);
+}
+
 TEST_F(AtRest, AnEventThatComesWhileARunGoesToRestIsNotLost) {
   const auto run = start_run(flow_of("listens", kListens));
   std::optional<Result<>> driven;

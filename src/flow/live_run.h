@@ -4,6 +4,7 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <chrono>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -110,8 +111,10 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::optional<store::ReviewChange> review_change;
   store::WakeUp wake;  ///< of the commit that puts it to rest
   MicroMoney spend = 0;
-  MicroMoney call_cost = 0;         ///< of the call under way; its step's, whether it succeeds or not
-  RecordJson failed_call;           ///< decision of a call that failed: what was tried; its step's
+  MicroMoney call_cost = 0;  ///< of the call under way; its step's, whether it succeeds or not
+  RecordJson failed_call;    ///< decision of a call that failed: what was tried; its step's
+  /// Told of the next commit, once; or of what came in its way.
+  std::move_only_function<void(Result<>)> on_commit;
   std::optional<Error> unrecorded;  ///< a commit failed: the record would have a hole, so the run stops here
 };
 

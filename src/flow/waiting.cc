@@ -193,16 +193,13 @@ Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json
       if (parts_.in_flight.find(id)) continue;
       co_return false;  // it is at rest no more
     }
-    auto taken = tell(*run, event, carried);
-    if (taken && *taken) {
-      if (auto accepted = co_await accept(run); !accepted) taken = std::unexpected(accepted.error());
-    }
+    const auto taken = tell(*run, event, carried);
     if (!taken || !*taken) {
       let_go(*run);
       co_return taken;
     }
     parking_.forget(id);
-    spawn(run);
+    SB_CO_CHECK(co_await spawn_until_commit(run));
     co_return true;
   }
   co_return fail(Errc::unavailable, "a run that listens is being worked on; send the event again");
@@ -227,19 +224,18 @@ Task<Result<std::size_t>> Engine::deliver_at_rest(json::value event, std::string
                                                   std::set<RunId>& told) {
   constexpr std::size_t kPage = 256;
   std::size_t taken = 0;
-  for (const std::string& type : {std::string(string_member(event, "type")), std::string()}) {
-    std::vector<store::EventListener> page;
-    do {
-      const std::int64_t after = page.empty() ? 0 : page.back().no;
-      SB_CO_TRY(page, co_await parts_.store.listeners(tenant, type, after, kPage));
-      for (const auto& listener : page) {
-        const bool ours = !parts_.events || parts_.events->owns(*this, listener.run);
-        if (!ours || !told.insert(listener.run).second) continue;
-        SB_CO_TRY(const bool took, co_await offer(listener.run, tenant, event, carried));
-        taken += took ? 1 : 0;
-      }
-    } while (page.size() == kPage);
-  }
+  const std::string type(string_member(event, "type"));
+  std::vector<store::EventListener> page;
+  do {
+    const std::int64_t after = page.empty() ? 0 : page.back().no;
+    SB_CO_TRY(page, co_await parts_.store.listeners(tenant, type, after, kPage));
+    for (const auto& listener : page) {
+      const bool ours = !parts_.events || parts_.events->owns(*this, listener.run);
+      if (!ours || !told.insert(listener.run).second) continue;
+      SB_CO_TRY(const bool took, co_await offer(listener.run, tenant, event, carried));
+      taken += took ? 1 : 0;
+    }
+  } while (page.size() == kPage);
   // Those whose time came while the store was asked.
   SB_CO_TRY(const auto took, co_await deliver(std::move(event), std::move(tenant), std::move(carried), told));
   co_return taken + took;
@@ -275,11 +271,7 @@ Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string
     SB_CO_CHECK(co_await drive(*run));
     co_return id;
   }
-  if (auto accepted = co_await accept(*run); !accepted) {
-    parts_.in_flight.leave(tenant, idempotency_key, entry.pending);
-    co_return std::unexpected(accepted.error());
-  }
-  spawn(*run);
+  SB_CO_CHECK(co_await spawn_until_commit(*run));
   co_return id;
 }
 
@@ -320,11 +312,7 @@ Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string ac
   parking_.forget(id);
   record_command(*run, verb, actor);
   if (verb == EventHub::Verb::resume) {
-    if (auto accepted = co_await accept(run); !accepted) {
-      let_go(*run);
-      co_return std::unexpected(accepted.error());
-    }
-    spawn(run);
+    SB_CO_CHECK(co_await spawn_until_commit(run));
     co_return true;
   }
   run->wish = verb == EventHub::Verb::cancel ? LiveRun::Wish::cancel : LiveRun::Wish::suspend;

@@ -324,7 +324,7 @@ class Store {
   virtual Task<Result<std::vector<RunRow>>> open_runs(std::optional<RunId> after, std::size_t limit) = 0;
   /// The next `limit` runs whose time comes after that of `after`; of what is due already too.
   virtual Task<Result<std::vector<Timer>>> timers(Timer after, std::size_t limit) = 0;
-  /// Runs of `tenant` at rest that listen for exactly `type` (as in WakeUp): a page of those with a number > `after`.
+  /// Runs of `tenant` at rest that an event of that type may wake: a page of those with a number > `after`, in order.
   virtual Task<Result<std::vector<EventListener>>> listeners(std::string tenant, std::string type, std::int64_t after,
                                                              std::size_t limit) = 0;
   virtual Task<Result<ReviewRow>> load_review(ReviewId review) = 0;

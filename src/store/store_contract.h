@@ -430,8 +430,7 @@ TEST_P(StoreContract, ARunAtRestHasItsTimeAndItsEventsUntilItGoesOn) {
   EXPECT_EQ(timers()[0].run, id);
   EXPECT_EQ(timers()[0].due_us, 5'000'000);
   EXPECT_EQ(wait_for(store_->listeners("acme", "order", 0, 10))->at(0).run, id);
-  EXPECT_EQ(listening("acme", ""), 1U);
-  EXPECT_EQ(listening("acme", "orders"), 0U);
+  EXPECT_EQ(listening("acme", "orders"), 1U) << "it listens for any";
   EXPECT_EQ(listening("globex", "order"), 0U);
 
   const auto update = [&](RunStatus status, WakeUp wake) {
