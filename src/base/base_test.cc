@@ -66,6 +66,19 @@ TEST(Json, EscapingAlwaysGivesValidJson) {
   EXPECT_EQ(parsed->get_string(), "q\"\\\n\x01\xef\xbf\xbd\xc3\xa9");
 }
 
+TEST(Json, APlainPrefixEndsBeforeTheFirstByteThatDoesNotStandForItself) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const bool plain = byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
+    for (std::size_t at = 0; at < 20; ++at) {
+      std::string text(20, at % 2 == 0 ? 'a' : '!');  // '!' is next to the quote
+      text[at] = static_cast<char>(byte);
+      EXPECT_EQ(plain_json_prefix(text), plain ? text.size() : at) << byte << " at " << at;
+      text.back() = '"';
+      if (at < 19) EXPECT_EQ(plain_json_prefix(text), plain ? 19 : at) << byte << " at " << at;
+    }
+  }
+}
+
 TEST(Json, RefusesDeepAndTrailingInput) {
   EXPECT_FALSE(parse_json(std::string(100, '[') + std::string(100, ']')));
   EXPECT_FALSE(parse_json("{} x"));

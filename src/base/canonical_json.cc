@@ -124,7 +124,7 @@ class Scanner {
       if (!string()) return false;
       const std::string_view name = text_.substr(begin, at_ - 1 - begin);
       // Escapes and characters beyond ASCII in names would need unescaping to be compared.
-      if (plain_json_prefix(name) != name.size() || (!first && before >= name)) return false;
+      if (!plain_ || (!first && before >= name)) return false;
       before = name;
       if (!take(':') || !value(depth + 1)) return false;
       if (take('}')) return true;
@@ -142,7 +142,7 @@ class Scanner {
   }
   bool string() {
     if (!take('"')) return false;
-    for (;;) {
+    for (plain_ = true;; plain_ = false) {
       at_ += plain_json_prefix(text_.substr(at_));
       if (at_ >= text_.size()) return false;
       if (take('"')) return true;
@@ -177,6 +177,7 @@ class Scanner {
 
   std::string_view text_;
   std::size_t at_ = 0;
+  bool plain_ = true;  ///< the last string stands for itself
 };
 
 bool append_value(std::string& out, const dom::element& value, int depth);

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
 
 #include "base/bytes.h"
 
@@ -42,13 +45,34 @@ std::string to_text(const json::value& value) {
   return json::serialize(value);
 }
 
+namespace {
+
+/// The first of eight bytes that does not stand for itself: its high bit is set.
+std::uint64_t special_bytes(std::uint64_t eight) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  constexpr std::uint64_t kHigh = 0x8080808080808080;
+  // A byte is zero where taking one from it borrows; bytes above such a one may be marked too, never below.
+  const auto zero = [](std::uint64_t x) { return (x - kOnes) & ~x; };
+  const std::uint64_t control = (eight - kOnes * 0x20) & ~eight;
+  return (control | zero(eight ^ kOnes * '"') | zero(eight ^ kOnes * '\\') | eight) & kHigh;
+}
+
+}  // namespace
+
 std::size_t plain_json_prefix(std::string_view text) {
+  static_assert(std::endian::native == std::endian::little, "the first byte is the lowest");
   static constexpr auto kPlain = [] {
     std::array<bool, 256> plain{};
     for (std::size_t c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
     return plain;
   }();
   std::size_t size = 0;
+  for (; size + sizeof(std::uint64_t) <= text.size(); size += sizeof(std::uint64_t)) {
+    std::uint64_t eight;
+    std::memcpy(&eight, text.data() + size, sizeof eight);
+    if (const auto special = special_bytes(eight))
+      return size + static_cast<std::size_t>(std::countr_zero(special)) / 8;
+  }
   while (size < text.size() && kPlain[static_cast<unsigned char>(text[size])]) ++size;
   return size;
 }
