@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 
+#include "base/json_writer.h"
 #include "flow/machine.h"
 
 namespace sb::flow {
@@ -22,80 +24,113 @@ class Table {
     all_.push_back(data);
     return static_cast<std::int64_t>(all_.size()) - 1;
   }
-  json::array documents() const {
-    json::array documents;
-    for (const auto& data : all_) documents.push_back(data.value());
-    return documents;
+  void write_documents(JsonWriter& out) const {
+    out.key("data").begin_array();
+    for (const auto& data : all_) out.raw(text_of(data));
+    out.end_array();
   }
 
  private:
   const Data& run_input_;
+  // What does not read as JSON, or is nested too deeply to be read again, is null to the flow as well.
+  static std::string_view text_of(const Data& data) {
+    return data.value().is_null() ? std::string_view("null") : std::string_view(data.text());
+  }
+
   std::vector<Data> all_;
 };
 
-json::value optional_data(Table& table, const std::optional<Data>& data) {
-  return data ? json::value(table.add(*data)) : json::value(nullptr);
+void write_data(JsonWriter& out, std::string_view name, Table& table, const std::optional<Data>& data) {
+  out.key(name);
+  if (data)
+    out.number(table.add(*data));
+  else
+    out.raw("null");
+}
+
+void write_numbers(JsonWriter& out, std::string_view name, std::initializer_list<std::uint64_t> numbers) {
+  out.key(name).begin_array();
+  for (const auto number : numbers) out.number(number);
+  out.end_array();
 }
 
 }  // namespace
 
+struct Machine::Writing {
+  JsonWriter& out;
+  Table& table;
+
+  void frame(const Frame& frame, const Binding* around) const;
+  void progress(const Progress& progress) const;
+};
+
+// `around`: bindings that the frame has from those outside of it.
+void Machine::Writing::frame(const Frame& frame, const Binding* around) const {
+  out.begin_object().member("r", static_cast<int>(frame.role)).member("i", frame.index);
+  out.member("raw", table.add(frame.raw));
+  const bool fresh = frame.role == Role::function || frame.role == Role::before || frame.role == Role::after;
+  if (!fresh && frame.locals.get() != around) {
+    out.key("l").begin_array();  // those that the frame added, innermost first
+    for (const auto* own = frame.locals.get(); own && own != around; own = own->outer.get())
+      out.number(table.add(own->value));
+    out.end_array();
+  }
+  if (frame.slot != 0) out.member("b", frame.slot);
+  if (frame.list_deadline_us != 0) out.member("ld", frame.list_deadline_us);
+  if (frame.entered) out.member("e", true);
+  if (frame.stage != 0) out.member("s", frame.stage);
+  if (frame.effect != 0) out.member("fx", frame.effect);
+  if (frame.started_us != 0) out.member("t", frame.started_us);
+  if (frame.deadline_us != 0) out.member("d", frame.deadline_us);
+  if (frame.input) out.member("in", table.add(*frame.input));
+  if (frame.output) {
+    out.member("out", table.add(*frame.output));
+    write_numbers(out, "then", {static_cast<std::uint64_t>(frame.then.kind), frame.then.target});
+  }
+  if (frame.progress) progress(*frame.progress);
+  out.end_object();
+}
+
+void Machine::Writing::progress(const Progress& progress) const {
+  out.key("p").begin_object();
+  write_data(out, "items", table, progress.items);
+  write_data(out, "current", table, progress.current);
+  write_numbers(out, "n",
+                {progress.at, progress.attempt, static_cast<std::uint64_t>(progress.first_us), progress.matched,
+                 progress.until_matched});
+  out.key("outputs").raw(json::serialize(progress.outputs)).key("queue").raw(json::serialize(progress.queue));
+  out.key("correlated").raw(json::serialize(progress.correlated)).member("satisfied", progress.satisfied).end_object();
+}
+
+// Written front to back: there is one for each step, and a tree of values to be thrown away would cost thrice as much.
 std::string Machine::checkpoint() const {
   Table table(run_input_);
-  json::array branches;
+  JsonWriter out(512);
+  out.begin_object().member("context", table.add(context_)).member("now", now_);
+  write_numbers(out, "next", {next_branch_, next_effect_});
+  out.key("authorization").raw(authorization_.is_null() ? "null" : to_text(authorization_));
+  out.key("at").begin_array();
   for (const auto& branch : branches_) {
-    json::array frames;
+    const bool parked = branch.state != State::ready && branch.state != State::effect;
+    out.begin_object().member("id", branch.id);
+    write_numbers(out, "of", {branch.parent, branch.depth});
+    out.member("state", static_cast<int>(parked ? branch.state : State::ready));
+    out.member("wake", static_cast<int>(branch.wake)).member("until", branch.until_us);
     const Binding* around = nullptr;
     if (branch.id != 0) {
       const auto parent = std::ranges::find(branches_, branch.parent, &Branch::id);
       around = parent->frames[branch.depth].locals.get();
     }
+    out.key("frames").begin_array();
     for (const auto& frame : branch.frames) {
-      json::array own;  // bindings that the frame added, innermost first
-      for (const auto* binding = frame.locals.get(); binding && binding != around; binding = binding->outer.get())
-        own.push_back(table.add(binding->value));
-      if (frame.role == Role::function || frame.role == Role::before || frame.role == Role::after) own.clear();
+      Writing{out, table}.frame(frame, around);
       around = frame.locals.get();
-      json::object packed{{"r", static_cast<int>(frame.role)}, {"i", frame.index}, {"raw", table.add(frame.raw)}};
-      if (!own.empty()) packed["l"] = std::move(own);
-      if (frame.slot != 0) packed["b"] = frame.slot;
-      if (frame.list_deadline_us != 0) packed["ld"] = frame.list_deadline_us;
-      if (frame.entered) packed["e"] = true;
-      if (frame.stage != 0) packed["s"] = frame.stage;
-      if (frame.effect != 0) packed["fx"] = frame.effect;
-      if (frame.started_us != 0) packed["t"] = frame.started_us;
-      if (frame.deadline_us != 0) packed["d"] = frame.deadline_us;
-      if (frame.input) packed["in"] = table.add(*frame.input);
-      if (frame.output) {
-        packed["out"] = table.add(*frame.output);
-        packed["then"] = json::array{static_cast<int>(frame.then.kind), frame.then.target};
-      }
-      if (frame.progress) {
-        const auto& p = *frame.progress;
-        packed["p"] = json::object{{"items", optional_data(table, p.items)},
-                                   {"current", optional_data(table, p.current)},
-                                   {"n", json::array{p.at, p.attempt, p.first_us, p.matched, p.until_matched}},
-                                   {"outputs", p.outputs},
-                                   {"queue", p.queue},
-                                   {"correlated", p.correlated},
-                                   {"satisfied", p.satisfied}};
-      }
-      frames.push_back(std::move(packed));
     }
-    const bool parked = branch.state != State::ready && branch.state != State::effect;
-    branches.push_back(json::object{{"id", branch.id},
-                                    {"of", json::array{branch.parent, branch.depth}},
-                                    {"state", static_cast<int>(parked ? branch.state : State::ready)},
-                                    {"wake", static_cast<int>(branch.wake)},
-                                    {"until", branch.until_us},
-                                    {"frames", std::move(frames)}});
+    out.end_array().end_object();
   }
-  const auto context = table.add(context_);
-  return to_text(json::object{{"context", context},
-                              {"now", now_},
-                              {"next", json::array{next_branch_, next_effect_}},
-                              {"authorization", authorization_},
-                              {"at", std::move(branches)},
-                              {"data", table.documents()}});
+  out.end_array();
+  table.write_documents(out);
+  return std::move(out.end_object()).take();
 }
 
 const TaskList* Machine::list_of(Role role, const Frame* owner, std::uint32_t slot) const {

@@ -206,6 +206,7 @@ class Machine final : private VariableSource {
   Result<> each_done(Branch& branch, Data output);
 
   // checkpoint.cc
+  struct Writing;
   Result<> restore_state(const json::value& state);
   Result<Frame> restore_frame(const json::value& packed, const Branch& branch, const std::vector<Data>& table);
   const TaskList* list_of(Role role, const Frame* owner, std::uint32_t slot) const;

@@ -197,6 +197,23 @@ do:
   EXPECT_EQ(std::get<Machine::Done>(action).output.text(), "[1,2]");
 }
 
+// Text that was not looked into is written as it is; what cannot be read again must not keep the run from going on.
+TEST(Machine, WhatDoesNotReadAsJsonIsNullInACheckpoint) {
+  const auto flow = flow_of("do:\n  - ask: {call: chat}\n  - again: {call: chat, with: {last: '${ . }'}}\n");
+  const std::string deep = std::string(70, '[') + std::string(70, ']');
+  const std::initializer_list<std::pair<std::string, std::string>> cases = {
+      {R"({ "n" : 1.50 })", R"({"last":{"n":1.5E0}})"}, {"no JSON", R"({"last":null})"}, {deep, R"({"last":null})"}};
+  for (const auto& [answer, with] : cases) {
+    Machine machine(flow, {"run", 0}, data_of("{}"));
+    (void)machine.next();
+    machine.complete(Data::from_text(answer));
+    (void)machine.next();
+    auto restored = Machine::restore(flow, {"run", 0}, data_of("{}"), machine.checkpoint());
+    ASSERT_TRUE(restored) << restored.error().detail;
+    EXPECT_EQ(to_text(std::get<Machine::Call>(restored->next()).with), with);
+  }
+}
+
 // Wherever a run stands, going on from its checkpoint ends as going on without it does.
 TEST(Machine, ACheckpointAtEveryStepLeadsToTheSameEnd) {
   const auto flow = flow_of(R"(
