@@ -1,7 +1,8 @@
 /// The bytes of the columns `body`, `question`, `verdict` and `pack` (pure).
 ///
-/// A format byte (0 as is, 1 zstd), then the content. A body is a sequence of sections: tag, length, content. Lengths
-/// and integers are LEB128; stored forms are never changed, new ones get a new tag or format.
+/// A format byte (0 as is, 1 zstd, 2 zstd with record_texts.h), then the content. A body is a sequence of sections:
+/// tag, length, content. Lengths and integers are LEB128; stored forms are never changed, new ones get a new tag or
+/// format.
 #pragma once
 
 #include <cstdint>
@@ -64,7 +65,9 @@ Result<StreamChunk> parse_chunk(std::string_view section);
 /// A column of `content`: as is, or compressed where that pays.
 std::string pack_column(std::string_view content);
 /// The same for bytes that already begin with format byte 0.
-std::string compress_if_large(std::string column, std::size_t above = kCompressAbove);
+std::string compress_if_large(std::string column);
+/// The same for what runs have in common, steps and leaves, however short.
+std::string compress_record(std::string column);
 /// Content without the format byte; decompressed into `buffer` where need be. Errors: corrupt.
 Result<std::string_view> unpack(std::string_view column, std::string& buffer);
 

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
+#include <tuple>
+
+#include "base/bytes.h"
+
 namespace sb::store::sqlite {
 namespace {
 
@@ -17,7 +22,7 @@ StepRow step(std::uint32_t index, std::string output = "{}") {
   return row;
 }
 
-std::string body_of(std::size_t output_bytes) {
+std::string plain_body_of(std::size_t output_bytes) {
   BodyWriter writer;
   writer.input("in");
   RunRow run;
@@ -26,13 +31,24 @@ std::string body_of(std::size_t output_bytes) {
   writer.state(run);
   for (std::uint32_t i = 0; i < 4; ++i) writer.step(step(i, std::string(output_bytes, 'o')));
   writer.chunk({9, "data"});
-  return compress_if_large(std::move(writer).take());
+  return std::move(writer).take();
+}
+std::string body_of(std::size_t output_bytes) {
+  return compress_if_large(plain_body_of(output_bytes));
 }
 
 TEST(Codec, ABodyComesBackWhateverItsSize) {
-  for (const std::size_t size : {std::size_t{0}, std::size_t{127}, std::size_t{128}, std::size_t{70'000}}) {
-    const std::string column = body_of(size);
-    EXPECT_EQ(column.front(), size > kCompressAbove / 4 ? 1 : 0);
+  using Compress = std::string (*)(std::string);
+  for (const auto& [size, compress, format] :
+       std::initializer_list<std::tuple<std::size_t, Compress, char>>{{0, compress_if_large, 0},
+                                                                      {127, compress_if_large, 0},
+                                                                      {128, compress_if_large, 0},
+                                                                      {70'000, compress_if_large, 1},
+                                                                      {0, compress_record, 0},
+                                                                      {127, compress_record, 2},
+                                                                      {70'000, compress_record, 2}}) {
+    const std::string column = compress(plain_body_of(size));
+    EXPECT_EQ(column.front(), format);
     std::string buffer;
     const auto content = unpack(column, buffer);
     ASSERT_TRUE(content);
@@ -63,10 +79,41 @@ TEST(Codec, StepsAreLeftOutByKey) {
   EXPECT_EQ(body->chunks.size(), 1U);
 }
 
+TEST(Codec, AStepOfUsualWordsIsShort) {
+  BodyWriter writer;
+  StepRow usual = step(7, "");
+  usual.kind = "guard";
+  usual.name = "guard.outbound";
+  usual.ref = "/use/extensions/guard/after";
+  usual.decision =
+      R"({"chosen":"allow","direction":"outbound","kind":"guard","versions":{"policy":"f415521d528f1953"}})";
+  writer.step(usual);
+  const std::string plain = std::move(writer).take();
+  const std::string packed = compress_record(plain);
+  EXPECT_LT(packed.size(), plain.size() / 2) << plain.size();
+  std::string buffer;
+  EXPECT_EQ(*unpack(packed, buffer), plain.substr(1));
+}
+
+// A column that a store has: where this fails, the texts were changed, and nothing that is stored can be read.
+TEST(Codec, WhatWasStoredWithTheTextsIsRead) {
+  std::string buffer;
+  EXPECT_EQ(*unpack(*from_hex("0228b52ffd203fbd0000502e696e626f756e64227d044000200e269b26ee94b91c"), buffer),
+            R"({"chosen":"allow","direction":"inbound","task":"guard.inbound"})");
+}
+
+TEST(Codec, WhatHasNothingInCommonWithTheTextsStaysAsItIs) {
+  std::string column("\0", 1);
+  SeededEntropy entropy(4);
+  while (column.size() < 300) column.push_back(static_cast<char>(entropy.next_u64()));
+  EXPECT_EQ(compress_record(column), column);
+  EXPECT_EQ(compress_record(std::string("\0", 1)), std::string("\0", 1));
+}
+
 TEST(Codec, DamagedBytesAreCorruptAndNeverMore) {
   SeededEntropy entropy(3);
-  for (const std::size_t size : {std::size_t{10}, std::size_t{70'000}}) {
-    const std::string good = body_of(size);
+  for (const std::string& good :
+       {body_of(10), body_of(70'000), compress_record(plain_body_of(10)), compress_record(plain_body_of(70'000))}) {
     for (int round = 0; round < 500; ++round) {
       std::string bad = good;
       bad.resize(entropy.next_u64() % bad.size());

@@ -12,7 +12,6 @@ constexpr Micros kHeadBucketUs = 10'000'000;  // one old tree head is kept for e
 // A row of leaves stays small enough to read one of them without reading a megabyte.
 constexpr std::size_t kMaxPackLeaves = 256;
 constexpr std::size_t kMaxPackBytes = 64 * 1024;
-constexpr std::size_t kCompressPackAbove = 1024;  // three leaves: one alone has little that repeats
 
 std::int64_t floor_divide(std::int64_t value, std::int64_t by) {
   return value / by - (value % by < 0 ? 1 : 0);
@@ -77,7 +76,7 @@ Result<> Writer::write_leaves() {
     }
     pack.assign(1, '\0');
     pack += rest.substr(0, rest.size() - after.size());
-    pack = compress_if_large(std::move(pack), kCompressPackAbove);
+    pack = compress_record(std::move(pack));
     sql_.insert_leaves.bind(1, static_cast<std::int64_t>(first))
         .bind(2, static_cast<std::int64_t>(count))
         .bind_blob(3, pack);
