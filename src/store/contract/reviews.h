@@ -48,6 +48,27 @@ TEST_P(StoreContract, AReviewChangesOnlyFromTheStateItIsThoughtToBeIn) {
   EXPECT_EQ(wait_for(store_->load_review(ReviewId(new_run_id().uuid))).error().code, Errc::not_found);
 }
 
+TEST_P(StoreContract, AReviewThatNobodyDecidedExpiresWithItsRun) {
+  for (const auto [how, expected] : {std::pair(RunStatus::cancelled, ReviewState::expired),
+                                     {RunStatus::suspended, ReviewState::expired},
+                                     {RunStatus::running, ReviewState::claimed}}) {
+    const RunId run = new_run_id();
+    Commit ask = create(run, RunStatus::waiting);
+    RunRow row = *ask.create;
+    ask.review_create.emplace();
+    ask.review_create->id = ReviewId(new_run_id().uuid);
+    ask.review_create->run = run;
+    ask.review_create->state = ReviewState::claimed;
+    const ReviewId review = ask.review_create->id;
+    ASSERT_TRUE(commit(std::move(ask)));
+    Commit next;
+    row.status = how;
+    next.update = row;
+    ASSERT_TRUE(commit(std::move(next)));
+    EXPECT_EQ(wait_for(store_->load_review(review))->state, expected) << to_string(how);
+  }
+}
+
 TEST_P(StoreContract, ReviewsAreListedByPriorityThenAge) {
   for (int i = 0; i < 6; ++i) {
     Commit ask;
