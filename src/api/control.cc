@@ -48,12 +48,18 @@ Result<> only_members(const json::value& value, const std::vector<std::string>& 
   return {};
 }
 
+namespace {
+
+bool is_one_line(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+}
+
+}  // namespace
+
 Result<> only_texts(const json::value& value, const std::vector<std::string>& known) {
   SB_CHECK(only_members(value, known));
   for (const auto& [key, member] : value.get_object()) {
-    const bool is_text = member.is_string() && std::ranges::none_of(member.get_string(), [](char c) {
-                           return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-                         });
+    const bool is_text = member.is_string() && is_one_line(member.get_string());
     if (!is_text)
       return fail(Errc::invalid_argument, fmt::format("`{}` is a text, in one line", std::string_view(key)),
                   std::string(key));
@@ -68,6 +74,8 @@ Result<std::string> subject_of(const http::Request& request) {
     return fail(Errc::invalid_argument, "x-signalbox-subject is there twice: a run is one person's",
                 std::string(kName));
   const std::string_view name = trim(request.headers.get(kName));
+  if (!is_one_line(name))
+    return fail(Errc::invalid_argument, "x-signalbox-subject has control characters", std::string(kName));
   if (!is_valid_utf8(name))
     return fail(Errc::invalid_argument, "x-signalbox-subject is not UTF-8: by that name nobody would find it again",
                 std::string(kName));

@@ -19,6 +19,7 @@ json::object ErasureOrder::to_json() const {
   if (scope.run) made["run"] = scope.run->to_string();
   if (!scope.subject.empty()) made["subject"] = scope.subject;
   if (!requested_by.empty()) made["requested_by"] = requested_by;
+  made["runs_before"] = runs_before;
   return made;
 }
 
@@ -28,6 +29,7 @@ Result<ErasureOrder> ErasureOrder::parse(const json::value& stored) {
       {"id", &order.id},       {"tenant", &order.scope.tenant},       {"subject", &order.scope.subject},
       {"actor", &order.actor}, {"requested_by", &order.requested_by}, {"legal_basis", &order.legal_basis}};
   for (const auto& [name, member] : members) *member = string_member(stored, name);
+  order.runs_before = static_cast<std::uint64_t>(int_member(stored, "runs_before"));
   order.scope.run = RunId::parse(string_member(stored, "run"));
   if (order.id.empty() || order.scope.subject.empty() == !order.scope.run)
     return fail(Errc::corrupt, "the list of erasures that are under way is damaged");
@@ -82,7 +84,7 @@ Task<Result<std::size_t>> Erasure::erase_some() {
   const std::size_t found = runs.size() + tokens.size();
   const bool more = runs.size() == kRunsAtOnce || tokens.size() == kRunsAtOnce;
   store::Commit commit;
-  SB_CO_CHECK(co_await note_order(commit, more));
+  SB_CO_CHECK(co_await note_order(commit, more, outcome_.runs + runs.size()));
   if (found == 0 && on_record_ && commit.documents.empty()) co_return found;
   const auto shared = static_cast<std::uint64_t>(std::ranges::count_if(tokens, &store::PersonsToken::shared));
   commit.leaves.push_back(leaf_of_all(runs.size(), tokens.size() - shared, shared, more));
@@ -100,16 +102,20 @@ Task<Result<std::size_t>> Erasure::erase_some() {
   co_return found;
 }
 
-// The list changes with the first of several batches and with the last one.
-Task<Result<>> Erasure::note_order(store::Commit& commit, bool more) {
+// With each of several batches, and without it with the last one.
+Task<Result<>> Erasure::note_order(store::Commit& commit, bool more, std::uint64_t runs) {
   SB_CO_TRY(const auto orders, co_await unfinished_erasures(store_));
   const bool is_noted = std::ranges::find(orders, order_.id, &ErasureOrder::id) != orders.end();
-  if (is_noted == more) co_return Result<>();
+  if (!is_noted && !more) co_return Result<>();
   json::array list;
   for (const ErasureOrder& order : orders) {
     if (order.id != order_.id) list.push_back(order.to_json());
   }
-  if (more) list.push_back(order_.to_json());
+  if (more) {
+    ErasureOrder noted = order_;
+    noted.runs_before += runs;
+    list.push_back(noted.to_json());
+  }
   commit.documents.emplace_back(std::string(kErasures), to_text(list));
   co_return Result<>();
 }
@@ -130,6 +136,8 @@ store::LeafDraft Erasure::leaf_of_all(std::uint64_t runs, std::uint64_t values, 
   if (more) summary.member("more", true);
   if (!order_.requested_by.empty()) summary.member("requested_by", order_.requested_by);
   summary.member("runs", static_cast<std::int64_t>(runs));
+  if (const std::uint64_t before = order_.runs_before + outcome_.runs; before > 0)
+    summary.member("runs_before", static_cast<std::int64_t>(before));
   if (!order_.scope.subject.empty()) {
     summary.member("subject", order_.scope.subject);
     summary.member("values", static_cast<std::int64_t>(values));

@@ -28,6 +28,7 @@ struct ErasureOrder {
   std::string actor;         ///< pseudonym of who ordered it
   std::string requested_by;  ///< pseudonym; empty: not said
   std::string legal_basis;
+  std::uint64_t runs_before = 0;  ///< that it took before a crash cut it off
 
   json::object to_json() const;
   /// Errors: corrupt.
@@ -56,7 +57,7 @@ class Erasure {
  private:
   Task<Result<std::uint64_t>> count_open();
   Task<Result<std::size_t>> erase_some();
-  Task<Result<>> note_order(store::Commit& commit, bool more);
+  Task<Result<>> note_order(store::Commit& commit, bool more, std::uint64_t runs);
   store::LeafDraft draft(std::string kind) const;
   store::LeafDraft leaf_of_all(std::uint64_t runs, std::uint64_t values, std::uint64_t shared, bool more) const;
   store::LeafDraft leaf_of(const RunId& run) const;

@@ -70,7 +70,7 @@ class HttpSource final : public LogSource {
     if (status == 401 || status == 403) {
       co_return fail(Errc::permission_denied,
                      fmt::format("{}{}: the server answers {}: it shows its log to API keys that may read it; give one "
-                                 "with --key-file or SIGNALBOX_API_KEY",
+                                 "with --key-file",
                                  name(), path, status));
     }
     if (status != 200)

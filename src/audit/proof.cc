@@ -46,7 +46,9 @@ class LeavesOfOne {
     if (!report_.subject.has(leaf)) return report_.subject.is_erasure ? "is of another erasure" : "is of another run";
     if (leaf.kind == "run.end") report_.ended = true;
     if (leaf.kind == "run.erased") ++report_.runs_erased;
-    if (leaf.kind == "erasure") ordered_ += runs_erased(leaf);
+    if (leaf.kind == "erasure" && runs_erased_before(leaf) != std::exchange(ordered_, ordered_ + runs_erased(leaf)))
+      return "does not continue the erasure's leaves before it: one is missing";
+    if (leaf.kind == "erasure") report_.ended = !goes_on(leaf);
     if (report_.subject.is_erasure) return {};
     return chain_.take(leaf) ? "" : "does not continue the run's leaves before it: one is missing";
   }

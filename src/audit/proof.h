@@ -56,7 +56,7 @@ struct ProofReport {
   bool foreign = false;    ///< its tree head does not open with the expected key: nothing below it was looked at
   std::uint64_t size = 0;  ///< leaves under its tree head
   std::vector<std::uint64_t> indices;
-  bool ended = false;             ///< the run's end is among them: nothing it did later is left out
+  bool ended = false;  ///< the run's end, or an erasure's last leaf, is among them: nothing later is left out
   std::uint64_t runs_erased = 0;  ///< of an erasure
   Cosigners cosigners;            ///< of the quorum that was asked for
   std::uint64_t payloads = 0;     ///< disclosed, and what the leaves committed to

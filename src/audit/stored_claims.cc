@@ -25,6 +25,11 @@ std::string unescaped(std::string_view text) {
   return parsed && parsed->is_string() ? std::string(parsed->get_string()) : std::string();
 }
 
+std::uint64_t number_in(const LeafFields& leaf, const char* name) {
+  const auto summary = parse_json(leaf.summary);
+  return summary ? static_cast<std::uint64_t>(std::max<std::int64_t>(int_member(*summary, name), 0)) : 0;
+}
+
 }  // namespace
 
 bool tells(const LeafFields& leaf, const store::StepRow& step) {
@@ -66,14 +71,29 @@ std::optional<ReviewId> review_of(const LeafFields& leaf) {
   return summary ? ReviewId::parse(string_member(*summary, "review")) : std::nullopt;
 }
 
-std::string hold_of(const LeafFields& leaf) {
+HoldClaim hold_of(const LeafFields& leaf) {
   const auto summary = parse_json(leaf.summary);
-  return summary ? std::string(string_member(*summary, "hold")) : std::string();
+  if (!summary) return {};
+  return {std::string(string_member(*summary, "hold")), unescaped(leaf.tenant),
+          std::string(string_member(*summary, "subject")), std::string(leaf.run)};
+}
+
+HoldClaim hold_of(const json::value& stored) {
+  const auto text = [&](const char* name) { return std::string(string_member(stored, name)); };
+  return {text("id"), text("tenant"), text("subject"), text("run")};
 }
 
 std::uint64_t runs_erased(const LeafFields& leaf) {
+  return number_in(leaf, "runs");
+}
+
+std::uint64_t runs_erased_before(const LeafFields& leaf) {
+  return number_in(leaf, "runs_before");
+}
+
+bool goes_on(const LeafFields& leaf) {
   const auto summary = parse_json(leaf.summary);
-  return summary ? static_cast<std::uint64_t>(std::max<std::int64_t>(int_member(*summary, "runs"), 0)) : 0;
+  return summary && bool_member(*summary, "more");
 }
 
 }  // namespace sb::audit

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "audit/leaf.h"
+#include "base/json.h"
 #include "store/sqlite/record_reader.h"
 
 namespace sb::audit {
@@ -19,9 +20,21 @@ bool tells_of_end(const LeafFields& leaf, const store::sqlite::StoredRun& run);
 bool tells(const LeafFields& leaf, const store::sqlite::StoredReview& review);
 /// Of an `erasure`: how many runs.
 std::uint64_t runs_erased(const LeafFields& leaf);
+/// Of an `erasure`: how many the same order took before.
+std::uint64_t runs_erased_before(const LeafFields& leaf);
+/// Of an `erasure`: whether the order went on after it.
+bool goes_on(const LeafFields& leaf);
 /// Of a claim or a verdict: of which review.
 std::optional<ReviewId> review_of(const LeafFields& leaf);
-/// Of `hold.place` and `hold.release`: which.
-std::string hold_of(const LeafFields& leaf);
+/// Whom a legal hold protects, as its leaf and its row say it.
+struct HoldClaim {
+  std::string id;
+  std::string tenant;
+  std::string subject;
+  std::string run;
+  bool operator==(const HoldClaim&) const = default;
+};
+HoldClaim hold_of(const LeafFields& leaf);
+HoldClaim hold_of(const json::value& stored);
 
 }  // namespace sb::audit

@@ -186,6 +186,7 @@ Result<VerifyReport> verify_store(const VerifyOptions& options) {
   const auto begin = system_clock().steady();
   SB_TRY(const std::unique_ptr<RecordReader> record, RecordReader::open(options.database));
   VerifyReport report = Verification(*record, options).run();
+  report.actors = options.actors != nullptr;
   report.elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(system_clock().steady() - begin).count();
   return report;
 }

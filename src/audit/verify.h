@@ -25,6 +25,7 @@ struct VerifyReport {
   std::uint64_t leaves = 0;
   std::uint64_t steps = 0;          ///< stored steps that the record speaks of
   std::uint64_t contents = 0;       ///< inputs, outputs and verdicts that are what their leaves commit to
+  bool actors = false;              ///< who did what was compared too
   std::uint64_t heads = 0;          ///< tree heads whose signature and root are right
   std::uint64_t signed_leaves = 0;  ///< size of the newest of them; leaves after it are not signed yet
   std::string newest_head;          ///< that tree head: keep it, outside this machine, for the next verification

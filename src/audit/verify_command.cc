@@ -61,6 +61,7 @@ json::object to_json(const VerifyReport& report) {
           {"leaves", report.leaves},
           {"steps", report.steps},
           {"contents", report.contents},
+          {"actors", report.actors},
           {"tree_heads", report.heads},
           {"signed_leaves", report.signed_leaves},
           {"problem_count", report.problem_count},
@@ -91,6 +92,7 @@ void print(const VerifyReport& report, std::ostream& out) {
   if (report.contents > 0) out << fmt::format("{} contents are those that leaves commit to\n", report.contents);
   if (report.ok() && report.leaves > report.signed_leaves)
     out << fmt::format("the last {} leaves are not under a tree head yet\n", report.leaves - report.signed_leaves);
+  if (!report.actors) out << "who did it was not compared: that needs the data directory's keys/\n";
   print_problems(report.problems, report.problem_count, out);
 }
 
@@ -151,6 +153,8 @@ Result<int> verify_proof_file(const Flags& flags, const std::string& path, std::
                        report.subject.is_erasure ? fmt::format("{} runs erased", report.runs_erased)
                                                  : fmt::format("{} payloads disclosed", report.payloads));
     print_problems(report.problems, report.problems.size(), out);
+    if (!report.ended && report.subject.is_erasure)
+      out << "its order went on after the last of them: later ones are left out, or it was cut off\n";
     if (!report.ended && !report.subject.is_erasure)
       out << "the run's end is not among them: it went on when this was made, or later leaves are left out\n";
     if (!key) out << "signed by " << report.key << ": compare it with the key you know, or give --key\n";
@@ -227,7 +231,8 @@ Result<int> verify_command(const Flags& flags, std::ostream& out, const OpenBuck
     SB_TRY(store, verify_database(flags, key, options.kept_head));
   }
   const bool in_bucket = open_bucket && target.starts_with("s3://");
-  SB_TRY(const std::string api_key, api_key_of(flags));
+  // Not the environment's: it is for the operator's own server, and this may be anybody's.
+  SB_TRY(const std::string api_key, flags.has("--key-file") ? api_key_of(flags) : Result<std::string>());
   SB_TRY(const auto source, in_bucket ? open_bucket(target) : open_log_source(target, api_key));
   SB_TRY(LogReport log, verify_log(*source, key, options));
   if (store && log.leaves < store->signed_leaves) {

@@ -223,6 +223,36 @@ TEST_F(PublishedLog, AProofOfAnErasureHasItsOrderAndEachRun) {
   EXPECT_EQ(whole.runs_erased, 2U);
   EXPECT_EQ(proved({0, 1}).problems.at(0), "it has the erasure of 2 runs, and 1 leaves of erased runs");
   EXPECT_EQ(proved({0, 1, 2, 3}).problems.at(0), "leaf 3: is of another erasure");
+  EXPECT_TRUE(whole.ended);
+}
+
+TEST_F(PublishedLog, AProofOfAnErasureOfSeveralBatchesHasThemAll) {
+  const std::string id = store::testing::new_run_id().to_string();
+  std::string bundle;
+  std::vector<std::string> leaves;
+  for (std::uint64_t batch = 0; batch < 3; ++batch) {
+    leaves.push_back(fmt::format(R"({{"kind":"erasure","seq":{},"summary":{{"erasure":"{}",{}"runs":1{}}},"time":1}})",
+                                 2 * batch, id, batch < 2 ? "\"more\":true," : "",
+                                 batch > 0 ? fmt::format(",\"runs_before\":{}", batch) : ""));
+    leaves.push_back(fmt::format(R"({{"kind":"run.erased","run":"{}","seq":{},"summary":{{"erasure":"{}"}},"time":1}})",
+                                 store::testing::new_run_id().to_string(), 2 * batch + 1, id));
+  }
+  for (const std::string& text : leaves) store::sqlite::append_leaf(bundle, text);
+  Publisher publisher(signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
+  publisher.add(std::move(bundle));
+  ASSERT_EQ(publisher.head(6)->size, 6U);
+  const auto source = open_log_source(folder_.path());
+  const auto proved = [&](const std::vector<std::uint64_t>& indices) {
+    ProofParts parts{{true, id}, file("checkpoint"), {}, {}};
+    for (const std::uint64_t index : indices) parts.leaves.emplace_back(index, leaves[index]);
+    return *verify_proof(to_text(*make_proof(**source, signer().verifier(), parts)), signer().verifier());
+  };
+  EXPECT_TRUE(proved({0, 1, 2, 3, 4, 5}).ended);
+  EXPECT_EQ(proved({0, 1, 4, 5}).problems.at(0),
+            "leaf 4: does not continue the erasure's leaves before it: one is missing");
+  const ProofReport cut = proved({0, 1, 2, 3});
+  EXPECT_TRUE(cut.ok()) << cut.problems.front();
+  EXPECT_FALSE(cut.ended) << "it says so itself";
 }
 
 }  // namespace

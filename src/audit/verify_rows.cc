@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "audit/stored_claims.h"
 #include "base/json.h"
 
 namespace sb::audit {
@@ -15,8 +14,8 @@ void RowVerification::take(std::uint64_t index, const LeafFields& leaf) {
   if (leaf.kind == "review.verdict") check_verdict(index, leaf);
   if (leaf.kind == "erasure") erasures_ += runs_erased(leaf);
   if (const auto run = RunId::parse(leaf.run); run && leaf.kind == "run.erased") erased_.insert(*run);
-  if (leaf.kind == "hold.place") holds_.insert(hold_of(leaf));
-  if (leaf.kind == "hold.release") holds_.erase(hold_of(leaf));
+  if (leaf.kind == "hold.place") holds_[hold_of(leaf).id] = hold_of(leaf);
+  if (leaf.kind == "hold.release") holds_.erase(hold_of(leaf).id);
 }
 
 void RowVerification::finish() {
@@ -95,10 +94,14 @@ void RowVerification::finish_holds() {
   const auto list = parse_json(stored->empty() ? "[]" : *stored);
   if (!list || !list->is_array()) return report_("the list of legal holds is damaged");
   for (const auto& hold : list->get_array()) {
-    const std::string id(string_member(hold, "id"));
-    if (holds_.erase(id) == 0) report_(fmt::format("legal hold {} is stored, and not on record", id));
+    const HoldClaim claim = hold_of(hold);
+    const auto recorded = holds_.extract(claim.id);
+    if (!recorded)
+      report_(fmt::format("legal hold {} is stored, and not on record", claim.id));
+    else if (recorded.mapped() != claim)
+      report_(fmt::format("legal hold {} is stored as on another than was recorded", claim.id));
   }
-  for (const std::string& id : holds_) report_(fmt::format("legal hold {} is on record, and not stored", id));
+  for (const auto& [id, claim] : holds_) report_(fmt::format("legal hold {} is on record, and not stored", id));
 }
 
 }  // namespace sb::audit

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "audit/leaf.h"
 #include "audit/run_chain.h"
+#include "audit/stored_claims.h"
 #include "keys/pseudonym.h"
 #include "store/sqlite/record_reader.h"
 
@@ -44,7 +46,7 @@ class RowVerification {
   std::uint64_t verdicts_ = 0;
   std::uint64_t erasures_ = 0;  ///< runs, by the leaves of erasures
   std::unordered_set<RunId> erased_;
-  std::unordered_set<std::string> holds_;
+  std::map<std::string, HoldClaim> holds_;  ///< that stand
 };
 
 }  // namespace sb::audit

@@ -231,6 +231,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
     if (run.problem) break;
     if (result->parked) {
       run.row.state = run.machine.checkpoint();
+      live_.erase(run.row.id);             // what is told from here on finds it at rest
       run.row.output = run.output.text();  // what the caller hears meanwhile, and hears again if it asks again
       co_return co_await commit(run, store::RunStatus::waiting, run.durability);
     }
@@ -241,6 +242,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
 }
 
 Task<Result<>> Engine::finish(LiveRun& run) {
+  live_.erase(run.row.id);  // nothing that it is told changes its end
   for (const auto& [id, source] : run.under_way) source->cancel();
   schedule_again(run);
   if (!run.problem) co_await guard_output(run);

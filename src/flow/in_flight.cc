@@ -59,8 +59,9 @@ InFlight::Entry InFlight::enter(const std::string& tenant, const std::string& ke
     if (const auto found = by_key_.find({tenant, key}); found != by_key_.end()) return {found->second, false};
   }
   auto pending = std::make_shared<Pending>(run, request_hash);
+  const auto [entry, is_alone] = by_run_.emplace(run, pending);
+  if (!is_alone) return {entry->second, false};
   if (!key.empty()) by_key_.emplace(std::pair(tenant, key), pending);
-  by_run_.emplace(run, pending);
   return {pending, true};
 }
 
@@ -85,8 +86,11 @@ void InFlight::leave(const std::string& tenant, const std::string& key, const st
     const std::lock_guard lock(mutex_);
     if (const auto found = by_key_.find({tenant, key}); found != by_key_.end() && found->second == pending)
       by_key_.erase(found);
-    by_run_.erase(pending->run());
-    if (auto node = watched_.extract(pending->run())) watched = std::move(node.mapped());
+    const auto own = by_run_.find(pending->run());
+    const bool is_own = own != by_run_.end() && own->second == pending;
+    if (is_own) by_run_.erase(own);
+    if (auto node = is_own ? watched_.extract(pending->run()) : decltype(watched_)::node_type())
+      watched = std::move(node.mapped());
   }
   pending->resolve();
   if (watched) watched->resolve();

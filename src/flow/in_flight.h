@@ -52,7 +52,7 @@ class InFlight {
     bool owner;  ///< true: the caller runs it and must `leave`
   };
 
-  /// `key` is unique within a tenant; an empty one never joins.
+  /// `key` is unique within a tenant; an empty one never joins. A run that is in work already has its owner.
   Entry enter(const std::string& tenant, const std::string& key, RunId run, const std::string& request_hash);
   /// A run that is to be taken up from the store, before it is read: whoever has it is alone with it. Null: it is in
   /// work. The caller must `leave`.

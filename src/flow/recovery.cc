@@ -41,6 +41,7 @@ Task<void> Engine::recover_one(RunId id) {
   auto entry = parts_.in_flight.enter(tenant, key, id, row->request_hash);
   // A retry that is looking for this very run may hold the key for a moment.
   if (!entry.owner) entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
+  if (!entry.owner) co_return;  // somebody took it up
   auto run = resume(*std::move(row), entry.pending);
   if (!run) {
     log_error("run.not_resumed",

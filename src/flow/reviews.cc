@@ -15,6 +15,16 @@ RecordJson summary_of(const ReviewId& review, std::string_view choice) {
   return std::move(summary.end_object()).take();
 }
 
+/// Whether it is the reviewer's to decide. Errors: conflict.
+Result<> check_undecided(const store::ReviewRow& review, std::string_view reviewer, Micros now) {
+  const bool claimed = review.state == store::ReviewState::claimed;
+  if (review.state != store::ReviewState::open && !claimed)
+    return fail(Errc::conflict, fmt::format("the review is already {}", store::to_string(review.state)));
+  if (claimed && review.claimed_by != reviewer && review.claim_until_us >= now)
+    return fail(Errc::conflict, "the review is claimed by somebody else");
+  return {};
+}
+
 }  // namespace
 
 Task<Result<store::ReviewRow>> Engine::claim(ReviewId id, std::string reviewer) {
@@ -71,15 +81,6 @@ Result<> Engine::apply_verdict(LiveRun& run, const store::ReviewRow& review, sto
 }
 
 Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer, json::object verdict) {
-  SB_CO_TRY(auto review, co_await parts_.store.load_review(id));
-  const Micros now = parts_.clock.now_us();
-  const bool claimed = review.state == store::ReviewState::claimed;
-  if (review.state != store::ReviewState::open && !claimed) {
-    co_return fail(Errc::conflict, fmt::format("the review is already {}", store::to_string(review.state)));
-  }
-  if (claimed && review.claimed_by != reviewer && review.claim_until_us >= now) {
-    co_return fail(Errc::conflict, "the review is claimed by somebody else");
-  }
   const std::string choice(string_member(verdict, "verdict"));
   const std::string text(string_member(verdict, "text"));
   const auto state = choice == "approve"  ? store::ReviewState::approved
@@ -91,20 +92,22 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   if (state == store::ReviewState::edited && text.empty())
     co_return fail(Errc::invalid_argument, "an edit needs the new text", "text");
 
-  SB_CO_TRY(auto row, co_await parts_.store.load_run(review.run));
-  if (row.status != store::RunStatus::waiting) {
-    co_return fail(Errc::conflict, fmt::format("run {} is {}, not waiting for a person", row.id.to_string(),
-                                               store::to_string(row.status)));
+  const Micros now = parts_.clock.now_us();
+  SB_CO_TRY(auto review, co_await parts_.store.load_review(id));
+  SB_CO_CHECK(check_undecided(review, reviewer, now));
+  SB_CO_TRY(const auto run, co_await take_up(review.run, [](const store::RunRow& row) {
+              return row.status == store::RunStatus::waiting;
+            }));
+  if (!run)
+    co_return fail(Errc::conflict, "the run is being worked on, or waits for nobody any more; look at it again");
+  // From here on nobody else decides, nor tells the run anything.
+  auto again = co_await parts_.store.load_review(id);
+  auto undecided = again ? check_undecided(*again, reviewer, now) : std::unexpected(again.error());
+  if (!undecided) {
+    let_go(*run);
+    co_return std::unexpected(undecided.error());
   }
-  const std::string tenant = row.tenant, key = row.idempotency_key;
-  auto entry = parts_.in_flight.enter(tenant, key, row.id, row.request_hash);
-  if (!entry.owner) co_return fail(Errc::conflict, "the run is being worked on; try again");
-  auto resumed = resume(std::move(row), entry.pending);
-  if (!resumed) {
-    parts_.in_flight.leave(tenant, key, entry.pending);
-    co_return std::unexpected(resumed.error());
-  }
-  auto run = *resumed;
+  review = *std::move(again);
   auto policed = run->guard.inspect(policy::Direction::outbound, to_text(verdict), policy::JsonProfile::any);
   auto applied = policed ? apply_verdict(*run, review, state, text) : Result<>(std::unexpected(policed.error()));
   if (applied) {
@@ -114,7 +117,7 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
       applied = fail(Errc::policy_denied, fmt::format("the text may not go out: {}", outside.reasons), "text");
   }
   if (!applied) {
-    parts_.in_flight.leave(tenant, key, entry.pending);
+    let_go(*run);
     co_return std::unexpected(applied.error());
   }
   store::ReviewChange change{review, review.state, review.claimed_by};
@@ -123,6 +126,7 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   change.row.decided_us = now;
   change.row.verdict =
       parts_.sealer.seal(run->data_key, review.run, place::verdict(review.id), policed->content.text());
+  parking_.forget(review.run);
   const store::ReviewRow decided = change.row;
   // What the person said, reason and all, is committed to by what is stored of it.
   record_leaf(*run, "review.verdict", summary_of(id, choice),
@@ -134,7 +138,7 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   // An effect that follows may take long: the verdict is on disk first, the rest goes on by itself.
   if (std::holds_alternative<Machine::Call>(run->machine.next())) {
     if (auto accepted = co_await accept(run); !accepted) {
-      parts_.in_flight.leave(tenant, key, entry.pending);
+      let_go(*run);
       co_return std::unexpected(accepted.error());
     }
     spawn(run);

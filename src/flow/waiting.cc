@@ -95,10 +95,8 @@ Task<void> Engine::next_result(LiveRun& run) {
 Task<Result<>> Engine::suspend(LiveRun& run) {
   for (const auto& [id, source] : run.under_way) source->cancel();
   run.row.state = run.machine.checkpoint();
-  live_[run.row.id] = &run;
-  const auto suspended = co_await commit(run, store::RunStatus::suspended, run.durability);
-  live_.erase(run.row.id);
-  co_return suspended;
+  live_.erase(run.row.id);  // what is told from here on finds it at rest
+  co_return co_await commit(run, store::RunStatus::suspended, run.durability);
 }
 
 Task<Result<bool>> Engine::park(LiveRun& run) {
@@ -293,8 +291,9 @@ Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string ac
     run.wish = wish;
     for (const auto& [effect, source] : run.under_way) source->cancel();
     if (run.signal) run.signal->cancel();
-    if (const auto pending = run.pending) (void)co_await pending->wait(std::chrono::seconds(30));
-    if (parts_.in_flight.find(id))
+    const auto pending = run.pending;
+    if (pending) (void)co_await pending->wait(std::chrono::seconds(30));
+    if (pending && parts_.in_flight.find(id) == pending)
       co_return fail(Errc::unavailable, "the run was told, and has not stopped within 30 s; look at it again");
   }
   auto row = co_await parts_.store.load_run(id);

@@ -63,7 +63,8 @@ Result<> check_apart(const std::string& url, const std::string& data_folder) {
   // With a slash behind each, "/a/b/" begins with "/a/" and "/a/bc/" not with "/a/b/".
   const auto whole = [&](const std::string& path) {
     const auto found = fs::weakly_canonical(path, error);
-    return (error ? fs::absolute(path) : found).lexically_normal().string() + "/";
+    const std::string folder = (error ? fs::absolute(path) : found).lexically_normal().string();
+    return folder.ends_with('/') ? folder : folder + "/";
   };
   const std::string mirror = whole(url), data = whole(data_folder);
   if (!mirror.starts_with(data) && !data.starts_with(mirror)) return {};

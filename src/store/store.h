@@ -217,8 +217,9 @@ struct Commit {
   Durability durability = Durability::sync;
   std::optional<RunRow>
       create;  ///< Errors: already_exists (idempotency key or id taken; detail = id of the run that has it)
-  /// Whole row by id; fenced: row.epoch older than the stored one is lease_lost. What a run is born with stays as it
-  /// was (tenant, key, flow, flow_hash, input, idempotency_key, request_hash, created_us). Not together with `create`.
+  /// Whole row by id; fenced: row.epoch older than the stored one is lease_lost, one that has ended is a conflict. What
+  /// a run is born with stays as it was (tenant, key, flow, flow_hash, input, idempotency_key, request_hash,
+  /// created_us). Not together with `create`.
   std::optional<RunRow> update;
   WakeUp wake;                 ///< of a run that is left waiting, instead of what there was; of any other: nothing
   RunId run;                   ///< owner of steps and chunks; may be left out beside create or update

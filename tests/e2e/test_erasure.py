@@ -268,6 +268,7 @@ def test_an_erasure_that_a_crash_cuts_off_is_finished_by_the_next_start(own_serv
     orders = [leaf["summary"] for leaf in leaves(server) if leaf["kind"] == "erasure"]
     assert len({order["erasure"] for order in orders}) == 1 and sum(order["runs"] for order in orders) == 3_100
     assert "more" in orders[0] and "more" not in orders[-1]
+    assert [order.get("runs_before", 0) for order in orders] == [sum(o["runs"] for o in orders[:i]) for i in range(len(orders))]
     assert '"event":"erasure.finished"' in server.log()
     assert server.verify().returncode == 0
 
@@ -276,6 +277,8 @@ def test_a_name_that_an_erasure_would_not_find_is_refused(own_server):
     server = own_server().start()
     latin = server.chat("hello", x_signalbox_subject="Zo\xeb")  # http.client sends Latin-1
     assert latin.status == 400 and "UTF-8" in latin.json()["error"]["message"]
+    tab = server.chat("hello", x_signalbox_subject="a\tb")
+    assert tab.status == 400 and "control" in tab.json()["error"]["message"]
     utf8 = server.chat("hello", x_signalbox_subject="Zoë".encode().decode("latin-1"))
     assert utf8.status == 200
     connection = http.client.HTTPConnection(server.address)

@@ -6,6 +6,8 @@ import http.server
 import json
 import re
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness import ROOT, Server, cli, until
@@ -223,3 +225,43 @@ def test_a_run_that_is_told_to_stop_stops_and_the_record_says_who_told_it(own_se
     started = next(leaf for leaf in leaves(server) if leaf["kind"] == "run.start")
     assert {leaf["actor"] for leaf in told}.isdisjoint({started["actor"]}) and len({leaf["actor"] for leaf in told}) == 1
     assert server.verify().returncode == 0
+
+
+RACES = {
+    "an event, a run that listens": ("{listen: {to: {all: [{with: {type: a}}, {with: {type: b}}]}}}", "event"),
+    "an event, a run that works and listens": ("{fork: {branches: [{x: {run: {shell: {command: sleep 20}}}}, "
+                                               "{y: {listen: {to: {all: [{with: {type: a}}, {with: {type: b}}]}}}}]}}", "event"),
+    "a verdict": ("{call: review, with: {reason: refund, proposal: none}}", "verdict"),
+}
+
+
+@pytest.mark.parametrize("race", RACES)
+def test_one_at_a_time_works_on_a_run(own_server, race):
+    """What is told at the same moment comes one after the other: no end is undone, and the record verifies."""
+    task, what = RACES[race]
+    server = own_server(flows={"shell": True}).start()
+    start_flow(server, "races", task)
+
+    def tell(run: str, number: int) -> int:
+        if what == "event":
+            return server.call("POST", "/api/v1/events", {"specversion": "1.0", "id": str(number), "source": "/x", "type": "a"}).status
+        review = next(r["id"] for r in server.call("GET", "/api/v1/reviews?state=open&limit=1000").json()["reviews"] if r["run"] == run)
+        return server.call("POST", f"/api/v1/reviews/{review}/approve").status
+
+    def has_begun(run: str) -> bool:
+        reviews = server.call("GET", "/api/v1/reviews?state=open&limit=1000").json()["reviews"]
+        return what == "event" or any(review["run"] == run for review in reviews)
+
+    with ThreadPoolExecutor(2) as pool:
+        for i in range(24):
+            run = server.call("POST", "/api/v1/flows/test/races/runs", {"input": {"who": "x"}}).json()["id"]
+            until("it to wait", lambda: has_begun(run))
+            command, ends = ("cancel", "cancelled") if i % 2 else ("suspend", "suspended")
+            told = pool.submit(tell, run, i)
+            time.sleep(i % 6 * 0.0005)
+            commanded = server.call("POST", f"/api/v1/runs/{run}/{command}")
+            told.result()
+            status = server.run(run)["status"]
+            assert commanded.status in (200, 409), commanded.body
+            assert status == ends if commanded.status == 200 else status == "completed", (i, commanded.body, status)
+    assert server.verify().returncode == 0, server.verify().stdout

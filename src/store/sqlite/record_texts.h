@@ -1,5 +1,5 @@
-/// What steps and leaves of most runs say, as a dictionary for zstd: a step of some 400 bytes has little that repeats in
-/// itself, and nearly nothing that was not said before.
+/// What steps and leaves of most runs say, as a dictionary for zstd: a step of some 400 bytes has little that repeats
+/// in itself, and nearly nothing that was not said before.
 #pragma once
 
 #include <string_view>

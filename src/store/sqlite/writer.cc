@@ -166,6 +166,10 @@ Result<> Writer::check(Work& work) {
     return fail(Errc::lease_lost, fmt::format("run {} is at epoch {}, not {}", commit.run.to_string(), work.run->epoch,
                                               static_cast<std::uint64_t>(commit.update->epoch)));
   }
+  if (commit.update && is_final(work.run->status)) {
+    return fail(Errc::conflict, fmt::format("run {} has ended as {}: nothing changes it", commit.run.to_string(),
+                                            to_string(work.run->status)));
+  }
   for (const RunId& id : commit.erase) {
     const ResetAtEnd reset(sql_.find_ended);
     const int found = sql_.find_ended.bind_blob(1, blob_of(id.uuid)).step();
