@@ -116,5 +116,26 @@ TEST_F(Record, AHashOfAValueIsTheRunsOwn) {
   EXPECT_NE(decision.find(hash_of(*one)), decision.rfind(hash_of(*one))) << "in one run the same value has one hash";
 }
 
+TEST_F(Record, ACallSaysItsTokensAndThePriceThatTheyWereCountedBy) {
+  provider_->fake.otherwise["l"].usage = {100, 40, 5, false};
+  auto run = prepare(request_of("hello"));
+  ASSERT_TRUE(drive(run));
+  const auto decision = parse_json(decision_of(*run, "chat"));
+  ASSERT_TRUE(decision);
+  const auto& attempt = decision->at("attempts").at(0);
+  EXPECT_EQ(to_text(attempt.at("price")), "[1000000,0,2000000]");
+  EXPECT_EQ(int_member(attempt, "cached_tokens"), 40);
+  EXPECT_EQ(int_member(attempt, "cost_micro"), 60 + 10);
+}
+
+TEST_F(Record, AQuestionToAPersonSaysItsTokens) {
+  auto run = prepare(request_of("my card is 4000056655665556"));
+  ASSERT_TRUE(drive(run));
+  const auto decision = parse_json(decision_of(*run, "review"));
+  ASSERT_TRUE(decision);
+  EXPECT_GT(int_member(*decision, "input_tokens"), 0);
+  EXPECT_GT(int_member(*decision, "output_tokens"), 0);
+}
+
 }  // namespace
 }  // namespace sb::flow

@@ -149,7 +149,7 @@ class EngineTest : public ::testing::Test {
                       scripts_.get(),
                       script_registry_.get(),
                       [this] { return policy_; },
-                      [] { return std::shared_ptr<const triage::Router>(); },
+                      [this] { return router_; },
                       "tenant secret",
                       Pseudonyms("pseudonym secret"),
                       nullptr,
@@ -231,6 +231,7 @@ class EngineTest : public ::testing::Test {
   }
   MicroMoney booked() { return *wait(store_->spend_of(key_.to_string(), clock_.now_us())); }
 
+  std::shared_ptr<const triage::Router> router_;  ///< null: no triage
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;

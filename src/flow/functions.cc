@@ -5,6 +5,7 @@
 #include "base/record_writer.h"
 #include "flow/chat_completion.h"
 #include "flow/engine.h"
+#include "triage/decision_record.h"
 
 namespace sb::flow {
 namespace {
@@ -21,44 +22,39 @@ Problem problem_of(const Error& error, std::string_view title) {
   return problem;
 }
 
-void append_attempts(RecordWriter& out, const std::vector<model::Attempt>& attempts) {
+/// The price a cost was counted by: of a million tokens read, read from the provider's cache, written.
+void append_price(RecordWriter& out, const model::Price& price) {
+  out.key("price").begin_array();
+  for (const auto part : {price.input, price.cached_input, price.output}) out.decimal(static_cast<double>(part), 0);
+  out.end_array();
+}
+
+void append_attempts(RecordWriter& out, const model::Catalog& catalog, const std::vector<model::Attempt>& attempts) {
   out.key("attempts").begin_array();
   for (const auto& attempt : attempts) {
-    out.begin_object().member("cause", RecordText::ours(model::to_string(attempt.cause)));
+    out.begin_object();
+    if (attempt.usage.cached_input_tokens > 0) out.member("cached_tokens", attempt.usage.cached_input_tokens);
+    out.member("cause", RecordText::ours(model::to_string(attempt.cause)));
     out.member("cost_micro", attempt.cost).member("deployment", RecordText::configured(attempt.name));
     out.member("estimated", attempt.usage.estimated);
     out.member("input_tokens", attempt.usage.input_tokens).member("latency_us", attempt.latency_us);
-    out.member("output_tokens", attempt.usage.output_tokens).member("status", attempt.status).end_object();
+    out.member("output_tokens", attempt.usage.output_tokens);
+    append_price(out, catalog.deployments()[attempt.deployment].price);
+    out.member("status", attempt.status).end_object();
   }
   out.end_array();
 }
 
 /// `target`: of the catalog.
-RecordJson call_decision(bool embed, std::string_view deployment, const model::Target& target,
-                         const std::vector<model::Attempt>& attempts, bool streamed = false) {
+RecordJson call_decision(bool embed, std::string_view deployment, const model::Catalog& catalog,
+                         const model::Target& target, const std::vector<model::Attempt>& attempts,
+                         bool streamed = false) {
   RecordWriter out;
   out.begin_object();
-  append_attempts(out, attempts);
+  append_attempts(out, catalog, attempts);
   out.member("chosen", RecordText::configured(deployment)).member("kind", embed ? RecordText("embed") : "chat");
   if (streamed) out.member("streamed", true);
   return std::move(out.member("target", RecordText::configured(target.name)).end_object()).take();
-}
-
-RecordJson route_decision(const triage::RouteDecision& decision) {
-  const auto ours = &RecordText::ours, named = &RecordText::configured;
-  RecordWriter out(512);
-  out.begin_object().key("alternatives").begin_array();
-  for (const auto& [intent, probability] : decision.alternatives) {
-    out.begin_object().member("intent", named(intent)).key("probability").decimal(probability, 4).end_object();
-  }
-  out.end_array().member("chosen", ours(triage::to_string(decision.route))).member("intent", named(decision.intent));
-  out.member("kind", "route").key("out_of_scope").decimal(decision.out_of_scope, 4);
-  out.key("reasons").begin_array();
-  for (const auto& reason : decision.reasons) out.string(named(reason));
-  out.end_array().key("score").decimal(decision.confidence, 4).member("script", named(decision.script));
-  out.key("threshold").decimal(decision.threshold, 4).key("versions").begin_object();
-  out.member("classifier", ours(decision.model_version)).member("triage", ours(decision.config_version)).end_object();
-  return std::move(out.end_object()).take();
 }
 
 RecordJson plain_route_decision(RecordText chosen, RecordText reason) {
@@ -113,27 +109,27 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   if (run.requested_model != "auto" && !run.requested_model.empty() && !parked_by_policy) {
     const auto target = parts_.catalog.resolve(run.requested_model);
     run.row.route = target && !(*target)->tier.empty() ? (*target)->tier : "direct";
-    result.decision = plain_route_decision(RecordText::configured(run.row.route), "the caller named the model");
+    result.decision = plain_route_decision(RecordText::configured(run.row.route), triage::kNamedByCaller);
     result.output = Data(json::object{{"route", "direct"}, {"target", run.requested_model}});
     return result;
   }
   const auto router = parts_.router();
   if (!router && !parked_by_policy) {
     run.row.route = "large";
-    result.decision = plain_route_decision("large", "no triage is configured");
+    result.decision = plain_route_decision("large", triage::kNoTriage);
     result.output = Data(json::object{{"route", "large"}, {"target", "large"}});
     return result;
   }
   if (parked_by_policy) {
     run.route_reason = "policy";
-    result.decision = plain_route_decision("human", "the policy asks for a person");
+    result.decision = plain_route_decision("human", triage::kAskedByPolicy);
     result.output = Data(json::object{{"route", "human"}, {"target", ""}, {"reason", "policy"}});
     return result;
   }
   const auto decision = router->route(run.guard.route_query());
   run.row.route = std::string(triage::to_string(decision.route));
   run.intent = decision.intent;
-  result.decision = route_decision(decision);
+  result.decision = triage::record_of(decision);
   run.route_reason = decision.reasons.empty() ? "" : decision.reasons.front();
   result.output = Data(json::object{{"route", run.row.route},
                                     {"target", run.row.route},
@@ -176,8 +172,9 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   const auto id = run.row.id.to_string();
   auto completion = completion_json({id, run.row.model, run.row.created_us, usage}, text);
   RecordWriter decision;
-  decision.begin_object().member("chosen", RecordText::configured(name)).member("kind", "script");
-  decision.key("versions").begin_object();
+  decision.begin_object().member("chosen", RecordText::configured(name));
+  decision.member("input_tokens", usage.input_tokens).member("kind", "script");
+  decision.member("output_tokens", usage.output_tokens).key("versions").begin_object();
   decision.member("script", RecordText::ours(parts_.script_registry->version(name))).end_object().end_object();
   result.decision = std::move(decision).take();
   co_return co_await answer_guarded(run, std::move(completion), std::move(result));
@@ -284,7 +281,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   CallResult result;
   if (!outcome) {
     auto& failure = outcome.error();
-    run.failed_call = call_decision(embed, {}, target, failure.attempts);
+    run.failed_call = call_decision(embed, {}, parts_.catalog, target, failure.attempts);
     for (const auto& attempt : failure.attempts) run.call_cost += attempt.cost;
     run.error_code = failure.error.code;
     run.error_param = failure.error.param;
@@ -296,7 +293,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
   run.call_cost = outcome->cost;
   count_saving(run, outcome->usage);
-  result.decision = call_decision(embed, run.row.model, target, outcome->attempts);
+  result.decision = call_decision(embed, run.row.model, parts_.catalog, target, outcome->attempts);
   if (embed) co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));  // no text to ask about
   co_return co_await answer_guarded(run, std::move(outcome->reply.body), std::move(result));
 }
@@ -308,7 +305,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   run.upstream_us += parts_.clock.now_us() - before;
   CallResult result;
   if (!started) {
-    run.failed_call = call_decision(false, {}, target, started.error().attempts, true);
+    run.failed_call = call_decision(false, {}, parts_.catalog, target, started.error().attempts, true);
     run.error_code = started.error().error.code;
     run.error_param = started.error().error.param;
     auto problem = problem_of(started.error().error, "No model answered");
@@ -393,7 +390,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   step.started_us = before;
   step.ended_us = parts_.clock.now_us();
   record(run, std::move(step), run.guard.stream_decision(*guard));
-  result.decision = call_decision(false, run.row.model, target, stream.attempts(), true);
+  result.decision = call_decision(false, run.row.model, parts_.catalog, target, stream.attempts(), true);
   if (problem) {
     run.failed_call = std::move(result.decision);
     co_return std::unexpected(*std::move(problem));
@@ -503,14 +500,6 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   review.question = parts_.sealer.seal(run.data_key, run.row.id, place::question(review.id), to_text(question));
   run.review = review.id;
   run.needs_person = false;
-  CallResult result;
-  result.parked = true;
-  RecordWriter decision;
-  decision.begin_object().member("chosen", "park").member("kind", "review").key("reasons").begin_array();
-  decision.string(public_reason ? RecordText::configured(review.reason) : "computed by the flow").end_array();
-  decision.member("review", RecordText::ours(review.id.to_string())).end_object();
-  result.decision = std::move(decision).take();
-  run.review_create = std::move(review);
   // What the caller hears meanwhile; the run's own output is the person's answer.
   const auto id = run.row.id.to_string();
   const std::string_view told = said->output.value().get_string();
@@ -518,6 +507,15 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   count_saving(run, usage);
   run.row.model = "human";
   run.output = Data::from_text(completion_json({id, "human", run.row.created_us, usage}, told));
+  CallResult result;
+  result.parked = true;
+  RecordWriter decision;
+  decision.begin_object().member("chosen", "park").member("input_tokens", usage.input_tokens);
+  decision.member("kind", "review").member("output_tokens", usage.output_tokens).key("reasons").begin_array();
+  decision.string(public_reason ? RecordText::configured(review.reason) : "computed by the flow").end_array();
+  decision.member("review", RecordText::ours(review.id.to_string())).end_object();
+  result.decision = std::move(decision).take();
+  run.review_create = std::move(review);
   return result;
 }
 

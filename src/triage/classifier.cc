@@ -123,6 +123,13 @@ Prediction unread(bool has_routes, bool truncated) {
   return out;
 }
 
+// Nothing scripted answers a text that was not read to its end.
+void distrust_the_end(Prediction& out) {
+  out.truncated = true;
+  out.abstained = true;
+  if (out.route == AnswerKind::script) out.route = AnswerKind::generative;
+}
+
 bool any_route(const ModelData& data) {
   return std::ranges::any_of(data.labels, [](const Label& label) { return label.kind != AnswerKind::none; });
 }
@@ -282,12 +289,32 @@ Prediction IntentModel::predict(std::string_view text) const {
   const Evidence evidence{used, coverage.word, coverage.total, {}};
   auto out = conclude(evidence, state.data.labels, state.data.calibration, state.data.thresholds);
   if (state.encoder && !features.truncated && !state.sure(out)) out = state.look_again(text, evidence);
-  if (features.truncated || out.truncated) {
-    out.truncated = true;
-    out.abstained = true;
-    // Nothing scripted answers a text that was not read to its end.
-    if (out.route == AnswerKind::script) out.route = AnswerKind::generative;
-  }
+  if (features.truncated || out.truncated) distrust_the_end(out);
+  return out;
+}
+
+Seen seen_of(const Prediction& prediction) {
+  return {prediction.tier,         prediction.readable,
+          prediction.truncated,    prediction.confidence,
+          prediction.script_score, prediction.kind_mass[static_cast<std::size_t>(AnswerKind::human)]};
+}
+
+std::optional<Prediction> IntentModel::recall(const Seen& seen, std::string_view intent) const {
+  if (!seen.readable) return unread(state_->has_routes, seen.truncated);
+  const auto* label = find_label(intent);
+  const bool second = seen.tier == 1;
+  if (!label || (second && !state_->data.sentence)) return std::nullopt;
+  Prediction out;
+  out.readable = true;
+  out.tier = seen.tier;
+  out.limits = second ? state_->data.sentence->thresholds : state_->data.thresholds;
+  out.intent = label->name;
+  out.kind = label->kind;
+  out.confidence = seen.confidence;
+  out.script_score = seen.script_score;
+  out.kind_mass[static_cast<std::size_t>(AnswerKind::human)] = seen.human;
+  decide(state_->has_routes, out);
+  if (seen.truncated) distrust_the_end(out);
   return out;
 }
 

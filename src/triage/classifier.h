@@ -7,6 +7,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,6 +43,17 @@ struct Prediction {
   bool readable = false;  ///< false: empty, no UTF-8, or binary; nothing above means anything
 };
 
+/// What is kept of a prediction beside its intent: other thresholds can be held against it.
+struct Seen {
+  std::uint8_t tier = 0;
+  bool readable = false;
+  bool truncated = false;
+  double confidence = 0;
+  double script_score = 0;
+  double human = 0;  ///< probability of needing a person
+};
+Seen seen_of(const Prediction& prediction);
+
 struct Insight;  // insight.h
 
 /// Immutable; any number of threads may predict at once. Cheap to copy (shared).
@@ -65,7 +77,11 @@ class IntentModel {
   /// bytes; anything unreadable or longer abstains.
   Prediction predict(std::string_view text) const;
 
-  /// The same with what it is made of, for explanations: slower, allocates.
+  /// A prediction again from what was kept of one by these weights, as this model's thresholds have it: without out of
+  /// scope, coverage and alternatives. Nothing where no label has this name.
+  std::optional<Prediction> recall(const Seen& seen, std::string_view intent) const;
+
+  /// The same as `predict` with what it is made of, for explanations: slower, allocates.
   Insight look_into(std::string_view text) const;
 
   /// First 16 hex digits of the file's SHA-256; names the model in every decision.

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "triage/router_config.h"
+#include "triage/sight.h"
 
 namespace sb::triage {
 namespace {
@@ -16,29 +17,28 @@ namespace {
 // What the rules look at of the text; beyond it nothing is matched, and nothing is scripted either.
 constexpr std::size_t kMaxRuleBytes = 16384;
 
-bool any_of_names(const std::vector<std::string>& wanted, std::span<const std::string_view> present) {
-  return std::ranges::any_of(present,
-                             [&](std::string_view name) { return std::ranges::find(wanted, name) != wanted.end(); });
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+bool waits_for_words(const Rule& rule) {
+  return !rule.phrases.empty() || !rule.exact.empty();
 }
 
 // Empty: the rule does not hold. Otherwise what made it hold, without a word of the text.
-std::string why_holds(const Rule& rule, const RouteQuery& query, const std::string& normalised, bool has_phrase) {
+std::string why_holds(const Rule& rule, const RouteBasis& basis) {
   std::string why;
   const auto holds = [&](std::string_view what) { why += why.empty() ? what : fmt::format(", {}", what); };
-  if (!rule.phrases.empty()) {
-    if (!has_phrase) return {};
-    holds("phrase");
-  }
-  if (!rule.exact.empty()) {
-    if (std::ranges::find(rule.exact, normalised) == rule.exact.end()) return {};
-    holds("exact text");
-  }
+  if (waits_for_words(rule) && !contains(basis.said, rule.name)) return {};
+  if (!rule.phrases.empty()) holds("phrase");
+  if (!rule.exact.empty()) holds("exact text");
   if (!rule.finding_types.empty()) {
-    if (!any_of_names(rule.finding_types, query.finding_types)) return {};
+    const auto wanted = [&](const std::string& type) { return contains(rule.finding_types, type); };
+    if (std::ranges::none_of(basis.findings, wanted)) return {};
     holds("policy finding");
   }
   if (!rule.policy_classes.empty()) {
-    if (std::ranges::find(rule.policy_classes, query.policy_class) == rule.policy_classes.end()) return {};
+    if (!contains(rule.policy_classes, basis.policy_class)) return {};
     holds("policy class");
   }
   const auto flag = [&](const std::optional<bool>& wanted, bool is, std::string_view what) {
@@ -46,16 +46,16 @@ std::string why_holds(const Rule& rule, const RouteQuery& query, const std::stri
     if (*wanted == is) holds(what);
     return *wanted == is;
   };
-  if (!flag(rule.tools, query.has_tools, "tools") || !flag(rule.images, query.has_images, "images") ||
-      !flag(rule.json_schema, query.wants_json_schema, "JSON schema")) {
+  if (!flag(rule.tools, basis.tools, "tools") || !flag(rule.images, basis.images, "images") ||
+      !flag(rule.json_schema, basis.json_schema, "JSON schema")) {
     return {};
   }
   if (rule.prompt_bytes_over) {
-    if (query.prompt_bytes <= *rule.prompt_bytes_over) return {};
+    if (basis.prompt_bytes <= *rule.prompt_bytes_over) return {};
     holds("prompt size");
   }
   if (rule.turns_over) {
-    if (query.turns <= *rule.turns_over) return {};
+    if (basis.turns <= *rule.turns_over) return {};
     holds("turns");
   }
   return why;
@@ -85,21 +85,43 @@ bool looks_like_maths(std::string_view text, const std::string& normalised) {
 }
 
 // Why the large model; empty: the small one will do.
-std::string why_large(const LargeWhen& when, const RouteQuery& query, const Prediction* seen,
-                      const std::string& normalised) {
-  if (query.prompt_bytes > when.prompt_bytes_over) return "prompt size";
-  if (query.text.size() > when.text_bytes_over) return "message size";
-  if (query.turns > when.turns_over) return "turns";
-  if (when.tools && query.has_tools) return "tools";
-  if (when.images && query.has_images) return "images";
-  if (when.json_schema && query.wants_json_schema) return "JSON schema";
-  const auto read = query.text.substr(0, kMaxRuleBytes);
-  if (when.code && looks_like_code(read)) return "code";
-  if (when.maths && looks_like_maths(read, normalised)) return "maths";
+std::string why_large(const LargeWhen& when, const RouteBasis& basis, const Prediction* seen) {
+  if (basis.prompt_bytes > when.prompt_bytes_over) return "prompt size";
+  if (basis.text_bytes > when.text_bytes_over) return "message size";
+  if (basis.turns > when.turns_over) return "turns";
+  if (when.tools && basis.tools) return "tools";
+  if (when.images && basis.images) return "images";
+  if (when.json_schema && basis.json_schema) return "JSON schema";
+  if (when.code && basis.code) return "code";
+  if (when.maths && basis.maths) return "maths";
   if (!seen) return {};
   if (when.abstained && seen->abstained) return "classifier abstained";
-  if (std::ranges::find(when.intents, seen->intent) != when.intents.end()) return "intent";
+  if (contains(when.intents, seen->intent)) return "intent";
   return {};
+}
+
+RouteBasis basis_of(const Router::Config& config, const RouteQuery& query, const std::string& normalised) {
+  RouteBasis basis;
+  basis.sight = config.sight;
+  basis.findings.assign(query.finding_types.begin(), query.finding_types.end());
+  basis.policy_class = query.policy_class;
+  basis.tools = query.has_tools;
+  basis.images = query.has_images;
+  basis.json_schema = query.wants_json_schema;
+  basis.prompt_bytes = query.prompt_bytes;
+  basis.text_bytes = query.text.size();
+  basis.turns = query.turns;
+  const auto read = query.text.substr(0, kMaxRuleBytes);
+  basis.code = looks_like_code(read);
+  basis.maths = looks_like_maths(read, normalised);
+  const auto has_phrase = config.phrases.find(normalised);
+  for (std::size_t i = 0; i < config.rules.size(); ++i) {
+    const auto& rule = config.rules[i];
+    const bool phrase = rule.phrases.empty() || (i < has_phrase.size() && has_phrase[i]);
+    const bool exact = rule.exact.empty() || contains(rule.exact, normalised);
+    if (waits_for_words(rule) && phrase && exact) basis.said.push_back(rule.name);
+  }
+  return basis;
 }
 
 void apply_rule(const Rule& rule, std::string why, RouteDecision& out) {
@@ -113,6 +135,7 @@ void describe(const Prediction& seen, RouteDecision& out) {
   out.intent = seen.intent;
   out.confidence = seen.confidence;
   out.out_of_scope = seen.out_of_scope;
+  out.basis.seen = seen_of(seen);
   for (const auto& alternative : seen.alternatives) {
     if (!alternative.intent.empty() && alternative.intent != seen.intent) {
       out.alternatives.push_back({std::string(alternative.intent), alternative.probability});
@@ -153,6 +176,10 @@ const std::string& Router::version() const {
   return config_->version;
 }
 
+const std::string& Router::sight() const {
+  return config_->sight;
+}
+
 std::vector<std::string> Router::script_names() const {
   std::vector<std::string> names;
   for (const auto& [intent, script] : config_->scripts) names.push_back(script);
@@ -175,8 +202,12 @@ Thresholds limits_of(const Router::Config& config, const Prediction& seen) {
   return out;
 }
 
+bool unfit_for_scripts(const RouteBasis& basis) {
+  return basis.tools || basis.images || basis.json_schema;
+}
+
 // A person or a script by the classifier; false: a model must answer, `out` says why so far.
-bool by_classifier(const Router::Config& config, const Prediction& seen, const RouteQuery& query, RouteDecision& out) {
+bool by_classifier(const Router::Config& config, const Prediction& seen, RouteDecision& out) {
   const double human = seen.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
   const auto limits = limits_of(config, seen);
   const double script_threshold = limits.script;
@@ -208,7 +239,7 @@ bool by_classifier(const Router::Config& config, const Prediction& seen, const R
   }
   if (human >= veto) return refuse(fmt::format("no script: needs a person with {:.3f} >= {:.3f}", human, veto));
   if (seen.truncated) return refuse("no script: message longer than the classifier reads");
-  if (query.has_tools || query.has_images || query.wants_json_schema) {
+  if (unfit_for_scripts(out.basis)) {
     return refuse("no script: the request has tools, images or a JSON schema");
   }
   const auto script = config.scripts.find(seen.intent);
@@ -219,20 +250,12 @@ bool by_classifier(const Router::Config& config, const Prediction& seen, const R
   return true;
 }
 
-}  // namespace
-
-namespace {
-
 // The rules' word; false: none decides, `out` says which held in vain.
-bool by_rules(const Router::Config& config, const RouteQuery& query, const std::string& normalised,
-              RouteDecision& out) {
-  const auto has_phrase = config.phrases.find(normalised);
-  for (std::size_t i = 0; i < config.rules.size(); ++i) {
-    const auto& rule = config.rules[i];
-    auto why = why_holds(rule, query, normalised, i < has_phrase.size() && has_phrase[i]);
+bool by_rules(const Router::Config& config, RouteDecision& out) {
+  const bool unfit = unfit_for_scripts(out.basis) || out.basis.text_bytes > kMaxRuleBytes;
+  for (const auto& rule : config.rules) {
+    auto why = why_holds(rule, out.basis);
     if (why.empty()) continue;
-    const bool cut = query.text.size() > kMaxRuleBytes;
-    const bool unfit = query.has_tools || query.has_images || query.wants_json_schema || cut;
     if (rule.route == Route::script && unfit) {
       out.reasons.push_back(fmt::format(
           "rule {}: {}; not scripted, the request has tools, images, a JSON schema or is too long", rule.name, why));
@@ -245,37 +268,65 @@ bool by_rules(const Router::Config& config, const RouteQuery& query, const std::
 }
 
 // What the rules left open. `seen` may be null.
-void by_model_and_size(const Router::Config& config, const RouteQuery& query, const std::string& normalised,
-                       const Prediction* seen, RouteDecision& out) {
+void by_model_and_size(const Router::Config& config, const Prediction* seen, RouteDecision& out) {
   if (seen) {
     if (config.model) out.model_version = config.model->version();
     describe(*seen, out);
-    if (by_classifier(config, *seen, query, out)) return;
+    if (by_classifier(config, *seen, out)) return;
   }
-  const auto why = why_large(config.large_when, query, seen, normalised);
+  const auto why = why_large(config.large_when, out.basis, seen);
   out.route = why.empty() ? config.otherwise : Route::large;
   out.reasons.push_back(why.empty() ? fmt::format("nothing asks for the large model: {}", to_string(config.otherwise))
                                     : fmt::format("large: {}", why));
 }
 
-}  // namespace
-
-RouteDecision Router::route(const RouteQuery& query) const {
-  RouteDecision out;
-  out.config_version = config_->version;
+// `look`: gives the classifier's word, or null; not called where a rule decides.
+template <class Look>
+RouteDecision decide_by(const Router::Config& config, const RouteQuery& query, Look&& look) {
   const std::string normalised = normalise_phrase(query.text.substr(0, kMaxRuleBytes));
-  if (by_rules(*config_, query, normalised, out)) return out;
-  std::optional<Prediction> seen;
-  if (config_->model) seen = config_->model->predict(query.text);
-  by_model_and_size(*config_, query, normalised, seen ? &*seen : nullptr, out);
+  RouteDecision out;
+  out.config_version = config.version;
+  out.basis = basis_of(config, query, normalised);
+  if (by_rules(config, out)) return out;
+  by_model_and_size(config, look(), out);
   return out;
 }
 
+}  // namespace
+
+RouteDecision Router::route(const RouteQuery& query) const {
+  std::optional<Prediction> seen;
+  return decide_by(*config_, query, [&]() -> const Prediction* {
+    if (!config_->model) return nullptr;
+    return &seen.emplace(config_->model->predict(query.text));
+  });
+}
+
 RouteDecision Router::decide(const RouteQuery& query, const Prediction* seen) const {
+  return decide_by(*config_, query, [&] { return seen; });
+}
+
+std::expected<RouteDecision, Unknown> Router::decide_again(const RouteDecision& before) const {
+  if (before.basis.sight.empty()) return std::unexpected(Unknown::not_recorded);
+  if (before.basis.sight != config_->sight) return std::unexpected(Unknown::other_sight);
   RouteDecision out;
   out.config_version = config_->version;
-  const std::string normalised = normalise_phrase(query.text.substr(0, kMaxRuleBytes));
-  if (!by_rules(*config_, query, normalised, out)) by_model_and_size(*config_, query, normalised, seen, out);
+  out.basis = before.basis;
+  if (by_rules(*config_, out)) {
+    out.basis.seen.reset();
+    return out;
+  }
+  if (!config_->model) {
+    by_model_and_size(*config_, nullptr, out);
+    return out;
+  }
+  if (!before.basis.seen) return std::unexpected(Unknown::nobody_looked);
+  auto seen = config_->model->recall(*before.basis.seen, before.intent);
+  if (!seen) return std::unexpected(Unknown::not_recorded);
+  seen->out_of_scope = before.out_of_scope;
+  for (std::size_t i = 0; i < std::min(before.alternatives.size(), seen->alternatives.size()); ++i)
+    seen->alternatives[i] = {before.alternatives[i].intent, before.alternatives[i].probability};
+  by_model_and_size(*config_, &*seen, out);
   return out;
 }
 
@@ -296,6 +347,7 @@ std::shared_ptr<const Router> Router::of_model(IntentModel model) {
     if (label.kind == AnswerKind::script) config->scripts.emplace(label.name, label.name);
   }
   config->model = std::move(model);
+  config->sight = sight_of(*config);
   return std::make_shared<const Router>(std::move(config));
 }
 
@@ -304,6 +356,7 @@ Result<std::shared_ptr<const Router>> Router::from_text(std::string_view yaml, c
   SB_TRY(auto config, parse_router_config(yaml, name));
   if (model) SB_CHECK(bind_model(yaml, name, *model, config));
   config.model = std::move(model);
+  config.sight = sight_of(config);
   return std::make_shared<const Router>(std::make_shared<const Config>(std::move(config)));
 }
 

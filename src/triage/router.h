@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
@@ -38,6 +39,23 @@ struct IntentScore {
   double probability = 0;
 };
 
+/// What a decision rests on, without a word of the text: another router with the same sight can decide from it.
+struct RouteBasis {
+  std::string sight;  ///< Router::sight() of who looked at the text; empty: not known, nor is anything below
+  std::vector<std::string> findings;
+  std::string policy_class;
+  bool tools = false;
+  bool images = false;
+  bool json_schema = false;
+  std::size_t prompt_bytes = 0;
+  std::size_t text_bytes = 0;
+  std::size_t turns = 0;
+  std::vector<std::string> said;  ///< rules whose phrases and exact texts, where they have some, are in the text
+  bool code = false;              ///< it looks like code
+  bool maths = false;             ///< or like maths
+  std::optional<Seen> seen;       ///< none: a rule decided, or there is no model
+};
+
 struct RouteDecision {
   Route route = Route::large;
   std::string intent;       ///< likeliest; empty where nobody looked (a rule decided) or nothing was readable
@@ -49,6 +67,14 @@ struct RouteDecision {
   std::vector<std::string> reasons;       ///< in order, e.g. "rule refunds: phrase"; names rules, never the text
   std::string model_version;              ///< which weights looked; empty if none did
   std::string config_version;             ///< first 16 hex digits of the document's SHA-256
+  RouteBasis basis;
+};
+
+/// Why a decision cannot be made again from what it rested on.
+enum class Unknown : std::uint8_t {
+  not_recorded,   ///< its basis is not known
+  other_sight,    ///< this router looks at texts in another way: another classifier, encoder or phrases
+  nobody_looked,  ///< a rule decided then and none does now, so nobody asked the classifier
 };
 
 /// Immutable and shared: any number of threads may route at once.
@@ -68,6 +94,8 @@ class Router {
   RouteDecision route(const RouteQuery& query) const;
   /// The same where the classifier has already looked; null: nobody did, and the rules decide with `large_when`.
   RouteDecision decide(const RouteQuery& query, const Prediction* seen) const;
+  /// The same for a text that was looked at before and is not at hand: what `before.basis` tells, and the intent.
+  std::expected<RouteDecision, Unknown> decide_again(const RouteDecision& before) const;
 
   /// The thresholds in force for what the classifier said: the document's, else those of the tier that looked.
   Thresholds limits(const Prediction& seen) const;
@@ -79,6 +107,8 @@ class Router {
   std::vector<std::string> script_names() const;
   const std::optional<IntentModel>& model() const;
   const std::string& version() const;  ///< first 16 hex digits of the document's SHA-256
+  /// What a text is looked at with: weights, encoder, phrases; no thresholds. Routers with the same one see the same.
+  const std::string& sight() const;
 
   struct Config;
   explicit Router(std::shared_ptr<const Config> config);

@@ -47,6 +47,7 @@ struct LargeWhen {
 
 struct Router::Config {
   std::string version;
+  std::string sight;
   std::optional<IntentModel> model;
   std::string model_path;
   std::string encoder_path;                ///< tier 1's; empty: tier 0 alone
