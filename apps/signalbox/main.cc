@@ -12,6 +12,7 @@
 #include "cli/flow_command.h"
 #include "cli/keys_command.h"
 #include "cli/recorded_decisions.h"
+#include "cli/replay_command.h"
 #include "cli/reviews_command.h"
 #include "cli/serve_command.h"
 #include "flow/injection.h"
@@ -77,6 +78,7 @@ int main(int argc, char** argv) {
   root.add(sb::cli::erase_command());
   root.add(sb::cli::attest_command());
   root.add(sb::cli::keys_command());
+  root.add(sb::cli::replay_command());
   for (const auto& delegate : kDelegates) {
     if (!arguments.empty() && arguments[0] == delegate.name) return delegate.run(std::span(arguments).subspan(1));
     root.add(sb::cli::Command(delegate.name, delegate.summary)).run([&delegate](const sb::cli::Invocation&) {

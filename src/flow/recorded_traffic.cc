@@ -47,14 +47,66 @@ Result<TokenVault> vault_of(const store::RunRow& run, std::string_view but_of = 
   return TokenVault::from_json(document);
 }
 
+/// Opens the runs of one data directory.
+class RunOpener {
+ public:
+  static Result<std::shared_ptr<RunOpener>> open(const policy::TrafficFilter& filter) {
+    SB_TRY(const auto data, store::DataDir::open(filter.data));
+    SB_TRY(auto master, master_key_of(filter.master_key, data.vault_key()));
+    SB_TRY(auto reader, store::sqlite::Reader::open(data.database(), kCacheKib));
+    SB_TRY(const auto document, reader->load_document("tenant_keys"));
+    SB_TRY(const json::value wrapped, parse_json(document.value_or("{}")));
+    const std::shared_ptr<RunOpener> opener(new RunOpener(std::move(reader), std::move(master), data.vault_key()));
+    SB_CHECK(opener->tenants_.load(wrapped));
+    return opener;
+  }
+
+  store::sqlite::Reader& reader() { return *reader_; }
+  std::string tenant_key(const store::RunRow& run) const { return value_key(secret_, run.tenant); }
+
+  /// Of an erased run nothing is left to open. Errors: not_found, corrupt.
+  Result<store::RunRow> open_run(RunId id) {
+    SB_TRY(auto run, reader_->load_run(id));
+    if (const auto opened = sealer_.unseal(run); !opened)
+      return fail(opened.error().code, fmt::format("run {}: {}", id.to_string(), opened.error().detail));
+    return run;
+  }
+
+  struct AsItCame {
+    std::string text;
+    bool still_sealed = false;  ///< values in it did not open
+  };
+  Result<AsItCame> as_it_came(const store::RunRow& run, std::string json, Result<TokenVault> tokens) const {
+    if (!tokens) return std::unexpected(tokens.error());
+    if (!tokens->empty()) {
+      SB_TRY(json, policy::restore_json(*tokens, json));
+    }
+    auto opened = policy::open_values(std::array{tenant_key(run)}, json);
+    // A value that would have to be escaped breaks the document: it stays sealed.
+    const bool fits = opened.opened == 0 || parse_json(opened.text).has_value();
+    return AsItCame{fits ? std::move(opened.text) : std::move(json), opened.refused > 0 || !fits};
+  }
+
+ private:
+  RunOpener(std::unique_ptr<store::sqlite::Reader> reader, std::string master, const std::string& vault_key)
+      : reader_(std::move(reader)),
+        tenants_(std::move(master)),
+        sealer_(tenants_, vault_key, system_entropy()),
+        secret_(value_secret(vault_key)) {}
+
+  std::unique_ptr<store::sqlite::Reader> reader_;
+  TenantKeys tenants_;
+  Sealer sealer_;
+  std::string secret_;
+};
+
 /// Reads the runs of one data directory.
 class TrafficReader {
  public:
   using Visit = std::function<Result<>(const policy::RecordedText&)>;
 
-  TrafficReader(const policy::TrafficFilter& filter, const Visit& visit, store::sqlite::Reader& reader,
-                const Sealer& sealer, std::string secret)
-      : filter_(filter), visit_(visit), reader_(reader), sealer_(sealer), secret_(std::move(secret)) {}
+  TrafficReader(const policy::TrafficFilter& filter, const Visit& visit, RunOpener& opener)
+      : filter_(filter), visit_(visit), opener_(opener) {}
 
   Result<policy::TrafficSums> read() {
     store::RunFilter page;
@@ -64,7 +116,7 @@ class TrafficReader {
     if (filter_.until_us) page.before = first_id_at(*filter_.until_us + 1000);
     const RunId oldest = first_id_at(filter_.since_us.value_or(0) - kIdSlack);
     for (;;) {
-      SB_TRY(const auto runs, reader_.list_runs(page));
+      SB_TRY(const auto runs, opener_.reader().list_runs(page));
       for (const auto& thin : runs) {
         if (thin.id < oldest || sums_.runs >= filter_.limit) return sums_;
         const bool wanted = thin.created_us >= filter_.since_us.value_or(0) &&
@@ -78,13 +130,11 @@ class TrafficReader {
 
  private:
   Result<> read_run(RunId id) {
-    SB_TRY(auto run, reader_.load_run(id));
+    SB_TRY(const auto run, opener_.open_run(id));
     if (run.erased) {
       ++sums_.erased;
       return {};
     }
-    if (const auto opened = sealer_.unseal(run); !opened)
-      return fail(opened.error().code, fmt::format("run {}: {}", id.to_string(), opened.error().detail));
     ++sums_.runs;
     SB_CHECK(count_taken_out(run));
     const bool chat = run.flow.starts_with("signalbox/chat@");
@@ -110,21 +160,15 @@ class TrafficReader {
     return {};
   }
 
-  Result<std::string> as_it_came(const store::RunRow& run, std::string json, Result<TokenVault> tokens) {
-    if (!tokens) return std::unexpected(tokens.error());
-    if (!tokens->empty()) {
-      SB_TRY(json, policy::restore_json(*tokens, json));
-    }
-    auto opened = policy::open_values(std::array{value_key(secret_, run.tenant)}, json);
-    // A value that would have to be escaped breaks the document: it stays sealed.
-    const bool fits = opened.opened == 0 || parse_json(opened.text).has_value();
-    if (opened.refused > 0 || !fits) ++sums_.still_sealed;
-    return fits ? std::move(opened.text) : std::move(json);
+  Result<std::string> as_it_came(const store::RunRow& run, const std::string& json, Result<TokenVault> tokens) {
+    SB_TRY(auto came, opener_.as_it_came(run, json, std::move(tokens)));
+    sums_.still_sealed += came.still_sealed;
+    return std::move(came.text);
   }
 
   // The record says of each guard what it found and did.
   Result<> count_taken_out(const store::RunRow& run) {
-    SB_TRY(const auto steps, reader_.load_steps(run.id));
+    SB_TRY(const auto steps, opener_.reader().load_steps(run.id));
     for (const auto& step : steps) {
       if (step.kind != "guard") continue;
       const auto decision = parse_json(step.decision);
@@ -139,9 +183,8 @@ class TrafficReader {
 
   // `found`: a finding, or how many there were of a kind.
   void count_gone(std::string_view direction, const json::value& found) {
-    constexpr std::string_view kGone[] = {"mask", "redact", "replace", "hash", "block", "route_to_human"};
     const auto action = string_member(found, "action");
-    if (std::ranges::find(kGone, action) == std::end(kGone)) return;
+    if (!is_gone_after(action)) return;
     const auto count = std::max<std::int64_t>(0, int_member(found, "count", 1));
     sums_.taken_out[fmt::format("{} {} {}", direction, string_member(found, "type"), action)] +=
         static_cast<std::uint64_t>(count);
@@ -149,25 +192,31 @@ class TrafficReader {
 
   const policy::TrafficFilter& filter_;
   const Visit& visit_;
-  store::sqlite::Reader& reader_;
-  const Sealer& sealer_;
-  const std::string secret_;
+  RunOpener& opener_;
   policy::TrafficSums sums_;
 };
 
 }  // namespace
 
+bool is_gone_after(std::string_view action) {
+  constexpr std::string_view kGone[] = {"mask", "redact", "replace", "hash", "block", "route_to_human"};
+  return std::ranges::find(kGone, action) != std::end(kGone);
+}
+
 Result<policy::TrafficSums> read_recorded_traffic(const policy::TrafficFilter& filter,
                                                   const std::function<Result<>(const policy::RecordedText&)>& visit) {
-  SB_TRY(const auto data, store::DataDir::open(filter.data));
-  SB_TRY(auto master, master_key_of(filter.master_key, data.vault_key()));
-  SB_TRY(const auto reader, store::sqlite::Reader::open(data.database(), kCacheKib));
-  SB_TRY(const auto document, reader->load_document("tenant_keys"));
-  SB_TRY(const json::value wrapped, parse_json(document.value_or("{}")));
-  TenantKeys tenants(std::move(master));
-  SB_CHECK(tenants.load(wrapped));
-  const Sealer sealer(tenants, data.vault_key(), system_entropy());
-  return TrafficReader(filter, visit, *reader, sealer, value_secret(data.vault_key())).read();
+  SB_TRY(const auto opener, RunOpener::open(filter));
+  return TrafficReader(filter, visit, *opener).read();
+}
+
+Result<OpenInput> open_inputs(const policy::TrafficFilter& filter) {
+  SB_TRY(const std::shared_ptr<RunOpener> opener, RunOpener::open(filter));
+  return [opener](const RunId& id) -> Result<std::optional<RecordedInput>> {
+    SB_TRY(const auto run, opener->open_run(id));
+    if (run.erased) return std::optional<RecordedInput>();
+    SB_TRY(auto came, opener->as_it_came(run, run.input, vault_of(run)));
+    return RecordedInput{run.input, std::move(came.text), run.key, opener->tenant_key(run)};
+  };
 }
 
 }  // namespace sb::flow

@@ -17,17 +17,26 @@ json::object summary_of(const policy::TrafficFilter& filter) {
   return summary;
 }
 
-}  // namespace
-
-Result<policy::TrafficSums> read_traffic_on_record(const policy::TrafficFilter& filter,
-                                                   const std::function<Result<>(const policy::RecordedText&)>& visit) {
+Result<> put_on_record(const policy::TrafficFilter& filter) {
   SB_TRY(const auto data, store::DataDir::open(filter.data));
   audit::Flags flags;
   flags.values["--data"] = filter.data;
   if (!filter.url.empty()) flags.values["--url"] = filter.url;
   if (!filter.key_file.empty()) flags.values["--key-file"] = filter.key_file;
-  SB_CHECK(audit::record_opening(flags, data, {filter.tenant, std::nullopt, summary_of(filter)}));
+  return audit::record_opening(flags, data, {filter.tenant, std::nullopt, summary_of(filter)});
+}
+
+}  // namespace
+
+Result<policy::TrafficSums> read_traffic_on_record(const policy::TrafficFilter& filter,
+                                                   const std::function<Result<>(const policy::RecordedText&)>& visit) {
+  SB_CHECK(put_on_record(filter));
   return read_recorded_traffic(filter, visit);
+}
+
+Result<OpenInput> open_inputs_on_record(const policy::TrafficFilter& filter) {
+  SB_CHECK(put_on_record(filter));
+  return open_inputs(filter);
 }
 
 }  // namespace sb::flow

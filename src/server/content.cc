@@ -1,0 +1,70 @@
+#include "server/content.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+
+#include "server/services.h"
+
+namespace sb::server {
+
+Result<std::string> read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(Errc::not_found, fmt::format("cannot read {}", path));
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+Result<model::CatalogConfig> catalog_config(const Config& config, ProviderKeys keys) {
+  model::CatalogConfig out;
+  for (const auto& [name, provider] : config.providers) {
+    model::ProviderConfig p;
+    p.name = name;
+    p.type = provider.type == ProviderType::anthropic ? model::ProviderType::anthropic : model::ProviderType::openai;
+    p.base_url = provider.base_url;
+    p.local = provider.local;
+    if (provider.api_key && keys == ProviderKeys::resolved) {
+      auto secret = provider.api_key->resolve();
+      if (!secret)
+        return fail(secret.error().code, fmt::format("providers.{}.api_key: {}", name, secret.error().detail),
+                    fmt::format("providers.{}.api_key", name));
+      p.api_key = std::string(secret->reveal());
+    }
+    if (!provider.organization.empty()) p.headers.add("openai-organization", provider.organization);
+    for (const auto& [header, value] : provider.headers) p.headers.add(header, value);
+    for (const auto& [model_name, model] : provider.models) {
+      p.models.push_back({model_name,
+                          model.upstream,
+                          {model.price.input, model.price.cached_input.value_or(model.price.input), model.price.output},
+                          model.context_tokens});
+    }
+    using std::chrono::milliseconds;
+    p.timeouts = {milliseconds(provider.timeouts.connect_ms), milliseconds(provider.timeouts.first_byte_ms),
+                  milliseconds(provider.timeouts.idle_ms), milliseconds(provider.timeouts.total_ms)};
+    p.retries.attempts_max = static_cast<int>(provider.retries.max) + 1;
+    p.retries.backoff_base = milliseconds(provider.retries.base_ms);
+    p.retries.backoff_cap = milliseconds(provider.retries.cap_ms);
+    p.breaker.failures_min = static_cast<int>(provider.breaker.failures);
+    p.breaker.open_for = milliseconds(provider.breaker.open_ms);
+    out.providers.push_back(std::move(p));
+  }
+  for (const auto& [name, tier] : config.tiers) {
+    model::TierConfig t{name, {}};
+    for (const auto& d : tier.deployments)
+      t.deployments.push_back({d.provider, d.model, static_cast<int>(d.weight), static_cast<int>(d.priority)});
+    out.tiers.push_back(std::move(t));
+  }
+  out.aliases = config.models.aliases;
+  out.call_deadline = std::chrono::milliseconds(config.server.request_timeout_ms);
+  return out;
+}
+
+std::string policy_origin(const Config& config) {
+  return config.policy.file.empty() ? "default policy" : config.policy.file;
+}
+
+Result<std::string> policy_text(const Config& config) {
+  return config.policy.file.empty() ? Result<std::string>(std::string(default_policy()))
+                                    : read_file(config.policy.file);
+}
+
+}  // namespace sb::server
