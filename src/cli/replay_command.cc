@@ -1,6 +1,7 @@
 #include "cli/replay_command.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <ostream>
@@ -9,6 +10,7 @@
 #include "config/config.h"
 #include "flow/injection.h"
 #include "policy/diff_command.h"
+#include "replay/log_import.h"
 #include "replay/report.h"
 #include "server/content.h"
 #include "server/services.h"
@@ -31,6 +33,8 @@ constexpr const char* kAbout =
     "prices, models and tiers are told from the record alone. Another classifier, other phrases of rules and another "
     "policy have to look at the texts: --texts opens those of the runs for which the record is not enough, in memory, "
     "and puts on record who does.\n\n"
+    "With --import the traffic is another program's log: each call is routed from its text, and priced by its "
+    "tokens.\n\n"
     "Of requests whose content was erased the decisions are on record still; what would take their text is counted as "
     "not known.";
 
@@ -114,11 +118,38 @@ Result<replay::Report> replay_runs(const Invocation& it, const replay::Candidate
   }
 }
 
+/// Of another program's log. `notes` gets what was left out.
+Result<replay::Report> replay_log(const Invocation& it, const replay::Candidate& candidate,
+                                  std::vector<std::string>& notes) {
+  SB_TRY(const auto format, replay::log_format(it.get("import")));
+  std::string request;  // of the call that is visited
+  replay::Replay replay(candidate, [&](const RunId&) -> Result<std::optional<flow::RecordedInput>> {
+    return flow::RecordedInput{request, request, {}, std::string(32, '\0')};
+  });
+  SB_TRY(const auto sums,
+         replay::import_log(format, it.rest(), *candidate.catalog, [&](const replay::LoggedCall& call) {
+           request = call.request;
+           return replay.add(call.run);
+         }));
+  notes = replay::notes_of(sums);
+  if (sums.calls > 0) return replay.report();
+  return sb::fail(Errc::not_found, fmt::format("no call of a chat is in these files: {}", fmt::join(notes, "; ")));
+}
+
 Result<int> run(const Invocation& it) {
+  if (it.has("import") == it.rest().empty())
+    return sb::fail(Errc::invalid_argument, "--import FORMAT and the files of the log go together");
   SB_TRY(const auto loaded, load_candidate(it));
-  SB_TRY(const auto filter, filter_of(it, loaded.config));
-  SB_TRY(const auto report, replay_runs(it, loaded.candidate, filter));
-  const replay::Subject subject{filter.data, it.get("with"), loaded.config.currency};
+  replay::Subject subject{{}, it.get("with"), loaded.config.currency, {}};
+  replay::Report report;
+  if (it.has("import")) {
+    subject.traffic = fmt::format("{}", fmt::join(it.rest(), ", "));
+    SB_TRY(report, replay_log(it, loaded.candidate, subject.notes));
+  } else {
+    SB_TRY(const auto filter, filter_of(it, loaded.config));
+    subject.traffic = filter.data;
+    SB_TRY(report, replay_runs(it, loaded.candidate, filter));
+  }
   if (it.has("html")) SB_CHECK(replace_file(it.get("html"), to_html(report, subject)));
   if (it.has("json"))
     it.out << to_text(to_json(report, subject)) << '\n';
@@ -138,6 +169,8 @@ Command replay_command() {
       .toggle("texts", "open the texts of runs for which the record is not enough")
       .toggle("same", "exit status 1 unless every decision and cost is exactly as recorded")
       .toggle("json", "for machines")
+      .option("import", "FORMAT", "not a data directory's runs but the log in FILE...: litellm, openai or langfuse")
+      .repeated_positions("FILE", "with --import: JSON lines, or a list")
       .option("html", "PAGE", "write the report there, too")
       .option("since", "WHEN",
               "runs begun then or later: 2026-11-23, 2026-11-23T18:00:00Z, or how long ago: 90m 24h 7d")
@@ -152,6 +185,8 @@ Command replay_command() {
                "whether the live configuration gives what is on record")
       .example("signalbox replay --with signalbox.yaml --set triage.file=stricter.yaml --since 7d --html week.html",
                "last week under another triage")
+      .example("signalbox replay --with signalbox.yaml --import litellm spend.jsonl",
+               "what it would have made of another gateway's traffic")
       .run([](const Invocation& it) {
         const auto status = run(it);
         return status ? *status : it.fail(status.error());

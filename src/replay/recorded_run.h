@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,8 +19,8 @@ namespace sb::replay {
 /// One try of a deployment.
 struct RecordedAttempt {
   std::string deployment;  ///< "provider/model"
-  model::Usage usage;
-  std::optional<model::Price> price;  ///< none: of before prices and cached tokens were recorded
+  model::Usage usage{};
+  std::optional<model::Price> price{};  ///< none: of before prices and cached tokens were recorded
   MicroMoney cost = 0;
   bool answered = false;
 };
@@ -27,7 +28,7 @@ struct RecordedAttempt {
 /// A step that called a model.
 struct RecordedCall {
   std::string target;  ///< tier, or "provider/model"; empty: of before it was recorded, or no model has the name
-  std::vector<RecordedAttempt> attempts;
+  std::vector<RecordedAttempt> attempts{};
   MicroMoney cost = 0;  ///< of the step: its attempts', and those of an answer that had to be corrected
   const RecordedAttempt* answer() const;
 };
@@ -40,6 +41,9 @@ struct RecordedChoice {
   triage::RouteDecision decision{};  ///< of triage
   std::string record{};              ///< the decision as it stands there
 };
+
+/// Route of calls that are on another program's log: somebody named the model.
+inline constexpr std::string_view kLogged = "logged";
 
 /// How often, by type and action: {"EMAIL", "tokenise"}.
 using FindingCounts = std::map<std::pair<std::string, std::string>, std::uint64_t>;

@@ -184,7 +184,8 @@ std::vector<Section> sections(const Report& r, const Subject& subject) {
 }
 
 std::string verdict(const Report& r) {
-  if (r.runs == 0) return "no runs";
+  if (!r.routes.empty() && r.routes.begin()->first.first == kLogged)
+    return fmt::format("{} calls of a log, {} of them routed", r.choices, r.choices - r.unknown_count());
   return r.nothing_differs() ? "nothing differs: every decision and every cost is exactly as recorded"
                              : fmt::format("{} of {} decisions would differ, {} are not known", r.changed, r.choices,
                                            r.unknown_count());
@@ -243,7 +244,7 @@ json::object json_of(const Bill& bill) {
 }
 
 Plot routes_plot(const Report& r) {
-  constexpr std::array kOrder = {"script", "small", "large", "direct", "human", "blocked", "?"};
+  constexpr std::array kOrder = {"logged", "script", "small", "large", "direct", "human", "blocked", "?"};
   std::map<std::string, std::array<double, 2>> mix;
   for (const auto& [pair, count] : r.routes) {
     mix[pair.first][0] += static_cast<double>(count);
@@ -284,6 +285,7 @@ Plot times_plot(const Report& r) {
 
 std::string to_lines(const Report& report, const Subject& subject) {
   std::string out = fmt::format("{} under {}\n{}\n", subject.traffic, subject.candidate, verdict(report));
+  for (const auto& note : subject.notes) out += note + "\n";
   for (const auto& section : sections(report, subject)) {
     out += fmt::format("\n{}\n", section.title);
     if (!section.rows.empty()) append_table(section, out);
@@ -304,6 +306,7 @@ json::object to_json(const Report& r, const Subject& subject) {
   for (const auto& control : r.controls) controls[control.tier] = control.cost;
   return {{"traffic", subject.traffic},
           {"candidate", subject.candidate},
+          {"notes", json::value_from(subject.notes)},
           {"nothing_differs", r.nothing_differs()},
           {"runs", r.runs},
           {"erased_runs", r.erased},
@@ -345,6 +348,7 @@ json::object to_json(const Report& r, const Subject& subject) {
 std::string to_html(const Report& report, const Subject& subject) {
   HtmlPage page(fmt::format("{} under {}", subject.traffic, subject.candidate));
   page.paragraph(verdict(report));
+  for (const auto& note : subject.notes) page.paragraph(note);
   page.charts({svg_of(routes_plot(report)), svg_of(times_plot(report))});
   for (const auto& section : sections(report, subject)) {
     page.heading(section.title);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "replay/replay.h"
@@ -13,6 +14,7 @@ struct Subject {
   std::string traffic;    ///< data directory, or the log that was imported
   std::string candidate;  ///< its file
   std::string currency;
+  std::vector<std::string> notes{};  ///< on the traffic
 };
 
 std::string to_lines(const Report& report, const Subject& subject);

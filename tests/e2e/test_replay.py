@@ -121,7 +121,25 @@ def test_the_page_and_the_table(recorded, tmp_path):
     assert "nothing differs" in html and "<svg" in html and "<script" not in html and CANARY not in html
 
 
+def test_another_gateways_log_is_routed_from_its_texts(recorded):
+    log = recorded.work / "litellm.jsonl"
+    log.write_text("".join(json.dumps({"call_type": "completion", "model": "simulated", "response_cost": 0.5, "prompt_tokens": 10,
+                                       "completion_tokens": 5, "messages": [{"role": "user", "content": text}]}) + "\n" for text in TEXTS))
+    got = cli("replay", "--with", str(recorded.config_file), "--import", "litellm", "--json", str(log))
+    assert got.returncode == 0, got.stderr
+    report = json.loads(got.stdout)
+    routes = {r["candidate"]: r["decisions"] for r in report["routes"] if r["recorded"] == "logged"}
+    assert routes == {"large": 2, "small": 3, "human": 1}, routes
+    assert report["cost"]["recorded_micro"] == 3_000_000
+    assert report["cost"]["candidate"]["known_micro"] == 5 * (10 + 4 * 5), "their tokens at our prices; a person costs nothing"
+    assert CANARY not in got.stdout + got.stderr
+
+
 @pytest.mark.parametrize("flags, said", [
+    (["--with", "{config}", "--import", "litellm"], "go together"),
+    (["--with", "{config}", "--import", "langfuze", "{wrong}"], 'did you mean "langfuse"?'),
+    (["--with", "{config}", "--import", "openai", "{wrong}"], "invalid JSON"),
+    (["--with", "{config}", "--import", "openai", "{config}"], "no call of a chat"),
     ([], "--with FILE"),
     (["--with", "{work}/none.yaml"], "none.yaml"),
     (["--with", "{config}", "--data", "{work}/nothing"], "nothing"),
