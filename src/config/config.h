@@ -158,6 +158,11 @@ struct FlowsConfig {
   bool python = false;
 };
 
+struct CacheConfig {
+  std::int64_t exact_ttl_s = 0;  ///< 0: nothing is answered from the record
+  std::size_t exact_entries = 100'000;
+};
+
 enum class KeysRequired { automatic, always, never };
 
 /// What a key may do where it has no limits of its own; 0: no limit.
@@ -248,6 +253,7 @@ struct Config {
   TriageConfig triage;
   ScriptsConfig scripts;
   FlowsConfig flows;
+  CacheConfig cache;
   KeysConfig keys;
   std::string currency = "USD";
   EncryptionConfig encryption;

@@ -299,6 +299,22 @@ auto encryption_section() {
                       "master_key."});
 }
 
+auto cache_section() {
+  using C = CacheConfig;
+  return declare<C>("Requests that a recorded run has answered before need not go to a model again.")
+      .integer("exact_ttl_s", &C::exact_ttl_s,
+               {.about = "How long the very same request is answered as before, within one tenant, policy, flow and "
+                         "model; where the policy finds something in it, for the same key and person alone. 0: never.",
+                .unit = "s",
+                .max = 86'400})
+      .integer(
+          "exact_entries", &C::exact_entries,
+          {.about = "Answers that can be found again; of more the oldest go. Each takes some 250 bytes of memory, and "
+                    "no text.",
+           .min = 1,
+           .max = 10'000'000});
+}
+
 auto retention_section() {
   constexpr std::int64_t kMaxDays = 36'500;
   auto flow = declare<FlowRetention>("How long the content of one flow's runs is kept.")
@@ -488,6 +504,7 @@ Declaration<Config> build_root() {
       .section("triage", &Config::triage, triage)
       .section("scripts", &Config::scripts, scripts)
       .section("flows", &Config::flows, flows_section())
+      .section("cache", &Config::cache, cache_section())
       .section("keys", &Config::keys, keys_section())
       .text("currency", &Config::currency, {.about = "Currency of all prices, costs and budgets.", .form = &kCurrency})
       .section("encryption", &Config::encryption, encryption_section())

@@ -270,7 +270,9 @@ Task<Result<>> Engine::finish(LiveRun& run) {
   record_leaf(
       run, "run.end", std::move(end.end_object()).take(),
       run.sealed_output.empty() ? std::string() : Sealer::commitment(run.data_key, "output", run.sealed_output));
-  co_return co_await commit(run, status, run.durability);
+  SB_CO_CHECK(co_await commit(run, status, run.durability));
+  remember_answer(run);
+  co_return Result<>();
 }
 
 Task<Result<>> Engine::accept(std::shared_ptr<LiveRun> run) {

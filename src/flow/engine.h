@@ -14,9 +14,11 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/errors.h"
 #include "base/ids.h"
 #include "base/task.h"
+#include "flow/answer_cache.h"
 #include "flow/carried.h"
 #include "flow/event_hub.h"
 #include "flow/external_guard.h"
@@ -91,6 +93,7 @@ struct EngineParts {
   EventHub* events = nullptr;                                     ///< null: emitted events reach nobody
   std::shared_ptr<const json::object> secrets{};                  ///< of flows, by name
   ExternalGuard* outside = nullptr;                               ///< null: checks over HTTP object to everything
+  AnswerCache* answers = nullptr;                                 ///< null: each request goes to a model
 };
 
 struct RunRequest {
@@ -256,6 +259,13 @@ class Engine {
   Task<std::expected<CallResult, Problem>> streamed_answer(LiveRun& run, const model::Target& target,
                                                            model::ChatCall call);
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
+  // repeated_requests.cc
+  /// What `AnswerCache` knows a chat by; nothing: its answer is not to be used again.
+  std::optional<Digest> repeatable(const LiveRun& run, const TaskNode& task, const model::Target& target) const;
+  /// The answer of the run that answered the same before; nothing: none has, or its content is gone.
+  Task<std::optional<CallResult>> answer_again(LiveRun& run, const model::Target& target);
+  /// Of a run that has ended and is on disk.
+  void remember_answer(const LiveRun& run);
 
   /// What checks over HTTP say of the document that was guarded last.
   struct OutsideAnswer {

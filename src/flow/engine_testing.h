@@ -155,7 +155,9 @@ class EngineTest : public ::testing::Test {
                       nullptr,
                       outbound_.get(),
                       events_.get(),
-                      std::make_shared<const json::object>(secrets_)};
+                      std::make_shared<const json::object>(secrets_),
+                      nullptr,
+                      answers_.get()};
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
     engine_options.processes = {"shell"};
@@ -232,6 +234,7 @@ class EngineTest : public ::testing::Test {
   MicroMoney booked() { return *wait(store_->spend_of(key_.to_string(), clock_.now_us())); }
 
   std::shared_ptr<const triage::Router> router_;  ///< null: no triage
+  std::unique_ptr<AnswerCache> answers_;          ///< null: no cache; read by `start`
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;

@@ -212,6 +212,15 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     }
   }
   const model::Target& asked = local ? *local : **target;
+  const bool embed = std::get<CallTask>(call.task->body).function == "embed";
+  run.request_hash.reset();
+  if (!embed && answers_the_run(*call.task, run.machine.flow())) run.request_hash = repeatable(run, *call.task, asked);
+  if (run.request_hash) {
+    if (auto again = co_await answer_again(run, asked)) {
+      std::string text = again->output.text();
+      co_return co_await answer_guarded(run, std::move(text), *std::move(again));
+    }
+  }
   // Before an effect outside: on disk that it was going to happen, so that a crash finds it again.
   if (run.durability == store::Durability::sync && !(run.stored && run.steps.empty())) {
     run.row.state = run.machine.checkpoint();
@@ -232,12 +241,12 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   chat.idempotency_key = key;
   chat.request_id = run.request_id;
   chat.cancel = run.finish_without_caller ? nullptr : run.cancel;
-  const bool embed = std::get<CallTask>(call.task->body).function == "embed";
   if (!embed && run.stream && run.audience && !run.guard.holds_answers() &&
       answers_the_run(*call.task, run.machine.flow())) {
     chat.stream = true;
     auto answer = co_await streamed_answer(run, asked, chat);
     reserved->settle(run.call_cost);
+    if (!answer) run.request_hash.reset();
     co_return answer;
   }
   auto answer = co_await whole_answer(run, asked, chat, embed);
@@ -252,6 +261,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     run.call_cost += first_cost;
   }
   reserved->settle(run.call_cost);
+  if (!answer) run.request_hash.reset();  // a flow may go on, and answer otherwise
   co_return answer;
 }
 
@@ -293,6 +303,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
   run.call_cost = outcome->cost;
   count_saving(run, outcome->usage);
+  run.answer_usage = outcome->usage;
   result.decision = call_decision(embed, run.row.model, parts_.catalog, target, outcome->attempts);
   if (embed) co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));  // no text to ask about
   co_return co_await answer_guarded(run, std::move(outcome->reply.body), std::move(result));
@@ -383,6 +394,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   }
   run.call_cost = stream.cost();
   count_saving(run, stream.usage());
+  run.answer_usage = stream.usage();
+  run.answer_found = !guard->guard().findings().empty() || !guard->unrecorded().empty();
   store::StepRow step;
   step.name = "guard.outbound";
   step.ref = "/use/extensions/guard/after";
@@ -457,6 +470,7 @@ std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, st
     return std::unexpected(problem_of(guarded.error(), "The answer could not be guarded"));
   }
   record(run, std::move(step), std::move(guarded->decision));
+  run.answer_found = !guarded->types.empty();
   if (!run.repaired && !guarded->repair.empty() && guarded->verdict == policy::Verdict::block) {
     run.repair = std::move(guarded->repair);
     run.rejected_answer = guarded->content;

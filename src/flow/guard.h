@@ -91,6 +91,9 @@ class GuardSession {
   /// A check must see an answer whole before anybody does.
   bool holds_answers() const { return checks_out_; }
   policy::TokenVault& vault() { return *vault_; }
+  /// Placeholders stand for something.
+  bool vault_used() const { return !vault_->empty(); }
+  const std::string& policy_hash() const { return policy_->hash(); }
 
   /// Checks that somebody outside decides, over the texts of the last document; asked once.
   struct Outside {

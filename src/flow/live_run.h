@@ -13,6 +13,7 @@
 
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/crypto.h"
 #include "base/ids.h"
 #include "base/task.h"
 #include "flow/guard.h"
@@ -73,16 +74,20 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string error_param;
   std::optional<ReviewId> review;
   std::string intent;
-  std::string route_reason;    ///< why triage chose as it did: in its own words, which name rules alone
-  Micros upstream_us = 0;      ///< time spent waiting for providers
-  std::uint64_t events = 0;    ///< of the live stream so far
-  bool streamed = false;       ///< the audience has received the answer's deltas
-  std::string decided_by;      ///< triage model version, for the record
-  std::string repair;          ///< what the model may correct once
-  Data rejected_answer;        ///< what it said, policed
-  bool repaired = false;       ///< that round was used up
-  bool outside_asked = false;  ///< services that check the input have had their say
-  bool needs_person = false;   ///< the policy asks for a person, and none was asked yet: no model may see it
+  std::string route_reason;            ///< why triage chose as it did: in its own words, which name rules alone
+  Micros upstream_us = 0;              ///< time spent waiting for providers
+  std::uint64_t events = 0;            ///< of the live stream so far
+  bool streamed = false;               ///< the audience has received the answer's deltas
+  std::string decided_by;              ///< triage model version, for the record
+  std::string repair;                  ///< what the model may correct once
+  Data rejected_answer;                ///< what it said, policed
+  bool repaired = false;               ///< that round was used up
+  bool outside_asked = false;          ///< services that check the input have had their say
+  std::optional<Digest> request_hash;  ///< what its answer is known by, where it may be used again
+  bool answer_again = false;           ///< it was answered by what another run was answered
+  bool answer_found = false;           ///< the policy found something in its answer
+  model::Usage answer_usage;
+  bool needs_person = false;  ///< the policy asks for a person, and none was asked yet: no model may see it
 
   // Effects under way beside each other, and what came of them.
   struct EffectResult {

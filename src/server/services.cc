@@ -181,6 +181,10 @@ Result<> load_content(Services& services) {
   for (const auto& [name, script] : services.scripts->scripts()) scripts.push_back(name + " " + script.version);
   services.setup["scripts"] = hash_of_lines(std::move(scripts));
   services.setup["config"] = config.hash;
+  if (config.cache.exact_ttl_s > 0) {
+    services.answers = std::make_unique<flow::AnswerCache>(
+        flow::AnswerCacheOptions{config.cache.exact_ttl_s * 1'000'000, config.cache.exact_entries});
+  }
   SB_CHECK(load_flow_outside(services));
   SB_CHECK(load_spending(services));
   return load_flows(services);

@@ -54,6 +54,7 @@ struct Services {
   std::shared_ptr<const triage::Router> router;  ///< null: none configured
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
+  std::unique_ptr<flow::AnswerCache> answers;  ///< null: not configured
   flow::Egress egress;
   std::shared_ptr<const json::object> flow_secrets;
   std::unique_ptr<flow::EventHub> events;

@@ -94,7 +94,8 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           p.outbound.get(),
                           services.events.get(),
                           services.flow_secrets,
-                          p.outside.get()};
+                          p.outside.get(),
+                          services.answers.get()};
   flow::EngineOptions engine_options;
   if (config.flows.shell) engine_options.processes.insert("shell");
   if (config.flows.python) engine_options.processes.insert("python");
