@@ -51,8 +51,10 @@ class Looker {
                  input.tenant_key, candidate.scorer) {}
 
   Result<> guard(const flow::RecordedInput& input) {
-    if (same_policy_) {  // placeholders stand for what was found: what the policy did is not done again
+    if (same_policy_) {
+      // What the policy did is not done again: beside placeholders it may find more than it did beside values.
       session_.read_request(input.stored);
+      stored_text_ = policy::last_user_text(input.stored);
       return {};
     }
     session_.tie_hashes_to("not recorded");
@@ -89,6 +91,8 @@ class Looker {
     auto query = session_.route_query();
     if (!same_policy_) return query;
     const auto& basis = recorded.decision.basis;
+    query.text = stored_text_;
+    if (!basis.sight.empty()) query.prompt_bytes = basis.prompt_bytes;
     types_.assign(basis.findings.begin(), basis.findings.end());
     if (basis.sight.empty()) {
       for (const auto& [what, count] : run_.inbound) types_.push_back(what.first);
@@ -104,6 +108,7 @@ class Looker {
   flow::GuardSession session_;
   policy::Verdict verdict_ = policy::Verdict::allow;
   FindingCounts found_;
+  std::string stored_text_;
   mutable std::vector<std::string_view> types_;
 };
 

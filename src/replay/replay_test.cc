@@ -208,6 +208,25 @@ TEST_F(ReplayTest, TheTextsGiveTheSameDecisionsToTheByte) {
   EXPECT_TRUE(report.nothing_differs());
 }
 
+/// Beside a placeholder a number may be one that beside the value itself was none: what was stored is not treated
+/// again.
+TEST_F(ReplayTest, WhatWasStoredIsLookedAtAsItWas) {
+  policy_ = *policy::Policy::load(
+      "name: p\nversion: 1\nrules: [{name: r, types: [IBAN, EMAIL, PHONE], direction: inbound, action: tokenise, "
+      "min_score: 0.4}]\n",
+      "p");
+  const std::string text =
+      "Contact me at kaya_yilmaz+bank@example.com or 020 7946 0958 and tell me why my card was declined.";
+  ask(text);
+  const auto stored = row_of(asked_.begin()->first).input;
+  flow::GuardSession again(policy_, {"acme", key_.to_string(), "signalbox/chat", "auto", true}, std::string(32, 't'));
+  again.read_request(stored);
+  ASSERT_NE(again.last_user_text(), policy::last_user_text(stored)) << "another text is needed here";
+  const auto look_again = [](RecordedRun& run) { run.choices[0].decision.basis.sight = "another"; };
+  EXPECT_TRUE(replay(candidate(), true, look_again).nothing_differs());
+  EXPECT_EQ(opened_, 1);
+}
+
 TEST_F(ReplayTest, NoTextIsOpenedWhereTheRecordTellsEnough) {
   ask_everything();
   EXPECT_TRUE(replay(candidate(), true).nothing_differs());

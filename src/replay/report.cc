@@ -76,8 +76,8 @@ Section costs(const Report& r, const std::string& currency) {
   out.rows.push_back({"recorded", money(recorded, currency), std::to_string(r.runs)});
   out.rows.push_back({"recorded, of the runs whose cost is known under the candidate",
                       money(recorded - of_unknown, currency), std::to_string(r.runs - bill.unknown_runs)});
-  out.rows.push_back({"candidate, calls as they were", money(static_cast<double>(bill.known), currency),
-                      std::to_string(bill.known_runs)});
+  out.rows.push_back(
+      {"candidate, known exactly", money(static_cast<double>(bill.known), currency), std::to_string(bill.known_runs)});
   if (bill.expected_runs > 0)
     out.rows.push_back({"candidate, other calls (expected, 95 % interval)",
                         fmt::format("{} +- {}", money(bill.expected, currency), money(bill.margin(), currency)),
@@ -95,7 +95,8 @@ Section costs(const Report& r, const std::string& currency) {
     out.notes.push_back(fmt::format("candidate against recorded, where both are known: {:+.2f} %",
                                     100 * (bill.total() / (recorded - of_unknown) - 1)));
   if (bill.changed_runs > 0)
-    out.notes.push_back(fmt::format("{} runs whose calls stay as they were would cost another sum", bill.changed_runs));
+    out.notes.push_back(
+        fmt::format("{} of the runs whose cost is known exactly would cost another sum", bill.changed_runs));
   if (bill.refused_runs > 0)
     out.notes.push_back(fmt::format(
         "{} runs asked for a model or tier that the candidate does not have: they would fail", bill.refused_runs));
