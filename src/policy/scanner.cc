@@ -29,10 +29,11 @@ std::uint32_t literal_hash(std::uint32_t key) {
   return key * 0x9e3779b1U >> 16;
 }
 
-// The first three bytes, letters in lower case; other bytes change too, but everywhere in the same way.
+// The first three bytes, letters in lower case; other bytes change too, but everywhere in the same way. REQUIRES: a
+// fourth may be read.
 std::uint32_t literal_key(const char* text) {
   std::uint32_t key = 0;
-  std::memcpy(&key, text, 3);
+  std::memcpy(&key, text, 4);
   return (key | 0x202020U) & kThreeBytes;
 }
 
@@ -78,7 +79,9 @@ Scanner::Scanner(std::vector<std::shared_ptr<const Detector>> detectors, const L
 
 void Scanner::add_literal(std::string_view literal, Detectors who) {
   SB_ASSERT(literal.size() >= 3);
-  const std::uint32_t key = literal_key(literal.data());
+  std::array<char, 4> beginning{};
+  std::copy_n(literal.begin(), 3, beginning.begin());
+  const std::uint32_t key = literal_key(beginning.data());
   literal_bits_[literal_hash(key) >> 6] |= 1ULL << (literal_hash(key) & 63);
   std::size_t at = literal_hash(key) & (literals_.size() - 1);
   while (literals_[at].who != 0 && literals_[at].key != key) at = (at + 1) & (literals_.size() - 1);

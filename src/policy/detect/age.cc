@@ -75,13 +75,11 @@ bool ends_clause(ScanWindow& window, std::size_t end) {
 
 }  // namespace
 
-void classify_age(ScanWindow& window, std::size_t at, Findings& out) {
+void classify_age(ScanWindow& window, std::size_t at, const Number& first, Findings& out) {
   const auto text = window.text();
   if (at > 0 && is_a(byte_of(text, at - 1), kDigit | kUpper | kLower | kHigh)) return;
-  int age = 0;
-  std::size_t end = at;
-  while (end - at < 4 && is_digit(window.at(end))) age = 10 * age + window.at(end++) - '0';
-  if (end - at > 3 || age == 0 || age > 120 || text[at] == '0') return;
+  if (first.digits > 3 || first.value == 0 || first.value > 120 || text[at] == '0') return;
+  const std::size_t end = first.end;
   const int next = window.at(end);
   const std::size_t word = end + (next == ' ' || next == '-' ? 1 : 0);
   if (kBehindBegins.has(to_lower(window.at(word)))) {

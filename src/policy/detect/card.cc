@@ -104,10 +104,13 @@ void classify_card(ScanWindow& window, const TokenRun& run, Findings& out) {
   const auto text = window.text();
   std::size_t plain = 0;
   while (plain < run.group_count && run.groups[plain].plain) ++plain;
+  const auto too_short = [](const TokenRun::Group& last) { return std::size_t{last.first} + last.digits < 12; };
+  std::size_t used = std::min(plain + 1, run.group_count);
+  if (used == 0 || too_short(run.groups[used - 1])) return;
   const Grouping grouping(run);
-  for (std::size_t used = std::min(plain + 1, run.group_count); used > 0; --used) {
+  for (; used > 0; --used) {
     const auto& last = run.groups[used - 1];
-    if (std::size_t{last.first} + last.digits < 12) return;
+    if (too_short(last)) return;
     const bool grouped = used > 1;
     if (grouped ? !grouping.is_cards(used) : plain == 0) continue;
     const auto digits = std::string_view(run.chars.data(), static_cast<std::size_t>(last.first) + last.digits);

@@ -41,7 +41,7 @@ std::uint64_t ContextIndex::topics_in(std::string_view text) {
       continue;
     }
     const std::size_t end = word_end(text, i);
-    topics |= topics_of(text.substr(i, end - i));
+    topics |= topics_of(text, i, end);
     i = end;
   }
   return topics;
@@ -65,29 +65,26 @@ std::size_t ContextIndex::read_block(std::size_t end) {
   const std::size_t size = std::min<std::size_t>(end - read_, 64);
   const std::uint64_t parts = masks.letters | masks.high;
   const std::uint64_t humps = masks.capitals & (masks.letters & ~masks.capitals) << 1;  // "phoneNumber" is two
+  std::uint64_t begins = (parts & ~(parts << 1)) | humps;
+  std::uint64_t ends = (~parts & parts << 1) | humps;  // bit n: a word ends before byte n
   std::uint64_t numbers = masks.digits & ~(masks.digits << 1);
   if (read_ > 0 && is_digit(byte_of(text_, read_ - 1))) numbers &= ~std::uint64_t{1};
   const auto numbers_before = [&](std::size_t at) {
     return numbers_ + static_cast<std::uint32_t>(std::popcount(numbers & low_bits(at)));
   };
-  std::size_t at = 0;
-  while (at < size) {
-    const std::size_t begin = at + static_cast<std::size_t>(std::countr_zero(parts >> at));
-    if (begin >= size) {
-      at = size;
+  std::size_t done = size;
+  for (begins &= low_bits(size); begins != 0; begins &= begins - 1, ends &= ends - 1) {
+    const auto begin = static_cast<std::size_t>(std::countr_zero(begins));
+    const auto end_of_word = static_cast<std::size_t>(std::countr_zero(ends));  // 64 where it is not among these bytes
+    if (end_of_word > size || end_of_word == 64) {
+      done = begin;
       break;
     }
-    auto length = static_cast<std::size_t>(std::countr_one(parts >> begin));
-    if (const std::uint64_t inner = humps >> begin & low_bits(length) & ~std::uint64_t{1})
-      length = static_cast<std::size_t>(std::countr_zero(inner));
-    at = begin;
-    if (begin + length > size || begin + length == 64) break;
-    if (const auto topics = topics_of(text_.substr(read_ + begin, length)))
+    if (const auto topics = topics_of(text_, read_ + begin, read_ + end_of_word))
       hits_.push_back({read_ + begin, topics, numbers_before(begin)});
-    at = begin + length;
   }
-  numbers_ = numbers_before(at);
-  return at;
+  numbers_ = numbers_before(done);
+  return done;
 }
 
 Context ContextIndex::before(std::size_t start, std::size_t reach) {

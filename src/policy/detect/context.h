@@ -70,8 +70,9 @@ inline constexpr std::uint64_t kCountries = ~kKinds;
 inline constexpr std::uint64_t kTelling = kKinds & ~static_cast<std::uint64_t>(number);
 }  // namespace topic
 
-/// What `word` stands for, in any ASCII letter case; 0: nothing.
-std::uint64_t topics_of(std::string_view word);
+/// What the word text[begin, end) stands for, in any ASCII letter case; 0: nothing. What stands around it does not
+/// matter. REQUIRES begin < end.
+std::uint64_t topics_of(std::string_view text, std::size_t begin, std::size_t end);
 
 /// What the words before a place say.
 struct Context {

@@ -49,49 +49,48 @@ std::string_view read_word(ScanWindow& window, std::size_t at, std::array<char, 
   return {word.data(), size};
 }
 
-// By first letter and length: whether a month, a weekday, a digit is called so. A look that ends the search for most
-// words.
 constexpr std::size_t word_slot(std::string_view word) {
   return static_cast<std::size_t>(word[0] & 31) * 16 + word.size() - 1;
 }
-constexpr std::uint8_t kMonth = 1;
-constexpr std::uint8_t kWeekday = 2;
-constexpr std::uint8_t kDigitWord = 4;
+constexpr auto kMonthsBySlot = [] {
+  auto months = std::to_array(kMonths);
+  std::ranges::sort(months, {}, [](const Month& month) { return word_slot(month.name); });
+  return months;
+}();
+
+// By first letter and length: which months, whether a weekday, a digit is called so. A look that ends the search for
+// most words.
+struct WordSlot {
+  std::uint8_t months_begin = 0;  // in kMonthsBySlot
+  std::uint8_t months_end = 0;
+  bool weekday = false;
+  bool digit = false;
+};
 constexpr auto kWordSlots = [] {
-  std::array<std::uint8_t, 32 * 16> slots{};
-  for (const auto& month : kMonths) slots[word_slot(month.name)] |= kMonth;
-  for (const auto day : kWeekdays) slots[word_slot(day)] |= kWeekday;
-  for (const auto digit : kDigitWords) slots[word_slot(digit)] |= kDigitWord;
+  std::array<WordSlot, 32 * 16> slots{};
+  for (std::uint8_t i = 0; i < kMonthsBySlot.size(); ++i) {
+    auto& slot = slots[word_slot(kMonthsBySlot[i].name)];
+    if (slot.months_end == 0) slot.months_begin = i;
+    slot.months_end = i + 1;
+  }
+  for (const auto day : kWeekdays) slots[word_slot(day)].weekday = true;
+  for (const auto digit : kDigitWords) slots[word_slot(digit)].digit = true;
   return slots;
 }();
 
 int month_of(std::string_view word) {
-  if (word.size() < 3 || (kWordSlots[word_slot(word)] & kMonth) == 0) return 0;
-  const auto* month = std::ranges::find(kMonths, word, &Month::name);
-  return month == std::end(kMonths) ? 0 : month->number;
+  if (word.size() < 3) return 0;
+  const WordSlot& slot = kWordSlots[word_slot(word)];
+  for (std::size_t i = slot.months_begin; i < slot.months_end; ++i) {
+    if (kMonthsBySlot[i].name == word) return kMonthsBySlot[i].number;
+  }
+  return 0;
 }
 
 int month_at(ScanWindow& window, std::size_t at, std::size_t& end) {
   std::array<char, 16> buffer;
   const auto word = read_word(window, at, buffer, end);
   return month_of(word);
-}
-
-struct Number {
-  int value = 0;
-  std::size_t digits = 0;
-  std::size_t end = 0;
-};
-
-Number number_at(ScanWindow& window, std::size_t at) {
-  Number number;
-  number.end = at;
-  while (number.digits < 5 && is_digit(window.at(number.end))) {
-    number.value = number.value * 10 + (window.at(number.end) - '0');
-    ++number.digits;
-    ++number.end;
-  }
-  return number;
 }
 
 bool is_year(const Number& n) {
@@ -186,7 +185,7 @@ bool follows_preposition(std::string_view text, std::size_t at) {
 
 }  // namespace
 
-bool classify_date(ScanWindow& window, std::size_t at, Findings& out) {
+bool classify_date(ScanWindow& window, std::size_t at, const Number& first, Findings& out) {
   const auto text = window.text();
   if (at > 0) {
     const int before = byte_of(text, at - 1);
@@ -195,8 +194,6 @@ bool classify_date(ScanWindow& window, std::size_t at, Findings& out) {
         is_digit(byte_of(text, at - 2)))
       return false;
   }
-  window.rebase(at);
-  const Number first = number_at(window, at);
   if (first.digits > 4 || first.digits == 3) return false;
   if (numeric_date(window, at, first, out)) return true;
   if (is_year(first) && follows_preposition(text, at) && ends_date(window, first.end, '-')) {
@@ -254,10 +251,11 @@ class DateWordDetector final : public Detector {
     std::array<char, 16> buffer;
     std::size_t end = 0;
     const auto word = read_word(window, at, buffer, end);
-    const std::uint8_t kinds = word.empty() ? std::uint8_t{0} : kWordSlots[word_slot(word)];
-    if ((kinds & kDigitWord) != 0 && std::ranges::find(kDigitWords, word) != std::end(kDigitWords))
+    if (word.empty()) return;
+    const WordSlot& slot = kWordSlots[word_slot(word)];
+    if (slot.digit && std::ranges::find(kDigitWords, word) != std::end(kDigitWords))
       return spoken_number(window, at, out);
-    if ((kinds & kWeekday) != 0 && std::ranges::find(kWeekdays, word) != std::end(kWeekdays))
+    if (slot.weekday && std::ranges::find(kWeekdays, word) != std::end(kWeekdays))
       return out.push_back({kDateType, "date", "weekday", {at, end}, 0.35F});
     if (month_of(word) != 0) month_first(window, at, end, out);
   }

@@ -137,6 +137,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"redis://:p4ssw0rdQQ@cache:6379/0", "SECRET", "p4ssw0rdQQ"},
                     Case{"\"password\": \"Wint3r!2026x\"", "SECRET", "Wint3r!2026x"},
                     Case{"--password bLu3-Moon-44", "SECRET", "bLu3-Moon-44"},
+                    Case{"credential: Qx7rT92bLm4pQ88sT1", "SECRET", "Qx7rT92bLm4pQ88sT1"},
                     Case{"and the password is S3cr-fp2kqgj, it does", "SECRET", "S3cr-fp2kqgj"},
                     Case{"Authorization: Bearer abCD1234efGH5678ijKL", "SECRET", "abCD1234efGH5678ijKL"},
                     Case{"k=AIzayZzlcYLJg1WZ7GLUBiYWSnLJ2ki8zhPjGbS&q=x", "SECRET",

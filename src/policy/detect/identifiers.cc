@@ -70,14 +70,8 @@ class RuleTable {
     for (const auto& rule : identifier_rules()) add(rule, all);
     std::ranges::stable_sort(all, {}, &std::pair<Layout, CompiledRule>::first);
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (i == 0 || all[i].first != all[i - 1].first) {
-        std::size_t at = all[i].first.hash();
-        while (slots_[at].count != 0) at = (at + 1) % kSlots;
-        slots_[at] = {all[i].first, static_cast<std::uint16_t>(i), 0};
-        current_ = at;
-      }
-      ++slots_[current_].count;
       rules_.push_back(all[i].second);
+      rules_of(all[i].first, static_cast<std::uint16_t>(i)).count++;
       longest_ = std::max(longest_, all[i].first.length);
     }
   }
@@ -86,19 +80,40 @@ class RuleTable {
   std::size_t longest() const { return longest_; }
 
   std::span<const CompiledRule> find(const Layout& layout) const {
-    for (std::size_t at = layout.hash(); slots_[at].count != 0; at = (at + 1) % kSlots) {
-      if (slots_[at].layout == layout) return {rules_.data() + slots_[at].first, slots_[at].count};
+    for (std::size_t at = layout.hash(); slots_[at].rules.count != 0; at = (at + 1) % kSlots) {
+      if (slots_[at].layout == layout) return span_of(slots_[at].rules);
     }
     return {};
   }
 
+  // Of values this long, however they are grouped. REQUIRES length <= longest().
+  std::span<const CompiledRule> find_in_any_groups(std::size_t length) const { return span_of(in_any_groups_[length]); }
+
  private:
   static constexpr std::size_t kSlots = 1024;
-  struct Slot {
-    Layout layout;
+  struct Range {
     std::uint16_t first = 0;
     std::uint16_t count = 0;
   };
+  struct Slot {
+    Layout layout;
+    Range rules;
+  };
+
+  std::span<const CompiledRule> span_of(Range range) const { return {rules_.data() + range.first, range.count}; }
+
+  // Where the rules of a layout stand, which begin at `first` where none is known yet.
+  Range& rules_of(const Layout& layout, std::uint16_t first) {
+    Range* range = &in_any_groups_[layout.length];
+    if (layout.breaks != kAnyBreaks) {
+      std::size_t at = layout.hash();
+      while (slots_[at].rules.count != 0 && slots_[at].layout != layout) at = (at + 1) % kSlots;
+      slots_[at].layout = layout;
+      range = &slots_[at].rules;
+    }
+    if (range->count == 0) range->first = first;
+    return *range;
+  }
 
   static void add(const IdentifierRule& rule, std::vector<std::pair<Layout, CompiledRule>>& all) {
     CompiledRule compiled{.rule = &rule};
@@ -110,6 +125,7 @@ class RuleTable {
       if (shape[i] != '*' && !is_digit(shape[i])) compiled.letters |= Mask{1} << i;
       if (is_letter(shape[i]) || (is_digit(shape[i]) && shape[i] != '9')) compiled.literal = shape;
     }
+    SB_ASSERT(shape.size() <= TokenRun::kMaxChars);
     if (rule.groups == "*") {
       all.emplace_back(Layout{shape.size(), kAnyBreaks}, compiled);
       return;
@@ -123,7 +139,7 @@ class RuleTable {
 
   std::vector<CompiledRule> rules_;
   std::array<Slot, kSlots> slots_{};
-  std::size_t current_ = 0;
+  std::array<Range, TokenRun::kMaxChars + 1> in_any_groups_{};
   std::size_t longest_ = 0;
 };
 
@@ -363,7 +379,7 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
       }
     }
     if (candidate.one_line) {
-      for (const auto& compiled : table.find({candidate.chars.size(), kAnyBreaks})) {
+      for (const auto& compiled : table.find_in_any_groups(candidate.chars.size())) {
         if (kinds_fit(candidate, compiled)) judge(compiled);
       }
     }

@@ -69,16 +69,14 @@ bool continues_number(std::string_view text, std::size_t at) {
 }
 
 // Up to four digits that nothing is joined to: no identifier is that short.
-bool is_short_number(ScanWindow& window, std::size_t at) {
+bool is_short_number(ScanWindow& window, const Number& number) {
   static constexpr ByteSet kJoins(" -./:(\t\n\")+_");
-  std::size_t end = at;
-  while (end - at < 5 && is_digit(window.at(end))) ++end;
-  const std::size_t digits = end - at;
-  const int mark = window.at(end);
-  if (digits == 5 || is_alnum(mark)) return false;
-  if (!kJoins.has(mark) || (mark == '.' && digits == 1) || (mark == ':' && digits < 4)) return true;
-  if (mark == '"') return window.at(end + 1) != ',';
-  const int next = window.at(end + 1);
+  if (number.digits == 5) return false;
+  const int mark = window.at(number.end);
+  if (is_alnum(mark)) return false;
+  if (!kJoins.has(mark) || (mark == '.' && number.digits == 1) || (mark == ':' && number.digits < 4)) return true;
+  const int next = window.at(number.end + 1);
+  if (mark == '"') return next != ',';
   return next != ScanWindow::kEnd && !is_a(next, kDigit | kUpper) && !kJoins.has(next);
 }
 
@@ -127,12 +125,14 @@ class NumberDetector final : public Detector {
     const std::size_t start = word_start(text, at);
     TokenRun run;
     if (start < at) {  // letters, then digits
-      if (is_glued(window, start, at) && !is_short_number(window, at)) judge_digits(window, at, run, out);
+      if (is_glued(window, start, at) && !is_short_number(window, number_at(window, at)))
+        judge_digits(window, at, run, out);
       judge_word(window, start, run, out);
     } else if (start == at) {
-      if (!classify_date(window, at, out)) {
-        classify_age(window, at, out);
-        if (!is_short_number(window, at)) judge_digits(window, at, run, out);
+      const Number first = number_at(window, at);
+      if (!classify_date(window, at, first, out)) {
+        classify_age(window, at, first, out);
+        if (!is_short_number(window, first)) judge_digits(window, at, run, out);
       }
     } else {
       return;

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/detect/bytes_class.h"
 #include "policy/detect/token_run.h"
 #include "policy/detector.h"
 
@@ -18,10 +19,26 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
 void classify_named(ScanWindow& window, const TokenRun& run, Findings& out);
 /// `start`: where an opening "+", "(" before the first digit stands; the first digit itself where there is none.
 void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, Findings& out);
-/// What begins at the digit `at`; whether it was a date, and so nothing else.
-bool classify_date(ScanWindow& window, std::size_t at, Findings& out);
-/// "45 years old", "aged 45", "just turned 45": the number alone.
-void classify_age(ScanWindow& window, std::size_t at, Findings& out);
+/// The digits at a place, five at most: what is longer is neither a part of a date nor an age.
+struct Number {
+  int value = 0;
+  std::size_t digits = 0;
+  std::size_t end = 0;  ///< behind them
+};
+inline Number number_at(ScanWindow& window, std::size_t at) {
+  Number number{.end = at};
+  for (int byte = window.at(at); is_digit(byte) && number.digits < 5; byte = window.at(number.end)) {
+    number.value = number.value * 10 + (byte - '0');
+    ++number.digits;
+    ++number.end;
+  }
+  return number;
+}
+
+/// What begins at the digit `at`, with `first`; whether it was a date, and so nothing else.
+bool classify_date(ScanWindow& window, std::size_t at, const Number& first, Findings& out);
+/// "45 years old", "aged 45", "just turned 45": the number alone, which is `first`.
+void classify_age(ScanWindow& window, std::size_t at, const Number& first, Findings& out);
 /// `start`: where the word begins in which the digit `at` stands.
 void classify_wallet(ScanWindow& window, std::size_t start, Findings& out);
 

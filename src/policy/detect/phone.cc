@@ -155,7 +155,7 @@ bool named_behind(ScanWindow& window, std::size_t end) {
   std::size_t size = 0;
   while (size < word.size() && is_letter(window.at(at + size)))
     word[size] = static_cast<char>(to_lower(window.at(at + size))), ++size;
-  return size > 2 && (topics_of({word.data(), size}) & topic::phone) != 0;
+  return size > 2 && (topics_of({word.data(), size}, 0, size) & topic::phone) != 0;
 }
 
 }  // namespace

@@ -58,15 +58,36 @@ constexpr Beginnings kByBeginning = [] {
 }();
 static_assert(std::size(kPrefixRules) <= 256);
 
+constexpr std::string_view kPasswordNames[] = {"password",   "passwd",     "passwort",  "pwd",
+                                               "passphrase", "contraseña", "motdepasse"};
+constexpr std::string_view kKeyNames[] = {
+    "secret",       "apikey",     "token",       "secretkey",     "accesskey",  "privatekey", "authkey",
+    "clientsecret", "credential", "credentials", "encryptionkey", "signingkey", "accountkey", "sharedaccesskey"};
+
+// The last two letters of those names, as bits: most words end otherwise.
+constexpr std::size_t ending_of(int before, int last) {
+  return static_cast<std::size_t>((before & 31) << 5 | (last & 31));
+}
+constexpr auto kEndings = [] {
+  std::array<bool, 32 * 32> endings{};
+  const auto add = [&](std::string_view name) {
+    endings[ending_of(name[name.size() - 2], name[name.size() - 1])] = true;
+  };
+  for (const auto name : kPasswordNames) add(name);
+  for (const auto name : kKeyNames) add(name);
+  return endings;
+}();
+
 // Keys whose value is a secret: "password", "DB_PASSWORD", "client-secret", "apiKey".
 bool names_secret(std::string_view key, bool& password) {
-  static constexpr ByteSet kLast("dteynsa_-DTEYNSA");
-  if (key.empty() || !kLast.has(static_cast<unsigned char>(key.back()))) return false;
+  const auto is_joint = [](char c) { return c == '_' || c == '-'; };
+  if (key.size() < 3) return false;
+  const char before = key[key.size() - 2];
+  if (!is_joint(before) && !is_joint(key.back()) && !kEndings[ending_of(before, key.back())]) return false;
   std::array<char, kMaxWordBytes> plain;
   std::size_t size = 0;
   for (const char c : key) {
-    if (c != '_' && c != '-' && size < plain.size())
-      plain[size++] = static_cast<char>(to_lower(static_cast<unsigned char>(c)));
+    if (!is_joint(c) && size < plain.size()) plain[size++] = static_cast<char>(to_lower(static_cast<unsigned char>(c)));
   }
   const std::string_view name(plain.data(), size);
   if (size < 3) return false;
@@ -74,13 +95,8 @@ bool names_secret(std::string_view key, bool& password) {
     return name.size() >= word.size() && name.back() == word.back() && name[name.size() - word.size()] == word[0] &&
            name.ends_with(word);
   };
-  static constexpr std::string_view kPasswords[] = {"password",   "passwd",     "passwort",  "pwd",
-                                                    "passphrase", "contraseña", "motdepasse"};
-  static constexpr std::string_view kKeys[] = {
-      "secret",       "apikey",     "token",       "secretkey",     "accesskey",  "privatekey", "authkey",
-      "clientsecret", "credential", "credentials", "encryptionkey", "signingkey", "accountkey", "sharedaccesskey"};
-  if (std::ranges::any_of(kPasswords, ends_with)) return password = true;
-  return std::ranges::any_of(kKeys, ends_with);
+  if (std::ranges::any_of(kPasswordNames, ends_with)) return password = true;
+  return std::ranges::any_of(kKeyNames, ends_with);
 }
 
 // Not a secret but the name of the place where it is: ":password" and "@Password" are bound when the statement runs,

@@ -14,15 +14,13 @@ Model::Model(ModelData data) : data_(std::move(data)) {
   transitions_ = Transitions(next);
 }
 
-FeatureRows Model::rows(const Neighbourhood& around) const {
-  FeatureRows rows;
+void Model::find_rows(const Neighbourhood& around, FeatureRows& rows) const {
   extract_features(around, rows);
   const std::uint32_t down = 32 - data_.row_bits;
   for (auto& row : rows) {
     row >>= down;
     __builtin_prefetch(data_.weights.data() + std::size_t{row} * kLabels);
   }
-  return rows;
 }
 
 Scores Model::emission(const FeatureRows& rows) const {
@@ -70,12 +68,12 @@ Scores scaled(const Scores& scores) {
 }  // namespace
 
 // A chain has few links, and transitions are e to the power of a few: scaling each side once keeps it within a float.
-Scores marginal(std::span<const Scores> chain, std::size_t at, const Transitions& next) {
-  Scores left = chain[0];
-  for (std::size_t j = 1; j <= at; ++j) left = product(weighted_sum(left, next.from), chain[j]);
+Scores marginal(std::span<const Scores* const> chain, std::size_t at, const Transitions& next) {
+  Scores left = *chain[0];
+  for (std::size_t j = 1; j <= at; ++j) left = product(weighted_sum(left, next.from), *chain[j]);
   Scores right;
   right.fill(1);
-  for (std::size_t j = chain.size(); j-- > at + 1;) right = weighted_sum(product(right, chain[j]), next.to);
+  for (std::size_t j = chain.size(); j-- > at + 1;) right = weighted_sum(product(right, *chain[j]), next.to);
   const Scores both = product(scaled(left), scaled(right));
   return quotient(both, sum_of(both));
 }

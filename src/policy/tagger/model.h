@@ -72,11 +72,15 @@ class Model {
 
   /// The rows of the weights that speak of a token. They lie all over the table, which no near cache holds: they are on
   /// their way when this returns, and whoever has something else to do first gets them sooner.
-  FeatureRows rows(const Neighbourhood& around) const;
+  void find_rows(const Neighbourhood& around, FeatureRows& rows) const;
 
   /// exp(score - largest score) of each label, from this token's features alone.
   Scores emission(const FeatureRows& rows) const;
-  Scores emission(const Neighbourhood& around) const { return emission(rows(around)); }
+  Scores emission(const Neighbourhood& around) const {
+    FeatureRows rows;
+    find_rows(around, rows);
+    return emission(rows);
+  }
 
   /// exp(data().next).
   const Transitions& transitions() const { return transitions_; }
@@ -89,6 +93,6 @@ class Model {
 };
 
 /// Probabilities of the labels of chain[at], given the emissions of its neighbours.
-Scores marginal(std::span<const Scores> chain, std::size_t at, const Transitions& next);
+Scores marginal(std::span<const Scores* const> chain, std::size_t at, const Transitions& next);
 
 }  // namespace sb::policy::tagger

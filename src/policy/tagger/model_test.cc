@@ -89,7 +89,8 @@ TEST(Marginal, AgreesWithCountingAllLabellings) {
         }
       }
     }
-    const Scores got = marginal(chain, at, Transitions(next));
+    const std::array<const Scores*, 3> links = {&chain[0], &chain[1], &chain[2]};
+    const Scores got = marginal(links, at, Transitions(next));
     for (std::size_t l = 0; l < kLabels; ++l) EXPECT_NEAR(got[l], sum[l] / total, 1e-5);
   }
 }

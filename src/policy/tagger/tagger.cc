@@ -18,6 +18,7 @@ constexpr float kLeast = 0.15F;           // spans that begin less likely than t
 constexpr float kFaintest = 0.03F;        // and not worth a word
 // A span of more tokens in one sight is no name but a row of initials: it ends there, and is not looked at so often.
 constexpr std::size_t kMaxSpanTokens = 16;
+constexpr std::size_t kLooksAhead = 8;   // tokens whose place in the lists of names is on its way
 constexpr std::int64_t kNotLooked = -1;  // `end` of a look that nobody took yet
 constexpr float kGoOn = 0.3F;            // a span goes on over tokens that are at least this likely of its kind
 
@@ -51,7 +52,9 @@ class Reading {
         s_(scratch) {
     tokenise(text.substr(0, readable_), s_.tokens, field);
     const Gazetteer gazetteer = model.gazetteer();
-    for (auto& token : s_.tokens) {
+    for (std::size_t i = 0; i < s_.tokens.size(); ++i) {
+      if (i + kLooksAhead < s_.tokens.size()) gazetteer.expect(s_.tokens[i + kLooksAhead].word);
+      auto& token = s_.tokens[i];
       if (token.shape <= Shape::caseless) token.gazetteer = gazetteer.find(token.word);
     }
     s_.emissions.resize(s_.tokens.size());
@@ -83,6 +86,7 @@ class Reading {
   TaggedSpan span_at(std::size_t at, bool& decided) const {
     const Token& first = s_.tokens[at];
     if (first.shape == Shape::mark || first.shape == Shape::overlong) return {};
+    if (s_.marginals[at][0] > 1 - kFaintest / 2) return {};  // most tokens
     const Label label = best(s_.marginals[at]);
     float sum = kind_probability(s_.marginals[at], label);
     if (sum < kFaintest) return {};
@@ -107,20 +111,18 @@ class Reading {
   }
 
  private:
-  // The emissions of the tokens from `first` on. A token's rows are asked for before those of the one before it are
-  // read.
+  // The emissions of the tokens from `first` on. A token's rows are asked for some tokens before they are read.
   void emit(std::size_t first) {
-    const auto rows_of = [&](std::size_t i) {
-      return model_.rows(neighbours(s_.tokens, i, Sight::around(s_.tokens[i]), s_.emission_looks[i]));
-    };
-    if (first >= s_.tokens.size()) return;
-    FeatureRows rows = rows_of(first);
-    for (std::size_t i = first; i + 1 < s_.tokens.size(); ++i) {
-      const FeatureRows next = rows_of(i + 1);
-      s_.emissions[i] = model_.emission(rows);
-      rows = next;
+    constexpr std::size_t kRowsAhead = 3;
+    std::array<FeatureRows, kRowsAhead + 1> rows;
+    const std::size_t size = s_.tokens.size();
+    for (std::size_t i = first; i < size + kRowsAhead; ++i) {
+      if (i < size) {
+        const auto around = neighbours(s_.tokens, i, Sight::around(s_.tokens[i]), s_.emission_looks[i]);
+        model_.find_rows(around, rows[i % rows.size()]);
+      }
+      if (i >= first + kRowsAhead) s_.emissions[i - kRowsAhead] = model_.emission(rows[(i - kRowsAhead) % rows.size()]);
     }
-    s_.emissions.back() = model_.emission(rows);
   }
 
   // "jane.doe@host": not a name here but a part of what the e-mail detector finds, whole.
@@ -180,40 +182,47 @@ class Reading {
     return marginal_at(i, {own.low, std::min(own.limit, sight.limit)}, looked);
   }
 
+  // The emission of token `at` by what `sight` and its own let see; `all` learns how far that went. What it refers to
+  // stays for the sixteen tokens around it.
+  const Scores& emission_within(std::size_t at, Sight sight, Looked& all) const {
+    const Looked& known = s_.emission_looks[at];
+    if (known.low < sight.low || !sight.has_end(known.end)) return narrowed_emission(at, sight, all);
+    all.add(known);
+    return s_.emissions[at];
+  }
+
+  [[gnu::noinline]] const Scores& narrowed_emission(std::size_t at, Sight sight, Looked& all) const {
+    Looked one;
+    const auto around = neighbours(s_.tokens, at, sight, one);
+    all.add(one);
+    auto& narrowed = s_.narrowed[at % s_.narrowed.size()];
+    // How far it looked says which neighbours it saw.
+    if (narrowed.token != at || narrowed.looked != one) narrowed = {at, one, model_.emission(around)};
+    return narrowed.emission;
+  }
+
   Scores marginal_at(std::size_t i, Sight sight, Looked& looked) const {
     Looked all{.low = std::numeric_limits<std::int64_t>::max()};
-    const auto emission = [&](std::size_t at) {
-      const Looked& known = s_.emission_looks[at];
-      if (known.low >= sight.low && sight.has_end(known.end)) {
-        all.add(known);
-        return s_.emissions[at];
-      }
-      Looked one;
-      const auto around = neighbours(s_.tokens, at, sight, one);
-      all.add(one);
-      auto& narrowed = s_.narrowed[at % s_.narrowed.size()];
-      // How far it looked says which neighbours it saw.
-      if (narrowed.token != at || narrowed.looked != one) narrowed = {at, one, model_.emission(around)};
-      return narrowed.emission;
-    };
-    Scores own = emission(i);
-    const float total = sum_of(own);
-    if (own[0] > kSurelyNothing * total) {
+    const Scores* own = &emission_within(i, sight, all);
+    const float total = sum_of(*own);
+    if ((*own)[0] > kSurelyNothing * total) {
       looked = all;
-      for (auto& value : own) value /= total;
-      return own;
+      Scores sure = *own;
+      for (auto& value : sure) value /= total;
+      return sure;
     }
-    std::array<Scores, kChainBack + 1 + kChainAhead> chain;
+    std::array<const Scores*, kChainBack + 1 + kChainAhead> chain;
     std::size_t first = i;
     while (first > 0 && i - first < kChainBack && sight.has_start_of(s_.tokens[first - 1])) --first;
     std::size_t size = 0;
+    const std::size_t count = s_.tokens.size();
     for (std::size_t j = first; j <= i + kChainAhead; ++j) {
-      if (j >= s_.tokens.size()) {
+      if (j >= count) {
         all.wanted_more = true;
         break;
       }
       if (j > i && !sight.has_end_of(s_.tokens[j])) break;
-      chain[size++] = j == i ? own : emission(j);
+      chain[size++] = j == i ? own : &emission_within(j, sight, all);
     }
     looked = all;
     return marginal({chain.data(), size}, i - first, model_.transitions());

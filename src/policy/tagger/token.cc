@@ -69,12 +69,8 @@ Character classify_beyond(std::uint32_t point, std::uint8_t bytes) {
   return classify(point, bytes);
 }
 
-Character read(std::string_view text, std::size_t at) {
+[[gnu::noinline]] Character read_wide(std::string_view text, std::size_t at) {
   const auto first = static_cast<unsigned char>(text[at]);
-  if (first < 0x80) {
-    const Kind kind = kAscii[first];
-    return {kind == Kind::upper ? first + 32U : kind == Kind::digit ? '0' : first, kind, false, 1};
-  }
   const std::size_t need = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
   if (first < 0xc2 || first > 0xf4 || at + need > text.size()) return {first, Kind::mark, false, 1};
   std::uint32_t point = first & (0xffU >> (need + 1));
@@ -84,6 +80,13 @@ Character read(std::string_view text, std::size_t at) {
     point = point << 6 | (byte & 0x3fU);
   }
   return classify_beyond(point, static_cast<std::uint8_t>(need));
+}
+
+inline Character read(std::string_view text, std::size_t at) {
+  const auto first = static_cast<unsigned char>(text[at]);
+  if (first >= 0x80) return read_wide(text, at);
+  const Kind kind = kAscii[first];
+  return {kind == Kind::upper ? first + 32U : kind == Kind::digit ? '0' : first, kind, false, 1};
 }
 
 constexpr std::uint32_t add(std::uint32_t hash, std::uint32_t value) {
@@ -182,21 +185,25 @@ bool read_ascii_word(std::string_view text, std::size_t begin, Token& token) {
   }
   const auto length = static_cast<std::uint32_t>(at - begin);
   if (length == 0 || length > kMaxTokenBytes) return false;
-  const auto affix = [&](std::uint32_t seed, std::size_t from, std::size_t to) {
+  const auto affix = [&](std::uint32_t seed, std::size_t from, std::uint32_t size) {
     std::uint32_t affix_hash = kSeed + seed;
-    for (; from < to; ++from) affix_hash = add(affix_hash, kAsciiBytes[byte(from)].folded);
+    for (std::uint32_t i = 0; i < size; ++i) affix_hash = add(affix_hash, kAsciiBytes[byte(from + i)].folded);
     return finish(affix_hash);
   };
-  const auto prefix = [&](std::uint32_t n) { return affix(n, begin, begin + std::min(n, length)); };
-  const auto suffix = [&](std::uint32_t n) { return affix(8 + n, at - std::min(n, length), at); };
+  const auto set_affixes = [&](std::uint32_t two, std::uint32_t three, std::uint32_t four) {
+    token.prefix3 = affix(3, begin, three);
+    token.prefix4 = affix(4, begin, four);
+    token.suffix2 = affix(8 + 2, at - two, two);
+    token.suffix3 = affix(8 + 3, at - three, three);
+    token.suffix4 = affix(8 + 4, at - four, four);
+  };
+  if (length >= 4)
+    set_affixes(2, 3, 4);  // no loop's end to guess
+  else
+    set_affixes(std::min(length, 2U), std::min(length, 3U), length);
   token.begin = static_cast<std::uint32_t>(begin);
   token.end = static_cast<std::uint32_t>(at);
   token.word = finish(hash);
-  token.prefix3 = prefix(3);
-  token.prefix4 = prefix(4);
-  token.suffix2 = suffix(2);
-  token.suffix3 = suffix(3);
-  token.suffix4 = suffix(4);
   token.length = static_cast<std::uint8_t>(length);
   token.shape = shape_of({lane(lanes, Kind::upper), lane(lanes, Kind::lower), 0, lane(lanes, Kind::digit),
                           lane(lanes, Kind::underscore) != 0},
@@ -204,10 +211,9 @@ bool read_ascii_word(std::string_view text, std::size_t begin, Token& token) {
   return true;
 }
 
-// The token without gap, from a byte that is no blank.
-Token read_token(std::string_view text, std::size_t at) {
-  Token token;
-  if (read_ascii_word(text, at, token)) return token;
+// The token without gap, from a byte that is no blank. REQUIRES: `token` is new.
+void read_token(std::string_view text, std::size_t at, Token& token) {
+  if (read_ascii_word(text, at, token)) return;
   token.begin = static_cast<std::uint32_t>(at);
   Character c = read(text, at);
   const Kind first = c.kind;
@@ -217,7 +223,7 @@ Token read_token(std::string_view text, std::size_t at) {
         finish(add(kSeed, c.folded));
     token.shape = Shape::mark;
     token.length = 1;
-    return token;
+    return;
   }
   Counts counts;
   Affixes affixes;
@@ -245,12 +251,10 @@ Token read_token(std::string_view text, std::size_t at) {
   token.suffix4 = affixes.suffix(4);
   token.length = static_cast<std::uint8_t>(std::min(length, 255U));
   token.shape = token.end - token.begin > kMaxTokenBytes ? Shape::overlong : shape_of(counts, first);
-  return token;
 }
 
-}  // namespace
-
-Token next_token(std::string_view text, std::size_t at) {
+// next_token into a new `token`.
+void read_next(std::string_view text, std::size_t at, Token& token) {
   const std::size_t from = at;
   bool line = false;
   while (at < text.size()) {
@@ -259,38 +263,42 @@ Token next_token(std::string_view text, std::size_t at) {
     line = line || text[at] == '\n';
     at += c.bytes;
   }
-  Token token;
   if (at == text.size()) {
     token.begin = token.end = static_cast<std::uint32_t>(at);
-    return token;
+    return;
   }
-  token = read_token(text, at);
+  read_token(text, at, token);
   token.gap = line ? Gap::line : at == from ? Gap::none : at == from + 1 ? Gap::blank : Gap::blanks;
+}
+
+}  // namespace
+
+Token next_token(std::string_view text, std::size_t at) {
+  Token token;
+  read_next(text, at, token);
   return token;
 }
 
 void tokenise(std::string_view text, std::vector<Token>& out, std::uint32_t field) {
   out.clear();
-  Token last;  // the last token that is no mark
+  std::size_t last = std::string_view::npos;  // the last token that is no mark
+  std::uint32_t field_begin = 0;
   for (std::size_t at = 0; at < text.size();) {
-    Token token = next_token(text, at);
-    if (token.shape == Shape::none) break;
+    Token& token = out.emplace_back();
+    read_next(text, at, token);
+    if (token.shape == Shape::none) return out.pop_back();
     at = token.end;
     if (token.shape != Shape::mark) {
-      token.field = field;
-      token.field_begin = out.empty() ? 0 : out.back().field_begin;
-      last = token;
+      last = out.size() - 1;
     } else if (const char c = text[token.begin]; c == ':' || c == '=' || c == '>') {
-      field = last.shape == Shape::none || last.shape == Shape::overlong
+      const Token key = last < out.size() ? out[last] : Token();
+      field = key.shape == Shape::none || key.shape == Shape::overlong
                   ? 0
-                  : key_hash(text.substr(last.begin, last.end - last.begin));
-      token.field = field;
-      token.field_begin = last.begin;
-    } else {
-      token.field = field;
-      token.field_begin = out.empty() ? 0 : out.back().field_begin;
+                  : key_hash(text.substr(key.begin, key.end - key.begin));
+      field_begin = key.begin;
     }
-    out.push_back(token);
+    token.field = field;
+    token.field_begin = field_begin;
   }
 }
 
