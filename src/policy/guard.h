@@ -55,7 +55,9 @@ struct GuardContext {
   bool escape_restored = false;               ///< the text at hand is such a piece
   bool prose = true;  ///< the text at hand is no program's name, in which the tagger's findings would be none
   std::vector<FindingCount> unrecorded{};  ///< findings beyond kMaxRecordedFindings of a text; filled by the guards
-  std::size_t known_before = 0;  ///< values in the vault when this document came; set by guard_text, guard_json
+  /// Values in the vault when this document came: set by guard_text and guard_json; a document in pieces comes with its
+  /// context.
+  std::size_t known_before = vault.size();
   std::vector<std::string>* placeholders =
       nullptr;                                ///< those that stand in the text are put here, as normal_token has them
   std::vector<CheckedText>* texts = nullptr;  ///< JSON: what a policy's checks look at is put here

@@ -184,5 +184,26 @@ TEST(StreamGuard, ABlockedValueNeverComesOut) {
   EXPECT_EQ(guard.finish().value(), "now") << "whoever sends it on stops at the verdict";
 }
 
+// "[EMAIL_1]" of an earlier answer comes back with the history; "[EMAIL_2]" is given to what this text brings, so the
+// caller's own words get another.
+TEST(StreamGuard, KeepsPlaceholdersOfTheRunAsTheWholeTextDoes) {
+  const auto policy = test::load(test::kTokeniseAll);
+  const std::string text = "You wrote [EMAIL_1] to ann@pages.org. And what is [EMAIL_2]? Not [EMAIL_1].";
+  const auto known = [] {
+    TokenVault vault;
+    (void)vault.token_for("EMAIL", "jane.doe@example.org").value();
+    return vault;
+  };
+  TokenVault vault = known();
+  auto context = test::context_for(vault);
+  const std::string whole = guard_text(*policy, context, text)->text;
+  ASSERT_EQ(whole, "You wrote [EMAIL_1] to [EMAIL_2]. And what is [PLACEHOLDER_1]? Not [EMAIL_1].");
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    TokenVault other = known();
+    const auto pieces = std::vector{std::string_view(text).substr(0, cut), std::string_view(text).substr(cut)};
+    EXPECT_EQ(stream(*policy, test::context_for(other), pieces).text, whole) << cut;
+  }
+}
+
 }  // namespace
 }  // namespace sb::policy
