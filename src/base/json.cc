@@ -104,9 +104,11 @@ void append_json_escaped(std::string& out, std::string_view text) {
       ((out += "\\u00") += kDigits[c >> 4]) += kDigits[c & 15];
     } else {
       if (!valid) valid = is_valid_utf8(text);
-      const auto next = static_cast<std::size_t>(
-          std::ranges::find_if(text, [](char at) { return static_cast<unsigned char>(at) < 0x80; }) - text.begin());
-      used = *valid ? next : utf8_length(text, 0);
+      // How far it goes without ASCII is asked of valid text alone, which is taken so far: else each byte would ask
+      // again.
+      const auto is_ascii = [](char at) { return static_cast<unsigned char>(at) < 0x80; };
+      used =
+          *valid ? static_cast<std::size_t>(std::ranges::find_if(text, is_ascii) - text.begin()) : utf8_length(text, 0);
       if (used > 0)
         out.append(text, 0, used);
       else
