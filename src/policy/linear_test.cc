@@ -117,14 +117,15 @@ TEST_P(Linear, InJson) {
             kMostGrowth);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Texts, Linear,
-    testing::Values(Hostile{"digits", "7"}, Hostile{"dots", "a."}, Hostile{"blanks", "1 "}, Hostile{"at_signs", "@"},
-                    Hostile{"opened", "["}, Hostile{"nested", R"({"a":[)"}, Hostile{"escapes", "\\u0040a.b-c_"},
-                    Hostile{"quoted", R"(\"b\":\"@)"}, Hostile{"invalid", "\xff\xfe\xc3"},
-                    Hostile{"continuations", "\x80\xbf"}, Hostile{"hidden", "a\xe2\x80\x8b"},
-                    Hostile{"keys", "-----BEGIN "}, Hostile{"accounts", "account no 471108 "}, Hostile{"names", "Ann Lee, "}),
-    [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Texts, Linear,
+                         testing::Values(Hostile{"digits", "7"}, Hostile{"dots", "a."}, Hostile{"blanks", "1 "},
+                                         Hostile{"at_signs", "@"}, Hostile{"opened", "["},
+                                         Hostile{"nested", R"({"a":[)"}, Hostile{"escapes", "\\u0040a.b-c_"},
+                                         Hostile{"quoted", R"(\"b\":\"@)"}, Hostile{"invalid", "\xff\xfe\xc3"},
+                                         Hostile{"continuations", "\x80\xbf"}, Hostile{"hidden", "a\xe2\x80\x8b"},
+                                         Hostile{"keys", "-----BEGIN "}, Hostile{"accounts", "account no 471108 "},
+                                         Hostile{"names", "Ann Lee, "}),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 // A document that is too deep ends where it is too deep.
 TEST(LinearWork, DeepJsonIsRefused) {
