@@ -192,7 +192,7 @@ void CompletionAssembler::add(std::string_view chunk_payload) {
   if (!chunk.is_object()) return;
   if (head_.empty()) {
     head_ = chunk_head(chunk);
-    head_["object"] = "chat.completion";
+    head_["object"] = string_member(chunk, "object") == "text_completion" ? "text_completion" : "chat.completion";
   }
   if (const auto* usage = find_member(chunk, "usage"); usage && usage->is_object()) usage_ = *usage;
   const auto* choices = find_member(chunk, "choices");
@@ -201,6 +201,10 @@ void CompletionAssembler::add(std::string_view chunk_payload) {
     auto& slot = choices_[int_member(choice, "index")];
     if (const auto* delta = find_member(choice, "delta"); delta && delta->is_object())
       merge_delta(slot.message, delta->get_object());
+    if (const auto* text = find_member(choice, "text"); text && text->is_string()) {
+      if (!slot.text) slot.text.emplace();
+      slot.text->append(text->get_string());
+    }
     if (const auto* reason = find_member(choice, "finish_reason"); reason && !reason->is_null())
       slot.finish_reason = *reason;
   }
@@ -210,11 +214,16 @@ std::string CompletionAssembler::finish(const model::Usage& usage) const {
   json::object whole = head_;
   json::array choices;
   for (const auto& [index, choice] : choices_) {
-    json::object message = choice.message;
-    if (!message.contains("role")) message["role"] = "assistant";
-    if (!message.contains("content")) message["content"] = nullptr;
-    choices.push_back(
-        json::object{{"index", index}, {"message", std::move(message)}, {"finish_reason", choice.finish_reason}});
+    json::object one{{"index", index}};
+    if (choice.text) one["text"] = *choice.text;
+    if (!choice.text || !choice.message.empty()) {
+      json::object message = choice.message;
+      if (!message.contains("role")) message["role"] = "assistant";
+      if (!message.contains("content")) message["content"] = nullptr;
+      one["message"] = std::move(message);
+    }
+    one["finish_reason"] = choice.finish_reason;
+    choices.push_back(std::move(one));
   }
   whole["choices"] = std::move(choices);
   whole["usage"] = usage_.is_object() ? usage_ : parse_json(usage_json(usage)).value_or(nullptr);
@@ -224,8 +233,9 @@ std::string CompletionAssembler::finish(const model::Usage& usage) const {
 std::string answer_text(const json::value& completion) {
   const auto* choices = find_member(completion, "choices");
   if (!choices || !choices->is_array() || choices->get_array().empty()) return {};
-  const auto* message = find_member(choices->get_array().front(), "message");
-  return message ? std::string(string_member(*message, "content")) : std::string();
+  const auto& first = choices->get_array().front();
+  const auto* message = find_member(first, "message");
+  return std::string(message ? string_member(*message, "content") : string_member(first, "text"));
 }
 
 }  // namespace sb::flow

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,7 +37,8 @@ class CompletionAssembler {
 
  private:
   struct Choice {
-    json::object message;  ///< role, content, refusal, tool_calls
+    json::object message;              ///< role, content, refusal, tool_calls
+    std::optional<json::string> text;  ///< of a legacy completion, which has no message
     json::value finish_reason;
     json::value logprobs;
   };
@@ -48,7 +50,7 @@ class CompletionAssembler {
   policy::ChatChunk chunk_;  // its memory is reused
 };
 
-/// Content of the first choice's message; empty where there is none.
+/// Content of the first choice's message, or the text of a legacy one; empty where there is none.
 std::string answer_text(const json::value& completion);
 
 }  // namespace sb::flow

@@ -37,5 +37,19 @@ TEST(CompletionAssembler, PutsEveryDeltaOfAMessageTogether) {
   EXPECT_EQ(to_text(message_of({R"({"content":"a"})", R"({"content":"b","refusal":null})"}).at("content")), R"("ab")");
 }
 
+TEST(CompletionAssembler, PutsTheTextOfALegacyCompletionTogether) {
+  CompletionAssembler assembler;
+  for (const char* choice :
+       {R"({"index":0,"text":"Good ","finish_reason":null})", R"({"index":1,"text":"Ja","finish_reason":"stop"})",
+        R"({"index":0,"text":"day","finish_reason":"length"})"})
+    assembler.add(R"({"id":"c","object":"text_completion","choices":[)" + std::string(choice) + "]}");
+  const auto whole = *parse_json(assembler.finish({}));
+  EXPECT_EQ(string_member(whole, "object"), "text_completion");
+  EXPECT_EQ(
+      to_text(whole.at("choices")),
+      R"([{"index":0,"text":"Good day","finish_reason":"length"},{"index":1,"text":"Ja","finish_reason":"stop"}])");
+  EXPECT_EQ(answer_text(whole), "Good day");
+}
+
 }  // namespace
 }  // namespace sb::flow
