@@ -244,6 +244,9 @@ class Engine {
   void set_alarm();
   Task<void> load_timers();
   Task<void> wake(RunId id);
+  /// The number that took it. The first error ends it; what took it until then has it.
+  Task<Result<std::size_t>> offer_each(std::vector<RunId> runs, const std::string& tenant, const json::value& event,
+                                       const Carried& carried);
   Task<Result<bool>> offer(RunId id, const std::string& tenant, const json::value& event, const Carried& carried);
   /// To a run that is at hand. False: it does not listen for such a thing, or a check of its policy objects. Errors: as
   /// the guard's.

@@ -99,6 +99,22 @@ TEST_F(AtRest, AnEventAndTheEndThatFollowsAreOneCommit) {
   EXPECT_EQ(store_->stats().commits - before, 2U) << "the run's, and that the event is known";
 }
 
+TEST_F(AtRest, ManyTakeAnEventWithFewWritesToTheDisk) {
+  constexpr std::size_t kRuns = 300;  // more than a page
+  const auto flow = flow_of("listens", kListens);
+  std::vector<RunId> runs;
+  for (std::size_t i = 0; i < kRuns; ++i) {
+    const auto run = start_run(flow);
+    run->durability = store::Durability::async;
+    ASSERT_TRUE(get(engine_->drive(run)));
+    runs.push_back(run->row.id);
+  }
+  const auto before = store_->stats().groups;
+  EXPECT_EQ(publish("go"), kRuns);
+  EXPECT_LT(store_->stats().groups - before, kRuns / 5);
+  for (const RunId& run : runs) EXPECT_EQ(status_of(run), RunStatus::completed);
+}
+
 TEST_F(AtRest, WhoSendsAnEventDoesNotWaitForTheCallThatFollows) {
   const RunId run = rest(flow_of("asks", std::string(kListens) + "  - ask: {call: chat, with: {model: large}}\n"));
   provider_->forever = true;

@@ -13,6 +13,9 @@
 namespace sb::flow {
 namespace {
 
+using Signal =
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
 constexpr std::chrono::hours kLongWait{1};
 
 std::chrono::steady_clock::duration until(Micros due, Micros now) {
@@ -203,19 +206,42 @@ Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json
   co_return fail(Errc::unavailable, "a run that listens is being worked on; send the event again");
 }
 
+// Several at a time: each waits for a commit, and commits of one moment are one group on disk.
+Task<Result<std::size_t>> Engine::offer_each(std::vector<RunId> runs, const std::string& tenant,
+                                             const json::value& event, const Carried& carried) {
+  constexpr std::size_t kAtOnce = 64;
+  std::size_t next = 0;
+  std::size_t taken = 0;
+  Result<> outcome;
+  const auto some = [&]() -> Task<void> {
+    while (outcome && next < runs.size()) {
+      const auto took = co_await offer(runs[next++], tenant, event, carried);
+      if (took)
+        taken += *took ? 1 : 0;
+      else if (outcome)
+        outcome = std::unexpected(took.error());
+    }
+  };
+  std::size_t working = std::min(runs.size(), kAtOnce);
+  Signal done(io_, Signal::time_point::max());
+  for (std::size_t i = working; i > 0; --i) {
+    asio::co_spawn(io_, some, [&](const std::exception_ptr&) {
+      if (--working == 0) done.cancel();
+    });
+  }
+  boost::system::error_code ignored;
+  while (working > 0) co_await done.async_wait(asio::redirect_error(use_task, ignored));
+  if (!outcome) co_return std::unexpected(outcome.error());
+  co_return taken;
+}
+
 Task<Result<std::size_t>> Engine::deliver(json::value event, std::string tenant, Carried carried,
                                           std::set<RunId>& told) {
   std::vector<RunId> listening;
   for (const auto& [id, run] : live_) {
-    if (run->machine.listens()) listening.push_back(id);
+    if (run->machine.listens() && told.insert(id).second) listening.push_back(id);
   }
-  std::size_t taken = 0;
-  for (const RunId& id : listening) {
-    if (!told.insert(id).second) continue;
-    SB_CO_TRY(const bool took, co_await offer(id, tenant, event, carried));
-    taken += took ? 1 : 0;
-  }
-  co_return taken;
+  co_return co_await offer_each(std::move(listening), tenant, event, carried);
 }
 
 Task<Result<std::size_t>> Engine::deliver_at_rest(json::value event, std::string tenant, Carried carried,
@@ -227,12 +253,13 @@ Task<Result<std::size_t>> Engine::deliver_at_rest(json::value event, std::string
   do {
     const std::int64_t after = page.empty() ? 0 : page.back().no;
     SB_CO_TRY(page, co_await parts_.store.listeners(tenant, type, after, kPage));
+    std::vector<RunId> listening;
     for (const auto& listener : page) {
       const bool ours = !parts_.events || parts_.events->owns(*this, listener.run);
-      if (!ours || !told.insert(listener.run).second) continue;
-      SB_CO_TRY(const bool took, co_await offer(listener.run, tenant, event, carried));
-      taken += took ? 1 : 0;
+      if (ours && told.insert(listener.run).second) listening.push_back(listener.run);
     }
+    SB_CO_TRY(const auto took, co_await offer_each(std::move(listening), tenant, event, carried));
+    taken += took;
   } while (page.size() == kPage);
   // Those whose time came while the store was asked.
   SB_CO_TRY(const auto took, co_await deliver(std::move(event), std::move(tenant), std::move(carried), told));
