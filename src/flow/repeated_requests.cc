@@ -46,7 +46,7 @@ Task<std::optional<Engine::CallResult>> Engine::answer_again(LiveRun& run, const
   const auto row = co_await parts_.store.load_run(answer->run);
   const bool there = row && !row->erased && row->tenant == run.row.tenant && row->status == store::RunStatus::completed;
   const auto key = there ? parts_.sealer.key_of(*row) : Result<std::string>();
-  auto text = there && key ? Sealer::open(*key, row->id, row->output) : Result<std::string>();
+  auto text = there && key ? Sealer::open(*key, row->id, place::kOutput, row->output) : Result<std::string>();
   if (!there || !key || !text || text->empty()) {
     parts_.answers->forget(*run.request_hash);
     co_return std::nullopt;
