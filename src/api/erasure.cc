@@ -10,7 +10,6 @@ namespace sb::api {
 namespace {
 
 constexpr std::size_t kRunsAtOnce = 1'000;  // others wait for the writer meanwhile
-constexpr int kLateRoundsMax = 100;         // for a person whose runs go on ending while the others are erased
 
 }  // namespace
 
@@ -49,13 +48,12 @@ Task<Result<std::vector<ErasureOrder>>> unfinished_erasures(store::Store& store)
   co_return orders;
 }
 
-// Runs that go on are counted before those that ended are looked for: one that ends in between is found.
+// Runs that go on are counted before those that ended are looked for: one that ends in between is found. Those that end
+// later are told as open, and another order's.
 Task<Result<Erasure::Outcome>> Erasure::run() {
-  for (int late_rounds = 0; late_rounds < kLateRoundsMax;) {
+  for (bool more = true; more;) {
     SB_CO_TRY(outcome_.open, co_await count_open());
-    SB_CO_TRY(const std::size_t found, co_await erase_some());
-    if (found == 0) break;
-    if (found < kRunsAtOnce) ++late_rounds;
+    SB_CO_TRY(more, co_await erase_some());
   }
   co_return outcome_;
 }
@@ -72,7 +70,8 @@ Task<Result<std::uint64_t>> Erasure::count_open() {
   co_return stored + unstored;
 }
 
-Task<Result<std::size_t>> Erasure::erase_some() {
+// Whether there are more.
+Task<Result<bool>> Erasure::erase_some() {
   store::ErasableFilter filter;
   filter.tenant = order_.scope.tenant;
   filter.subject = order_.scope.subject;
@@ -81,11 +80,9 @@ Task<Result<std::size_t>> Erasure::erase_some() {
   SB_CO_TRY(auto runs, co_await store_.erasable_runs(filter));
   SB_CO_TRY(const auto tokens,
             co_await store_.tokens_of_subject(order_.scope.tenant, order_.scope.subject, kRunsAtOnce));
-  const std::size_t found = runs.size() + tokens.size();
   const bool more = runs.size() == kRunsAtOnce || tokens.size() == kRunsAtOnce;
   store::Commit commit;
   SB_CO_CHECK(co_await note_order(commit, more, outcome_.runs + runs.size()));
-  if (found == 0 && on_record_ && commit.documents.empty()) co_return found;
   const auto shared = static_cast<std::uint64_t>(std::ranges::count_if(tokens, &store::PersonsToken::shared));
   commit.leaves.push_back(leaf_of_all(runs.size(), tokens.size() - shared, shared, more));
   for (const RunId& run : runs) commit.leaves.push_back(leaf_of(run));
@@ -98,8 +95,7 @@ Task<Result<std::size_t>> Erasure::erase_some() {
     if (token.nobodys != 0) commit.erase_tokens.push_back(token.nobodys);  // it is theirs, whoever did not say so
   }
   SB_CO_CHECK(co_await store_.commit(std::move(commit)));
-  on_record_ = true;
-  co_return found;
+  co_return more;
 }
 
 // With each of several batches, and without it with the last one.

@@ -56,7 +56,7 @@ class Erasure {
 
  private:
   Task<Result<std::uint64_t>> count_open();
-  Task<Result<std::size_t>> erase_some();
+  Task<Result<bool>> erase_some();
   Task<Result<>> note_order(store::Commit& commit, bool more, std::uint64_t runs);
   store::LeafDraft draft(std::string kind) const;
   store::LeafDraft leaf_of_all(std::uint64_t runs, std::uint64_t values, std::uint64_t shared, bool more) const;
@@ -67,7 +67,6 @@ class Erasure {
   const Clock& clock_;
   const ErasureOrder order_;
   Outcome outcome_;
-  bool on_record_ = false;
 };
 
 }  // namespace sb::api

@@ -298,7 +298,9 @@ class Engine {
   Task<void> recover_some();
   Task<void> recover_one(RunId id);
   void take_up_later(const LiveRun& run, Errc why);
-  Result<> apply_verdict(LiveRun& run, const store::ReviewRow& review, store::ReviewState state, std::string_view text);
+  Task<Result<std::uint32_t>> asked_at(LiveRun& run, const store::ReviewRow& review);
+  Result<> apply_verdict(LiveRun& run, std::uint32_t call, const store::ReviewRow& review, store::ReviewState state,
+                         std::string_view text);
   void guard_failure(LiveRun& run, model::Failure failure);
   Task<Result<>> flush_chunks(LiveRun& run);
 

@@ -394,6 +394,13 @@ std::uint32_t Machine::first_pending() const {
   return found->pending->id;
 }
 
+std::optional<std::uint32_t> Machine::pending_at(std::string_view ref) const {
+  const auto found = std::ranges::find_if(branches_, [&](const Branch& branch) {
+    return branch.state == State::effect && branch.pending->task->ref == ref;
+  });
+  return found == branches_.end() ? std::nullopt : std::optional(found->pending->id);
+}
+
 Machine::Branch* Machine::find_branch(std::uint32_t id) {
   const auto found = std::ranges::find(branches_, id, &Branch::id);
   return found == branches_.end() ? nullptr : &*found;

@@ -82,6 +82,8 @@ class Machine final : private VariableSource {
   void started(std::uint32_t id);
   /// False for an effect that nobody waits for any more (its branch lost, its time was up).
   bool wants(std::uint32_t id) const;
+  /// The effect that is pending at the task `ref` (a JSON pointer into the flow); nothing: there is none.
+  std::optional<std::uint32_t> pending_at(std::string_view ref) const;
   /// The pending effect `id` gave this output, or failed. What nobody waits for is ignored. Without an id: the only
   /// one.
   void complete(Data output) { complete(first_pending(), std::move(output)); }

@@ -60,13 +60,22 @@ Task<Result<store::ReviewRow>> Engine::claim(ReviewId id, std::string reviewer) 
   co_return claimed;
 }
 
-Result<> Engine::apply_verdict(LiveRun& run, const store::ReviewRow& review, store::ReviewState state,
-                               std::string_view text) {
-  if (!std::holds_alternative<Machine::Call>(run.machine.next())) {
-    return fail(Errc::corrupt, fmt::format("run {} does not stand at a review", run.row.id.to_string()));
-  }
+// Other branches may have calls of their own that wait: the verdict is for the task that asked.
+Task<Result<std::uint32_t>> Engine::asked_at(LiveRun& run, const store::ReviewRow& review) {
+  SB_CO_TRY(const auto steps, co_await parts_.store.load_steps(review.run));
+  const auto asked = std::ranges::find_if(
+      steps, [&](const store::StepRow& step) { return step.index >= review.step && step.kind == "review"; });
+  (void)run.machine.next();  // a checkpoint stands before what is pending
+  const auto call = asked == steps.end() ? std::nullopt : run.machine.pending_at(asked->ref);
+  if (!call) co_return fail(Errc::conflict, "the run does not wait at this review any more");
+  co_return *call;
+}
+
+Result<> Engine::apply_verdict(LiveRun& run, std::uint32_t call, const store::ReviewRow& review,
+                               store::ReviewState state, std::string_view text) {
   if (state == store::ReviewState::rejected) {
-    run.machine.fault({error_type("authorization"), 403, "Rejected by a person", "a reviewer rejected the answer", ""});
+    run.machine.fault(call,
+                      {error_type("authorization"), 403, "Rejected by a person", "a reviewer rejected the answer", ""});
     run.error_code = Errc::policy_denied;
     return {};
   }
@@ -76,7 +85,7 @@ Result<> Engine::apply_verdict(LiveRun& run, const store::ReviewRow& review, sto
   const model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(answer), true};
   auto guarded = guard_answer(run, completion_json({run_id, "human", run.row.created_us, usage}, answer), {});
   if (!guarded) return fail(run.error_code, guarded.error().detail, "text");
-  run.machine.complete(std::move(guarded->output));
+  run.machine.complete(call, std::move(guarded->output));
   return {};
 }
 
@@ -109,7 +118,8 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   }
   review = *std::move(again);
   auto policed = run->guard.inspect(policy::Direction::outbound, to_text(verdict), policy::JsonProfile::any);
-  auto applied = policed ? apply_verdict(*run, review, state, text) : Result<>(std::unexpected(policed.error()));
+  const auto call = policed ? co_await asked_at(*run, review) : std::unexpected(policed.error());
+  auto applied = call ? apply_verdict(*run, *call, review, state, text) : Result<>(std::unexpected(call.error()));
   if (applied) {
     // Nothing is committed yet: where a check objects, or nobody answers for it, the review stays as it was.
     const auto outside = co_await ask_outside(*run, policy::Direction::outbound);

@@ -172,3 +172,22 @@ def test_an_event_reaches_the_runs_of_its_senders_tenant_alone(server):
     assert server.run(run)["status"] == "waiting"
     assert server.call("POST", "/api/v1/events", event).status < 300
     until("heard", lambda: server.run(run)["status"] == "completed")
+
+
+def test_a_verdict_is_for_the_task_that_asked(own_server):
+    """Beside a branch whose call is under way: its answer was dropped, and the person's word was taken for it."""
+    server = own_server(flows={"shell": True}).start()
+    flow = ("document: {dsl: '1.0.3', namespace: test, name: beside, version: '1.0.0'}\n"
+            "do:\n  - both:\n      fork:\n        branches:\n"
+            "          - pay: {run: {shell: {command: 'sleep 0.5; echo paid'}}}\n"
+            "          - ask: {call: review, with: {reason: refund, proposal: yes}}\n")
+    assert server.call("POST", "/api/v1/flows", flow.encode()).status == 201
+    run = server.call("POST", "/api/v1/flows/test/beside/runs", {"input": {}}).json()["id"]
+    until("the review", lambda: server.run(run)["status"] == "waiting")
+    reviews = [r for r in server.call("GET", "/api/v1/reviews?state=open").json()["reviews"] if r["run"] == run]
+    assert len(reviews) == 1
+    assert server.call("POST", f"/api/v1/reviews/{reviews[0]['id']}/approve").status == 200
+    until("the end", lambda: server.run(run)["status"] == "completed")
+    paid, said = server.run(run)["output"]
+    assert paid.strip() == "paid" and said["choices"][0]["message"]["content"] == "yes"
+    assert [task["name"] for task in server.run(run)["tasks"] if task["kind"] in ("shell", "run", "review")] == ["pay", "ask"]
