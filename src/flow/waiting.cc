@@ -169,6 +169,27 @@ Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried&
   return true;
 }
 
+// What the run does next may be its end: then that and what it was told are one commit.
+Task<Result<>> Engine::spawn_until_commit(std::shared_ptr<LiveRun> run) {
+  const Executor executor = co_await asio::this_coro::executor;
+  auto start = [&](auto handler) {
+    run->on_commit = [executor, done = std::move(handler)](Result<> result) mutable {
+      asio::post(executor, [done = std::move(done), result = std::move(result)]() mutable {
+        std::move(done)(std::move(result));
+      });
+    };
+    spawn(std::move(run));
+  };
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<>)>(start, use_task);
+}
+
+// Who waits for a commit does not wait for what takes time: a call, or a check over HTTP.
+Task<Result<>> Engine::answer_waiter(LiveRun& run) {
+  if (!run.on_commit) co_return Result<>();
+  run.row.state = run.machine.checkpoint();
+  co_return co_await commit(run, store::RunStatus::running, run.durability);
+}
+
 Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json::value& event,
                                  const Carried& carried) {
   for (int tries = 0; tries < 8; ++tries) {
