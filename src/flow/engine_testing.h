@@ -118,7 +118,14 @@ class EngineTest : public ::testing::Test {
   void start() {
     store::SqliteOptions options;
     options.path = folder_.file("store.db");
-    options.free_disk_bytes = [this] { return free_bytes_.load(); };
+    options.free_disk_bytes = [this] {
+      if (const std::size_t commits = disk_waits_for_.exchange(0)) {
+        const auto gives_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        do commits_waited_ = store_->stats().queued;
+        while (commits_waited_ < commits && std::chrono::steady_clock::now() < gives_up);
+      }
+      return free_bytes_.load();
+    };
     options.disk_check_every = std::chrono::milliseconds(0);
     store_ = std::move(*store::open_sqlite_store(std::move(options), log_));
     io_ = std::make_unique<Context>();
@@ -239,6 +246,8 @@ class EngineTest : public ::testing::Test {
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;
   std::atomic<std::uint64_t> free_bytes_{1ULL << 40};
+  std::atomic<std::size_t> disk_waits_for_{0};  ///< the next group goes to the disk when so many commits wait behind it
+  std::atomic<std::size_t> commits_waited_{0};  ///< that did
   model::testing::FakeClock clock_;
   model::testing::FakeSleeper sleeper_{clock_};
   SeededEntropy entropy_{7};
