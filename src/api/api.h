@@ -149,7 +149,8 @@ class Api {
                             const KeyRecord& key);
   /// Puts it on record that the caller sees the run's content. Errors: as the store's; then it must not be shown.
   Task<Result<>> record_opening(const Caller& caller, const store::RunRow& run, std::string summary);
-  Task<void> answer_run(http::Exchange& exchange, store::RunRow row);
+  /// `restored`: with the values behind the placeholders, for those who may.
+  Task<void> answer_run(http::Exchange& exchange, store::RunRow row, bool restored);
   /// The request's Idempotency-Key as it is kept; empty: none. Errors: as check_idempotency_key.
   Result<std::string> request_key(const http::Exchange& exchange, const Caller& caller) const;
   /// Of a request that came with one.

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "http/client.h"
 
 namespace sb::api {
 namespace {
@@ -92,7 +93,7 @@ Task<Result<>> PolicyBook::open(std::string text, std::string origin) {
   if (hash != file->hash()) {
     if (auto kept = co_await text_of(hash)) {
       SB_CO_TRY(in_force, policy::Policy::load(*kept, "policy " + hash.substr(0, 16)));
-    } else if (two_people_) {
+    } else if (rules_.two_people) {
       co_return fail(kept.error().code,
                      fmt::format("{} was changed and waits for a second person (policy.approval), but the version in "
                                  "force, {}, is not kept here; start once with the former file, then change it",
@@ -135,8 +136,26 @@ Task<Result<>> PolicyBook::reload(std::string text, std::string origin) {
   co_return co_await take_file(std::move(policy), std::move(text));
 }
 
+// A key that may publish is not thereby one that may send everybody's texts wherever it likes.
+Result<> PolicyBook::check_hosts(const policy::Policy& policy) const {
+  for (const auto& check : policy.checks()) {
+    if (check->kind != policy::CheckKind::http) continue;
+    SB_TRY(const auto url, http::Url::parse(check->url));
+    const auto named = [&](const std::string& host) {
+      return host == url.host || host == fmt::format("{}:{}", url.host, url.port);
+    };
+    if (std::ranges::none_of(rules_.guard_hosts, named))
+      return fail(Errc::permission_denied,
+                  fmt::format("check {}: host {} is not named under policy.guard_hosts in signalbox.yaml", check->name,
+                              url.host),
+                  "checks");
+  }
+  return {};
+}
+
 Task<Result<PolicyVersion>> PolicyBook::publish(std::string text, std::string author) {
   SB_CO_TRY(auto policy, policy::Policy::load(text, "policy"));
+  SB_CO_CHECK(check_hosts(*policy));
   SB_CO_TRY(const auto pass, co_await changes_.enter());
   std::string file_hash;
   {
@@ -172,17 +191,17 @@ Task<Result<PolicyVersion>> PolicyBook::add(std::shared_ptr<const policy::Policy
   }
   std::erase_if(book.versions, [&](const PolicyVersion& v) { return v.hash == policy->hash(); });
   const PolicyVersion added{policy->hash(),    policy->name(),
-                            policy->version(), two_people_ ? PolicyState::pending : PolicyState::active,
+                            policy->version(), rules_.two_people ? PolicyState::pending : PolicyState::active,
                             std::move(author), {},
                             clock_.now_us()};
   book.versions.insert(book.versions.begin(), added);
   while (book.versions.size() > kMaxVersions && book.versions.back().state == PolicyState::retired)
     book.versions.pop_back();
-  if (!two_people_) make_active(book, added.hash);
+  if (!rules_.two_people) make_active(book, added.hash);
   SB_CO_CHECK(co_await write(book, added, "policy.publish", std::move(text), std::move(before)));
   const std::lock_guard lock(mutex_);
   book_ = std::move(book);
-  if (!two_people_) current_ = std::move(policy);
+  if (!rules_.two_people) current_ = std::move(policy);
   co_return added;
 }
 

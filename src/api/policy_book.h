@@ -27,13 +27,18 @@ struct PolicyVersion {
   Micros created_us = 0;
 };
 
+/// What the configuration asks of versions that come by the API.
+struct PublishRules {
+  bool two_people = false;               ///< in force only when somebody other than its author approved it
+  std::vector<std::string> guard_hosts;  ///< "host" or "host:port" that its `http` checks may send texts to
+};
+
 /// Requests that are in work keep the policy they began with; those that come later get the new one. What is published
 /// is on disk, with its leaf in the record, before it is in force. Shared by all shards; thread-safe.
 class PolicyBook {
  public:
-  /// `two_people`: a version is in force only when somebody other than its author approved it.
-  PolicyBook(store::Store& store, const Clock& clock, ChangeGate& changes, Pseudonyms pseudonyms, bool two_people)
-      : store_(store), clock_(clock), changes_(changes), pseudonyms_(std::move(pseudonyms)), two_people_(two_people) {}
+  PolicyBook(store::Store& store, const Clock& clock, ChangeGate& changes, Pseudonyms pseudonyms, PublishRules rules)
+      : store_(store), clock_(clock), changes_(changes), pseudonyms_(std::move(pseudonyms)), rules_(std::move(rules)) {}
 
   std::shared_ptr<const policy::Policy> current() const;
   std::vector<PolicyVersion> versions() const;  ///< newest first
@@ -48,7 +53,8 @@ class PolicyBook {
   /// approval like any other.
   Task<Result<>> reload(std::string text, std::string origin);
 
-  /// Errors: invalid_argument (the document, with line and column), unavailable (another change is being written).
+  /// Errors: invalid_argument (the document, with line and column), permission_denied (a check asks a host that the
+  /// configuration does not name), unavailable (another change is being written).
   Task<Result<PolicyVersion>> publish(std::string text, std::string author);
   /// Errors: not_found, conflict (it does not wait), permission_denied (its author).
   Task<Result<PolicyVersion>> approve(std::string hash, std::string approver);
@@ -68,12 +74,13 @@ class PolicyBook {
   Task<Result<>> write(Book book, const PolicyVersion& changed, std::string_view kind, std::string text,
                        std::string before);
   static void make_active(Book& book, std::string_view hash);
+  Result<> check_hosts(const policy::Policy& policy) const;
 
   store::Store& store_;
   const Clock& clock_;
   ChangeGate& changes_;
   const Pseudonyms pseudonyms_;
-  const bool two_people_;
+  const PublishRules rules_;
   mutable std::mutex mutex_;  // over what follows
   std::shared_ptr<const policy::Policy> current_;
   Book book_;

@@ -32,7 +32,8 @@ class PolicyBookTest : public ::testing::Test {
     return store::testing::wait_for(std::move(task));
   }
   Result<> start(int file_version, bool two_people) {
-    book_ = std::make_unique<PolicyBook>(*store_, system_clock(), changes_, Pseudonyms("secret"), two_people);
+    book_ = std::make_unique<PolicyBook>(*store_, system_clock(), changes_, Pseudonyms("secret"),
+                                         PublishRules{two_people, {"guard.example", "10.0.0.7:8443"}});
     return wait(book_->open(document(file_version), "policy.yaml"));
   }
   std::int64_t in_force() const { return book_->current()->version(); }
@@ -101,6 +102,24 @@ TEST_F(PolicyBookTest, AChangedFileIsOnRecord) {
   const auto leaf = leaves().back();
   EXPECT_NE(leaf.find("policy.publish"), std::string::npos) << leaf;
   EXPECT_NE(leaf.find(fmt::format(R"("before":"{}","hash":"{}")", first, second)), std::string::npos) << leaf;
+}
+
+TEST_F(PolicyBookTest, WhoPublishesDoesNotChooseWhereTextsGo) {
+  ASSERT_TRUE(start(1, false));
+  const auto publish = [&](const std::string& url) {
+    return wait(book_->publish(
+        fmt::format(
+            "{{name: asks, version: 1, rules: [], checks: [{{name: g, kind: http, action: block, url: '{}'}}]}}", url),
+        "key"));
+  };
+  for (const char* url : {"http://169.254.169.254/", "https://guard.example.evil.example/", "http://10.0.0.7:8444/"}) {
+    const auto refused = publish(url);
+    ASSERT_FALSE(refused) << url;
+    EXPECT_EQ(refused.error().code, Errc::permission_denied) << url;
+  }
+  EXPECT_EQ(in_force(), 1);
+  EXPECT_TRUE(publish("https://guard.example/look"));
+  EXPECT_TRUE(publish("http://10.0.0.7:8443/look"));
 }
 
 }  // namespace

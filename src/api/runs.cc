@@ -73,11 +73,16 @@ Task<void> Api::get_run(http::Exchange& exchange, const Caller& caller, std::vec
   if (exchange.request().query_param("wait") == "true") {
     if (auto pending = parts_.in_flight.find(*id)) (void)co_await pending->wait(std::chrono::seconds(60));
   }
+  const bool restored = exchange.request().query_param("restore") == "true";
+  if (restored && !allows(caller.role, Permission::restore))
+    co_return co_await respond_error(
+        exchange, Error(Errc::permission_denied, "this key may not see the values behind placeholders", "restore"));
   auto row = co_await parts_.store.load_run(*id);
   if (!row || !may_see(caller, row->tenant)) co_return co_await respond_error(exchange, not_shown(row, "run"));
-  if (auto told = co_await record_opening(caller, *row, R"({"what":"run"})"); !told)
+  const char* what = restored ? R"({"restored":true,"what":"run"})" : R"({"what":"run"})";
+  if (auto told = co_await record_opening(caller, *row, what); !told)
     co_return co_await respond_error(exchange, told.error());
-  co_await answer_run(exchange, *std::move(row));
+  co_await answer_run(exchange, *std::move(row), restored);
 }
 
 // For `audit prove --disclose`, which reads the content from the data directory itself.
@@ -164,17 +169,28 @@ Task<Result<>> Api::record_opening(const Caller& caller, const store::RunRow& ru
   co_return co_await parts_.openings.record(std::move(opening));
 }
 
-Task<void> Api::answer_run(http::Exchange& exchange, store::RunRow row) {
+Task<void> Api::answer_run(http::Exchange& exchange, store::RunRow row, bool restored) {
+  std::shared_ptr<flow::LiveRun> opened_run;
+  if (restored && !row.erased) {
+    auto reopened = parts_.engine.reopen(row, true);
+    if (!reopened) co_return co_await respond_error(exchange, reopened.error());
+    opened_run = *std::move(reopened);
+  }
+  const auto shown = [&](const std::string& text) {
+    if (!opened_run || text.empty()) return json_or_null(text);
+    const std::string list = opened_run->guard.restore("[" + text + "]");  // a document is no bare value
+    return json_or_null(std::string_view(list).substr(1, list.size() - 2));
+  };
   auto steps = co_await parts_.store.load_steps(row.id);
   if (!steps) co_return co_await respond_error(exchange, steps.error());
   if (auto opened = parts_.engine.unseal(row); !opened) co_return co_await respond_error(exchange, opened.error());
   if (auto opened = parts_.engine.unseal(row, *steps); !opened)
     co_return co_await respond_error(exchange, opened.error());
   json::object body = run_summary(row);
-  // As the store has them: placeholders stay placeholders for whoever only looks on.
-  body["input"] = json_or_null(row.input);
-  body["output"] = row.status == store::RunStatus::completed ? json_or_null(row.output) : json::value(nullptr);
-  body["error"] = json_or_null(row.error);
+  // Steps as the store has them, and all of it for whoever only looks on: placeholders.
+  body["input"] = shown(row.input);
+  body["output"] = row.status == store::RunStatus::completed ? shown(row.output) : json::value(nullptr);
+  body["error"] = shown(row.error);
   if (row.erased) body["erased"] = true;
   json::array tasks;
   std::ranges::stable_sort(*steps, {}, &store::StepRow::started_us);
@@ -257,7 +273,7 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     if (auto pending = parts_.in_flight.find(id)) (void)co_await pending->wait(std::chrono::seconds(600));
     auto row = co_await parts_.store.load_run(id);
     if (!row) co_return co_await respond_error(exchange, row.error());
-    co_return co_await answer_run(exchange, *std::move(row));
+    co_return co_await answer_run(exchange, *std::move(row), allows(caller.role, Permission::restore));
   }
   co_await respond_json(exchange, 202, to_text(json::object{{"id", id.to_string()}}),
                         {{"location", "/api/v1/runs/" + id.to_string()}});

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <sstream>
 
+#include "base/bytes.h"
+
 namespace sb {
 namespace {
 
@@ -151,6 +153,17 @@ std::unexpected<Error> fault(const YAML::Mark& mark, std::string_view what) {
 
 Result<YamlDocument> parse_yaml(std::string_view text) {
   if (text.size() > kMaxBytes) return fail(Errc::too_large, "line 1, column 1: a YAML document has at most 1 MiB");
+  if (!is_valid_utf8(text)) {
+    std::size_t line = 1;
+    for (std::size_t at = 0; at < text.size();) {
+      const auto end = std::min(text.find('\n', at), text.size());
+      if (!is_valid_utf8(text.substr(at, end - at))) break;
+      at = end + 1;
+      ++line;
+    }
+    return fail(Errc::invalid_argument,
+                fmt::format("line {}, column 1: a YAML document is UTF-8, and this line is not", line));
+  }
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);

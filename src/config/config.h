@@ -127,10 +127,14 @@ struct ModelsConfig {
 
 enum class PolicyApproval { none, two_people };
 
+struct GuardHostConfig {
+  std::string name;  ///< "host" or "host:port"
+};
 struct PolicyConfig {
   std::string file;  ///< empty: the built-in default policy
   PolicyApproval approval = PolicyApproval::none;
-  std::string injection_model;  ///< empty: the built-in classifier
+  std::string injection_model;               ///< empty: the built-in classifier
+  std::vector<GuardHostConfig> guard_hosts;  ///< that policies which come by the API may ask
 };
 
 struct TriageConfig {

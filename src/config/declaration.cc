@@ -474,6 +474,9 @@ Declaration<Config> build_root() {
                                                                 {"off", LogLevel::off}};
   auto log = declare<LogConfig>("Log lines on standard error, one JSON object a line.")
                  .choice("level", &LogConfig::level, levels, {.about = "The least severe lines that are written."});
+  using G = GuardHostConfig;
+  auto guard_host = declare<G>("One host that published policies may ask.")
+                        .text("name", &G::name, {.about = "`host` or `host:port`.", .required = true});
   auto policy =
       declare<PolicyConfig>("What may pass, in and out.")
           .path("file", &PolicyConfig::file,
@@ -485,7 +488,11 @@ Declaration<Config> build_root() {
                         "it."})
           .path("injection_model", &PolicyConfig::injection_model,
                 {.about = "Classifier of `injection` checks, made by `signalbox triage train`; empty is the built-in "
-                          "one."});
+                          "one."})
+          .list("guard_hosts", &PolicyConfig::guard_hosts, guard_host,
+                {.about = "Hosts that `http` checks of published policies may send texts to; the policy of `file` "
+                          "names its own.",
+                 .max = 100});
   auto triage = declare<TriageConfig>("How requests for `auto` are routed.")
                     .path("file", &TriageConfig::file,
                           {.about = "Trained classifier with routes and thresholds; empty routes by rules alone."});

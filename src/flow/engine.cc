@@ -29,16 +29,22 @@ Engine::Engine(asio::io_context& io, EngineParts parts, EngineOptions options)
     : io_(io), parts_(std::move(parts)), options_(std::move(options)), parking_(options_.timers_near) {}
 Engine::~Engine() = default;
 
+// A chat goes to what its caller named, a flow to whatever it names itself.
+std::span<const std::string> Engine::reach_of(policy::JsonProfile profile, std::string_view model) const {
+  return parts_.catalog.reach(profile == policy::JsonProfile::chat_request ? model : std::string_view());
+}
+
 Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
   const Micros now = parts_.clock.now_us();
   std::string subject = request.carried.subject.empty() ? parts_.pseudonyms.subject(request.tenant, request.subject)
                                                         : std::move(request.carried.subject);
   if (pending) pending->belongs_to(subject);  // an erasure knows of it before the store does
   SB_TRY(auto key, parts_.sealer.new_key(id, request.tenant));
-  GuardSession guard(parts_.policy(),
-                     {request.tenant, request.key, request.flow->id(), request.requested_model,
-                      request.may_restore && request.carried.may_restore},
-                     tenant_key(request.tenant), parts_.injection);
+  GuardSession guard(
+      parts_.policy(),
+      {request.tenant, request.key, request.flow->id(), request.requested_model,
+       reach_of(request.profile, request.requested_model), request.may_restore && request.carried.may_restore},
+      tenant_key(request.tenant), parts_.injection);
   guard.tie_hashes_to(key.key);
   if (!request.carried.values.empty()) {
     SB_TRY(request.input, policy::carry_into(guard.vault(), request.input, request.carried.values));
@@ -318,10 +324,12 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   const std::string row_input = row.input;
   const Data input = Data::from_text(row_input);
   const json::value state = parse_json(row.state, 80).value_or(nullptr);
-  GuardSession guard(parts_.policy(),
-                     {row.tenant, row.key, row.flow, std::string(string_member(input.value(), "model")),
-                      bool_member(state, "restores", true)},
-                     tenant_key(row.tenant), parts_.injection);
+  const std::string model(string_member(input.value(), "model"));
+  const auto profile = bool_member(state, "chat") ? policy::JsonProfile::chat_request : policy::JsonProfile::any;
+  GuardSession guard(
+      parts_.policy(),
+      {row.tenant, row.key, row.flow, model, reach_of(profile, model), bool_member(state, "restores", true)},
+      tenant_key(row.tenant), parts_.injection);
   SB_CHECK(guard.load_vault(row.vault));
   SB_TRY(std::string data_key, parts_.sealer.key_of(row));
   guard.tie_hashes_to(data_key);
@@ -333,7 +341,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->actor = parts_.pseudonyms.actor(run->row.key);
   note_versions(*run);
   run->input = input;
-  if (bool_member(state, "chat")) run->profile = policy::JsonProfile::chat_request;
+  run->profile = profile;
   run->pending = std::move(pending);
   run->stored = true;
   run->finish_without_caller = true;
@@ -359,7 +367,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
 Result<std::shared_ptr<LiveRun>> Engine::reopen(store::RunRow row, bool may_restore) {
   SB_CHECK(unseal(row));
   SB_TRY(auto flow, parts_.flows.find_id(row.flow));
-  GuardSession guard(parts_.policy(), {row.tenant, row.key, row.flow, {}, may_restore}, {});
+  GuardSession guard(parts_.policy(), {row.tenant, row.key, row.flow, {}, {}, may_restore}, {});
   SB_CHECK(guard.load_vault(row.vault));
   Machine machine(flow, {row.id.to_string(), row.created_us, {}}, Data());
   if (row.erased) return fail(Errc::not_found, fmt::format("the content of run {} was erased", row.id.to_string()));

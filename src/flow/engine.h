@@ -278,6 +278,7 @@ class Engine {
   Task<OutsideAnswer> ask_outside(LiveRun& run, policy::Direction direction);
   Task<std::expected<CallResult, Problem>> answer_guarded(LiveRun& run, std::string body, CallResult result);
   Task<Result<>> answer_waiter(LiveRun& run);
+  std::span<const std::string> reach_of(policy::JsonProfile profile, std::string_view model) const;
   void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
   std::string tenant_key(std::string_view tenant) const;
   Task<Result<>> adopt_tenant_tokens(LiveRun& run);

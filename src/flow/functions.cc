@@ -212,6 +212,15 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     }
   }
   const model::Target& asked = local ? *local : **target;
+  if ((local || wanted != run.requested_model) && run.guard.asks_for_the_model() &&
+      !run.guard.was_held_against(parts_.catalog.names_of(asked))) {
+    run.error_code = Errc::policy_denied;
+    const Error denied(Errc::policy_denied,
+                       fmt::format("the policy has rules for {} that the request was not held against: it did not name "
+                                   "that model",
+                                   asked.name));
+    co_return std::unexpected(problem_of(denied, "Blocked by policy"));
+  }
   const bool embed = std::get<CallTask>(call.task->body).function == "embed";
   run.request_hash.reset();
   if (!embed && answers_the_run(*call.task, run.machine.flow())) run.request_hash = repeatable(run, *call.task, asked);

@@ -36,14 +36,34 @@ GuardSession::GuardSession(std::shared_ptr<const policy::Policy> policy, GuardSu
       tenant_key_(std::move(tenant_key)),
       scorer_(scorer),
       vault_(std::make_unique<policy::TokenVault>()) {
-  rules_ = policy_->rules_for({subject_.tenant, subject_.key, subject_.flow, subject_.model});
-  for (const auto& check : policy_->checks()) {
-    checks_in_ = checks_in_ || check->inbound;
-    checks_out_ = checks_out_ || check->outbound;
+  const policy::Subject about{subject_.tenant, subject_.key, subject_.flow, subject_.model, subject_.reach};
+  rules_ = policy_->rules_for(about);
+  checks_ = policy_->checks_for(about);
+  for (std::size_t i = 0; i < policy_->checks().size(); ++i) {
+    if ((checks_ >> i & 1) == 0) continue;
+    checks_in_ = checks_in_ || policy_->checks()[i]->inbound;
+    checks_out_ = checks_out_ || policy_->checks()[i]->outbound;
   }
   tokenises_out_ = std::ranges::any_of(policy_->rules(), [](const policy::Rule& rule) {
     return rule.outbound && rule.action == policy::Action::tokenise;
   });
+}
+
+bool GuardSession::asks_for_the_model() const {
+  const auto asks = [](const policy::Scope& scope) { return !scope.models.empty(); };
+  return std::ranges::any_of(policy_->rules(), asks, &policy::Rule::scope) ||
+         std::ranges::any_of(policy_->checks(), [&](const auto& check) { return asks(check->scope); });
+}
+
+bool GuardSession::was_held_against(std::span<const std::string> models) const {
+  const policy::Subject about{subject_.tenant, subject_.key, subject_.flow, subject_.model, models};
+  const auto& rules = policy_->rules();
+  const auto missed = policy_->rules_for(about) & ~rules_;
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    // What lets values pass need not have been asked.
+    if ((missed >> i & 1) != 0 && rules[i].action != policy::Action::allow) return false;
+  }
+  return (policy_->checks_for(about) & ~checks_) == 0;
 }
 
 policy::GuardContext GuardSession::context(policy::Direction direction, bool restore) const {
@@ -97,7 +117,7 @@ Result<GuardOutcome> GuardSession::guard(policy::Direction direction, std::strin
 std::vector<policy::CheckResult> GuardSession::check(policy::Direction direction,
                                                      const std::vector<policy::CheckedText>& texts,
                                                      GuardOutcome& outcome) const {
-  auto results = policy::run_checks(policy_->checks(), direction, {texts, requested_schema_.get()}, scorer_);
+  auto results = policy::run_checks(policy_->checks(), checks_, direction, {texts, requested_schema_.get()}, scorer_);
   for (const auto& result : results) {
     if (!result.objects || policy_->log_only()) continue;
     outcome.verdict = std::max(outcome.verdict, policy::verdict_of(result.check->action));
@@ -110,8 +130,10 @@ std::vector<policy::CheckResult> GuardSession::check(policy::Direction direction
 
 void GuardSession::note_outside(policy::Direction direction, std::vector<policy::CheckedText> texts) {
   outside_ = {direction, {}, {}};
-  for (const auto& check : policy_->checks()) {
-    if (check->kind == policy::CheckKind::http && check->applies(direction)) outside_.checks.push_back(check);
+  for (std::size_t i = 0; i < policy_->checks().size(); ++i) {
+    const auto& check = policy_->checks()[i];
+    const bool speaks = (checks_ >> i & 1) != 0 && check->applies(direction);
+    if (speaks && check->kind == policy::CheckKind::http) outside_.checks.push_back(check);
   }
   if (!outside_.checks.empty()) outside_.texts = policy::texts_for_services(std::move(texts));
 }

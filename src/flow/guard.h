@@ -38,7 +38,8 @@ struct GuardSubject {
   std::string key;
   std::string flow;
   std::string model;
-  bool may_restore = true;  ///< false: the caller gets placeholders, as the model and the store do
+  std::span<const std::string> reach{};  ///< what it may come to (Catalog::reach)
+  bool may_restore = true;               ///< false: the caller gets placeholders, as the model and the store do
 };
 
 /// The guard over the deltas of one streamed answer. The session it came from outlives it.
@@ -89,7 +90,11 @@ class GuardSession {
   void keep_local() { needs_local_ = true; }
   bool may_restore() const { return subject_.may_restore; }
   /// A check must see an answer whole before anybody does.
-  bool holds_answers() const { return checks_out_; }
+  bool holds_answers() const { return checks_out_ && !policy_->log_only(); }
+  /// Whether a rule or a check speaks of some models alone.
+  bool asks_for_the_model() const;
+  /// Whether what the run was given has been held against all rules and checks that speak of these models.
+  bool was_held_against(std::span<const std::string> models) const;
   policy::TokenVault& vault() { return *vault_; }
   /// Placeholders stand for something.
   bool vault_used() const { return !vault_->empty(); }
@@ -153,6 +158,7 @@ class GuardSession {
   std::string hash_key_;
   const policy::InjectionScorer* scorer_;
   std::uint64_t rules_ = policy::kAllRules;
+  std::uint64_t checks_ = policy::kAllRules;
   bool checks_in_ = false, checks_out_ = false;  // whether the policy has any
   bool tokenises_out_ = false;                   // answers may bring values with a placeholder
   Outside outside_;

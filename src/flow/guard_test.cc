@@ -8,7 +8,7 @@ namespace {
 GuardSession session(bool may_restore) {
   auto policy = policy::Policy::load(
       "{name: t, version: 1, rules: [{types: [EMAIL], direction: inbound, action: tokenise}]}", "test");
-  GuardSession guard(*policy, {"acme", {}, {}, {}, may_restore}, std::string(32, 'k'));
+  GuardSession guard(*policy, {"acme", {}, {}, {}, {}, may_restore}, std::string(32, 'k'));
   guard.tie_hashes_to(std::string(32, 'r'));
   return guard;
 }

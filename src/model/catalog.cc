@@ -10,6 +10,12 @@
 namespace sb::model {
 namespace {
 
+std::vector<std::string> sorted_once(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
+}
+
 Result<> check_price(const Price& price, const std::string& key) {
   if (price.input >= 0 && price.cached_input >= 0 && price.output >= 0) return {};
   return fail(Errc::invalid_argument, fmt::format("{}: a price cannot be negative", key), key);
@@ -42,6 +48,7 @@ Result<Catalog> Catalog::create(CatalogConfig config) {
   SB_CHECK(catalog.add_deployments());
   SB_CHECK(catalog.add_tiers());
   SB_CHECK(catalog.add_aliases());
+  catalog.add_reach();
   return catalog;
 }
 
@@ -124,6 +131,33 @@ Result<> Catalog::add_aliases() {
   }
   for (auto& [alias, target] : found) targets_.insert_or_assign(alias, std::move(target));
   return {};
+}
+
+std::vector<std::string> Catalog::names_of(const Target& target) const {
+  std::vector<std::string> names;
+  if (!target.tier.empty()) names.push_back(target.tier);
+  for (const auto& group : target.groups) {
+    for (const auto& candidate : group) {
+      const Deployment& deployment = deployments_[candidate.deployment];
+      names.push_back(deployment.name);
+      names.push_back(deployment.model);
+    }
+  }
+  return names;
+}
+
+void Catalog::add_reach() {
+  for (const auto& [name, target] : targets_) {
+    auto names = names_of(target);
+    all_.insert(all_.end(), names.begin(), names.end());
+    reach_.emplace(name, sorted_once(std::move(names)));
+  }
+  all_ = sorted_once(std::move(all_));
+}
+
+std::span<const std::string> Catalog::reach(std::string_view model) const {
+  const auto found = reach_.find(model);
+  return found != reach_.end() ? found->second : all_;
 }
 
 Result<const Target*> Catalog::resolve(std::string_view model) const {

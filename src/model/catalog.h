@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -122,6 +123,11 @@ class Catalog {
   const std::vector<ProviderConfig>& providers() const { return config_.providers; }
   const std::vector<Deployment>& deployments() const { return deployments_; }
   std::chrono::milliseconds call_deadline() const { return config_.call_deadline; }
+  /// What a request for `model` may come to, whoever chooses: tiers, "provider/model" and models' own names. "auto" and
+  /// any other name that `resolve` does not know: all there are. Lives as long as the catalog.
+  std::span<const std::string> reach(std::string_view model) const;
+  /// The same of a target.
+  std::vector<std::string> names_of(const Target& target) const;
   /// Every name `resolve` knows, sorted: what /v1/models lists.
   std::vector<std::string> names() const;
 
@@ -132,7 +138,11 @@ class Catalog {
 
   CatalogConfig config_;
   std::vector<Deployment> deployments_;
+  void add_reach();
+
   std::map<std::string, Target, std::less<>> targets_;
+  std::map<std::string, std::vector<std::string>, std::less<>> reach_;  // by name of a target
+  std::vector<std::string> all_;
 };
 
 }  // namespace sb::model

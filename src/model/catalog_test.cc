@@ -81,6 +81,23 @@ TEST(Catalog, RefusesConfigurationsThatCannotWork) {
   EXPECT_EQ(refused([](auto& c) { c.aliases["small"] = "a/gpt"; }), "aliases.small");
 }
 
+TEST(Catalog, WhatANameMayComeTo) {
+  const auto catalog = Catalog::create(two_providers());
+  ASSERT_TRUE(catalog);
+  using Names = std::vector<std::string>;
+  const auto reach = [&](std::string_view model) {
+    const auto names = catalog->reach(model);
+    return Names(names.begin(), names.end());
+  };
+  EXPECT_EQ(reach("a/gpt"), (Names{"a/gpt", "gpt"}));
+  const auto small = reach("small");
+  EXPECT_NE(std::ranges::find(small, "small"), small.end());
+  const auto all = reach("auto");
+  for (const auto& deployment : catalog->deployments())
+    EXPECT_NE(std::ranges::find(all, deployment.name), all.end()) << deployment.name;
+  EXPECT_EQ(reach("nobody knows it"), all);
+}
+
 TEST(ErrorBody, EveryCodeHasAStatusATypeAndValidJson) {
   for (int value = 1; value <= 99; ++value) {
     const Error error(static_cast<Errc>(value), "quote \" and\nline", value % 2 ? "model" : "");

@@ -115,6 +115,7 @@ TEST(Actions, TypesMayBeNamedByTheirBeginning) {
   EXPECT_EQ(guard(yaml, "SSN 536-22-8726, ann@x.org", vault).text, "SSN [US_SSN], ann@x.org");
 }
 
+const std::vector<std::string> kReach = {"up/m", "m"};
 struct ScopeCase {
   const char* name;
   const char* scope;
@@ -122,6 +123,13 @@ struct ScopeCase {
   bool speaks;
 };
 class Scopes : public testing::TestWithParam<ScopeCase> {};
+TEST(Scopes, WhatLetsValuesPassSpeaksOfNoRunThatAnotherModelMayGet) {
+  const auto policy = test::load(one_rule("models: ['own/*'], action: allow"));
+  const std::vector<std::string> own = {"small", "own/m", "m"}, either = {"small", "own/m", "m", "up/m"};
+  EXPECT_EQ(policy->rules_for({"t", "k", "f", "small", own}), 1U);
+  EXPECT_EQ(policy->rules_for({"t", "k", "f", "small", either}), 0U);
+  EXPECT_EQ(policy->rules_for({"t", "k", "f", "own/m", either}), 1U) << "named";
+}
 TEST_P(Scopes, ARuleSpeaksOfItsOwn) {
   const auto policy = test::load(one_rule(std::string(GetParam().scope) + ", action: redact"));
   ASSERT_TRUE(policy);
@@ -134,11 +142,17 @@ TEST_P(Scopes, ARuleSpeaksOfItsOwn) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Cases, Scopes,
-    testing::Values(ScopeCase{"tenant", "tenants: [acme]", {"acme", "k", "a/b@1", "m"}, true},
-                    ScopeCase{"other_tenant", "tenants: [acme]", {"acme2", "k", "a/b@1", "m"}, false},
-                    ScopeCase{"flow_prefix", "flows: ['a/b@*']", {"t", "k", "a/b@1", "m"}, true},
-                    ScopeCase{"key", "keys: [k1, k2]", {"t", "k3", "a/b@1", "m"}, false},
-                    ScopeCase{"all_of_them", "tenants: [t], models: ['gpt-*']", {"t", "k", "f", "claude"}, false}),
+    testing::Values(
+        ScopeCase{"tenant", "tenants: [acme]", {"acme", "k", "a/b@1", "m"}, true},
+        ScopeCase{"other_tenant", "tenants: [acme]", {"acme2", "k", "a/b@1", "m"}, false},
+        ScopeCase{"flow_prefix", "flows: ['a/b@*']", {"t", "k", "a/b@1", "m"}, true},
+        ScopeCase{"flow_of_any_version", "flows: ['a/b']", {"t", "k", "a/b@1", "m"}, true},
+        ScopeCase{"flow_that_begins_alike", "flows: ['a/b']", {"t", "k", "a/bc@1", "m"}, false},
+        ScopeCase{"other_key", "keys: ['01a21736-0000-7000-8000-000000000000']", {"t", "k3", "a/b@1", "m"}, false},
+        ScopeCase{"key", "keys: ['01a21736-*']", {"t", "01a21736-0000-7000-8000-000000000000", "a/b@1", "m"}, true},
+        ScopeCase{"model_that_is_reached", "models: ['up/*']", {"t", "k", "f", "large", kReach}, true},
+        ScopeCase{"model_out_of_reach", "models: [large]", {"t", "k", "f", "m", kReach}, false},
+        ScopeCase{"all_of_them", "tenants: [t], models: ['gpt-*']", {"t", "k", "f", "claude"}, false}),
     [](const auto& info) { return info.param.name; });
 
 struct BadDocument {

@@ -51,6 +51,7 @@ struct GuardContext {
   /// placeholders that he wrote himself must come back as they were.
   bool restore = true;
   std::uint64_t rules = kAllRules;            ///< of Policy::rules_for: those that speak of this run
+  std::uint64_t checks = kAllRules;           ///< of Policy::checks_for
   JsonPieces json_pieces = JsonPieces::none;  ///< what is restored there must not break the JSON around it
   bool escape_restored = false;               ///< the text at hand is such a piece
   bool prose = true;  ///< the text at hand is no program's name, in which the tagger's findings would be none

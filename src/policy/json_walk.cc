@@ -373,8 +373,10 @@ void JsonWalk::note_string(std::string_view text, const Under& under) {
   } else if (said || profile_ == JsonProfile::any) {
     note_text(std::string(text), said ? TextRole::answer : TextRole::outside);
   } else {
-    if (!beside_.empty()) beside_ += '\n';
-    beside_ += text;
+    // What a model reads in a message is the message's, however deep it stands: results of tools, documents.
+    auto& texts = in_parts_ && profile_ == JsonProfile::chat_request ? message_nested_ : beside_;
+    if (!texts.empty()) texts += '\n';
+    texts += text;
   }
 }
 
@@ -385,12 +387,16 @@ void JsonWalk::note_text(std::string text, TextRole role) {
 void JsonWalk::begin_message() {
   ++result_.features.message_count;
   message_text_.clear();
+  message_nested_.clear();
   message_is_user_ = message_is_history_ = false;
 }
 
 void JsonWalk::end_message() {
-  if (!message_text_.empty() && context_.texts)
-    note_text(message_text_, message_is_history_ ? TextRole::history : TextRole::outside);
+  if (context_.texts && !(message_text_.empty() && message_nested_.empty())) {
+    const std::string_view between = message_text_.empty() || message_nested_.empty() ? "" : "\n";
+    note_text(fmt::format("{}{}{}", message_text_, between, message_nested_),
+              message_is_history_ ? TextRole::history : TextRole::outside);
+  }
   if (message_is_user_) std::swap(result_.last_user_text, message_text_);
 }
 

@@ -94,6 +94,7 @@ class JsonWalk {
   std::string number_;                      // its digits, where they are not written one by one
   std::vector<std::string_view> logprobs_;  // as they stand in the document
   std::string message_text_;                // of the message being walked, guarded
+  std::string message_nested_;              // of the parts of its content what no protocol calls text, guarded
   std::string beside_;                      // of a chat document's texts those beside the messages' contents, guarded
   bool message_is_user_ = false;
   bool message_is_history_ = false;  // a model's or an operator's

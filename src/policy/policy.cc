@@ -34,12 +34,6 @@ bool matches_whole(const Pattern& pattern, std::string_view value) {
   return pattern.match(whole, 0, [&](std::size_t end) { return end == value.size(); }) != 0;
 }
 
-bool names(const std::vector<std::string>& list, std::string_view name) {
-  return list.empty() || std::ranges::any_of(list, [&](std::string_view entry) {
-           return entry.ends_with('*') ? name.starts_with(entry.substr(0, entry.size() - 1)) : name == entry;
-         });
-}
-
 std::vector<std::string> types_with_digits(const std::vector<std::shared_ptr<const Detector>>& detectors) {
   std::vector<std::string> types;
   for (const auto& detector : detectors) {
@@ -52,17 +46,22 @@ std::vector<std::string> types_with_digits(const std::vector<std::shared_ptr<con
 
 }  // namespace
 
-bool Scope::covers(const Subject& subject) const {
-  return names(tenants, subject.tenant) && names(keys, subject.key) && names(flows, subject.flow) &&
-         names(models, subject.model);
-}
-
 std::uint64_t Policy::rules_for(const Subject& subject) const {
   std::uint64_t rules = 0;
   for (std::size_t i = 0; i < rules_.size(); ++i) {
-    if (rules_[i].scope.covers(subject)) rules |= std::uint64_t{1} << i;
+    const Rule& rule = rules_[i];
+    const bool speaks = rule.action == Action::allow ? rule.scope.covers_all(subject) : rule.scope.covers(subject);
+    if (speaks) rules |= std::uint64_t{1} << i;
   }
   return rules;
+}
+
+std::uint64_t Policy::checks_for(const Subject& subject) const {
+  std::uint64_t checks = 0;
+  for (std::size_t i = 0; i < checks_.size(); ++i) {
+    if (checks_[i]->scope.covers(subject)) checks |= std::uint64_t{1} << i;
+  }
+  return checks;
 }
 
 std::string_view to_string(Direction direction) {

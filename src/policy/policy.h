@@ -40,6 +40,8 @@ class Policy {
   /// Findings are recorded as the rules say, and nothing is touched: how a new version shows what it would do.
   bool log_only() const { return log_only_; }
   std::uint64_t rules_for(const Subject& subject) const;
+  /// Those of checks() that speak of the run, bit n: the n-th.
+  std::uint64_t checks_for(const Subject& subject) const;
 
   /// The first of `rules` that speaks of this finding, or null: then it passes.
   const Rule* rule_for(Direction direction, const Finding& finding, std::uint64_t rules) const;

@@ -87,8 +87,10 @@ Result<std::string> run_case(const Policy& policy, const TestFile& file, const j
   if (!text || !text->is_string()) return file.fault(pointer, "a case needs \"text\"");
   TokenVault vault;
   GuardContext context{direction == "inbound" ? Direction::inbound : Direction::outbound, "test", kTestKey, vault};
-  context.rules = policy.rules_for({string_member(one, "tenant"), string_member(one, "key"), string_member(one, "flow"),
-                                    string_member(one, "model")});
+  const Subject subject{string_member(one, "tenant"), string_member(one, "key"), string_member(one, "flow"),
+                        string_member(one, "model")};
+  context.rules = policy.rules_for(subject);
+  context.checks = policy.checks_for(subject);
   SB_TRY(const auto result, guard_whole(policy, context, std::string_view(text->get_string()), std::nullopt, scorer));
   std::string differs;
   if (const auto* expect = find_member(one, "expect"); expect && string_member(one, "expect") != result.text) {

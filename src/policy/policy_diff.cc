@@ -42,7 +42,10 @@ Result<Outcome> outcome_of(const Policy& policy, const RecordedText& recorded, c
     TokenVault vault;
     GuardContext context{recorded.direction, recorded.subject ? recorded.subject->tenant : std::string_view(), kNoKey,
                          vault};
-    if (recorded.subject) context.rules = policy.rules_for(*recorded.subject);
+    if (recorded.subject) {
+      context.rules = policy.rules_for(*recorded.subject);
+      context.checks = policy.checks_for(*recorded.subject);
+    }
     return guard_whole(policy, context, recorded.content, profile, scorer);
   };
   auto whole = guard(recorded.profile);

@@ -96,14 +96,6 @@ Result<> read_choices(const DocumentReader& reader, const json::object& object, 
   return {};
 }
 
-Result<> read_scope(const DocumentReader& reader, const json::object& object, std::string_view pointer, Scope& scope) {
-  SB_TRY(scope.tenants, reader.texts(object, pointer, "tenants"));
-  SB_TRY(scope.keys, reader.texts(object, pointer, "keys"));
-  SB_TRY(scope.flows, reader.texts(object, pointer, "flows"));
-  SB_TRY(scope.models, reader.texts(object, pointer, "models"));
-  return {};
-}
-
 Result<std::vector<Pattern>> read_patterns(const DocumentReader& reader, const json::object& object,
                                            std::string_view pointer, std::string_view key) {
   std::vector<Pattern> patterns;
@@ -164,7 +156,7 @@ Result<Rule> read_rule(const DocumentReader& reader, const json::value& value, s
   SB_TRY(rule.name, reader.text(*object, pointer, "name", fmt::format("rule-{}", index + 1)));
   SB_CHECK(read_types(reader, *object, pointer, detectors, rule));
   SB_CHECK(read_choices(reader, *object, pointer, rule));
-  SB_CHECK(read_scope(reader, *object, pointer, rule.scope));
+  SB_TRY(rule.scope, read_scope(reader, *object, pointer));
   SB_CHECK(read_lists(reader, *object, pointer, rule));
   SB_TRY(const double least, reader.number(*object, pointer, "min_score", 0.5, 0, 1));
   rule.min_score = static_cast<float>(least);

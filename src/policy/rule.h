@@ -9,6 +9,7 @@
 
 #include "policy/detect/pattern.h"
 #include "policy/detector.h"
+#include "policy/scope.h"
 
 namespace sb::policy {
 
@@ -31,24 +32,6 @@ enum class Action : std::uint8_t {
 
 std::string_view to_string(Direction direction);
 std::string_view to_string(Action action);
-
-/// What a run is, as far as rules ask.
-struct Subject {
-  std::string_view tenant;
-  std::string_view key;    ///< id of the API key; empty: none
-  std::string_view flow;   ///< "namespace/name@version"
-  std::string_view model;  ///< as the caller named it
-};
-
-/// Whom a rule speaks of. Each list: exact names or "prefix*"; empty: everybody.
-struct Scope {
-  std::vector<std::string> tenants;
-  std::vector<std::string> keys;
-  std::vector<std::string> flows;
-  std::vector<std::string> models;
-
-  bool covers(const Subject& subject) const;
-};
 
 struct Rule {
   std::string name;

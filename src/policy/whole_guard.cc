@@ -35,7 +35,7 @@ Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std
     texts.push_back({whole.text, context.direction == Direction::inbound ? TextRole::outside : TextRole::answer});
   }
   if (profile == JsonProfile::any && context.direction == Direction::outbound) return whole;
-  for (const auto& result : run_checks(policy.checks(), context.direction, {texts}, scorer)) {
+  for (const auto& result : run_checks(policy.checks(), context.checks, context.direction, {texts}, scorer)) {
     if (!result.objects) continue;
     whole.objections.push_back(result.check);
     if (!policy.log_only()) whole.verdict = std::max(whole.verdict, verdict_of(result.check->action));

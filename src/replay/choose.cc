@@ -47,7 +47,7 @@ class Looker {
         same_policy_(run.policy == candidate.policy_version()),
         candidate_(candidate),
         request_(parse_json(input.stored).value_or(nullptr)),
-        session_(candidate.policy, {run.tenant, input.key, run.flow, std::string(asked_model()), true},
+        session_(candidate.policy, {run.tenant, input.key, run.flow, std::string(asked_model()), reach(), true},
                  input.tenant_key, candidate.scorer) {}
 
   Result<> guard(const flow::RecordedInput& input) {
@@ -80,6 +80,10 @@ class Looker {
   const FindingCounts& found() const { return same_policy_ ? run_.inbound : found_; }
 
  private:
+  std::span<const std::string> reach() const {
+    const bool chat = find_member(request_, "messages") != nullptr;
+    return candidate_.catalog->reach(chat ? asked_model() : std::string_view());
+  }
   std::string_view asked_model() const { return string_member(request_, "model"); }
   std::string route_of_named() const {
     const auto target = candidate_.catalog->resolve(asked_model());

@@ -29,9 +29,10 @@ std::string hash_of_lines(std::vector<std::string> lines) {
 Result<> load_policy(Services& services) {
   const Config& config = services.config;
   SB_TRY(auto text, policy_text(config));
+  api::PublishRules rules{config.policy.approval == PolicyApproval::two_people, {}};
+  for (const auto& host : config.policy.guard_hosts) rules.guard_hosts.push_back(host.name);
   services.policies = std::make_unique<api::PolicyBook>(*services.store, system_clock(), services.changes,
-                                                        Pseudonyms(services.pseudonym_secret),
-                                                        config.policy.approval == PolicyApproval::two_people);
+                                                        Pseudonyms(services.pseudonym_secret), std::move(rules));
   SB_CHECK(wait_for(services.policies->open(std::move(text), policy_origin(config)), services.startup));
   SB_TRY(services.injection, config.policy.injection_model.empty()
                                  ? flow::make_injection_scorer(default_injection_model())

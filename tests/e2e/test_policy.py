@@ -239,3 +239,58 @@ def test_what_an_event_brings_is_treated_as_what_a_caller_sends(own_server):
     assert told["output"][0]["of"] == "a lamp"
     assert EMAIL not in json.dumps(told) and KEY not in json.dumps(told)
     assert "guard.event" in [task["name"] for task in told["tasks"]], "and it is on the record"
+
+
+def test_who_runs_a_flow_gets_the_values_back(own_server):
+    server = own_server().start()
+    flow = ("document: {dsl: '1.0.3', namespace: t, name: echo, version: '1.0.0'}\n"
+            "do: [{say: {set: {to: '${ .to }', n: 1}}}]\n")
+    assert server.call("POST", "/api/v1/flows", flow.encode()).status == 201
+    started = server.call("POST", "/api/v1/flows/t/echo/runs", {"input": {"to": EMAIL}, "wait": True}).json()
+    assert started["output"] == {"to": EMAIL, "n": 1} and started["input"] == {"to": EMAIL}, started
+    assert server.run(started["id"])["output"]["to"] == "[EMAIL_1]"  # whoever looks on
+    path = f"/api/v1/runs/{started['id']}?restore=true"
+    assert server.call("GET", path).json()["output"]["to"] == EMAIL
+    for role in ("auditor", "reviewer", "operator"):
+        headers = {"authorization": f"Bearer {key_of(server, role)}"}
+        refused = server.call("GET", path, headers=headers)
+        assert refused.status == 403 and EMAIL not in refused.body.decode(), role
+    assert_nowhere(server, [EMAIL])
+
+
+def test_a_rule_for_a_model_holds_by_whichever_name_it_is_reached(own_server, simulator):
+    server = own_server()
+    policy = policy_file(server, "name: m\nversion: 1\nrules: [{types: [EMAIL], action: block, models: ['sim/sim-echo']}]\n")
+    server.write_config(json.loads(server.config_file.read_text()) | {"policy": {"file": policy}})
+    server.start()
+    for name in ("sim-echo", "sim/sim-echo"):
+        assert server.chat("mail otto.reached@example.org", model=name).status == 400, name
+    assert "otto.reached" not in simulator.journal_path.read_text()
+
+
+def test_texts_go_to_no_host_that_a_publisher_chose(own_server):
+    server = own_server(policy={"guard_hosts": [{"name": "127.0.0.1:9"}]}).start()
+    def publish(url):
+        text = f"name: p\nversion: 1\nrules: []\nchecks: [{{name: g, kind: http, action: block, url: '{url}'}}]\n"
+        return server.call("POST", "/api/v1/policies", text.encode())
+    refused = publish("http://169.254.169.254/")
+    assert refused.status == 403 and b"policy.guard_hosts" in refused.body, refused.body
+    assert publish("http://127.0.0.1:9/").status == 201
+
+
+def test_log_only_leaves_a_stream_a_stream(own_server, simulator):
+    server = own_server()
+    policy = policy_file(server, "name: l\nversion: 1\nmode: log_only\nrules: []\n"
+                                 "checks: [{name: c, kind: length, direction: outbound, max_chars: 1, action: block}]\n")
+    server.write_config(json.loads(server.config_file.read_text()) | {"policy": {"file": policy}})
+    server.start()
+    events = sse(server.chat("one two three four five six seven", model="sim-echo", stream=True).body)
+    assert len(events) > 4 and events[-1] == "[DONE]"
+
+
+def test_a_document_that_is_not_utf8_is_refused(own_server):
+    server = own_server().start()
+    for path, text in (("/api/v1/policies", b"name: \xff\nversion: 1\nrules: []\n"),
+                       ("/api/v1/flows", b"document: {dsl: '1.0.3', namespace: t, name: x, version: '1.0.0'}\ndo: [{a: {set: {b: '\xff'}}}]\n")):
+        refused = server.call("POST", path, text)
+        assert refused.status in (400, 422) and b"UTF-8" in refused.body, refused.body

@@ -28,6 +28,7 @@ std::string_view to_string(CheckKind kind);
 struct Check {
   std::string name;
   CheckKind kind = CheckKind::length;
+  Scope scope;
   bool inbound = true;
   bool outbound = true;
   Action action = Action::block;  ///< allow (recorded only), route_to_local, route_to_human, block
@@ -82,9 +83,9 @@ struct CheckResult {
 /// answers; messages are counted but for what stands beside them. All others: what comes from outside, and the answers;
 /// an operator's own instructions are instructions, in a language of his own.
 ///
-/// Runs those of `checks` that need nobody else (all but http). `scorer` may be null: then an injection check that
-/// would have asked it objects, because nobody looked. Pure.
-std::vector<CheckResult> run_checks(std::span<const std::shared_ptr<const Check>> checks, Direction direction,
-                                    const CheckedTexts& texts, const InjectionScorer* scorer);
+/// Runs those of `checks` that `which` has (bit n: the n-th) and that need nobody else (all but http). `scorer` may be
+/// null: then an injection check that would have asked it objects, because nobody looked. Pure.
+std::vector<CheckResult> run_checks(std::span<const std::shared_ptr<const Check>> checks, std::uint64_t which,
+                                    Direction direction, const CheckedTexts& texts, const InjectionScorer* scorer);
 
 }  // namespace sb::policy

@@ -15,7 +15,8 @@ const std::vector<std::string> kKinds = {"injection", "topics", "length", "langu
 const std::vector<std::string> kDirections = {"both", "inbound", "outbound"};
 const std::vector<std::string> kActionWords = {"allow", "route_to_local", "route_to_human", "block"};
 constexpr Action kActions[] = {Action::allow, Action::route_to_local, Action::route_to_human, Action::block};
-const std::vector<std::string> kCommonKeys = {"name", "description", "kind", "direction", "action"};
+const std::vector<std::string> kCommonKeys = {"name",    "description", "kind",  "direction", "action",
+                                              "tenants", "keys",        "flows", "models"};
 constexpr std::size_t kMaxTopics = 15;  // one detector each
 
 const std::vector<std::string>& keys_of(CheckKind kind) {
@@ -132,6 +133,7 @@ Result<Check> read_check(const DocumentReader& reader, const json::value& value,
   keys.insert(keys.end(), keys_of(check.kind).begin(), keys_of(check.kind).end());
   SB_TRY(const auto* object, reader.object(value, pointer, "a check", keys));
   SB_TRY(check.name, reader.text(*object, pointer, "name", std::nullopt));
+  SB_TRY(check.scope, read_scope(reader, *object, pointer));
   SB_TRY(const auto direction, reader.choice(*object, pointer, "direction", kDirections, 0));
   check.inbound = kDirections[direction] != "outbound";
   check.outbound = kDirections[direction] != "inbound";

@@ -19,6 +19,20 @@ bool is_of_others(const CheckedText& text) {
 bool counts(const CheckedText& text, Direction direction) {
   return direction == Direction::inbound || text.role == TextRole::answer;
 }
+// Nobody is told to do something in one or two words: "user" or "system" is what the protocol says.
+bool is_sentence(std::string_view text) {
+  constexpr int kWordsLeast = 3;
+  int words = 0;
+  bool inside = false;
+  for (const char c : text) {
+    const bool blank = c == ' ' || (c >= '\t' && c <= '\r');
+    words += !blank && !inside ? 1 : 0;
+    inside = !blank;
+  }
+  // Scripts that set no blanks: as many bytes as three of our words have.
+  constexpr std::size_t kBytesLeast = 24;
+  return words >= kWordsLeast || text.size() >= kBytesLeast;
+}
 bool any(const CheckedText&) {
   return true;
 }
@@ -44,7 +58,7 @@ void check_injection(const Check& check, const CheckedTexts& in, const Injection
     return;
   }
   for (const auto& text : in.texts) {
-    if (is_of_others(text)) result.score = std::max(result.score, scorer->score(text.text));
+    if (is_of_others(text) && is_sentence(text.text)) result.score = std::max(result.score, scorer->score(text.text));
   }
   result.objects = result.score >= static_cast<double>(check.min_score);
   if (result.objects) result.label = "classifier " + std::string(scorer->version());
@@ -124,12 +138,13 @@ std::vector<std::string> texts_for_services(std::vector<CheckedText> texts) {
   return out;
 }
 
-std::vector<CheckResult> run_checks(std::span<const std::shared_ptr<const Check>> checks, Direction direction,
-                                    const CheckedTexts& texts, const InjectionScorer* scorer) {
+std::vector<CheckResult> run_checks(std::span<const std::shared_ptr<const Check>> checks, std::uint64_t which,
+                                    Direction direction, const CheckedTexts& texts, const InjectionScorer* scorer) {
   std::vector<CheckResult> results;
-  for (const auto& check : checks) {
-    if (!check->applies(direction) || check->kind == CheckKind::http) continue;
-    results.push_back(run_check(*check, direction, texts, scorer));
+  for (std::size_t i = 0; i < checks.size(); ++i) {
+    const Check& check = *checks[i];
+    if ((which >> i & 1) == 0 || !check.applies(direction) || check.kind == CheckKind::http) continue;
+    results.push_back(run_check(check, direction, texts, scorer));
   }
   return results;
 }
