@@ -252,8 +252,7 @@ def test_who_runs_a_flow_gets_the_values_back(own_server):
     path = f"/api/v1/runs/{started['id']}?restore=true"
     assert server.call("GET", path).json()["output"]["to"] == EMAIL
     for role in ("auditor", "reviewer", "operator"):
-        headers = {"authorization": f"Bearer {key_of(server, role)}"}
-        refused = server.call("GET", path, headers=headers)
+        refused = server.call("GET", path, key=key_of(server, role))
         assert refused.status == 403 and EMAIL not in refused.body.decode(), role
     assert_nowhere(server, [EMAIL])
 
