@@ -93,7 +93,7 @@ class Workplace {
                             nullptr,
                             [this] { return policy_; },
                             [] { return std::shared_ptr<const triage::Router>(); },
-                            "tenant secret",
+                            tenant_keys_,
                             Pseudonyms("pseudonym secret"),
                             nullptr,
                             outbound_.get(),

@@ -157,11 +157,11 @@ Task<Engine::OutsideAnswer> Engine::ask_outside(LiveRun& run, policy::Direction 
 }
 
 std::string Engine::tenant_key(std::string_view tenant) const {
-  return value_key(parts_.tenant_secret, tenant);
+  return parts_.tenant_keys.value_key(tenant);
 }
 
 policy::OpenedText Engine::reveal(std::string_view tenant, std::string_view text) const {
-  return policy::open_values(std::array{tenant_key(tenant)}, text);
+  return policy::open_values(parts_.tenant_keys.value_keys(tenant), text);
 }
 
 // What stands behind the tenant's placeholders in the request: other runs know it.

@@ -27,6 +27,7 @@
 #include "flow/outbound/http_call.h"
 #include "flow/parking.h"
 #include "flow/sealer.h"
+#include "keys/envelope.h"
 #include "keys/limits.h"
 #include "keys/pseudonym.h"
 #include "model/gateway.h"
@@ -86,7 +87,7 @@ struct EngineParts {
   const script::ScriptRegistry* script_registry;                  ///< null with it
   std::function<std::shared_ptr<const policy::Policy>()> policy;  ///< the one in force now
   std::function<std::shared_ptr<const triage::Router>()> router;  ///< null inside: no triage, everything to `large`
-  std::string tenant_secret;                                      ///< keyed hashes of findings are derived from it
+  const TenantKeys& tenant_keys;                                  ///< its value keys hash and seal what a policy says
   Pseudonyms pseudonyms;                                          ///< of actors and subjects
   const policy::InjectionScorer* injection = nullptr;             ///< null: injection checks object to everything
   Outbound* outbound = nullptr;                                   ///< null: flows call nothing outside

@@ -118,16 +118,7 @@ class EngineTest : public ::testing::Test {
   void start() {
     store::SqliteOptions options;
     options.path = folder_.file("store.db");
-    options.free_disk_bytes = [this] {
-      const auto gives_up = std::chrono::steady_clock::now() + std::chrono::seconds(2);
-      while (disk_waits_ > 0 && std::chrono::steady_clock::now() < gives_up) {
-        most_waited_ = std::max<std::size_t>(most_waited_, store_->stats().queued);
-        if (most_waited_ > 0) disk_waits_ = 0;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      }
-      if (disk_waits_ > 0) --disk_waits_;
-      return free_bytes_.load();
-    };
+    options.free_disk_bytes = [this] { return free_bytes_.load(); };
     options.disk_check_every = std::chrono::milliseconds(0);
     store_ = std::move(*store::open_sqlite_store(std::move(options), log_));
     io_ = std::make_unique<Context>();
@@ -159,7 +150,7 @@ class EngineTest : public ::testing::Test {
                       script_registry_.get(),
                       [this] { return policy_; },
                       [this] { return router_; },
-                      "tenant secret",
+                      tenant_keys_,
                       Pseudonyms("pseudonym secret"),
                       nullptr,
                       outbound_.get(),
@@ -248,8 +239,6 @@ class EngineTest : public ::testing::Test {
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;
   std::atomic<std::uint64_t> free_bytes_{1ULL << 40};
-  std::atomic<int> disk_waits_{0};  ///< groups that go to the disk only when a commit waits behind them, or after 2 s
-  std::atomic<std::size_t> most_waited_{0};  ///< commits that did
   model::testing::FakeClock clock_;
   model::testing::FakeSleeper sleeper_{clock_};
   SeededEntropy entropy_{7};

@@ -62,7 +62,7 @@ class RunOpener {
   }
 
   store::sqlite::Reader& reader() { return *reader_; }
-  std::string tenant_key(const store::RunRow& run) const { return value_key(secret_, run.tenant); }
+  std::string tenant_key(const store::RunRow& run) const { return value_keys(run).front(); }
 
   /// Of an erased run nothing is left to open. Errors: not_found, corrupt.
   Result<store::RunRow> open_run(RunId id) {
@@ -81,7 +81,7 @@ class RunOpener {
     if (!tokens->empty()) {
       SB_TRY(json, policy::restore_json(*tokens, json));
     }
-    auto opened = policy::open_values(std::array{tenant_key(run)}, json);
+    auto opened = policy::open_values(value_keys(run), json);
     // A value that would have to be escaped breaks the document: it stays sealed.
     const bool fits = opened.opened == 0 || parse_json(opened.text).has_value();
     return AsItCame{fits ? std::move(opened.text) : std::move(json), opened.refused > 0 || !fits};
@@ -93,6 +93,13 @@ class RunOpener {
         tenants_(std::move(master)),
         sealer_(tenants_, vault_key, system_entropy()),
         secret_(value_secret(vault_key)) {}
+
+  // A database that no server has opened since value keys are kept has those that were derived before.
+  std::vector<std::string> value_keys(const store::RunRow& run) const {
+    auto keys = tenants_.value_keys(run.tenant);
+    if (keys.empty()) keys.push_back(value_key(secret_, run.tenant));
+    return keys;
+  }
 
   std::unique_ptr<store::sqlite::Reader> reader_;
   TenantKeys tenants_;

@@ -47,8 +47,7 @@ class RecordedTraffic : public ::testing::Test {
 
   RunId record(std::string_view asked, std::string_view answered, Micros at = 1'790'000'000'000'000) {
     const std::string flow = "signalbox/chat@1.0.0";
-    GuardSession guard(policy_, {"acme", "key", flow, "auto", {}, true},
-                       value_key(value_secret(data_.vault_key()), "acme"));
+    GuardSession guard(policy_, {"acme", "key", flow, "auto", {}, true}, tenants_.value_key("acme"));
     const RunId id(Uuid::v7(at, entropy_));
     auto key = *sealer_.new_key(id, "acme");
     guard.tie_hashes_to(key.key);

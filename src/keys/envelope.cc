@@ -25,8 +25,15 @@ std::string fingerprint(std::string_view master) {
   return to_hex(std::span(digest).first(8));
 }
 
-std::string context_of(std::string_view tenant, std::size_t version) {
-  return fmt::format("tenant key/{}/{}", version, tenant);
+constexpr std::string_view kTenantKey = "tenant key";
+constexpr std::string_view kValueKey = "value key";
+
+std::string context_of(std::string_view kind, std::string_view tenant, std::size_t version) {
+  return fmt::format("{}/{}/{}", kind, version, tenant);
+}
+
+std::unexpected<Error> damaged() {
+  return fail(Errc::corrupt, "the document of the tenants' keys is damaged");
 }
 
 }  // namespace
@@ -45,9 +52,20 @@ Result<> TenantKeys::load(const json::value& document) {
                     string_member(document, "master"), fingerprint(master_)));
   }
   const auto* tenants = find_member(document, "tenants");
-  if (!tenants || !tenants->is_object()) return fail(Errc::corrupt, "the document of the tenants' keys is damaged");
+  if (!tenants) return damaged();
+  AllKeys keys;
+  SB_TRY(keys.tenants, unwrapped(*tenants, kTenantKey));
+  if (const auto* values = find_member(document, "values")) {  // none: as earlier versions wrote it
+    SB_TRY(keys.values, unwrapped(*values, kValueKey));
+  }
+  keys_ = std::move(keys);
+  return {};
+}
+
+Result<TenantKeys::Keys> TenantKeys::unwrapped(const json::value& tenants, std::string_view kind) const {
+  if (!tenants.is_object()) return damaged();
   Keys keys;
-  for (const auto& [tenant, versions] : tenants->get_object()) {
+  for (const auto& [tenant, versions] : tenants.get_object()) {
     auto& list = keys[std::string(tenant)];
     for (const auto& wrapped : versions.is_array() ? versions.get_array() : json::array()) {
       if (wrapped.is_null()) {
@@ -55,15 +73,13 @@ Result<> TenantKeys::load(const json::value& document) {
         continue;
       }
       const auto bytes = wrapped.is_string() ? from_base64(std::string_view(wrapped.get_string())) : std::nullopt;
-      if (!bytes) return fail(Errc::corrupt, "the document of the tenants' keys is damaged");
-      SB_TRY(std::string key, aead_open(master_, *bytes, context_of(tenant, list.size())));
+      if (!bytes) return damaged();
+      SB_TRY(std::string key, aead_open(master_, *bytes, context_of(kind, tenant, list.size())));
       list.push_back(std::move(key));
     }
-    if (list.empty() || list.back().empty() || list.size() > kMaxKeyVersions)
-      return fail(Errc::corrupt, "the document of the tenants' keys is damaged");
+    if (list.empty() || list.back().empty() || list.size() > kMaxKeyVersions) return damaged();
   }
-  keys_ = std::move(keys);
-  return {};
+  return keys;
 }
 
 json::value TenantKeys::document(Entropy& entropy) const {
@@ -73,22 +89,29 @@ json::value TenantKeys::document(Entropy& entropy) const {
 
 json::value TenantKeys::with_new_key(std::string_view tenant, Entropy& entropy) const {
   const std::lock_guard lock(mutex_);
-  Keys keys = keys_;
-  auto& versions = keys.find(tenant)->second;
+  AllKeys keys = keys_;
+  auto& versions = keys.tenants.find(tenant)->second;
   SB_ASSERT(versions.size() < kMaxKeyVersions);
   versions.push_back(new_key(entropy));
+  keys.values[std::string(tenant)].push_back(new_key(entropy));
   return document_of(keys, entropy);
 }
 
 json::value TenantKeys::without_old_keys(std::string_view tenant, Entropy& entropy) const {
   const std::lock_guard lock(mutex_);
-  Keys keys = keys_;
-  auto& versions = keys.find(tenant)->second;
+  AllKeys keys = keys_;
+  auto& versions = keys.tenants.find(tenant)->second;
   for (std::string& key : std::span(versions).first(versions.size() - 1)) key.clear();
   return document_of(keys, entropy);
 }
 
-json::value TenantKeys::document_of(const Keys& keys, Entropy& entropy) const {
+json::value TenantKeys::document_of(const AllKeys& keys, Entropy& entropy) const {
+  return json::object{{"master", fingerprint(master_)},
+                      {"tenants", wrapped(keys.tenants, kTenantKey, entropy)},
+                      {"values", wrapped(keys.values, kValueKey, entropy)}};
+}
+
+json::object TenantKeys::wrapped(const Keys& keys, std::string_view kind, Entropy& entropy) const {
   json::object tenants;
   for (const auto& [tenant, versions] : keys) {
     json::array list;
@@ -96,22 +119,41 @@ json::value TenantKeys::document_of(const Keys& keys, Entropy& entropy) const {
       if (key.empty())
         list.emplace_back(nullptr);
       else
-        list.emplace_back(to_base64(aead_seal(master_, key, context_of(tenant, list.size()), entropy)));
+        list.emplace_back(to_base64(aead_seal(master_, key, context_of(kind, tenant, list.size()), entropy)));
     }
     tenants[tenant] = std::move(list);
   }
-  return json::object{{"master", fingerprint(master_)}, {"tenants", std::move(tenants)}};
+  return tenants;
+}
+
+std::string TenantKeys::value_key(std::string_view tenant) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = keys_.values.find(tenant);
+  return found == keys_.values.end() ? std::string() : found->second.back();
+}
+
+std::vector<std::string> TenantKeys::value_keys(std::string_view tenant) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = keys_.values.find(tenant);
+  if (found == keys_.values.end()) return {};
+  return {found->second.rbegin(), found->second.rend()};
+}
+
+void TenantKeys::adopt_value_key(std::string_view tenant, std::string key) {
+  const std::lock_guard lock(mutex_);
+  auto& versions = keys_.values[std::string(tenant)];
+  if (versions.empty()) versions.push_back(std::move(key));
 }
 
 bool TenantKeys::has(std::string_view tenant) const {
   const std::lock_guard lock(mutex_);
-  return keys_.contains(tenant);
+  return keys_.tenants.contains(tenant);
 }
 
 std::size_t TenantKeys::version(std::string_view tenant) const {
   const std::lock_guard lock(mutex_);
-  const auto found = keys_.find(tenant);
-  SB_ASSERT(found != keys_.end());
+  const auto found = keys_.tenants.find(tenant);
+  SB_ASSERT(found != keys_.tenants.end());
   return found->second.size() - 1;
 }
 
@@ -122,7 +164,7 @@ bool TenantKeys::is_current(std::string_view tenant, std::string_view wrapped) c
 std::vector<std::string> TenantKeys::rotating() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> names;
-  for (const auto& [tenant, versions] : keys_) {
+  for (const auto& [tenant, versions] : keys_.tenants) {
     if (std::ranges::count_if(versions, [](const std::string& key) { return !key.empty(); }) > 1)
       names.push_back(tenant);
   }
@@ -131,20 +173,23 @@ std::vector<std::string> TenantKeys::rotating() const {
 
 void TenantKeys::add(std::string_view tenant, Entropy& entropy) {
   const std::lock_guard lock(mutex_);
-  auto& versions = keys_[std::string(tenant)];
+  auto& versions = keys_.tenants[std::string(tenant)];
   SB_ASSERT(versions.size() < kMaxKeyVersions);
   versions.push_back(new_key(entropy));
+  auto& values = keys_.values[std::string(tenant)];
+  if (values.empty()) values.push_back(new_key(entropy));
 }
 
 void TenantKeys::remove(std::string_view tenant) {
   const std::lock_guard lock(mutex_);
-  if (const auto found = keys_.find(tenant); found != keys_.end()) keys_.erase(found);
+  if (const auto found = keys_.tenants.find(tenant); found != keys_.tenants.end()) keys_.tenants.erase(found);
+  if (const auto found = keys_.values.find(tenant); found != keys_.values.end()) keys_.values.erase(found);
 }
 
 std::vector<std::string> TenantKeys::tenants() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> names;
-  for (const auto& [tenant, versions] : keys_) names.push_back(tenant);
+  for (const auto& [tenant, versions] : keys_.tenants) names.push_back(tenant);
   return names;
 }
 
@@ -156,8 +201,8 @@ void TenantKeys::change_master(std::string master) {
 
 Result<std::string> TenantKeys::key_of(std::string_view tenant, std::size_t version) const {
   const std::lock_guard lock(mutex_);
-  const auto found = keys_.find(tenant);
-  if (found == keys_.end() || found->second.empty())
+  const auto found = keys_.tenants.find(tenant);
+  if (found == keys_.tenants.end() || found->second.empty())
     return fail(Errc::not_found, fmt::format("tenant {} has no encryption key", tenant));
   if (version == kNewest) return static_cast<char>(found->second.size() - 1) + found->second.back();
   if (version >= found->second.size() || found->second[version].empty())

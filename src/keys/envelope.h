@@ -48,6 +48,14 @@ class TenantKeys {
   /// Gives the tenant a new key for what comes; what its older keys wrapped still opens. Store document() before a
   /// data key that it wraps. REQUIRES fewer than kMaxKeyVersions so far.
   void add(std::string_view tenant, Entropy& entropy);
+  /// What values are hashed and sealed with that go elsewhere (policy actions `hash` and `encrypt`): the newest of the
+  /// tenant's value keys. They come with its keys and are kept when those go, because what they sealed is out of reach.
+  /// Empty: the tenant has none.
+  std::string value_key(std::string_view tenant) const;
+  /// All of them, the newest first: each opens what it sealed.
+  std::vector<std::string> value_keys(std::string_view tenant) const;
+  /// The first one of a tenant that has keys and no value key yet.
+  void adopt_value_key(std::string_view tenant, std::string key);
   /// Forgets a tenant's keys: with the stored document, all that they wrapped is gone.
   void remove(std::string_view tenant);
   std::vector<std::string> tenants() const;
@@ -62,12 +70,18 @@ class TenantKeys {
 
  private:
   using Keys = std::map<std::string, std::vector<std::string>, std::less<>>;  ///< by tenant and version; empty: gone
-  json::value document_of(const Keys& keys, Entropy& entropy) const;
+  struct AllKeys {
+    Keys tenants;
+    Keys values;  ///< the newest last
+  };
+  json::value document_of(const AllKeys& keys, Entropy& entropy) const;
+  json::object wrapped(const Keys& keys, std::string_view kind, Entropy& entropy) const;
+  Result<Keys> unwrapped(const json::value& tenants, std::string_view kind) const;
   Result<std::string> key_of(std::string_view tenant, std::size_t version) const;
 
   mutable std::mutex mutex_;
   std::string master_;
-  Keys keys_;
+  AllKeys keys_;
 };
 
 /// What a sealed payload is bound to, AES-GCM's associated data: the run's 16 bytes, then the place where it stands

@@ -53,6 +53,39 @@ TEST(Envelope, KeysAreRotatedWithoutTouchingWhatTheyWrapped) {
   EXPECT_EQ(again.unwrap("acme", "run-1", old).error().code, Errc::not_found);
 }
 
+TEST(Envelope, ValueKeysTurnWithTheTenantsAndOldOnesStay) {
+  SeededEntropy entropy(5);
+  TenantKeys keys(kMaster);
+  keys.add("acme", entropy);
+  keys.add("globex", entropy);
+  const std::string first = keys.value_key("acme");
+  EXPECT_EQ(first.size(), kDataKeyBytes);
+  EXPECT_NE(first, keys.value_key("globex"));
+  keys.adopt_value_key("acme", std::string(32, 'o'));
+  EXPECT_EQ(keys.value_key("acme"), first) << "it has one";
+  ASSERT_TRUE(keys.load(keys.with_new_key("acme", entropy)));
+  ASSERT_TRUE(keys.load(keys.without_old_keys("acme", entropy)));
+  EXPECT_NE(keys.value_key("acme"), first);
+  EXPECT_EQ(keys.value_keys("acme"), (std::vector<std::string>{keys.value_key("acme"), first}));
+  const json::value document = keys.document(entropy);
+  EXPECT_EQ(to_text(document).find(to_base64(first)), std::string::npos);
+  EXPECT_EQ(TenantKeys(std::string(32, 'x')).load(document).error().code, Errc::permission_denied);
+  keys.remove("acme");
+  EXPECT_EQ(keys.value_key("acme"), "");
+}
+
+TEST(Envelope, ADocumentFromBeforeValueKeysTakesTheOneThatWasInForce) {
+  SeededEntropy entropy(6);
+  TenantKeys keys(kMaster);
+  keys.add("acme", entropy);
+  auto document = keys.document(entropy).get_object();
+  document.erase("values");
+  ASSERT_TRUE(keys.load(document));
+  EXPECT_EQ(keys.value_keys("acme"), std::vector<std::string>{});
+  keys.adopt_value_key("acme", std::string(32, 'o'));
+  EXPECT_EQ(keys.value_key("acme"), std::string(32, 'o'));
+}
+
 TEST(Envelope, ATenantsOldKeyIsGoneWhenTheDocumentWithoutItIsLoaded) {
   SeededEntropy entropy(4);
   TenantKeys keys(kMaster);

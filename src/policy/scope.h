@@ -23,8 +23,8 @@ struct Subject {
   std::span<const std::string> reach{};
 };
 
-/// Whom a rule or a check speaks of. Each list: exact names or "prefix*"; empty: everybody. A flow without "@version" is all its
-/// versions.
+/// Whom a rule or a check speaks of. Each list: exact names or "prefix*"; empty: everybody. A flow without "@version"
+/// is all its versions.
 struct Scope {
   std::vector<std::string> tenants;
   std::vector<std::string> keys;

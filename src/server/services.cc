@@ -140,7 +140,6 @@ Result<std::unique_ptr<Services>> open_services(Config config, Signals* signals,
   SB_TRY(services->store, store::open_sqlite_store(std::move(options), *services->log));
   if (!services->mirror) mirror::drop_left_copies(services->data.database());
   const std::string& vault_key = services->data.vault_key();
-  services->tenant_secret = value_secret(vault_key);
   services->keys = std::make_unique<KeyRing>(Pepper(Secret(services->data.pepper())));
   SB_TRY(const auto document, wait_for(services->store->load_document("keys"), services->startup));
   if (document) {

@@ -66,7 +66,6 @@ struct Services {
   std::unique_ptr<api::ApiMetrics> counters;
   std::map<std::string, std::string>
       setup;  ///< versions of what the configuration names: config, flows, scripts, triage
-  std::string tenant_secret;
   std::string pseudonym_secret;
   bool keys_required = true;
 };

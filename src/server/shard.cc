@@ -88,7 +88,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           services.scripts.get(),
                           [&services] { return services.policies->current(); },
                           [&services] { return services.router; },
-                          services.tenant_secret,
+                          *services.tenant_keys,
                           Pseudonyms(services.pseudonym_secret),
                           services.injection.get(),
                           p.outbound.get(),

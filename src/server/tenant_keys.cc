@@ -8,6 +8,7 @@
 
 #include "base/crypto.h"
 #include "base/json.h"
+#include "keys/derived_keys.h"
 #include "server/wait_for.h"
 
 namespace sb::server {
@@ -86,7 +87,13 @@ Result<std::unique_ptr<TenantKeys>> open_tenant_keys(Services& services) {
     keys->add(tenant, system_entropy());
     commit.leaves.push_back(leaf_of("tenant_key.create", tenant));
   }
-  if (commit.leaves.empty()) return keys;
+  bool adopted = false;  // from before value keys were kept: what was sealed then still opens
+  for (const std::string& tenant : keys->tenants()) {
+    if (!keys->value_key(tenant).empty()) continue;
+    keys->adopt_value_key(tenant, value_key(value_secret(services.data.vault_key()), tenant));
+    adopted = true;
+  }
+  if (commit.leaves.empty() && !adopted) return keys;
   commit.documents.emplace_back(kDocument, to_text(keys->document(system_entropy())));
   SB_CHECK(wait_for(services.store->commit(std::move(commit)), services.startup));
   return keys;

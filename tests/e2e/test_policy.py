@@ -184,6 +184,13 @@ rules:
     assert server.call("POST", "/api/v1/reveal", {"text": sealed}, key=operator).status == 403
     stranger = key_of(server, "client", "other")
     assert server.call("POST", "/api/v1/reveal", {"text": sealed}, key=stranger).json()["opened"] == 0
+    # A new key of the tenant's seals from now on; what the older one sealed still opens, also after a restart.
+    assert server.call("POST", "/api/v1/tenant-keys/default/rotate").status in (200, 202)
+    again = server.call("POST", "/v1/chat/completions", {"model": "sim-echo", "messages": [{"role": "user", "content": CARD}]}, key=operator)
+    assert "[CREDIT_CARD:enc:" in again.body.decode() and sealed not in again.body.decode()
+    assert server.process.stop() == 0
+    server.start()
+    assert server.call("POST", "/api/v1/reveal", {"text": sealed}).json()["text"] == CARD
     assert server.process.stop() == 0
     assert_nowhere(server, (EMAIL, CARD))
     # A stolen database: everything but the keys. It opens nothing, and a server refuses to guess.
