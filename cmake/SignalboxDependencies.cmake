@@ -21,6 +21,7 @@ set(SB_THIRD_PARTY ${CMAKE_SOURCE_DIR}/.third_party CACHE PATH "Where scripts/in
 add_library(llhttp STATIC EXCLUDE_FROM_ALL
   ${SB_THIRD_PARTY}/llhttp/src/api.c ${SB_THIRD_PARTY}/llhttp/src/http.c ${SB_THIRD_PARTY}/llhttp/src/llhttp.c)
 target_include_directories(llhttp SYSTEM PUBLIC ${SB_THIRD_PARTY}/llhttp/include)
+set_target_properties(llhttp PROPERTIES UNITY_BUILD OFF)
 
 # The JavaScript engine of scripts; runs in sandboxed worker processes only (src/script). Not our code: no warnings.
 add_library(quickjs STATIC EXCLUDE_FROM_ALL
@@ -29,7 +30,7 @@ add_library(quickjs STATIC EXCLUDE_FROM_ALL
 target_include_directories(quickjs SYSTEM PUBLIC ${SB_THIRD_PARTY}/quickjs)
 target_compile_definitions(quickjs PRIVATE _GNU_SOURCE)
 target_compile_options(quickjs PRIVATE -w -O2 -fwrapv -fno-sanitize=undefined)
-set_target_properties(quickjs PROPERTIES C_STANDARD 11 C_EXTENSIONS ON)
+set_target_properties(quickjs PROPERTIES C_STANDARD 11 C_EXTENSIONS ON UNITY_BUILD OFF)
 target_link_libraries(quickjs PUBLIC m Threads::Threads)
 
 # Asio is compiled once, here, and not in every file that includes it (STACK 6: a third of the compile time).

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "api/api.h"
+#include "api/control.h"
 #include "api/policy_book.h"
 
 namespace sb::api {
@@ -15,10 +16,6 @@ json::object version_json(const PolicyVersion& version) {
           {"author", version.author},
           {"approver", version.approver.empty() ? json::value(nullptr) : json::value(version.approver)},
           {"createdAt", rfc3339(version.created_us)}};
-}
-
-std::string actor_of(const Caller& caller) {
-  return caller.key_id.empty() ? "local" : caller.key_id;
 }
 
 }  // namespace

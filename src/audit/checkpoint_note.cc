@@ -11,9 +11,7 @@ namespace {
 
 constexpr std::string_view kDash = "\xe2\x80\x94 ";  // em dash, blank
 constexpr std::size_t kKeyBytes = 32;
-constexpr std::size_t kMaxNoteBytes = 64 * 1024;
 constexpr std::size_t kMaxSignatures = 64;
-constexpr std::size_t kKeyIdBytes = 4;
 
 std::string_view view_of(const auto& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};

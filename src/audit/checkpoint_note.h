@@ -19,6 +19,9 @@
 
 namespace sb::audit {
 
+constexpr std::size_t kMaxNoteBytes = 64 * 1024;
+constexpr std::size_t kKeyIdBytes = 4;
+
 struct TreeHead {
   std::string origin;
   std::uint64_t size = 0;

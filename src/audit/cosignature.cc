@@ -10,7 +10,6 @@
 namespace sb::audit {
 namespace {
 
-constexpr std::size_t kKeyIdBytes = 4;
 constexpr std::size_t kTimeBytes = 8;
 
 std::uint64_t big_endian(std::string_view bytes) {

@@ -7,7 +7,7 @@
 namespace sb::audit {
 namespace {
 
-constexpr std::size_t kAnswerBytesMax = 64 * 1024;
+constexpr std::size_t kReplyBytesMax = 64 * 1024;
 
 void rethrow(const std::exception_ptr& error) {
   if (error) std::rethrow_exception(error);
@@ -56,7 +56,7 @@ Task<Result<OutsideThread::Answer>> OutsideThread::ask(Question question) {
   SB_CO_TRY(const auto response, co_await client_->send(std::move(request)));
   Answer answer;
   answer.status = response->status();
-  SB_CO_TRY(answer.body, co_await response->read_all(kAnswerBytesMax));
+  SB_CO_TRY(answer.body, co_await response->read_all(kReplyBytesMax));
   co_return answer;
 }
 

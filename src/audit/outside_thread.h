@@ -14,6 +14,9 @@
 
 namespace sb::audit {
 
+/// Between two attempts to reach somebody who does not answer.
+constexpr std::chrono::milliseconds kLongestPause = std::chrono::minutes(1);
+
 class OutsideThread {
  public:
   struct Answer {

@@ -9,14 +9,11 @@
 #include "audit/stored_claims.h"
 #include "audit/tile_tree.h"
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "keys/envelope.h"
 
 namespace sb::audit {
 namespace {
-
-std::string_view view_of(const Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
 
 std::optional<Digest> digest_of(std::string_view base64) {
   const auto bytes = from_base64(base64);

@@ -5,14 +5,11 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/crypto.h"
 #include "store/sqlite/codec.h"
 
 namespace sb::audit {
 namespace {
-
-std::string_view view_of(const Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
 
 Digest digest_at(std::string_view hashes, std::size_t index) {
   Digest digest;

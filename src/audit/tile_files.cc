@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "audit/checkpoint_note.h"
 #include "base/bytes.h"
 #include "base/files.h"
 
@@ -142,7 +143,6 @@ Result<std::string> TileFiles::read(const TileId& id) const {
 }
 
 std::string TileFiles::read_note(const std::string& name) const {
-  constexpr std::size_t kMaxNoteBytes = 64 * 1024;
   return read_whole_file(folder_ + "/" + name, kMaxNoteBytes).value_or("");
 }
 

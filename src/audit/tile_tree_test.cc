@@ -10,7 +10,7 @@
 namespace sb::audit {
 namespace {
 
-std::string leaf_of(std::uint64_t index) {
+std::string plain_leaf(std::uint64_t index) {
   return "leaf " + std::to_string(index);
 }
 
@@ -22,8 +22,8 @@ class GrownLog : public ::testing::Test {
     Publisher publisher(signer, TileEdge(), *TileFiles::open(folder_.path()), {});
     for (const std::uint64_t size : sizes) {
       std::string bundle;
-      for (; tree_.size() < size; tree_.append(leaf_hash(leaf_of(tree_.size()))))
-        store::sqlite::append_leaf(bundle, leaf_of(tree_.size()));
+      for (; tree_.size() < size; tree_.append(leaf_hash(plain_leaf(tree_.size()))))
+        store::sqlite::append_leaf(bundle, plain_leaf(tree_.size()));
       publisher.add(std::move(bundle));
       ASSERT_EQ(publisher.head(size)->size, size);
     }

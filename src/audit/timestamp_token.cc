@@ -17,7 +17,7 @@ using Response = OpensslPtr<TS_RESP, TS_RESP_free>;
 using Imprint = OpensslPtr<TS_MSG_IMPRINT, TS_MSG_IMPRINT_free>;
 using Algorithm = OpensslPtr<X509_ALGOR, X509_ALGOR_free>;
 using Integer = OpensslPtr<ASN1_INTEGER, ASN1_INTEGER_free>;
-using Verification = OpensslPtr<TS_VERIFY_CTX, TS_VERIFY_CTX_free>;
+using VerifyContext = OpensslPtr<TS_VERIFY_CTX, TS_VERIFY_CTX_free>;
 using Store = OpensslPtr<X509_STORE, X509_STORE_free>;
 
 // OpenSSL's own words for what it refused last.
@@ -77,7 +77,7 @@ Result<std::int64_t> check_timestamp(std::string_view response, const TimestampC
   const auto* der = reinterpret_cast<const unsigned char*>(response.data());
   const Response parsed(d2i_TS_RESP(nullptr, &der, static_cast<long>(response.size())));
   if (!parsed) return bad_timestamp("not a TimeStampResp of RFC 3161: " + openssl_reason());
-  const Verification verification(TS_VERIFY_CTX_new());
+  const VerifyContext verification(TS_VERIFY_CTX_new());
   SB_ASSERT(verification);
   TS_VERIFY_CTX_set_flags(verification.get(), TS_VFY_VERSION | TS_VFY_DATA);
   TS_VERIFY_CTX_set_data(verification.get(),

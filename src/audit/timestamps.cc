@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "audit/outside_thread.h"
 #include "audit/timestamp_token.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -14,7 +15,6 @@ namespace sb::audit {
 namespace {
 
 constexpr std::string_view kFolder = "timestamp/";
-constexpr std::chrono::milliseconds kLongestPause = std::chrono::minutes(1);
 
 std::optional<std::uint64_t> size_of(std::string_view digits) {
   std::uint64_t size = 0;

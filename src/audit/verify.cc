@@ -26,9 +26,9 @@ struct ExpectedRoot {
   std::string_view origin;  ///< "kept ", "published "; empty: it is stored
 };
 
-class Verification {
+class RecordCheck {
  public:
-  Verification(RecordReader& record, const VerifyOptions& options)
+  RecordCheck(RecordReader& record, const VerifyOptions& options)
       : record_(record),
         options_(options),
         rows_(record, options.actors, [this](std::string what) { add(std::move(what)); }) {}
@@ -185,7 +185,7 @@ Result<VerifyReport> verify_store(const VerifyOptions& options) {
   SB_ASSERT(options.key.has_value());
   const auto begin = system_clock().steady();
   SB_TRY(const std::unique_ptr<RecordReader> record, RecordReader::open(options.database));
-  VerifyReport report = Verification(*record, options).run();
+  VerifyReport report = RecordCheck(*record, options).run();
   report.actors = options.actors != nullptr;
   report.elapsed_us = std::chrono::duration_cast<std::chrono::microseconds>(system_clock().steady() - begin).count();
   return report;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "audit/checkpoint_note.h"
 #include "audit/command_flags.h"
 #include "audit/proof.h"
 #include "audit/stored_contents.h"
@@ -20,14 +21,7 @@ namespace sb::audit {
 namespace {
 
 constexpr std::size_t kMaxProofBytes = std::size_t{256} << 20;
-constexpr std::size_t kMaxNoteBytes = 64 * 1024;
 constexpr std::int64_t kSecondUs = 1'000'000;
-
-json::array texts(const std::vector<std::string>& lines) {
-  json::array array;
-  for (const std::string& line : lines) array.emplace_back(line);
-  return array;
-}
 
 void print_problems(const std::vector<std::string>& problems, std::uint64_t count, std::ostream& out) {
   for (const std::string& problem : problems) out << "  " << problem << '\n';

@@ -10,11 +10,11 @@
 namespace sb::audit {
 namespace {
 
-constexpr std::size_t kMaxProblems = 20;
+constexpr std::size_t kMaxLogProblems = 20;
 
-class Verification {
+class LogCheck {
  public:
-  Verification(LogSource& source, TreeHead head, std::optional<TreeHead> kept)
+  LogCheck(LogSource& source, TreeHead head, std::optional<TreeHead> kept)
       : source_(source), head_(std::move(head)), kept_(std::move(kept)) {}
 
   /// Errors: unavailable and the like (what could not be read says nothing of the log), where nothing was found before.
@@ -35,7 +35,7 @@ class Verification {
  private:
   template <class... Args>
   void problem(fmt::format_string<Args...> format, Args&&... args) {
-    if (++report_.problem_count <= kMaxProblems)
+    if (++report_.problem_count <= kMaxLogProblems)
       report_.problems.push_back(fmt::format(format, std::forward<Args>(args)...));
   }
   void unread(const Error& error, std::string_view what) {
@@ -136,7 +136,7 @@ Result<LogReport> verify_log(LogSource& source, const NoteVerifier& key, const L
     report.problem_count = 1;
     report.problems.push_back(fmt::format("{}/checkpoint: {}", source.name(), head.error().detail));
   } else {
-    SB_TRY(report, Verification(source, *head, std::move(kept)).run(how.since_kept));
+    SB_TRY(report, LogCheck(source, *head, std::move(kept)).run(how.since_kept));
     SB_TRY(auto wrong, check_statements(source, key, how, statements, note, report));
     report.problem_count += wrong.size();
     std::ranges::move(wrong, std::back_inserter(report.problems));

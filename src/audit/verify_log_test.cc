@@ -16,7 +16,7 @@ namespace {
 
 using store::testing::TemporaryFolder;
 
-const NoteSigner& signer() {
+const NoteSigner& log_signer() {
   static const NoteSigner one("log.example/test", *SigningKey::from_seed(std::string(32, 's')));
   return one;
 }
@@ -25,7 +25,7 @@ const RunId& run_id() {
   return id;
 }
 
-std::string leaf_of(std::uint64_t index) {
+std::string logged_leaf(std::uint64_t index) {
   const std::string kind = index == 0 ? "run.start" : "x";
   return "{\"kind\":\"" + kind + "\",\"run\":\"" + run_id().to_string() + "\",\"seq\":" + std::to_string(index) +
          ",\"time\":1}";
@@ -35,7 +35,7 @@ class PublishedLog : public ::testing::Test {
  protected:
   // A log of `size` leaves under `folder_`, published in two steps so that there are partial tiles of an older size.
   void publish(std::uint64_t size) {
-    Publisher publisher(signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
+    Publisher publisher(log_signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
     add(publisher, 0, size / 2);
     if (const auto half = publisher.head(size / 2)) half_ = half->note;
     add(publisher, size / 2, size);
@@ -43,13 +43,13 @@ class PublishedLog : public ::testing::Test {
   }
   static void add(Publisher& publisher, std::uint64_t begin, std::uint64_t end) {
     std::string bundle;
-    for (std::uint64_t i = begin; i < end; ++i) store::sqlite::append_leaf(bundle, leaf_of(i));
+    for (std::uint64_t i = begin; i < end; ++i) store::sqlite::append_leaf(bundle, logged_leaf(i));
     if (!bundle.empty()) publisher.add(std::move(bundle));
   }
   LogReport verify(LogVerification how = {}) {
     auto source = open_log_source(folder_.path());
     EXPECT_TRUE(source) << source.error().detail;
-    auto report = verify_log(**source, signer().verifier(), how);
+    auto report = verify_log(**source, log_signer().verifier(), how);
     EXPECT_TRUE(report) << report.error().detail;
     return report ? *report : LogReport();
   }
@@ -149,7 +149,7 @@ TEST_F(PublishedLog, ARolledBackOrForkedLogDoesNotContinueAKeptTreeHead) {
   // A second history under the same key, longer than the one that was promised.
   std::filesystem::remove_all(folder_.path());
   {
-    Publisher publisher(signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
+    Publisher publisher(log_signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
     add(publisher, 0, 10);
     std::string other;
     store::sqlite::append_leaf(other, R"({"kind":"y","seq":10,"time":1})");
@@ -169,25 +169,25 @@ TEST_F(PublishedLog, AProofStandsForItselfAndAnyChangeOfItIsNoticed) {
   parts.subject.id = run_id().to_string();
   parts.checkpoint = file("checkpoint");
   for (const std::uint64_t index : {0ULL, 3ULL, 255ULL, 256ULL, 511ULL, 699ULL})
-    parts.leaves.emplace_back(index, leaf_of(index));
-  const auto proof = make_proof(**source, signer().verifier(), parts);
+    parts.leaves.emplace_back(index, logged_leaf(index));
+  const auto proof = make_proof(**source, log_signer().verifier(), parts);
   ASSERT_TRUE(proof) << proof.error().detail;
   const std::string text = to_text(*proof);
-  const auto good = verify_proof(text, signer().verifier());
+  const auto good = verify_proof(text, log_signer().verifier());
   ASSERT_TRUE(good) << good.error().detail;
   EXPECT_TRUE(good->ok()) << good->problems.front();
   EXPECT_EQ(good->indices.size(), 6U);
-  EXPECT_FALSE(verify_proof(text.substr(0, text.size() - 10), signer().verifier()));
+  EXPECT_FALSE(verify_proof(text.substr(0, text.size() - 10), log_signer().verifier()));
   const auto changed = [&](std::string_view from, std::string_view to) {
     std::string other = text;
     other.replace(other.find(from), from.size(), to);
-    const auto report = verify_proof(other, signer().verifier());
+    const auto report = verify_proof(other, log_signer().verifier());
     return !report || !report->ok();
   };
   EXPECT_TRUE(changed("\"index\":3", "\"index\":4"));
   parts.leaves.erase(parts.leaves.begin());
   const auto without_start =
-      verify_proof(to_text(*make_proof(**source, signer().verifier(), parts)), signer().verifier());
+      verify_proof(to_text(*make_proof(**source, log_signer().verifier(), parts)), log_signer().verifier());
   ASSERT_EQ(without_start->problems.size(), 1U);
   EXPECT_EQ(without_start->problems[0], "the run's start is not among its leaves");
   EXPECT_TRUE(changed("\\\"kind\\\":\\\"x\\\"", "\\\"kind\\\":\\\"y\\\""));
@@ -207,7 +207,7 @@ TEST_F(PublishedLog, AProofOfAnErasureHasItsOrderAndEachRun) {
                                            leaf(1, "run.erased", fmt::format(R"({{"erasure":"{}"}})", id)),
                                            leaf(2, "run.erased", fmt::format(R"({{"erasure":"{}"}})", id)),
                                            leaf(3, "run.erased", R"({"erasure":"another"})")};
-  Publisher publisher(signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
+  Publisher publisher(log_signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
   std::string bundle;
   for (const std::string& text : leaves) store::sqlite::append_leaf(bundle, text);
   publisher.add(std::move(bundle));
@@ -216,7 +216,7 @@ TEST_F(PublishedLog, AProofOfAnErasureHasItsOrderAndEachRun) {
   const auto proved = [&](const std::vector<std::uint64_t>& indices) {
     ProofParts parts{{true, id}, file("checkpoint"), {}, {}};
     for (const std::uint64_t index : indices) parts.leaves.emplace_back(index, leaves[index]);
-    return *verify_proof(to_text(*make_proof(**source, signer().verifier(), parts)), signer().verifier());
+    return *verify_proof(to_text(*make_proof(**source, log_signer().verifier(), parts)), log_signer().verifier());
   };
   const ProofReport whole = proved({0, 1, 2});
   EXPECT_TRUE(whole.ok()) << whole.problems.front();
@@ -238,14 +238,14 @@ TEST_F(PublishedLog, AProofOfAnErasureOfSeveralBatchesHasThemAll) {
                                  store::testing::new_run_id().to_string(), 2 * batch + 1, id));
   }
   for (const std::string& text : leaves) store::sqlite::append_leaf(bundle, text);
-  Publisher publisher(signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
+  Publisher publisher(log_signer(), TileEdge(), *TileFiles::open(folder_.path()), {});
   publisher.add(std::move(bundle));
   ASSERT_EQ(publisher.head(6)->size, 6U);
   const auto source = open_log_source(folder_.path());
   const auto proved = [&](const std::vector<std::uint64_t>& indices) {
     ProofParts parts{{true, id}, file("checkpoint"), {}, {}};
     for (const std::uint64_t index : indices) parts.leaves.emplace_back(index, leaves[index]);
-    return *verify_proof(to_text(*make_proof(**source, signer().verifier(), parts)), signer().verifier());
+    return *verify_proof(to_text(*make_proof(**source, log_signer().verifier(), parts)), log_signer().verifier());
   };
   EXPECT_TRUE(proved({0, 1, 2, 3, 4, 5}).ended);
   EXPECT_EQ(proved({0, 1, 4, 5}).problems.at(0),

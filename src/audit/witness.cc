@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include "audit/outside_thread.h"
 
 namespace sb::audit {
 namespace {
 
-constexpr std::chrono::milliseconds kLongestPause = std::chrono::minutes(1);
 constexpr unsigned kDoublingsMax = 16;
 
 }  // namespace

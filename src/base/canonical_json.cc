@@ -18,7 +18,7 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-constexpr int kMaxDepth = 32;
+constexpr int kMaxJsonDepth = 32;
 
 // ECMAScript's Number to string (ECMA-262, 6.1.6.1.20), which RFC 8785 section 3.2.2.3 asks for.
 void append_number(std::string& out, double number) {
@@ -97,7 +97,7 @@ class Scanner {
     return true;
   }
   bool value(int depth) {
-    if (depth > kMaxDepth) return false;
+    if (depth > kMaxJsonDepth) return false;
     switch (peek()) {
       case '{':
         return object(depth);
@@ -211,7 +211,7 @@ bool append_object(std::string& out, const dom::object& object, int depth) {
 
 // False: nested too deeply, or a name twice in one object.
 bool append_value(std::string& out, const dom::element& value, int depth) {
-  if (depth > kMaxDepth) return false;
+  if (depth > kMaxJsonDepth) return false;
   switch (value.type()) {
     case dom::element_type::NULL_VALUE:
       out += "null";

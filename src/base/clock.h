@@ -11,6 +11,10 @@ namespace sb {
 /// UTC, microseconds since the Unix epoch.
 using Micros = std::int64_t;
 
+constexpr Micros to_us(std::chrono::microseconds duration) {
+  return duration.count();
+}
+
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -14,6 +14,9 @@
 namespace sb {
 
 using Digest = std::array<std::uint8_t, 32>;
+inline std::string_view view_of(const Digest& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
 
 Digest sha256(std::string_view data);
 /// SHA-256 of the concatenation of two parts, without copying them together.

@@ -129,6 +129,18 @@ const json::value* find_member(const json::value& value, std::string_view key) {
   return object ? object->if_contains(key) : nullptr;
 }
 
+const json::value* at_pointer(const json::value& document, std::string_view pointer) {
+  boost::system::error_code error;
+  const auto* found = document.find_pointer(pointer, error);
+  return error ? nullptr : found;
+}
+
+json::array texts(const std::vector<std::string>& lines) {
+  json::array array;
+  for (const std::string& line : lines) array.emplace_back(line);
+  return array;
+}
+
 std::string_view string_member(const json::value& value, std::string_view key, std::string_view otherwise) {
   const auto* member = find_member(value, key);
   const auto* text = member ? member->if_string() : nullptr;

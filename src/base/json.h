@@ -31,6 +31,10 @@ void append_json_escaped(std::string& out, std::string_view text);
 
 /// The member of an object, or null where `value` is no object or has no such member.
 const json::value* find_member(const json::value& value, std::string_view key);
+/// The part of `document` that a JSON pointer (RFC 6901) names; null where there is none.
+const json::value* at_pointer(const json::value& document, std::string_view pointer);
+/// An array of texts.
+json::array texts(const std::vector<std::string>& lines);
 std::string_view string_member(const json::value& value, std::string_view key, std::string_view otherwise = {});
 std::int64_t int_member(const json::value& value, std::string_view key, std::int64_t otherwise = 0);
 bool bool_member(const json::value& value, std::string_view key, bool otherwise = false);

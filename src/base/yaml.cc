@@ -14,7 +14,7 @@ namespace sb {
 namespace {
 
 constexpr std::size_t kMaxBytes = 1 << 20;
-constexpr std::size_t kMaxDepth = 64;
+constexpr std::size_t kMaxYamlDepth = 64;
 
 struct YamlFault {
   YAML::Mark mark;
@@ -106,7 +106,7 @@ class Builder final : public YAML::EventHandler {
 
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, json::value value) {
     refuse_anchor(mark, anchor);
-    if (frames_.size() >= kMaxDepth) throw YamlFault{mark, fmt::format("nested deeper than {}", kMaxDepth)};
+    if (frames_.size() >= kMaxYamlDepth) throw YamlFault{mark, fmt::format("nested deeper than {}", kMaxYamlDepth)};
     if (!frames_.empty() && frames_.back().value.is_object() && !frames_.back().key) {
       throw YamlFault{mark, "a key must be a plain word"};
     }

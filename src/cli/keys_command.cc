@@ -16,11 +16,11 @@ constexpr std::chrono::milliseconds kAskEvery{200};
 Result<json::array> tenant_keys(const Invocation& it) {
   SB_TRY(const json::value answer, call_api(it, "GET", "/api/v1/tenant-keys"));
   const auto* keys = find_member(answer, "tenantKeys");
-  if (!keys || !keys->is_array()) return fail(Errc::internal, "the server's answer has no list of keys");
+  if (!keys || !keys->is_array()) return fail(Errc::internal, "the server's answer has no list_keys of keys");
   return keys->get_array();
 }
 
-int list(const Invocation& it) {
+int list_keys(const Invocation& it) {
   const auto keys = tenant_keys(it);
   if (!keys) return it.fail(keys.error());
   for (const json::value& key : *keys) {
@@ -50,7 +50,7 @@ Result<> rotate_and_wait(const Invocation& it, const std::string& tenant) {
 
 Command keys_command() {
   Command keys("keys", "the keys that data is sealed with");
-  add_api_flags(keys.add(Command("tenants", "which version of its key each tenant is at")).run(list));
+  add_api_flags(keys.add(Command("tenants", "which version of its key each tenant is at")).run(list_keys));
   add_api_flags(
       keys.add(Command("rotate-tenant", "give a tenant a new key, put all that is sealed under it, destroy the older"))
           .required("tenant", "the tenant's name")

@@ -136,7 +136,7 @@ Result<replay::Report> replay_log(const Invocation& it, const replay::Candidate&
   return sb::fail(Errc::not_found, fmt::format("no call of a chat is in these files: {}", fmt::join(notes, "; ")));
 }
 
-Result<int> run(const Invocation& it) {
+Result<int> replayed(const Invocation& it) {
   if (it.has("import") == it.rest().empty())
     return sb::fail(Errc::invalid_argument, "--import FORMAT and the files of the log go together");
   SB_TRY(const auto loaded, load_candidate(it));
@@ -188,7 +188,7 @@ Command replay_command() {
       .example("signalbox replay --with signalbox.yaml --import litellm spend.jsonl",
                "what it would have made of another gateway's traffic")
       .run([](const Invocation& it) {
-        const auto status = run(it);
+        const auto status = replayed(it);
         return status ? *status : it.fail(status.error());
       });
   return replay;

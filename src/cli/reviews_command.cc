@@ -15,7 +15,7 @@ int print_or_fail(const Invocation& it, const Result<json::value>& answer) {
   return kExitOk;
 }
 
-int list(const Invocation& it) {
+int list_reviews(const Invocation& it) {
   const auto answer = call_api(it, "GET", "/api/v1/reviews?limit=1000&state=" + it.get("state"));
   if (!answer) return it.fail(answer.error());
   if (it.has("json")) return print_or_fail(it, answer);
@@ -43,11 +43,11 @@ int act(const Invocation& it, std::string_view verb) {
 
 Command reviews_command() {
   Command reviews("reviews", "what waits for a person, and a person's word on it");
-  add_api_flags(reviews.add(Command("list", "the queue, most urgent first"))
+  add_api_flags(reviews.add(Command("list_reviews", "the queue, most urgent first"))
                     .option("state", "STATE", "open, claimed, approved, edited, rejected", "open")
                     .toggle("json", "as JSON")
-                    .example("signalbox reviews list", "what is open now")
-                    .run(list));
+                    .example("signalbox reviews list_reviews", "what is open now")
+                    .run(list_reviews));
   add_api_flags(reviews.add(Command("show", "one review with its question"))
                     .required("id", "the review's id")
                     .run([](const Invocation& it) {

@@ -11,8 +11,8 @@
 namespace sb::flow {
 namespace {
 
-constexpr std::array<std::string_view, kVariableCount> kNames = {"context", "input",   "output",  "workflow",
-                                                                 "task",    "runtime", "secrets", "authorization"};
+constexpr std::array<std::string_view, kVariableCount> kVariables = {"context", "input",   "output",  "workflow",
+                                                                     "task",    "runtime", "secrets", "authorization"};
 const json::value kNull = nullptr;
 
 bool word(char c) {
@@ -77,10 +77,10 @@ Result<Expression> Expression::compile(std::string_view source, std::span<const 
   }
   expression.uses_self_ = may_use_self(source);
   for (std::size_t i = 0; i < kVariableCount; ++i) {
-    if (names(source, kNames[i])) expression.uses_ |= 1U << i;
+    if (names(source, kVariables[i])) expression.uses_ |= 1U << i;
   }
   expression.secrets_ = secret_names(source);
-  std::vector<std::string> variables(kNames.begin(), kNames.end());
+  std::vector<std::string> variables(kVariables.begin(), kVariables.end());
   for (std::size_t i = 0; i < locals.size(); ++i) {
     const bool hidden = std::ranges::find(locals.subspan(i + 1), locals[i]) != locals.end();
     variables.push_back(hidden ? fmt::format("hidden{}", i) : locals[i]);

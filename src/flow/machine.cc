@@ -19,12 +19,6 @@ json::object moment(Micros us) {
   return {{"iso8601", rfc3339(us)}, {"epoch", {{"seconds", us / 1'000'000}, {"milliseconds", us / 1'000}}}};
 }
 
-const json::value* at_pointer(const json::value& document, std::string_view pointer) {
-  boost::system::error_code error;
-  const auto* found = document.find_pointer(pointer, error);
-  return error ? nullptr : found;
-}
-
 }  // namespace
 
 Machine::Machine(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input)

@@ -8,12 +8,6 @@
 namespace sb::flow {
 namespace {
 
-const json::value* at_pointer(const json::value& document, std::string_view pointer) {
-  boost::system::error_code error;
-  const auto* found = document.find_pointer(pointer, error);
-  return error ? nullptr : found;
-}
-
 /// The flow's author wrote this text somewhere in it.
 bool says(const json::value& document, std::string_view text) {
   if (const auto* own = document.if_string()) return *own == text;

@@ -20,7 +20,7 @@ using policy::JsonProfile;
 using policy::TokenVault;
 
 constexpr std::size_t kCacheKib = 1024;
-constexpr std::size_t kPage = 1000;
+constexpr std::size_t kRunsAtOnce = 1000;
 /// A run's id is made just before the moment that is written down for it.
 constexpr Micros kIdSlack = 60'000'000;
 
@@ -119,7 +119,7 @@ class TrafficReader {
     store::RunFilter page;
     page.tenant = filter_.tenant;
     page.flow = filter_.flow;
-    page.limit = kPage;
+    page.limit = kRunsAtOnce;
     if (filter_.until_us) page.before = first_id_at(*filter_.until_us + 1000);
     const RunId oldest = first_id_at(filter_.since_us.value_or(0) - kIdSlack);
     for (;;) {
@@ -130,7 +130,7 @@ class TrafficReader {
                             (!filter_.until_us || thin.created_us < *filter_.until_us);
         if (wanted) SB_CHECK(read_run(thin.id));
       }
-      if (runs.size() < kPage) return sums_;
+      if (runs.size() < kRunsAtOnce) return sums_;
       page.before = runs.back().id;
     }
   }

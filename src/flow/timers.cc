@@ -8,7 +8,7 @@
 namespace sb::flow {
 namespace {
 
-constexpr std::chrono::hours kLongWait{1};
+constexpr std::chrono::hours kAlarmMost{1};
 constexpr std::size_t kWakingMost = 64;  // that are being read: the store has other readers
 constexpr Micros kAgain = 10'000;        // a run that is still on its way to rest, or is being offered an event
 
@@ -30,7 +30,7 @@ void Engine::set_alarm() {
   if (due == 0 || waking_ >= kWakingMost) return;
   if (!alarm_) alarm_.emplace(io_);
   const std::chrono::microseconds left(std::max<Micros>(due - parts_.clock.now_us(), 0));
-  alarm_->expires_after(std::min<std::chrono::steady_clock::duration>(kLongWait, left));
+  alarm_->expires_after(std::min<std::chrono::steady_clock::duration>(kAlarmMost, left));
   alarm_->async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     while (waking_ < kWakingMost) {

@@ -9,10 +9,14 @@
 
 namespace sb::jq {
 
+using Arguments = std::span<Value>;
+using Outcome = std::optional<Fault>;
+constexpr Outcome kDone = std::nullopt;
+
 enum class Singular : std::uint8_t { never, as_arguments, always };
 
 /// A function of values: called once for every combination of its arguments' outputs.
-using ValueFunction = std::optional<Fault> (*)(Run& run, const Value& in, std::span<Value> arguments, Value& out);
+using ValueFunction = Outcome (*)(Run& run, const Value& in, Arguments arguments, Value& out);
 /// A function of filters: `node.list` are its arguments.
 using StreamFunction = Flow (*)(Run& run, const Node& node, Val in, const Frame& frame, Sink out);
 

@@ -8,10 +8,6 @@
 namespace sb::jq {
 namespace {
 
-using Arguments = std::span<Value>;
-using Outcome = std::optional<Fault>;
-constexpr Outcome kDone = std::nullopt;
-
 template <double (*function)(double)>
 Outcome f_unary(Run&, const Value& in, Arguments, Value& out) {
   if (!in.is_number()) return fault_about(in, "number required");
@@ -81,7 +77,7 @@ Outcome f_isnormal(Run&, const Value& in, Arguments, Value& out) {
   return out = std::isnormal(to_double(in)), kDone;
 }
 
-constexpr Native kNatives[] = {
+constexpr Native kMathNatives[] = {
     {"floor", 0, f_round<std::floor>},
     {"ceil", 0, f_round<std::ceil>},
     {"round", 0, f_round<std::round>},
@@ -137,7 +133,7 @@ constexpr Native kNatives[] = {
 }  // namespace
 
 std::span<const Native> math_natives() {
-  return kNatives;
+  return kMathNatives;
 }
 
 }  // namespace sb::jq

@@ -10,14 +10,6 @@
 namespace sb::jq {
 namespace {
 
-using Arguments = std::span<Value>;
-using Outcome = std::optional<Fault>;
-constexpr Outcome kDone = std::nullopt;
-
-Fault plain(std::string text) {
-  return {text, text};
-}
-
 struct Flags {
   bool global = false, ignore_case = false, extended = false, dot_all = false, no_empty = false;
 };
@@ -184,12 +176,12 @@ Outcome f_match(Run& run, const Value& in, Arguments a, Value& out) {
   return out = std::move(matches), kDone;
 }
 
-constexpr Native kNatives[] = {{"__match", 3, f_match}};
+constexpr Native kRegexNatives[] = {{"__match", 3, f_match}};
 
 }  // namespace
 
 std::span<const Native> regex_natives() {
-  return kNatives;
+  return kRegexNatives;
 }
 
 }  // namespace sb::jq

@@ -278,7 +278,7 @@ Flow do_by(Run& run, const Node& node, Val in, const Frame& frame, Sink out) {
   return out(Val{&result, nullptr, true});
 }
 
-constexpr Native kNatives[] = {
+constexpr Native kStreamNatives[] = {
     {"empty", 0, nullptr, do_empty, Singular::always},
     {"error", 0, nullptr, do_error, Singular::always},
     {"error", 1, nullptr, do_error_with, Singular::always},
@@ -314,7 +314,7 @@ constexpr Native kNatives[] = {
 }  // namespace
 
 std::span<const Native> stream_natives() {
-  return kNatives;
+  return kStreamNatives;
 }
 
 }  // namespace sb::jq

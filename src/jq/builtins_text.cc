@@ -10,14 +10,6 @@
 namespace sb::jq {
 namespace {
 
-using Arguments = std::span<Value>;
-using Outcome = std::optional<Fault>;
-constexpr Outcome kDone = std::nullopt;
-
-Fault plain(std::string_view text) {
-  return {std::string(text), std::string(text)};
-}
-
 // memmem and not find: linear also for text made to be searched badly.
 std::size_t find_text(std::string_view where, std::string_view what, std::size_t from) {
   if (from + what.size() > where.size()) return std::string_view::npos;
@@ -211,7 +203,7 @@ Outcome f_format(Run&, const Value& in, Arguments a, Value& out) {
   return fault;
 }
 
-constexpr Native kNatives[] = {
+constexpr Native kTextNatives[] = {
     {"tostring", 0, f_tostring},
     {"tojson", 0, f_tojson},
     {"tonumber", 0, f_tonumber},
@@ -239,7 +231,7 @@ constexpr Native kNatives[] = {
 }  // namespace
 
 std::span<const Native> text_natives() {
-  return kNatives;
+  return kTextNatives;
 }
 
 }  // namespace sb::jq

@@ -9,14 +9,7 @@
 namespace sb::jq {
 namespace {
 
-using Arguments = std::span<Value>;
-using Outcome = std::optional<Fault>;
-constexpr Outcome kDone = std::nullopt;
 constexpr double kMaxSeconds = 253402300799.0;  // the end of the year 9999
-
-Fault plain(std::string_view text) {
-  return {std::string(text), std::string(text)};
-}
 
 std::tm broken_down(std::int64_t seconds) {
   std::tm time{};
@@ -103,7 +96,7 @@ Outcome f_strptime(Run&, const Value& in, Arguments a, Value& out) {
   return kDone;
 }
 
-constexpr Native kNatives[] = {
+constexpr Native kTimeNatives[] = {
     {"gmtime", 0, f_gmtime},
     {"mktime", 0, f_mktime},
     {"strftime", 1, f_strftime},
@@ -113,7 +106,7 @@ constexpr Native kNatives[] = {
 }  // namespace
 
 std::span<const Native> time_natives() {
-  return kNatives;
+  return kTimeNatives;
 }
 
 }  // namespace sb::jq

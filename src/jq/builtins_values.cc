@@ -7,14 +7,6 @@
 namespace sb::jq {
 namespace {
 
-using Arguments = std::span<Value>;
-using Outcome = std::optional<Fault>;
-constexpr Outcome kDone = std::nullopt;
-
-Fault plain(std::string_view text) {
-  return {std::string(text), std::string(text)};
-}
-
 Outcome f_not(Run&, const Value& in, Arguments, Value& out) {
   return out = !truthy(in), kDone;
 }
@@ -252,7 +244,7 @@ Outcome f_toarray(Run& run, const Value& in, Arguments, Value& out) {
   return kDone;
 }
 
-constexpr Native kNatives[] = {
+constexpr Native kValuesNatives[] = {
     {"not", 0, f_not},
     {"type", 0, f_type},
     {"length", 0, f_length},
@@ -279,7 +271,7 @@ constexpr Native kNatives[] = {
 }  // namespace
 
 std::span<const Native> value_natives() {
-  return kNatives;
+  return kValuesNatives;
 }
 
 }  // namespace sb::jq

@@ -18,10 +18,6 @@ Fault cannot_index(const Value& container, const Value& key) {
   return {std::move(safe), std::move(message)};
 }
 
-Fault plain(std::string text) {
-  return {text, text};
-}
-
 bool is_slice(const Value& key) {
   return key.is_object();
 }

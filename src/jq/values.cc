@@ -11,6 +11,10 @@ namespace sb::jq {
 
 const Value kNullValue;
 
+Fault plain(std::string_view text) {
+  return {std::string(text), std::string(text)};
+}
+
 namespace {
 
 int rank(const Value& value) {

@@ -20,6 +20,9 @@ struct Fault {
   std::string message;
 };
 
+/// One that tells nothing of the data.
+Fault plain(std::string_view text);
+
 extern const Value kNullValue;
 
 inline bool truthy(const Value& value) {

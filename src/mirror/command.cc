@@ -84,12 +84,6 @@ struct Opened {
   bool json = false;
 };
 
-json::array texts(const std::vector<std::string>& lines) {
-  json::array array;
-  for (const std::string& line : lines) array.emplace_back(line);
-  return array;
-}
-
 json::object to_json(const RestoreReport& report) {
   return {{"ok", true},
           {"runs", report.runs},

@@ -18,7 +18,6 @@ namespace sb::mirror {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t kMaxObjectBytes = std::size_t{1} << 30;
 
 std::unexpected<Error> failed(const char* action, const std::string& path, int error) {
   const Errc code = error == ENOSPC || error == EDQUOT                    ? Errc::disk_full

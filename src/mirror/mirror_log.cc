@@ -16,7 +16,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLogEvery{1'000};
+constexpr milliseconds kSayEvery{1'000};
 constexpr std::uint64_t kLeavesInStep = 64 * audit::kTileWidth;  // a log that was there before the mirror is long
 
 // Leaves whose full tiles lead to the tree head that the mirror has: they were sent before it.
@@ -53,7 +53,7 @@ Result<audit::TileEdge> grown(const audit::TileFiles& files, std::uint64_t from,
 }  // namespace
 
 Result<> Mirror::send_log() {
-  if (options_.audit_folder.empty() || (!log_goes_on_ && Steady::now() - log_sent_ < kLogEvery)) return {};
+  if (options_.audit_folder.empty() || (!log_goes_on_ && Steady::now() - log_sent_ < kSayEvery)) return {};
   log_sent_ = Steady::now();
   log_goes_on_ = false;
   SB_TRY(const auto files, audit::TileFiles::open(options_.audit_folder));

@@ -11,11 +11,9 @@
 namespace sb::mirror {
 namespace {
 
-using Group = Spool::Group;
-
 constexpr int kSeeds = 400;
 constexpr int kChanges = 20;  // of each object
-const std::string kKey(32, 'k');
+const std::string kObjectKey(32, 'k');
 
 class Draws {
  public:
@@ -82,8 +80,8 @@ std::vector<ListEntry> list_of(Draws& draws, SealedKind kind) {
   return entries;
 }
 
-Group group_of(Draws& draws, std::uint64_t number) {
-  Group group{number, draws.bytes(9), draws.bytes(9), draws.bytes(80), {}};
+Spool::Group group_of(Draws& draws, std::uint64_t number) {
+  Spool::Group group{number, draws.bytes(9), draws.bytes(9), draws.bytes(80), {}};
   for (std::uint64_t i = draws.below(3); i > 0; --i) {
     auto& key = group.keys.emplace_back();
     key.kind = draws.kind();
@@ -119,16 +117,16 @@ TEST(Objects, AChangedObjectDoesNotOpenNorUnderAnotherName) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Draws draws(static_cast<std::uint64_t>(seed));
     const std::string plain = encode_segment(segment_of(draws));
-    const std::string sealed = seal_object(kKey, "segments/1", plain, draws.entropy());
-    ASSERT_EQ(open_object(kKey, "segments/1", sealed).value(), plain);
-    EXPECT_FALSE(open_object(kKey, "segments/2", sealed));
-    EXPECT_FALSE(open_object(kKey, "segments/1", draws.changed(sealed)));
+    const std::string sealed = seal_object(kObjectKey, "segments/1", plain, draws.entropy());
+    ASSERT_EQ(open_object(kObjectKey, "segments/1", sealed).value(), plain);
+    EXPECT_FALSE(open_object(kObjectKey, "segments/2", sealed));
+    EXPECT_FALSE(open_object(kObjectKey, "segments/1", draws.changed(sealed)));
   }
 }
 
 TEST(Objects, OlderFormatsAreRefusedByName) {
   for (const char* older : {"\1", "\2"}) {
-    const auto opened = open_object(kKey, "segments/1", older + std::string(60, 'x'));
+    const auto opened = open_object(kObjectKey, "segments/1", older + std::string(60, 'x'));
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, Errc::unsupported);
   }

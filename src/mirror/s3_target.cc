@@ -21,7 +21,6 @@
 namespace sb::mirror {
 namespace {
 
-constexpr std::size_t kMaxObjectBytes = std::size_t{1} << 30;
 constexpr std::size_t kParallelCalls = 16;
 constexpr std::int64_t kDayUs = 86'400'000'000;
 

@@ -11,10 +11,6 @@
 namespace sb::mirror {
 namespace {
 
-std::string_view view_of(const Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
 std::string utc(Micros now_us, const char* format) {
   const std::time_t seconds = now_us / 1'000'000;
   std::tm parts{};

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "base/json.h"
 #include "store/sqlite/sql.h"
 
@@ -28,9 +29,6 @@ std::string piece_name(const SnapshotId& id, std::uint64_t piece) {
   return fmt::format("{}/{}", folder_of(id), piece);
 }
 
-std::string_view view_of(const Digest& digest) {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
 Digest next_content(const Digest& content, std::string_view piece) {
   return sha256(view_of(content), view_of(sha256(piece)));
 }

@@ -269,10 +269,9 @@ TEST_F(Takeover, ARestoreBesideASnapshotThatIsJustMadeHasEveryKey) {
 }
 
 TEST_F(Takeover, AGroupThatWasWrittenAndNotCommittedIsNotTakenForTheOneThatWas) {
-  using Group = Spool::Group;
   const std::string folder = scratch_.file("spool");
   const auto group = [](std::uint64_t number, const char* mark, const char* previous, const char* patchset) {
-    return Group{number, mark, previous, patchset, {}};
+    return Spool::Group{number, mark, previous, patchset, {}};
   };
   {
     Spool spool(folder);

@@ -11,6 +11,8 @@
 
 namespace sb::mirror {
 
+constexpr std::size_t kMaxObjectBytes = std::size_t{1} << 30;
+
 struct Object {
   std::string name;
   std::string bytes;

@@ -14,11 +14,11 @@ namespace {
 
 constexpr std::string_view kAnswerTool = "json_answer";
 
-std::unexpected<Error> unsupported(std::string_view member, std::string_view why) {
+std::unexpected<Error> unsupported_member(std::string_view member, std::string_view why) {
   return fail(Errc::unsupported, fmt::format("{}: {}", member, why), std::string(member));
 }
 
-std::unexpected<Error> malformed(std::string_view member, std::string_view why) {
+std::unexpected<Error> malformed_member(std::string_view member, std::string_view why) {
   return fail(Errc::invalid_argument, fmt::format("{}: {}", member, why), std::string(member));
 }
 
@@ -38,29 +38,31 @@ bool is_empty(const json::value& value) {
 // What would be lost on the way, and the caller would not see that it is.
 Result<> refuse_untranslatable(const json::value& request) {
   if (const auto* n = given(request, "n"); n && !is_number(n, 1)) {
-    return unsupported("n", "an Anthropic model gives one choice a call");
+    return unsupported_member("n", "an Anthropic model gives one choice a call");
   }
-  if (bool_member(request, "logprobs")) return unsupported("logprobs", "Anthropic models tell no log probabilities");
+  if (bool_member(request, "logprobs"))
+    return unsupported_member("logprobs", "Anthropic models tell no log probabilities");
   if (const auto* top = given(request, "top_logprobs"); top && !is_number(top, 0)) {
-    return unsupported("top_logprobs", "Anthropic models tell no log probabilities");
+    return unsupported_member("top_logprobs", "Anthropic models tell no log probabilities");
   }
   for (const char* penalty : {"presence_penalty", "frequency_penalty"}) {
     if (const auto* value = given(request, penalty); value && !is_number(value, 0)) {
-      return unsupported(penalty, "Anthropic models know no penalties");
+      return unsupported_member(penalty, "Anthropic models know no penalties");
     }
   }
   if (const auto* bias = given(request, "logit_bias"); bias && !is_empty(*bias)) {
-    return unsupported("logit_bias", "Anthropic models take no token biases");
+    return unsupported_member("logit_bias", "Anthropic models take no token biases");
   }
-  if (given(request, "audio")) return unsupported("audio", "Anthropic models speak no audio");
+  if (given(request, "audio")) return unsupported_member("audio", "Anthropic models speak no audio");
   if (const auto* kinds = given(request, "modalities"); kinds && kinds->is_array()) {
     for (const auto& kind : kinds->get_array()) {
-      if (kind != "text") return unsupported("modalities", "Anthropic models answer in text only");
+      if (kind != "text") return unsupported_member("modalities", "Anthropic models answer in text only");
     }
   }
-  if (given(request, "web_search_options")) return unsupported("web_search_options", "this tool exists at OpenAI only");
+  if (given(request, "web_search_options"))
+    return unsupported_member("web_search_options", "this tool exists at OpenAI only");
   for (const char* old : {"functions", "function_call"}) {
-    if (given(request, old)) return unsupported(old, "use \"tools\" and \"tool_choice\"");
+    if (given(request, old)) return unsupported_member(old, "use \"tools\" and \"tool_choice\"");
   }
   return {};
 }
@@ -68,12 +70,12 @@ Result<> refuse_untranslatable(const json::value& request) {
 Result<> add_limits(const json::value& request, std::int64_t default_max_tokens, json::object& out) {
   const auto* limit = given(request, "max_completion_tokens");
   if (!limit) limit = given(request, "max_tokens");
-  if (limit && !limit->is_int64()) return malformed("max_tokens", "expected a whole number");
+  if (limit && !limit->is_int64()) return malformed_member("max_tokens", "expected a whole number");
   out["max_tokens"] = limit ? limit->get_int64() : default_max_tokens;
   for (const char* key : {"temperature", "top_p"}) {
     const auto* value = given(request, key);
     if (!value) continue;
-    if (!value->is_number()) return malformed(key, "expected a number");
+    if (!value->is_number()) return malformed_member(key, "expected a number");
     if (value->to_number<double>() > 1)
       out[key] = 1.0;
     else
@@ -90,9 +92,9 @@ Result<> add_limits(const json::value& request, std::int64_t default_max_tokens,
   else
     sequences.push_back(*stop);
   for (const auto& sequence : sequences) {
-    if (!sequence.is_string()) return malformed("stop", "expected a text or a list of texts");
+    if (!sequence.is_string()) return malformed_member("stop", "expected a text or a list of texts");
     if (trim(sequence.get_string()).empty()) {
-      return unsupported("stop", "Anthropic models take no stop sequence of blanks alone");
+      return unsupported_member("stop", "Anthropic models take no stop sequence of blanks alone");
     }
   }
   if (!sequences.empty()) out["stop_sequences"] = std::move(sequences);
@@ -103,13 +105,13 @@ Result<json::array> tools_of(const json::value& request) {
   json::array tools;
   const auto* list = given(request, "tools");
   if (!list) return tools;
-  if (!list->is_array()) return malformed("tools", "expected a list");
+  if (!list->is_array()) return malformed_member("tools", "expected a list");
   for (std::size_t i = 0; i < list->get_array().size(); ++i) {
     const auto& tool = list->get_array()[i];
     const std::string at = fmt::format("tools[{}]", i);
     const auto* function = find_member(tool, "function");
     if (string_member(tool, "type") != "function" || !function)
-      return unsupported(at, "only function tools exist here");
+      return unsupported_member(at, "only function tools exist here");
     json::object out{{"name", string_member(*function, "name")}};
     if (const auto text = string_member(*function, "description"); !text.empty()) out["description"] = text;
     const auto* schema = given(*function, "parameters");
@@ -137,7 +139,7 @@ Result<> add_tools(const json::value& request, json::object& out) {
     } else if (*wanted == "none") {
       choice["type"] = "none";
     } else if (*wanted != "auto") {
-      return unsupported("tool_choice", "expected \"auto\", \"none\", \"required\" or a function");
+      return unsupported_member("tool_choice", "expected \"auto\", \"none\", \"required\" or a function");
     }
   }
   if (!bool_member(request, "parallel_tool_calls", true) && choice.at("type") != "none") {
@@ -167,7 +169,7 @@ Result<std::string> add_response_format(const json::value& request, json::array&
   const auto* outer = find_member(*format, "json_schema");
   const auto* schema = outer ? find_member(*outer, "schema") : nullptr;
   if (type != "json_schema" || !schema || !schema->is_object()) {
-    return malformed("response_format", "expected text, json_object or json_schema with a schema");
+    return malformed_member("response_format", "expected text, json_object or json_schema with a schema");
   }
   if (out.contains("tools") || out.contains("thinking") || string_member(*schema, "type") != "object") {
     instruct(system, "Answer with JSON that this JSON Schema accepts and nothing else, without a code fence: " +
@@ -192,7 +194,7 @@ Result<AnthropicRequest> to_anthropic(std::string_view openai_request, std::stri
   if (!request.is_object()) return fail(Errc::invalid_argument, "the request body is not a JSON object");
   SB_CHECK(refuse_untranslatable(request));
   const auto* messages = given(request, "messages");
-  if (!messages) return malformed("messages", "is missing");
+  if (!messages) return malformed_member("messages", "is missing");
   SB_TRY(AnthropicTurns turns, to_anthropic_turns(*messages));
 
   AnthropicRequest translated;

@@ -7,7 +7,7 @@
 namespace sb::model {
 namespace {
 
-json::value parsed(std::string_view text) {
+json::value request_of(std::string_view text) {
   auto value = parse_json(text);
   EXPECT_TRUE(value) << text;
   return value ? *value : json::value();
@@ -22,7 +22,7 @@ class Translated : public ::testing::TestWithParam<RequestCase> {};
 TEST_P(Translated, SaysTheSame) {
   const auto request = to_anthropic(GetParam().openai, "claude", false, 4096);
   ASSERT_TRUE(request) << request.error().detail;
-  EXPECT_EQ(parsed(request->body), parsed(GetParam().anthropic)) << request->body;
+  EXPECT_EQ(request_of(request->body), request_of(GetParam().anthropic)) << request->body;
 }
 INSTANTIATE_TEST_SUITE_P(
     Requests, Translated,
@@ -99,7 +99,7 @@ TEST(AnthropicRequest, AJsonSchemaAnswerIsAForcedTool) {
           "json_schema":{"name":"x","schema":{"type":"object","properties":{"a":{"type":"string"}}}}}})",
       "claude", true, 100);
   ASSERT_TRUE(request);
-  const auto body = parsed(request->body);
+  const auto body = request_of(request->body);
   EXPECT_EQ(request->answer_tool, "json_answer");
   EXPECT_EQ(string_member(*find_member(body, "tool_choice"), "name"), "json_answer");
   EXPECT_TRUE(bool_member(body, "stream"));
@@ -113,7 +113,7 @@ TEST(AnthropicRequest, BesideOtherToolsTheSchemaIsAnInstruction) {
       "claude", false, 100);
   ASSERT_TRUE(request);
   EXPECT_EQ(request->answer_tool, "");
-  const auto body = parsed(request->body);
+  const auto body = request_of(request->body);
   EXPECT_NE(std::string_view(body.at("system").at(0).at("text").get_string()).find(R"({"type":"object"})"),
             std::string_view::npos);
 }

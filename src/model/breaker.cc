@@ -11,10 +11,6 @@ constexpr Micros kMisconfiguredUs = 60'000'000;   // between two looks at whethe
 constexpr Micros kProbeTimeoutUs = 120'000'000;   // the longest a probe blocks others
 constexpr int kDoublingsMax = 10;
 
-Micros to_us(std::chrono::milliseconds duration) {
-  return std::chrono::microseconds(duration).count();
-}
-
 bool is_failure(Cause cause) {
   return cause == Cause::timeout || cause == Cause::connect || cause == Cause::server_error || cause == Cause::invalid;
 }

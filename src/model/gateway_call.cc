@@ -14,10 +14,6 @@ namespace {
 // With a fallback at hand nobody waits longer than this for a better deployment.
 constexpr Micros kWaitBeforeFallbackUs = 1'000'000;
 
-Micros to_us(std::chrono::milliseconds duration) {
-  return std::chrono::microseconds(duration).count();
-}
-
 Failure own_failure(Error error) {
   Failure failure;
   failure.status = http_status(error.code);

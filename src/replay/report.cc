@@ -22,7 +22,7 @@ struct Section {
   std::vector<std::string> notes{};
 };
 
-constexpr double kMicro = 1e6;
+constexpr double kMicrosInOne = 1e6;
 constexpr std::array kMachineReasons = {"not_recorded", "other_sight", "nobody_looked", "other_policy", "erased"};
 
 std::string share(std::uint64_t part, std::uint64_t all) {
@@ -65,7 +65,7 @@ Section routes(const Report& r) {
 }
 
 std::string money(double micro, const std::string& currency) {
-  return fmt::format("{:.6f} {}", micro / kMicro, currency);
+  return fmt::format("{:.6f} {}", micro / kMicrosInOne, currency);
 }
 
 Section costs(const Report& r, const std::string& currency) {
@@ -114,7 +114,7 @@ Section costs(const Report& r, const std::string& currency) {
 }
 
 std::string seconds(Micros duration) {
-  return fmt::format("{:.3f} s", static_cast<double>(duration) / kMicro);
+  return fmt::format("{:.3f} s", static_cast<double>(duration) / kMicrosInOne);
 }
 
 Section times(const Report& r) {
@@ -273,7 +273,7 @@ Plot times_plot(const Report& r) {
   const auto curve = [](std::string name, const Durations& d) {
     PlotSeries out{.name = std::move(name)};
     for (int i = 1; i < 100 && d.count() > 0; ++i)
-      out.points.push_back({static_cast<double>(d.quantile(i / 100.0)) / kMicro, static_cast<double>(i)});
+      out.points.push_back({static_cast<double>(d.quantile(i / 100.0)) / kMicrosInOne, static_cast<double>(i)});
     return out;
   };
   return {.title = "Time to the answer, without people",

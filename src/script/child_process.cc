@@ -19,6 +19,7 @@
 #include <boost/asio/write.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include "script/process_setup.h"
 
 namespace sb::script {
 namespace {
@@ -57,11 +58,6 @@ bool wall_in_files(const char* folder) {
     fine = fine && allow_below(ruleset, path, kFile);
   fine = fine && allow_below(ruleset, "/dev/null", kFile | LANDLOCK_ACCESS_FS_WRITE_FILE);
   return fine && ::syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
-}
-
-void limit(__rlimit_resource what, rlim_t most) {
-  const rlimit value{most, most};
-  ::setrlimit(what, &value);
 }
 
 struct Child {
@@ -153,13 +149,6 @@ struct Pipes {
     }
   }
 };
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> out;
-  for (auto& text : texts) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include "script/testing.h"
 
 namespace sb::script {
 namespace {
@@ -42,29 +43,14 @@ TEST(Template, NeverReadsDataAsAProgram) {
   EXPECT_EQ(render("{{ .name | tojson | fromjson }}", hostile), std::string(hostile.at("name").as_string()));
 }
 
-class Directory {
- public:
-  explicit Directory(std::string_view manifest) {
-    char name[] = "/tmp/sb-scripts-XXXXXX";
-    path_ = mkdtemp(name);
-    write("scripts.yaml", manifest);
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  void write(const std::string& file, std::string_view text) { std::ofstream(path_ / file) << text; }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
-
 std::string load_error(std::string_view manifest) {
-  const Directory directory(manifest);
+  const ScriptFolder directory(manifest);
   const auto loaded = ScriptRegistry::load(directory.path());
   return loaded ? "loaded" : loaded.error().detail;
 }
 
 TEST(Registry, LoadsFilesAndInlineSources) {
-  Directory directory(
+  ScriptFolder directory(
       "a:\n  kind: template\n  file: a.txt\n  description: greets\n  timeout_ms: 5\nb:\n  kind: jq\n  inline: .x + "
       "1\n");
   directory.write("a.txt", "Hi {{ .x }}");
@@ -81,7 +67,7 @@ TEST(Registry, LoadsFilesAndInlineSources) {
 
 TEST(Registry, VersionsChangeWithWhatAScriptDoes) {
   const auto version = [](std::string_view manifest) {
-    return (*ScriptRegistry::load(Directory(manifest).path()))->version("a");
+    return (*ScriptRegistry::load(ScriptFolder(manifest).path()))->version("a");
   };
   const auto base = version("a:\n  kind: jq\n  inline: .x\n");
   EXPECT_EQ(base.size(), 16U);

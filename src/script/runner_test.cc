@@ -15,26 +15,11 @@
 #include <fstream>
 
 #include "script/sandbox.h"
+#include "script/testing.h"
 #include "script/worker.h"
 
 namespace sb::script {
 namespace {
-
-/// A script directory that lives as long as the test.
-class Directory {
- public:
-  explicit Directory(std::string_view manifest) {
-    char name[] = "/tmp/sb-scripts-XXXXXX";
-    path_ = mkdtemp(name);
-    write("scripts.yaml", manifest);
-  }
-  ~Directory() { std::filesystem::remove_all(path_); }
-  void write(const std::string& file, std::string_view text) { std::ofstream(path_ / file) << text; }
-  std::string path() const { return path_.string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 constexpr std::string_view kManifest = R"yaml(
 sum:
@@ -158,7 +143,7 @@ class Runner : public testing::Test {
   }
 
   asio::io_context io_;
-  Directory directory_;
+  ScriptFolder directory_;
   std::unique_ptr<ScriptRegistry> registry_;
 };
 
@@ -276,7 +261,7 @@ TEST_F(Runner, QueuesAFewAndRefusesTheRest) {
 }
 
 TEST_F(Runner, FindsMistakesBeforeTheFirstCall) {
-  Directory bad("a:\n  kind: javascript\n  inline: |\n    export default (x) => {\n      return x +;\n    }\n");
+  ScriptFolder bad("a:\n  kind: javascript\n  inline: |\n    export default (x) => {\n      return x +;\n    }\n");
   const auto registry = ScriptRegistry::load(bad.path());
   ASSERT_TRUE(registry);
   const auto verify = [&](const ScriptRegistry& scripts) {
@@ -294,7 +279,7 @@ TEST_F(Runner, FindsMistakesBeforeTheFirstCall) {
     return text;
   };
   EXPECT_TRUE(verify(**registry).starts_with("script a: SyntaxError at line 2: ")) << verify(**registry);
-  Directory good("a:\n  kind: javascript\n  inline: \"export default (x) => x\"\n");
+  ScriptFolder good("a:\n  kind: javascript\n  inline: \"export default (x) => x\"\n");
   EXPECT_EQ(verify(**ScriptRegistry::load(good.path())), "fine");
 }
 

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstring>
 #include <vector>
+#include "script/process_setup.h"
 
 namespace sb::script {
 namespace {
@@ -91,11 +92,6 @@ std::vector<sock_filter> make_filter() {
   }
   finish(SECCOMP_RET_KILL_PROCESS);
   return program;
-}
-
-void limit(__rlimit_resource resource, rlim_t most) {
-  const rlimit value{most, most};
-  setrlimit(resource, &value);
 }
 
 void set_limits() {

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <vector>
+#include "script/process_setup.h"
 
 namespace sb::script {
 namespace {
@@ -25,13 +26,6 @@ std::vector<std::string> worker_environment() {
   for (const char* name : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"})
     if (const char* value = std::getenv(name)) variables.push_back(fmt::format("{}={}", name, value));
   return variables;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& texts) {
-  std::vector<char*> list;
-  for (auto& text : texts) list.push_back(text.data());
-  list.push_back(nullptr);
-  return list;
 }
 
 /// posix_spawn's settings: descriptors 0 and 1 are the socket, no inherited signal mask, a process group of its own so

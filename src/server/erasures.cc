@@ -8,7 +8,7 @@
 namespace sb::server {
 namespace {
 
-constexpr std::chrono::seconds kLook{5};
+constexpr std::chrono::seconds kLookEvery{5};
 
 void tell_unfinished(const Error& error) {
   log_error("erasure.not_finished", {{"code", to_string(error.code)}, {"detail", error.detail}});
@@ -43,7 +43,7 @@ Task<void> keep_erasures(Services& services) {
   for (;;) {
     const auto finished = co_await finish_erasures(services);
     if (!finished) tell_unfinished(finished.error());
-    pause.expires_after(kLook);
+    pause.expires_after(kLookEvery);
     co_await pause.async_wait(use_task);
   }
 }

@@ -8,7 +8,7 @@ namespace sb::server {
 namespace {
 
 using Step = api::KeyRotation::Step;
-constexpr std::chrono::milliseconds kLook{500};
+constexpr std::chrono::milliseconds kIdle{500};
 constexpr std::chrono::milliseconds kBreath{1};  // other commits come between two batches
 
 }  // namespace
@@ -24,7 +24,7 @@ Task<void> keep_key_rotation(Services& services) {
       log_info("tenant_key.rotated");
       (void)co_await services.store->scrub();
     }
-    pause.expires_after(step && *step == Step::moved ? kBreath : kLook);
+    pause.expires_after(step && *step == Step::moved ? kBreath : kIdle);
     co_await pause.async_wait(use_task);
   }
 }

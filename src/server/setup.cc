@@ -6,14 +6,14 @@
 namespace sb::server {
 namespace {
 
-constexpr std::string_view kDocument = "setup";
+constexpr std::string_view kSetupDocument = "setup";
 constexpr std::string_view kParts[] = {"config", "flows", "scripts",
                                        "triage"};  // in the order of their bytes: RFC 8785
 
 }  // namespace
 
 Result<> record_setup(Services& services) {
-  SB_TRY(const auto stored, wait_for(services.store->load_document(std::string(kDocument)), services.startup));
+  SB_TRY(const auto stored, wait_for(services.store->load_document(std::string(kSetupDocument)), services.startup));
   SB_TRY(const json::value before, parse_json(stored.value_or("{}")));
   json::object now, changed;
   for (const std::string_view part : kParts) {
@@ -24,7 +24,7 @@ Result<> record_setup(Services& services) {
   }
   if (changed.empty()) return {};
   store::Commit commit;
-  commit.documents.emplace_back(kDocument, to_text(now));
+  commit.documents.emplace_back(kSetupDocument, to_text(now));
   store::LeafDraft leaf;
   leaf.kind = "config.change";
   leaf.summary = to_text(changed);

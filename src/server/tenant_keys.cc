@@ -14,7 +14,7 @@
 namespace sb::server {
 namespace {
 
-constexpr const char* kDocument = "tenant_keys";
+constexpr const char* kKeysDocument = "tenant_keys";
 
 Result<std::string> key_at(const SecretRef& place, const char* name) {
   auto secret = place.resolve();
@@ -47,7 +47,7 @@ Result<std::string> master_key(const Services& services) {
   return default_master_key(services.data.vault_key());
 }
 
-store::LeafDraft leaf_of(std::string kind, std::string tenant) {
+store::LeafDraft key_leaf(std::string kind, std::string tenant) {
   store::LeafDraft leaf;
   leaf.kind = std::move(kind);
   leaf.tenant = std::move(tenant);
@@ -73,19 +73,19 @@ Result<bool> load(TenantKeys& keys, const json::value& document, const std::stri
 Result<std::unique_ptr<TenantKeys>> open_tenant_keys(Services& services) {
   SB_TRY(const std::string master, master_key(services));
   auto keys = std::make_unique<TenantKeys>(master);
-  SB_TRY(const auto stored, wait_for(services.store->load_document(kDocument), services.startup));
+  SB_TRY(const auto stored, wait_for(services.store->load_document(kKeysDocument), services.startup));
   store::Commit commit;
   if (stored) {
     SB_TRY(const json::value document, parse_json(*stored));
     SB_TRY(const bool rewrapped, load(*keys, document, master, services));
-    if (rewrapped) commit.leaves.push_back(leaf_of("master_key.rotate", {}));
+    if (rewrapped) commit.leaves.push_back(key_leaf("master_key.rotate", {}));
   }
   std::set<std::string> tenants{"default"};
   for (const auto& key : services.keys->records()) tenants.insert(key.tenant);
   for (const std::string& tenant : tenants) {
     if (keys->has(tenant)) continue;
     keys->add(tenant, system_entropy());
-    commit.leaves.push_back(leaf_of("tenant_key.create", tenant));
+    commit.leaves.push_back(key_leaf("tenant_key.create", tenant));
   }
   bool adopted = false;  // from before value keys were kept: what was sealed then still opens
   for (const std::string& tenant : keys->tenants()) {
@@ -94,7 +94,7 @@ Result<std::unique_ptr<TenantKeys>> open_tenant_keys(Services& services) {
     adopted = true;
   }
   if (commit.leaves.empty() && !adopted) return keys;
-  commit.documents.emplace_back(kDocument, to_text(keys->document(system_entropy())));
+  commit.documents.emplace_back(kKeysDocument, to_text(keys->document(system_entropy())));
   SB_CHECK(wait_for(services.store->commit(std::move(commit)), services.startup));
   return keys;
 }

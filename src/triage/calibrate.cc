@@ -146,10 +146,6 @@ Harm harm(double scripted, double wrong, double outside, double share) {
   return {(1 - share) * scripted * wrong + share * outside, (1 - share) * scripted + share * outside};
 }
 
-double part(std::uint64_t some, std::uint64_t all) {
-  return all > 0 ? static_cast<double>(some) / static_cast<double>(all) : 0;
-}
-
 // Upper bound of the wrong share of all traffic. Half of the risk of being wrong about it is spent on each of its two
 // parts (Bonferroni).
 double wrong_bound(const Tally& tally, const Totals& totals, double share) {

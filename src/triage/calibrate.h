@@ -15,6 +15,11 @@
 
 namespace sb::triage {
 
+/// `some` of `all`; 0 of nothing.
+constexpr double part(std::uint64_t some, std::uint64_t all) {
+  return all > 0 ? static_cast<double>(some) / static_cast<double>(all) : 0;
+}
+
 /// A text as weights saw it that were learnt without it.
 struct Unseen {
   std::vector<float> logits;

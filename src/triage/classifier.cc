@@ -17,7 +17,7 @@
 namespace sb::triage {
 namespace {
 
-constexpr std::size_t kMaxFileBytes = 64U << 20;
+constexpr std::size_t kMaxModelBytes = 64U << 20;
 
 double log_odds(double p) {
   const double clamped = std::clamp(p, 1e-4, 1 - 1e-4);
@@ -243,9 +243,9 @@ Result<IntentModel> IntentModel::load_file(const std::string& path) {
                 fmt::format("triage model {}: cannot be opened; make one with `signalbox triage train`", path));
   }
   const auto size = file.tellg();
-  if (size < 0 || static_cast<std::size_t>(size) > kMaxFileBytes) {
+  if (size < 0 || static_cast<std::size_t>(size) > kMaxModelBytes) {
     return fail(Errc::too_large,
-                fmt::format("triage model {}: over {} bytes, no model is that large", path, kMaxFileBytes));
+                fmt::format("triage model {}: over {} bytes, no model is that large", path, kMaxModelBytes));
   }
   std::string bytes(static_cast<std::size_t>(size), '\0');
   file.seekg(0);

@@ -36,7 +36,7 @@ std::shared_ptr<const Router> router_of(const std::string& yaml, const IntentMod
   return *router;
 }
 
-constexpr std::string_view kCard[] = {"card"};
+constexpr std::string_view kCardFound[] = {"card"};
 
 std::vector<RouteQuery> queries() {
   std::vector<RouteQuery> out;
@@ -51,7 +51,7 @@ std::vector<RouteQuery> queries() {
                                    "hours balance wallet poem stole"};
   for (const auto text : more) {
     out.push_back({.text = text});
-    out.push_back({.text = text, .finding_types = kCard, .has_tools = true});
+    out.push_back({.text = text, .finding_types = kCardFound, .has_tools = true});
     out.push_back({.text = text, .has_images = true, .prompt_bytes = 20'000, .turns = 9});
     out.push_back({.text = text, .wants_json_schema = true});
   }

@@ -15,7 +15,7 @@ namespace {
 using testing::Contains;
 using testing::HasSubstr;
 
-constexpr std::string_view kDocument = R"(
+constexpr std::string_view kExplained = R"(
 version: 1
 model: tests.sbm
 thresholds: {script: 0.5, human: 0.4, veto: 0.3}
@@ -27,7 +27,7 @@ rules:
 )";
 
 std::shared_ptr<const Router> router() {
-  return Router::from_text(kDocument, "triage.yaml", test_model()).value();
+  return Router::from_text(kExplained, "triage.yaml", test_model()).value();
 }
 
 TEST(FeatureNames, StandForTheSameFeaturesInTheSameOrder) {

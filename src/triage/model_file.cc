@@ -19,12 +19,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "the file is little endian and is copied as it is");
 
 // Version 2: levels of confidence, sentence heads.
-constexpr FileKind kKind{"SBTRIAGE", "a triage model", 2, "train it anew with `signalbox triage train`"};
-
-template <class T>
-void put(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
+constexpr FileKind kModelFile{"SBTRIAGE", "a triage model", 2, "train it anew with `signalbox triage train`"};
 
 template <class T>
 void put_all(std::string& out, const std::vector<T>& values) {
@@ -367,11 +362,11 @@ std::string encode_model(const ModelData& data) {
     put_all(payload, data.sentence->texts);
     put_all(payload, data.sentence->text_labels);
   }
-  return seal_file(kKind, payload);
+  return seal_file(kModelFile, payload);
 }
 
 Result<ModelData> decode_model(std::string_view bytes) {
-  SB_TRY(const auto payload, open_file(kKind, bytes));
+  SB_TRY(const auto payload, open_file(kModelFile, bytes));
   std::uint32_t header_size = 0;
   if (payload.size() < sizeof header_size) return fail(Errc::corrupt, "no header");
   std::memcpy(&header_size, payload.data(), sizeof header_size);

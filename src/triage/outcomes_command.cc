@@ -26,9 +26,9 @@ Learns from recorded outcomes, JSON lines {"prompt", "weak_ok", "strong_ok", "do
 
 namespace {
 
-class Reader {
+class OutcomeReader {
  public:
-  Reader(const std::optional<Encoder>& encoder, bool cascade) : encoder_(encoder), cascade_(cascade) {}
+  OutcomeReader(const std::optional<Encoder>& encoder, bool cascade) : encoder_(encoder), cascade_(cascade) {}
 
   Result<OutcomeRow> row(const json::value& line, bool labelled) {
     OutcomeRow out;
@@ -98,7 +98,7 @@ void print_curve(const std::vector<OutcomeRow>& rows, const std::vector<double>&
 
 Result<> run_outcomes(const Options& options, const std::optional<Encoder>& encoder, std::istream& in,
                       std::ostream& out, std::ostream& err) {
-  Reader reader(encoder, options.has("--cascade"));
+  OutcomeReader reader(encoder, options.has("--cascade"));
   std::vector<OutcomeRow> rows;
   const auto files = options.list("--train");
   if (files.empty()) return fail(Errc::invalid_argument, "outcomes needs --train FILE...; see --help");

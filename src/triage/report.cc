@@ -25,10 +25,6 @@ std::string percent(double share) {
   return fmt::format("{:.2f} %", share * 100);
 }
 
-double part(std::size_t some, std::size_t all) {
-  return all > 0 ? static_cast<double>(some) / static_cast<double>(all) : 0;
-}
-
 void add_figures(const Evaluation& e, HtmlPage& page) {
   Rows rows{{"texts", std::to_string(e.count)},
             {"intent right", percent(e.accuracy)},

@@ -18,9 +18,9 @@ constexpr std::size_t kMaxPhrases = 10'000;
 using Names = std::vector<std::string>;
 
 // Walks the document; every fault is reported with its line, and an unknown name with its nearest known one.
-class Reader {
+class ConfigReader {
  public:
-  Reader(const YamlDocument& document, std::string name) : document_(document), name_(std::move(name)) {}
+  ConfigReader(const YamlDocument& document, std::string name) : document_(document), name_(std::move(name)) {}
 
   std::unexpected<Error> fault(std::string_view pointer, std::string_view what) const {
     const auto at = document_.position_of(pointer);
@@ -125,7 +125,7 @@ class Reader {
 };
 
 // Phrases that hold no letter or digit would be found in every text.
-Result<> normalise_all(const Reader& reader, const std::string& pointer, Names& phrases) {
+Result<> normalise_all(const ConfigReader& reader, const std::string& pointer, Names& phrases) {
   for (std::size_t i = 0; i < phrases.size(); ++i) {
     auto normal = normalise_phrase(phrases[i]);
     if (normal == " ") return reader.fault(pointer_append(pointer, std::to_string(i)), "has no letter or digit in it");
@@ -134,7 +134,7 @@ Result<> normalise_all(const Reader& reader, const std::string& pointer, Names& 
   return {};
 }
 
-Result<> read_when(const Reader& reader, const json::value& when, const std::string& at, Rule& rule) {
+Result<> read_when(const ConfigReader& reader, const json::value& when, const std::string& at, Rule& rule) {
   SB_CHECK(reader.keys(when, at,
                        {"phrases", "exact", "findings", "policy_classes", "tools", "images", "json_schema",
                         "prompt_bytes_over", "turns_over"}));
@@ -153,7 +153,7 @@ Result<> read_when(const Reader& reader, const json::value& when, const std::str
   return {};
 }
 
-Result<Rule> read_rule(const Reader& reader, const json::value& value, const std::string& at) {
+Result<Rule> read_rule(const ConfigReader& reader, const json::value& value, const std::string& at) {
   SB_CHECK(reader.keys(value, at, {"name", "when", "route", "script"}));
   Rule rule;
   SB_CHECK(reader.text(value, at, "name", rule.name));
@@ -171,7 +171,7 @@ Result<Rule> read_rule(const Reader& reader, const json::value& value, const std
   return rule;
 }
 
-Result<> read_rules(const Reader& reader, const json::value& root, Router::Config& out) {
+Result<> read_rules(const ConfigReader& reader, const json::value& root, Router::Config& out) {
   const auto* rules = find_member(root, "rules");
   if (!rules) return {};
   if (!rules->is_array() || rules->get_array().size() > kMaxRules) {
@@ -189,7 +189,7 @@ Result<> read_rules(const Reader& reader, const json::value& root, Router::Confi
   return {};
 }
 
-Result<> read_generative(const Reader& reader, const json::value& root, Router::Config& out) {
+Result<> read_generative(const ConfigReader& reader, const json::value& root, Router::Config& out) {
   const auto* generative = find_member(root, "generative");
   if (!generative) return {};
   SB_CHECK(reader.keys(*generative, "/generative", {"otherwise", "large_when"}));
@@ -214,7 +214,7 @@ Result<> read_generative(const Reader& reader, const json::value& root, Router::
   return {};
 }
 
-Result<> read_scripts(const Reader& reader, const json::value& root, Router::Config& out) {
+Result<> read_scripts(const ConfigReader& reader, const json::value& root, Router::Config& out) {
   const auto* scripts = find_member(root, "scripts");
   if (!scripts) return {};
   if (!scripts->is_object()) return reader.fault("/scripts", "scripts: must be a map of intent: script");
@@ -226,7 +226,7 @@ Result<> read_scripts(const Reader& reader, const json::value& root, Router::Con
   return {};
 }
 
-Result<> read_thresholds(const Reader& reader, const json::value& root, Router::Config& out) {
+Result<> read_thresholds(const ConfigReader& reader, const json::value& root, Router::Config& out) {
   const auto* thresholds = find_member(root, "thresholds");
   if (!thresholds) return {};
   SB_CHECK(reader.keys(*thresholds, "/thresholds", {"script", "human", "veto"}));
@@ -263,7 +263,7 @@ std::string normalise_phrase(std::string_view text) {
 
 Result<Router::Config> parse_router_config(std::string_view yaml, const std::string& name) {
   SB_TRY(const auto document, parse_named(yaml, name));
-  const Reader reader(document, name);
+  const ConfigReader reader(document, name);
   const auto& root = document.value;
   SB_CHECK(reader.keys(root, "", {"version", "model", "encoder", "thresholds", "scripts", "rules", "generative"}));
   if (int_member(root, "version") != 1) return reader.fault("/version", "version: must be 1");
@@ -284,11 +284,12 @@ Result<Router::Config> parse_router_config(std::string_view yaml, const std::str
 Result<> bind_model(std::string_view yaml, const std::string& name, const IntentModel& model,
                     const Router::Config& config) {
   SB_TRY(const auto document, parse_named(yaml, name));
-  const Reader reader(document, name);
+  const ConfigReader reader(document, name);
   Names known;
   for (const auto& label : model.data().labels) known.push_back(label.name);
   const auto unknown = [&](const std::string& pointer, const std::string& intent) {
-    return reader.fault(pointer, fmt::format("the model has no intent \"{}\"{}", intent, Reader::hint(intent, known)));
+    return reader.fault(pointer,
+                        fmt::format("the model has no intent \"{}\"{}", intent, ConfigReader::hint(intent, known)));
   };
   for (const auto& [intent, script] : config.scripts) {
     const auto* label = model.find_label(intent);

@@ -12,11 +12,6 @@ namespace {
 constexpr std::size_t kMagicBytes = 8;
 constexpr std::size_t kPrologueBytes = kMagicBytes + sizeof(std::uint32_t) + sizeof(std::uint64_t) + sizeof(Digest);
 
-template <class T>
-void put(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
 }  // namespace
 
 std::string seal_file(const FileKind& kind, std::string_view payload) {

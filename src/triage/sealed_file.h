@@ -10,6 +10,12 @@
 
 namespace sb::triage {
 
+/// Appends a number (or an array of them) as it lies in memory.
+template <class T>
+void put(std::string& out, T value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
 struct FileKind {
   std::string_view magic;   ///< 8 characters
   std::string_view what;    ///< "a triage model"

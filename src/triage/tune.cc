@@ -26,11 +26,7 @@ constexpr Search kSearches[] = {{0.8, 2, 2}, {0.2, 4, 10}};
 constexpr std::size_t kStep = 50;
 constexpr std::size_t kStepShare = 100;
 
-double part(std::size_t some, std::size_t all) {
-  return all > 0 ? static_cast<double>(some) / static_cast<double>(all) : 0;
-}
-
-struct Counts {
+struct TrafficCounts {
   std::size_t inside = 0;
   std::size_t outside = 0;
   std::size_t wrong = 0;  // of those inside
@@ -44,8 +40,8 @@ struct Counts {
   std::size_t right() const { return inside - wrong; }
 };
 
-Counts count(std::span<const Tried> tried) {
-  Counts out;
+TrafficCounts count(std::span<const Tried> tried) {
+  TrafficCounts out;
   for (const auto& one : tried) out.add(one);
   return out;
 }
@@ -58,7 +54,7 @@ double mixed(double inside, double wrong, double outside, double share) {
 }
 
 // As counted, in the target's mix.
-double wrong_share(const Counts& scripted, const Counts& all, const TuneTarget& target) {
+double wrong_share(const TrafficCounts& scripted, const TrafficCounts& all, const TuneTarget& target) {
   if (target.out_of_scope <= 0) return part(scripted.wrong + scripted.outside, scripted.inside + scripted.outside);
   return mixed(part(scripted.inside, all.inside), part(scripted.wrong, scripted.inside),
                part(scripted.outside, all.outside), target.out_of_scope);
@@ -66,7 +62,7 @@ double wrong_share(const Counts& scripted, const Counts& all, const TuneTarget& 
 
 // Upper bound of the wrong share among the scripted. With the data's own mix one test does; another mix needs a bound
 // for each part, and each gets half of the risk (Bonferroni).
-double bound_of(const Counts& scripted, const Counts& all, const TuneTarget& target) {
+double bound_of(const TrafficCounts& scripted, const TrafficCounts& all, const TuneTarget& target) {
   const double risk = 1 - target.confidence;
   if (target.out_of_scope <= 0) {
     return upper_bound(scripted.wrong + scripted.outside, scripted.inside + scripted.outside, 1 - risk);
@@ -79,7 +75,7 @@ double bound_of(const Counts& scripted, const Counts& all, const TuneTarget& tar
 // How many texts like those at hand would make the promise: the same shares, in larger numbers.
 class Needed {
  public:
-  void look(const Counts& scripted, const Counts& all, const TuneTarget& target) {
+  void look(const TrafficCounts& scripted, const TrafficCounts& all, const TuneTarget& target) {
     const double wrong = wrong_share(scripted, all, target);
     least_wrong_ = std::min(least_wrong_, wrong);
     if (wrong >= target.wrong_scripts || !enough(times_, scripted, all, target)) return;
@@ -91,7 +87,7 @@ class Needed {
     found_ = true;
   }
 
-  std::string sentence(std::size_t texts, const Counts& all, const TuneTarget& target) const {
+  std::string sentence(std::size_t texts, const TrafficCounts& all, const TuneTarget& target) const {
     if (target.out_of_scope > 0 && all.outside == 0)
       return "none of them is out of scope, and the promise is for such, too";
     if (found_) return fmt::format("about {:.0f} like them could", std::ceil(static_cast<double>(texts) * times_));
@@ -106,11 +102,11 @@ class Needed {
   static constexpr double kFiner = 1.05;
   static constexpr double kMost = 100;
 
-  static bool enough(double times, const Counts& scripted, const Counts& all, const TuneTarget& target) {
+  static bool enough(double times, const TrafficCounts& scripted, const TrafficCounts& all, const TuneTarget& target) {
     return bound_of(scaled(scripted, times), scaled(all, times), target) <= target.wrong_scripts;
   }
 
-  static Counts scaled(const Counts& counts, double times) {
+  static TrafficCounts scaled(const TrafficCounts& counts, double times) {
     const auto up = [&](std::size_t n) { return static_cast<std::size_t>(std::ceil(static_cast<double>(n) * times)); };
     return {up(counts.inside), up(counts.outside), up(counts.wrong), up(counts.scriptable)};
   }
@@ -149,7 +145,7 @@ std::size_t first_test(std::span<const Tried> order, const TuneTarget& target, c
 // false.
 template <class Visit>
 void each_threshold(std::span<const Tried> order, std::size_t first, Visit visit) {
-  Counts scripted;
+  TrafficCounts scripted;
   for (std::size_t i = 0; i < order.size() && order[i].score > 0; ++i) {
     scripted.add(order[i]);
     const std::size_t tested = i + 1;
@@ -159,9 +155,9 @@ void each_threshold(std::span<const Tried> order, std::size_t first, Visit visit
   }
 }
 
-Tuned search_down(std::span<const Tried> order, const Counts& all, const TuneTarget& target, std::size_t first) {
+Tuned search_down(std::span<const Tried> order, const TrafficCounts& all, const TuneTarget& target, std::size_t first) {
   Tuned best;
-  each_threshold(order, first, [&](double threshold, const Counts& scripted) {
+  each_threshold(order, first, [&](double threshold, const TrafficCounts& scripted) {
     if (wrong_share(scripted, all, target) > target.wrong_scripts) return false;  // and so is its bound
     const double bound = bound_of(scripted, all, target);
     if (bound > target.wrong_scripts) return false;
@@ -173,7 +169,7 @@ Tuned search_down(std::span<const Tried> order, const Counts& all, const TuneTar
 }
 
 // Nothing scripted: the data supports none.
-Tuned lowest_threshold(std::span<const Tried> order, const Counts& all, const TuneTarget& target) {
+Tuned lowest_threshold(std::span<const Tried> order, const TrafficCounts& all, const TuneTarget& target) {
   Tuned best;
   for (const auto& search : kSearches) {
     const auto stricter = part_of_risk(target, search);
@@ -190,7 +186,7 @@ Result<Tuned> tune(std::span<const Tried> tried, const TuneTarget& target, std::
   const auto all = count(order);
   if (steps) {
     const auto stricter = part_of_risk(target, kSearches[0]);
-    each_threshold(order, least_samples(target), [&](double threshold, const Counts& scripted) {
+    each_threshold(order, least_samples(target), [&](double threshold, const TrafficCounts& scripted) {
       steps->push_back({threshold, part(scripted.right(), all.scriptable), wrong_share(scripted, all, target),
                         bound_of(scripted, all, stricter)});
       return true;
@@ -201,7 +197,7 @@ Result<Tuned> tune(std::span<const Tried> tried, const TuneTarget& target, std::
   Needed needed;
   for (const auto& search : kSearches) {
     const auto stricter = part_of_risk(target, search);
-    each_threshold(order, first_test(order, stricter, search), [&](double, const Counts& scripted) {
+    each_threshold(order, first_test(order, stricter, search), [&](double, const TrafficCounts& scripted) {
       needed.look(scripted, all, stricter);
       return false;  // where the first test passes, the search finds something
     });
@@ -225,7 +221,7 @@ Rehearsals rehearse_tuning(std::span<const Tried> tried, const TuneTarget& targe
     const auto order = surest_first(sample);
     const auto tuned = lowest_threshold(order, count(order), target);
     if (tuned.scripted == 0) continue;
-    Counts scripted;
+    TrafficCounts scripted;
     for (const auto& one : tried) {
       if (one.score >= tuned.threshold) scripted.add(one);
     }

@@ -10,7 +10,7 @@
 namespace sb::store::sqlite {
 namespace {
 
-constexpr std::size_t kMaxPage = 10'000;
+constexpr std::size_t kMaxErased = 10'000;
 
 // No run that was made at `time_us` or later has a smaller id: ids begin with their time (UUIDv7).
 std::string first_id_of(Micros time_us) {
@@ -44,7 +44,7 @@ Result<std::vector<RunId>> Reader::erasable_runs(const ErasableFilter& filter) {
   sql += by_id ? " ORDER BY r.id" : " ORDER BY k.run";
   sql += " LIMIT ?8";
   SB_TRY(Statement list, database_.prepare(sql));
-  list.bind(8, static_cast<std::int64_t>(std::min(filter.limit, kMaxPage)));
+  list.bind(8, static_cast<std::int64_t>(std::min(filter.limit, kMaxErased)));
   if (!filter.subject.empty()) list.bind(1, filter.subject);
   if (!filter.tenant.empty()) list.bind(2, filter.tenant);
   if (!filter.flow.empty()) list.bind(3, filter.flow);

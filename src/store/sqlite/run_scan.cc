@@ -12,13 +12,13 @@
 namespace sb::store::sqlite {
 namespace {
 
-constexpr std::size_t kCacheKib = 4096;
+constexpr std::size_t kScanCacheKib = 4096;
 constexpr std::int64_t kPage = 1000;
 
 }  // namespace
 
 Result<std::unique_ptr<RunScan>> RunScan::open(const std::string& path, ScanFilter filter) {
-  SB_TRY(Database database, open_for_reading(path, kCacheKib));
+  SB_TRY(Database database, open_for_reading(path, kScanCacheKib));
   std::unique_ptr<RunScan> scan(new RunScan(std::move(database), std::move(filter)));
   SB_CHECK(scan->prepare_statements());
   return scan;

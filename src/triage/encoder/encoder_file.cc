@@ -13,8 +13,8 @@
 namespace sb::triage {
 namespace {
 
-constexpr FileKind kKind{"SBENCODE", "a sentence encoder", 1, "make it anew with `signalbox triage encoder`"};
-constexpr std::size_t kMaxFileBytes = 256U << 20;
+constexpr FileKind kEncoderFile{"SBENCODE", "a sentence encoder", 1, "make it anew with `signalbox triage encoder`"};
+constexpr std::size_t kMaxEncoderBytes = 256U << 20;
 constexpr std::size_t kMaxVocabulary = 1U << 17;
 constexpr std::size_t kMaxWidth = 1024;
 constexpr std::size_t kMaxInner = 4096;
@@ -45,11 +45,6 @@ void each_array(Data& d, Array&& array) {
     layer(b.down, d.inner, d.width);
     norm(b.out_norm);
   }
-}
-
-template <class T>
-void put(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
 std::uint64_t count_of(const json::value& header, std::string_view key, std::size_t most) {
@@ -106,11 +101,11 @@ std::string encode_encoder(const EncoderData& data) {
     SB_ASSERT(values.size() == count);
     payload.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
   });
-  return seal_file(kKind, payload);
+  return seal_file(kEncoderFile, payload);
 }
 
 Result<EncoderData> decode_encoder(std::string_view bytes) {
-  SB_TRY(auto payload, open_file(kKind, bytes));
+  SB_TRY(auto payload, open_file(kEncoderFile, bytes));
   std::uint32_t header_size = 0;
   if (payload.size() < sizeof header_size) return fail(Errc::corrupt, "no header");
   std::memcpy(&header_size, payload.data(), sizeof header_size);
@@ -144,20 +139,20 @@ Result<Encoder> Encoder::load_file(const std::string& path) {
                 fmt::format("sentence encoder {}: cannot be opened; make one with `signalbox triage encoder`", path));
   }
   const auto size = file.tellg();
-  if (size < 0 || static_cast<std::size_t>(size) > kMaxFileBytes) {
-    return fail(Errc::too_large, fmt::format("sentence encoder {}: over {} bytes", path, kMaxFileBytes));
+  if (size < 0 || static_cast<std::size_t>(size) > kMaxEncoderBytes) {
+    return fail(Errc::too_large, fmt::format("sentence encoder {}: over {} bytes", path, kMaxEncoderBytes));
   }
   std::string bytes(static_cast<std::size_t>(size), '\0');
   file.seekg(0);
   if (!file.read(bytes.data(), size))
     return fail(Errc::corrupt, fmt::format("sentence encoder {}: cannot be read", path));
-  const auto named = [&](const Error& e) {
+  const auto of_file = [&](const Error& e) {
     return fail(e.code, fmt::format("sentence encoder {}: {}", path, e.detail));
   };
   auto data = decode_encoder(bytes);
-  if (!data) return named(data.error());
+  if (!data) return of_file(data.error());
   auto encoder = from_data(*data, to_hex(sha256(bytes)).substr(0, 16));
-  if (!encoder) return named(encoder.error());
+  if (!encoder) return of_file(encoder.error());
   return encoder;
 }
 
