@@ -264,7 +264,7 @@ Result<IntentModel> IntentModel::with_encoder(const Encoder& encoder) const {
     return fail(Errc::conflict, fmt::format("the triage model was trained for the sentence encoder {}, this is {}",
                                             heads->encoder, encoder.version()));
   }
-  auto state = std::make_shared<State>(*state_);
+  auto state = std::make_shared<State>(state_->data, state_->version);
   state->encoder = encoder;
   state->judge.emplace(state->data);
   return IntentModel(std::move(state));

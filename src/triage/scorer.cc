@@ -8,7 +8,6 @@
 namespace sb::triage {
 namespace {
 
-constexpr std::uint32_t kLanes = 16;
 // The hidden vector is cut to 12 bits a side: kMaxHeadWeight * kMaxHidden * kMaxDimension stays below 2^31.
 constexpr float kMaxHidden = 2047.0F;
 static_assert(std::int64_t{kMaxHeadWeight} * 2047 * kMaxDimension < (std::int64_t{1} << 31));
@@ -16,40 +15,25 @@ static_assert(std::int64_t{kMaxRowWeight} * 127 * kMaxFeatures < (std::int64_t{1
 
 // sum[i] += weight * row[i]. Integers add in any order to the same sum, so the compiler may use any vector width.
 void add_row(std::int32_t* __restrict sum, const std::int8_t* __restrict row, std::int32_t weight,
-             std::uint32_t stride) {
-  for (std::uint32_t block = 0; block < stride; block += kLanes) {
-    for (std::uint32_t i = block; i < block + kLanes; ++i) sum[i] += weight * row[i];
-  }
+             std::uint32_t dimension) {
+  for (std::uint32_t i = 0; i < dimension; ++i) sum[i] += weight * row[i];
 }
 
-std::int32_t dot(const std::int16_t* __restrict a, const std::int16_t* __restrict b, std::uint32_t stride) {
+std::int32_t dot(const std::int16_t* __restrict a, const std::int16_t* __restrict b, std::uint32_t dimension) {
   std::int32_t sum = 0;
-  for (std::uint32_t i = 0; i < stride; ++i) sum += std::int32_t{a[i]} * std::int32_t{b[i]};
+  for (std::uint32_t i = 0; i < dimension; ++i) sum += std::int32_t{a[i]} * std::int32_t{b[i]};
   return sum;
 }
 
 }  // namespace
 
 Scorer::Scorer(const ModelData& data)
-    : dimension_(data.dimension),
-      stride_((data.dimension + kLanes - 1) / kLanes * kLanes),
-      mask_(std::bit_ceil(std::max<std::size_t>(data.hashes.size() * 2, 16)) - 1),
-      slots_(mask_ + 1),
-      embeddings_(data.hashes.size() * stride_),
-      heads_(data.labels.size() * stride_),
-      biases_(data.biases),
-      scale_(data.scale),
-      unknown_word_(data.unknown_word_weight),
-      unknown_char_(data.unknown_char_weight) {
+    : data_(data), mask_(std::bit_ceil(std::max<std::size_t>(data.hashes.size() * 2, 16)) - 1), slots_(mask_ + 1) {
   for (std::size_t row = 0; row < data.hashes.size(); ++row) {
     std::size_t at = data.hashes[row] & mask_;
     while (slots_[at].row_plus_one != 0) at = (at + 1) & mask_;
     slots_[at] = {data.hashes[row], static_cast<std::uint32_t>(row + 1), data.row_weights[row],
                   data.length_weights[row]};
-    std::copy_n(&data.embeddings[row * dimension_], dimension_, &embeddings_[row * stride_]);
-  }
-  for (std::size_t label = 0; label < data.labels.size(); ++label) {
-    std::copy_n(&data.heads[label * dimension_], dimension_, &heads_[label * stride_]);
   }
 }
 
@@ -61,6 +45,7 @@ const Scorer::Slot* Scorer::find(std::uint32_t hash) const {
 }
 
 Coverage Scorer::score(const FeatureList& features, std::span<float> logits) const {
+  const std::uint32_t dimension = data_.dimension;
   // Memory is far, arithmetic is near: ask for every slot first, then for every row, then add.
   std::array<const Slot*, kMaxFeatures> found;
   for (std::size_t i = 0; i < features.count; ++i) __builtin_prefetch(&slots_[features.hashes[i] & mask_]);
@@ -70,35 +55,35 @@ Coverage Scorer::score(const FeatureList& features, std::span<float> logits) con
   for (std::size_t i = 0; i < features.count; ++i) {
     const bool is_char = i >= features.word_count;
     const Slot* slot = find(features.hashes[i]);
-    const double length = slot ? slot->length_weight : is_char ? unknown_char_ : unknown_word_;
+    const double length = slot ? slot->length_weight : is_char ? data_.unknown_char_weight : data_.unknown_word_weight;
     all[is_char] += length * length;
     if (!slot) continue;
     known[is_char] += length * length;
-    const std::int8_t* row = &embeddings_[std::size_t{slot->row_plus_one - 1} * stride_];
+    const std::int8_t* row = embedding(*slot);
     __builtin_prefetch(row);
-    if (stride_ > 64) __builtin_prefetch(row + 64);
+    __builtin_prefetch(row + dimension - 1);
     found[found_count++] = slot;
   }
 
   std::array<std::int32_t, kMaxDimension> sum;
-  std::fill_n(sum.begin(), stride_, 0);
-  for (std::size_t i = 0; i < found_count; ++i) {
-    add_row(sum.data(), &embeddings_[std::size_t{found[i]->row_plus_one - 1} * stride_], found[i]->row_weight, stride_);
-  }
+  std::fill_n(sum.begin(), dimension, 0);
+  for (std::size_t i = 0; i < found_count; ++i)
+    add_row(sum.data(), embedding(*found[i]), found[i]->row_weight, dimension);
   std::int32_t largest = 0;
-  for (std::uint32_t i = 0; i < dimension_; ++i) largest = std::max(largest, std::abs(sum[i]));
+  for (std::uint32_t i = 0; i < dimension; ++i) largest = std::max(largest, std::abs(sum[i]));
   const float down = largest > 0 ? kMaxHidden / static_cast<float>(largest) : 0.0F;
   std::array<std::int16_t, kMaxDimension> hidden;
-  for (std::uint32_t i = 0; i < stride_; ++i) {
+  for (std::uint32_t i = 0; i < dimension; ++i) {
     const float value = static_cast<float>(sum[i]) * down;
     hidden[i] = static_cast<std::int16_t>(value < 0 ? value - 0.5F : value + 0.5F);
   }
 
   const double length_squared = all[0] + all[1];
   const double length = std::sqrt(length_squared) / kLengthUnit;
-  const float up = largest > 0 ? static_cast<float>(scale_ / (static_cast<double>(down) * length)) : 0.0F;
+  const float up = largest > 0 ? static_cast<float>(data_.scale / (static_cast<double>(down) * length)) : 0.0F;
   for (std::size_t label = 0; label < logits.size(); ++label) {
-    logits[label] = static_cast<float>(dot(&heads_[label * stride_], hidden.data(), stride_)) * up + biases_[label];
+    const auto said = dot(&data_.heads[label * dimension], hidden.data(), dimension);
+    logits[label] = static_cast<float>(said) * up + data_.biases[label];
   }
   return {all[0] > 0 ? known[0] / all[0] : 0, length_squared > 0 ? (known[0] + known[1]) / length_squared : 0};
 }
@@ -108,14 +93,17 @@ std::vector<float> Scorer::effects(const FeatureList& features, std::span<const 
   double squared = 0;
   for (std::size_t i = 0; i < features.count; ++i) {
     const Slot* slot = find(features.hashes[i]);
-    const double length = slot ? slot->length_weight : i >= features.word_count ? unknown_char_ : unknown_word_;
+    const double length = slot                       ? slot->length_weight
+                          : i >= features.word_count ? data_.unknown_char_weight
+                                                     : data_.unknown_word_weight;
     squared += length * length;
     if (!slot) continue;
-    const std::int8_t* row = &embeddings_[std::size_t{slot->row_plus_one - 1} * stride_];
+    const std::int8_t* row = embedding(*slot);
     for (std::size_t at = 0; at < labels.size(); ++at) {
       std::int64_t sum = 0;
-      for (std::uint32_t d = 0; d < dimension_; ++d) sum += std::int64_t{row[d]} * heads_[labels[at] * stride_ + d];
-      out[i * labels.size() + at] = static_cast<float>(sum * slot->row_weight) * scale_;
+      for (std::uint32_t d = 0; d < data_.dimension; ++d)
+        sum += std::int64_t{row[d]} * data_.heads[labels[at] * data_.dimension + d];
+      out[i * labels.size() + at] = static_cast<float>(sum * slot->row_weight) * data_.scale;
     }
   }
   const auto length = static_cast<float>(std::sqrt(squared) / kLengthUnit);

@@ -16,11 +16,14 @@ struct Coverage {
   double total = 0;  ///< the same of all n-grams
 };
 
-/// Immutable after construction; any number of threads may score at once.
+/// Immutable after construction; any number of threads may score at once. Borrows `data`, which must outlive it: the
+/// weights are megabytes.
 class Scorer {
  public:
   /// `data` is valid (decode_model checks, training makes it so).
   explicit Scorer(const ModelData& data);
+  Scorer(const Scorer&) = delete;
+  Scorer& operator=(const Scorer&) = delete;
 
   /// Fills `logits` ([labels]). No allocation; time grows with `features.count` (at most kMaxFeatures) and labels.
   Coverage score(const FeatureList& features, std::span<float> logits) const;
@@ -28,7 +31,7 @@ class Scorer {
   /// What one feature adds to each of `labels`' logits: [features.count][labels.size()]. Their sum and the bias are the
   /// logit, up to the rounding that `score` does on the way. For people; allocates.
   std::vector<float> effects(const FeatureList& features, std::span<const std::size_t> labels) const;
-  float bias(std::size_t label) const { return biases_[label]; }
+  float bias(std::size_t label) const { return data_.biases[label]; }
 
  private:
   // One probe usually ends the search: the table is at most half full and hashes are well mixed.
@@ -39,17 +42,13 @@ class Scorer {
     std::uint16_t length_weight;
   };
   const Slot* find(std::uint32_t hash) const;
+  const std::int8_t* embedding(const Slot& slot) const {
+    return &data_.embeddings[std::size_t{slot.row_plus_one - 1} * data_.dimension];
+  }
 
-  std::uint32_t dimension_;
-  std::uint32_t stride_;  // dimension rounded up to whole vectors
+  const ModelData& data_;
   std::size_t mask_;
   std::vector<Slot> slots_;
-  std::vector<std::int8_t> embeddings_;  // [rows][stride]
-  std::vector<std::int16_t> heads_;      // [labels][stride]
-  std::vector<float> biases_;
-  float scale_;
-  std::uint16_t unknown_word_;
-  std::uint16_t unknown_char_;
 };
 
 }  // namespace sb::triage
