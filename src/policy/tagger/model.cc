@@ -6,27 +6,43 @@
 
 namespace sb::policy::tagger {
 
-Model::Model(ModelData data) : data_(std::move(data)) {
+namespace {
+
+Transitions transitions_of(const ModelData& data) {
   std::array<Scores, kLabels> next;
   for (std::size_t a = 0; a < kLabels; ++a) {
-    for (std::size_t b = 0; b < kLabels; ++b) next[a][b] = portable_exp(data_.next[a][b]);
+    for (std::size_t b = 0; b < kLabels; ++b) next[a][b] = portable_exp(data.next[a][b]);
   }
-  transitions_ = Transitions(next);
+  return Transitions(next);
 }
+
+}  // namespace
+
+Model::Model(ModelData data)
+    : data_(std::move(data)),
+      weights_(data_.weights),
+      gazetteer_(data_.gazetteer),
+      transitions_(transitions_of(data_)) {}
+
+Model::Model(ModelView view)
+    : data_(std::move(view.rest)),
+      weights_(view.weights),
+      gazetteer_(view.gazetteer),
+      transitions_(transitions_of(data_)) {}
 
 void Model::find_rows(const Neighbourhood& around, FeatureRows& rows) const {
   extract_features(around, rows);
   const std::uint32_t down = 32 - data_.row_bits;
   for (auto& row : rows) {
     row >>= down;
-    __builtin_prefetch(data_.weights.data() + std::size_t{row} * kLabels);
+    __builtin_prefetch(weights_.data() + std::size_t{row} * kLabels);
   }
 }
 
 Scores Model::emission(const FeatureRows& rows) const {
   std::array<std::int32_t, kLabels> sum{};
   for (const auto row : rows) {
-    const std::int8_t* weights = data_.weights.data() + std::size_t{row} * kLabels;
+    const std::int8_t* weights = weights_.data() + std::size_t{row} * kLabels;
     for (std::size_t l = 0; l < kLabels; ++l) sum[l] += weights[l];
   }
   const std::int32_t best = *std::ranges::max_element(sum);

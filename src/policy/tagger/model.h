@@ -50,6 +50,19 @@ std::string write_model(const ModelData& data);
 /// Errors: corrupt, naming `origin` and what is wrong: no weights file, another version, truncated, changed bytes.
 Result<ModelData> read_model(std::string_view bytes, std::string_view origin);
 
+/// Where the weights begin in a file: a row of them lies within one line of the cache if that is a multiple of 8.
+inline constexpr std::size_t kWeightsAt = 8 + 5 * 4 + sizeof(std::array<Scores, kLabels>) + 2 * sizeof(Scores);
+
+/// A file whose two tables stay where they are.
+struct ModelView {
+  ModelData rest;  ///< without tables
+  std::span<const std::int8_t> weights;
+  std::span<const std::uint32_t> gazetteer;
+};
+/// `bytes` are aligned to 4 and outlive what is made of the view. Their digest is not checked, as that reads them all:
+/// for bytes that are a part of the program. Errors: as read_model.
+Result<ModelView> view_model(std::string_view bytes, std::string_view origin);
+
 /// How well a label goes behind another, both ways round: sums run over whichever comes second.
 struct Transitions {
   Transitions() = default;
@@ -67,8 +80,11 @@ struct Transitions {
 class Model {
  public:
   explicit Model(ModelData data);
+  explicit Model(ModelView view);
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
 
-  Gazetteer gazetteer() const { return Gazetteer(data_.gazetteer); }
+  Gazetteer gazetteer() const { return Gazetteer(gazetteer_); }
 
   /// The rows of the weights that speak of a token. They lie all over the table, which no near cache holds: they are on
   /// their way when this returns, and whoever has something else to do first gets them sooner.
@@ -85,10 +101,13 @@ class Model {
   /// exp(data().next).
   const Transitions& transitions() const { return transitions_; }
 
+  /// Its tables are empty where they are viewed.
   const ModelData& data() const { return data_; }
 
  private:
   ModelData data_;
+  std::span<const std::int8_t> weights_;
+  std::span<const std::uint32_t> gazetteer_;
   Transitions transitions_;
 };
 

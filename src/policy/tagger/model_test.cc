@@ -62,9 +62,17 @@ TEST(WeightsFile, IsRefusedWhenItsListHasNoEnd) {
   EXPECT_NE(refusal(write_model(data)).find("contradict"), std::string::npos);
 }
 
-TEST(ShippedWeights, AreReadable) {
-  ASSERT_NE(shipped_tagger_model(), nullptr);
-  EXPECT_FALSE(shipped_tagger_model()->data().provenance.empty());
+// What the program does not check at its start.
+TEST(ShippedWeights, AreTheFileThatWasWrittenAndAreReadWhereTheyLie) {
+  const auto read = read_model(shipped_tagger_weights(), "built-in weights");
+  ASSERT_TRUE(read.has_value()) << read.error().detail;
+  EXPECT_FALSE(read->provenance.empty());
+  const auto view = view_model(shipped_tagger_weights(), "built-in weights");
+  ASSERT_TRUE(view.has_value()) << view.error().detail;
+  EXPECT_TRUE(std::ranges::equal(view->weights, read->weights));
+  EXPECT_TRUE(std::ranges::equal(view->gazetteer, read->gazetteer));
+  EXPECT_EQ(view->rest.slope, read->slope);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(view->weights.data()) % kLabels, 0U) << "a row is in one cache line";
 }
 
 TEST(Marginal, AgreesWithCountingAllLabellings) {

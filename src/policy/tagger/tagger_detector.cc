@@ -100,11 +100,6 @@ class TaggerDetector final : public Detector {
 
 }  // namespace
 
-Result<std::shared_ptr<const tagger::Model>> load_tagger_model(std::string_view bytes, std::string_view origin) {
-  SB_TRY(auto data, tagger::read_model(bytes, origin));
-  return std::make_shared<const tagger::Model>(std::move(data));
-}
-
 std::shared_ptr<const Detector> make_tagger_detector(std::shared_ptr<const tagger::Model> model) {
   return std::make_shared<TaggerDetector>(std::move(model));
 }

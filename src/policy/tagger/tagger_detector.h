@@ -4,17 +4,15 @@
 #include <memory>
 #include <string_view>
 
-#include "base/errors.h"
 #include "policy/detector.h"
 #include "policy/tagger/model.h"
 
 namespace sb::policy {
 
-/// The weights that are built into the program; read at the first call.
+/// The weights file that is built into the program.
+std::string_view shipped_tagger_weights();
+/// The same as a model.
 const std::shared_ptr<const tagger::Model>& shipped_tagger_model();
-
-/// From the bytes of a weights file. Errors: corrupt, naming `origin`.
-Result<std::shared_ptr<const tagger::Model>> load_tagger_model(std::string_view bytes, std::string_view origin);
 
 /// As its findings name it.
 inline constexpr std::string_view kTaggerName = "tagger";
