@@ -27,6 +27,7 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t byt
   std::string text(bytes_max + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
+  text.shrink_to_fit();  // kept as long as the server runs
   if (text.size() > bytes_max)
     return fail(Errc::too_large, fmt::format("{} is over {} bytes", path.string(), bytes_max));
   return text;
