@@ -1,6 +1,7 @@
 #include "flow/injection.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "triage/classifier.h"
 
@@ -77,6 +78,28 @@ class ClassifierScorer final : public policy::InjectionScorer {
   triage::IntentModel model_;
 };
 
+class LateScorer final : public policy::InjectionScorer {
+ public:
+  explicit LateScorer(std::string_view model_bytes) : bytes_(model_bytes) {}
+
+  double score(std::string_view text) const override { return scorer().score(text); }
+  std::string_view version() const override { return scorer().version(); }
+
+ private:
+  const policy::InjectionScorer& scorer() const {
+    std::call_once(once_, [this] {
+      auto made = make_injection_scorer(bytes_);
+      SB_ASSERT(made.has_value());
+      scorer_ = *std::move(made);
+    });
+    return *scorer_;
+  }
+
+  std::string_view bytes_;
+  mutable std::once_flag once_;
+  mutable std::unique_ptr<const policy::InjectionScorer> scorer_;
+};
+
 Result<std::unique_ptr<const policy::InjectionScorer>> wrap(Result<triage::IntentModel> model) {
   if (!model) return std::unexpected(model.error());
   const auto& labels = model->data().labels;
@@ -93,6 +116,10 @@ Result<std::unique_ptr<const policy::InjectionScorer>> make_injection_scorer(std
 
 Result<std::unique_ptr<const policy::InjectionScorer>> load_injection_scorer(const std::string& path) {
   return wrap(triage::IntentModel::load_file(path));
+}
+
+std::unique_ptr<const policy::InjectionScorer> late_injection_scorer(std::string_view model_bytes) {
+  return std::make_unique<const LateScorer>(model_bytes);
 }
 
 }  // namespace sb::flow

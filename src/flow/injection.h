@@ -16,5 +16,8 @@ namespace sb::flow {
 /// Errors: corrupt, unsupported; load: not_found, too_large.
 Result<std::unique_ptr<const policy::InjectionScorer>> make_injection_scorer(std::string_view model_bytes);
 Result<std::unique_ptr<const policy::InjectionScorer>> load_injection_scorer(const std::string& path);
+/// From a model that is a part of the program, made when first asked: few policies ask. REQUIRES: bytes of a good
+/// model, which outlive the scorer.
+std::unique_ptr<const policy::InjectionScorer> late_injection_scorer(std::string_view model_bytes);
 
 }  // namespace sb::flow

@@ -34,9 +34,11 @@ Result<> load_policy(Services& services) {
   services.policies = std::make_unique<api::PolicyBook>(*services.store, system_clock(), services.changes,
                                                         Pseudonyms(services.pseudonym_secret), std::move(rules));
   SB_CHECK(wait_for(services.policies->open(std::move(text), policy_origin(config)), services.startup));
-  SB_TRY(services.injection, config.policy.injection_model.empty()
-                                 ? flow::make_injection_scorer(default_injection_model())
-                                 : flow::load_injection_scorer(config.policy.injection_model));
+  if (config.policy.injection_model.empty()) {
+    services.injection = flow::late_injection_scorer(default_injection_model());
+  } else {
+    SB_TRY(services.injection, flow::load_injection_scorer(config.policy.injection_model));
+  }
   return {};
 }
 
