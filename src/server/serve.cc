@@ -14,6 +14,7 @@
 #include "http/server.h"
 #include "keys/door.h"
 #include "server/erasures.h"
+#include "server/free_memory.h"
 #include "server/key_rotation.h"
 #include "server/metrics.h"
 #include "server/retention.h"
@@ -150,6 +151,7 @@ int serve(ServeOptions options) {
   shards->front()->spawn([&services] { return keep_retention(**services); });
   shards->front()->spawn([&services] { return keep_key_rotation(**services); });
   shards->front()->spawn([&services] { return keep_erasures(**services); });
+  give_back_free_memory();
   ready = true;
   write_listen_file(**services, shards->front()->port());
   const auto took =
