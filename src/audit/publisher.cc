@@ -1,5 +1,7 @@
 #include "audit/publisher.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "store/sqlite/codec.h"
 
@@ -11,7 +13,7 @@ using Steady = std::chrono::steady_clock;
 // A tree head is as late as what is queued before it takes to be hashed and written: 1 MiB take some 25 ms where
 // making a file takes 0.5 ms (ext4 at its worst, bench/audit). 32 MiB let heads be 1.1 s late under full load.
 constexpr std::size_t kQueueBytesMax = 1 << 20;
-// So much fills tiles by itself: nothing is saved by waiting for more.
+// So much is hashed and fills tiles before a tree head is due, so that the head has little to wait for.
 constexpr std::size_t kEnoughBytes = 256 << 10;
 constexpr std::chrono::milliseconds kRetryFiles{250};
 constexpr std::chrono::seconds kHeadPatience{5};
@@ -51,8 +53,9 @@ Result<> Publisher::has_room() const {
 void Publisher::add(std::string bundle) {
   std::unique_lock lock(mutex_);
   shown_.wait(lock, [&] { return queue_bytes_ < kQueueBytesMax; });
-  const bool first = queue_.empty();
+  const bool first = !due_;
   const bool was_enough = queue_bytes_ >= kEnoughBytes;
+  if (first) due_ = Steady::now() + options_.delay;
   queue_bytes_ += bundle.size();
   queue_.push_back(std::move(bundle));
   if (first || (!was_enough && queue_bytes_ >= kEnoughBytes)) wake_.notify_one();
@@ -84,19 +87,24 @@ std::uint64_t Publisher::shown() const {
 void Publisher::run() {
   for (;;) {
     std::vector<std::string> bundles;
-    bool ending;
+    bool ending, showing;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [&] { return stopping_ || hurry_ || cosigned_ || !queue_.empty(); });
-      if (!stopping_ && !hurry_ && !queue_.empty())
-        wake_.wait_for(lock, options_.delay, [&] { return stopping_ || hurry_ || queue_bytes_ >= kEnoughBytes; });
+      const auto asked = [&] { return stopping_ || hurry_ || cosigned_ || queue_bytes_ >= kEnoughBytes; };
+      wake_.wait(lock, [&] { return asked() || due_; });
+      if (!asked()) wake_.wait_until(lock, *due_, asked);
       bundles.swap(queue_);
       queue_bytes_ = 0;
-      hurry_ = false;
       ending = stopping_;
+      // A head costs a signature and the files of its partial tiles, which the next one throws away: one each `delay`,
+      // however many leaves come.
+      showing = stopping_ || hurry_ || (due_ && *due_ <= Steady::now());
+      if (showing) due_.reset();
+      hurry_ = false;
     }
     consume(bundles);
-    auto shown = show();
+    auto shown = write_full_tiles();
+    if (shown && showing) shown = show();
     if (shown) shown = show_cosigned();
     {
       std::unique_lock lock(mutex_);
@@ -124,17 +132,26 @@ void Publisher::consume(const std::vector<std::string>& bundles) {
   shown_.notify_all();  // there is room in the queue again
 }
 
-Result<> Publisher::write_tiles() {
-  std::ranges::move(edge_.take_full(), std::back_inserter(unwritten_));
-  while (!unwritten_.empty()) {
-    std::size_t done = 0;
-    Result<> written;
-    for (; done < unwritten_.size() && (written = files_->write(unwritten_[done])); ++done) {
-    }
-    unwritten_.erase(unwritten_.begin(), unwritten_.begin() + static_cast<std::ptrdiff_t>(done));
-    SB_CHECK(written);
+Result<> Publisher::write_full_tiles() {
+  auto full = edge_.take_full();
+  if (!files_) return {};
+  std::ranges::move(full, std::back_inserter(unwritten_));
+  std::size_t done = 0;
+  Result<> written;
+  for (; done < unwritten_.size() && (written = files_->write(unwritten_[done])); ++done) {
   }
-  for (const Tile& tile : edge_.partial()) SB_CHECK(files_->write(tile));
+  unwritten_.erase(unwritten_.begin(), unwritten_.begin() + static_cast<std::ptrdiff_t>(done));
+  return written;
+}
+
+// Those of upper levels stay as they are for many tree heads.
+Result<> Publisher::write_partial_tiles() {
+  std::vector<TileId> written;
+  for (const Tile& tile : edge_.partial()) {
+    if (std::ranges::find(partial_, tile.id) == partial_.end()) SB_CHECK(files_->write(tile));
+    written.push_back(tile.id);
+  }
+  partial_ = std::move(written);
   return {};
 }
 
@@ -145,8 +162,8 @@ Result<> Publisher::show() {
     const std::lock_guard lock(mutex_);
     if (head_ && head_->size == head.size) return {};
   }
-  if (files_) SB_CHECK(write_tiles());
-  if (!files_) edge_.take_full();
+  SB_CHECK(write_full_tiles());
+  if (files_) SB_CHECK(write_partial_tiles());
   std::string note = signer_.sign(tree_head_text(head));
   if (files_) {
     SB_CHECK(files_->write_note(TileFiles::kCheckpoint, note));

@@ -27,7 +27,8 @@ class Publisher {
     std::string note;
   };
   struct Options {
-    std::chrono::milliseconds delay{40};  ///< a tree head at the latest so long after its oldest leaf
+    std::chrono::milliseconds delay{
+        40};  ///< a tree head is begun so long after its oldest leaf, unless it is asked for
     std::chrono::seconds sync_every{30};
     std::size_t unwritten_bytes_max = 64 << 20;  ///< of tiles that wait for files that cannot be written
   };
@@ -57,7 +58,8 @@ class Publisher {
   void consume(const std::vector<std::string>& bundles);
   Result<> show();
   Result<> show_cosigned();
-  Result<> write_tiles();
+  Result<> write_full_tiles();
+  Result<> write_partial_tiles();
   void sync_files(std::uint64_t size);
 
   const NoteSigner& signer_;
@@ -65,6 +67,7 @@ class Publisher {
   TileEdge edge_;
   std::optional<TileFiles> files_;
   std::vector<Tile> unwritten_;
+  std::vector<TileId> partial_;  ///< written under the newest tree head
   std::chrono::steady_clock::time_point synced_at_;
   std::uint64_t synced_size_ = 0;  ///< asked for; a failed sync is made up for by the next one
   std::future<Result<>> syncing_;
@@ -75,6 +78,7 @@ class Publisher {
   // Under mutex_:
   std::vector<std::string> queue_;
   std::size_t queue_bytes_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> due_;  ///< the next tree head; none: all leaves have one
   bool hurry_ = false;
   std::optional<Error> failing_;
   std::size_t unwritten_bytes_ = 0;

@@ -77,5 +77,38 @@ TEST(Publisher, HasNoRoomForLeavesWhileTooManyTilesWaitForTheirFiles) {
   EXPECT_EQ(files.read({0, 4, kTileWidth})->size(), kTileBytes);
 }
 
+// Heads are dear, tiles are not: many leaves fill tiles at once, and wait for one head.
+TEST(Publisher, FillsTilesBeforeATreeHeadIsDue) {
+  const store::testing::TemporaryFolder folder;
+  const NoteSigner signer = testing::test_log();
+  TileFiles files = *TileFiles::open(folder.path());
+  Publisher::Options options;
+  options.delay = std::chrono::hours(1);
+  Publisher publisher(signer, TileEdge(), files, options);
+  std::string bundle;
+  const std::string leaf(2000, 'x');
+  for (int i = 0; i < 300; ++i) store::sqlite::append_leaf(bundle, leaf);
+  publisher.add(std::move(bundle));
+  for (int i = 0; i < 1000 && !files.read({0, 0, kTileWidth}); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(files.read({0, 0, kTileWidth}));
+  EXPECT_EQ(publisher.shown(), 0U);
+  EXPECT_EQ(publisher.head(300)->size, 300U) << "whoever asks does not wait";
+}
+
+TEST(Publisher, LeavesPartialTilesAloneThatHaveNotGrown) {
+  const store::testing::TemporaryFolder folder;
+  const NoteSigner signer = testing::test_log();
+  Publisher publisher(signer, TileEdge(), *TileFiles::open(folder.path()), {});
+  const auto written = [&] { return std::filesystem::last_write_time(folder.file(TileId{1, 0, 1}.path())); };
+  publisher.add(bundle_of(257));
+  ASSERT_EQ(publisher.head(257)->size, 257U);
+  const auto before = written();
+  std::filesystem::last_write_time(folder.file(TileId{1, 0, 1}.path()), before - std::chrono::hours(1));
+  publisher.add(bundle_of(1));
+  ASSERT_EQ(publisher.head(258)->size, 258U);
+  EXPECT_EQ(written(), before - std::chrono::hours(1));
+}
+
 }  // namespace
 }  // namespace sb::audit
