@@ -13,6 +13,9 @@ add_library(re2 INTERFACE IMPORTED)
 target_link_libraries(re2 INTERFACE ${RE2_LIBRARY})
 find_path(ZSTD_INCLUDE zstd.h REQUIRED)
 find_library(ZSTD_LIBRARY zstd REQUIRED)
+find_library(RDKAFKA_LIBRARY rdkafka REQUIRED)
+add_library(rdkafka INTERFACE IMPORTED)
+target_link_libraries(rdkafka INTERFACE ${RDKAFKA_LIBRARY})
 find_library(TCMALLOC_LIBRARY libtcmalloc_minimal.so.4 REQUIRED)
 
 # Sources that scripts/install-deps unpacks from package registries, checked by hash (Debian has no package of them).

@@ -32,14 +32,6 @@ std::optional<std::vector<std::string>> match_path(std::string_view pattern, std
   return captured;
 }
 
-Result<> check_idempotency_key(std::string_view key) {
-  constexpr std::size_t kMax = 255;
-  if (key.size() > kMax)
-    return fail(Errc::invalid_argument, fmt::format("Idempotency-Key has at most {} characters", kMax),
-                "Idempotency-Key");
-  return {};
-}
-
 Result<std::string> Api::request_key(const http::Exchange& exchange, const Caller& caller) const {
   const auto key = exchange.request().headers.get("idempotency-key");
   SB_CHECK(check_idempotency_key(key));

@@ -12,6 +12,7 @@
 #include "api/change_gate.h"
 #include "api/policy_book.h"
 #include "api/sse_audience.h"
+#include "flow/caller_names.h"
 #include "flow/engine.h"
 #include "http/server.h"
 #include "telemetry/access_log.h"
@@ -171,8 +172,7 @@ class Api {
 Task<void> respond_error(http::Exchange& exchange, Error error, http::Headers extra = {});
 Task<void> respond_json(http::Exchange& exchange, int status, std::string body, http::Headers extra = {});
 
-/// Errors: invalid_argument (over 255 characters).
-Result<> check_idempotency_key(std::string_view key);
+using flow::check_idempotency_key;
 /// The refusal of a server that has `in_flight_max` runs in work.
 Error at_limit();
 /// Segments of `path` that stand where `pattern` has "*"; nothing where they do not match.

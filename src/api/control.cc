@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/bytes.h"
+#include "flow/caller_names.h"
 
 namespace sb::api {
 
@@ -73,13 +74,7 @@ Result<std::string> subject_of(const http::Request& request) {
   if (std::ranges::count_if(request.headers, is_it) > 1)
     return fail(Errc::invalid_argument, "x-signalbox-subject is there twice: a run is one person's",
                 std::string(kName));
-  const std::string_view name = trim(request.headers.get(kName));
-  if (!is_one_line(name))
-    return fail(Errc::invalid_argument, "x-signalbox-subject has control characters", std::string(kName));
-  if (!is_valid_utf8(name))
-    return fail(Errc::invalid_argument, "x-signalbox-subject is not UTF-8: by that name nobody would find it again",
-                std::string(kName));
-  return std::string(name);
+  return flow::subject_name(request.headers.get(kName));
 }
 
 Result<> same_request(const store::RunRow& run, const Caller& caller, std::string_view request_hash) {

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "api/control.h"
 #include "base/bytes.h"
+#include "flow/cloud_event.h"
 #include "flow/event_hub.h"
 
 namespace sb::api {
@@ -16,20 +17,12 @@ namespace {
 Result<json::value> read_event(const http::Request& request) {
   const auto type = request.headers.get("content-type");
   if (request.headers.get("ce-id").empty()) return parse_json(request.body);
-  json::object event;
+  json::object attributes;
   for (const auto& [name, value] : request.headers) {
     const auto lower = to_lower(name);
-    if (lower.starts_with("ce-")) event[lower.substr(3)] = value;
+    if (lower.starts_with("ce-")) attributes[lower.substr(3)] = value;
   }
-  if (!type.empty()) event["datacontenttype"] = type;
-  if (!request.body.empty()) {
-    if (type.starts_with("application/json") || type.find("+json") != std::string_view::npos) {
-      SB_TRY(event["data"], parse_json(request.body));
-    } else {
-      event["data"] = request.body;
-    }
-  }
-  return event;
+  return flow::event_of_parts(std::move(attributes), type, request.body);
 }
 
 }  // namespace

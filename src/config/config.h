@@ -246,6 +246,39 @@ struct TelemetryConfig {
   std::size_t access_log_per_second = 200;
 };
 
+/// Where a group that has committed nothing yet begins.
+enum class KafkaStart { earliest, latest };
+
+struct KafkaSecretConfig {
+  std::string name;
+  std::optional<SecretRef> value;
+};
+
+/// Either `flow` or `events`.
+struct KafkaSourceConfig {
+  std::vector<std::string> topics;
+  std::string group;
+  std::string tenant = "default";
+  std::string flow;  ///< namespace/name[@version]
+  bool events = false;
+  std::string dead_letter;  ///< empty: what can never work is counted and logged alone
+  KafkaStart start = KafkaStart::earliest;
+  std::size_t max_in_flight = 64;
+};
+
+struct KafkaSinkConfig {
+  std::string topic;
+  std::vector<std::string> types;
+};
+
+struct KafkaConfig {
+  std::string brokers;
+  std::map<std::string, std::string> settings;
+  std::vector<KafkaSecretConfig> secrets;
+  std::map<std::string, KafkaSourceConfig> sources;
+  std::vector<KafkaSinkConfig> sinks;
+};
+
 struct Config {
   ServerConfig server;
   DataConfig data;
@@ -257,6 +290,7 @@ struct Config {
   TriageConfig triage;
   ScriptsConfig scripts;
   FlowsConfig flows;
+  std::optional<KafkaConfig> kafka;  ///< nothing: no client, no thread, no connection
   CacheConfig cache;
   KeysConfig keys;
   std::string currency = "USD";

@@ -58,6 +58,12 @@ json::object key_schema(const Key& key) {
       out["items"] = section_schema(*key.inner);
       size_limits(out, key, "minItems", "maxItems");
       break;
+    case KeyKind::text_list:
+      out["type"] = "array";
+      out["items"] = json::object{{"type", "string"}};
+      if (key.facts.form) out["items"].get_object()["pattern"] = key.facts.form->pattern;
+      size_limits(out, key, "minItems", "maxItems");
+      break;
     case KeyKind::map:
     case KeyKind::text_map:
       out["type"] = json::array{"object", "null"};
@@ -128,6 +134,8 @@ std::string type_text(const Key& key) {
       return fmt::format("`{}`", fmt::join(key.choices, "`, `"));
     case KeyKind::secret:
       return "`env:NAME` or `file:PATH`";
+    case KeyKind::text_list:
+      return "list of texts";
     case KeyKind::text_map:
       return "name: text";
     case KeyKind::section:
@@ -139,7 +147,8 @@ std::string type_text(const Key& key) {
 }
 
 std::string range_text(const Key& key) {
-  if (key.kind == KeyKind::text || key.kind == KeyKind::text_map) return key.facts.form ? key.facts.form->expected : "";
+  if (key.kind == KeyKind::text || key.kind == KeyKind::text_list || key.kind == KeyKind::text_map)
+    return key.facts.form ? key.facts.form->expected : "";
   if (key.kind != KeyKind::integer) return "";
   const auto range = key.facts.max == kUnbounded ? fmt::format("from {}", key.facts.min)
                                                  : fmt::format("{} to {}", key.facts.min, key.facts.max);

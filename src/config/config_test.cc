@@ -217,6 +217,34 @@ const Wrong kWrong[] = {
      R"(audit.witnesses[0]: the key "key" is missing)"},
     {"witness_with_half_a_key", "audit: {witnesses: [{url: \"http://w\", key: w+0a1b2c3d+}]}\n",
      "audit.witnesses[0].key: expected a verifier key: name+id+base64"},
+    {"kafka_without_brokers", "kafka: {}\n", R"(kafka: the key "brokers" is missing)"},
+    {"kafka_brokers", "kafka: {brokers: 'kafka-1, kafka-2'}\n", "kafka.brokers: expected host:port of a broker"},
+    {"kafka_setting_of_ours", "kafka: {brokers: 'k:1', settings: {enable.auto.commit: 'false'}}\n",
+     "kafka.settings.\"enable.auto.commit\": expected a setting of librdkafka's that is neither Signalbox's own"},
+    {"kafka_secret_in_clear", "kafka: {brokers: 'k:1', settings: {sasl.password: sk-live}}\n",
+     "nor a secret (those go into secrets)"},
+    {"kafka_secret_as_text", "kafka: {brokers: 'k:1', secrets: [{name: sasl.password, value: sk-live}]}\n",
+     "kafka.secrets[0].value: a secret is named here, never written"},
+    {"kafka_secret_without_value", "kafka: {brokers: 'k:1', secrets: [{name: sasl.password}]}\n",
+     R"(kafka.secrets[0]: the key "value" is missing)"},
+    {"kafka_topic", "kafka: {brokers: 'k:1', sources: {a: {topics: [o, 'a b'], group: g, flow: n/f}}}\n",
+     "kafka.sources.a.topics[1]: expected the name of a topic"},
+    {"kafka_no_topics", "kafka: {brokers: 'k:1', sources: {a: {topics: [], group: g, flow: n/f}}}\n",
+     "kafka.sources.a.topics: expected 1 to 64 entries, found 0"},
+    {"kafka_one_topic_as_text", "kafka: {brokers: 'k:1', sources: {a: {topics: o, group: g, flow: n/f}}}\n",
+     "kafka.sources.a.topics: expected a list, found text"},
+    {"kafka_flow", "kafka: {brokers: 'k:1', sources: {a: {topics: [o], group: g, flow: f@1}}}\n",
+     "kafka.sources.a.flow: expected namespace/name of a flow"},
+    {"kafka_flow_and_events",
+     "kafka: {brokers: 'k:1', sources: {a: {topics: [o], group: g, flow: n/f, events: true}}}\n",
+     "kafka.sources.a: has flow and events"},
+    {"kafka_neither", "kafka: {brokers: 'k:1', sources: {a: {topics: [o], group: g}}}\n",
+     "kafka.sources.a: says nothing of what its records are"},
+    {"kafka_dead_letters_to_itself",
+     "kafka: {brokers: 'k:1', sources: {a: {topics: [o], group: g, flow: n/f, dead_letter: o}}}\n",
+     "kafka.sources.a.dead_letter: is a topic that the source reads"},
+    {"kafka_sink_twice", "kafka: {brokers: 'k:1', sinks: [{topic: o, types: [a]}, {topic: o, types: [b]}]}\n",
+     "kafka.sinks[1].topic: is there twice"},
     {"set_through_a_value", "currency: EUR\n", R"(--set /currency/x: "x" is not inside a section)", {"currency.x=1"}},
     {"set_past_the_end", "", "there is no list with an entry [4]", {"tiers.a.deployments[4]=1"}},
 };
@@ -303,6 +331,18 @@ std::string slurp(const char* path) {
 }
 
 // Out of date? `signalbox config docs` (or this test with SB_WRITE_DOCS=1) writes both anew.
+TEST(Config, AListOfTextsIsReadAndASectionThatIsNotThereIsNothing) {
+  EXPECT_FALSE(parse_config(input("")).value().kafka);
+  const auto config =
+      parse_config(input("kafka:\n  brokers: 'k:9092,l:9093'\n  settings: {security.protocol: SASL_SSL}\n"
+                         "  sources: {a: {topics: [x, y.z], group: g, flow: n/f@1.0.0}}\n"));
+  ASSERT_TRUE(config) << config.error().detail;
+  const auto& source = config->kafka->sources.at("a");
+  EXPECT_THAT(source.topics, testing::ElementsAre("x", "y.z"));
+  EXPECT_EQ(source.flow, "n/f@1.0.0");
+  EXPECT_EQ(source.start, KafkaStart::earliest);
+}
+
 TEST(ConfigDocs, TheCommittedOnesAreWhatTheDeclarationSays) {
   if (std::getenv("SB_WRITE_DOCS")) {
     std::ofstream("docs/reference/signalbox.schema.json") << config_json_schema();

@@ -144,6 +144,14 @@ std::vector<ConfigProblem> check_secrets(const Config& config) {
       problems.push_back({place.dotted, {}, secret.error().detail});
     }
   }
+  for (std::size_t i = 0; config.kafka && i < config.kafka->secrets.size(); ++i) {
+    const auto& value = config.kafka->secrets[i].value;
+    if (!value) continue;
+    if (const auto secret = value->resolve(); !secret) {
+      const auto place = config::Place{}.member("kafka").member("secrets").element(i).member("value");
+      problems.push_back({place.dotted, {}, secret.error().detail});
+    }
+  }
   return problems;
 }
 

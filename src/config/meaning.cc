@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/bytes.h"
 
 namespace sb::config {
@@ -99,6 +101,28 @@ void check_mirror(const Config& config, ReadState& state) {
       "Set data.durability to sync, or mirror.mode to async");
 }
 
+void check_kafka(const KafkaConfig& kafka, ReadState& state) {
+  const auto place = Place{}.member("kafka");
+  for (const auto& [name, source] : kafka.sources) {
+    const auto here = place.member("sources").member(name);
+    if (source.flow.empty() != source.events) {  // exactly one of both is wanted
+      state.value_problem(here, source.events ? "has flow and events; leave one of them out"
+                                              : "says nothing of what its records are: name a flow, or set events to "
+                                                "true");
+    }
+    if (std::ranges::find(source.topics, source.dead_letter) != source.topics.end()) {
+      state.value_problem(here.member("dead_letter"), "is a topic that the source reads; name another one");
+    }
+  }
+  for (std::size_t i = 0; i < kafka.sinks.size(); ++i) {
+    const auto same = [&](const KafkaSinkConfig& other) { return other.topic == kafka.sinks[i].topic; };
+    if (std::ranges::any_of(kafka.sinks.begin(), kafka.sinks.begin() + static_cast<std::ptrdiff_t>(i), same)) {
+      state.value_problem(place.member("sinks").element(i).member("topic"),
+                          "is there twice; put all its types into one entry");
+    }
+  }
+}
+
 }  // namespace
 
 void check_meaning(const Config& config, ReadState& state) {
@@ -106,6 +130,7 @@ void check_meaning(const Config& config, ReadState& state) {
   check_tiers(config, state);
   check_witnesses(config.audit, state);
   check_mirror(config, state);
+  if (config.kafka) check_kafka(*config.kafka, state);
   for (const auto& [name, target] : config.models.aliases) {
     const auto place = Place{}.member("models").member("aliases").member(name);
     if (is_target(config, name)) {

@@ -22,7 +22,7 @@
 
 namespace sb::config {
 
-enum class KeyKind { boolean, integer, text, path, choice, secret, section, list, map, text_map };
+enum class KeyKind { boolean, integer, text, path, choice, secret, section, list, map, text_list, text_map };
 
 /// The shape of a text beyond "a string".
 struct TextForm {
@@ -36,7 +36,7 @@ struct Facts {
   const char* unit = "";  ///< of a number
   std::int64_t min = 0;   ///< of a number
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
-  const TextForm* form = nullptr;   ///< of a text, or of the values of a text map
+  const TextForm* form = nullptr;   ///< of a text, or of the values of a text list or map
   const TextForm* names = nullptr;  ///< of the names of a map
   bool required = false;
   bool restart = true;  ///< a change takes effect at the next start only
@@ -219,6 +219,18 @@ class Declaration {
       }
     };
     return add({.name = name, .kind = KeyKind::list, .facts = facts, .inner = inner.get(), .read = read});
+  }
+
+  Declaration& texts(const char* name, std::vector<std::string> T::* member, Facts facts) {
+    auto read = [member, facts](const json::value& value, void* owner, const Place& place, ReadState& state) {
+      const auto* elements = read_list(value, facts, place, state);
+      for (std::size_t i = 0; elements && i < elements->size(); ++i) {
+        if (auto got = read_text((*elements)[i], facts.form, place.element(i), state)) {
+          (of(owner).*member).push_back(std::move(*got));
+        }
+      }
+    };
+    return add({.name = name, .kind = KeyKind::text_list, .facts = facts, .read = read});
   }
 
   /// Names chosen by the user, a section behind each.

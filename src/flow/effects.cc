@@ -243,16 +243,32 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::emit(LiveRun& run, Mach
   CallResult result;
   result.output = passed->content;
   result.decision = std::move(passed->decision);
-  if (!parts_.events) co_return result;
-  auto carried = carried_with(run, passed->content.text());
-  if (!carried)
-    co_return std::unexpected(
-        standard_problem("validation", 400, "The event could not be read", carried.error().detail));
-  auto receipt = co_await parts_.events->publish(passed->content.value(), run.row.tenant, *std::move(carried));
-  if (!receipt)
-    co_return std::unexpected(
-        standard_problem("communication", 503, "The event could not be delivered", receipt.error().detail));
+  if (auto published = co_await publish(run, result.output); !published)
+    co_return std::unexpected(std::move(published.error()));
   co_return result;
+}
+
+Task<std::expected<void, Problem>> Engine::publish(LiveRun& run, const Data& event) {
+  const bool leaves = parts_.events_out && parts_.events_out->wants(string_member(event.value(), "type"));
+  if (leaves && run.guard.needs_local())
+    co_return std::unexpected(
+        standard_problem("authorization", 403, "Blocked by policy",
+                         "the policy lets models of our own alone see what this run was given: its event stays here"));
+  if (parts_.events) {
+    auto carried = carried_with(run, event.text());
+    if (!carried)
+      co_return std::unexpected(
+          standard_problem("validation", 400, "The event could not be read", carried.error().detail));
+    auto receipt = co_await parts_.events->publish(event.value(), run.row.tenant, *std::move(carried));
+    if (!receipt)
+      co_return std::unexpected(
+          standard_problem("communication", 503, "The event could not be delivered", receipt.error().detail));
+  }
+  if (!leaves) co_return std::expected<void, Problem>();
+  if (auto written = co_await parts_.events_out->write(event.value()); !written)
+    co_return std::unexpected(
+        standard_problem("communication", 503, "The event could not be written", written.error().detail));
+  co_return std::expected<void, Problem>();
 }
 
 Result<Carried> Engine::carried_with(LiveRun& run, std::string_view text) {

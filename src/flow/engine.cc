@@ -92,7 +92,7 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
               Sealer::commitment(run->data_key, "input", run->sealed_input));
   store::StepRow step;
   step.name = "guard.inbound";
-  step.ref = "/use/extensions/guard/before";
+  step.ref = kInboundGuard;
   step.kind = "guard";
   step.started_us = now;
   step.ended_us = parts_.clock.now_us();
@@ -119,9 +119,9 @@ void Engine::refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_v
     run.needs_person = true;
   }
   if (verdict == policy::Verdict::block) {
-    run.problem = Problem{error_type("authorization"), 403, "Blocked by policy",
-                          fmt::format("the request contains what the policy blocks: {}", reasons),
-                          "/use/extensions/guard/before"};
+    run.problem =
+        Problem{error_type("authorization"), 403, "Blocked by policy",
+                fmt::format("the request contains what the policy blocks: {}", reasons), std::string(kInboundGuard)};
     run.error_code = Errc::policy_denied;
   }
 }
@@ -134,7 +134,7 @@ Task<Engine::OutsideAnswer> Engine::ask_outside(LiveRun& run, policy::Direction 
   if (direction == policy::Direction::inbound) (void)co_await answer_waiter(run);
   store::StepRow step;
   step.name = "guard.outside";
-  step.ref = direction == policy::Direction::inbound ? "/use/extensions/guard/before" : "/use/extensions/guard/after";
+  step.ref = direction == policy::Direction::inbound ? kInboundGuard : "/use/extensions/guard/after";
   step.kind = "guard";
   step.started_us = parts_.clock.now_us();
   std::vector<policy::CheckResult> results;

@@ -72,6 +72,14 @@ struct EngineOptions {
   std::size_t timers_near = 4096;                 ///< of runs at rest: so many in memory, twice as many at most
 };
 
+/// Where emitted events go beside the inbox: systems outside.
+struct EventsOut {
+  std::function<bool(std::string_view type)> wants;
+  /// Returns when the event is there to stay. A step in flight is executed again after a crash: then it comes again,
+  /// with the same `id`. Errors: what keeps it from being there.
+  std::function<Task<Result<>>(json::value event)> write;
+};
+
 /// What an engine works with. Borrowed; all of it outlives the engine.
 struct EngineParts {
   store::Store& store;
@@ -95,6 +103,7 @@ struct EngineParts {
   std::shared_ptr<const json::object> secrets{};                  ///< of flows, by name
   ExternalGuard* outside = nullptr;                               ///< null: checks over HTTP object to everything
   AnswerCache* answers = nullptr;                                 ///< null: each request goes to a model
+  std::optional<EventsOut> events_out{};                          ///< nothing: emitted events stay here
 };
 
 struct RunRequest {
@@ -160,8 +169,16 @@ class Engine {
   Task<Result<store::ReviewRow>> decide(ReviewId review, std::string reviewer, json::object verdict);
   Task<Result<store::ReviewRow>> claim(ReviewId review, std::string reviewer);
 
-  /// Starts a run that nobody waits for: a schedule's, a child's. The same `idempotency_key` again is the same run.
-  /// Errors: as prepare and accept.
+  struct Started {
+    RunId run;
+    bool is_on_disk = true;         ///< false: another start with the same key has not come so far
+    bool is_new = false;            ///< this start made it
+    std::optional<Errc> refused{};  ///< it ended before its first task: policy_denied, invalid_argument (input schema)
+  };
+  /// Starts a run that nobody waits for, as `request.idempotency_key` in clear; the same key again is the same run.
+  /// Returns when it is on disk. Errors: as prepare and accept; already_exists (the key was another request's).
+  Task<Result<Started>> start(RunRequest request);
+  /// The same for a schedule, a child, an event.
   Task<Result<RunId>> launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key, std::string input,
                              std::string idempotency_key, Carried carried);
   /// Offers an event to runs of this shard that are in memory and listen, but for those in `told`, which grows by them.
@@ -209,6 +226,8 @@ class Engine {
   Task<std::expected<CallResult, Problem>> openapi_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> rpc_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> emit(LiveRun& run, Machine::Call call);
+  /// An event that has passed the policy, to the inbox and to systems outside.
+  Task<std::expected<void, Problem>> publish(LiveRun& run, const Data& event);
   Task<std::expected<CallResult, Problem>> process(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> child_run(LiveRun& run, Machine::Call call);
   std::expected<CallResult, Problem> guarded(LiveRun& run, HttpAnswer answer, std::string_view as);
@@ -281,6 +300,7 @@ class Engine {
   Task<Result<>> answer_waiter(LiveRun& run);
   std::span<const std::string> reach_of(policy::JsonProfile profile, std::string_view model) const;
   void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
+  Result<Started> started_before(store::RunRow row, std::string_view request_hash) const;
   std::string tenant_key(std::string_view tenant) const;
   Task<Result<>> adopt_tenant_tokens(LiveRun& run);
   void record(LiveRun& run, store::StepRow step, RecordJson decision = {});

@@ -157,7 +157,8 @@ class EngineTest : public ::testing::Test {
                       events_.get(),
                       std::make_shared<const json::object>(secrets_),
                       nullptr,
-                      answers_.get()};
+                      answers_.get(),
+                      events_out_};
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
     engine_options.processes = {"shell"};
@@ -235,6 +236,7 @@ class EngineTest : public ::testing::Test {
 
   std::shared_ptr<const triage::Router> router_;  ///< null: no triage
   std::unique_ptr<AnswerCache> answers_;          ///< null: no cache; read by `start`
+  std::optional<EventsOut> events_out_;           ///< read by `start`
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;

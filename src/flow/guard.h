@@ -19,6 +19,9 @@
 
 namespace sb::flow {
 
+/// Where a run fails whose input the policy blocks.
+inline constexpr std::string_view kInboundGuard = "/use/extensions/guard/before";
+
 /// What a guard decided about one document.
 struct GuardOutcome {
   Data content;  ///< policed

@@ -46,7 +46,7 @@ Machine::Machine(std::shared_ptr<const Flow> flow, RunDescriptor run, Data input
   auto& main = branches_.emplace_back();
   if (auto begun = begin(); !begun) {
     raise(main, begun.error());
-    if (problem_) problem_->instance = "/input";
+    if (problem_) problem_->instance = kRunInput;
     return;
   }
   push(main, {&flow_->root, Role::root, nullptr, first});

@@ -28,6 +28,9 @@
 
 namespace sb::flow {
 
+/// Where a run fails whose input does not fit the flow.
+inline constexpr std::string_view kRunInput = "/input";
+
 /// What identifies the run inside expressions (`$workflow`, `$runtime`).
 struct RunDescriptor {
   std::string id;

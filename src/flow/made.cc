@@ -125,7 +125,7 @@ Problem Engine::treated(LiveRun& run, Problem problem) {
   const auto& document = run.machine.flow().document;
   // Programs know errors by their types and places: those of the DSL, of the author and of the engine are no texts.
   const bool own_type = is_standard_error(problem.type) || says(document, problem.type);
-  const bool own_place = problem.instance.starts_with("/use/extensions/guard/") || problem.instance == "/input" ||
+  const bool own_place = problem.instance.starts_with("/use/extensions/guard/") || problem.instance == kRunInput ||
                          problem.instance == "/timeout" || at_pointer(document, problem.instance);
   std::vector<std::string*> texts{&problem.title, &problem.detail};
   if (!own_type) texts.push_back(&problem.type);

@@ -146,7 +146,7 @@ Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried&
   const policy::TokenVault before = run.guard.vault();
   store::StepRow step;
   step.name = "guard.event";
-  step.ref = "/use/extensions/guard/before";
+  step.ref = kInboundGuard;
   step.kind = "guard";
   step.started_us = parts_.clock.now_us();
   SB_TRY(std::string text, policy::carry_into(run.guard.vault(), to_text(event), carried.values));
@@ -287,38 +287,73 @@ Task<Result<std::size_t>> Engine::deliver_at_rest(json::value event, std::string
   co_return taken + took;
 }
 
+namespace {
+
+/// Why a run ended before its first task.
+std::optional<Errc> refusal(std::string_view instance) {
+  if (instance == kInboundGuard) return Errc::policy_denied;
+  if (instance == kRunInput) return Errc::invalid_argument;
+  return std::nullopt;
+}
+
+}  // namespace
+
 Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key,
                                    std::string input, std::string idempotency_key, Carried carried) {
-  const RunId id = RunId::generate(parts_.clock, parts_.entropy);
-  idempotency_key = parts_.pseudonyms.request_key(tenant, idempotency_key);
-  auto entry = parts_.in_flight.enter(tenant, idempotency_key, id, {});
-  if (!entry.owner) co_return entry.pending->run();
-  if (!idempotency_key.empty()) {
-    auto stored = co_await parts_.store.find_idempotent(tenant, idempotency_key);
-    if (!stored || *stored) parts_.in_flight.leave(tenant, idempotency_key, entry.pending);
-    if (!stored) co_return std::unexpected(stored.error());
-    if (*stored) co_return (*stored)->id;
-  }
   RunRequest wanted;
   wanted.flow = std::move(flow);
-  wanted.tenant = tenant;
-  wanted.key = key;
+  wanted.tenant = std::move(tenant);
   wanted.spender = KeyId::parse(key);
+  wanted.key = std::move(key);
   wanted.input = std::move(input);
-  wanted.idempotency_key = idempotency_key;
+  wanted.idempotency_key = std::move(idempotency_key);
   wanted.carried = std::move(carried);
-  auto run = prepare(std::move(wanted), entry.pending, id);
+  SB_CO_TRY(const Started started, co_await start(std::move(wanted)));
+  co_return started.run;
+}
+
+Task<Result<Engine::Started>> Engine::start(RunRequest request) {
+  const RunId id = RunId::generate(parts_.clock, parts_.entropy);
+  const std::string tenant = request.tenant;
+  const std::string key = request.idempotency_key = parts_.pseudonyms.request_key(tenant, request.idempotency_key);
+  const std::string hash = request.request_hash = parts_.pseudonyms.request_hash(tenant, request.request_hash);
+  auto entry = parts_.in_flight.enter(tenant, key, id, hash);
+  if (!key.empty()) {
+    auto stored = co_await parts_.store.find_idempotent(tenant, key);
+    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(tenant, key, entry.pending);
+    if (!stored) co_return std::unexpected(stored.error());
+    if (*stored) co_return started_before(**std::move(stored), hash);
+  }
+  if (!entry.owner) {
+    Started other{entry.pending->run()};
+    other.is_on_disk = false;
+    co_return other;
+  }
+  auto run = prepare(std::move(request), entry.pending, id);
   if (!run) {
-    parts_.in_flight.leave(tenant, idempotency_key, entry.pending);
+    parts_.in_flight.leave(tenant, key, entry.pending);
     co_return std::unexpected(run.error());
   }
   (*run)->finish_without_caller = true;
-  if ((*run)->problem) {
+  (*run)->requested_model = string_member((*run)->input.value(), "model");  // policed, like all that a flow sees
+  if ((*run)->problem)
     SB_CO_CHECK(co_await drive(*run));
-    co_return id;
-  }
-  SB_CO_CHECK(co_await spawn_until_commit(*run));
-  co_return id;
+  else
+    SB_CO_CHECK(co_await spawn_until_commit(*run));
+  Started made{id};
+  made.is_new = true;
+  if ((*run)->problem) made.refused = refusal((*run)->problem->instance);
+  co_return made;
+}
+
+Result<Engine::Started> Engine::started_before(store::RunRow row, std::string_view request_hash) const {
+  if (row.request_hash != request_hash)
+    return fail(Errc::already_exists, "this idempotency key was used with another request");
+  Started started{row.id};
+  if (row.status != store::RunStatus::faulted || row.erased) return started;
+  SB_CHECK(unseal(row));
+  if (const auto problem = parse_json(row.error)) started.refused = refusal(string_member(*problem, "instance"));
+  return started;
 }
 
 void Engine::record_command(LiveRun& run, EventHub::Verb verb, const std::string& actor) {

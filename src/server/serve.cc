@@ -15,6 +15,7 @@
 #include "keys/door.h"
 #include "server/erasures.h"
 #include "server/free_memory.h"
+#include "server/kafka.h"
 #include "server/key_rotation.h"
 #include "server/metrics.h"
 #include "server/retention.h"
@@ -28,6 +29,7 @@ namespace sb::server {
 namespace {
 
 constexpr std::size_t kRecoverPage = 256;
+constexpr std::chrono::seconds kSourcesPatience{5};  // for their last commit, where brokers are slow or away
 
 int refuse(const Error& error) {
   fmt::print(stderr, "signalbox: {}\n", error.detail);
@@ -136,6 +138,7 @@ int serve(ServeOptions options) {
   std::atomic<int> reloads_asked{0};
   auto shards = make_shards(**services, ready);
   if (!shards) return refuse(shards.error());
+  if (auto made = make_sources(**services, *shards); !made) return refuse(made.error());
   (*services)->while_starting.reset();
   if (signals.stop_asked()) return stopped_early("told to stop before it was ready");
   register_metrics(**services, *shards);
@@ -153,6 +156,7 @@ int serve(ServeOptions options) {
   shards->front()->spawn([&services] { return keep_erasures(**services); });
   give_back_free_memory();
   ready = true;
+  for (auto& shard : *shards) shard->start_sources();
   write_listen_file(**services, shards->front()->port());
   const auto took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
@@ -171,8 +175,10 @@ int serve(ServeOptions options) {
   }
   log_info("server.draining", {{"signal", signal}});
   ready = false;
+  for (auto& shard : *shards) shard->stop_sources(std::chrono::steady_clock::now() + kSourcesPatience);
   for (auto& shard : *shards) shard->drain(std::chrono::milliseconds((*services)->config.server.drain_timeout_ms));
   for (auto& shard : *shards) shard->join();
+  (*services)->kafka.reset();  // who waits for a record to be written goes with it, while its shard is still there
   if ((*services)->mirror) (*services)->mirror->let_go();
   (*services)->store.reset();  // writes what is queued, and tells the shards' threads of it: they must still be there
   shards->clear();

@@ -12,6 +12,7 @@
 #include "flow/injection.h"
 #include "keys/derived_keys.h"
 #include "server/content.h"
+#include "server/kafka.h"
 #include "server/mirror.h"
 #include "server/record.h"
 #include "server/request_names.h"
@@ -188,6 +189,7 @@ Result<> load_content(Services& services) {
         flow::AnswerCacheOptions{config.cache.exact_ttl_s * 1'000'000, config.cache.exact_entries});
   }
   SB_CHECK(load_flow_outside(services));
+  SB_TRY(services.kafka, open_kafka(config));
   SB_CHECK(load_spending(services));
   return load_flows(services);
 }

@@ -33,6 +33,8 @@
 
 namespace sb::server {
 
+struct KafkaServices;
+
 struct Services {
   ~Services();
 
@@ -58,6 +60,7 @@ struct Services {
   flow::Egress egress;
   std::shared_ptr<const json::object> flow_secrets;
   std::unique_ptr<flow::EventHub> events;
+  std::unique_ptr<KafkaServices> kafka;  ///< null: not configured
   api::Limiters limiters;
   api::ChangeGate changes;
   std::unique_ptr<api::KeyRotation> key_rotation;

@@ -5,6 +5,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_future.hpp>
+#include <future>
 
 #include "api/sse_audience.h"
 #include "audit/log_source.h"
@@ -12,6 +14,7 @@
 #include "http/server.h"
 #include "model/gateway.h"
 #include "model/provider.h"
+#include "server/kafka.h"
 
 namespace sb::server {
 
@@ -41,6 +44,7 @@ struct Shard::Parts {
   std::unique_ptr<audit::LogSource> audit_log;
   std::unique_ptr<api::Api> api;
   std::unique_ptr<http::Server> server;
+  std::vector<std::unique_ptr<kafka::Source>> sources;
 };
 
 std::size_t shard_count(const Config& config) {
@@ -96,6 +100,9 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           services.flow_secrets,
                           p.outside.get(),
                           services.answers.get()};
+  if (auto* sinks = services.kafka ? services.kafka->sinks.get() : nullptr)
+    parts.events_out = {[sinks](std::string_view type) { return sinks->wants(type); },
+                        [sinks](json::value event) { return sinks->write(std::move(event)); }};
   flow::EngineOptions engine_options;
   if (config.flows.shell) engine_options.processes.insert("shell");
   if (config.flows.python) engine_options.processes.insert("python");
@@ -188,6 +195,25 @@ void Shard::watch_timers() {
 
 void Shard::keep_schedules() {
   asio::post(parts_->io, [this] { parts_->engine->keep_schedules(); });
+}
+
+void Shard::adopt(std::unique_ptr<kafka::Source> source) {
+  parts_->sources.push_back(std::move(source));
+}
+
+void Shard::start_sources() {
+  for (const auto& source : parts_->sources) asio::post(parts_->io, [&source] { source->consumer().start(); });
+}
+
+void Shard::stop_sources(std::chrono::steady_clock::time_point deadline) {
+  std::vector<std::future<void>> stopped;
+  for (const auto& source : parts_->sources)
+    stopped.push_back(asio::co_spawn(parts_->io, source->consumer().stop(deadline), asio::use_future));
+  for (const auto& one : stopped) one.wait_until(deadline);
+}
+
+kafka::Engines Shard::engine() {
+  return {parts_->engine.get(), parts_->io.get_executor()};
 }
 
 void Shard::spawn(std::function<Task<void>()> work) {

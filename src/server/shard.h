@@ -5,6 +5,7 @@
 #include <memory>
 #include <thread>
 
+#include "kafka/source.h"
 #include "server/services.h"
 
 namespace sb::server {
@@ -26,6 +27,13 @@ class Shard {
   void watch_timers();
   /// Starts flows by their schedule; one shard of a server does. Any thread.
   void keep_schedules();
+  /// A source of records becomes this shard's; before start().
+  void adopt(std::unique_ptr<kafka::Source> source);
+  /// Its sources take records from here on. Any thread.
+  void start_sources();
+  /// They take no more, and what they have dealt with is committed; until the deadline. Any other thread; before drain.
+  void stop_sources(std::chrono::steady_clock::time_point deadline);
+  kafka::Engines engine();
   /// Runs beside the requests; dropped where it waits when the shard ends. Any thread.
   void spawn(std::function<Task<void>()> work);
   /// Finishes what is in flight, until the deadline. Any thread; then `join`.
