@@ -99,7 +99,7 @@ void measure_prompts(const Policy& policy, std::string_view name, const std::vec
   std::size_t findings = 0;
   for (int round = 0; round <= kPromptRounds; ++round) {
     for (const auto& prompt : prompts) {
-      scan.names.clear();
+      scan.names.known.clear();
       const auto begin = std::chrono::steady_clock::now();
       policy.scanner(Direction::inbound).scan(prompt, {}, scan);
       const auto end = std::chrono::steady_clock::now();
@@ -119,7 +119,7 @@ double cost_of(const Policy& policy, std::string_view unit, std::size_t size) {
   ScanResult scan;
   std::clock_t best = std::numeric_limits<std::clock_t>::max();
   for (int i = 0; i < 3; ++i) {
-    scan.names.clear();
+    scan.names.known.clear();
     const std::clock_t begin = std::clock();
     for (std::size_t done = 0; done < kHostileBytes; done += size)
       policy.scanner(Direction::inbound).scan(text, {}, scan);

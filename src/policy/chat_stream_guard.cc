@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <tuple>
 
 #include "base/json.h"
 #include "policy/chat_shape.h"
@@ -74,8 +75,10 @@ struct ChatStreamGuard::Stream {
 
   bool is_name() const { return text.field == "name"; }
   void say(std::string_view bytes) {
-    said += bytes;
-    if (said.size() > 2 * kMaxSaidBytes) said.erase(0, said.size() - kMaxSaidBytes);
+    if (said.capacity() < kMaxSaidBytes) said.reserve(kMaxSaidBytes);
+    const auto last = bytes.substr(bytes.size() - std::min(bytes.size(), kMaxSaidBytes));
+    const std::size_t size = said.size() + last.size();
+    said.erase(0, size - std::min(size, kMaxSaidBytes)).append(last);
   }
 
   ChatText text;
@@ -86,13 +89,31 @@ struct ChatStreamGuard::Stream {
   bool is_program_name;  // as far as it has come: a function's, in which nobody is named
 };
 
+/// What a chunk is worked with.
+struct ChatStreamGuard::Work {
+  /// This thread's: chunks are looked at one after the other.
+  static Work& of_thread() {
+    thread_local Work work;
+    work.scratch.scan.names.known.clear();  // of another answer
+    return work;
+  }
+
+  ChatChunk chunk;
+  /// Of the chunk's pieces: names, and what follows a name, in order.
+  std::vector<std::tuple<std::int64_t, ChatText::In, std::int64_t, std::string_view>> calls_now;
+  std::vector<bool> is_last;  // by piece: its text ends with it
+  GuardScratch scratch;
+};
+
 ChatStreamGuard::ChatStreamGuard(const Policy& policy, GuardContext& context) : policy_(policy), context_(context) {}
 ChatStreamGuard::~ChatStreamGuard() = default;
 
 std::vector<GuardedFinding> ChatStreamGuard::findings() const {
   std::vector<GuardedFinding> all;
-  for (const auto& stream : streams_)
-    all.insert(all.end(), stream->guard.findings().begin(), stream->guard.findings().end());
+  for (const auto& stream : streams_) {
+    const auto found = stream->guard.findings();
+    all.insert(all.end(), found.begin(), found.end());
+  }
   all.insert(all.end(), beside_.begin(), beside_.end());
   return all;
 }
@@ -100,6 +121,7 @@ std::vector<GuardedFinding> ChatStreamGuard::findings() const {
 Result<std::vector<std::string>> ChatStreamGuard::feed(std::string_view payload) {
   std::vector<std::string> out;
   if (stopped()) return out;
+  work_ = &Work::of_thread();
   const auto done = guard_chunk(payload, out);
   failed_ = !done;
   if (!done) return std::unexpected(done.error());
@@ -109,6 +131,7 @@ Result<std::vector<std::string>> ChatStreamGuard::feed(std::string_view payload)
 Result<std::vector<std::string>> ChatStreamGuard::finish() {
   std::vector<std::string> out;
   if (stopped()) return out;
+  work_ = &Work::of_thread();
   const auto done = flush(0, true, out);
   failed_ = !done;
   if (!done) return std::unexpected(done.error());
@@ -116,52 +139,52 @@ Result<std::vector<std::string>> ChatStreamGuard::finish() {
 }
 
 Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std::string>& out) {
-  SB_CHECK(read_chat_chunk(payload, chunk_));
-  calls_now_.clear();
-  for (const auto& [of, text, offset, size] : chunk_.pieces) {
-    if (of.field == "name" || is_called_with(of)) calls_now_.emplace_back(of.choice, of.in, of.index, of.field);
+  SB_CHECK(read_chat_chunk(payload, work_->chunk));
+  work_->calls_now.clear();
+  for (const auto& [of, text, offset, size] : work_->chunk.pieces) {
+    if (of.field == "name" || is_called_with(of)) work_->calls_now.emplace_back(of.choice, of.in, of.index, of.field);
   }
-  std::ranges::sort(calls_now_);
+  std::ranges::sort(work_->calls_now);
   note_last_pieces();
   TextEdits edits;
   SB_CHECK(guard_asides(edits));
-  if (edits.empty() && chunk_.choices_at > 0 && chunk_.choices_at <= kMaxEnvelopeBytes)
-    envelope_ = payload.substr(0, chunk_.choices_at);
-  bool all_held = !chunk_.pieces.empty() && chunk_.finished.empty();
-  for (std::size_t i = 0; i < chunk_.pieces.size(); ++i) {
-    const ChatPiece& piece = chunk_.pieces[i];
-    SB_TRY(const std::string released, guard_piece(piece, is_last_[i], out));
+  if (edits.empty() && work_->chunk.choices_at > 0 && work_->chunk.choices_at <= kMaxEnvelopeBytes)
+    envelope_ = payload.substr(0, work_->chunk.choices_at);
+  bool all_held = !work_->chunk.pieces.empty() && work_->chunk.finished.empty();
+  for (std::size_t i = 0; i < work_->chunk.pieces.size(); ++i) {
+    const ChatPiece& piece = work_->chunk.pieces[i];
+    SB_TRY(const std::string released, guard_piece(piece, work_->is_last[i], out));
     all_held = all_held && released.empty() && !piece.text.empty();
     if (released == piece.text) continue;
     std::string escaped;
     append_json_escaped(escaped, released);
     edits.replace(piece.offset, piece.size, std::move(escaped));
   }
-  for (const auto& logprobs : chunk_.logprobs) {
+  for (const auto& logprobs : work_->chunk.logprobs) {
     SB_TRY(const bool keep, repeats_the_texts(payload.substr(logprobs.offset, logprobs.size), logprobs.choice));
     if (!keep) edits.replace(logprobs.offset, logprobs.size, "null");
   }
-  for (const auto choice : chunk_.finished) SB_CHECK(flush(choice, false, out));
-  if (all_held && chunk_.only_text) return {};
+  for (const auto choice : work_->chunk.finished) SB_CHECK(flush(choice, false, out));
+  if (all_held && work_->chunk.only_text) return {};
   out.push_back(edits.empty() ? std::string(payload) : edits.apply(payload));
   return {};
 }
 
 // Of each text the piece behind which it ends where its choice does: the last one.
 void ChatStreamGuard::note_last_pieces() {
-  is_last_.assign(chunk_.pieces.size(), false);
-  if (chunk_.finished.empty()) return;
+  work_->is_last.assign(work_->chunk.pieces.size(), false);
+  if (work_->chunk.finished.empty()) return;
   const auto key = [this](std::size_t i) {
-    const ChatText& of = chunk_.pieces[i].of;
+    const ChatText& of = work_->chunk.pieces[i].of;
     return std::tuple(of.choice, of.in, of.index, std::string_view(of.field));
   };
-  std::vector<std::size_t> order(chunk_.pieces.size());
+  std::vector<std::size_t> order(work_->chunk.pieces.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::ranges::stable_sort(order, {}, key);
   for (std::size_t i = 0; i < order.size(); ++i) {
     const bool last = i + 1 == order.size() || key(order[i]) != key(order[i + 1]);
-    is_last_[order[i]] =
-        last && std::ranges::find(chunk_.finished, std::get<0>(key(order[i]))) != chunk_.finished.end();
+    work_->is_last[order[i]] =
+        last && std::ranges::find(work_->chunk.finished, std::get<0>(key(order[i]))) != work_->chunk.finished.end();
   }
 }
 
@@ -186,7 +209,7 @@ Result<std::string> ChatStreamGuard::guard_piece(const ChatPiece& piece, bool is
 }
 
 bool ChatStreamGuard::comes_now(const ChatText& beside, std::string_view field) const {
-  return std::ranges::binary_search(calls_now_, std::tuple(beside.choice, beside.in, beside.index, field));
+  return std::ranges::binary_search(work_->calls_now, std::tuple(beside.choice, beside.in, beside.index, field));
 }
 
 // A name ends where its arguments begin: beside it, which is seen to there, or in a chunk of their own.
@@ -206,13 +229,13 @@ Result<> ChatStreamGuard::end_name(const ChatText& arguments, std::vector<std::s
 Result<std::string> ChatStreamGuard::guard_late(Stream& stream, std::string_view text) {
   const std::string both = stream.said + std::string(text);
   const bool restores = std::exchange(context_.restore, false);  // what is out would be changed by it
-  const auto judged = guard_into(policy_, context_, both, {}, scratch_, beside_);
+  const auto judged = guard_into(policy_, context_, both, {}, work_->scratch, beside_);
   context_.restore = restores;
   if (!judged) return std::unexpected(judged.error());
   verdict_ = std::max(verdict_, *judged);
   std::string released(text);
   if (*judged != Verdict::allow) {
-    const std::string_view guarded = scratch_.text;
+    const std::string_view guarded = work_->scratch.text;
     const bool is_apart = !stream.is_name() && guarded.starts_with(stream.said);
     released = is_apart ? guarded.substr(stream.said.size()) : std::string_view();
   }
@@ -222,16 +245,16 @@ Result<std::string> ChatStreamGuard::guard_late(Stream& stream, std::string_view
 }
 
 Result<> ChatStreamGuard::guard_asides(TextEdits& edits) {
-  clean_.resize(std::min(chunk_.asides.size(), kMaxClean));
+  clean_.resize(std::min(work_->chunk.asides.size(), kMaxClean));
   std::string digits;
-  for (std::size_t i = 0; i < chunk_.asides.size(); ++i) {
-    const ChatAside& aside = chunk_.asides[i];
+  for (std::size_t i = 0; i < work_->chunk.asides.size(); ++i) {
+    const ChatAside& aside = work_->chunk.asides[i];
     ChatAside* const before = i < clean_.size() ? &clean_[i] : nullptr;
     if (before && before->kind == aside.kind && before->key == aside.key && before->text == aside.text) continue;
     const bool is_number = aside.kind == ChatAside::Kind::number;
     const auto text = is_number ? identifying_digits(aside.text, digits) : std::string_view(aside.text);
     if (text.empty()) continue;
-    SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, aside.key, scratch_, beside_));
+    SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, aside.key, work_->scratch, beside_));
     verdict_ = std::max(verdict_, verdict);
     if (verdict == Verdict::allow) {
       if (before && aside.text.size() <= kMaxCleanBytes) *before = aside;
@@ -239,9 +262,9 @@ Result<> ChatStreamGuard::guard_asides(TextEdits& edits) {
     }
     std::string escaped;
     if (is_number)
-      append_json_string(escaped, scratch_.text);
+      append_json_string(escaped, work_->scratch.text);
     else
-      append_json_escaped(escaped, scratch_.text);
+      append_json_escaped(escaped, work_->scratch.text);
     edits.replace(aside.offset, aside.size, std::move(escaped));
   }
   return {};
@@ -249,13 +272,13 @@ Result<> ChatStreamGuard::guard_asides(TextEdits& edits) {
 
 Result<bool> ChatStreamGuard::is_clean(std::string_view text) {
   std::vector<GuardedFinding> unused;  // what is dropped whole needs no record
-  SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, {}, scratch_, unused));
+  SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, {}, work_->scratch, unused));
   return verdict == Verdict::allow;
 }
 
 Result<bool> ChatStreamGuard::repeats_the_texts(std::string_view logprobs, std::int64_t choice) {
   std::string said;
-  for (const auto& piece : chunk_.pieces) {
+  for (const auto& piece : work_->chunk.pieces) {
     if (piece.of.choice != choice) continue;
     if (std::ranges::any_of(streams_, [&](const auto& one) { return one->text == piece.of && !one->level; }))
       return false;

@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 #include "policy/chat_chunk.h"
@@ -23,8 +22,9 @@ namespace sb::policy {
 /// out. Log probabilities, which repeat a text, become null where it changed or is not decided yet, or where they say
 /// anything else.
 ///
-/// At most kMaxStreams texts; below 1 KB each. Borrows policy and context. Not thread-safe. After a `block` or `human`
-/// verdict or an error nothing more comes out: the caller ends the stream with an error event.
+/// At most kMaxStreams texts; stream_state_test.cc measures what is kept of each. Borrows policy and context. Not
+/// thread-safe. After a `block` or `human` verdict or an error nothing more comes out: the caller ends the stream with
+/// an error event.
 class ChatStreamGuard {
  public:
   static constexpr std::size_t kMaxStreams = 256;
@@ -43,6 +43,7 @@ class ChatStreamGuard {
 
  private:
   struct Stream;
+  struct Work;
 
   Result<> guard_chunk(std::string_view payload, std::vector<std::string>& out);
   /// What the piece's text lets out now.
@@ -66,12 +67,8 @@ class ChatStreamGuard {
   const Policy& policy_;
   GuardContext& context_;
   std::vector<std::unique_ptr<Stream>> streams_;
-  std::string envelope_;  // the last chunk's beginning, up to and with "choices":[
-  ChatChunk chunk_;
-  /// Of the chunk's pieces: names, and what follows a name, in order.
-  std::vector<std::tuple<std::int64_t, ChatText::In, std::int64_t, std::string_view>> calls_now_;
-  std::vector<bool> is_last_;  // by piece: its text ends with it
-  GuardScratch scratch_;
+  std::string envelope_;                // the last chunk's beginning, up to and with "choices":[
+  Work* work_ = nullptr;                // the thread's, while a chunk is looked at
   std::vector<GuardedFinding> beside_;  // findings beside the texts
   std::vector<ChatAside> clean_;        // what stood there in the last chunk, found clean: chunks repeat it
   bool failed_ = false;

@@ -16,9 +16,9 @@
 
 namespace sb::policy {
 
-/// A candidate is decided by at most this many characters from its start, and by at most kLookBackBytes before it, both
-/// counted as folded and within kWindowRawBytes. Both together are what makes a stream's result independent of how it
-/// was cut, with a bounded hold-back.
+/// A candidate is decided by at most this many characters from its start, an escape and what vanishes being one each,
+/// as far as they begin within kWindowRawBytes, and by at most kLookBackBytes of folded text before it. Both together
+/// are what makes a stream's result independent of how it was cut, with a bounded hold-back.
 inline constexpr std::size_t kWindowBytes = 64;
 inline constexpr std::size_t kLookBackBytes = 96;
 
@@ -61,7 +61,7 @@ class ScanWindow {
   }
 
   /// The first byte before `index` that what begins there may be decided by.
-  std::size_t first(std::size_t index) const { return fold_.back(index, kLookBackBytes); }
+  static std::size_t first(std::size_t index) { return index > kLookBackBytes ? index - kLookBackBytes : 0; }
   /// The bytes from there to `index`.
   std::string_view before(std::size_t index) const {
     const std::size_t begin = first(index);
@@ -119,16 +119,12 @@ class ScanWindow {
 
 /// What a sweeping detector is given: the same text that `verify` sees, all at once.
 struct Sweep {
-  std::string_view text;        ///< context, then what is new; a stream's beginning may be cut off
-  std::size_t from = 0;         ///< findings before it were reported earlier and are dropped
-  bool complete = true;         ///< nothing follows `text`
-  std::string_view label;       ///< the JSON key the text stood under
-  const Fold* fold = nullptr;   ///< of `text`
-  std::size_t offset = 0;       ///< of the raw text in its document
-  NameMemory* names = nullptr;  ///< of that document; nullptr: none is kept
-
-  /// Where a byte of `text` stands in the document.
-  std::size_t position(std::size_t index) const { return offset + (fold ? fold->raw_begin(index) : index); }
+  std::string_view text;         ///< context, then what is new; a stream's beginning may be cut off
+  std::size_t from = 0;          ///< findings before it were reported earlier and are dropped
+  bool complete = true;          ///< nothing follows `text`
+  std::string_view label;        ///< the JSON key the text stood under
+  const Fold* fold = nullptr;    ///< of `text`
+  NamesInText* names = nullptr;  ///< of the document; nullptr: none are kept
 };
 
 /// Finds one family of personal data or secrets. Immutable and thread-safe; no I/O, no clock, no allocation besides the
@@ -144,10 +140,11 @@ struct Sweep {
 /// it says of a word must follow from the bytes [word - kWindowBytes, word + kWindowBytes) alone, so that it says the
 /// same in the next call. Whatever it carries from left to right (the tags before, an open quotation) is therefore
 /// recomputed from a place that every call sees: start reading at a word that begins at or before `from` -
-/// kWindowBytes, with empty state, and let no state reach further than kWindowBytes. (But for `names`, which are kept
-/// by position: see NameMemory.) It returns the first byte of what it could not decide yet (`text.size()` where it
-/// decided all): the first word whose tag may still change with bytes to come, at most kWindowBytes before the end.
-/// Findings that begin there or later are dropped and found again.
+/// kWindowBytes, with empty state, and let no state reach further than kWindowBytes. (But for `names`, of which the
+/// scanner keeps those that are decided.) Forward it sees no further than Fold::skip_characters. It returns the first
+/// byte of what it could not decide yet (`text.size()` where it decided all): the first word whose tag may still change
+/// with bytes to come, at most kWindowBytes before the end. Findings that begin there or later are dropped and found
+/// again.
 class Detector {
  public:
   virtual ~Detector() = default;

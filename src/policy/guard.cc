@@ -214,10 +214,7 @@ Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::str
   }
   // What comes in comes whole, text behind text of one document. Answers may come as streams, many at once: each of
   // their texts remembers for itself.
-  if (context.direction == Direction::inbound)
-    scratch.scan.offset += text.size();
-  else
-    scratch.scan.names.clear();
+  if (context.direction == Direction::outbound) scratch.scan.names.known.clear();
   Verdict verdict = Verdict::allow;
   if (scratch.scan.findings.empty()) return verdict;
   auto& out = scratch.text;

@@ -99,12 +99,117 @@ DecodedEscape decode_escape(std::string_view raw) {
   return out;
 }
 
+// Notes: of each escape how many bytes of text stand before it, behind the one before (a byte; where that is kFar, so
+// many and no escape), and one of these, which says with the text how it was written. A stream keeps them while it
+// holds the text back.
+namespace {
+
+constexpr std::size_t kFar = 255;
+enum Note : std::uint8_t {
+  itself = 0,  // a backslash and the text's byte
+  letter = 1,  // \n and the like
+  unit = 16,   // \uXXXX that is so many bytes of text, at most 3, times 16, plus which of its digits are capitals
+  pair = 64,   // \uXXXX\uXXXX, the same of the first; a byte more: of the second
+  lone = 80,   // half a pair; two bytes more: its value
+};
+constexpr std::string_view kShort = "bfnrt";
+constexpr std::string_view kShortBytes = "\b\f\n\r\t";
+
+std::uint8_t capitals_of(std::string_view digits) {
+  std::uint8_t set = 0;
+  for (std::size_t i = 0; i < 4; ++i)
+    set = static_cast<std::uint8_t>(set | (digits[i] >= 'A' && digits[i] <= 'F' ? 1U << i : 0U));
+  return set;
+}
+
+void append_unit(std::string& out, std::uint32_t value, unsigned capitals) {
+  out += "\\u";
+  for (unsigned i = 0; i < 4; ++i) {
+    const char digit = "0123456789abcdef"[value >> (12 - 4 * i) & 15];
+    out += (capitals >> i & 1) != 0 ? static_cast<char>(to_upper(digit)) : digit;
+  }
+}
+
+std::uint32_t code_point(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  std::uint32_t code = text.size() == 1 ? lead : lead & (0x7fU >> text.size());
+  for (const char c : text.substr(1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3f);
+  return code;
+}
+
+}  // namespace
+
+void EscapingSink::note(std::size_t offset, std::string_view text, std::string_view raw) {
+  if (text == raw) return;  // none after all
+  const bool is_first = !has_escapes();
+  if (is_first) notes_.clear(), first_ = 0, noted_ = next_ = offset;
+  std::size_t before = offset - noted_;
+  for (; before >= kFar; before -= kFar) notes_ += static_cast<char>(kFar);
+  notes_ += static_cast<char>(before);
+  noted_ = offset + text.size();
+  const auto add = [this](std::size_t byte) { notes_ += static_cast<char>(byte); };
+  if (raw[1] != 'u') return add(raw[1] == text[0] ? itself : letter);
+  if (raw.size() > kUnitBytes) return add(pair + capitals_of(raw.substr(2))), add(capitals_of(raw.substr(8)));
+  const std::uint32_t value = read_unit(raw).value;
+  if (value < 0xd800 || value > 0xdfff) return add(unit * text.size() + capitals_of(raw.substr(2)));
+  add(lone + capitals_of(raw.substr(2))), add(value >> 8), add(value & 0xff);
+}
+
+// REQUIRES: there is one, at next_.
+EscapingSink::Escape EscapingSink::first_escape() const {
+  std::size_t at = first_;
+  while (static_cast<unsigned char>(notes_[at]) == kFar) ++at;
+  const auto note = static_cast<std::uint8_t>(notes_[at + 1]);
+  const std::size_t more = at + 2;
+  if (note < unit) return {note, more, more, 1, 2};
+  if (note < pair) return {note, more, more, note / std::size_t{unit}, kUnitBytes};
+  if (note < lone) return {note, more, more + 1, 4, 2 * kUnitBytes};
+  return {note, more, more + 2, 3, kUnitBytes};
+}
+
+// `text`: what it stands for; less where a finding cut it, and what is left of it is no escape.
+std::string EscapingSink::written(const Escape& escape, std::string_view text) const {
+  if (text.size() < escape.size) return std::string(text);
+  const auto more = [&](std::size_t i) { return static_cast<unsigned char>(notes_[escape.more + i]); };
+  std::string out;
+  if (escape.note < unit) {
+    out = '\\';
+    out += escape.note == letter ? kShort[kShortBytes.find(text[0])] : text[0];
+  } else if (escape.note < pair) {
+    append_unit(out, code_point(text), escape.note % unsigned{unit});
+  } else if (escape.note < lone) {
+    const std::uint32_t code = code_point(text) - 0x10000;
+    append_unit(out, 0xd800 + (code >> 10), escape.note - unsigned{pair});
+    append_unit(out, 0xdc00 + (code & 0x3ff), more(0));
+  } else {
+    append_unit(out, static_cast<std::uint32_t>(more(0)) << 8 | more(1), escape.note - unsigned{lone});
+  }
+  return out;
+}
+
+void EscapingSink::drop(const Escape& escape) {
+  first_ = escape.end;
+  next_ += escape.size;
+  if (!has_escapes()) {
+    std::string().swap(notes_);
+    first_ = 0;
+    return;
+  }
+  for (std::size_t at = first_;; ++at) {
+    next_ += static_cast<unsigned char>(notes_[at]);
+    if (static_cast<unsigned char>(notes_[at]) != kFar) break;
+  }
+  if (first_ < notes_.size() / 2) return;
+  notes_.erase(0, first_);
+  first_ = 0;
+}
+
 void EscapingSink::skip_to(std::size_t offset) {
-  while (!escapes_.empty() && escapes_.front().offset < offset) {
-    const auto& escape = escapes_.front();
-    raw_at_ += escape.offset - std::min(at_, escape.offset) + escape.raw.size();
-    at_ = escape.offset + escape.size;
-    escapes_.pop_front();
+  while (has_escapes() && next_ < offset) {
+    const Escape escape = first_escape();
+    raw_at_ += next_ - std::min(at_, next_) + escape.raw;
+    at_ = next_ + escape.size;
+    drop(escape);
   }
   if (at_ < offset) raw_at_ += offset - at_, at_ = offset;
 }
@@ -115,14 +220,15 @@ void EscapingSink::pass(std::string_view bytes, std::size_t offset) {
   std::string raw;
   const std::size_t begin = raw_at_;
   while (at_ < end) {
-    const bool more = !escapes_.empty() && escapes_.front().offset < end;
-    const std::size_t plain = (more ? escapes_.front().offset : end) - at_;
+    const bool more = has_escapes() && next_ < end;
+    const std::size_t plain = (more ? next_ : end) - at_;
     raw += bytes.substr(at_ - offset, plain);
     at_ += plain;
     if (!more) break;
-    raw += escapes_.front().raw;
-    at_ += escapes_.front().size;
-    escapes_.pop_front();
+    const Escape escape = first_escape();
+    raw += written(escape, bytes.substr(at_ - offset, escape.size));
+    at_ += escape.size;
+    drop(escape);
   }
   raw_at_ += raw.size();
   if (!raw.empty()) out_->pass(raw, begin);

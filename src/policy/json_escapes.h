@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -25,26 +25,34 @@ class EscapingSink final : public GuardSink {
 
   /// Where the next output goes; set before each use of the guard that writes here.
   void writes_to(GuardSink& out) { out_ = &out; }
-  /// An escape was read: `size` bytes of the text from `offset` stand for `raw`.
-  void note(std::size_t offset, std::size_t size, std::string_view raw) {
-    escapes_.push_back({offset, size, std::string(raw)});
-  }
+  /// An escape was read: the text from `offset` on, `text`, stands for `raw`.
+  void note(std::size_t offset, std::string_view text, std::string_view raw);
 
   void pass(std::string_view bytes, std::size_t offset) override;
   void put(std::string_view replacement) override;
 
  private:
+  // As its note says it.
   struct Escape {
-    std::size_t offset;
-    std::size_t size;
-    std::string raw;
+    std::uint8_t note = 0;
+    std::size_t more = 0;  // where in notes_ what belongs to it goes on
+    std::size_t end = 0;   // behind it in notes_
+    std::size_t size = 0;  // of the text
+    std::size_t raw = 0;   // bytes
   };
+  bool has_escapes() const { return first_ < notes_.size(); }
+  Escape first_escape() const;
+  std::string written(const Escape& escape, std::string_view text) const;
+  void drop(const Escape& escape);
   void skip_to(std::size_t offset);
 
   GuardSink* out_ = nullptr;
-  std::size_t at_ = 0;  // in the text
-  std::size_t raw_at_;  // the same place in the JSON text
-  std::deque<Escape> escapes_;
+  std::size_t at_ = 0;     // in the text
+  std::size_t raw_at_;     // the same place in the JSON text
+  std::size_t next_ = 0;   // where in the text the first escape stands
+  std::size_t noted_ = 0;  // behind the last one
+  std::string notes_;      // see json_escapes.cc
+  std::size_t first_ = 0;  // where in notes_ that escape's begins
 };
 
 }  // namespace sb::policy

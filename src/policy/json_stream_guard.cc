@@ -80,7 +80,6 @@ struct JsonStreamGuard::Leaf {
   std::string ready;         // read, not guarded yet
   std::size_t read = 0;      // bytes of its text so far, `ready` included
   std::size_t raw_size = 0;  // bytes of the literal so far
-  std::size_t taken = 0;     // findings that are in the document's list already
   std::string name;          // of a member: its beginning
 };
 
@@ -269,7 +268,8 @@ Result<bool> JsonStreamGuard::number(std::string_view number, GuardSink& out) {
   GuardScratch scratch;
   std::vector<GuardedFinding> found;
   SB_TRY(const Verdict verdict, guard_into(policy_, context_, value, label(), scratch, found));
-  take(found, verdict);
+  take(found);
+  verdict_ = std::max(verdict_, verdict);
   if (verdict == Verdict::allow || scratch.text == value) return false;
   std::string quoted;
   append_json_string(quoted, scratch.text);
@@ -307,7 +307,7 @@ Result<std::size_t> JsonStreamGuard::string(std::string_view piece, std::size_t 
     while (!leaf.escape.empty() && leaf.escape[0] == '\\') {
       const auto decoded = decode_escape(leaf.escape);
       if (decoded.size == 0) break;
-      leaf.sink.note(leaf.read, decoded.text.size(), std::string_view(leaf.escape).substr(0, decoded.size));
+      leaf.sink.note(leaf.read, decoded.text, std::string_view(leaf.escape).substr(0, decoded.size));
       read(decoded.text);
       leaf.raw_size += decoded.size;
       leaf.escape.erase(0, decoded.size);
@@ -333,9 +333,7 @@ Result<> JsonStreamGuard::feed_leaf(bool complete) {
   const bool escapes = std::exchange(context_.escape_restored, false);  // the sink does
   const auto fed = leaf.guard.feed(std::exchange(leaf.ready, {}), complete, leaf.sink);
   context_.escape_restored = escapes;
-  const auto& found = leaf.guard.findings();
-  take(std::span(found).subspan(leaf.taken), leaf.guard.verdict());
-  leaf.taken = found.size();
+  verdict_ = std::max(verdict_, leaf.guard.verdict());
   return fed;
 }
 
@@ -345,14 +343,16 @@ Result<> JsonStreamGuard::close_string(GuardSink& out) {
   if (is_name_) leaf.name += leaf.ready;
   SB_CHECK(feed_leaf(true));
   passed_ += leaf.raw_size;
+  const auto found = leaf.guard.findings();
   if (is_name_) {
     Container& object = containers_.back();
     object.key = leaf.name.substr(0, kKeptKeyBytes);
-    if (leaf.guard.verdict() != Verdict::allow && may_be_alike(leaf.guard.findings()) && ++object.masked_names > 1)
+    if (leaf.guard.verdict() != Verdict::allow && may_be_alike(found) && ++object.masked_names > 1)
       out.put(fmt::format("_{}", object.masked_names));
   }
   end_value();
   if (is_name_) expected_ = kColon;
+  take(found);
   leaf_.reset();
   return {};
 }
@@ -396,7 +396,6 @@ void JsonStreamGuard::begin_text() {
   state_ = State::text;
   text_ = std::make_unique<StreamGuard>(policy_, context_, label_);
   inner_at_ = passed_;
-  inner_taken_ = 0;
 }
 
 // How much of the piece was text.
@@ -406,15 +405,15 @@ Result<std::size_t> JsonStreamGuard::feed_text(std::string_view piece, bool comp
   const auto text = piece.substr(0, opened);
   ShiftedSink shifted(out, inner_at_);
   SB_CHECK(text_->feed(text, complete || ends, shifted));
-  take_inner(text_->findings(), text_->verdict());
+  verdict_ = std::max(verdict_, text_->verdict());
   passed_ += text.size();
   if (!ends) return text.size();
+  take(text_->findings());
   text_.reset();
   state_ = State::block;
   block_ = std::make_unique<JsonStreamGuard>(policy_, context_, label_, level_, false);
   in_line_ = false;
   inner_at_ = passed_;
-  inner_taken_ = 0;
   return text.size();
 }
 
@@ -443,13 +442,14 @@ Result<std::size_t> JsonStreamGuard::block(std::string_view piece, std::size_t a
 Result<> JsonStreamGuard::feed_block(std::string_view piece, bool complete, GuardSink& out) {
   ShiftedSink shifted(out, inner_at_);
   SB_CHECK(block_->feed(piece, complete, shifted));
-  take_inner(block_->findings(), block_->verdict());
+  verdict_ = std::max(verdict_, block_->verdict());
   passed_ += piece.size();
   return {};
 }
 
 Result<> JsonStreamGuard::close_block(GuardSink& out) {
   SB_CHECK(feed_block({}, true, out));
+  take(block_->findings());
   block_.reset();
   begin_text();
   SB_CHECK(feed_text(std::exchange(held_, {}), false, out));
@@ -461,14 +461,17 @@ void JsonStreamGuard::pass(std::string_view bytes, GuardSink& out) {
   passed_ += bytes.size();
 }
 
-void JsonStreamGuard::take_inner(std::span<const GuardedFinding> findings, Verdict verdict) {
-  take(findings.subspan(inner_taken_), verdict);
-  inner_taken_ = findings.size();
+void JsonStreamGuard::take(std::span<const GuardedFinding> findings) {
+  findings_.insert(findings_.end(), findings.begin(), findings.end());
 }
 
-void JsonStreamGuard::take(std::span<const GuardedFinding> findings, Verdict verdict) {
-  findings_.insert(findings_.end(), findings.begin(), findings.end());
-  verdict_ = std::max(verdict_, verdict);
+std::vector<GuardedFinding> JsonStreamGuard::findings() const {
+  auto all = findings_;
+  const auto add = [&](std::span<const GuardedFinding> more) { all.insert(all.end(), more.begin(), more.end()); };
+  if (leaf_) add(leaf_->guard.findings());
+  if (text_) add(text_->findings());
+  if (block_) add(block_->findings());
+  return all;
 }
 
 }  // namespace sb::policy

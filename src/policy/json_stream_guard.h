@@ -46,7 +46,7 @@ class JsonStreamGuard {
   /// In how many JSON strings, one within the other, what was fed last stands.
   int string_depth() const;
   /// So far; spans are byte offsets into the unescaped leaf.
-  const std::vector<GuardedFinding>& findings() const { return findings_; }
+  std::vector<GuardedFinding> findings() const;
 
  private:
   struct Leaf;
@@ -76,8 +76,7 @@ class JsonStreamGuard {
   Result<> close_block(GuardSink& out);
   void pass(std::string_view bytes, GuardSink& out);
   void end_value();
-  void take(std::span<const GuardedFinding> findings, Verdict verdict);
-  void take_inner(std::span<const GuardedFinding> findings, Verdict verdict);
+  void take(std::span<const GuardedFinding> findings);
   std::string_view label() const { return containers_.empty() ? label_ : std::string_view(containers_.back().key); }
 
   const Policy& policy_;
@@ -100,10 +99,9 @@ class JsonStreamGuard {
   std::unique_ptr<JsonStreamGuard> block_;  // state block
   bool in_line_ = false;                    // of a block: its line that is being read does not close it
   std::size_t inner_at_ = 0;                // offset of the beginning of text_ or block_
-  std::size_t inner_taken_ = 0;             // its findings that are in the list already
   bool failed_ = false;
   Verdict verdict_ = Verdict::allow;
-  std::vector<GuardedFinding> findings_;
+  std::vector<GuardedFinding> findings_;  // but of what is read now: an open one may yet become the first
 };
 
 }  // namespace sb::policy

@@ -296,7 +296,8 @@ Result<Verdict> JsonWalk::json_leaf(std::string_view text, std::string_view key)
   JsonStreamGuard guard(policy_, context_, key);
   TextSink out;
   SB_CHECK(guard.feed(text, true, out));
-  result_.findings.insert(result_.findings.end(), guard.findings().begin(), guard.findings().end());
+  const auto found = guard.findings();
+  result_.findings.insert(result_.findings.end(), found.begin(), found.end());
   scratch_.text = std::move(out.text);
   return guard.verdict();
 }

@@ -31,12 +31,16 @@ std::string guarded(std::string_view text, Direction direction = Direction::inbo
 }
 
 TEST(NameMemory, SpeaksForWhatStandsBehind) {
-  NameMemory names;
+  NamesInText names;
   names.remember(7, 100);
   names.remember(7, 300);
   EXPECT_TRUE(names.knows(7, 101));
   EXPECT_FALSE(names.knows(7, 100));
   EXPECT_FALSE(names.knows(8, 101));
+  names.remember(9, 400);
+  names.settle(400);
+  EXPECT_TRUE(names.knows(7, 0)) << "of a text before";
+  EXPECT_FALSE(names.knows(9, 500)) << "not decided: it will be found again";
   for (std::uint32_t word = 1000; word < 1000 + 2 * NameMemory::kMaxWords; ++word) names.remember(word, word);
   EXPECT_TRUE(names.knows(1000, 5000));
   EXPECT_FALSE(names.knows(1000 + NameMemory::kMaxWords, 5000)) << "more than it has room for";

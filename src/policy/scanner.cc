@@ -22,6 +22,28 @@ std::size_t trailing_start(std::string_view text) {
   return to_sequence_start(text, start);
 }
 
+// The first place from `begin` on whose window reaches behind the text: what begins before it can be woken no more.
+std::size_t first_open_window(const Fold& fold, std::size_t begin) {
+  std::size_t end = fold.text().size();
+  while (begin < end) {
+    const std::size_t middle = begin + (end - begin) / 2;
+    if (fold.skip_characters(middle, kWindowBytes) > fold.text().size())
+      end = middle;
+    else
+      begin = middle + 1;
+  }
+  return begin;
+}
+
+// Of the findings from the one at `first` on: those whose window ends before what woke their detector.
+void drop_out_of_sight(const Fold& fold, std::size_t at, std::size_t first, Findings& findings) {
+  const auto is_out = [&](const Finding& finding) {
+    return at > finding.span.begin && at >= fold.skip_characters(finding.span.begin, kWindowBytes);
+  };
+  const auto begin = findings.begin() + static_cast<std::ptrdiff_t>(first);
+  findings.erase(std::remove_if(begin, findings.end(), is_out), findings.end());
+}
+
 constexpr std::size_t kLiteralBits = 1 << 16;
 constexpr std::uint32_t kThreeBytes = 0xffffff;
 
@@ -165,7 +187,7 @@ void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, s
                    const Weigh& weigh, ScanResult& out) const {
   out.findings.clear();
   out.open_tails.fill({});
-  out.fold.assign(raw, complete);
+  out.fold.assign(raw, complete, from.folded);
   const Fold& fold = out.fold;
   const auto text = fold.text();
   out.context.reset(text, label);
@@ -179,17 +201,22 @@ void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, s
   visit_triggers(text, [&](std::size_t at, Detectors who) {
     for (; who != 0; who &= who - 1) {
       window.reset(at);
+      const std::size_t before = out.findings.size();
       detectors_[static_cast<std::size_t>(std::countr_zero(who))]->verify(window, at, out.findings);
+      if (!fold.is_sparse()) drop_out_of_sight(fold, at, before, out.findings);
     }
   });
-  std::size_t decided = complete ? text.size() : std::min(window.undecided(), trailing_start(text));
-  for (std::size_t i = 0; i < detectors_.size() && !complete; ++i)
-    decided = std::min(decided, detectors_[i]->pending_start(text));
+  std::size_t decided = text.size();
+  if (!complete) {
+    decided = trailing_start(text);
+    for (const auto& detector : detectors_) decided = std::min(decided, detector->pending_start(text));
+    if (!fold.is_sparse()) decided = std::max(decided, first_open_window(fold, decided));
+    decided = std::min(decided, window.undecided());
+  }
   const std::size_t folded_from = fold.from_raw(from.decided);
   for (Detectors who = sweeping_; who != 0; who &= who - 1) {
     const auto& detector = detectors_[static_cast<std::size_t>(std::countr_zero(who))];
-    const std::size_t swept =
-        detector->sweep({text, folded_from, complete, label, &fold, out.offset, &out.names}, out.findings);
+    const std::size_t swept = detector->sweep({text, folded_from, complete, label, &fold, &out.names}, out.findings);
     if (!complete) decided = std::min(decided, swept);
   }
   if (from.most < raw.size()) decided = std::min(decided, fold.from_raw(from.most));
@@ -206,6 +233,7 @@ void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, s
   out.place = from;
   out.place.decided = complete ? raw.size() : std::max(from.decided, fold.raw_begin(decided));
   settle_overlaps(complete, overlaps_, out);
+  out.names.settle(complete ? text.size() : fold.from_raw(out.place.decided));
 }
 
 bool Scanner::cares(const Finding& finding) const {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct ScanPlace {
   /// By weight: where the last finding of it ends. One that begins before is a part of that, as far as it goes.
   std::array<std::size_t, kWeights> taken{};
   std::size_t most = std::string_view::npos;  ///< nothing that begins here or later is decided yet
+  FoldedBefore folded{};                      ///< so the text begins
 
   std::size_t& taken_by(Weight weight) { return taken[static_cast<std::size_t>(weight)]; }
   std::size_t taken_by(Weight weight) const { return taken[static_cast<std::size_t>(weight)]; }
@@ -43,8 +45,8 @@ struct ScanResult {
   Fold fold;             ///< for the scanner
   ContextIndex context;  ///< for the scanner
 
-  std::size_t offset = 0;  ///< set by the caller: where the text stands in its document
-  NameMemory names;        ///< of the document; cleared by the caller where another begins
+  NamesInText names;   ///< of the document; `known` is cleared by the caller where another begins
+  std::string buffer;  ///< for a caller whose text comes in pieces
 };
 
 /// Immutable and thread-safe.

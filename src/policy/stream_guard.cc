@@ -10,14 +10,25 @@
 namespace sb::policy {
 namespace {
 
-// What detectors look back at from a candidate, in bytes of folded text: the tagger's is the longest.
-constexpr std::size_t kContextBytes = 128;
+// What detectors look back at from a candidate, in bytes of folded text: the tagger's two sights are the longest, and a
+// character before them, so that they do not look like the text's beginning.
+constexpr std::size_t kContextBytes = 128 + 4;
 static_assert(kContextBytes >= kLookBackBytes);
-// What is done with is forgotten so many bytes at a time: moving the rest costs more than keeping them.
-constexpr std::size_t kForgetBytes = 192;
-static_assert((kContextBytes + kWindowBytes + 4) * kMaxCharacterBytes + kForgetBytes <= StreamGuard::kMaxHeldBytes);
 // Raw bytes of a candidate's window, to the end of the character that its border cuts.
 constexpr std::size_t kLongestWindow = kWindowRawBytes + kMaxCharacterBytes;
+// The context's first character is a whole one.
+constexpr std::size_t kLongestContext = kContextBytes + 3;
+static_assert(kLongestContext + kLongestWindow + kMaxCharacterBytes <= StreamGuard::kMaxHeldBytes);
+static_assert(kLongestContext + kMaxKnownValueBytes + kLongestWindow + kMaxCharacterBytes <=
+              StreamGuard::kMaxSwallowedBytes);
+// More room than is used is not kept.
+constexpr std::size_t kSpareBytes = 32;
+// What the thread keeps between texts.
+constexpr std::size_t kSpareBufferBytes = 64 << 10;
+
+bool is_continuation(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
+}
 
 // What a scan works with, some KB, lent by the thread: one for each guard that works inside another.
 class ScanLease {
@@ -26,10 +37,11 @@ class ScanLease {
     if (spare().empty()) spare().push_back(std::make_unique<ScanResult>());
     result_ = std::move(spare().back());
     spare().pop_back();
-    std::swap(result_->names, names_);
+    std::swap(result_->names.known, names_);
   }
   ~ScanLease() {
-    std::swap(result_->names, names_);
+    std::swap(result_->names.known, names_);
+    if (result_->buffer.capacity() > kSpareBufferBytes) result_->buffer = {};
     spare().push_back(std::move(result_));
   }
   ScanLease(const ScanLease&) = delete;
@@ -50,7 +62,7 @@ class ScanLease {
 }  // namespace
 
 StreamGuard::StreamGuard(const Policy& policy, GuardContext& context, std::string_view label)
-    : policy_(policy), context_(context), label_(label), weigh_(weigh_by(policy, context)) {}
+    : policy_(policy), context_(context), label_(label) {}
 
 Result<std::string> StreamGuard::feed(std::string_view piece) {
   TextSink out;
@@ -68,32 +80,36 @@ Result<> StreamGuard::feed(std::string_view piece, bool complete, GuardSink& out
   if (failed_) return {};
   const ScanLease lease(names_);
   scan_ = &lease.result();
-  buffer_ += piece;
-  const auto done = look(complete, out);
+  std::string_view text = piece;
+  if (!kept_.empty()) {
+    scan_->buffer.assign(kept_).append(piece);
+    text = scan_->buffer;
+  }
+  const auto done = look(text, complete, out);
   failed_ = !done;
-  if (failed_) buffer_.clear(), place_ = {};
-  forget_context();
+  if (failed_ || complete)
+    std::string().swap(kept_), place_ = {};
+  else
+    keep(text);
   return done;
 }
 
-Result<> StreamGuard::look(bool complete, GuardSink& out) {
-  if (!open_.empty()) SB_CHECK(follow_open(complete, out));
+Result<> StreamGuard::look(std::string_view text, bool complete, GuardSink& out) {
+  if (!open_.empty()) SB_CHECK(follow_open(text, complete, out));
   if (is_swallowing()) return {};
-  return scan_once(complete, out);
+  return scan_once(text, complete, out);
 }
 
 bool StreamGuard::is_swallowing() const {
   return std::ranges::any_of(open_, [](const OpenFinding& open) { return open.finding.weight == Weight::acts; });
 }
 
-Result<> StreamGuard::scan_once(bool complete, GuardSink& out) {
-  scan_->offset = offset_;
+Result<> StreamGuard::scan_once(std::string_view text, bool complete, GuardSink& out) {
   try {
-    policy_.scanner(context_.direction).scan(buffer_, place_, complete, label_, weigh_, *scan_);
+    policy_.scanner(context_.direction).scan(text, place_, complete, label_, weigh_by(policy_, context_), *scan_);
   } catch (...) {
     return fail(Errc::internal, fmt::format("policy {}: a detector failed; nothing passes", policy_.name()));
   }
-  const std::string_view text = buffer_;
   std::size_t at = place_.done();
   const auto pass_to = [&](std::size_t end) {
     if (end > at) out.pass(text.substr(at, end - at), offset_ + at);
@@ -108,8 +124,9 @@ Result<> StreamGuard::scan_once(bool complete, GuardSink& out) {
     if (acts) pass_to(local.begin);
     const auto& open = scan_->open_tails[static_cast<std::size_t>(finding.weight)];
     if (open && open->index == i) {
-      open_.push_back({finding, open->state, std::string(value.substr(0, kMaxKnownValueBytes))});
+      open_.push_back({finding, open->state});
       if (acts && policy_.log_only()) pass_to(local.end);
+      SB_CHECK(settle_open(open_.back(), text, out));
     } else if (acts) {
       SB_CHECK(settle(finding, value, out));
     } else {
@@ -122,40 +139,61 @@ Result<> StreamGuard::scan_once(bool complete, GuardSink& out) {
   return {};
 }
 
-Result<> StreamGuard::follow_open(bool complete, GuardSink& out) {
-  const std::string_view text = buffer_;
-  scan_->fold.assign(text, complete);
+Result<> StreamGuard::follow_open(std::string_view text, bool complete, GuardSink& out) {
+  scan_->fold.assign(text, complete, place_.folded);
   place_.most = std::string_view::npos;
   for (std::size_t i = 0; i < open_.size();) {
     OpenFinding& open = open_[i];
     std::size_t& taken = place_.taken_by(open.finding.weight);
     const TailEnd tail = follow_tail(open.finding.tail, scan_->fold, taken, complete, open.tail_state);
-    const auto more = text.substr(taken, tail.end - taken);
-    open.value += more.substr(0, kMaxKnownValueBytes - open.value.size());
-    open.finding.span.end += more.size();
+    open.finding.span.end += tail.end - taken;
     const bool acts = open.finding.weight == Weight::acts;
-    if (acts && policy_.log_only() && !more.empty()) out.pass(more, offset_ + taken);
+    if (acts && policy_.log_only() && tail.end > taken) out.pass(text.substr(taken, tail.end - taken), offset_ + taken);
     taken = tail.end;
     // What began so long ago lies inside the finding, as far as its own window shows.
-    if (acts && taken > kLongestWindow) place_.decided = std::max(place_.decided, taken - kLongestWindow);
+    if (acts && taken > kLongestWindow) {
+      const std::size_t inside = scan_->fold.from_raw(taken - kLongestWindow);
+      place_.decided = std::max(place_.decided, scan_->fold.raw_begin(inside));
+    }
+    SB_CHECK(settle_open(open, text, out));
     if (!tail.closed) {
       place_.most = std::min(place_.most, tail.end);
       ++i;
       continue;
     }
-    const OpenFinding closed = std::move(open);
+    const OpenFinding closed = open;
     open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(i));
-    SB_CHECK(close(closed, out));
+    SB_CHECK(close(closed, text, out));
   }
   return {};
 }
 
-Result<> StreamGuard::close(const OpenFinding& open, GuardSink& out) {
+// Of a value that is longer no more is known: what stands for it can go out, and its bytes need not be kept.
+Result<> StreamGuard::settle_open(OpenFinding& open, std::string_view text, GuardSink& out) {
+  if (open.settled || open.finding.span.size() < kMaxKnownValueBytes) return {};
+  open.settled = true;
+  return settle_value(open, text, out);
+}
+
+Result<> StreamGuard::settle_value(const OpenFinding& open, std::string_view text, GuardSink& out) {
+  const Span span = open.finding.span;
+  const auto value = text.substr(span.begin - offset_, std::min(span.size(), kMaxKnownValueBytes));
   if (open.finding.weight == Weight::acts) {
     TextSink unused;  // where nothing is touched it is recorded alone: its bytes are out already
-    return settle(open.finding, open.value, policy_.log_only() ? unused : out);
+    return settle(open.finding, value, policy_.log_only() ? unused : out);
   }
-  record(open.finding, open.value);
+  record(open.finding, value);
+  return {};
+}
+
+Result<> StreamGuard::close(const OpenFinding& open, std::string_view text, GuardSink& out) {
+  if (!open.settled) return settle_value(open, text, out);
+  const auto is_it = [&](const GuardedFinding& one) {
+    return one.finding.span.begin == open.finding.span.begin && one.finding.rule == open.finding.rule &&
+           one.finding.weight == open.finding.weight;
+  };
+  const auto recorded = std::ranges::find_if(findings_, is_it);
+  if (recorded != findings_.end()) recorded->finding.span.end = open.finding.span.end;
   return {};
 }
 
@@ -180,15 +218,34 @@ void StreamGuard::record(const Finding& finding, std::string_view value) {
   std::rotate(place, findings_.end() - 1, findings_.end());
 }
 
-void StreamGuard::forget_context() {
-  if (place_.decided <= kForgetBytes) return;
-  const std::size_t drop = scan_->fold.context_start(place_.decided, kContextBytes);
-  if (drop < kForgetBytes) return;
-  buffer_.erase(0, drop);
-  offset_ += drop;
-  place_.decided -= drop;
-  for (auto& taken : place_.taken) taken -= std::min(taken, drop);
-  if (place_.most != std::string_view::npos) place_.most -= drop;
+// What is decided, as folded, as far as it is looked back at; then, as it came, what is not.
+void StreamGuard::keep(std::string_view text) {
+  const Fold& fold = scan_->fold;
+  std::size_t from = place_.decided;
+  for (const auto& open : open_) {
+    if (!open.settled) from = std::min(from, open.finding.span.begin - offset_);
+  }
+  const std::size_t index = fold.from_raw(from);
+  const std::size_t decided = fold.from_raw(place_.decided) - index;
+  const std::size_t count = kContextBytes - std::min(kContextBytes, decided);
+  std::size_t first = index > count ? index - count : 0;
+  while (first > 0 && index - first < kLongestContext && is_continuation(fold.text()[first])) --first;
+  const auto context = fold.text().substr(first, index - first);
+  const auto rest = text.substr(from);
+  const std::size_t vanished = fold.raw_begin(index) - from;
+  place_.folded = {static_cast<std::uint16_t>(context.size()),
+                   static_cast<std::uint16_t>(fold.character_before(index) - vanished)};
+  const std::size_t size = context.size() + rest.size();
+  if (kept_.capacity() < size || kept_.capacity() > size + kSpareBytes) {
+    std::string().swap(kept_);  // growing an old one would double it
+    kept_.reserve(size);
+  }
+  kept_.assign(context).append(rest);
+  const auto moved = [&](std::size_t at) { return std::max(at, from) - from + context.size(); };
+  place_.decided = moved(place_.decided);
+  for (auto& taken : place_.taken) taken = moved(taken);
+  if (place_.most != std::string_view::npos) place_.most = moved(place_.most);
+  offset_ += from - context.size();
 }
 
 }  // namespace sb::policy

@@ -15,17 +15,18 @@ namespace sb::policy {
 /// does not.
 ///
 /// Held back: the last word while it may still grow into something, and a candidate until it is decided; never more
-/// than kWindowBytes characters as folded (an open-ended key or private key block is swallowed as it comes). With what
-/// detectors look back at, at most 1 KB of text is kept, kMaxHeldBytes where it is escapes or hidden characters. Beside
-/// it and its findings a stream holds some 300 bytes, as many again where names stood in it: what a scan works with
-/// belongs to the thread. Outbound, placeholders are restored on the way.
+/// than kWindowBytes characters, an escape or an invisible one being one (an open-ended key or private key block is
+/// swallowed as it comes). Beside it stays what detectors look back at, as folded, and of an open-ended value as much
+/// as may be restored. What a scan works with belongs to the thread. Outbound, placeholders are restored on the way.
 ///
 /// Borrows policy and context. Not thread-safe. After an error nothing more comes out. A `block` or `human` verdict
 /// does not end the text, which would leave JSON around it broken off: who sends it on does.
 class StreamGuard {
  public:
-  /// Of text that is kept, in the worst case; stream_state_test.cc measures all that a stream holds.
-  static constexpr std::size_t kMaxHeldBytes = 2560;
+  /// Of text that is kept: while a value is swallowed, else in the worst case of escapes. stream_state_test.cc measures
+  /// all that a stream holds.
+  static constexpr std::size_t kMaxSwallowedBytes = 1024;
+  static constexpr std::size_t kMaxHeldBytes = 512;
 
   /// `label`: the JSON key the text stands under; it outlives the guard.
   StreamGuard(const Policy& policy, GuardContext& context, std::string_view label = {});
@@ -40,34 +41,36 @@ class StreamGuard {
   Verdict verdict() const { return verdict_; }
   /// So far; spans are byte offsets into the stream before the change.
   const std::vector<GuardedFinding>& findings() const { return findings_; }
-  std::size_t held_bytes() const { return buffer_.size() - place_.done(); }
+  std::size_t held_bytes() const { return kept_.size() - place_.done(); }
   /// With the context before.
-  std::size_t kept_bytes() const { return buffer_.size(); }
+  std::size_t kept_bytes() const { return kept_.size(); }
 
  private:
   // A finding that is longer than its window, while its end has not come.
   struct OpenFinding {
     Finding finding;  // its span in stream offsets
     std::uint32_t tail_state = 0;
-    std::string value;  // at most kMaxKnownValueBytes of it
+    bool settled = false;  // longer than kMaxKnownValueBytes: all but its end is recorded and sent on
   };
 
-  Result<> look(bool complete, GuardSink& out);
-  Result<> scan_once(bool complete, GuardSink& out);
-  Result<> follow_open(bool complete, GuardSink& out);
-  Result<> close(const OpenFinding& open, GuardSink& out);
+  // `text`: what is kept, and the piece.
+  Result<> look(std::string_view text, bool complete, GuardSink& out);
+  Result<> scan_once(std::string_view text, bool complete, GuardSink& out);
+  Result<> follow_open(std::string_view text, bool complete, GuardSink& out);
+  Result<> close(const OpenFinding& open, std::string_view text, GuardSink& out);
   Result<> settle(const Finding& finding, std::string_view value, GuardSink& out);
+  Result<> settle_open(OpenFinding& open, std::string_view text, GuardSink& out);
+  Result<> settle_value(const OpenFinding& open, std::string_view text, GuardSink& out);
   void record(const Finding& finding, std::string_view value);
   bool is_swallowing() const;
-  void forget_context();
+  void keep(std::string_view text);
 
   const Policy& policy_;
   GuardContext& context_;
   std::string_view label_;
-  Scanner::Weigh weigh_;
-  std::string buffer_;             // context that detectors may look back at, then what is held back
-  ScanPlace place_;                // in buffer_
-  std::size_t offset_ = 0;         // of buffer_ in the stream
+  std::string kept_;               // context that detectors may look back at, folded, then what is held back
+  ScanPlace place_;                // in kept_
+  std::size_t offset_ = 0;         // in the stream, of what is held back less what stands before it in kept_
   std::vector<OpenFinding> open_;  // at most one of a weight
   bool failed_ = false;
   Verdict verdict_ = Verdict::allow;

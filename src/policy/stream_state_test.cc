@@ -1,61 +1,176 @@
-// What a stream holds while it waits for its next piece, as the heap tells: a server has thousands of them.
+// What a stream holds while it waits for its next piece: a server has thousands of them. Counted is every byte that is
+// allocated for it, the guard itself and what the allocator adds included.
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <atomic>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
+#include "base/json.h"
+#include "policy/chat_stream_guard.h"
 #include "policy/stream_guard.h"
 #include "policy/test_policies.h"
+
+namespace {
+
+std::atomic<std::int64_t> heap_bytes{0};
+
+// A chunk of glibc has its size before it.
+std::int64_t size_of(void* chunk) {
+  return chunk ? static_cast<std::int64_t>(malloc_usable_size(chunk) + sizeof(std::size_t)) : 0;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  void* const chunk = std::malloc(size);
+  if (!chunk) throw std::bad_alloc();
+  heap_bytes += size_of(chunk);
+  return chunk;
+}
+void operator delete(void* chunk) noexcept {
+  heap_bytes -= size_of(chunk);
+  std::free(chunk);
+}
+void operator delete(void* chunk, std::size_t) noexcept {
+  operator delete(chunk);
+}
 
 namespace sb::policy {
 namespace {
 
-// Bytes in use, with what the allocator adds. Only malloc of glibc tells.
-std::size_t heap_bytes() {
-  return mallinfo2().uordblks;
+std::string repeated(std::string_view unit, std::size_t bytes) {
+  std::string text;
+  while (text.size() < bytes) text += unit;
+  return text;
 }
 
-struct Unit {
+struct Hostile {
   const char* name;
   std::string text;
-  std::size_t most;  // bytes a stream of it may hold
 };
 
-// The state of many streams at once, each fed piece by piece: what the thread lends them counts once.
-std::size_t bytes_per_stream(const Policy& policy, const std::string& unit) {
-  constexpr std::size_t kStreams = 200;
-  TokenVault vault;
-  auto context = test::context_for(vault);
-  std::string text;
-  while (text.size() < 4000) text += unit;
-  std::vector<std::unique_ptr<StreamGuard>> streams;
-  streams.reserve(kStreams);
-  {  // the thread's own memory grows first
-    StreamGuard first(policy, context);
-    for (std::size_t at = 0; at < text.size(); at += 5) EXPECT_TRUE(first.feed(text.substr(at, 5)));
+// Texts that make a stream keep as much as it can.
+std::vector<Hostile> hostile_texts() {
+  std::string names;
+  for (const char* first : {"Anna", "Peter", "Maria", "Thomas", "Laura", "Daniel", "Sofia", "Martin"}) {
+    for (const char* last : {"Schneider", "Johnson", "Rossi", "Dubois", "Kowalski", "Lindqvist"})
+      names += std::string("My name is ") + first + " " + last + ". ";
   }
-  const std::size_t before = heap_bytes();
-  for (std::size_t i = 0; i < kStreams; ++i) {
-    streams.push_back(std::make_unique<StreamGuard>(policy, context));
-    for (std::size_t at = 0; at < text.size(); at += 5) EXPECT_TRUE(streams.back()->feed(text.substr(at, 5)));
-  }
-  return (heap_bytes() - before) / kStreams;
+  const std::string key = repeated("aB3xZ9qW7", 480);
+  std::string escaped;
+  for (const char c : key) escaped += "\\u00" + std::string(1, "0123456789abcdef"[c >> 4]) + "0123456789abcdef"[c & 15];
+  return {{"prose", repeated("The meeting of the group was moved to a later hour and nobody minded it much. ", 4000)},
+          {"full-width digits", repeated("\xef\xbc\x94", 4000)},
+          {"percent", repeated("%34", 4000)},
+          {"JSON escapes", repeated("\\u0034", 4000)},
+          {"HTML escapes", repeated("&#000052;", 4000)},
+          {"zero width", repeated("4\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b", 4000)},
+          {"escapes that vanish", repeated("&#x34;&shy;", 4000)},
+          {"four bytes a character", repeated("\xf0\x9f\x98\x80", 4000)},
+          {"many names", names},
+          {"a long address", "see https://" + repeated("some-very-long-host.", 300) + "org/" + repeated("path/", 180)},
+          {"a key in work", "token ghp_" + key},
+          {"an endless key", "token ghp_" + repeated(key, 4000)},
+          {"a key in escapes", "password: \"" + escaped.substr(0, 500)},
+          {"a private key",
+           "-----BEGIN RSA PRIVATE KEY-----\n" + repeated("MIIB+x/9abcDEF0123456789MIIB+x/9abcDEF0123456789\n", 440)},
+          {"a private key in escapes", "-----BEGIN RSA PRIVATE KEY-----\\n" +
+                                           repeated("MIIB+x/9abcDEF0123456789MIIB+x/9\\u0061\\u0062", 440) +
+                                           repeated("&#x22;&#x2b;", 330)},
+          {"a long private key", "-----BEGIN RSA PRIVATE KEY-----\n" + repeated("MIIB+x/9abcDEF0123456789\n", 4000)}};
 }
 
-TEST(StreamState, IsBoundedForEveryText) {
-  const auto policy = test::load("{name: look, version: 1, rules: [{types: [SECRET], action: redact}]}");
-  ASSERT_TRUE(policy);
-  if (heap_bytes() == 0) GTEST_SKIP() << "another allocator";
-  const Unit units[] = {
-      {"prose", "The meeting of the group was moved to a later hour and nobody minded it much. ", 1024},
-      {"full-width digits", "\xef\xbc\x94", 1536},
-      {"percent", "%34", 1536},
-      {"JSON escapes", "\\u0034", 2560},
-      {"zero width", "4\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b", 2560},
-      {"HTML escapes", "&#000052;", 2560}};
-  for (const auto& unit : units) EXPECT_LE(bytes_per_stream(*policy, unit.text), unit.most) << unit.name;
+// What the thread lends every stream is not its own: a first one makes it grow. Findings are no state but what a stream
+// has to tell; these have one at most.
+template <class Guard>
+std::size_t most_bytes(const Policy& policy, const std::vector<std::string>& pieces) {
+  TokenVault vault;
+  auto context = test::context_for(vault, Direction::outbound);
+  std::size_t most = 0;
+  for (const bool counts : {false, true}) {
+    const std::int64_t before = heap_bytes;
+    const auto guard = std::make_unique<Guard>(policy, context);
+    for (const auto& piece : pieces) {
+      EXPECT_TRUE(guard->feed(piece));
+      if (!counts) continue;
+      const std::int64_t now = heap_bytes;
+      const auto told = guard->findings().size() * sizeof(GuardedFinding);
+      most = std::max(most, static_cast<std::size_t>(now - before) - told);
+    }
+  }
+  return most;
+}
+
+std::vector<std::string> cut(std::string_view text, std::size_t size) {
+  std::vector<std::string> pieces;
+  for (std::size_t at = 0; at < text.size(); at += size) pieces.emplace_back(text.substr(at, size));
+  return pieces;
+}
+
+std::shared_ptr<const Policy> policy() {
+  return test::load(
+      "{name: look, version: 1, rules: [{types: [PERSON], action: redact, min_score: 0.9999}, {types: [SECRET], "
+      "action: "
+      "redact}]}");
+}
+
+TEST(StreamState, OfATextIsBelowAKilobyte) {
+  const auto looks = policy();
+  for (const auto& [name, text] : hostile_texts()) {
+    for (const std::size_t size : {1U, 5U, 700U}) {
+      const auto bytes = most_bytes<StreamGuard>(*looks, cut(text, size));
+      EXPECT_LE(bytes, 1024U) << name << " in pieces of " << size;
+    }
+  }
+}
+
+std::string as_json(std::string_view text) {
+  std::string out;
+  append_json_string(out, text);
+  return out;
+}
+
+std::string chunk(std::string_view delta) {
+  return R"({"id":"chatcmpl-123","object":"chat.completion.chunk","choices":[{"index":0,"delta":)" +
+         std::string(delta) + "}]}";
+}
+
+std::vector<std::string> chunks(std::string_view text, std::size_t size, std::string_view before,
+                                std::string_view behind) {
+  auto pieces = cut(text, size);
+  for (auto& piece : pieces) piece = chunk(std::string(before) + as_json(piece) + std::string(behind));
+  return pieces;
+}
+
+struct Answer {
+  const char* what;
+  std::string before, behind;  // of a piece, in a chunk's delta
+  int json_strings;            // in which the text stands, one in the other
+  std::size_t most;            // bytes
+};
+
+// Beside its text each has what says where it stands: in which choice, in which strings, under which names.
+TEST(StreamState, OfAnAnswerIsBounded) {
+  const auto looks = policy();
+  const std::string call = R"({"tool_calls":[{"index":0,"function":{"arguments":)";
+  const Answer answers[] = {{"content", R"({"content":)", "}", 0, 1900},
+                            {"an argument", call, "}}]}", 1, 2700},
+                            {"JSON in an argument", call, "}}]}", 2, 3700}};
+  for (const auto& [name, hostile] : hostile_texts()) {
+    for (const auto& [what, before, behind, json_strings, most] : answers) {
+      std::string text = hostile;
+      for (int i = 0; i < json_strings; ++i) text = R"({"text":)" + as_json(text);
+      const auto bytes = most_bytes<ChatStreamGuard>(*looks, chunks(text, 5, before, behind));
+      EXPECT_LE(bytes, most) << name << " as " << what;
+    }
+  }
+  const auto deep = repeated(R"({"a_member_with_a_long_name_of_its_own":[)", 32 * 40);
+  EXPECT_LE(most_bytes<ChatStreamGuard>(*looks, chunks(deep, 5, R"({"content":)", "}")), 8000U);
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ constexpr ByteSet kPemMarks("\"'`>|<\\.;#*%&()_");
 // So many characters of base64 without a break are a line of a block, and no word of what stands behind one.
 constexpr std::size_t kPemLine = 24;
 constexpr std::size_t kPemDashes = 5;
+// Raw bytes of the marks and such a line: a stream keeps them beside the beginning of the block.
+constexpr std::size_t kMaxMarksBytes = 192;
 
 constexpr bool is_base64(int byte) {
   return is_alnum(byte) || byte == '+' || byte == '/' || byte == '=';
@@ -46,8 +48,12 @@ bool in_tail(Tail tail, int byte) {
 
 // Where behind marks that begin at `at` the block goes on: with a line of base64 or dashes. npos: it does not; nothing:
 // more text must come to say so.
-std::optional<std::size_t> behind_marks(std::string_view text, std::size_t at, bool complete) {
-  const std::size_t limit = std::min(text.size(), at + kWindowBytes);
+std::optional<std::size_t> behind_marks(const Fold& fold, std::size_t at, bool complete) {
+  const auto text = fold.text();
+  std::size_t window = fold.skip_characters(at, kWindowBytes);
+  const std::size_t raw = fold.raw_begin(at) + kMaxMarksBytes;
+  if (raw <= fold.folded_bytes()) window = std::min(window, fold.from_raw(raw));
+  const std::size_t limit = std::min(text.size(), window);
   std::size_t line = 0;
   std::size_t dashes = 0;
   for (std::size_t i = at; i < limit; ++i) {
@@ -57,13 +63,14 @@ std::optional<std::size_t> behind_marks(std::string_view text, std::size_t at, b
     dashes = byte == '-' ? dashes + 1 : 0;
     if (line == kPemLine || dashes == kPemDashes) return i + 1 - std::max(line, dashes);
   }
-  if (complete || limit == at + kWindowBytes) return std::string_view::npos;
+  if (complete || limit == window) return std::string_view::npos;
   return std::nullopt;
 }
 
 // `state`: characters seen in the low 24 bits; above, the phase: dashes met so far (0..5), 8 inside the END line's
 // words, 9..13 its closing dashes.
-std::size_t follow_pem(std::string_view text, std::size_t at, bool complete, std::uint32_t& state, bool& closed) {
+std::size_t follow_pem(const Fold& fold, std::size_t at, bool complete, std::uint32_t& state, bool& closed) {
+  const auto text = fold.text();
   for (; at < text.size(); ++at) {
     const int byte = byte_of(text, at);
     std::uint32_t phase = state >> 24;
@@ -71,7 +78,7 @@ std::size_t follow_pem(std::string_view text, std::size_t at, bool complete, std
     closed = true;
     if (count > kMaxPemBytes) return at;
     if (!in_tail(Tail::pem, byte)) {
-      const auto on = kPemMarks.has(byte) ? behind_marks(text, at, complete) : std::string_view::npos;
+      const auto on = kPemMarks.has(byte) ? behind_marks(fold, at, complete) : std::string_view::npos;
       closed = on.has_value();
       if (!on || *on == std::string_view::npos) return at;
       count += static_cast<std::uint32_t>(*on - at - 1);
@@ -102,7 +109,7 @@ TailEnd follow_tail(Tail tail, const Fold& fold, std::size_t at, bool complete, 
   std::size_t end = begin;
   bool closed = true;
   if (tail == Tail::pem) {
-    end = follow_pem(text, begin, complete, state, closed);
+    end = follow_pem(fold, begin, complete, state, closed);
   } else {
     while (end < text.size() && in_tail(tail, byte_of(text, end))) ++end;
     closed = complete || end < text.size();

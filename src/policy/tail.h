@@ -16,8 +16,8 @@ struct TailEnd {
 
 /// Follows a finding's tail through a folded text from byte `at` of the raw text on, one byte class or the private key
 /// grammar, incrementally: `state` starts as 0 and carries what is needed between calls. Where it is not `closed`, the
-/// next call goes on from `end` of this one, in a text that holds kMaxCharacterBytes before it. A private key block
-/// waits for at most kWindowBytes more characters before it says whether a mark belongs to it.
+/// next call goes on from `end` of this one. A private key block waits for at most kWindowBytes more characters before
+/// it says whether a mark belongs to it.
 TailEnd follow_tail(Tail tail, const Fold& fold, std::size_t at, bool complete, std::uint32_t& state);
 
 }  // namespace sb::policy

@@ -1,7 +1,9 @@
 /// Policies and texts that the tests share.
 #pragma once
 
+#include <algorithm>
 #include <memory>
+#include <regex>
 #include <string>
 #include <string_view>
 
@@ -21,6 +23,16 @@ inline std::shared_ptr<const Policy> load(std::string_view yaml) {
   auto policy = Policy::load(yaml, "test");
   if (!policy) return nullptr;
   return *policy;
+}
+
+/// Characters of a text as it stands: an escape is one, an invisible one too, an escape that is not whole none.
+inline std::size_t characters(std::string_view raw) {
+  static const std::regex kEscapes(R"(&#?x?[0-9a-z]{1,8};|\\u[0-9a-fA-F]{4}|\\[nrt"/]|%[0-9a-fA-F]{2}|<wbr>)");
+  static const std::regex kBeginnings(R"((&#?x?[0-9a-z]{0,8}|\\u?[0-9a-fA-F]{0,3}|%[0-9a-fA-F]?|<w?b?r?)$)");
+  const std::string whole = std::regex_replace(std::string(raw), kEscapes, "x");
+  const std::string left = std::regex_replace(whole, kBeginnings, "");
+  return static_cast<std::size_t>(
+      std::ranges::count_if(left, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 inline constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";

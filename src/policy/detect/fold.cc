@@ -65,14 +65,8 @@ bool is_lead(char byte) {
   return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
 }
 
-// Where the last character of `text` begins.
-std::size_t last_character(std::string_view text) {
-  std::size_t at = text.size();
-  for (int bytes = 0; bytes < 4 && at > 0; ++bytes) {
-    if (is_lead(text[--at])) break;
-  }
-  return at;
-}
+// What goes on with a sequence for longer than one may is no part of it.
+constexpr std::size_t kMaxSequenceBytes = 4;
 
 // Whether the text ends inside the sequence that begins at `i`; bytes that can begin none are characters of their own.
 bool is_cut_sequence(std::string_view text, std::size_t i) {
@@ -176,6 +170,13 @@ Folded fold_at(std::string_view text, std::size_t i) {
   }
 }
 
+// How many characters vanished before the one at `index`. `places`: of a fold.
+template <class Places>
+std::uint32_t hidden_before(const Places& places, std::size_t index) {
+  const auto after = std::ranges::upper_bound(places, index, {}, [](const auto& place) { return place.index; });
+  return after == places.begin() ? 0 : after[-1].hidden;
+}
+
 // The first byte from `i` on that is not ASCII or that ASCII text folds at.
 std::size_t next_candidate(std::string_view text, std::size_t i) {
   const auto* data = reinterpret_cast<const __m256i*>(text.data());
@@ -193,13 +194,14 @@ std::size_t next_candidate(std::string_view text, std::size_t i) {
 
 }  // namespace
 
-void Fold::assign(std::string_view raw, bool complete) {
+void Fold::assign(std::string_view raw, bool complete, FoldedBefore before) {
   raw_ = raw;
+  before_ = before;
   identity_ = true;
-  ascii_ = true;
+  ascii_ = next_wide(raw, 0, before.bytes) == before.bytes;
   sparse_ = true;
   folded_ = raw.size();
-  for (std::size_t i = next_candidate(raw, 0); i < raw.size(); i = next_candidate(raw, i + 1)) {
+  for (std::size_t i = next_candidate(raw, before.bytes); i < raw.size(); i = next_candidate(raw, i + 1)) {
     const auto byte = static_cast<unsigned char>(raw[i]);
     if (byte >= 0x80) ascii_ = false;
     // A sequence that the end cuts is left out whatever it is: nobody is to see half a character.
@@ -208,7 +210,6 @@ void Fold::assign(std::string_view raw, bool complete) {
     const Folded found = fold_at(raw, i);
     if (found.size > 0) {
       copy_folded(i, complete);
-      sparse_ = folded_ - copy_.size() <= kWindowRawBytes - 4 * kMaxSkip;
       return;
     }
     if ((found.cut || cut_sequence) && !complete) {
@@ -219,14 +220,17 @@ void Fold::assign(std::string_view raw, bool complete) {
 }
 
 void Fold::copy_folded(std::size_t first, bool complete) {
+  // Where the last character begins; before the text's beginning where it was folded earlier.
+  auto last = static_cast<std::int64_t>(first) - static_cast<std::int64_t>(character_before(first));
   identity_ = false;
   ascii_ = false;
   copy_.assign(raw_, 0, first);
   places_.clear();
-  std::size_t last = last_character(raw_.substr(0, first));  // where the last character of the text begins
+  Near near;
+  std::uint32_t hidden = 0;
   for (std::size_t i = first; i < raw_.size();) {
     const std::size_t next = next_candidate(raw_, i);
-    if (next > i) last = next - 1;
+    if (next > i) last = static_cast<std::int64_t>(next) - 1;
     copy_.append(raw_, i, next - i);
     i = next;
     if (i == raw_.size()) break;
@@ -237,22 +241,54 @@ void Fold::copy_folded(std::size_t first, bool complete) {
       folded_ = i;
       return;
     }
+    const auto at = static_cast<std::int64_t>(i);
     if (found.size == 0) {
-      if (is_lead(raw_[i])) last = i;
+      if (is_lead(raw_[i]) || at - last >= static_cast<std::int64_t>(kMaxSequenceBytes)) last = at;
       copy_ += raw_[i++];
       continue;
     }
-    if (found.value == kNothing && i + found.size - last > kMaxCharacterBytes) found.value = ' ';
+    if (found.value == kNothing &&
+        at + static_cast<std::int64_t>(found.size) - last > static_cast<std::int64_t>(kMaxCharacterBytes)) {
+      found.value = ' ';
+    }
     const auto index = static_cast<std::uint32_t>(copy_.size());
     if (!places_.empty() && places_.back().index == index) places_.pop_back();
     if (found.value != kNothing) {
-      places_.push_back({index, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(found.size)});
+      places_.push_back({index, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(found.size), hidden});
       copy_ += static_cast<char>(found.value);
-      last = i;
+      last = at;
+      i += found.size;
+      sparse_ = sparse_ && leaves_room(near);
+    } else {
+      i += found.size;
+      places_.push_back({index, static_cast<std::uint32_t>(i), 1, ++hidden});
+      sparse_ = false;
     }
-    i += found.size;
-    if (found.value == kNothing) places_.push_back({index, static_cast<std::uint32_t>(i), 1});
   }
+}
+
+// Whether kMaxSkip characters up to the last place have room in a window, however long they are as escapes.
+bool Fold::leaves_room(Near& near) const {
+  constexpr std::size_t kLongest = kMaxSequenceBytes * kMaxSkip;
+  const auto beyond = [](const Place& place) {
+    return place.size > kMaxSequenceBytes ? place.size - kMaxSequenceBytes : 0;
+  };
+  near.beyond += beyond(places_.back());
+  while (places_[near.first].index + kLongest <= places_.back().index) near.beyond -= beyond(places_[near.first++]);
+  return near.beyond <= kWindowRawBytes - kLongest;
+}
+
+std::size_t Fold::character_before(std::size_t index) const {
+  const auto raw = static_cast<std::int64_t>(raw_begin(index));
+  const std::size_t begin = before_.bytes;
+  std::size_t lead = index;
+  while (lead > begin && !is_lead(text()[lead - 1])) --lead;
+  auto last = static_cast<std::int64_t>(begin) - before_.character;
+  for (std::size_t i = lead > begin ? lead - 1 : begin; i < index; ++i) {
+    const auto at = static_cast<std::int64_t>(raw_begin(i));
+    if (is_lead(text()[i]) || at - last >= static_cast<std::int64_t>(kMaxSequenceBytes)) last = at;
+  }
+  return static_cast<std::size_t>(raw - last);
 }
 
 std::size_t Fold::mapped(std::size_t index, bool end) const {
@@ -279,6 +315,14 @@ std::size_t Fold::from_raw(std::size_t raw) const {
 
 std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   const auto all = text();
+  if (!sparse_) {
+    const std::size_t plain = index + count;  // as most windows are
+    const auto folded = std::ranges::upper_bound(places_, index, {}, &Place::index);
+    const bool is_plain = folded == places_.end() || folded->index >= plain;
+    if (is_plain && plain <= all.size() && next_wide(all, index, plain) == plain) return plain;
+    const std::uint32_t hidden = folded == places_.begin() ? 0 : folded[-1].hidden;
+    if (hidden != hidden_before(places_, index + 4 * count)) return skip_hidden(index, count);
+  }
   const std::size_t raw_end = sparse_ ? std::string_view::npos : raw_begin(index) + kWindowRawBytes;
   const bool ends = raw_end <= folded_;
   // No character has more than four bytes; what has is no text, and must not make a window longer.
@@ -296,16 +340,28 @@ std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   return all.size() + std::min(count, raw_end - folded_);
 }
 
-std::size_t Fold::context_start(std::size_t raw, std::size_t count) const {
-  const std::size_t index = from_raw(raw);
-  const std::size_t first = raw_begin(index > count ? index - count : 0);
-  constexpr std::size_t kFooting = kMaxFoldBytes + kMaxCharacterBytes;
-  return first > kFooting ? first - kFooting : 0;
-}
-
-std::size_t Fold::back_folded(std::size_t index, std::size_t first) const {
-  const std::size_t raw = raw_begin(index);
-  return raw <= kWindowRawBytes ? first : std::max(first, from_raw(raw - kWindowRawBytes));
+// The same where something vanished: one character after the other.
+std::size_t Fold::skip_hidden(std::size_t index, std::size_t count) const {
+  const auto all = text();
+  auto place = std::ranges::lower_bound(places_, index, {}, &Place::index);
+  std::uint32_t hidden = hidden_before(places_, index);
+  const std::size_t raw_first = raw_begin(index);
+  const std::size_t most = index + 4 * count;
+  std::size_t raw = raw_first;
+  for (std::size_t at = index;; ++at) {
+    const bool is_place = place != places_.end() && place->index == at;
+    if (is_place) {
+      count -= std::min<std::size_t>(count, place->hidden - hidden);
+      hidden = place->hidden;
+      raw = place->raw;
+    }
+    const bool ends = at == all.size();
+    if (at == most || (count == 0 && (ends || is_lead(all[at]))) || raw - raw_first >= kWindowRawBytes) return at;
+    if (ends) return at + std::min(count, raw_first + kWindowRawBytes - raw);
+    if (is_lead(all[at])) --count;
+    raw += is_place ? place->size : 1;
+    if (is_place) ++place;
+  }
 }
 
 }  // namespace sb::policy

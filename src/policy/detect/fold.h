@@ -9,8 +9,8 @@
 /// - escapes of URLs (%40), HTML (&#64; &nbsp;) and JSON (\u0040 \n \") become what they stand for
 ///
 /// Plain ASCII without '%', '&', '\' and '<' costs one vectorised look. Folding is local: what a byte becomes depends
-/// on at most kMaxFoldBytes behind and kMaxCharacterBytes before it, so a stream may be folded from any place that lies
-/// that far ahead.
+/// on at most kMaxFoldBytes behind and kMaxCharacterBytes before it. What a stream has let out it keeps as folded: see
+/// FoldedBefore.
 #pragma once
 
 #include <cstdint>
@@ -23,14 +23,21 @@ namespace sb::policy {
 inline constexpr std::size_t kMaxFoldBytes = 10;  // "&#x0010ffff" is not read to its end, and no other is longer
 /// Raw bytes of one character of the text with all that vanishes behind it: what bounds a stream's memory.
 inline constexpr std::size_t kMaxCharacterBytes = 12;
-/// Raw bytes in which everything that decides on a candidate begins, before it and behind: 64 characters as escapes of
-/// seven bytes.
-inline constexpr std::size_t kWindowRawBytes = 448;
+/// Raw bytes in which everything behind its beginning that decides on a candidate begins: 64 characters of five bytes,
+/// or 53 as \\u0040.
+inline constexpr std::size_t kWindowRawBytes = 320;
+
+/// The beginning of a text that was folded earlier and is kept so.
+struct FoldedBefore {
+  std::uint16_t bytes = 0;      ///< of it
+  std::uint16_t character = 0;  ///< raw bytes of its last character with all that vanished behind it
+};
 
 class Fold {
  public:
-  /// Borrows `raw`. Where more may come (not `complete`), an escape or character that `raw` cuts is left out.
-  void assign(std::string_view raw, bool complete);
+  /// Borrows `raw`, which begins with `before`. Where more may come (not `complete`), an escape or character that `raw`
+  /// cuts is left out.
+  void assign(std::string_view raw, bool complete, FoldedBefore before = {});
 
   std::string_view text() const { return identity_ ? raw_.substr(0, folded_) : std::string_view(copy_); }
   std::string_view raw() const { return raw_; }
@@ -46,12 +53,11 @@ class Fold {
   /// Whether the text is the raw text.
   bool is_raw() const { return identity_; }
 
-  /// A place in the raw text, at `raw` or before it, from which a fold gives this text's last `count` bytes before
-  /// `raw`.
-  std::size_t context_start(std::size_t raw, std::size_t count) const;
+  /// Raw bytes from the beginning of the last character before `index` to that at `index`.
+  std::size_t character_before(std::size_t index) const;
 
-  /// Behind the `count` characters from the one at `index` on, as far as they begin within kWindowRawBytes.
-  /// REQUIRES: count <= kMaxSkip.
+  /// Behind the `count` characters from the one at `index` on, as far as they begin within kWindowRawBytes. What
+  /// vanished counts as characters, too: so many are held back at most. REQUIRES: count <= kMaxSkip.
   std::size_t skip_characters(std::size_t index, std::size_t count) const {
     return ascii_ ? index + count : skip_wide(index, count);
   }
@@ -60,29 +66,33 @@ class Fold {
   bool is_ascii() const { return ascii_; }
   /// Whether that is `index` + `count` wherever those bytes are ASCII.
   bool is_sparse() const { return sparse_; }
-  /// The first of the `count` bytes before `index` that begin within kWindowRawBytes before it.
-  std::size_t back(std::size_t index, std::size_t count) const {
-    const std::size_t first = index > count ? index - count : 0;
-    return sparse_ ? first : back_folded(index, first);
-  }
 
  private:
   struct Place {
     std::uint32_t index;  // in copy_: the character here is `size` bytes from `raw` on; those behind it are one each
     std::uint32_t raw;
     std::uint32_t size;
+    std::uint32_t hidden;  // characters that vanished before it
+  };
+
+  // The places that one window may hold together with the last.
+  struct Near {
+    std::size_t first = 0;
+    std::size_t beyond = 0;  // raw bytes of theirs that no character but an escape has
   };
 
   std::size_t skip_wide(std::size_t index, std::size_t count) const;
-  std::size_t back_folded(std::size_t index, std::size_t first) const;
+  std::size_t skip_hidden(std::size_t index, std::size_t count) const;
   void copy_folded(std::size_t first, bool complete);
+  bool leaves_room(Near& near) const;
   std::size_t mapped(std::size_t index, bool end = false) const;
 
   std::string_view raw_;
   std::size_t folded_ = 0;
   bool identity_ = true;
   bool ascii_ = true;   // and not only up to some place
-  bool sparse_ = true;  // so few bytes folded away that kWindowRawBytes bounds no window
+  bool sparse_ = true;  // nothing vanished, and so little folded away anywhere that kWindowRawBytes bounds no window
+  FoldedBefore before_;
   std::string copy_;
   std::vector<Place> places_;
 };

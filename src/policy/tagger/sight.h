@@ -13,7 +13,6 @@
 
 namespace sb::policy::tagger {
 
-inline constexpr std::int64_t kSightBytes = 64;
 inline constexpr std::int64_t kFieldSightBytes = 44;
 
 struct Sight {
@@ -21,6 +20,8 @@ struct Sight {
   std::int64_t limit = 0;
 
   static Sight around(const Token& token) { return {token.begin - kSightBytes, token.begin + kSightBytes}; }
+  /// What may be looked at to decide on the token itself.
+  static Sight of(const Token& token) { return {token.begin - kSightBytes, token.begin + std::int64_t{token.sight}}; }
   bool has_start_of(const Token& token) const { return before(token.begin) >= low; }
   bool has_end(std::int64_t end) const { return end + kCharacterBytes <= limit; }
   bool has_end_of(const Token& token) const { return has_end(token.end); }
@@ -28,7 +29,6 @@ struct Sight {
   /// The lowest byte that must be known for a token to begin at `begin`: the character before it, whole.
   static std::int64_t before(std::uint32_t begin) { return begin - kCharacterBytes; }
 
- private:
   static constexpr std::int64_t kCharacterBytes = 4;
 };
 

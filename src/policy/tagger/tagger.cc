@@ -44,13 +44,14 @@ class Reading {
  public:
   // Tokens that begin before `from` are only context.
   Reading(const Model& model, std::string_view text, std::size_t from, bool complete, std::uint32_t field,
-          Scratch& scratch)
+          std::size_t offset, const Fold* fold, Scratch& scratch)
       : model_(model),
         size_(static_cast<std::int64_t>(text.size())),
         readable_(complete ? text.size() : whole_characters(text)),
         complete_(complete),
         s_(scratch) {
     tokenise(text.substr(0, readable_), s_.tokens, field);
+    if (fold && !fold->is_sparse()) narrow_sights(*fold, offset);
     const Gazetteer gazetteer = model.gazetteer();
     for (std::size_t i = 0; i < s_.tokens.size(); ++i) {
       if (i + kLooksAhead < s_.tokens.size()) gazetteer.expect(s_.tokens[i + kLooksAhead].word);
@@ -69,7 +70,7 @@ class Reading {
       if (s_.tokens[i].shape == Shape::mark)
         s_.marginal_looks[i].end = kNotLooked;
       else
-        s_.marginals[i] = marginal_at(i, Sight::around(s_.tokens[i]), s_.marginal_looks[i]);
+        s_.marginals[i] = marginal_at(i, Sight::of(s_.tokens[i]), s_.marginal_looks[i]);
     }
   }
 
@@ -78,7 +79,7 @@ class Reading {
 
   // False where bytes that have not come could change what was looked at.
   bool is_decided(std::size_t i) const {
-    return s_.tokens[i].shape == Shape::mark || !reached_end(s_.marginal_looks[i], Sight::around(s_.tokens[i]));
+    return s_.tokens[i].shape == Shape::mark || !reached_end(s_.marginal_looks[i], Sight::of(s_.tokens[i]));
   }
 
   // The span that begins with token `at`; label none where there is none. `decided` is cleared if more text may change
@@ -91,7 +92,7 @@ class Reading {
     float sum = kind_probability(s_.marginals[at], label);
     if (sum < kFaintest) return {};
     const bool faint = sum < kLeast;
-    const Sight sight = Sight::around(first);
+    const Sight sight = Sight::of(first);
     if (is_mailbox(at, sight, decided)) return {};
     std::size_t end = first.end;
     float count = 1;
@@ -132,12 +133,25 @@ class Reading {
     std::size_t i = at + 1;
     for (; i < s_.tokens.size() && s_.tokens[i].gap == Gap::none && sight.has_end_of(s_.tokens[i]); ++i) {
       const Token& token = s_.tokens[i];
+      if (unsure_ > 0 && reached_end({.end = token.end}, sight)) break;
       if (token.shape != Shape::mark) continue;
       if (token.word == at_sign) return true;
       if (std::ranges::find(inside, token.word) == inside.end()) return false;
     }
-    if (i == s_.tokens.size() && !complete_ && sight.limit > size_) decided = false;
+    const bool ends = i == s_.tokens.size() || (unsure_ > 0 && reached_end({.end = s_.tokens[i].end}, sight));
+    if (ends && !complete_ && sight.limit > size_) decided = false;
     return false;
+  }
+
+  // Where the text is folded a sight may be less than its bytes. Of one that goes on behind the text, what comes may
+  // leave no more than the text: what ends near its end may be out of sight.
+  void narrow_sights(const Fold& fold, std::size_t offset) {
+    unsure_ = Sight::kCharacterBytes;
+    for (Token& token : s_.tokens) {
+      const std::size_t window = fold.skip_characters(offset + token.begin, kSightBytes) - offset;
+      if (window <= static_cast<std::size_t>(size_))
+        token.sight = static_cast<std::uint8_t>(std::min<std::size_t>(window - token.begin, kSightBytes));
+    }
   }
 
   static Label best(const Scores& scores) {
@@ -157,7 +171,7 @@ class Reading {
   // Whether bytes that have not come yet may change what was seen.
   bool reached_end(const Looked& looked, Sight sight) const {
     return !complete_ && sight.limit > size_ &&
-           (looked.wanted_more || looked.end >= static_cast<std::int64_t>(readable_));
+           (looked.wanted_more || looked.end + unsure_ >= static_cast<std::int64_t>(readable_));
   }
 
   std::size_t first_at(std::size_t byte) const {
@@ -175,10 +189,10 @@ class Reading {
   // Of token i by what `sight` (of an earlier token) and its own let see.
   Scores marginal_within(std::size_t i, Sight sight, Looked& looked) const {
     if (s_.marginal_looks[i].end == kNotLooked)
-      s_.marginals[i] = marginal_at(i, Sight::around(s_.tokens[i]), s_.marginal_looks[i]);
+      s_.marginals[i] = marginal_at(i, Sight::of(s_.tokens[i]), s_.marginal_looks[i]);
     looked = s_.marginal_looks[i];
     if (sight.has_end(looked.end)) return s_.marginals[i];
-    const Sight own = Sight::around(s_.tokens[i]);
+    const Sight own = Sight::of(s_.tokens[i]);
     return marginal_at(i, {own.low, std::min(own.limit, sight.limit)}, looked);
   }
 
@@ -234,11 +248,12 @@ class Reading {
   bool complete_;
   Scratch& s_;
   std::size_t first_ = 0;
+  std::int64_t unsure_ = 0;  // bytes at the end that may be out of a sight that goes on behind it
 };
 
 std::size_t tag_slice(const Model& model, std::string_view text, std::size_t from, bool complete, std::uint32_t field,
-                      std::size_t offset, Scratch& scratch, std::vector<TaggedSpan>& out) {
-  const Reading reading(model, text, from, complete, field, scratch);
+                      std::size_t offset, const Fold* fold, Scratch& scratch, std::vector<TaggedSpan>& out) {
+  const Reading reading(model, text, from, complete, field, offset, fold, scratch);
   for (std::size_t i = reading.first(); i < scratch.tokens.size(); ++i) {
     bool decided = reading.is_decided(i);
     TaggedSpan span;
@@ -261,7 +276,7 @@ std::size_t tag(const Model& model, const TagInput& in, Scratch& scratch, std::v
     const bool last = stop == in.text.size();
     const std::size_t decided =
         context + tag_slice(model, in.text.substr(context, stop - context), from - context, last && in.complete,
-                            context == 0 ? field : 0, context, scratch, out);
+                            context == 0 ? field : 0, context, in.fold, scratch, out);
     if (last) return std::max(decided, in.from);
     // A slice is longer than a sight: its first tokens at least are decided.
     SB_ASSERT(decided > from);

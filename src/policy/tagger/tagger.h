@@ -4,6 +4,7 @@
 #include <array>
 #include <vector>
 
+#include "policy/detect/fold.h"
 #include "policy/finding.h"
 #include "policy/tagger/model.h"
 #include "policy/tagger/sight.h"
@@ -21,10 +22,11 @@ struct TaggedSpan {
 
 /// A text of which more may come.
 struct TagInput {
-  std::string_view text;   ///< what came before `from` is context
-  std::size_t from = 0;    ///< spans that begin earlier are not wanted
-  bool complete = true;    ///< nothing follows
-  std::string_view label;  ///< the key that the text stands under
+  std::string_view text;       ///< what came before `from` is context
+  std::size_t from = 0;        ///< spans that begin earlier are not wanted
+  bool complete = true;        ///< nothing follows
+  std::string_view label;      ///< the key that the text stands under
+  const Fold* fold = nullptr;  ///< of the text, where it was folded
 };
 
 /// Memory of one thread's work, reused from text to text: at most some 300 KB.
@@ -46,7 +48,8 @@ struct Scratch {
 
 /// Appends the spans that begin at `from` or later, in order of their beginnings. Returns the first byte at which a
 /// span may begin that is not decided yet, at most kSightBytes before the end; the text's size where all is decided.
-/// What is said about a byte b depends on [b - kSightBytes, b + kSightBytes) alone, and on the label where b is that
+/// What is said about a byte b depends on [b - kSightBytes, b + kSightBytes) alone, forward also on no more than
+/// Fold::skip_characters lets see, and on the label where b is that
 /// near to the beginning.
 std::size_t tag(const Model& model, const TagInput& in, Scratch& scratch, std::vector<TaggedSpan>& out);
 

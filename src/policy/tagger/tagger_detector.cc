@@ -43,7 +43,7 @@ class TaggerDetector final : public Detector {
     thread_local tagger::Scratch scratch;
     thread_local std::vector<tagger::TaggedSpan> spans;
     spans.clear();
-    const std::size_t decided = tag(*model_, {in.text, in.from, in.complete, in.label}, scratch, spans);
+    const std::size_t decided = tag(*model_, {in.text, in.from, in.complete, in.label, in.fold}, scratch, spans);
     for (const auto& span : spans) {
       const auto type = std::ranges::find(kTypes, type_of(span.label));
       const float score = score_of(in, span);
@@ -79,14 +79,13 @@ class TaggerDetector final : public Detector {
 
   static void remember(const Sweep& in, const tagger::TaggedSpan& span) {
     any_word(in, span, [&](const tagger::Token& token) {
-      in.names->remember(token.word, in.position(token.begin));
+      in.names->remember(token.word, token.begin);
       return false;
     });
   }
 
   static bool is_named_before(const Sweep& in, const tagger::TaggedSpan& span) {
-    const std::size_t position = in.position(span.span.begin);
-    return any_word(in, span, [&](const tagger::Token& token) { return in.names->knows(token.word, position); });
+    return any_word(in, span, [&](const tagger::Token& token) { return in.names->knows(token.word, span.span.begin); });
   }
 
   static std::string_view rule_of(Label label) {
