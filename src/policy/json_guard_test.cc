@@ -53,15 +53,17 @@ TEST_F(JsonGuard, ToolArgumentsAreJsonInAString) {
 
 TEST_F(JsonGuard, ASecretIsKnownByTheNameOfItsMember) {
   const std::string_view secrets[] = {"hunter2hunter", "abcDEF123456ghiJKL", "8f3a9b2c1d4e5f60718293a4b5c6d7e8",
-                                      "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"};
-  constexpr std::string_view kMembers =
-      R"({"db":{"user":"root","password":"hunter2hunter"},"client_secret":"abcDEF123456ghiJKL",)"
+                                      "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "Kq82nfTz01LmVv9cRwYs"};
+  const std::string long_name = std::string(100, 'x') + "_of_the_payment_service_for_invoices_client_secret";
+  const std::string members =
+      R"({")" + long_name +
+      R"(":"Kq82nfTz01LmVv9cRwYs","db":{"user":"root","password":"hunter2hunter"},"client_secret":"abcDEF123456ghiJKL",)"
       R"("x-api-key":"8f3a9b2c1d4e5f60718293a4b5c6d7e8","AWS_SECRET_ACCESS_KEY":"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"})";
   std::string content;
-  append_json_escaped(content, kMembers);
+  append_json_escaped(content, members);
   const std::string documents[] = {
       R"({"messages":[{"role":"tool","tool_call_id":"c","content":")" + content + R"("}]})",
-      R"({"messages":[],"metadata":)" + std::string(kMembers) + "}"};
+      R"({"messages":[],"metadata":)" + members + "}"};
   for (const auto& document : documents) {
     const auto result = guard(document, JsonProfile::chat_request);
     for (const auto secret : secrets) EXPECT_EQ(result.json.find(secret), std::string::npos) << secret << result.json;

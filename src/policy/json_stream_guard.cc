@@ -12,8 +12,6 @@
 namespace sb::policy {
 namespace {
 
-constexpr std::size_t kKeptKeyBytes = kWindowBytes;  // detectors look no further back
-
 // What the grammar lets come next.
 constexpr std::uint8_t kValue = 1, kName = 2, kClose = 4, kColon = 8, kComma = 16;
 
@@ -80,7 +78,6 @@ struct JsonStreamGuard::Leaf {
   std::string ready;         // read, not guarded yet
   std::size_t read = 0;      // bytes of its text so far, `ready` included
   std::size_t raw_size = 0;  // bytes of the literal so far
-  std::string name;          // of a member: its beginning
 };
 
 JsonStreamGuard::JsonStreamGuard(const Policy& policy, GuardContext& context, std::string_view label, int level,
@@ -175,18 +172,18 @@ Result<std::size_t> JsonStreamGuard::structure(std::string_view piece, std::size
   const auto fits = [this](std::uint8_t what) { return (expected_ & what) != 0; };
   if (is_blank(c)) {
     pass(piece.substr(at, 1), out);
-  } else if ((c == '{' || c == '[') && fits(kValue) && containers_.size() < static_cast<std::size_t>(kMaxJsonDepth)) {
+  } else if ((c == '{' || c == '[') && fits(kValue) && depth() < static_cast<std::size_t>(kMaxJsonDepth)) {
     pass(piece.substr(at, 1), out);
-    const std::string under(c == '[' ? label() : std::string_view());
-    containers_.push_back({c == '{', under});
+    if (!nesting_) nesting_ = std::make_unique<JsonNesting>();
+    nesting_->open(c == '{');
     expected_ = (c == '{' ? kName : kValue) | kClose;
-  } else if ((c == '}' || c == ']') && fits(kClose) && containers_.back().is_object == (c == '}')) {
+  } else if ((c == '}' || c == ']') && fits(kClose) && nesting_->in_object() == (c == '}')) {
     pass(piece.substr(at, 1), out);
-    containers_.pop_back();
+    nesting_->close();
     end_value();
   } else if (c == ',' && fits(kComma)) {
     pass(piece.substr(at, 1), out);
-    expected_ = containers_.back().is_object ? kName : kValue;
+    expected_ = nesting_->in_object() ? kName : kValue;
   } else if (c == ':' && fits(kColon)) {
     pass(piece.substr(at, 1), out);
     expected_ = kValue;
@@ -194,6 +191,7 @@ Result<std::size_t> JsonStreamGuard::structure(std::string_view piece, std::size
     pass(piece.substr(at, 1), out);
     state_ = State::string;
     is_name_ = fits(kName);
+    if (is_name_) nesting_->begin_name();
     const int level = is_name_ ? kMaxJsonLevels : level_ + 1;  // a name is a word, not a document
     leaf_ = std::make_unique<Leaf>(policy_, context_, is_name_ ? std::string_view() : label(), level, passed_);
   } else if ((begins_number(c) || is_word_letter(c)) && fits(kValue)) {
@@ -280,8 +278,8 @@ Result<bool> JsonStreamGuard::number(std::string_view number, GuardSink& out) {
 
 // Behind a document another may begin, as in lines of JSON.
 void JsonStreamGuard::end_value() {
-  state_ = containers_.empty() ? State::start : State::structure;
-  expected_ = containers_.empty() ? kValue : kComma | kClose;
+  state_ = depth() == 0 ? State::start : State::structure;
+  expected_ = depth() == 0 ? kValue : kComma | kClose;
 }
 
 Result<std::size_t> JsonStreamGuard::string(std::string_view piece, std::size_t at, GuardSink& out) {
@@ -323,7 +321,7 @@ Result<std::size_t> JsonStreamGuard::string(std::string_view piece, std::size_t 
     return at + 1;
   }
   leaf.sink.writes_to(out);
-  if (is_name_ && leaf.name.size() < kKeptKeyBytes) leaf.name += leaf.ready;
+  if (is_name_) nesting_->read_name(leaf.ready);
   SB_CHECK(feed_leaf(false));
   return at;
 }
@@ -340,15 +338,12 @@ Result<> JsonStreamGuard::feed_leaf(bool complete) {
 Result<> JsonStreamGuard::close_string(GuardSink& out) {
   Leaf& leaf = *leaf_;
   leaf.sink.writes_to(out);
-  if (is_name_) leaf.name += leaf.ready;
+  if (is_name_) nesting_->read_name(leaf.ready);
   SB_CHECK(feed_leaf(true));
   passed_ += leaf.raw_size;
   const auto found = leaf.guard.findings();
-  if (is_name_) {
-    Container& object = containers_.back();
-    object.key = leaf.name.substr(0, kKeptKeyBytes);
-    if (leaf.guard.verdict() != Verdict::allow && may_be_alike(found) && ++object.masked_names > 1)
-      out.put(fmt::format("_{}", object.masked_names));
+  if (is_name_ && leaf.guard.verdict() != Verdict::allow && may_be_alike(found)) {
+    if (const auto names = nesting_->count_masked_name(); names > 1) out.put(fmt::format("_{}", names));
   }
   end_value();
   if (is_name_) expected_ = kColon;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policy/json_fence.h"
+#include "policy/json_nesting.h"
 #include "policy/json_number.h"
 #include "policy/stream_guard.h"
 
@@ -50,11 +51,6 @@ class JsonStreamGuard {
 
  private:
   struct Leaf;
-  struct Container {
-    bool is_object;
-    std::string key;                 ///< of the member that is being read; of an array: the key it stands under
-    std::uint32_t masked_names = 0;  ///< that may be alike now
-  };
   enum class State : std::uint8_t { start, structure, scalar, long_number, string, text, block };
 
   Result<std::size_t> step(std::string_view piece, std::size_t at, GuardSink& out);
@@ -77,7 +73,8 @@ class JsonStreamGuard {
   void pass(std::string_view bytes, GuardSink& out);
   void end_value();
   void take(std::span<const GuardedFinding> findings);
-  std::string_view label() const { return containers_.empty() ? label_ : std::string_view(containers_.back().key); }
+  std::string_view label() const { return nesting_ && nesting_->has_name() ? nesting_->name() : label_; }
+  std::size_t depth() const { return nesting_ ? nesting_->depth() : 0; }
 
   const Policy& policy_;
   GuardContext& context_;
@@ -91,9 +88,9 @@ class JsonStreamGuard {
   JsonNumber number_;       // a long one
   bool swallows_ = false;   // that number was replaced
   std::size_t passed_ = 0;  // offset for the sink
-  std::vector<Container> containers_;
-  std::unique_ptr<Leaf> leaf_;         // the string that is being read
-  std::unique_ptr<StreamGuard> text_;  // state text
+  std::unique_ptr<JsonNesting> nesting_;  // none before the first bracket
+  std::unique_ptr<Leaf> leaf_;            // the string that is being read
+  std::unique_ptr<StreamGuard> text_;     // state text
   bool fences_;
   OpeningFence opening_;
   std::unique_ptr<JsonStreamGuard> block_;  // state block

@@ -81,6 +81,7 @@ constexpr auto kEndings = [] {
 // Keys whose value is a secret: "password", "DB_PASSWORD", "client-secret", "apiKey".
 bool names_secret(std::string_view key, bool& password) {
   const auto is_joint = [](char c) { return c == '_' || c == '-'; };
+  key.remove_prefix(key.size() - std::min(key.size(), kMaxWordBytes));  // the end says what it is
   if (key.size() < 3) return false;
   const char before = key[key.size() - 2];
   if (!is_joint(before) && !is_joint(key.back()) && !kEndings[ending_of(before, key.back())]) return false;

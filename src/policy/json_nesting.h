@@ -1,0 +1,51 @@
+/// Where in a JSON text that arrives in pieces its reader stands.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/json_guard.h"
+
+namespace sb::policy {
+
+/// The brackets that are open, and the names that what comes next stands under. A stream keeps one: names that can be
+/// needed no more are forgotten, those of arrays around objects too where there are many (their later items then stand
+/// under none). REQUIRES: at most kMaxJsonDepth brackets.
+class JsonNesting {
+ public:
+  /// Of a name its end is kept, which says what it is: detectors look no further back.
+  static constexpr std::size_t kMaxNameBytes = 64;
+
+  std::size_t depth() const { return depth_; }
+  /// REQUIRES depth() > 0.
+  bool in_object() const { return (objects_ >> (depth_ - 1) & 1) != 0; }
+  void open(bool is_object);
+  void close();
+
+  /// Whether a member's name was read: else what comes stands under what the text does.
+  bool has_name() const { return !names_.empty(); }
+  /// The last member's that was read; of what stands in an array: of that array's.
+  std::string_view name() const;
+  void begin_name();
+  void read_name(std::string_view more);
+
+  /// One more name of this object was masked; how many were.
+  std::uint32_t count_masked_name();
+
+ private:
+  // By the object, from the outermost: names that are needed once more when it ends.
+  struct Masked {
+    std::uint8_t depth;
+    std::uint32_t names;
+  };
+
+  std::uint64_t objects_ = 0;  // bit n: bracket n is an object's
+  std::uint8_t depth_ = 0;
+  std::string names_;  // of each open object one, with its size behind it
+  std::vector<Masked> masked_;
+};
+static_assert(kMaxJsonDepth <= 64);
+
+}  // namespace sb::policy
