@@ -46,8 +46,9 @@ struct Finding {
   /// Another begins at each of its later words: what of it lies behind another finding is found by itself.
   bool resumes = false;
   Weight weight = Weight::looks;
-  /// Another reading of the same place that was less sure, or inside a finding: recorded by those who only look, never
-  /// acted on.
+  bool stops = false;  ///< its rule stops the text: what covers it does not undo that
+  /// Another reading of the same place that was less sure, or inside a finding: recorded by those who only look, its
+  /// bytes never touched. What `stops` and is no less sure than what covers it stops the text all the same.
   bool beside = false;
 
   friend bool operator==(const Finding&, const Finding&) = default;

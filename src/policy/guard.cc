@@ -54,6 +54,13 @@ void append_masked(std::string& out, std::string_view value, int keep) {
   }
 }
 
+// Of a text in which it is done to a finding that stays as it is.
+Verdict verdict_of(Action action) {
+  if (action == Action::block) return Verdict::block;
+  if (action == Action::route_to_human) return Verdict::human;
+  return action == Action::route_to_local ? Verdict::local : Verdict::allow;
+}
+
 Result<Verdict> append_replacement(GuardContext& context, const Rule& rule, const Finding& finding,
                                    std::string_view value, const GuardedFinding& recorded, std::string& out) {
   switch (rule.action) {
@@ -181,25 +188,26 @@ Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const
 }
 
 Scanner::Weigh weigh_by(const Policy& policy, const GuardContext& context) {
-  return [&policy, &context](const Finding& finding, std::string_view value) -> std::optional<Weight> {
-    if (finding.type == kPlaceholderType) return Weight::acts;
+  return [&policy, &context](const Finding& finding, std::string_view value) -> std::optional<Scanner::Weighed> {
+    if (finding.type == kPlaceholderType) return Scanner::Weighed{Weight::acts};
     if (!context.prose && finding.detector == kTaggerName) return std::nullopt;
     const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
     if (!rule) return std::nullopt;
     // Of what goes on behind its window the value is not known yet.
     const bool passes = finding.tail == Tail::none && is_known(value) && Policy::is_allowed(*rule, value);
-    if (passes || rule->action == Action::allow) return Weight::looks;
-    return rule->action == Action::route_to_local ? Weight::routes : Weight::acts;
+    if (passes || rule->action == Action::allow) return Scanner::Weighed{};
+    if (rule->action == Action::route_to_local) return Scanner::Weighed{Weight::routes};
+    return Scanner::Weighed{Weight::acts, verdict_of(rule->action) >= Verdict::human};
   };
 }
 
 Verdict record_untouched(const Policy& policy, GuardContext& context, const Finding& finding, std::string_view value,
                          std::vector<GuardedFinding>& findings) {
   const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
-  if (!rule || (finding.beside && rule->action != Action::allow)) return Verdict::allow;
+  if (!rule || (finding.beside && !finding.stops && rule->action != Action::allow)) return Verdict::allow;
   if (is_known(value) && Policy::is_allowed(*rule, value)) return Verdict::allow;
   record(context, {finding, rule->action, rule->name, keyed_hash(context, finding.type, clipped(value))}, findings);
-  return rule->action == Action::route_to_local && !policy.log_only() ? Verdict::local : Verdict::allow;
+  return policy.log_only() ? Verdict::allow : verdict_of(rule->action);
 }
 
 Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::string_view text, std::string_view label,

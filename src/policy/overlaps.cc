@@ -8,6 +8,7 @@ namespace sb::policy {
 namespace {
 
 constexpr std::size_t kNowhere = std::string_view::npos;
+constexpr float kSurerThanAll = 100;
 
 bool before(const Finding& a, const Finding& b) {
   if (a.span.begin != b.span.begin) return a.span.begin < b.span.begin;
@@ -37,6 +38,7 @@ class Settling {
   bool stays(Finding& finding, std::size_t index) {
     const std::size_t begin = finding.span.begin;
     if (begin >= out_.place.decided) return false;
+    if (stops_inside(finding)) return true;
     if (finding.beside) return begin == last_begin_ && stays_beside(finding);
     for (std::size_t w = index_of(finding.weight) + 1; w < kWeights; ++w) {
       if (begin >= out_.place.taken[w]) continue;
@@ -52,6 +54,8 @@ class Settling {
       finding.span.begin = taken;
     }
     began = last_begin_ = begin;
+    if (finding.weight == Weight::acts)
+      out_.place.acting_score = finding.tail == Tail::none && !finding.stops ? finding.score : kSurerThanAll;
     if (finding.tail != Tail::none) follow(finding, index);
     taken = finding.span.end;
     return true;
@@ -59,6 +63,16 @@ class Settling {
 
  private:
   static std::size_t index_of(Weight weight) { return static_cast<std::size_t>(weight); }
+
+  // What stops the text is not undone by what covers it, where that is not surer. What is open-ended hides it: of what
+  // it holds a stream keeps nothing.
+  bool stops_inside(Finding& finding) const {
+    if (!finding.stops || finding.span.end > out_.place.taken_by(Weight::acts) ||
+        finding.score < out_.place.acting_score)
+      return false;
+    finding.beside = true;
+    return true;
+  }
 
   // Only readings that begin together are kept beside each other: what begins later may not be decided yet.
   bool stays_beside(Finding& finding) const {

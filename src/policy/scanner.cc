@@ -226,9 +226,11 @@ void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, s
     if (reported || (!complete && finding.span.begin >= decided) || !cares(finding)) return true;
     finding.span = {fold.raw_begin(finding.span.begin), fold.raw_end(finding.span.end)};
     if (!weigh) return false;
-    const auto weight = weigh(finding, raw.substr(finding.span.begin, finding.span.size()));
-    finding.weight = weight.value_or(Weight::looks);
-    return !weight;
+    const auto weighed = weigh(finding, raw.substr(finding.span.begin, finding.span.size()));
+    if (!weighed) return true;
+    finding.weight = weighed->weight;
+    finding.stops = weighed->stops;
+    return false;
   });
   out.place = from;
   out.place.decided = complete ? raw.size() : std::max(from.decided, fold.raw_begin(decided));

@@ -21,6 +21,8 @@ struct ScanPlace {
   std::size_t decided = 0;  ///< findings that begin before this byte were reported
   /// By weight: where the last finding of it ends. One that begins before is a part of that, as far as it goes.
   std::array<std::size_t, kWeights> taken{};
+  /// Score of the last that acts, below which nothing inside it stops the text.
+  float acting_score = 0;
   std::size_t most = std::string_view::npos;  ///< nothing that begins here or later is decided yet
   FoldedBefore folded{};                      ///< so the text begins
 
@@ -54,8 +56,12 @@ class Scanner {
  public:
   /// The least score at which somebody cares for a type; above 1: nobody does.
   using LeastScore = std::function<float(std::string_view type)>;
+  struct Weighed {
+    Weight weight = Weight::looks;
+    bool stops = false;
+  };
   /// What is made of a finding with this value here and now; nothing where no rule speaks of it.
-  using Weigh = std::function<std::optional<Weight>(const Finding& finding, std::string_view value)>;
+  using Weigh = std::function<std::optional<Weighed>(const Finding& finding, std::string_view value)>;
   enum class Overlaps : std::uint8_t {
     drop,  ///< one reading of each place
     keep,  ///< the others too, marked `beside`
@@ -72,7 +78,8 @@ class Scanner {
   /// Findings of one weight share no byte. Of two readings of the same bytes the surer stays, whatever it weighs. Else
   /// a finding stays beside all that weigh less, and of two that weigh the same the leftmost wins, of two that begin
   /// together the surer, then the longer. Where one that acts begins inside another that does, what lies behind that
-  /// one is a finding too. What lies inside a finding that weighs more is dropped.
+  /// one is a finding too. What lies inside a finding that weighs more is dropped. What stops the text inside one that
+  /// only changes it stays beside that, unless it is less sure or the other is open-ended.
   void scan(std::string_view text, const ScanPlace& from, bool complete, std::string_view label, const Weigh& weigh,
             ScanResult& out) const;
 
