@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <tuple>
 
 #include "base/json.h"
@@ -247,6 +248,7 @@ Result<std::string> ChatStreamGuard::guard_late(Stream& stream, std::string_view
 Result<> ChatStreamGuard::guard_asides(TextEdits& edits) {
   clean_.resize(std::min(work_->chunk.asides.size(), kMaxClean));
   std::string digits;
+  std::uint32_t masked_names = 0;  // that may be alike now, in one object or not
   for (std::size_t i = 0; i < work_->chunk.asides.size(); ++i) {
     const ChatAside& aside = work_->chunk.asides[i];
     ChatAside* const before = i < clean_.size() ? &clean_[i] : nullptr;
@@ -254,17 +256,21 @@ Result<> ChatStreamGuard::guard_asides(TextEdits& edits) {
     const bool is_number = aside.kind == ChatAside::Kind::number;
     const auto text = is_number ? identifying_digits(aside.text, digits) : std::string_view(aside.text);
     if (text.empty()) continue;
+    const std::size_t found = beside_.size();
     SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, aside.key, work_->scratch, beside_));
     verdict_ = std::max(verdict_, verdict);
     if (verdict == Verdict::allow) {
       if (before && aside.text.size() <= kMaxCleanBytes) *before = aside;
       continue;
     }
+    const bool is_name = aside.kind == ChatAside::Kind::name;
     std::string escaped;
     if (is_number)
       append_json_string(escaped, work_->scratch.text);
     else
       append_json_escaped(escaped, work_->scratch.text);
+    if (is_name && may_be_alike(std::span(beside_).subspan(found)) && ++masked_names > 1)
+      escaped += fmt::format("_{}", masked_names);
     edits.replace(aside.offset, aside.size, std::move(escaped));
   }
   return {};

@@ -70,6 +70,16 @@ TEST_F(ChatStream, PassesWhatNeedsNoChangeByteForByte) {
   EXPECT_EQ(feed(usage), std::vector<std::string>{usage});
 }
 
+TEST_F(ChatStream, NamesBesideTheTextsThatBecameAlikeAreToldApart) {
+  const auto masks = test::load("{name: m, version: 1, rules: [{types: [EMAIL], action: redact}]}");
+  ChatStreamGuard guard(*masks, context_);
+  const std::string chunk =
+      R"({"id":"c1","choices":[{"index":0,"delta":{"content":"so "},"x":{"ann@x.org":1,"bo@x.org":2}}]})";
+  EXPECT_EQ(guard.feed(chunk).value(),
+            std::vector<std::string>{
+                R"({"id":"c1","choices":[{"index":0,"delta":{"content":"so "},"x":{"[EMAIL]":1,"[EMAIL]_2":2}}]})"});
+}
+
 TEST_F(ChatStream, ASecretIsKnownByTheNameOfItsMemberHoweverItIsCut) {
   constexpr std::string_view kArguments =
       R"({"env":{"api_key":"8f3a9b2c1d4e5f60718293a4b5c6d7e8"},"password": "hunter2hunter","q":"a"})";
