@@ -1,6 +1,8 @@
 // /api/v1/policies: versions of the data policy; /api/v1/reveal: what `encrypt` sealed.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/api.h"
 #include "api/control.h"
 #include "api/policy_book.h"
@@ -18,22 +20,43 @@ json::object version_json(const PolicyVersion& version) {
           {"createdAt", rfc3339(version.created_us)}};
 }
 
+// Of who runs the installation: its first admin is of it, and what is configured is.
+constexpr std::string_view kOwnTenant = "default";
+
+// One policy holds for all tenants, and its lists may name what only one of them is to know.
+bool is_for_all_tenants(const Caller& caller) {
+  return caller.role == Role::admin || caller.tenant == kOwnTenant;
+}
+
+Result<> require_all_tenants(const Caller& caller, std::string_view what) {
+  if (is_for_all_tenants(caller)) return {};
+  return fail(Errc::permission_denied,
+              fmt::format("one policy holds for all tenants: a key of tenant {} may not {} it; ask an admin, or an "
+                          "operator of tenant {}, for rules with \"tenants: [{}]\"",
+                          caller.tenant, what, kOwnTenant, caller.tenant));
+}
+
 }  // namespace
 
-Task<void> Api::list_policies(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
+// A tenant's own people see what holds for them, and no drafts.
+Task<void> Api::list_policies(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
   const std::string in_force = parts_.policies.current()->hash();  // first: it is among the versions that follow
   json::array versions;
-  for (const auto& version : parts_.policies.versions()) versions.push_back(version_json(version));
+  for (const auto& version : parts_.policies.versions()) {
+    if (version.hash == in_force || is_for_all_tenants(caller)) versions.push_back(version_json(version));
+  }
   co_await respond_json(exchange, 200, to_text(json::object{{"inForce", in_force}, {"policies", std::move(versions)}}));
 }
 
-Task<void> Api::get_policy(http::Exchange& exchange, const Caller&, std::vector<std::string> captured) {
+Task<void> Api::get_policy(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
+  if (auto may = require_all_tenants(caller, "read"); !may) co_return co_await respond_error(exchange, may.error());
   auto text = co_await parts_.policies.text_of(captured[0]);
   if (!text) co_return co_await respond_error(exchange, text.error());
   co_await respond_json(exchange, 200, *std::move(text), {{"content-type", "application/yaml"}});
 }
 
 Task<void> Api::publish_policy(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
+  if (auto may = require_all_tenants(caller, "publish"); !may) co_return co_await respond_error(exchange, may.error());
   auto published = co_await parts_.policies.publish(exchange.take_body(), actor_of(caller));
   if (!published) {
     if (published.error().code != Errc::invalid_argument) co_return co_await respond_error(exchange, published.error());
@@ -46,7 +69,11 @@ Task<void> Api::publish_policy(http::Exchange& exchange, const Caller& caller, s
 }
 
 Task<void> Api::approve_policy(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
-  auto approved = co_await parts_.policies.approve(captured[0], actor_of(caller));
+  if (auto may = require_all_tenants(caller, "approve"); !may) co_return co_await respond_error(exchange, may.error());
+  const auto keys = parts_.keys.records();
+  const auto key = std::ranges::find(keys, caller.key, [](const KeyRecord& one) { return std::optional(one.id); });
+  const Micros made_us = key == keys.end() ? 0 : key->created_us;
+  auto approved = co_await parts_.policies.approve(captured[0], actor_of(caller), made_us);
   if (!approved) co_return co_await respond_error(exchange, approved.error());
   co_await respond_json(exchange, 200, to_text(version_json(*approved)));
 }

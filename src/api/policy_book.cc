@@ -205,7 +205,7 @@ Task<Result<PolicyVersion>> PolicyBook::add(std::shared_ptr<const policy::Policy
   co_return added;
 }
 
-Task<Result<PolicyVersion>> PolicyBook::approve(std::string hash, std::string approver) {
+Task<Result<PolicyVersion>> PolicyBook::approve(std::string hash, std::string approver, Micros made_us) {
   SB_CO_TRY(const auto pass, co_await changes_.enter());
   Book book;
   std::string before;
@@ -221,6 +221,11 @@ Task<Result<PolicyVersion>> PolicyBook::approve(std::string hash, std::string ap
                    fmt::format("this version does not wait for approval: it is {}", to_string(found->state)));
   if (found->author == approver)
     co_return fail(Errc::permission_denied, "who wrote a policy cannot approve it; use another person's key");
+  if (made_us >= found->created_us)
+    co_return fail(
+        Errc::permission_denied,
+        "a key that was made after a policy was published cannot approve it: its author may have made it; use "
+        "an older key of another person, or publish again");
   SB_CO_TRY(auto text, co_await text_of(hash));
   SB_CO_TRY(auto policy, policy::Policy::load(text, "policy"));
   found->approver = std::move(approver);

@@ -56,8 +56,9 @@ class PolicyBook {
   /// Errors: invalid_argument (the document, with line and column), permission_denied (a check asks a host that the
   /// configuration does not name), unavailable (another change is being written).
   Task<Result<PolicyVersion>> publish(std::string text, std::string author);
-  /// Errors: not_found, conflict (it does not wait), permission_denied (its author).
-  Task<Result<PolicyVersion>> approve(std::string hash, std::string approver);
+  /// `made_us`: when the approver's key was made. Errors: not_found, conflict (it does not wait), permission_denied
+  /// (its author; a key that is younger than the version: its author may have made it for this).
+  Task<Result<PolicyVersion>> approve(std::string hash, std::string approver, Micros made_us);
   /// The document as it was written. Errors: not_found.
   Task<Result<std::string>> text_of(std::string hash) const;
 

@@ -64,9 +64,24 @@ TEST_F(PolicyBookTest, AFileThatWasChangedWhileTheServerWasDownWaitsForASecondPe
   EXPECT_EQ(in_force(), 1);
   ASSERT_TRUE(start(2, true)) << "nor does a second start let it in";
   EXPECT_EQ(in_force(), 1);
-  ASSERT_TRUE(wait(book_->approve(hash_of(2), "anna")));
+  ASSERT_TRUE(wait(book_->approve(hash_of(2), "anna", 1)));
   EXPECT_EQ(in_force(), 2);
   ASSERT_TRUE(start(2, true));
+  EXPECT_EQ(in_force(), 2);
+}
+
+TEST_F(PolicyBookTest, NobodyApprovesHisOwnVersionNorWithAKeyMadeForIt) {
+  ASSERT_TRUE(start(1, true));
+  const auto published = wait(book_->publish(document(2), "anna"));
+  ASSERT_TRUE(published);
+  for (const auto& [who, made_us] : {std::pair("anna", Micros{1}), std::pair("second", published->created_us),
+                                     std::pair("second", published->created_us + 1)}) {
+    const auto refused = wait(book_->approve(hash_of(2), who, made_us));
+    ASSERT_FALSE(refused) << who << " " << made_us;
+    EXPECT_EQ(refused.error().code, Errc::permission_denied);
+  }
+  EXPECT_EQ(in_force(), 1);
+  EXPECT_TRUE(wait(book_->approve(hash_of(2), "second", published->created_us - 1)));
   EXPECT_EQ(in_force(), 2);
 }
 

@@ -88,6 +88,8 @@ def test_two_people(own_server):
     approve = f"/api/v1/policies/{waiting.json()['hash']}/approve"
     assert server.call("POST", approve, key=author).status == 403
     assert server.call("POST", approve, key=key_of(server, "client")).status == 403
+    made_for_it = server.call("POST", approve, key=key_of(server, "operator"))
+    assert made_for_it.status == 403 and "made after" in made_for_it.json()["detail"]
     assert server.call("POST", approve, key=other).json()["state"] == "active"
     assert in_force(server)["version"] == 2 and "***" in seen_by_model(server)
     assert server.call("POST", approve, key=other).status == 409
@@ -99,19 +101,34 @@ def test_two_people(own_server):
 
 def test_a_file_that_is_changed_while_the_server_is_down_waits_for_the_second_person(own_server):
     server, path = serve(own_server, document(1, "redact"), approval="two_people")
+    operator = key_of(server, "operator")
     assert server.process.stop() == 0
     path.write_text(document(2, "mask"))
     server.start()
     waiting = server.call("GET", "/api/v1/policies").json()["policies"][0]
     assert (waiting["version"], waiting["state"], waiting["author"]) == (2, "pending", "file")
     assert in_force(server)["version"] == 1 and "[EMAIL]" in seen_by_model(server)
-    approved = server.call("POST", f"/api/v1/policies/{waiting['hash']}/approve", key=key_of(server, "operator"))
+    approved = server.call("POST", f"/api/v1/policies/{waiting['hash']}/approve", key=operator)
     assert approved.json()["state"] == "active" and "***" in seen_by_model(server)
     assert server.process.stop() == 0
     server.start()
     assert in_force(server)["version"] == 2
     published = leaves_of(server, "policy.publish")
     assert [leaf["state"] for leaf in published] == ["active", "pending"] and published[1]["before"] == published[0]["hash"]
+
+
+def test_what_holds_for_all_is_not_one_tenants_to_change_or_read(own_server):
+    server, _ = serve(own_server, document(1, "redact"), approval="two_people")
+    theirs, own, admin = key_of(server, "operator", "acme"), key_of(server, "operator"), key_of(server, "admin", "acme")
+    waiting = server.call("POST", "/api/v1/policies", document(2, "mask").encode(), key=own).json()
+    for method, path, body in (("POST", "/api/v1/policies", document(3, "mask").encode()), ("POST", f"/api/v1/policies/{waiting['hash']}/approve", None), ("GET", f"/api/v1/policies/{waiting['hash']}", None)):
+        refused = server.call(method, path, body, key=theirs)
+        assert refused.status == 403 and "one policy holds for all tenants" in refused.json()["detail"], path
+    listed = server.call("GET", "/api/v1/policies", key=theirs).json()
+    assert [p["version"] for p in listed["policies"]] == [1] and listed["inForce"] == listed["policies"][0]["hash"]
+    assert in_force(server)["version"] == 1
+    assert server.call("POST", f"/api/v1/policies/{waiting['hash']}/approve", key=admin).status == 200, "admins are for all"
+    assert in_force(server)["version"] == 2
 
 
 def leaves_of(server, kind: str) -> list[dict]:
