@@ -1,6 +1,8 @@
 // What `call: triage | script | chat | embed | review` do: the engine's hands.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/record_writer.h"
 #include "flow/chat_completion.h"
@@ -20,6 +22,15 @@ Problem problem_of(const Error& error, std::string_view title) {
   problem.title = title;
   problem.detail = error.detail;
   return problem;
+}
+
+/// Whether an embedding is asked of numbers of tokens in place of texts.
+bool has_token_ids(const json::value& request) {
+  const auto* input = find_member(request, "input");
+  const auto is_token = [](const json::value& item) { return item.is_number(); };
+  return input && input->is_array() && std::ranges::any_of(input->get_array(), [&](const json::value& item) {
+           return is_token(item) || (item.is_array() && std::ranges::any_of(item.get_array(), is_token));
+         });
 }
 
 /// The price a cost was counted by: of a million tokens read, read from the provider's cache, written.
@@ -222,6 +233,13 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     co_return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
   const bool embed = std::get<CallTask>(call.task->body).function == "embed";
+  if (embed && run.guard.treats_requests() && has_token_ids(run.input.value())) {
+    run.error_code = Errc::policy_denied;
+    run.error_param = "input";
+    const Error denied(Errc::policy_denied,
+                       "`input` holds numbers of tokens, which the policy cannot look at; send the text itself");
+    co_return std::unexpected(problem_of(denied, "Blocked by policy"));
+  }
   run.request_hash.reset();
   if (!embed && answers_the_run(*call.task, run.machine.flow())) run.request_hash = repeatable(run, *call.task, asked);
   if (run.request_hash) {

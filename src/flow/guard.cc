@@ -66,6 +66,15 @@ bool GuardSession::was_held_against(std::span<const std::string> models) const {
   return (policy_->checks_for(about) & ~checks_) == 0;
 }
 
+bool GuardSession::treats_requests() const {
+  if (policy_->log_only()) return false;
+  const auto& rules = policy_->rules();
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    if ((rules_ >> i & 1) != 0 && rules[i].inbound && rules[i].action != policy::Action::allow) return true;
+  }
+  return checks_in_;
+}
+
 policy::GuardContext GuardSession::context(policy::Direction direction, bool restore) const {
   policy::GuardContext context{direction, subject_.tenant, tenant_key_, *vault_, restore};
   context.rules = rules_;

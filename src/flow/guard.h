@@ -92,6 +92,8 @@ class GuardSession {
   /// What it was given came from a run whose texts are so.
   void keep_local() { needs_local_ = true; }
   bool may_restore() const { return subject_.may_restore; }
+  /// What goes to a model may be changed or stopped: what cannot be looked at cannot go.
+  bool treats_requests() const;
   /// A check must see an answer whole before anybody does.
   bool holds_answers() const { return checks_out_ && !policy_->log_only(); }
   /// Whether a rule or a check speaks of some models alone.

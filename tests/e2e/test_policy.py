@@ -159,6 +159,26 @@ def test_restoring_needs_the_permission(own_server):
     assert EMAIL not in streamed.body.decode() and "[EMAIL_1]" in texts_of(sse(streamed.body))
 
 
+def test_what_cannot_be_looked_at_does_not_go(own_server):
+    server = own_server()
+    config = json.loads(server.config_file.read_text())
+    policy = "name: own\nversion: 1\nrules:\n  - {{types: [EMAIL], action: {action}}}\n"
+
+    def embedded(of, action: str = "redact"):
+        server.write_config(config | {"policy": {"file": policy_file(server, policy.format(action=action))}})
+        server.start()
+        reply = server.call("POST", "/v1/embeddings", {"model": "simulated", "input": of})
+        assert server.process.stop() == 0
+        return reply
+
+    for tokens in ([9906, 11, 856], [[9906, 11], [856]]):
+        refused = embedded(tokens)
+        assert refused.status == 400 and refused.json()["error"]["param"] == "input", refused.body
+        assert "send the text itself" in refused.json()["error"]["message"]
+    assert embedded(["a text"]).status == 200
+    assert embedded([9906, 11, 856], action="allow").status == 200, "a policy that only looks changes nothing"
+
+
 def test_placeholders_of_a_tenant_and_sealed_values(own_server):
     server = own_server()
     policy = policy_file(server, """
