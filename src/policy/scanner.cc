@@ -203,7 +203,7 @@ void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, s
       window.reset(at);
       const std::size_t before = out.findings.size();
       detectors_[static_cast<std::size_t>(std::countr_zero(who))]->verify(window, at, out.findings);
-      if (!fold.is_sparse()) drop_out_of_sight(fold, at, before, out.findings);
+      if (out.findings.size() > before && !fold.is_sparse()) drop_out_of_sight(fold, at, before, out.findings);
     }
   });
   std::size_t decided = text.size();

@@ -340,15 +340,15 @@ std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   return all.size() + std::min(count, raw_end - folded_);
 }
 
-// The same where something vanished: one character after the other.
+// The same where something vanished: from place to place.
 std::size_t Fold::skip_hidden(std::size_t index, std::size_t count) const {
   const auto all = text();
   auto place = std::ranges::lower_bound(places_, index, {}, &Place::index);
   std::uint32_t hidden = hidden_before(places_, index);
-  const std::size_t raw_first = raw_begin(index);
+  const std::size_t raw_end = raw_begin(index) + kWindowRawBytes;
   const std::size_t most = index + 4 * count;
-  std::size_t raw = raw_first;
-  for (std::size_t at = index;; ++at) {
+  std::size_t raw = raw_begin(index);
+  for (std::size_t at = index;;) {
     const bool is_place = place != places_.end() && place->index == at;
     if (is_place) {
       count -= std::min<std::size_t>(count, place->hidden - hidden);
@@ -356,10 +356,17 @@ std::size_t Fold::skip_hidden(std::size_t index, std::size_t count) const {
       raw = place->raw;
     }
     const bool ends = at == all.size();
-    if (at == most || (count == 0 && (ends || is_lead(all[at]))) || raw - raw_first >= kWindowRawBytes) return at;
-    if (ends) return at + std::min(count, raw_first + kWindowRawBytes - raw);
-    if (is_lead(all[at])) --count;
-    raw += is_place ? place->size : 1;
+    if (at == most || (count == 0 && (ends || is_lead(all[at]))) || raw >= raw_end) return at;
+    if (ends) return at + std::min(count, raw_end - raw);
+    std::size_t run = 1;
+    if (!is_place) {  // of ASCII, up to the next place, every byte is a character
+      const std::size_t next = place == places_.end() ? all.size() : place->index;
+      run = next_wide(all, at, std::min({next, most, at + count, at + raw_end - raw})) - at;
+    }
+    run = std::max<std::size_t>(run, 1);
+    if (is_lead(all[at])) count -= run;
+    raw += is_place ? place->size : run;
+    at += run;
     if (is_place) ++place;
   }
 }
