@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -118,28 +120,6 @@ def test_kill_amid_records_loses_and_doubles_nothing(broker, own_server):
     assert server.verify().returncode == 0
 
 
-def test_a_broker_that_dies_is_waited_for(broker, own_server):
-    topic = broker.make_topic("orphaned", 2)
-    server = with_flow(own_server(kafka=kafka_section(broker, orders=source(topic))).start())
-    broker.write(topic, [{**record, "partition": n % 2} for n, record in enumerate(numbered(100))])
-    until("records before", lambda: records(server, "taken") == 100)
-    broker.kill()
-    try:
-        until("the log to say so", lambda: "kafka.trouble" in server.log())
-        assert server.call("GET", "/readyz").status == 200, "HTTP works without the broker"
-        # Without one it also stops and starts.
-        assert server.process.stop() == 0
-        server.start()
-    finally:
-        broker.start()
-    broker.write(topic, [{**record, "partition": n % 2} for n, record in enumerate(numbered(100, 100))])
-    until("records after", lambda: len(runs_of(server)) >= 200)
-    assert server.process.stop() == 0
-    assert broker.committed("orphaned-group", topic, 2) == [100, 100]
-    server.start()
-    assert numbers_of(server) == list(range(200))
-
-
 def test_what_can_never_work_is_told_to_the_dead_letter_topic_without_its_content(broker, own_server):
     topic, dead = broker.make_topic("poisoned"), broker.make_topic("poisoned-dead")
     policy = "name: p\nversion: 1\nrules:\n  - {name: iban, types: [IBAN], direction: inbound, action: block}\n"
@@ -205,16 +185,54 @@ def test_a_record_that_comes_again_is_known_by_its_place_or_by_its_key(broker, o
     assert numbers_of(server) == sorted([7, *range(10), *range(10)])
 
 
-def test_two_servers_of_one_group_share_the_records_and_double_none(broker, own_server):
+class TakesItsTime(http.server.BaseHTTPRequestHandler):
+    """A check of the policy that is asked before a run is on disk: its record is in work for so long."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        time.sleep(0.2)
+        body = b'{"objects": false, "label": "fine"}'
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Patient(http.server.ThreadingHTTPServer):
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        """A server that stops hangs up."""
+
+
+@pytest.fixture
+def slow_policy(tmp_path):
+    service = Patient(("127.0.0.1", 0), TakesItsTime)
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    path = tmp_path / "slow.yaml"
+    path.write_text("name: slow\nversion: 1\nrules: []\nchecks: [{name: slow, kind: http, action: block, timeout_ms: 20000, "
+                    f"url: 'http://127.0.0.1:{service.server_port}/'}}]\n")
+    yield {"file": str(path)}
+    service.shutdown()
+    service.server_close()
+
+
+def test_two_servers_of_one_group_share_the_records_and_double_none(broker, own_server, slow_policy):
     topic = broker.make_topic("shared", 4)
-    first, second = [own_server(kafka=kafka_section(broker, orders=source(topic))) for _ in range(2)]
+    first, second = [own_server(kafka=kafka_section(broker, orders=source(topic, max_in_flight=16)), policy=slow_policy) for _ in range(2)]
     with_flow(first.start())
     written, enough = 0, threading.Event()
 
     def write():
         nonlocal written
-        while not enough.is_set():
-            broker.write(topic, [{**record, "partition": n % 4} for n, record in enumerate(numbered(20, written))])
+        while not enough.wait(0.05):
+            broker.write(topic, [{"value": json.dumps({"n": n, "text": "hello"}), "partition": n % 4} for n in range(written, written + 20)])
             written += 20
 
     writer = threading.Thread(target=write)
@@ -230,7 +248,7 @@ def test_two_servers_of_one_group_share_the_records_and_double_none(broker, own_
     finally:
         enough.set()
         writer.join(60)
-    until("all records", lambda: sum(len(runs_of(server)) for server in (first, second)) >= written)
+    until("all records", lambda: sum(run["status"] == "completed" for server in (first, second) for run in runs_of(server)) >= written)
     assert sorted(numbers_of(first) + numbers_of(second)) == list(range(written)), "lost or doubled"
 
 
@@ -275,9 +293,10 @@ def test_events_in_both_modes_wake_who_listens_once(broker, own_server):
     assert_nowhere(server, [CANARY])
 
 
-def test_an_emitted_event_reaches_its_topic_once_though_the_broker_and_the_server_die(broker, own_server):
-    topic = broker.make_topic("done")
-    server = own_server(kafka={**kafka_section(broker), "sinks": [{"topic": topic, "types": ["order.*"]}]}).start()
+def test_a_broker_that_dies_is_waited_for_and_an_emitted_event_is_there_once(broker, own_server):
+    topic, done = broker.make_topic("orphaned", 2), broker.make_topic("done")
+    section = {**kafka_section(broker, 1000, orders=source(topic)), "sinks": [{"topic": done, "types": ["order.*"]}]}
+    server = with_flow(own_server(kafka=section).start())
     assert server.call("POST", "/api/v1/flows", EMITTING_FLOW.encode()).status == 201
 
     def emit(n: int) -> str:
@@ -287,22 +306,34 @@ def test_an_emitted_event_reaches_its_topic_once_though_the_broker_and_the_serve
     def status(run: str) -> str:
         return server.run(run)["status"]
 
-    runs = [emit(0)]
-    until("the first", lambda: status(runs[0]) == "completed")
+    broker.write(topic, [{**record, "partition": n % 2} for n, record in enumerate(numbered(100))])
+    until("records before", lambda: records(server, "taken") == 100)
+    emitting = [emit(0)]
+    until("the first event", lambda: status(emitting[0]) == "completed")
     broker.kill()
     try:
-        runs.append(emit(1))
-        until("the step to be under way", lambda: status(runs[1]) == "running")
+        until("the log to say so", lambda: "kafka.trouble" in server.log())
+        emitting.append(emit(1))
+        until("the step to be under way", lambda: status(emitting[1]) == "running")
+        assert server.call("GET", "/readyz").status == 200, "HTTP works without the broker"
+        # Without one it also stops and starts; and it is killed.
+        assert server.process.stop() == 0
+        server.start()
         server.process.kill()
         server.start()
-        assert status(runs[1]) == "running", "it is not done before the broker has it"
+        assert status(emitting[1]) == "running", "it is not done before the broker has it"
     finally:
         broker.start()
-    until("the second", lambda: status(runs[1]) == "completed")
-    found = broker.read(topic, 2)
+    broker.write(topic, [{**record, "partition": n % 2} for n, record in enumerate(numbered(100, 100))])
+    until("records after", lambda: len(runs_of(server)) >= 200)
+    until("the second event", lambda: status(emitting[1]) == "completed")
+    found = broker.read(done, 2)
     events = [json.loads(record.value()) for record in found]
     assert [record.key() for record in found] == [b"c0", b"c1"] and [event["data"]["n"] for event in events] == [0, 1]
-    assert [event["id"].rsplit("-", 1)[0] for event in events] == runs
+    assert [event["id"].rsplit("-", 1)[0] for event in events] == emitting
     assert dict(found[0].headers())["content-type"] == b"application/cloudevents+json; charset=UTF-8"
     assert all(CANARY not in record.value().decode() for record in found)
-    assert metric(server, f'signalbox_kafka_written_total{{topic="{topic}"}}') == 1
+    assert metric(server, f'signalbox_kafka_written_total{{topic="{done}"}}') == 1
+    assert numbers_of(server) == list(range(200))
+    assert server.process.stop() == 0
+    assert broker.committed("orphaned-group", topic, 2) == [100, 100]
