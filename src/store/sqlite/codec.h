@@ -68,6 +68,8 @@ std::string pack_column(std::string_view content);
 std::string compress_if_large(std::string column);
 /// The same for what runs have in common, steps and leaves, however short.
 std::string compress_record(std::string column);
+/// The same for a run's body, of which most is sealed.
+std::string compress_body(std::string column);
 /// Content without the format byte; decompressed into `buffer` where need be. Errors: corrupt.
 Result<std::string_view> unpack(std::string_view column, std::string& buffer);
 

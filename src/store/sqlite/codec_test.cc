@@ -46,7 +46,9 @@ TEST(Codec, ABodyComesBackWhateverItsSize) {
                                                                       {70'000, compress_if_large, 1},
                                                                       {0, compress_record, 0},
                                                                       {127, compress_record, 2},
-                                                                      {70'000, compress_record, 2}}) {
+                                                                      {70'000, compress_record, 2},
+                                                                      {127, compress_body, 2},
+                                                                      {70'000, compress_body, 2}}) {
     const std::string column = compress(plain_body_of(size));
     EXPECT_EQ(column.front(), format);
     std::string buffer;

@@ -88,7 +88,7 @@ Result<PreparedCommit> prepare(Commit commit) {
   for (const StreamChunk& chunk : commit.chunks) body.chunk(chunk);
   commit.steps.clear();
   commit.chunks.clear();
-  if (!body.empty()) prepared.body = compress_record(std::move(body).take());
+  if (!body.empty()) prepared.body = compress_body(std::move(body).take());
   if (const ReviewRow* review = commit.review_create   ? &*commit.review_create
                                 : commit.review_change ? &commit.review_change->row
                                                        : nullptr) {
