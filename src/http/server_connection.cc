@@ -21,6 +21,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLingerTime{1'000};
 constexpr std::size_t kRequestIdBytesMax = 128;
 constexpr std::uint64_t kBodyReserveMax = 256 * 1024;
+constexpr std::size_t kBehindBody =
+    64;  // a JSON parser that reads whole vectors wants so much room (simdjson's padding)
 
 // It goes into the log and to providers: nothing that could be an address, a number of a person, or a key in disguise.
 bool is_sane_id(std::string_view id) {
@@ -168,11 +170,11 @@ bool ServerConnection::take_bytes(ParseError& error) {
     error = fed.error();
     return false;
   }
-  if (in_head && parser_.head_complete() && !parser_.complete()) {
-    enter(Phase::receiving, shared_->options.body_timeout);
+  if (in_head && parser_.head_complete()) {
+    if (!parser_.complete()) enter(Phase::receiving, shared_->options.body_timeout);
     // What a client announces is not yet what it sends.
-    const auto announced = parser_.content_length().value_or(0);
-    request_.body.reserve(std::min<std::uint64_t>(announced, kBodyReserveMax));
+    if (const auto announced = parser_.content_length().value_or(0); announced > 0)
+      request_.body.reserve(std::min<std::uint64_t>(announced, kBodyReserveMax) + kBehindBody);
   }
   request_.body.append(fed->body);
   in_.consume(fed->consumed);
