@@ -121,6 +121,23 @@ const std::vector<Api::Route>& Api::routes() {
   return all;
 }
 
+namespace {
+
+Task<void> refuse_path(http::Exchange& exchange, bool path_known) {
+  const auto& request = exchange.request();
+  const Error error = path_known
+                          ? Error(Errc::unsupported, fmt::format("{} does not take {}", request.path, request.method))
+                          : Error(Errc::not_found, fmt::format("no such path: {} {}", request.method, request.path));
+  if (!path_known) co_return co_await respond_error(exchange, error);
+  co_await respond_json(
+      exchange, 405,
+      is_openai_path(request.path)
+          ? model::openai_error_body(error)
+          : to_text(json::object{{"title", "method not allowed"}, {"status", 405}, {"detail", error.detail}}));
+}
+
+}  // namespace
+
 Task<void> Api::handle(http::Exchange& exchange) {
   const auto& request = exchange.request();
   const auto started = parts_.clock.steady();
@@ -141,18 +158,7 @@ Task<void> Api::handle(http::Exchange& exchange) {
     break;
   }
   if (!route) {
-    const Error error = path_known
-                            ? Error(Errc::unsupported, fmt::format("{} does not take {}", request.path, request.method))
-                            : Error(Errc::not_found, fmt::format("no such path: {} {}", request.method, request.path));
-    if (path_known) {
-      co_await respond_json(
-          exchange, 405,
-          is_openai_path(request.path)
-              ? model::openai_error_body(error)
-              : to_text(json::object{{"title", "method not allowed"}, {"status", 405}, {"detail", error.detail}}));
-    } else {
-      co_await respond_error(exchange, error);
-    }
+    co_await refuse_path(exchange, path_known);
   } else if (route->open) {
     co_await (this->*route->call)(exchange, Caller{}, std::move(captured));
   } else {

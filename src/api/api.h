@@ -157,7 +157,17 @@ class Api {
   /// Of a request that came with one.
   std::string request_hash(const Caller& caller, std::string_view what, std::string_view body) const;
   Task<bool> may_read_log(http::Exchange& exchange);  ///< false: the refusal is sent
+  struct Asked;
   struct Work;
+  /// Errors: at_limit(), and those of what the request says.
+  Result<Asked> read_model_request(http::Exchange& exchange, const Caller& caller, std::string_view flow_name,
+                                   std::string_view wants) const;
+  /// True: the answer is sent.
+  Task<bool> answered_before(http::Exchange& exchange, const Caller& caller, const Asked& asked,
+                             const flow::InFlight::Entry& entry);
+  /// Errors: as Engine::prepare.
+  Result<Work> begin_work(http::Exchange& exchange, const Caller& caller, Asked asked,
+                          const flow::InFlight::Entry& entry, policy::JsonProfile profile, Micros started_us);
   Task<void> answer_live(http::Exchange& exchange, Work& work);
   Task<void> answer_stored(http::Exchange& exchange, const Caller& caller, store::RunRow row, bool stream,
                            bool include_usage);

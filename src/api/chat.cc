@@ -77,93 +77,113 @@ void Api::count(const flow::LiveRun& run, Micros started_us) {
       static_cast<std::uint64_t>(std::max<Micros>(0, parts_.clock.now_us() - started_us - run.upstream_us)));
 }
 
-Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std::string_view flow_name,
-                            std::string_view wants, policy::JsonProfile profile) {
-  const auto& request = exchange.request();
-  const Micros started_us = parts_.clock.now_us();
-  http::Headers limits = caller.limit_headers;
-  if (parts_.in_flight.size() >= parts_.in_flight_max) {
-    co_return co_await respond_error(exchange, at_limit(), limits);
-  }
-  std::string body = exchange.take_body();
-  auto head = read_head(body, wants);
-  if (!head) co_return co_await respond_error(exchange, head.error(), limits);
-  if (head->model != "auto" || !parts_.auto_model) {
-    if (auto target = parts_.catalog.resolve(head->model); !target)
-      co_return co_await respond_error(exchange, target.error(), limits);
-  }
-  auto flow = parts_.flows.find("signalbox", flow_name);
-  if (!flow) co_return co_await respond_error(exchange, flow.error(), limits);
+// What a model route was asked for, checked.
+struct Api::Asked {
+  std::string body;
+  ChatHead head;
+  std::shared_ptr<const flow::Flow> flow;
+  std::string subject;
+  std::string key;   // Idempotency-Key; empty: none
+  std::string hash;  // of a request with one
+};
 
-  auto key = request_key(exchange, caller);
-  if (!key) co_return co_await respond_error(exchange, key.error(), limits);
-  auto subject = subject_of(request);
-  if (!subject) co_return co_await respond_error(exchange, subject.error(), limits);
-  const std::string hash = key->empty() ? std::string() : request_hash(caller, flow_name, body);
-  auto entry = parts_.in_flight.enter(caller.tenant, *key, RunId::generate(parts_.clock, parts_.entropy), hash);
-  if (!key->empty()) {
-    // The same key again: the same run, whether it is in work, finished, or went on after a restart.
-    if (!entry.owner) (void)co_await entry.pending->wait(kJoinPatience);
-    auto stored = co_await parts_.store.find_idempotent(caller.tenant, *key);
-    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, *key, entry.pending);
-    if (!stored) co_return co_await respond_error(exchange, stored.error(), limits);
-    if (*stored) {
-      if (auto same = same_request(**stored, caller, hash); !same)
-        co_return co_await respond_error(exchange, same.error(), limits);
-      co_return co_await answer_stored(exchange, caller, std::move(**stored), head->stream, head->include_usage);
-    }
-    if (!entry.owner) {
-      co_return co_await respond_error(
-          exchange, Error(Errc::unavailable, "the first request with this Idempotency-Key is still in work"), limits);
-    }
-  }
+Result<Api::Asked> Api::read_model_request(http::Exchange& exchange, const Caller& caller, std::string_view flow_name,
+                                           std::string_view wants) const {
+  if (parts_.in_flight.size() >= parts_.in_flight_max) return std::unexpected(at_limit());
+  Asked asked;
+  asked.body = exchange.take_body();
+  SB_TRY(asked.head, read_head(asked.body, wants));
+  if (asked.head.model != "auto" || !parts_.auto_model) SB_CHECK(parts_.catalog.resolve(asked.head.model));
+  SB_TRY(asked.flow, parts_.flows.find("signalbox", flow_name));
+  SB_TRY(asked.key, request_key(exchange, caller));
+  SB_TRY(asked.subject, subject_of(exchange.request()));
+  if (!asked.key.empty()) asked.hash = request_hash(caller, flow_name, asked.body);
+  return asked;
+}
 
+// The same key again: the same run, whether it is in work, finished, or went on after a restart.
+Task<bool> Api::answered_before(http::Exchange& exchange, const Caller& caller, const Asked& asked,
+                                const flow::InFlight::Entry& entry) {
+  if (!entry.owner) (void)co_await entry.pending->wait(kJoinPatience);
+  auto stored = co_await parts_.store.find_idempotent(caller.tenant, asked.key);
+  if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, asked.key, entry.pending);
+  if (!stored) {
+    co_await respond_error(exchange, stored.error(), caller.limit_headers);
+  } else if (*stored) {
+    if (auto same = same_request(**stored, caller, asked.hash); !same)
+      co_await respond_error(exchange, same.error(), caller.limit_headers);
+    else
+      co_await answer_stored(exchange, caller, std::move(**stored), asked.head.stream, asked.head.include_usage);
+  } else if (!entry.owner) {
+    co_await respond_error(exchange,
+                           Error(Errc::unavailable, "the first request with this Idempotency-Key is still in work"),
+                           caller.limit_headers);
+  } else {
+    co_return false;
+  }
+  co_return true;
+}
+
+Result<Api::Work> Api::begin_work(http::Exchange& exchange, const Caller& caller, Asked asked,
+                                  const flow::InFlight::Entry& entry, policy::JsonProfile profile, Micros started_us) {
   flow::RunRequest wanted;
-  wanted.flow = *flow;
+  wanted.flow = std::move(asked.flow);
   wanted.tenant = caller.tenant;
   wanted.key = caller.key_id;
-  wanted.input = std::move(body);
+  wanted.input = std::move(asked.body);
   wanted.profile = profile;
-  wanted.requested_model = head->model;
-  wanted.idempotency_key = *key;
-  wanted.request_hash = hash;
-  wanted.request_id = request.id;
-  wanted.subject = *std::move(subject);
+  wanted.requested_model = std::move(asked.head.model);
+  wanted.idempotency_key = asked.key;
+  wanted.request_hash = std::move(asked.hash);
+  wanted.request_id = exchange.request().id;
+  wanted.subject = std::move(asked.subject);
   wanted.durability = parts_.durability;
-  wanted.stream = head->stream;
-  wanted.include_usage = head->include_usage;
+  wanted.stream = asked.head.stream;
+  wanted.include_usage = asked.head.include_usage;
   wanted.cancel = &exchange.disconnect();
   wanted.spender = caller.key;
   wanted.spend_limit_per_day = caller.spend_limit_per_day;
   wanted.may_restore = allows(caller.role, Permission::restore);
   auto run = parts_.engine.prepare(std::move(wanted), entry.pending, entry.pending->run());
   if (!run) {
-    parts_.in_flight.leave(caller.tenant, *key, entry.pending);
-    co_return co_await respond_error(exchange, run.error(), limits);
+    parts_.in_flight.leave(caller.tenant, asked.key, entry.pending);
+    return std::unexpected(std::move(run.error()));
   }
   Work work;
-  work.run = *run;
+  work.run = *std::move(run);
   work.started_us = started_us;
-  work.include_usage = head->include_usage;
-  if (head->stream) {
-    work.audience = std::make_unique<SseAudience>(exchange, parts_.ticker, [this, live = work.run, started_us, limits] {
-      http::Headers headers = run_headers(*live, started_us);
-      for (const auto& [name, value] : limits) headers.add(name, value);
-      return headers;
-    });
-    work.run->audience = work.audience.get();
+  work.include_usage = asked.head.include_usage;
+  if (!asked.head.stream) return work;
+  work.audience = std::make_unique<SseAudience>(exchange, parts_.ticker,
+                                                [this, live = work.run, started_us, limits = caller.limit_headers] {
+                                                  http::Headers headers = run_headers(*live, started_us);
+                                                  for (const auto& [name, value] : limits) headers.add(name, value);
+                                                  return headers;
+                                                });
+  work.run->audience = work.audience.get();
+  return work;
+}
+
+// What is only needed until the run begins is gone when it does: a stream may wait for hours.
+Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std::string_view flow_name,
+                            std::string_view wants, policy::JsonProfile profile) {
+  const Micros started_us = parts_.clock.now_us();
+  auto asked = read_model_request(exchange, caller, flow_name, wants);
+  if (!asked) co_return co_await respond_error(exchange, std::move(asked).error(), caller.limit_headers);
+  const auto entry =
+      parts_.in_flight.enter(caller.tenant, asked->key, RunId::generate(parts_.clock, parts_.entropy), asked->hash);
+  if (!asked->key.empty() && co_await answered_before(exchange, caller, *asked, entry)) co_return;
+  auto work = begin_work(exchange, caller, *std::move(asked), entry, profile, started_us);
+  if (!work) co_return co_await respond_error(exchange, std::move(work).error(), caller.limit_headers);
+  auto driven = co_await parts_.engine.drive(work->run);
+  count(*work->run, started_us);
+  if (driven) co_return co_await answer_live(exchange, *work);
+  if (work->audience) co_await work->audience->settle();
+  if (work->audience && work->audience->begun()) {
+    exchange.abort();  // not recorded: the client must not take it for an answer
+    co_return;
   }
-  auto driven = co_await parts_.engine.drive(work.run);
-  count(*work.run, started_us);
-  if (!driven) {
-    if (work.audience) co_await work.audience->settle();
-    if (work.audience && work.audience->begun()) {
-      exchange.abort();  // not recorded: the client must not take it for an answer
-      co_return;
-    }
-    co_return co_await respond_error(exchange, driven.error(), limits);
-  }
-  co_await answer_live(exchange, work);
+  co_await respond_error(exchange, std::move(driven).error(), caller.limit_headers);
 }
 
 Task<void> Api::answer_live(http::Exchange& exchange, Work& work) {

@@ -275,12 +275,20 @@ class Engine {
   void schedule_again(const LiveRun& run);
   std::expected<CallResult, Problem> triage(LiveRun& run);
   Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
+  std::expected<const model::Target*, Problem> target_of(LiveRun& run, const Machine::Call& call,
+                                                         std::optional<model::Target>& local);
   Task<std::expected<CallResult, Problem>> model_call(LiveRun& run, const Machine::Call& call);
   Result<Reservation> reserve(const LiveRun& run, const model::Target& target);
   Task<std::expected<CallResult, Problem>> whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call,
                                                         bool embed);
+  Task<std::expected<CallResult, Problem>> repaired_answer(LiveRun& run, const model::Target& target,
+                                                           model::ChatCall call);
   Task<std::expected<CallResult, Problem>> streamed_answer(LiveRun& run, const model::Target& target,
                                                            model::ChatCall call);
+  Problem not_started(LiveRun& run, const model::Target& target, model::Failure failure);
+  /// A stream that has begun, through the guard, to the caller. `before`: when it was asked for.
+  Task<std::expected<CallResult, Problem>> relay(LiveRun& run, const model::Target& target,
+                                                 std::unique_ptr<model::GatewayStream> started, Micros before);
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
   // repeated_requests.cc
   /// What `AnswerCache` knows a chat by; nothing: its answer is not to be used again.

@@ -104,14 +104,19 @@ bool answers_the_run(const TaskNode& task, const Flow& flow) {
   return !task.output_as && !flow.output_as && (task.then.kind == Transition::Kind::end || last);
 }
 
+template <class T>
+Task<T> at_once(T result) {
+  co_return result;
+}
+
 }  // namespace
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::call(LiveRun& run, const Machine::Call& call) {
   const auto& function = std::get<CallTask>(call.task->body).function;
-  if (function == "triage") co_return triage(run);
-  if (function == "review") co_return review(run, call);
-  if (function == "script") co_return co_await script(run, call);
-  co_return co_await model_call(run, call);
+  if (function == "triage") return at_once(triage(run));
+  if (function == "review") return at_once(review(run, call));
+  if (function == "script") return script(run, call);
+  return model_call(run, call);
 }
 
 std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
@@ -137,6 +142,7 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
     result.output = Data(json::object{{"route", "human"}, {"target", ""}, {"reason", "policy"}});
     return result;
   }
+  run.guard.recall_user_text(run.input.text());
   const auto decision = router->route(run.guard.route_query());
   run.row.route = std::string(triage::to_string(decision.route));
   run.intent = decision.intent;
@@ -162,6 +168,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
     result.decision = abstention({}, "no script is called that");
     co_return result;
   }
+  run.guard.recall_user_text(run.input.text());
   json::object input{{"text", run.guard.restore_plain(run.guard.last_user_text())}, {"intent", run.intent}};
   if (const auto* extra = find_member(*with, "input")) input["input"] = *extra;
   auto answer = co_await parts_.scripts->run(name, std::move(input));
@@ -191,12 +198,14 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
   co_return co_await answer_guarded(run, std::move(completion), std::move(result));
 }
 
-Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run, const Machine::Call& call) {
+// Who is asked; `local`: its part that may be, where no other model may see the request.
+std::expected<const model::Target*, Problem> Engine::target_of(LiveRun& run, const Machine::Call& call,
+                                                               std::optional<model::Target>& local) {
   if (run.needs_person) {
     run.error_code = Errc::policy_denied;
     const Error denied(Errc::policy_denied,
                        "the policy asks for a person before a model may see this, and the flow has asked none");
-    co_return std::unexpected(problem_of(denied, "Blocked by policy"));
+    return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
   std::string wanted(string_member(call.with, "model", run.requested_model));
   if (run.row.route == "small" && wanted == "script") wanted = "small";
@@ -211,15 +220,14 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
             : target.error();
     run.error_code = error.code;
     run.error_param = error.param;
-    co_return std::unexpected(problem_of(error, "Unknown model"));
+    return std::unexpected(problem_of(error, "Unknown model"));
   }
-  std::optional<model::Target> local;  // where no other model may see it
   if (run.guard.needs_local()) {
     local = parts_.catalog.local_part(**target);
     if (local->groups.empty()) {
       run.error_code = Errc::policy_denied;
       const Error denied(Errc::policy_denied, "the policy allows local models alone, and none is marked `local: true`");
-      co_return std::unexpected(problem_of(denied, "Blocked by policy"));
+      return std::unexpected(problem_of(denied, "Blocked by policy"));
     }
   }
   const model::Target& asked = local ? *local : **target;
@@ -230,8 +238,16 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
                        fmt::format("the policy has rules for {} that the request was not held against: it did not name "
                                    "that model",
                                    asked.name));
-    co_return std::unexpected(problem_of(denied, "Blocked by policy"));
+    return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
+  return &asked;
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run, const Machine::Call& call) {
+  std::optional<model::Target> local;
+  const auto target = target_of(run, call, local);
+  if (!target) co_return std::unexpected(target.error());
+  const model::Target& asked = **target;
   const bool embed = std::get<CallTask>(call.task->body).function == "embed";
   if (embed && run.guard.treats_requests() && has_token_ids(run.input.value())) {
     run.error_code = Errc::policy_denied;
@@ -268,6 +284,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   chat.idempotency_key = key;
   chat.request_id = run.request_id;
   chat.cancel = run.finish_without_caller ? nullptr : run.cancel;
+  run.guard.let_go_of_user_text();
   if (!embed && run.stream && run.audience && !run.guard.holds_answers() &&
       answers_the_run(*call.task, run.machine.flow())) {
     chat.stream = true;
@@ -277,16 +294,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     co_return answer;
   }
   auto answer = co_await whole_answer(run, asked, chat, embed);
-  if (!answer && !run.repair.empty()) {  // one round: the model sees its answer and what is wrong with it
-    const std::string again = repair_request(run.input, std::exchange(run.repair, {}), run.rejected_answer);
-    const std::string again_key = key + "-repair";
-    chat.body = again;
-    chat.idempotency_key = again_key;
-    run.repaired = true;
-    const MicroMoney first_cost = run.call_cost;
-    answer = co_await whole_answer(run, asked, chat, embed);
-    run.call_cost += first_cost;
-  }
+  if (!answer && !run.repair.empty()) answer = co_await repaired_answer(run, asked, chat);
   reserved->settle(run.call_cost);
   if (!answer) run.request_hash.reset();  // a flow may go on, and answer otherwise
   co_return answer;
@@ -308,6 +316,20 @@ Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& tar
     }
   }
   return parts_.ledger.reserve(*run.spender, run.spend_limit_per_day, most, parts_.clock.now_us());
+}
+
+// One round: the model sees its answer and what is wrong with it.
+Task<std::expected<Engine::CallResult, Problem>> Engine::repaired_answer(LiveRun& run, const model::Target& target,
+                                                                         model::ChatCall call) {
+  const std::string again = repair_request(run.input, std::exchange(run.repair, {}), run.rejected_answer);
+  const std::string key = std::string(call.idempotency_key) + "-repair";
+  call.body = again;
+  call.idempotency_key = key;
+  run.repaired = true;
+  const MicroMoney first_cost = run.call_cost;
+  auto answer = co_await whole_answer(run, target, call, false);
+  run.call_cost += first_cost;
+  co_return answer;
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& run, const model::Target& target,
@@ -336,23 +358,31 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   co_return co_await answer_guarded(run, std::move(outcome->reply.body), std::move(result));
 }
 
+// The wait for its beginning may be long, and needs little: the rest has a coroutine of its own.
 Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun& run, const model::Target& target,
                                                                          model::ChatCall call) {
   const Micros before = parts_.clock.now_us();
   auto started = co_await parts_.gateway.chat_stream(target, call);
   run.upstream_us += parts_.clock.now_us() - before;
-  CallResult result;
-  if (!started) {
-    run.failed_call = call_decision(false, {}, parts_.catalog, target, started.error().attempts, true);
-    run.error_code = started.error().error.code;
-    run.error_param = started.error().error.param;
-    auto problem = problem_of(started.error().error, "No model answered");
-    problem.status = started.error().status;
-    for (const auto& attempt : started.error().attempts) run.call_cost += attempt.cost;
-    guard_failure(run, std::move(started.error()));
-    co_return std::unexpected(std::move(problem));
-  }
-  auto& stream = **started;
+  if (started) co_return co_await relay(run, target, std::move(*started), before);
+  co_return std::unexpected(not_started(run, target, std::move(started.error())));
+}
+
+Problem Engine::not_started(LiveRun& run, const model::Target& target, model::Failure failure) {
+  run.failed_call = call_decision(false, {}, parts_.catalog, target, failure.attempts, true);
+  run.error_code = failure.error.code;
+  run.error_param = failure.error.param;
+  auto problem = problem_of(failure.error, "No model answered");
+  problem.status = failure.status;
+  for (const auto& attempt : failure.attempts) run.call_cost += attempt.cost;
+  guard_failure(run, std::move(failure));
+  return problem;
+}
+
+Task<std::expected<Engine::CallResult, Problem>> Engine::relay(LiveRun& run, const model::Target& target,
+                                                               std::unique_ptr<model::GatewayStream> started,
+                                                               Micros before) {
+  auto& stream = *started;
   run.row.model = parts_.catalog.deployments()[stream.deployment()].name;
   auto guard = run.guard.stream();
   const auto restorer = run.guard.stream_restorer();
@@ -430,6 +460,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   step.started_us = before;
   step.ended_us = parts_.clock.now_us();
   record(run, std::move(step), run.guard.stream_decision(*guard));
+  CallResult result;
   result.decision = call_decision(false, run.row.model, parts_.catalog, target, stream.attempts(), true);
   if (problem) {
     run.failed_call = std::move(result.decision);
@@ -535,6 +566,7 @@ std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Ma
   if (public_reason) review.reason = reason;
   review.priority = static_cast<int>(int_member(*with, "priority"));
   review.created_us = parts_.clock.now_us();
+  run.guard.recall_user_text(run.input.text());
   json::object question{
       {"asked", run.guard.last_user_text()}, {"proposal", string_member(*with, "proposal")}, {"intent", run.intent}};
   if (!public_reason) question["reason"] = reason;

@@ -109,6 +109,7 @@ Result<GuardOutcome> GuardSession::guard(policy::Direction direction, std::strin
   if (profile == policy::JsonProfile::chat_request) {
     features_ = guarded.features;
     last_user_text_ = std::move(guarded.last_user_text);
+    let_go_ = false;
     inbound_types_ = outcome.types;
     request_bytes_ = outcome.content.text().size();
     if (features_.has_json_schema && checks_out_) read_requested_schema(outcome.content);
@@ -272,6 +273,16 @@ triage::RouteQuery GuardSession::route_query() const {
   query.prompt_bytes = features_.text_bytes;
   query.turns = features_.message_count;
   return query;
+}
+
+void GuardSession::let_go_of_user_text() {
+  if (last_user_text_.empty()) return;
+  std::string().swap(last_user_text_);
+  let_go_ = true;
+}
+
+void GuardSession::recall_user_text(std::string_view request) {
+  if (std::exchange(let_go_, false)) last_user_text_ = policy::last_user_text(request);
 }
 
 void GuardSession::set_inbound_types(std::vector<std::string> types) {

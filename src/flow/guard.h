@@ -130,6 +130,10 @@ class GuardSession {
   /// What triage looks at. Views: valid until the session is used again.
   triage::RouteQuery route_query() const;
   const std::string& last_user_text() const { return last_user_text_; }
+  /// Before a long wait: the text is not kept beside the request that it is a part of...
+  void let_go_of_user_text();
+  /// ...and is read from that, as it was guarded, where it is wanted once more.
+  void recall_user_text(std::string_view request);
   /// For a run that is taken up again: the features of a request that was guarded before.
   void read_request(const std::string& request);
   /// Types of the findings in the request; a run that is taken up again is told them.
@@ -172,6 +176,7 @@ class GuardSession {
   std::unique_ptr<policy::TokenVault> vault_;  // stable address: stream guards refer to it
   policy::RequestFeatures features_;
   std::string last_user_text_;
+  bool let_go_ = false;  // of that text
   std::vector<std::string_view> inbound_types_;
   std::vector<std::string> known_types_;  // what inbound_types_ refers to in a run that was taken up again
   std::size_t request_bytes_ = 0;

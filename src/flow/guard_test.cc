@@ -24,5 +24,21 @@ TEST(GuardSession, ValuesComeBackForThoseWhoMaySeeThem) {
   }
 }
 
+TEST(GuardSession, ReadsTheUsersTextAgainFromWhatWasGuarded) {
+  constexpr std::string_view kRequest =
+      R"({"messages":[{"role":"user","content":"before"},{"role":"user","content":[)"
+      R"({"type":"text","text":"ask \"ann@pages.org\""},{"type":"text","text":"or bob@pages.org"}]}]})";
+  auto guard = session(true);
+  const auto guarded =
+      guard.inspect(policy::Direction::inbound, std::string(kRequest), policy::JsonProfile::chat_request);
+  ASSERT_TRUE(guarded);
+  const std::string text = guard.last_user_text();
+  EXPECT_EQ(text, "ask \"[EMAIL_1]\"\nor [EMAIL_2]");
+  guard.let_go_of_user_text();
+  EXPECT_EQ(guard.last_user_text(), "");
+  guard.recall_user_text(guarded->content.text());
+  EXPECT_EQ(guard.last_user_text(), text);
+}
+
 }  // namespace
 }  // namespace sb::flow

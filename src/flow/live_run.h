@@ -3,8 +3,8 @@
 
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <chrono>
-#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -99,7 +99,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
     json::value authorization;
   };
   std::map<std::uint32_t, CancelSource*> under_way;
-  std::deque<EffectResult> results;
+  std::list<EffectResult> results;  ///< a list: most runs have none, and a deque takes room for them
   std::optional<asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
                                            Executor>>
       signal;                     ///< cancelled when a result or a command is there

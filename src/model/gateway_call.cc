@@ -197,24 +197,31 @@ Task<bool> GatewayCall::attempt(Candidate& candidate) {
 }
 
 Task<Result<Landed>> GatewayCall::call_once(const Deployment& deployment, Micros time_left_us) {
-  auto& provider = *state_.providers[deployment.provider];
   ChatCall call = call_;
   call.stream = operation_ == Operation::stream;
   if (state_.catalog.providers()[deployment.provider].report_requested_model && call.reported_model.empty()) {
     call.reported_model = target_.name;
   }
   const UpstreamModel model{deployment.upstream, std::chrono::milliseconds(std::max<Micros>(time_left_us / 1000, 1))};
+  return call.stream ? begin_stream(deployment, call, model) : whole_reply(deployment, call, model);
+}
+
+Task<Result<Landed>> GatewayCall::whole_reply(const Deployment& deployment, ChatCall call, UpstreamModel model) {
+  auto& provider = *state_.providers[deployment.provider];
+  auto reply =
+      operation_ == Operation::chat ? co_await provider.chat(call, model) : co_await provider.embeddings(call, model);
+  if (!reply) co_return std::unexpected(std::move(reply).error());
   Landed landed;
   landed.deployment = deployment.index;
-  if (operation_ != Operation::stream) {
-    auto reply =
-        operation_ == Operation::chat ? co_await provider.chat(call, model) : co_await provider.embeddings(call, model);
-    if (!reply) co_return std::unexpected(std::move(reply).error());
-    landed.head = *std::move(reply);
-    co_return landed;
-  }
-  auto start = co_await provider.chat_stream(call, model);
+  landed.head = *std::move(reply);
+  co_return landed;
+}
+
+Task<Result<Landed>> GatewayCall::begin_stream(const Deployment& deployment, ChatCall call, UpstreamModel model) {
+  auto start = co_await state_.providers[deployment.provider]->chat_stream(call, model);
   if (!start) co_return std::unexpected(std::move(start).error());
+  Landed landed;
+  landed.deployment = deployment.index;
   landed.head = std::move(start->head);
   landed.stream = std::move(start->stream);
   if (!landed.stream) co_return landed;

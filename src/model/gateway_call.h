@@ -64,6 +64,8 @@ class GatewayCall {
   Task<bool> wait_for(Candidate& candidate, bool is_last_group);
   Task<bool> attempt(Candidate& candidate);
   Task<Result<Landed>> call_once(const Deployment& deployment, Micros time_left_us);
+  Task<Result<Landed>> whole_reply(const Deployment& deployment, ChatCall call, UpstreamModel model);
+  Task<Result<Landed>> begin_stream(const Deployment& deployment, ChatCall call, UpstreamModel model);
   void pass_over(Candidate& candidate);
   void fail_with(const Deployment& deployment, Cause cause, const ChatReply* reply, const Error* error);
   Micros ready_at(const Candidate& candidate) const;

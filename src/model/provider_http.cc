@@ -130,7 +130,7 @@ Task<Result<std::unique_ptr<http::ClientResponse>>> ProviderEndpoint::post(std::
   limits.first_byte = std::min(limits.first_byte, time_left);
   // A stream that has begun may take longer than the time allowed for beginning it.
   if (!stream) limits.total = std::min(limits.total, time_left);
-  co_return co_await client_.send(std::move(outgoing));
+  return client_.send(std::move(outgoing));
 }
 
 Task<ChatReply> ProviderEndpoint::refusal(http::ClientResponse& response) const {
