@@ -60,8 +60,10 @@ class ScanWindow {
     return stop_;
   }
 
-  /// The first byte before `index` that what begins there may be decided by.
-  static std::size_t first(std::size_t index) { return index > kLookBackBytes ? index - kLookBackBytes : 0; }
+  /// The first of the `count` bytes before `index`; of all that what begins there may be decided by.
+  static std::size_t first(std::size_t index, std::size_t count = kLookBackBytes) {
+    return index > count ? index - count : 0;
+  }
   /// The bytes from there to `index`.
   std::string_view before(std::size_t index) const {
     const std::size_t begin = first(index);

@@ -208,13 +208,14 @@ Result<> StreamGuard::settle(const Finding& finding, std::string_view value, Gua
   return {};
 }
 
-// Others that began later may be recorded already where its end came late.
+// Others that began later, or less sure ones that began with it, may be recorded already where its end came late.
 void StreamGuard::record(const Finding& finding, std::string_view value) {
   const std::size_t before = findings_.size();
   verdict_ = std::max(verdict_, record_untouched(policy_, context_, finding, value, findings_));
   if (findings_.size() == before) return;
-  const auto begin_of = [](const GuardedFinding& one) { return one.finding.span.begin; };
-  const auto place = std::ranges::upper_bound(findings_.begin(), findings_.end() - 1, finding.span.begin, {}, begin_of);
+  const auto order = [](const GuardedFinding& one) { return std::pair(one.finding.span.begin, one.finding.beside); };
+  const auto place =
+      std::ranges::upper_bound(findings_.begin(), findings_.end() - 1, order(findings_.back()), {}, order);
   std::rotate(place, findings_.end() - 1, findings_.end());
 }
 

@@ -9,8 +9,10 @@
 
 namespace sb::policy {
 
-/// Longest part of an e-mail address before its '@' that is looked at, and so the longest trailing word held back.
-inline constexpr std::size_t kMaxWordBytes = 40;
+/// Longest part of an e-mail address before its '@' that is looked at (RFC 5321 section 4.5.3.1.1), and so the longest
+/// trailing word held back.
+inline constexpr std::size_t kMaxWordBytes = 64;
+static_assert(kMaxWordBytes <= kWindowBytes);
 
 enum ByteClass : std::uint8_t {
   kDigit = 1,

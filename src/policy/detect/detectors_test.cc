@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "policy/detect/builtin.h"
+#include "policy/detect/bytes_class.h"
 #include "policy/detect/check_digits.h"
 #include "policy/scanner.h"
 
@@ -53,7 +54,31 @@ INSTANTIATE_TEST_SUITE_P(Email, Found,
                                               "cher.example"},
                                          Case{"VALUES ('x','ann@pages.org')", "EMAIL", "ann@pages.org"},
                                          Case{"a\\nbob@example.com", "EMAIL", "bob@example.com"},
-                                         Case{"a.b@c.museum...", "EMAIL", "a.b@c.museum"}));
+                                         Case{"a.b@c.museum...", "EMAIL", "a.b@c.museum"},
+                                         Case{"email=ann.lee@pages.org", "EMAIL", "ann.lee@pages.org"},
+                                         Case{"wrapped ann@\npages.org", "EMAIL", "ann@\npages.org"},
+                                         Case{"**ann**@pages.org", "EMAIL", "ann**@pages.org"}));
+
+constexpr std::string_view kLongLocal = "greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1";
+static_assert(kLongLocal.size() == kMaxWordBytes);
+
+// RFC 5321 section 4.5.3.1.1: 64 bytes, which is all of a window.
+TEST(Email, HasALocalPartOfAnyLegalLength) {
+  for (std::size_t size = 1; size <= kLongLocal.size(); ++size) {
+    const auto local = kLongLocal.substr(kLongLocal.size() - size);
+    if (local.find_first_of(".-+") == 0) continue;
+    const auto address = std::string(local) + "@pages.org";
+    EXPECT_EQ(scan("to " + address + " now"), (std::vector<Seen>{{"EMAIL", address}}));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(TaggedSender, Found,
+                         testing::Values(Case{"bounces+123-abcd-greta.lee=company.com@em1234.mail.example.net", "EMAIL",
+                                              "bounces+123-abcd-greta.lee=company.com@em1234.mail.example.net"},
+                                         Case{"SRS0=aB3d=TT=pages.org=ann@relay.example.net", "EMAIL",
+                                              "SRS0=aB3d=TT=pages.org=ann@relay.example.net"},
+                                         Case{"prvs=0123456789=ann@pages.org", "EMAIL",
+                                              "prvs=0123456789=ann@pages.org"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Age, Found,

@@ -14,10 +14,9 @@ bool is_punctuation_sequence(std::string_view text, std::size_t at) {
   return byte_of(text, at) == 0xe3 && second == 0x80;
 }
 
-// Where the local part that ends at `end` begins; `end` where there is none.
-std::size_t local_start(std::string_view text, std::size_t end) {
+// Where the word that ends at `end` begins.
+std::size_t word_start(std::string_view text, std::size_t end, std::size_t least) {
   std::size_t start = end;
-  const std::size_t least = end > kMaxWordBytes ? end - kMaxWordBytes : 0;
   while (start > least && is_word_byte(byte_of(text, start - 1))) {
     --start;
     const int byte = byte_of(text, start);
@@ -26,7 +25,32 @@ std::size_t local_start(std::string_view text, std::size_t end) {
       break;
     }
   }
-  start = to_sequence_start(text, start);
+  return to_sequence_start(text, start);
+}
+
+// Whether an address follows `word` and a '=': mailing lists write the reader's own so into their sender's
+// ("news+17-ann=pages.org@lists.example.org"), forwarders and bounce filters behind their mark (SRS, BATV). Other words
+// before a '=' are names of fields.
+bool tags_sender(std::string_view word) {
+  static constexpr std::string_view kMarks[] = {"SRS0", "SRS1", "prvs", "btv1"};
+  return word.find('+') != std::string_view::npos || std::ranges::find(kMarks, word) != std::end(kMarks);
+}
+
+// Where the local part begins whose last word begins at `start`: there, or at a word that tags the sender.
+std::size_t tagged_start(std::string_view text, std::size_t start, std::size_t least) {
+  std::size_t tagged = start;
+  while (start > least && text[start - 1] == '=') {
+    const std::size_t end = start - 1;
+    start = word_start(text, end, least);
+    if (tags_sender(text.substr(start, end - start))) tagged = start;
+  }
+  return tagged;
+}
+
+// Where the local part that ends at `end` begins; `end` where there is none.
+std::size_t local_start(std::string_view text, std::size_t end, std::size_t least) {
+  std::size_t start = word_start(text, end, least);
+  if (start < end) start = tagged_start(text, start, least);
   while (start < end && std::string_view(".-'%_+").find(text[start]) != std::string_view::npos) ++start;
   return std::min(start, end);
 }
@@ -36,9 +60,8 @@ bool is_host_byte(int byte) {
 }
 
 // "j o h n @ e x a m p l e": single characters with single blanks between them, before the blank at `end`.
-std::size_t spaced_start(std::string_view text, std::size_t end) {
+std::size_t spaced_start(std::string_view text, std::size_t end, std::size_t least) {
   std::size_t start = end;
-  const std::size_t least = end > kMaxWordBytes ? end - kMaxWordBytes : 0;
   while (start >= least + 2 && text[start - 1] == ' ' && is_alnum(byte_of(text, start - 2)) &&
          (start == 2 || text[start - 3] == ' ')) {
     start -= 2;
@@ -79,33 +102,61 @@ class EmailDetector final : public Detector {
     const auto text = window.text();
     if (text[at] != '@') return spoken(window, at, out);
     if (at > 1 && text[at - 1] == ' ') return spaced(window, at, out);
-    const bool quoted = at > 0 && text[at - 1] == '"';  // RFC 5321: "odd name"@example.com; its last word is enough
-    const std::size_t end = quoted ? at - 1 : at;
-    const std::size_t start = local_start(text, end);
+    const std::size_t end = behind_local(text, at);
+    const std::size_t start = local_start(text, end, window.first(end, kMaxWordBytes));
     if (start == end) return;
     window.begin(start);
     if (window.at(at + 1) == '[') return literal_host(window, start, at + 1, out);
-    host(window, start, at + 1, out);
+    host(window, start, behind_at(window, at), out);
   }
 
-  // A word that "[at]" or a spaced '@' may follow, or a quoted one; and the rest of what is spelled out with blanks.
   std::size_t pending_start(std::string_view text) const override {
-    std::size_t end = text.size();
-    const std::size_t tail = end > 6 ? end - 6 : 0;
-    while (end > tail && std::string_view(" [({at@\"AT").find(text[end - 1]) != std::string_view::npos) --end;
-    while (end < text.size() && text[end] != ' ' && text[end] != '"') ++end;
-    if (end > 1 && end == text.size() && is_alnum(byte_of(text, end - 1)) && text[end - 2] == ' ') --end;
-    if (end == text.size()) return end;
-    if (is_alnum(byte_of(text, end))) return spaced_start(text, end);
-    const std::size_t spaced = text[end] == ' ' ? spaced_start(text, end + 1) : text.size();
-    const std::size_t local = local_start(text, end);
-    const bool is_host = local > 0 && text[local - 1] == '@';
-    const bool held =
-        local < end && !is_host && (text[end] == '"' || is_telling_local(text.substr(local, end - local)));
-    return std::min(spaced <= end ? spaced : text.size(), held ? local : text.size());
+    const std::size_t least = text.size() > kMaxWordBytes ? text.size() - kMaxWordBytes : 0;
+    return std::min(pending_local(text, least), pending_tagged(text, least));
   }
 
  private:
+  // RFC 5321: "odd name"@example.com, of which the last word is enough; Markdown: **ann**@example.com.
+  static std::size_t behind_local(std::string_view text, std::size_t at) {
+    if (at > 0 && text[at - 1] == '"') return at - 1;
+    std::size_t end = at;
+    while (end > 0 && at - end < 2 && text[end - 1] == '*') --end;
+    return end;
+  }
+
+  // Where the host begins: behind the '@', or a line end or Markdown's marks there.
+  static std::size_t behind_at(ScanWindow& window, std::size_t at) {
+    std::size_t begin = at + 1;
+    if (window.at(begin) == '\r') ++begin;
+    if (window.at(begin) == '\n') return begin + 1;
+    while (begin - at < 3 && window.at(begin) == '*') ++begin;
+    return begin;
+  }
+
+  // What tags a sender and the '=' behind it: an address may follow.
+  static std::size_t pending_tagged(std::string_view text, std::size_t least) {
+    const std::size_t start = word_start(text, text.size(), least);
+    const std::size_t tagged = tagged_start(text, start, least);
+    return tagged == start ? text.size() : tagged;
+  }
+
+  // A word that "[at]" or a spaced '@' may follow, or a quoted one; and the rest of what is spelled out with blanks.
+  static std::size_t pending_local(std::string_view text, std::size_t least) {
+    std::size_t end = text.size();
+    const std::size_t tail = end > 6 ? end - 6 : 0;
+    while (end > tail && std::string_view(" [({at@\"*AT").find(text[end - 1]) != std::string_view::npos) --end;
+    while (end < text.size() && text[end] != ' ' && text[end] != '"' && text[end] != '*') ++end;
+    if (end > 1 && end == text.size() && is_alnum(byte_of(text, end - 1)) && text[end - 2] == ' ') --end;
+    if (end == text.size()) return end;
+    if (is_alnum(byte_of(text, end))) return spaced_start(text, end, least);
+    const std::size_t spaced = text[end] == ' ' ? spaced_start(text, end + 1, least) : text.size();
+    const std::size_t local = local_start(text, end, least);
+    const bool is_host = local > 0 && text[local - 1] == '@';
+    const bool marked = text[end] == '"' || text[end] == '*';
+    const bool held = local < end && !is_host && (marked || is_telling_local(text.substr(local, end - local)));
+    return std::min(spaced <= end ? spaced : text.size(), held ? local : text.size());
+  }
+
   static void host(ScanWindow& window, std::size_t start, std::size_t begin, Findings& out) {
     const auto text = window.text();
     std::size_t end = begin;
@@ -144,7 +195,7 @@ class EmailDetector final : public Detector {
     const bool bracket = !is_letter(byte_of(text, at));
     if (!bracket && local_end == at) return;
     // A plain word before it was let go already where a stream paused behind it; the rest of the address is enough.
-    std::size_t start = local_start(text, local_end);
+    std::size_t start = local_start(text, local_end, window.first(local_end, kMaxWordBytes));
     if (start == local_end) return;
     if (!is_telling_local(text.substr(start, local_end - start))) start = at;
     window.begin(start);
@@ -193,9 +244,10 @@ class EmailDetector final : public Detector {
   // "j o h n @ e x a m p l e . c o m".
   static void spaced(ScanWindow& window, std::size_t at, Findings& out) {
     const auto text = window.text();
-    const std::size_t start = spaced_start(text, at);
+    const std::size_t least = window.first(at, kMaxWordBytes);
+    const std::size_t start = spaced_start(text, at, least);
     if (start == at) {  // "jane.doe @ example.org"
-      const std::size_t local = local_start(text, at - 1);
+      const std::size_t local = local_start(text, at - 1, least);
       if (local == at - 1 || !is_telling_local(text.substr(local, at - 1 - local))) return;
       window.begin(local);
       if (window.at(at + 1) == ' ') host(window, local, at + 2, out);

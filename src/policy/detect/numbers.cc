@@ -149,7 +149,7 @@ class NumberDetector final : public Detector {
   // "AB 1": letters and a blank may begin an identifier whose digits have not come yet.
   std::size_t pending_start(std::string_view text) const override {
     std::size_t end = text.size();
-    while (end > 0 && is_alnum(byte_of(text, end - 1)) && text.size() - end < kMaxWordBytes) --end;
+    while (end > 0 && is_alnum(byte_of(text, end - 1)) && text.size() - end < TokenRun::kMaxChars) --end;
     if (end < text.size() && !is_digit(byte_of(text, end))) return text.size();
     return letters_before(text, end) == end ? text.size() : letters_before(text, end);
   }

@@ -106,6 +106,7 @@ class Reading {
           (token.gap == Gap::line && label == Label::person))
         break;
       if (token.shape == Shape::mark) continue;
+      if (is_mailbox(i, sight, decided)) break;
       end = token.end, sum += p, ++count;
     }
     return {{first.begin, end}, label, calibrated(label, sum / count), faint};
@@ -139,8 +140,12 @@ class Reading {
       if (std::ranges::find(inside, token.word) == inside.end()) return false;
     }
     const bool ends = i == s_.tokens.size() || (unsure_ > 0 && reached_end({.end = s_.tokens[i].end}, sight));
-    if (ends && !complete_ && sight.limit > size_) decided = false;
-    return false;
+    if (ends) {
+      if (!complete_ && sight.limit > size_) decided = false;
+      return false;
+    }
+    // A word that fills its sight: the '@' may stand behind it.
+    return s_.tokens[i].gap == Gap::none && sight.limit == Sight::around(s_.tokens[at]).limit;
   }
 
   // Where the text is folded a sight may be less than its bytes. Of one that goes on behind the text, what comes may

@@ -58,6 +58,9 @@ INSTANTIATE_TEST_SUITE_P(
         Sentence{"address_american", "Send it to 48 Willow Lane, Dayton, OH 45402 please.",
                  "LOCATION 48 Willow Lane, Dayton, OH 45402"},
         Sentence{"no_serial", "National insurance AB123456C", "ORGANIZATION National insurance"},
+        Sentence{"before_an_address", "Ask Eva Huber eva.huber@pages.org or call Tom Weiss tom@pages.org.",
+                 "PERSON Eva Huber|PERSON Tom Weiss"},
+        Sentence{"address_alone", "José ann@pages.org", "PERSON José"},
         Sentence{"city", "The conference takes place in Lisbon this year.", "LOCATION Lisbon"}),
     [](const auto& info) { return info.param.name; });
 
