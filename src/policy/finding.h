@@ -19,12 +19,15 @@ struct Span {
 
 /// How a candidate that reached its window's limit goes on: by which bytes, to its true end.
 enum class Tail : std::uint8_t {
-  none,   ///< the span is complete
-  host,   ///< letters, digits, '-' and '.': a long domain name
-  token,  ///< letters, digits and "-_.+/=~": a long key
-  word,   ///< anything but blanks, quotes, backslashes and separators: a long password
-  path,   ///< of a URL: letters, digits and "-_./~+", but nothing that may be a value
-  pem,    ///< a private key block, to its END line
+  none,      ///< the span is complete
+  host,      ///< letters, digits, '-' and '.': a long domain name
+  token,     ///< letters, digits and "-_.+/=~": a long key
+  word,      ///< anything but blanks, quotes, backslashes and separators: a long password
+  userinfo,  ///< of a URL: the same, but no '@': a long password before a host
+  quoted,    ///< anything but quotation marks and line ends: a long pass phrase
+  line,      ///< anything but line ends
+  path,      ///< of a URL: letters, digits and "-_./~+", but nothing that may be a value
+  pem,       ///< a private key block, to its END line
 };
 
 /// What the rules make of a finding, the weakest first. None takes the place of one that weighs more.

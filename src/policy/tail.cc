@@ -24,9 +24,13 @@ constexpr bool is_base64(int byte) {
   return is_alnum(byte) || byte == '+' || byte == '/' || byte == '=';
 }
 
+}  // namespace
+
 bool in_tail(Tail tail, int byte) {
   static constexpr ByteSet kTokenMarks(".+/=~");
   static constexpr ByteSet kWordEnds("\"'`\\,;<>(){}[]|");
+  static constexpr ByteSet kLineEnds("\r\n");
+  static constexpr ByteSet kQuoteEnds("\"'`\r\n");
   static constexpr ByteSet kPathMarks("-_./~+");
   static constexpr ByteSet kPemBetween("-:, \r\n\t");
   switch (tail) {
@@ -36,6 +40,12 @@ bool in_tail(Tail tail, int byte) {
       return is_token(byte) || kTokenMarks.has(byte);
     case Tail::word:
       return byte > 0x20 && byte != 0x7f && !kWordEnds.has(byte);
+    case Tail::userinfo:
+      return byte != '@' && in_tail(Tail::word, byte);
+    case Tail::quoted:
+      return byte >= 0 && !kQuoteEnds.has(byte);
+    case Tail::line:
+      return byte >= 0 && !kLineEnds.has(byte);
     case Tail::path:
       return is_letter(byte) || kPathMarks.has(byte);
     case Tail::pem:
@@ -45,6 +55,8 @@ bool in_tail(Tail tail, int byte) {
   }
   return false;
 }
+
+namespace {
 
 // Where behind marks that begin at `at` the block goes on: with a line of base64 or dashes. npos: it does not; nothing:
 // more text must come to say so.

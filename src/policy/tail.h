@@ -14,6 +14,9 @@ struct TailEnd {
   bool closed = false;
 };
 
+/// Whether `byte` may stand in such a tail.
+bool in_tail(Tail tail, int byte);
+
 /// Follows a finding's tail through a folded text from byte `at` of the raw text on, one byte class or the private key
 /// grammar, incrementally: `state` starts as 0 and carries what is needed between calls. Where it is not `closed`, the
 /// next call goes on from `end` of this one. A private key block waits for at most kWindowBytes more characters before

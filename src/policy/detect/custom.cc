@@ -52,7 +52,9 @@ class PatternDetector final : public Detector {
     if (pattern_)
       end = std::max(end, pattern_->match(window, at, [&](std::size_t to) { return ends(window, at, to); }));
     if (end == 0 || (!it_.context.empty() && !in_context(window, at))) return;
-    out.push_back({it_.type, it_.name, it_.name, {at, end}, it_.score});
+    const bool open = pattern_ && end >= window.limit();
+    const Tail tail = open ? pattern_->tail_behind(text.substr(at, end - at)) : Tail::none;
+    out.push_back({it_.type, it_.name, it_.name, {at, end}, it_.score, tail});
   }
 
  private:

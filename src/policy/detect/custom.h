@@ -13,10 +13,10 @@ namespace sb::policy {
 
 /// One entry of a policy's `detectors` list. `pattern`, `words` or both; each match is one finding.
 struct CustomDetector {
-  std::string name = {};                ///< unique in the policy; becomes the finding's detector and rule
-  std::string type = {};                ///< "EMPLOYEE_ID": what rules speak of
-  std::string pattern = {};             ///< see detect/pattern.h; matched at word boundaries, at most kWindowBytes long
-  std::vector<std::string> words = {};  ///< 2 to 48 bytes each, found as whole words in any ASCII letter case
+  std::string name = {};     ///< unique in the policy; becomes the finding's detector and rule
+  std::string type = {};     ///< "EMPLOYEE_ID": what rules speak of
+  std::string pattern = {};  ///< see detect/pattern.h; matched at word boundaries, decided within kWindowBytes
+  std::vector<std::string> words = {};  ///< 2 to 48 bytes each; see WordSet
   std::string check = {};               ///< one of custom_checks(), over the match's letters and digits; empty: none
   std::vector<std::string> context =
       {};  ///< one of these words must stand in the kWindowBytes before (or be the JSON key)

@@ -51,6 +51,39 @@ TEST(CustomDetector, WordsIgnoreCaseAndPreferTheLongest) {
   EXPECT_EQ(found(project, "BLUE MOON, bluebird, a blue moonlit night"), (Values{"BLUE MOON", "blue"}));
 }
 
+TEST(CustomDetector, PartsOfAWordMayBeSetApartOtherwise) {
+  const CustomDetector project{.name = "p", .type = "PROJECT", .words = {"project x ray"}};
+  for (const char* text : {"project  x\nray", "Project X-Ray", "project_x_ray", "PROJECT\r\nX RAY"})
+    EXPECT_EQ(found(project, text), Values{text});
+  EXPECT_EQ(found(project, "projectx ray, project x rays"), Values{});
+}
+
+TEST(CustomDetector, WordsIgnoreCaseAndAccentsOfOtherLetters) {
+  const CustomDetector names{
+      .name = "p", .type = "PROJECT", .words = {"Müller GmbH", "l’Oréal", "Østfold", "Ωmega", "проект"}};
+  for (const char* text :
+       {"MÜLLER GMBH", "Mu\u0308ller GmbH", "l'Oréal", "L’OREAL", "ØSTFOLD", "Ostfold", "ωMEGA", "ПРОЕКТ"})
+    EXPECT_EQ(found(names, text), Values{text});
+  EXPECT_EQ(found(names, "Müller GmbHs"), Values{});
+}
+
+TEST(CustomDetector, AMatchGoesOnBehindItsWindow) {
+  const std::string digits(120, '7');
+  EXPECT_EQ(found({.name = "n", .type = "T", .pattern = "X-[A-Z0-9]+"}, "to X-" + digits + " now"),
+            Values{"X-" + digits});
+  EXPECT_EQ(found({.name = "n", .type = "T", .pattern = "X-[^ ]+"}, "to X-" + digits + "#7 now"),
+            Values{"X-" + digits + "#7 now"});
+  EXPECT_EQ(found({.name = "n", .type = "T", .pattern = "X-.+"}, "X-" + digits + " a; b\nc"),
+            Values{"X-" + digits + " a; b"});
+}
+
+TEST(CustomDetector, PatternsMindCaseUnlessTheySayOtherwise) {
+  EXPECT_EQ(found({.name = "n", .type = "T", .pattern = "PX-[0-9]+"}, "px-12 PX-12"), Values{"PX-12"});
+  EXPECT_EQ(found({.name = "n", .type = "T", .pattern = "(?i)PX-[a-f]+"}, "px-ab Px-AB"), (Values{"px-ab", "Px-AB"}));
+  EXPECT_EQ(found({.name = "n", .type = "T", .pattern = "((?i)ab)c"}, "ABc ABC"), Values{"ABc"});
+  EXPECT_EQ(found({.name = "n", .type = "T", .pattern = "(?i)x[^a]"}, "xA xa xb"), Values{"xb"});
+}
+
 TEST(CustomDetector, ErrorsNameTheMember) {
   EXPECT_EQ(found({.name = "n", .type = "T"}, ""), Values{"a detector needs a \"pattern\" or \"words\""});
   EXPECT_EQ(found({.name = "n", .type = "T", .pattern = "a(b"}, ""),

@@ -4,11 +4,124 @@
 
 #include "base/errors.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/letters.h"
 #include "policy/policy.h"
 #include "policy/vault.h"
 
 namespace sb::policy {
 namespace {
+
+// Of a word: where its parts are set apart.
+constexpr char32_t kGap = 0xffff;
+constexpr char32_t kNoLetter = 0xfffe;
+
+bool is_gap(int byte) {
+  return is_a(byte, kBlank) || byte == '-' || byte == '_';
+}
+
+// Letters outside ASCII of scripts that set words apart by blanks.
+bool has_case(char32_t letter) {
+  constexpr char32_t kBehindCyrillic = 0x500;
+  return letter >= kLatinBegin && letter < kBehindCyrillic;
+}
+
+std::size_t first_of(char32_t letter) {
+  return letter & 0xff;
+}
+
+// A character of the text as it is compared; the accents behind it belong to it. kNoLetter at the text's end and for
+// what is no character.
+struct Plain {
+  char32_t letter = kNoLetter;
+  std::size_t end = 0;
+};
+
+template <class Window>
+Plain read_character(Window& window, std::size_t at) {
+  const int lead = window.at(at);
+  if (lead < 0x80) return {lead < 0 ? kNoLetter : static_cast<char32_t>(lead), at + 1};
+  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  std::uint32_t point = static_cast<std::uint32_t>(lead) & (0xffU >> (size + 1));
+  for (std::size_t i = 1; i < size; ++i) {
+    const int byte = window.at(at + i);
+    if (byte < 0 || (byte & 0xc0) != 0x80) return {kNoLetter, at + 1};
+    point = point << 6 | (static_cast<std::uint32_t>(byte) & 0x3f);
+  }
+  return {point, at + size};
+}
+
+template <class Window>
+Plain read_plain(Window& window, std::size_t at) {
+  Plain plain = read_character(window, at);
+  plain.letter = plain_letter(plain.letter);
+  constexpr int kFirstCombining = 0xcc;  // U+0300..U+036F
+  constexpr int kLastCombining = 0xcd;
+  for (int next = window.at(plain.end); next == kFirstCombining || next == kLastCombining;
+       next = window.at(plain.end)) {
+    const Plain accent = read_character(window, plain.end);
+    if (!is_combining(accent.letter)) break;
+    plain.end = accent.end;
+  }
+  return plain;
+}
+
+// Behind `word` where it begins at `at`; 0 where it does not.
+std::size_t match_word(ScanWindow& window, std::size_t at, std::u32string_view word) {
+  bool is_letter = false;
+  for (const char32_t letter : word) {
+    if (letter == kGap) {
+      if (!is_gap(window.at(at))) return 0;
+      while (is_gap(window.at(at))) ++at;
+      continue;
+    }
+    const Plain plain = read_plain(window, at);
+    if (plain.letter != letter) return 0;
+    is_letter = is_alnum(byte_of(window.text(), at)) || has_case(letter);
+    at = plain.end;
+  }
+  return is_letter && is_alnum(window.at(at)) ? 0 : at;
+}
+
+// A text without a window's bounds.
+struct WholeWord {
+  std::string_view text;
+  int at(std::size_t index) const { return byte_of(text, index); }
+};
+
+std::u32string plain_word(std::string_view word) {
+  Fold fold;
+  fold.assign(word, true);
+  const WholeWord whole{fold.text()};
+  std::u32string plain;
+  for (std::size_t at = 0; at < whole.text.size();) {
+    std::size_t behind = at;
+    while (is_gap(whole.at(behind))) ++behind;
+    const bool inside = at > 0 && behind < whole.text.size();
+    if (behind > at && inside) {
+      plain += kGap;
+      at = behind;
+      continue;
+    }
+    const Plain one = read_plain(whole, at);
+    plain += one.letter;
+    at = one.end;
+  }
+  return plain;
+}
+
+// The bytes at which `plain`, listed as `word`, may begin.
+void add_first_bytes(std::u32string_view plain, std::string_view word, std::string& bytes) {
+  if (plain[0] < 0x80) {
+    bytes += static_cast<char>(plain[0]);
+    bytes += static_cast<char>(to_upper(static_cast<int>(plain[0])));
+  }
+  const int lead = byte_of(word, 0);
+  if (lead < 0x80) return;
+  bytes += static_cast<char>(lead);
+  for (const std::string_view script : {"\xc3\xc4\xc5", "\xce\xcf", "\xd0\xd1"}) {  // Latin, Greek, Cyrillic
+    if (script.contains(static_cast<char>(lead))) bytes += script;
+  }
+}
 
 class DenyDetector final : public Detector {
  public:
@@ -91,39 +204,27 @@ class PlaceholderDetector final : public Detector {
 
 }  // namespace
 
-WordSet::WordSet(std::vector<std::string> words) : words_(std::move(words)) {
-  for (auto& word : words_) {
-    for (auto& c : word) c = static_cast<char>(to_lower(static_cast<unsigned char>(c)));
+WordSet::WordSet(std::vector<std::string> words) {
+  for (const auto& word : words) {
+    words_.push_back(plain_word(word));
+    add_first_bytes(words_.back(), word, first_bytes_);
   }
+  std::ranges::sort(first_bytes_);
+  first_bytes_.erase(std::ranges::unique(first_bytes_).begin(), first_bytes_.end());
   // Longest first: "project x ray" before "project x".
   std::ranges::sort(words_, [](const auto& a, const auto& b) {
-    return a[0] != b[0] ? byte_of(a, 0) < byte_of(b, 0) : a.size() > b.size();
+    return first_of(a[0]) != first_of(b[0]) ? first_of(a[0]) < first_of(b[0]) : a.size() > b.size();
   });
   SB_ASSERT(words_.size() < UINT16_MAX);
-  for (const auto& word : words_) ++by_first_[static_cast<std::size_t>(byte_of(word, 0)) + 1];
+  for (const auto& word : words_) ++by_first_[first_of(word[0]) + 1];
   for (std::size_t i = 1; i < by_first_.size(); ++i)
     by_first_[i] = static_cast<std::uint16_t>(by_first_[i] + by_first_[i - 1]);
 }
 
-std::string WordSet::first_bytes() const {
-  std::string bytes;
-  for (const auto& word : words_) {
-    if (!bytes.empty() && to_lower(byte_of(bytes, bytes.size() - 1)) == byte_of(word, 0)) continue;
-    bytes += static_cast<char>(to_upper(byte_of(word, 0)));
-    bytes += word[0];
-  }
-  return bytes;
-}
-
 std::size_t WordSet::match(ScanWindow& window, std::size_t at) const {
-  const int first = to_lower(window.at(at));
-  if (first < 0) return 0;
-  for (std::size_t n = by_first_[static_cast<std::size_t>(first)]; n < by_first_[static_cast<std::size_t>(first) + 1];
-       ++n) {
-    const auto& word = words_[n];
-    std::size_t i = 1;
-    while (i < word.size() && to_lower(window.at(at + i)) == static_cast<unsigned char>(word[i])) ++i;
-    if (i == word.size() && !(is_alnum(byte_of(word, i - 1)) && is_alnum(window.at(at + i)))) return at + i;
+  const char32_t first = read_plain(window, at).letter;
+  for (std::size_t n = by_first_[first_of(first)]; n < by_first_[first_of(first) + 1]; ++n) {
+    if (const std::size_t end = match_word(window, at, words_[n]); end != 0) return end;
   }
   return 0;
 }

@@ -12,24 +12,26 @@
 
 namespace sb::policy {
 
-/// Words looked for at a place: whole words, in any ASCII letter case; of several the longest.
+/// Words looked for at a place: whole words, in any letter case, with accents or without (Latin, Greek, Cyrillic); what
+/// sets their parts apart may be any run of blanks, line ends, '-' and '_'. Of several the longest.
 class WordSet {
  public:
   static constexpr std::size_t kMaxWordBytes = 48;
 
   explicit WordSet(std::vector<std::string> words);
 
-  /// Every byte a word can begin with.
-  std::string first_bytes() const;
+  /// Every byte a word can begin with. (A word that is listed without an accent on its first letter has none there.)
+  const std::string& first_bytes() const { return first_bytes_; }
   /// Behind the word that begins at `at`; 0 where none does. REQUIRES: a word may begin there.
   std::size_t match(ScanWindow& window, std::size_t at) const;
 
  private:
-  std::vector<std::string> words_;             // lower case; by first byte, then the longest first
-  std::array<std::uint16_t, 257> by_first_{};  // where each first byte's words begin
+  std::vector<std::u32string> words_;          // plain letters and kGap; by first_of, then the longest first
+  std::array<std::uint16_t, 257> by_first_{};  // where the words of each first_of begin
+  std::string first_bytes_;
 };
 
-/// Finds `words` (each 2 to 48 bytes) as whole words in any ASCII letter case, as type DENIED; `rule` becomes the
+/// Finds `words` (each 2 to 48 bytes) as a WordSet does, as type DENIED; `rule` becomes the
 /// finding's rule.
 std::unique_ptr<Detector> make_deny_detector(std::string rule, std::vector<std::string> words);
 

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "policy/detect/bytes_class.h"
+#include "policy/tail.h"
 
 namespace sb::policy {
 namespace {
@@ -54,6 +55,7 @@ class Pattern::Compiler {
 
   Result<Part> alternatives() {
     if (++depth_ > kMaxDepth) return fault("too many nested groups");
+    const bool outer = any_case_;
     SB_TRY(Part all, sequence());
     while (next_is('|')) {
       ++at_;
@@ -63,12 +65,19 @@ class Pattern::Compiler {
       all.nullable = all.nullable || other.nullable;
     }
     --depth_;
+    any_case_ = outer;
     return all;
   }
 
   Result<Part> sequence() {
     Part all;
     while (at_ < source_.size() && source_[at_] != '|' && source_[at_] != ')') {
+      static constexpr std::string_view kAnyCase = "(?i)";
+      if (source_.substr(at_).starts_with(kAnyCase)) {
+        any_case_ = true;
+        at_ += kAnyCase.size();
+        continue;
+      }
       SB_TRY(const Part next, repeated());
       all = joined(all, next);
     }
@@ -154,7 +163,7 @@ class Pattern::Compiler {
       any['\n'] = false;
       return position(any);
     }
-    if (c != '\\') return position(Bytes().set(static_cast<unsigned char>(c)));
+    if (c != '\\') return position(cased(Bytes().set(static_cast<unsigned char>(c))));
     SB_TRY(const Bytes set, escaped());
     return position(set);
   }
@@ -193,7 +202,17 @@ class Pattern::Compiler {
     }
     if (!next_is(']')) return fault("a '[' without its ']'");
     ++at_;
+    set = cased(set);
     return position(negated ? ~set : set);
+  }
+
+  // With the other case of each letter, where it does not matter.
+  Bytes cased(Bytes set) const {
+    for (std::size_t lower = 'a'; any_case_ && lower <= 'z'; ++lower) {
+      const std::size_t upper = lower - 'a' + 'A';
+      set[lower] = set[upper] = set[lower] || set[upper];
+    }
+    return set;
   }
 
   Result<Part> position(const Bytes& set) {
@@ -210,6 +229,7 @@ class Pattern::Compiler {
   Pattern& out_;
   std::size_t at_ = 0;
   int depth_ = 0;
+  bool any_case_ = false;
 };
 
 Result<Pattern> Pattern::compile(std::string_view source) {
@@ -223,6 +243,22 @@ Pattern::States Pattern::follow_of(const States& states) const {
   States next;
   for (std::size_t i = states._Find_first(); i < follow_.size(); i = states._Find_next(i)) next |= follow_[i];
   return next;
+}
+
+Tail Pattern::tail_behind(std::string_view match) const {
+  States states = first_;
+  for (const char c : match) states = follow_of(states & by_byte_[static_cast<unsigned char>(c)]);
+  if (states.none()) return Tail::none;
+  const auto has_all = [&](Tail tail) {
+    for (int byte = 0; byte < 256; ++byte) {
+      if ((by_byte_[static_cast<unsigned>(byte)] & states).any() && !in_tail(tail, byte)) return false;
+    }
+    return true;
+  };
+  for (const Tail tail : {Tail::token, Tail::word}) {
+    if (has_all(tail)) return tail;
+  }
+  return Tail::line;
 }
 
 std::string Pattern::first_bytes() const {

@@ -5,6 +5,7 @@
 ///   .  [A-F0-9]  [^-]  one byte of a class; \d \w \s (and \D \W \S)
 ///   (ab|cd)            alternatives
 ///   x?  x*  x+  x{3}  x{2,5}
+///   (?i)abc            from here to the end of the group letters of ASCII in either case
 ///
 /// There are no anchors, look-arounds, captures or back-references: a custom detector matches whole words anyway.
 #pragma once
@@ -43,6 +44,9 @@ class Pattern {
       states = follow_of(states);
     }
   }
+
+  /// How a match goes on that fills its window: by the narrowest tail that has all that may follow; none where it ends.
+  Tail tail_behind(std::string_view match) const;
 
   /// Every byte a match can begin with.
   std::string first_bytes() const;

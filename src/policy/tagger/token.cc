@@ -3,15 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "policy/detect/letters.h"
+
 namespace sb::policy::tagger {
 namespace {
-
-// The base letters of U+00C0..U+017F, in order; '*' is no letter.
-constexpr std::string_view kBase =
-    "aaaaaaaceeeeiiiidnooooo*ouuuuytsaaaaaaaceeeeiiiidnooooo*ouuuuyty"
-    "aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkkllllllllllnnnnnnnnnoooooooo"
-    "rrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
-static_assert(kBase.size() == 0x180 - 0xc0);
 
 enum class Kind : std::uint8_t { blank, mark, lower, upper, caseless, digit, underscore };
 
@@ -36,9 +31,9 @@ constexpr std::array<Kind, 128> kAscii = [] {
 }();
 
 Character classify(std::uint32_t point, std::uint8_t bytes) {
-  if (point < 0xc0) return {point, point == 0xa0 || point == 0xad ? Kind::blank : Kind::mark, false, bytes};
-  if (point < 0x180) {
-    const char base = kBase[point - 0xc0];
+  if (point < kLatinBegin) return {point, point == 0xa0 || point == 0xad ? Kind::blank : Kind::mark, false, bytes};
+  if (point < kLatinEnd) {
+    const char base = kLatinBase[point - kLatinBegin];
     if (base == '*') return {point, Kind::mark, false, bytes};
     // Latin-1 has its capitals first; in Latin Extended-A they alternate, odd from U+0139 to U+0148 and from U+0179.
     const bool odd_capitals = (point >= 0x139 && point <= 0x148) || (point >= 0x179 && point <= 0x17e);
@@ -50,7 +45,7 @@ Character classify(std::uint32_t point, std::uint8_t bytes) {
   if (point >= 0x410 && point <= 0x42f) return {point + 0x20, Kind::upper, false, bytes};  // Cyrillic
   if (point >= 0x400 && point <= 0x40f) return {point + 0x50, Kind::upper, false, bytes};
   if (point >= 0x430 && point <= 0x45f) return {point, Kind::lower, false, bytes};
-  if (point >= 0x300 && point <= 0x36f) return {0, Kind::caseless, true, bytes};  // combining accents fold away
+  if (is_combining(point)) return {0, Kind::caseless, true, bytes};  // combining accents fold away
   if (point >= 0x2000 && point <= 0x200f) return {point, Kind::blank, false, bytes};
   if (point >= 0x2010 && point <= 0x2bff) return {point, Kind::mark, false, bytes};  // punctuation, arrows, signs
   if (point >= 0x3000 && point <= 0x303f) return {point, point == 0x3000 ? Kind::blank : Kind::mark, false, bytes};
