@@ -35,11 +35,13 @@ bool is_known(std::string_view value) {
   return value.size() < kMaxKnownValueBytes;
 }
 
-// '*' for every letter and digit, but for the last `keep` of them; marks and blanks show the shape.
-void append_masked(std::string& out, std::string_view value, int keep) {
+// '*' for every letter and digit, but for the last `most` of them, of a short value for half of them; marks and blanks
+// show the shape.
+void append_masked(std::string& out, std::string_view value, int most) {
   const auto shown = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; };
   auto left = std::ranges::count_if(
       value, [&](char c) { return is_a(static_cast<unsigned char>(c), kDigit | kUpper | kLower | kHigh) && shown(c); });
+  const auto keep = std::min<decltype(left)>(most, left / 2);
   for (std::size_t i = 0; i < value.size(); ++i) {
     const auto byte = static_cast<unsigned char>(value[i]);
     if (!is_a(byte, kDigit | kUpper | kLower | kHigh)) {

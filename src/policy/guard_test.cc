@@ -43,6 +43,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, Actions,
     testing::Values(
         ActionCase{"types: [EMAIL], action: allow", "mail bob@x.org or pay 4012 8888 8888 1881", Verdict::allow},
+        ActionCase{"deny: [mail], action: mask, keep_last: 4", "**il bob@x.org or pay 4012 8888 8888 1881",
+                   Verdict::changed},
         ActionCase{"types: [CREDIT_CARD], action: mask, keep_last: 4", "mail bob@x.org or pay **** **** **** 1881",
                    Verdict::changed},
         ActionCase{"types: [EMAIL], action: redact", "mail [EMAIL] or pay 4012 8888 8888 1881", Verdict::changed},

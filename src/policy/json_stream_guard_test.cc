@@ -79,9 +79,9 @@ TEST_F(JsonStream, AFencedBlockStaysJson) {
       "[4012888888881881]}\n"
       "```\nNot 4012888888881881.\n  ``` JSON5\n[\"ann@x.org\"]\n  ```  \n```js\n[4012888888881881]\n```";
   const std::string expected =
-      "See \"***@x.org\":\n\n```json\n{\"card\": \"[CREDIT_CARD_1]\", \"m\": \"***@x.org\",\n  \"n\": "
+      "See \"***@*.org\":\n\n```json\n{\"card\": \"[CREDIT_CARD_1]\", \"m\": \"***@*.org\",\n  \"n\": "
       "[\"[CREDIT_CARD_1]\"]}\n"
-      "```\nNot [CREDIT_CARD_1].\n  ``` JSON5\n[\"***@x.org\"]\n  ```  \n```js\n[[CREDIT_CARD_1]]\n```";
+      "```\nNot [CREDIT_CARD_1].\n  ``` JSON5\n[\"***@*.org\"]\n  ```  \n```js\n[[CREDIT_CARD_1]]\n```";
   for (std::size_t step = 1; step <= text.size(); ++step) {
     const auto streamed = stream(text, step);
     EXPECT_EQ(streamed.text, expected) << step;
