@@ -1,14 +1,17 @@
 #include "policy/json_nesting.h"
 
+#include <algorithm>
+
 namespace sb::policy {
 namespace {
 
 // Of names, those of arrays around objects included.
 constexpr std::size_t kMaxNamesBytes = 192;
+constexpr std::size_t kMaxNamed = 3;
 
 }  // namespace
 
-void JsonNesting::open(bool is_object) {
+void JsonNesting::open(bool is_object, std::string_view label) {
   if (is_object) {
     if (depth_ > 0 && (in_object() || names_.size() > kMaxNamesBytes)) begin_name();
     names_ += '\0';
@@ -17,9 +20,14 @@ void JsonNesting::open(bool is_object) {
     objects_ &= ~(std::uint64_t{1} << depth_);
   }
   ++depth_;
+  if (!is_object || label.empty()) return;
+  label.remove_prefix(label.size() - std::min(label.size(), kMaxNameBytes));
+  if (named_.size() == kMaxNamed) named_.erase(named_.begin());
+  named_.push_back({depth_, std::string(label)});
 }
 
 void JsonNesting::close() {
+  if (!named_.empty() && named_.back().depth == depth_) named_.pop_back();
   if (in_object()) {
     begin_name();
     names_.pop_back();
@@ -47,6 +55,20 @@ void JsonNesting::read_name(std::string_view more) {
   names_.pop_back();
   names_ += longer;
   names_ += static_cast<char>(longer.size());
+}
+
+void JsonNesting::begin_name_of_values() {
+  if (named_.empty() || named_.back().depth != depth_) {
+    if (named_.size() == kMaxNamed) named_.erase(named_.begin());
+    named_.push_back({depth_, {}});
+  }
+  named_.back().name.clear();
+}
+
+void JsonNesting::read_name_of_values(std::string_view more) {
+  auto& name = named_.back().name;
+  name += more;
+  if (name.size() > kMaxNameBytes) name.erase(0, name.size() - kMaxNameBytes);
 }
 
 std::uint32_t JsonNesting::count_masked_name() {

@@ -21,7 +21,8 @@ class JsonNesting {
   std::size_t depth() const { return depth_; }
   /// REQUIRES depth() > 0.
   bool in_object() const { return (objects_ >> (depth_ - 1) & 1) != 0; }
-  void open(bool is_object);
+  /// `label`: what it stands under, and what a value in it is called where no member says otherwise.
+  void open(bool is_object, std::string_view label);
   void close();
 
   /// Whether a member's name was read: else what comes stands under what the text does.
@@ -30,6 +31,11 @@ class JsonNesting {
   std::string_view name() const;
   void begin_name();
   void read_name(std::string_view more);
+
+  /// What a value of the innermost object is called (member_names.h); empty: as its member is.
+  std::string_view name_of_values() const { return named_.empty() ? std::string_view() : named_.back().name; }
+  void begin_name_of_values();
+  void read_name_of_values(std::string_view more);
 
   /// One more name of this object was masked; how many were.
   std::uint32_t count_masked_name();
@@ -45,6 +51,12 @@ class JsonNesting {
   std::uint8_t depth_ = 0;
   std::string names_;  // of each open object one, with its size behind it
   std::vector<Masked> masked_;
+
+  struct Named {
+    std::uint8_t depth;  ///< of the object
+    std::string name;
+  };
+  std::vector<Named> named_;  // where there are many, those of the outermost objects are forgotten
 };
 static_assert(kMaxJsonDepth <= 64);
 

@@ -86,6 +86,15 @@ JsonStreamGuard::JsonStreamGuard(const Policy& policy, GuardContext& context, st
 JsonStreamGuard::~JsonStreamGuard() = default;
 JsonStreamGuard::JsonStreamGuard(JsonStreamGuard&&) noexcept = default;
 
+std::string_view JsonStreamGuard::label() const {
+  if (!nesting_ || !nesting_->has_name()) return label_;
+  const auto key = nesting_->name();
+  if (!is_named_value(key)) return key;
+  const auto named = nesting_->name_of_values();
+  if (!named.empty()) return named;
+  return nesting_->depth() == 1 && !label_.empty() ? label_ : key;
+}
+
 Result<std::string> JsonStreamGuard::feed(std::string_view piece) {
   TextSink out;
   SB_CHECK(feed(piece, false, out));
@@ -175,7 +184,7 @@ Result<std::size_t> JsonStreamGuard::structure(std::string_view piece, std::size
   } else if ((c == '{' || c == '[') && fits(kValue) && depth() < static_cast<std::size_t>(kMaxJsonDepth)) {
     pass(piece.substr(at, 1), out);
     if (!nesting_) nesting_ = std::make_unique<JsonNesting>();
-    nesting_->open(c == '{');
+    nesting_->open(c == '{', std::string(label()));
     expected_ = (c == '{' ? kName : kValue) | kClose;
   } else if ((c == '}' || c == ']') && fits(kClose) && nesting_->in_object() == (c == '}')) {
     pass(piece.substr(at, 1), out);
@@ -192,6 +201,7 @@ Result<std::size_t> JsonStreamGuard::structure(std::string_view piece, std::size
     state_ = State::string;
     is_name_ = fits(kName);
     if (is_name_) nesting_->begin_name();
+    if (is_sibling_name()) nesting_->begin_name_of_values();
     const int level = is_name_ ? kMaxJsonLevels : level_ + 1;  // a name is a word, not a document
     leaf_ = std::make_unique<Leaf>(policy_, context_, is_name_ ? std::string_view() : label(), level, passed_);
   } else if ((begins_number(c) || is_word_letter(c)) && fits(kValue)) {
@@ -322,6 +332,7 @@ Result<std::size_t> JsonStreamGuard::string(std::string_view piece, std::size_t 
   }
   leaf.sink.writes_to(out);
   if (is_name_) nesting_->read_name(leaf.ready);
+  if (is_sibling_name()) nesting_->read_name_of_values(leaf.ready);
   SB_CHECK(feed_leaf(false));
   return at;
 }
@@ -339,6 +350,7 @@ Result<> JsonStreamGuard::close_string(GuardSink& out) {
   Leaf& leaf = *leaf_;
   leaf.sink.writes_to(out);
   if (is_name_) nesting_->read_name(leaf.ready);
+  if (is_sibling_name()) nesting_->read_name_of_values(leaf.ready);
   SB_CHECK(feed_leaf(true));
   passed_ += leaf.raw_size;
   const auto found = leaf.guard.findings();

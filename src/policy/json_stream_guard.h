@@ -11,6 +11,7 @@
 #include "policy/json_fence.h"
 #include "policy/json_nesting.h"
 #include "policy/json_number.h"
+#include "policy/member_names.h"
 #include "policy/stream_guard.h"
 
 namespace sb::policy {
@@ -73,7 +74,11 @@ class JsonStreamGuard {
   void pass(std::string_view bytes, GuardSink& out);
   void end_value();
   void take(std::span<const GuardedFinding> findings);
-  std::string_view label() const { return nesting_ && nesting_->has_name() ? nesting_->name() : label_; }
+  /// Whether the string that is being read is the name of a value beside it.
+  bool is_sibling_name() const {
+    return !is_name_ && depth() > 0 && nesting_->in_object() && names_value(nesting_->name());
+  }
+  std::string_view label() const;
   std::size_t depth() const { return nesting_ ? nesting_->depth() : 0; }
 
   const Policy& policy_;

@@ -59,6 +59,20 @@ TEST_F(JsonStream, KeysGiveContext) {
   EXPECT_EQ(whole(R"({"phone":"2722352416","order":"2722352416"})"), R"({"phone":"[PHONE_1]","order":"2722352416"})");
 }
 
+constexpr std::string_view kNamedValues =
+    R"({"env":[{"name":"DB_PASSWORD","value":"Sommer2024!"},{"name":"CITY","value":"Sommer2024!"}],)"
+    R"("auth":{"password":{"value":"Sommer2024!","x":"Sommer2024!"}},"phone":{"value":2722352416}})";
+constexpr std::string_view kNamedValuesGuarded =
+    R"({"env":[{"name":"DB_PASSWORD","value":"[SECRET_1]"},{"name":"CITY","value":"Sommer2024!"}],)"
+    R"("auth":{"password":{"value":"[SECRET_1]","x":"Sommer2024!"}},"phone":{"value":"[PHONE_1]"}})";
+
+TEST_F(JsonStream, AValueIsCalledAsTheNameBesideItOrAboveIt) {
+  for (std::size_t step = 1; step <= kNamedValues.size(); ++step)
+    EXPECT_EQ(stream(kNamedValues, step).text, kNamedValuesGuarded) << step;
+  auto context = test::context_for(vault_);
+  EXPECT_EQ(guard_json(*policy_, context, kNamedValues, JsonProfile::any)->json, kNamedValuesGuarded);
+}
+
 TEST_F(JsonStream, JsonInStringsIsReadToItsDepth) {
   EXPECT_EQ(whole(R"({"q":"{\"m\":\"bo@x.org\",\"c\":4012888888881881}"})"),
             R"({"q":"{\"m\":\"[EMAIL_1]\",\"c\":\"[CREDIT_CARD_1]\"}"})");

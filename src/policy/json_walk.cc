@@ -10,6 +10,7 @@
 #include "policy/json_number.h"
 #include "policy/json_stream_guard.h"
 #include "policy/logprobs.h"
+#include "policy/member_names.h"
 #include "policy/split_values.h"
 #include "policy/stand_ins.h"
 
@@ -89,7 +90,7 @@ Result<> JsonWalk::value(od::value v, const Under& under, int depth) {
       od::object inner;
       if (const auto error = v.get_object().get(inner)) return invalid(error);
       if (under.place == ChatPlace::choice && under.inside() == ChatPlace::logprobs) return note_logprobs(inner);
-      return object(inner, under.inside(), depth);
+      return object(inner, under, depth);
     }
     case od::json_type::array: {
       if (depth > kMaxJsonDepth)
@@ -125,7 +126,9 @@ Result<> JsonWalk::value(od::value v, const Under& under, int depth) {
   return invalid(simdjson::TAPE_ERROR);
 }
 
-Result<> JsonWalk::object(od::object o, ChatPlace place, int depth) {
+Result<> JsonWalk::object(od::object o, const Under& outer, int depth) {
+  const ChatPlace place = outer.inside();
+  std::string_view named = outer.label;  // what a value in it is called
   const bool is_message = profile_ == JsonProfile::chat_request && place == ChatPlace::message;
   if (is_message) begin_message();
   std::uint32_t masked_names = 0;
@@ -137,9 +140,13 @@ Result<> JsonWalk::object(od::object o, ChatPlace place, int depth) {
     if (const auto error = field.unescaped_key().get(under.key)) return invalid(error);
     under.member = chat_member(place, under.key);
     if (!under.member) SB_CHECK(name(raw_key, under.key, place, masked_names));
+    under.label = is_named_value(under.key) && !named.empty() ? named : under.key;
+    last_text_ = {};
     SB_CHECK(value(field.value(), under, depth + 1));
+    if (names_value(under.key) && !last_text_.empty()) named = last_text_;
   }
   if (is_message) end_message();
+  last_text_ = {};
   return {};
 }
 
@@ -213,6 +220,7 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
   const std::string_view token = v.raw_json_token();
   std::string_view text;
   if (const auto error = v.get_string().get(text)) return invalid(error);
+  last_text_ = text;
   const std::size_t offset = static_cast<std::size_t>(token.data() - base_) + 1;
   const std::size_t size = token.rfind('"') - 1;
   const auto kind = under.member ? under.member->kind : MemberKind::text;
@@ -231,7 +239,7 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
   }
   const bool is_called = (under.place == ChatPlace::function && under.key == "name") ||
                          (under.place == ChatPlace::schema && holds_program_names(under.key));
-  SB_TRY(const Verdict verdict, is_called&& is_program_name(text) ? program_name(text) : text_leaf(text, under.key));
+  SB_TRY(const Verdict verdict, is_called&& is_program_name(text) ? program_name(text) : text_leaf(text, under.label));
   result_.verdict = std::max(result_.verdict, verdict);
   const std::string_view guarded = verdict == Verdict::allow ? text : std::string_view(scratch_.text);
   note_string(guarded, under);
@@ -334,7 +342,7 @@ Result<> JsonWalk::number_leaf(od::value v, const Under& under) {
   if (is_fixed && (!goes_to_a_provider() || under.place != ChatPlace::request)) return {};
   const auto digits = identifying_digits(token, number_);
   if (digits.empty()) return {};
-  SB_TRY(const Verdict verdict, guard_into(policy_, context_, digits, under.key, scratch_, result_.findings));
+  SB_TRY(const Verdict verdict, guard_into(policy_, context_, digits, under.label, scratch_, result_.findings));
   result_.verdict = std::max(result_.verdict, verdict);
   if (verdict == Verdict::allow || scratch_.text == digits) return {};
   std::string instead;

@@ -45,12 +45,13 @@ class JsonWalk {
     std::string_view key;
     ChatPlace place = ChatPlace::other;  ///< of the object that has it
     const ChatMember* member = nullptr;
+    std::string_view label = {};  ///< what the value is called: the key, or what names it (member_names.h)
 
     ChatPlace inside() const { return place_inside(place, member); }
   };
 
   Result<> value(simdjson::ondemand::value value, const Under& under, int depth);
-  Result<> object(simdjson::ondemand::object object, ChatPlace place, int depth);
+  Result<> object(simdjson::ondemand::object object, const Under& outer, int depth);
   Result<> array(simdjson::ondemand::array array, const Under& under, int depth);
   Result<> note_logprobs(simdjson::ondemand::object object);
   Result<> drop_logprobs();
@@ -92,6 +93,7 @@ class JsonWalk {
   Parts parts_;
   bool in_parts_ = false;
   std::string number_;                      // its digits, where they are not written one by one
+  std::string_view last_text_;              // of the member that was walked last, where it is a string
   std::vector<std::string_view> logprobs_;  // as they stand in the document
   std::string message_text_;                // of the message being walked, guarded
   std::string message_nested_;              // of the parts of its content what no protocol calls text, guarded

@@ -174,6 +174,83 @@ class LooksAlike : public testing::TestWithParam<std::string_view> {};
 
 TEST_P(LooksAlike, IsLeftAlone) {
   EXPECT_EQ(scan(GetParam()), std::vector<Seen>{}) << GetParam();
+constexpr std::string_view kLongPassword = "Zx81kkQ2Zx82kkQ3Zx83kkQ4Zx84kkQ5Zx85kkQ6Zx86kkQ7Zx87kkQ8Zx88kkQ9Zx89kkQ0";
+static_assert(kLongPassword.size() > kWindowBytes);
+
+TEST(Url, HasAPasswordOfAnyLength) {
+  for (std::size_t size = 12; size <= kLongPassword.size(); ++size) {
+    const auto password = kLongPassword.substr(0, size);
+    EXPECT_EQ(scan("mysql://iam:" + std::string(password) + "@db:3306/x"),
+              (std::vector<Seen>{{"SECRET", std::string(password)}}));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    NamedSecret, Found,
+    testing::Values(
+        Case{"DB_PASS=Zx81kkQ2", "SECRET", "Zx81kkQ2"}, Case{"$env:DB_PW=\"Sommer2024!\"", "SECRET", "Sommer2024!"},
+        Case{"creds: admin:Sommer2024!", "SECRET", "admin:Sommer2024!"},
+        Case{"user admin, pw Sommer2024!", "SECRET", "Sommer2024!"},
+        Case{"PASSWORD Sommer2024!", "SECRET", "Sommer2024!"}, Case{"password -> Sommer2024!", "SECRET", "Sommer2024!"},
+        Case{"| password | Sommer2024! |", "SECRET", "Sommer2024!"},
+        Case{"Passwort lautet Sommer2024!", "SECRET", "Sommer2024!"},
+        Case{"mot de passe : Azerty!2345", "SECRET", "Azerty!2345"},
+        Case{"contraseña: Gato#Azul92", "SECRET", "Gato#Azul92"},
+        Case{"client_secret: |\n  Q1w2E3r4T5y6U7i8O9p0", "SECRET", "Q1w2E3r4T5y6U7i8O9p0"},
+        Case{"secret_key_base: 3f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c", "SECRET", "3f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c"},
+        Case{"The API key you need is Q1w2E3r4T5y6U7i8O9p0", "SECRET", "Q1w2E3r4T5y6U7i8O9p0"},
+        Case{"- name: DB_PASSWORD\n  value: Sommer2024!", "SECRET", "Sommer2024!"},
+        Case{R"({"password": "correct horse battery staple"})", "SECRET", "correct horse battery staple"},
+        Case{R"(password="Tr0ub4dor; more, and more")", "SECRET", "Tr0ub4dor; more, and more"},
+        Case{R"({"auths":{"registry":{"auth":"dXNlcjpwYXNzdzByZDEy"}}})", "SECRET", "dXNlcjpwYXNzdzByZDEy"}));
+
+// By what stands before the key alone; `key` is as long as the shortest of its kind.
+TEST(Secret, IsKnownByItsPrefix) {
+  constexpr std::string_view kKey = "a9f3c2e8b1d47065a9f3c2e8b1d47065a9f3c2e8b1d47065a9f3c2e8b1d47065";
+  const std::pair<std::string_view, std::size_t> prefixes[] = {
+      {"glptt-", 40}, {"pscale_pw_", 43}, {"EAAA", 60},  {"ATATT3", 64}, {"HRKU-", 36},
+      {"dp.pt.", 43}, {"dp.st.", 43},     {"pul-", 40},  {"fo1_", 43},   {"v1.0-", 64},
+      {"cfut_", 48},  {"sl.", 64},        {"tvly-", 32}, {"tskey-", 30}, {"AGE-SECRET-KEY-1", 58}};
+  for (const auto& [prefix, size] : prefixes) {
+    const auto key = std::string(prefix) + std::string(kKey.substr(0, size));
+    EXPECT_EQ(scan("use " + key + " now"), (std::vector<Seen>{{"SECRET", key}}));
+  }
+  const auto airtable = "pat" + std::string(kKey.substr(0, 14)) + "." + std::string(kKey);
+  EXPECT_EQ(scan("use " + airtable + " now"), (std::vector<Seen>{{"SECRET", airtable}}));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    ShapedSecret, Found,
+    testing::Values(Case{"bot 1234567890:AAxK7mPq2LrT9vWz4YbN6cD8fG1hJ3kLmNq", "SECRET",
+                         "1234567890:AAxK7mPq2LrT9vWz4YbN6cD8fG1hJ3kLmNq"},
+                    Case{"id a1B8Q~xK7mPq2LrT9vWz4YbN6cD8fG1hJ3kLmNq", "SECRET",
+                         "a1B8Q~xK7mPq2LrT9vWz4YbN6cD8fG1hJ3kLmNq"},
+                    Case{"?sv=2&sp=r&sig=xK7mPq2LrT9vWz4YbN6cD8fG1hJ3kLmNqAb9Cd2Ef5G%3D", "SECRET",
+                         "xK7mPq2LrT9vWz4YbN6cD8fG1hJ3kLmNqAb9Cd2Ef5G%3D"},
+                    Case{"3f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c-us12", "SECRET", "3f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c-us12"},
+                    Case{"curl -u admin:S3cretPw12 ftp:", "SECRET", "S3cretPw12"},
+                    Case{"mysql -u root -pS3cretPw12 db", "SECRET", "S3cretPw12"},
+                    Case{"sshpass -p 'Abc123!x' ssh h", "SECRET", "Abc123!x"},
+                    Case{"Set-Cookie: session=xK7mPq2LrT9vWz4YbN6c; Path=/", "SECRET", "xK7mPq2LrT9vWz4YbN6c"},
+                    Case{"Cookie: lang=de; sid=xK7mPq2LrT9vWz4YbN6c", "SECRET", "xK7mPq2LrT9vWz4YbN6c"},
+                    Case{"seed phrase: legal winner thank year wave sausage worth useful legal winner thank yellow",
+                         "SECRET", "legal winner thank year wave sausage worth useful legal winner thank yellow"}));
+
+TEST(Secret, ALeafUnderItsNameIsOneAsAWhole) {
+  const auto whole = [](std::string_view text, std::string_view label) {
+    return scan(text, label) == std::vector<Seen>{{"SECRET", std::string(text)}};
+  };
+  EXPECT_TRUE(whole("correct horse battery staple", "password"));
+  EXPECT_TRUE(whole("12345678", "password"));
+  EXPECT_TRUE(whole("Sommer2024!", "db_pass"));
+  EXPECT_TRUE(whole("Sommer2024!", "userPass"));
+  EXPECT_TRUE(whole("Xk29fPqLm3Zz", "api_key"));
+  EXPECT_TRUE(whole("3f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c", "secretKeyBase"));
+  EXPECT_FALSE(whole("Please enter your new password", "password"));
+  EXPECT_FALSE(whole("string", "password"));
+  EXPECT_FALSE(whole("Sommer2024!", "compass"));
+}
+
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -206,6 +283,16 @@ INSTANTIATE_TEST_SUITE_P(WeakPasswords, Found,
                          testing::Values(Case{"password = correct.horse.battery", "SECRET", "correct.horse.battery"},
                                          Case{"password: :Hunter22", "SECRET", ":Hunter22"},
                                          Case{"password: \"my_password\"", "SECRET", "my_password"},
+INSTANTIATE_TEST_SUITE_P(NotASecret, LooksAlike,
+                         testing::Values("--- PASS: TestLogin2 (0.00s)", "PASS: test_login_01", "pass: test/login_01.c",
+                                         "bypass=Route66Cafe", "3 pass, 1 fail",
+                                         "password: \"enter your new password here\"", "docker run -p 8080:80 nginx",
+                                         "curl -u $USER:$PASS x", "1234567890:AB is no token",
+                                         "3f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c-uk", "patient-record.with.many.dots",
+                                         "the API key you need is on the page", "Cookie: lang=de",
+                                         "seed phrase: keep it safe", "value: Sommer2024!", "4012/8888/8888/1882",
+                                         "{\"auth\":\"required-for-all-users1\"}"));
+
                                          Case{"postgres://u:%73ecret@h/db", "SECRET", "%73ecret"}));
 
 TEST(Context, AJsonKeySaysWhatItsNumberIs) {

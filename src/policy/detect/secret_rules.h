@@ -13,9 +13,11 @@ struct PrefixRule {
   bool dots = false;        ///< '.' is part of the key
   bool alnum_only = false;  ///< '-' and '_' end the key
   std::uint8_t most = 0;    ///< bytes of key that may follow; 0: any
+  std::uint8_t dot_at = 0;  ///< so many bytes of key stand before its first '.'; 0: any
 };
 
-/// As published by the vendors for secret scanning; where one prefix begins another, the longer comes first.
+/// As published by the vendors for secret scanning (GitHub Docs, "Supported secret scanning patterns", and the pages on
+/// authentication named below); where one prefix begins another, the longer comes first.
 inline constexpr PrefixRule kPrefixRules[] = {
     {"anthropic_key", "sk-ant-", 20},
     {"openai_key", "sk-", 20},
@@ -31,6 +33,11 @@ inline constexpr PrefixRule kPrefixRules[] = {
     {"gitlab_token", "glpat-", 20},
     {"gitlab_token", "gldt-", 20},
     {"gitlab_token", "glrt-", 20},
+    {"gitlab_token", "glptt-", 20},  // GitLab Docs, "Token overview", as the next four
+    {"gitlab_token", "glcbt-", 20},
+    {"gitlab_token", "glft-", 20},
+    {"gitlab_token", "glsoat-", 20},
+    {"gitlab_token", "glagent-", 20},
     {"slack_token", "xoxb-", 16},
     {"slack_token", "xoxa-", 16},
     {"slack_token", "xoxp-", 16},
@@ -70,8 +77,30 @@ inline constexpr PrefixRule kPrefixRules[] = {
     {"newrelic_key", "NRAK-", 24, false, true},
     {"figma_token", "figd_", 32},
     {"planetscale_token", "pscale_tkn_", 32},
+    {"planetscale_token", "pscale_pw_", 32},
+    {"planetscale_token", "pscale_oauth_", 32},
     {"square_token", "sq0csp-", 32},
     {"square_token", "sq0atp-", 20},
+    {"square_token", "EAAA", 56},
+    {"atlassian_token", "ATATT3", 50},
+    {"atlassian_token", "ATCTT3", 50},
+    {"heroku_key", "HRKU-", 30},
+    {"doppler_token", "dp.pt.", 40, false, true},  // Doppler's API reference, "Authentication", as the next three
+    {"doppler_token", "dp.st.", 40, true},
+    {"doppler_token", "dp.ct.", 40, false, true},
+    {"doppler_token", "dp.sa.", 40, false, true},
+    {"pulumi_token", "pul-", 40, false, true, 40},
+    {"fly_token", "fo1_", 40},
+    {"fly_token", "fm2_", 40},
+    {"cloudflare_origin_key", "v1.0-", 50},         // Cloudflare Docs, "Get Origin CA keys"
+    {"cloudflare_token", "cfk_", 40, false, true},  // Cloudflare Docs, "Token formats", as the next two
+    {"cloudflare_token", "cfut_", 40, false, true},
+    {"cloudflare_token", "cfat_", 40, false, true},
+    {"tailscale_key", "tskey-", 20},  // Tailscale Docs, "Key prefixes"
+    {"dropbox_token", "sl.", 58},
+    {"airtable_token", "pat", 58, true, false, 0, 14},
+    {"tavily_key", "tvly-", 20},
+    {"age_key", "AGE-SECRET-KEY-1", 40, false, true},  // C2SP age.md
     {"groq_key", "gsk_", 40, false, true},
     {"replicate_key", "r8_", 32, false, true},
     {"perplexity_key", "pplx-", 32},

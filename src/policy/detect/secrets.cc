@@ -1,42 +1,16 @@
 #include <algorithm>
 #include <array>
-#include <utility>
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/secret_names.h"
 #include "policy/detect/secret_rules.h"
+#include "policy/detect/secret_shapes.h"
+#include "policy/detect/secret_value.h"
+#include "policy/detect/variety.h"
 
 namespace sb::policy {
 namespace {
-
-struct Variety {
-  int digits = 0, upper = 0, lower = 0, distinct = 0;
-};
-
-Variety variety_of(std::string_view text) {
-  Variety v;
-  std::array<bool, 256> seen{};
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    v.digits += is_a(byte, kDigit);
-    v.upper += is_a(byte, kUpper);
-    v.lower += is_a(byte, kLower);
-    v.distinct += !std::exchange(seen[byte], true);
-  }
-  return v;
-}
-
-// "ghp_xxxxxxxx" and "sk-your-key-goes-here" are documentation.
-bool looks_random(std::string_view key) {
-  const Variety v = variety_of(key);
-  return v.distinct >= 8 &&
-         (v.digits >= 1 || (v.upper >= 3 && v.lower >= 3) || v.upper == static_cast<int>(key.size()));
-}
-
-bool is_value_byte(int byte) {  // inside a password: no blanks, quotes, backslashes, brackets, separators
-  static constexpr ByteSet kEnds("\"'`\\,;<>(){}[]|");
-  return byte > 0x20 && byte != 0x7f && !kEnds.has(byte);
-}
 
 // The prefix rules by their first byte, in the order of the list: [first, end) of kByBeginning.
 struct Beginnings {
@@ -58,71 +32,16 @@ constexpr Beginnings kByBeginning = [] {
 }();
 static_assert(std::size(kPrefixRules) <= 256);
 
-constexpr std::string_view kPasswordNames[] = {"password",   "passwd",     "passwort",  "pwd",
-                                               "passphrase", "contraseña", "motdepasse"};
-constexpr std::string_view kKeyNames[] = {
-    "secret",       "apikey",     "token",       "secretkey",     "accesskey",  "privatekey", "authkey",
-    "clientsecret", "credential", "credentials", "encryptionkey", "signingkey", "accountkey", "sharedaccesskey"};
-
-// The last two letters of those names, as bits: most words end otherwise.
-constexpr std::size_t ending_of(int before, int last) {
-  return static_cast<std::size_t>((before & 31) << 5 | (last & 31));
-}
-constexpr auto kEndings = [] {
-  std::array<bool, 32 * 32> endings{};
-  const auto add = [&](std::string_view name) {
-    endings[ending_of(name[name.size() - 2], name[name.size() - 1])] = true;
-  };
-  for (const auto name : kPasswordNames) add(name);
-  for (const auto name : kKeyNames) add(name);
-  return endings;
-}();
-
-// Keys whose value is a secret: "password", "DB_PASSWORD", "client-secret", "apiKey".
-bool names_secret(std::string_view key, bool& password) {
-  const auto is_joint = [](char c) { return c == '_' || c == '-'; };
-  key.remove_prefix(key.size() - std::min(key.size(), kMaxWordBytes));  // the end says what it is
-  if (key.size() < 3) return false;
-  const char before = key[key.size() - 2];
-  if (!is_joint(before) && !is_joint(key.back()) && !kEndings[ending_of(before, key.back())]) return false;
-  std::array<char, kMaxWordBytes> plain;
-  std::size_t size = 0;
-  for (const char c : key) {
-    if (!is_joint(c) && size < plain.size()) plain[size++] = static_cast<char>(to_lower(static_cast<unsigned char>(c)));
-  }
-  const std::string_view name(plain.data(), size);
-  if (size < 3) return false;
-  const auto ends_with = [&](std::string_view word) {
-    return name.size() >= word.size() && name.back() == word.back() && name[name.size() - word.size()] == word[0] &&
-           name.ends_with(word);
-  };
-  if (std::ranges::any_of(kPasswordNames, ends_with)) return password = true;
-  return std::ranges::any_of(kKeyNames, ends_with);
-}
-
-// Not a secret but the name of the place where it is: ":password" and "@Password" are bound when the statement runs,
-// "settings.DB_PASSWORD" and "self.password" are read by a program, "YOUR_PASSWORD" is filled in by a person.
-bool names_place(std::string_view value, bool quoted) {
-  const std::size_t mark = std::string_view(":@&!").find(value[0]) != std::string_view::npos ? 1 : 0;
-  const auto name = value.substr(mark);
-  const auto is_part = [](char c) { return is_letter(static_cast<unsigned char>(c)) || c == '_' || c == '.'; };
-  const auto is_small = [](char c) { return is_a(static_cast<unsigned char>(c), kLower); };
-  if (name.empty() || !std::ranges::all_of(name, is_part)) return false;
-  if (quoted && std::ranges::any_of(name, is_small)) return false;
-  bool password = false;
-  const bool bound = value[0] == ':' && std::ranges::none_of(name, [&](char c) { return !is_small(c) && c != '_'; });
-  return bound || names_secret(name.substr(0, name.find_last_not_of('_') + 1), password);
-}
-
 class SecretDetector final : public Detector {
  public:
   std::string_view name() const override { return "secrets"; }
   bool reports(std::string_view type) const override { return type == kSecretType; }
   std::vector<std::string_view> types() const override { return {kSecretType}; }
-  std::string_view wake_bytes() const override { return "-:=@>"; }
+  std::string_view wake_bytes() const override { return "-:=@>~"; }
   std::vector<std::string_view> wake_literals() const override {
-    std::vector<std::string_view> words{"bearer", "basic",    "token", "hooks.slack.com", "password",
-                                        "passwd", "passwort", "pwd",   "passphrase"};
+    std::vector<std::string_view> words{"bearer",  "basic",    "token", "hooks.slack.com", "password",
+                                        "passwd",  "passwort", "pwd",   "passphrase",      "pw ",
+                                        "discord", "api key",  "cookie"};
     for (const auto& rule : kPrefixRules) {
       if (rule.prefix.size() > 2) words.push_back(rule.prefix);
     }
@@ -134,24 +53,37 @@ class SecretDetector final : public Detector {
     switch (window.text()[at]) {
       case '@':
         return url_password(window, at, out);
-      case '=':
       case ':':
+        url_key(window, at, out);
+        classify_telegram(window, at, out);
+        return assignment(window, at, out);
+      case '=':
       case '>':
         return assignment(window, at, out);
       case '-':
+        classify_command_password(window, at, out);
+        classify_mailchimp(window, at, out);
         return private_key(window, at, out);
+      case '~':
+        return classify_azure_secret(window, at, out);
       default:
         break;
     }
     prefixed_key(window, at, out);
     switch (to_lower(byte_of(window.text(), at))) {
+      case 'a':
+        return spoken_key(window, at, out);
+      case 'c':
+        return classify_cookie(window, at, out);
+      case 'd':
+        return web_hook(window, at, out);
       case 'b':
       case 't':
         return authorization(window, at, out);
       case 'p':
         return spoken_password(window, at, out);
       case 'h':
-        return slack_hook(window, at, out);
+        return web_hook(window, at, out);
       default:
         break;
     }
@@ -160,8 +92,10 @@ class SecretDetector final : public Detector {
   // {"client_secret": "..."}: the member's name says it.
   bool wakes_at_labels() const override { return true; }
   void verify_labelled(ScanWindow& window, Findings& out) const override {
-    bool password = false;
-    if (names_secret(window.label(), password)) value(window, 0, password ? Kind::password : Kind::key, out, true);
+    const NamedSecret named = named_secret(window.label());
+    if (named != NamedSecret::none)
+      classify_secret_value(window, 0, named == NamedSecret::key ? SecretKind::key : SecretKind::password,
+                            SecretPlace::leaf, out);
   }
 
   // A password in a URL may hold bytes that no word has; from its ':' on, everything waits for the '@'.
@@ -169,7 +103,7 @@ class SecretDetector final : public Detector {
     // One more than the longest password: its ':' is what we look for.
     const std::size_t least = text.size() > kMaxWordBytes + 1 ? text.size() - kMaxWordBytes - 1 : 0;
     std::size_t start = text.size();
-    while (start > least && is_value_byte(byte_of(text, start - 1))) --start;
+    while (start > least && is_secret_byte(byte_of(text, start - 1))) --start;
     const std::size_t colon = text.find(':', start);
     return colon == std::string_view::npos ? text.size() : colon + 1;
   }
@@ -192,6 +126,7 @@ class SecretDetector final : public Detector {
       if (i - key < rule.least || (rule.most != 0 && i - key > rule.most) || !looks_random(text.substr(key, i - key)))
         continue;
       if (rule.rule == "jwt" && !open && text.substr(key, i - key).find('.') == std::string_view::npos) continue;
+      if (rule.dot_at != 0 && text.find('.', key) != key + rule.dot_at) continue;
       out.push_back({kSecretType, "secrets", rule.rule, {start, i}, 0.995F, open ? Tail::token : Tail::none});
       return;
     }
@@ -219,35 +154,106 @@ class SecretDetector final : public Detector {
   // RFC 3986 section 3.2.1: "scheme://user:password@host".
   static void url_password(ScanWindow& window, std::size_t at, Findings& out) {
     const auto text = window.text();
-    const std::size_t least = at > kMaxWordBytes + 1 ? at - kMaxWordBytes - 1 : 0;
+    const std::size_t least =
+        std::max(window.first(at, kMaxWordBytes + 1), at > kMaxWordBytes ? at - kMaxWordBytes - 1 : 0);
     const auto colon = text.substr(least, at - least).rfind(':');
     if (colon == std::string_view::npos) return;
     const std::size_t start = least + colon + 1;
-    const auto is_part = [](char c) { return is_value_byte(static_cast<unsigned char>(c)) && c != '/'; };
+    const auto is_part = [](char c) { return is_secret_byte(static_cast<unsigned char>(c)) && c != '/'; };
     if (start == at || !std::ranges::all_of(text.substr(start, at - start), is_part)) return;
-    const auto before = window.before(start - 1);
-    const auto scheme = before.rfind("://");
-    if (scheme == std::string_view::npos || before.find_first_of(" \t\n/\"'", scheme + 3) != std::string_view::npos)
-      return;
+    if (!is_behind_user(window, start - 1)) return;
     window.begin(start);
     if (text[start] == '$' || text[start] == '*') return;  // "${PASSWORD}", "****"
     if (text[start] == '%' && at - start == 2) return;     // "%s"
     out.push_back({kSecretType, "secrets", "url_password", {start, at}, 0.995F});
   }
 
-  // "key: value", "key=value", "\"key\": \"value\"".
-  static void assignment(ScanWindow& window, std::size_t at, Findings& out) {
+  // The same, longer than a window: a key, as cloud databases take one for a password.
+  static void url_key(ScanWindow& window, std::size_t colon, Findings& out) {
+    static constexpr ByteSet kEnds("@/?#");
     const auto text = window.text();
-    std::size_t end = at;
-    while (end > 0 && at - end < 3 && std::string_view(" \"'\\").find(text[end - 1]) != std::string_view::npos) --end;
-    std::size_t begin = end;
-    while (begin > 0 && end - begin < kMaxWordBytes && is_token(byte_of(text, begin - 1))) --begin;
-    bool password = false;
-    if (begin == end || !names_secret(text.substr(begin, end - begin), password)) return;
-    value(window, at + 1, password ? Kind::password : Kind::key, out);
+    const std::size_t start = colon + 1;
+    if (start >= text.size() || !is_alnum(byte_of(text, start))) return;
+    window.rebase(start);
+    std::size_t i = start;
+    while (is_secret_byte(window.at(i)) && !kEnds.has(window.at(i))) ++i;
+    if (i < window.limit() || !is_behind_user(window, colon)) return;
+    out.push_back({kSecretType, "secrets", "url_password", {start, i}, 0.95F, Tail::userinfo});
   }
 
-  // "the password is X", "password 'X'", "--password X".
+  // Whether "scheme://user" stands before `colon`.
+  static bool is_behind_user(ScanWindow& window, std::size_t colon) {
+    const auto before = window.before(colon);
+    const auto scheme = before.rfind("://");
+    return scheme != std::string_view::npos && before.find_first_of(" \t\n/\"'", scheme + 3) == std::string_view::npos;
+  }
+
+  // "key: value", "key=value", "\"key\": \"value\"", "key -> value".
+  static void assignment(ScanWindow& window, std::size_t at, Findings& out) {
+    const auto text = window.text();
+    const std::string_view between = text[at] == '>' ? " \"'\\-=" : " \"'\\";
+    std::size_t end = at;
+    while (end > 0 && at - end < 3 && between.find(text[end - 1]) != std::string_view::npos) --end;
+    const auto is_part = [&](std::size_t i) { return is_token(byte_of(text, i)) || byte_of(text, i) >= 0x80; };
+    std::size_t begin = end;
+    while (begin > 0 && end - begin < kMaxWordBytes && is_part(begin - 1)) --begin;
+    if (begin == end) return;
+    const auto name = text.substr(begin, end - begin);
+    if (name == "phrase" || name == "mnemonic") return classify_seed_phrase(window, begin, at + 1, out);
+    NamedSecret named = named_secret(name);
+    if (named == NamedSecret::none) named = named_by_place(window, name, begin, at);
+    if (named == NamedSecret::none) return;
+    const auto kind = named == NamedSecret::password ? SecretKind::password
+                      : named == NamedSecret::word   ? SecretKind::word
+                                                     : SecretKind::key;
+    classify_secret_value(window, at + 1, kind, SecretPlace::text, out);
+  }
+
+  // Names that are a secret's in their place alone: French has its password in three words, a signed address of Azure
+  // its signature (Microsoft Learn, "Create a service SAS"), Docker's config.json "auth" beside "auths".
+  static NamedSecret named_by_place(ScanWindow& window, std::string_view name, std::size_t begin, std::size_t at) {
+    static constexpr std::string_view kNames[] = {"value", "passe", "sig", "auth"};
+    if (std::ranges::find(kNames, name) == std::end(kNames)) return NamedSecret::none;
+    const auto near = window.before(at);
+    const auto before = near.substr(0, near.size() - std::min(near.size(), at - begin));
+    switch (name[0]) {
+      case 'v':
+        return named_secret(name_beside(before));
+      case 'p':
+        return before.ends_with("mot de ") || before.ends_with("Mot de ") ? NamedSecret::password : NamedSecret::none;
+      case 's':
+        return (before.ends_with('&') || before.ends_with('?')) && before.contains("sv=") ? NamedSecret::key
+                                                                                          : NamedSecret::none;
+      default:
+        return before.contains("\"auths\"") ? NamedSecret::key : NamedSecret::none;
+    }
+  }
+
+  // `name: X` or `"key": "X",` that ends before the value's own name: X.
+  static std::string_view name_beside(std::string_view before) {
+    const auto is_part = [&](std::size_t i) { return is_token(byte_of(before, i)); };
+    std::size_t end = before.size();
+    while (end > 0 && !is_part(end - 1) && before.size() - end < 16) --end;
+    std::size_t begin = end;
+    while (begin > 0 && is_part(begin - 1)) --begin;
+    std::size_t mark = begin;
+    while (mark > 0 && !is_part(mark - 1) && begin - mark < 5) --mark;
+    const auto named = before.substr(0, mark);
+    return named.ends_with("name") || named.ends_with("key") ? before.substr(begin, end - begin) : std::string_view();
+  }
+
+  // Behind " is ", " lautet ", ...; `at` where none stands there.
+  static std::size_t behind_verb(ScanWindow& window, std::size_t at) {
+    static constexpr std::string_view kVerbs[] = {" is ", " ist ", " lautet ", " est ", " es "};
+    for (const auto verb : kVerbs) {
+      std::size_t i = 0;
+      while (i < verb.size() && to_lower(window.at(at + i)) == verb[i]) ++i;
+      if (i == verb.size()) return at + i - 1;
+    }
+    return at;
+  }
+
+  // "the password is X", "password 'X'", "--password X", "| password | X |".
   static void spoken_password(ScanWindow& window, std::size_t at, Findings& out) {
     const auto text = window.text();
     window.rebase(at);
@@ -255,16 +261,33 @@ class SecretDetector final : public Detector {
     std::array<char, 12> word;
     while (i - at < word.size() && is_letter(window.at(i)))
       word[i - at] = static_cast<char>(to_lower(window.at(i))), ++i;
-    bool password = false;
-    if (!names_secret({word.data(), i - at}, password) || !password || window.at(i) != ' ') return;
+    const NamedSecret named = named_secret({word.data(), i - at});
+    if ((named != NamedSecret::password && named != NamedSecret::word) || window.at(i) != ' ') return;
     const bool option = at >= 2 && text.substr(at - 2, 2) == "--";
-    const bool is = to_lower(window.at(i + 1)) == 'i' && to_lower(window.at(i + 2)) == 's' && window.at(i + 3) == ' ';
+    const std::size_t behind = behind_verb(window, i);
     const int quote = window.at(i + 1);
-    if (is)
-      i += 3;
-    else if (!option && quote != '\'' && quote != '"' && quote != '`')
-      return value(window, i, Kind::spoken, out);
-    value(window, i, Kind::password, out);
+    const bool marked = behind > i || option || quote == '\'' || quote == '"' || quote == '`';
+    const bool cell = quote == '|' && window.at(i + 2) == ' ';
+    const auto kind = named == NamedSecret::word ? SecretKind::word
+                      : marked                   ? SecretKind::password
+                                                 : SecretKind::spoken;
+    classify_secret_value(window, cell ? i + 2 : behind, kind, SecretPlace::text, out);
+  }
+
+  // "the API key you need is X": random, at the sentence's verb.
+  static void spoken_key(ScanWindow& window, std::size_t at, Findings& out) {
+    static constexpr std::string_view kName = "api key ";
+    constexpr std::size_t kMostBetween = 24;
+    window.rebase(at);
+    std::size_t i = 0;
+    while (i < kName.size() && to_lower(window.at(at + i)) == kName[i]) ++i;
+    if (i < kName.size()) return;
+    for (std::size_t blank = at + i - 1; blank - at < kMostBetween; ++blank) {
+      const int byte = window.at(blank);
+      if (!is_letter(byte) && byte != ' ') return;
+      if (const std::size_t behind = byte == ' ' ? behind_verb(window, blank) : blank; behind > blank)
+        return classify_secret_value(window, behind, SecretKind::key, SecretPlace::text, out);
+    }
   }
 
   // RFC 6750, RFC 7617: "Bearer KEY", "Basic BASE64", also "token KEY".
@@ -284,12 +307,22 @@ class SecretDetector final : public Detector {
     }
   }
 
-  static void slack_hook(ScanWindow& window, std::size_t at, Findings& out) {
-    static constexpr std::string_view kHost = "hooks.slack.com/services/";
-    window.rebase(at);
-    std::size_t i = 0;
-    while (i < kHost.size() && window.at(at + i) == static_cast<unsigned char>(kHost[i])) ++i;
-    if (i == kHost.size()) token_value(window, at + i, "slack_webhook", 20, out);
+  // Who knows such an address may write there.
+  static void web_hook(ScanWindow& window, std::size_t at, Findings& out) {
+    struct Hook {
+      std::string_view beginning;
+      std::string_view rule;
+      std::size_t least;
+    };
+    static constexpr Hook kHooks[] = {{"hooks.slack.com/services/", "slack_webhook", 20},
+                                      {"discord.com/api/webhooks/", "discord_webhook", 60},
+                                      {"discordapp.com/api/webhooks/", "discord_webhook", 60}};
+    for (const auto& hook : kHooks) {
+      window.rebase(at);
+      std::size_t i = 0;
+      while (i < hook.beginning.size() && window.at(at + i) == static_cast<unsigned char>(hook.beginning[i])) ++i;
+      if (i == hook.beginning.size()) return token_value(window, at + i, hook.rule, hook.least, out);
+    }
   }
 
   static void token_value(ScanWindow& window, std::size_t start, std::string_view rule, std::size_t least,
@@ -304,54 +337,6 @@ class SecretDetector final : public Detector {
     while (!open && i > start && text[i - 1] == '.') --i;
     if (i - start < least || !looks_random(text.substr(start, i - start))) return;
     out.push_back({kSecretType, "secrets", rule, {start, i}, 0.95F, open ? Tail::token : Tail::none});
-  }
-
-  // What was announced: a password, one without a mark between word and value, or another secret.
-  enum class Kind : std::uint8_t { password, spoken, key };
-
-  // `quoted`: it stands apart from what is around it.
-  static void value(ScanWindow& window, std::size_t at, Kind kind, Findings& out, bool quoted = false) {
-    const auto text = window.text();
-    window.rebase(at);
-    std::size_t start = at;
-    while (start - at < 6) {
-      const int byte = window.at(start);
-      if (byte == '"' || byte == '\'' || byte == '`')
-        quoted = true;
-      else if (byte != ' ' && byte != '\t' && byte != '=' && byte != '>' &&
-               !(byte == '\\' && window.at(start + 1) == '"'))
-        break;
-      ++start;
-    }
-    if (window.at(start) == ScanWindow::kEnd || start - at >= 6) return;
-    window.rebase(start);
-    std::size_t i = start;
-    while (is_value_byte(window.at(i))) ++i;
-    const bool open = i >= window.limit();
-    if (!open && !quoted && window.at(i) == '(') return;  // a call in source code
-    while (!open && !quoted && i > start && std::string_view(".:!?").find(text[i - 1]) != std::string_view::npos) --i;
-    const auto found = text.substr(start, i - start);
-    if (found.empty() || found[0] == '$' || found[0] == '%' || found.starts_with("os.") ||
-        found.starts_with("process.") || (!open && names_place(found, quoted)))
-      return;
-    const Variety v = variety_of(found);
-    const int marks = static_cast<int>(found.size()) - v.digits - v.upper - v.lower;
-    const bool mixed = (v.digits > 0) + (v.upper > 0) + (v.lower > 0) + (marks > 0) >= 2;
-    const bool password = kind != Kind::key;
-    if (password ? found.size() < 6 || !mixed || v.distinct < 5 || (v.digits == 0 && !quoted && marks == 0)
-                 : found.size() < 16 || !looks_random(found)) {
-      return;
-    }
-    // Without a mark, only what no word of a sentence looks like.
-    if (kind == Kind::spoken && !quoted &&
-        !(v.digits > 0 && v.upper + v.lower > 0 && (marks > 0 || (v.upper > 0 && v.lower > 0))))
-      return;
-    out.push_back({kSecretType,
-                   "secrets",
-                   password ? "password" : "assigned_secret",
-                   {start, i},
-                   password ? 0.85F : 0.9F,
-                   open ? Tail::word : Tail::none});
   }
 };
 
