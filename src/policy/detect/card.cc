@@ -58,8 +58,11 @@ class Grouping {
   explicit Grouping(const TokenRun& run) {
     static constexpr ByteSet kMarks(" -.\n\"+_");
     if (run.group_count < 2 || !kMarks.has(run.groups[1].separator)) return;
+    const auto mark_of = [](const TokenRun::Group& group) {  // a line is wrapped at a blank
+      return group.separator == '\n' ? ' ' : group.separator;
+    };
     const auto goes_on = [&](const TokenRun::Group& group) {
-      return group.separator == run.groups[1].separator && !group.closes;
+      return mark_of(group) == mark_of(run.groups[1]) && !group.closes;
     };
     do {
       single_ += single_ == groups_ && run.groups[groups_].digits == 1;
@@ -96,6 +99,44 @@ bool is_card_range(std::string_view digits) {
     const int prefix = first_four / kShift[range.digits];
     return prefix >= range.low && prefix <= range.high && (range.lengths >> digits.size() & 1U) != 0;
   });
+}
+
+namespace {
+
+// Behind what stands between two cells or marked groups from `at` on: blanks and one kind of mark, learnt from the
+// first that has one. 0: something else stands there.
+std::size_t behind_marks(ScanWindow& window, std::size_t at, int& mark) {
+  static constexpr ByteSet kMarks("*|/~");
+  constexpr std::size_t kMost = 4;
+  std::size_t i = at;
+  for (; i - at <= kMost && !is_digit(window.at(i)); ++i) {
+    const int byte = window.at(i);
+    if (byte == ' ' || (byte == mark && byte != 0)) continue;
+    if (!kMarks.has(byte) || mark != 0) return 0;
+    mark = byte;
+  }
+  return i == at || i - at > kMost ? 0 : i;
+}
+
+}  // namespace
+
+void classify_marked_card(ScanWindow& window, std::size_t at, Findings& out) {
+  constexpr std::size_t kGroups = 4;
+  constexpr std::size_t kDigits = 4;
+  std::array<char, kGroups * kDigits> digits;
+  window.rebase(at);
+  std::size_t i = at;
+  int mark = 0;
+  for (std::size_t group = 0; group < kGroups; ++group) {
+    if (group > 0 && (i = behind_marks(window, i, mark)) == 0) return;
+    for (std::size_t n = 0; n < kDigits; ++n, ++i) {
+      if (!is_digit(window.at(i))) return;
+      digits[group * kDigits + n] = static_cast<char>(window.at(i));
+    }
+  }
+  const std::string_view number(digits.data(), digits.size());
+  if (mark == 0 || is_alnum(window.at(i)) || !check::luhn(number) || !is_card_range(number) || all_same(number)) return;
+  out.push_back({kCardType, "card", "luhn_marked", {at, i}, 0.9F});
 }
 
 void classify_card(ScanWindow& window, const TokenRun& run, Findings& out) {

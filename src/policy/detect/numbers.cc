@@ -132,6 +132,7 @@ class NumberDetector final : public Detector {
       const Number first = number_at(window, at);
       if (!classify_date(window, at, first, out)) {
         classify_age(window, at, first, out);
+        if (first.digits == 4) classify_marked_card(window, at, out);
         if (!is_short_number(window, first)) judge_digits(window, at, run, out);
       }
     } else {

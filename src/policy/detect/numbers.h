@@ -12,6 +12,9 @@ namespace sb::policy {
 
 /// Each appends at most one finding a type for what begins at `run.groups[0]`.
 void classify_card(ScanWindow& window, const TokenRun& run, Findings& out);
+/// Cards whose four groups of four stand in a table's cells, between bold marks, slashes: "| 4111 | 1111 | 1111 | 1111
+/// |".
+void classify_marked_card(ScanWindow& window, std::size_t at, Findings& out);
 /// `start`: where two letters stand before a digit.
 void classify_iban(ScanWindow& window, std::size_t start, Findings& out);
 void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out);
