@@ -29,6 +29,23 @@ const std::string_view kTexts[] = {
     "born April 12, 2010 or 5. M\xc3\xa4rz 1981, 2024-03-15T14:30:00+02:00, 21-May, 05/2021, on Sunday",
     "see https://www.example.org/a/b?id=7&mail=ann%40example.org and www.example.net:8080/x, node.js, example.com.",
     "jane.doe [at] example [dot] org, k.meier AT firma DOT de, j o h n @ e x a m p l e . c o m, \"odd\"@example.com",
+    "to greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1@pages.org, again "
+    "x.greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1@pages.org now",
+    "bounces+123-abcd-greta.lindqvist=company-mail.com@em1234.example.net, SRS0=aB3d=TT=pages.org=ann@x.example.net; "
+    "a=b=c, wrapped ann@\r\npages.org **ann**@pages.org; **ann.lee** and k.meier [at] pages [dot] org, "
+    "greta.maria.lindqvist-von-sternberg+newsletter2024.spring.i (at) pages (dot) org",
+    "DB_PASS=Zx81kkQ2 | password | Sommer2024! | pw Sommer2024! password -> Sommer2024!, mot de passe : Azerty!2345",
+    "bot 1234567890:AAxK7mPq2LrT9vWz4YbN6cD8fG1hJ3kLmNq, a1B8Q~xK7mPq2LrT9vWz4YbN6cD8fG1hJ3kLmNq, "
+    "3f9a8b7c6d5e4f3a2b1c0d9e8f7a6b5c-us12; curl -u admin:S3cretPw12 x; mysql -u root -pS3cretPw12 db",
+    "Set-Cookie: session=xK7mPq2LrT9vWz4YbN6c; Path=/\nCookie: lang=de; sid=xK7mPq2LrT9vWz4YbN6c, client_secret: |\n   "
+    "Q1w2E3r4T5y6U7i8O9p0, {\"password\": \"correct horse battery staple\"}, the api key you need is "
+    "Q1w2E3r4T5y6U7i8O9p0",
+    "seed phrase: legal winner thank year wave sausage worth useful legal winner thank yellow",
+    "mysql://iam:Zx81kkQ2Zx82kkQ3Zx83kkQ4Zx84kkQ5Zx85kkQ6Zx86kkQ7Zx87kkQ8Zx88kkQ9@db:3306/x, "
+    "mysql://iam:Zx81kkQ2Zx82kkQ3Zx83kkQ4Zx84kkQ5Zx85kkQ6Zx86kkQ7Zx87kkQ8@db - name: DB_PASSWORD\n  value: Sommer2024!",
+    "| 4012 | 8888 | 8888 | 1881 | 4012 8888\n8888 1881, **4012** 8888 8888 1881, 4012/8888/8888/1881",
+    "⁴⁰¹² ⁸⁸⁸⁸ ⁸⁸⁸⁸ ¹⁸⁸¹, 4\ufe0f0\ufe0f12\u2800888\u20e38\u2800\u3328888\u28001881, ann%2540pages.org, "
+    "ann\\x40pages.org ann\ufe6bpages.org",
     "\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89"
     "\x89\x89"
     "\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89\x89wvvz\x89\x89\x89\x89\x89\x89\x89\x89x.org",

@@ -27,7 +27,7 @@ constexpr Folded kAsIs{};
 constexpr auto kLeads = [] {
   std::array<bool, 256> leads{};
   for (const unsigned char c : {'%', '&', '\\', '<'}) leads[c] = true;
-  for (const unsigned c : {0xc2U, 0xd9U, 0xdbU, 0xe0U, 0xe2U, 0xe3U, 0xefU, 0xf0U}) leads[c] = true;
+  for (const unsigned c : {0xc2U, 0xccU, 0xd9U, 0xdbU, 0xe0U, 0xe2U, 0xe3U, 0xefU, 0xf0U, 0xf3U}) leads[c] = true;
   return leads;
 }();
 
@@ -41,13 +41,21 @@ int hex_value(int byte) {
 constexpr int kNone = 0x110000;
 int fold_character(int c) {
   if (c < 0x80) return c < 0x20 && c != '\n' && c != '\t' ? kNone : c;
-  if (c == 0xa0 || c == 0x3000 || c == 0x202f || (c >= 0x2000 && c <= 0x200a)) return ' ';
+  if (c == 0xa0 || c == 0x3000 || c == 0x202f || (c >= 0x2000 && c <= 0x200a) || c == 0x205f || c == 0x2800) {
+    return ' ';
+  }
+  // Lines through and under a character, the frame of a key, variation selectors, tags.
+  if (c == 0x305 || c == 0x332 || c == 0x333 || (c >= 0x335 && c <= 0x338) || c == 0x20e3 ||
+      (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xe0000 && c <= 0xe007f) || (c >= 0xe0100 && c <= 0xe01ef)) {
+    return kNothing;
+  }
   if (c == 0xad || (c >= 0x200b && c <= 0x200f) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) ||
       c == 0xfeff) {
     return kNothing;
   }
   if ((c >= 0x2010 && c <= 0x2015) || c == 0x2212 || c == 0xfe63) return '-';
-  if (c == 0x3002 || c == 0xff61) return '.';
+  if (c == 0x3002 || c == 0xff61 || c == 0xfe52 || c == 0x2024) return '.';
+  if (c == 0xfe6b) return '@';
   if (c == 0x2018 || c == 0x2019) return '\'';
   if (c == 0x201c || c == 0x201d) return '"';
   if (c >= 0xff01 && c <= 0xff5e) return c - 0xff01 + 0x21;
@@ -57,6 +65,13 @@ int fold_character(int c) {
   if (c >= 0x900 && c < 0xd80 && (c & 0x7f) >= 0x66 && (c & 0x7f) <= 0x6f) return '0' + (c & 0x7f) - 0x66;
   if (c >= 0xe50 && c <= 0xe59) return '0' + c - 0xe50;
   if (c >= 0xed0 && c <= 0xed9) return '0' + c - 0xed0;
+  // Raised, lowered and circled.
+  if (c == 0xb2 || c == 0xb3) return '0' + c - 0xb0;
+  if (c == 0xb9) return '1';
+  if (c == 0x2070 || (c >= 0x2074 && c <= 0x2079)) return '0' + c - 0x2070;
+  if (c >= 0x2080 && c <= 0x2089) return '0' + c - 0x2080;
+  if (c >= 0x2460 && c <= 0x2468) return '1' + c - 0x2460;
+  if (c == 0x24ea) return '0';
   if (c >= 0x1d7ce && c <= 0x1d7ff) return '0' + (c - 0x1d7ce) % 10;
   return kNone;
 }
@@ -91,13 +106,37 @@ Folded fold_utf8(std::string_view text, std::size_t i) {
   return value == kNone ? kAsIs : Folded{size, value, false};
 }
 
+// "%2540": an escape that was escaped. What is none stays a '%'.
+Folded fold_percent_again(std::string_view text, std::size_t i) {
+  constexpr Folded kSign{3, '%', false};
+  const int high = hex_value(byte_of(text, i + 3));
+  if (high < 0) return i + 3 == text.size() ? Folded{.size = 0, .value = 0, .cut = true} : kSign;
+  const int low = hex_value(byte_of(text, i + 4));
+  if (low < 0) return i + 4 == text.size() ? Folded{.size = 0, .value = 0, .cut = true} : kSign;
+  const int value = high * 16 + low;
+  return value >= 0x20 && value < 0x7f ? Folded{5, value, false} : kSign;
+}
+
 Folded fold_percent(std::string_view text, std::size_t i) {
   const int high = hex_value(byte_of(text, i + 1));
   if (high < 0) return {.size = 0, .value = 0, .cut = i + 1 == text.size()};
   const int low = hex_value(byte_of(text, i + 2));
   if (low < 0) return {.size = 0, .value = 0, .cut = i + 2 == text.size()};
   const int value = high * 16 + low;
+  if (value == '%') return fold_percent_again(text, i);
   return value >= 0x20 && value < 0x7f ? Folded{3, value, false} : kAsIs;
+}
+
+// Of source code, behind its backslash and 'x': "\x40".
+Folded fold_hex(std::string_view text, std::size_t i) {
+  int value = 0;
+  for (std::size_t n = 2; n < 4; ++n) {
+    const int byte = byte_of(text, i + n);
+    if (byte < 0) return {.size = 0, .value = 0, .cut = true};
+    if (hex_value(byte) < 0) return kAsIs;
+    value = value * 16 + hex_value(byte);
+  }
+  return value >= 0x20 && value < 0x7f ? Folded{4, value, false} : kAsIs;
 }
 
 // JSON and source code; how many backslashes stand before this one does not matter (JSON inside a JSON string).
@@ -107,6 +146,7 @@ Folded fold_backslash(std::string_view text, std::size_t i) {
   if (next == 'n') return {2, '\n', false};
   if (next == 't' || next == 'r') return {2, ' ', false};
   if (next == '"' || next == '/') return {2, next, false};
+  if (next == 'x') return fold_hex(text, i);
   if (next != 'u') return kAsIs;
   int c = 0;
   for (std::size_t n = 2; n < 6; ++n) {
@@ -124,10 +164,11 @@ struct Named {
   std::string_view name;
   int value;
 };
-constexpr Named kEntities[] = {{"amp;", '&'},    {"lt;", '<'},     {"gt;", '>'},     {"quot;", '"'},
-                               {"apos;", '\''},  {"nbsp;", ' '},   {"commat;", '@'}, {"shy;", kNothing},
-                               {"period;", '.'}, {"hyphen;", '-'}, {"ndash;", '-'},  {"mdash;", '-'},
-                               {"colon;", ':'},  {"sol;", '/'}};
+constexpr Named kEntities[] = {{"amp;", '&'},    {"lt;", '<'},       {"gt;", '>'},        {"quot;", '"'},
+                               {"apos;", '\''},  {"nbsp;", ' '},     {"ensp;", ' '},      {"emsp;", ' '},
+                               {"thinsp;", ' '}, {"numsp;", ' '},    {"zwnj;", kNothing}, {"zwj;", kNothing},
+                               {"commat;", '@'}, {"shy;", kNothing}, {"period;", '.'},    {"hyphen;", '-'},
+                               {"ndash;", '-'},  {"mdash;", '-'},    {"colon;", ':'},     {"sol;", '/'}};
 
 Folded fold_entity(std::string_view text, std::size_t i) {
   if (byte_of(text, i + 1) == '#') {

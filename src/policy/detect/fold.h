@@ -1,12 +1,13 @@
 /// The text as a detector should see it: one way of writing for every digit, dash, blank, quotation mark and escape,
 /// and nothing invisible. Offsets map back, so that a finding covers what really stands there.
 ///
-/// - full-width, Arabic-Indic, Indic, Thai and mathematical digits and letters become ASCII, dashes '-', blanks ' ',
-///   typographic quotation marks '"' and '\''
-/// - zero-width characters, soft hyphens, bidi marks and <wbr> vanish; where so many stand in a row that a character
-/// and
-///   they would be longer than kMaxCharacterBytes, those behind are read as blanks
-/// - escapes of URLs (%40), HTML (&#64; &nbsp;) and JSON (\u0040 \n \") become what they stand for
+/// - full-width, Arabic-Indic, Indic, Thai, mathematical, raised, lowered and circled digits and letters become ASCII,
+///   dashes '-', blanks ' ', typographic quotation marks '"' and '\''
+/// - zero-width characters, variation selectors, tags, lines through a character, soft hyphens, bidi marks and <wbr>
+///   vanish; where so many stand in a row that a character and they would be longer than kMaxCharacterBytes, those
+///   behind are read as blanks
+/// - escapes of URLs (%40 %2540), HTML (&#64; &nbsp;), JSON and source code (\u0040 \x40 \n \") become what they are
+///   written for
 ///
 /// Plain ASCII without '%', '&', '\' and '<' costs one vectorised look. Folding is local: what a byte becomes depends
 /// on at most kMaxFoldBytes behind and kMaxCharacterBytes before it. What a stream has let out it keeps as folded: see

@@ -22,7 +22,11 @@ INSTANTIATE_TEST_SUITE_P(
     Cases, Folding,
     testing::Values(Case{"plain text, 100% of it & more", "plain text, 100% of it & more"},
                     Case{"\xef\xbc\x94\xef\xbc\x91-\xd9\xa1\xdb\xb2\xe0\xa5\xa9\xe0\xb9\x94", "41-1234"},
-                    Case{"\xf0\x9d\x9f\x8f\xf0\x9d\x9f\xaf", "13"},
+                    Case{"\xf0\x9d\x9f\x8f\xf0\x9d\x9f\xaf", "13"}, Case{"⁴¹²³⁰ ₀₄₁ ①⑨⓪", "41230 041 190"},
+                    Case{"4\u0332\u0336 1\ufe0f\u20e3\U000e0020.", "4 1."}, Case{"4\U000e0101.", "4."},
+                    Case{"a\u2800b\u205fc\ufe6bd\ufe52e&ensp;f", "a b c@d.e f"},
+                    Case{"a%2540b%25zz %2525 5%25 off", "a@b%zz % 5% off"},
+                    Case{R"(a\x40b \xff \x4)", R"(a@b \xff \x4)"},
                     Case{"4\xe2\x80\x93"
                          "1\xe2\x88\x92"
                          "2",
@@ -50,7 +54,8 @@ TEST(Fold, OffsetsGoBackToWhatStandsThere) {
 }
 
 TEST(Fold, WhatTheEndCutsIsLeftOutUntilItIsWhole) {
-  for (const std::string_view whole : {"ab%40", "ab&#64;", "ab\\u0040", "ab\xef\xbc\xa0", "ab<wbr>", "ab&commat;"}) {
+  for (const std::string_view whole :
+       {"ab%40", "ab&#64;", "ab\\u0040", "ab\xef\xbc\xa0", "ab<wbr>", "ab&commat;", "ab%2540", "ab\\x40"}) {
     for (std::size_t size = 3; size < whole.size(); ++size) {
       Fold fold;
       fold.assign(whole.substr(0, size), false);
