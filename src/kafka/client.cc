@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <tuple>
 
 #include "base/log.h"
 
@@ -48,7 +49,7 @@ Result<> check_cluster(const Cluster& cluster) {
   const KafkaPtr<rd_kafka_t, rd_kafka_destroy> client(rd_kafka_new(
       RD_KAFKA_PRODUCER, conf.get(), why, sizeof why));  // opens no socket before it is asked for something
   if (!client) return fail(Errc::invalid_argument, fmt::format("kafka.settings: {}", why), "kafka.settings");
-  (void)conf.release();  // the client's now
+  std::ignore = conf.release();  // the client's now
   return {};
 }
 

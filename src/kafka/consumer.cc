@@ -6,6 +6,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
+#include <tuple>
 
 #include "base/log.h"
 
@@ -63,7 +64,7 @@ Result<> Consumer::open(const Cluster& cluster) {
   char why[512];
   client_ = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), why, sizeof why);
   if (!client_) return fail(Errc::invalid_argument, fmt::format("kafka.settings: {}", why), "kafka.settings");
-  (void)conf.release();
+  std::ignore = conf.release();
   rd_kafka_poll_set_consumer(client_);
   control_.reset(rd_kafka_queue_get_consumer(client_));
   fetched_.reset(rd_kafka_queue_new(client_));

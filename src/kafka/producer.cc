@@ -6,6 +6,7 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <tuple>
 
 #include "base/log.h"
 
@@ -52,7 +53,7 @@ Result<> Producer::open() {
   char why[512];
   client_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), why, sizeof why));
   if (!client_) return fail(Errc::invalid_argument, fmt::format("kafka.settings: {}", why), "kafka.settings");
-  (void)conf.release();
+  std::ignore = conf.release();
   const QueuePtr main(rd_kafka_queue_get_main(client_.get())), background(rd_kafka_queue_get_background(client_.get()));
   rd_kafka_queue_forward(main.get(), background.get());
   return {};
@@ -99,13 +100,14 @@ rd_kafka_resp_err_t Producer::hand_over(const Message& message, std::uint64_t id
   parts[3].vtype = RD_KAFKA_VTYPE_VALUE;
   parts[3].u.mem = {const_cast<char*>(message.value.data()), message.value.size()};
   parts[4].vtype = RD_KAFKA_VTYPE_OPAQUE;
+  // A number in the place of a pointer: it comes back as it is. NOLINTNEXTLINE(performance-no-int-to-ptr)
   parts[4].u.ptr = reinterpret_cast<void*>(static_cast<std::uintptr_t>(id));
   parts[5].vtype = RD_KAFKA_VTYPE_HEADERS;
   parts[5].u.headers = headers.get();
   const std::lock_guard lock(mutex_);
   const ErrorPtr error(rd_kafka_produceva(client_.get(), parts.data(), parts.size()));
   if (error) return rd_kafka_error_code(error.get());
-  (void)headers.release();  // the client's now
+  std::ignore = headers.release();  // the client's now
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

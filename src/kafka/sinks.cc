@@ -9,6 +9,7 @@ namespace {
 
 std::vector<std::string> topics_of(const std::vector<Sink>& sinks) {
   std::vector<std::string> topics;
+  topics.reserve(sinks.size());
   for (const auto& sink : sinks) topics.push_back(sink.topic);
   return topics;
 }
