@@ -16,7 +16,7 @@
 namespace sb::policy {
 namespace {
 
-constexpr std::string_view kHelp = R"(What another version of a policy would have done with traffic.
+constexpr std::string_view kDiffHelp = R"(What another version of a policy would have done with traffic.
 
   signalbox policy diff OLD NEW --data DIR         with the runs recorded in a data directory, beside its server
   signalbox policy diff OLD NEW --jsonl FILE|-     with lines {"id":...,"text":"..."} or {"id":...,"input":{chat request}}
@@ -42,8 +42,9 @@ Example
   signalbox policy diff policies/default.yaml new.yaml --data /var/lib/signalbox --since 7d --url http://127.0.0.1:8080 --key-file auditor.key
 )";
 
-const std::vector<std::string> kOptions = {"--data",   "--jsonl", "--direction",  "--since", "--until",    "--flow",
-                                           "--tenant", "--limit", "--master-key", "--url",   "--key-file", "--help"};
+const std::vector<std::string> kDiffOptions = {"--data",       "--jsonl", "--direction", "--since",
+                                               "--until",      "--flow",  "--tenant",    "--limit",
+                                               "--master-key", "--url",   "--key-file",  "--help"};
 const std::vector<std::string> kOfData = {"--since", "--until",      "--flow", "--tenant",
                                           "--limit", "--master-key", "--url",  "--key-file"};
 constexpr std::chrono::seconds kTellEvery{5};
@@ -66,8 +67,8 @@ Result<Line> parse(std::span<const std::string> args) {
       line.policies.push_back(arg);
       continue;
     }
-    if (std::ranges::find(kOptions, arg) == kOptions.end()) {
-      const auto near = nearest(arg, kOptions);
+    if (std::ranges::find(kDiffOptions, arg) == kDiffOptions.end()) {
+      const auto near = nearest(arg, kDiffOptions);
       return fail(Errc::invalid_argument,
                   fmt::format("unknown option {}{}", arg, near ? "; did you mean " + *near + "?" : ""));
     }
@@ -224,7 +225,7 @@ Result<Micros> parse_moment(std::string_view text, Micros now_us) {
 int diff_command(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err,
                  const PolicyTools& tools) {
   if (std::ranges::find(args, "--help") != args.end()) {
-    out << kHelp;
+    out << kDiffHelp;
     return 0;
   }
   const auto status = run(args, in, out, err, tools);

@@ -15,7 +15,8 @@
 namespace sb::policy {
 namespace {
 
-constexpr std::string_view kHelp = R"(How good the classifier of injections is on texts that training did not see.
+constexpr std::string_view kInjectionHelp =
+    R"(How good the classifier of injections is on texts that training did not see.
 
   signalbox policy injection [--data FILE] [--model FILE] [--target P]
   signalbox policy injection --families FILE [--target P]
@@ -34,8 +35,8 @@ Prints accuracy, attacks found and others objected to, for short and long texts 
 at the least one that keeps the target; how such a threshold does on texts it was not picked on; and what scores mean.
 )";
 
-const std::vector<std::string> kOptions = {"--data", "--model",   "--target", "--families",
-                                           "--made", "--grammar", "--seed",   "--help"};
+const std::vector<std::string> kInjectionOptions = {"--data", "--model",   "--target", "--families",
+                                                    "--made", "--grammar", "--seed",   "--help"};
 
 Result<std::map<std::string, std::string, std::less<>>> parse(std::span<const std::string> args) {
   std::map<std::string, std::string, std::less<>> options = {{"--data", "policies/injection.eval.jsonl"},
@@ -43,8 +44,8 @@ Result<std::map<std::string, std::string, std::less<>>> parse(std::span<const st
                                                              {"--grammar", "policies/injection.grammar.txt"},
                                                              {"--seed", "1"}};
   for (std::size_t i = 0; i < args.size(); i += 2) {
-    if (std::ranges::find(kOptions, args[i]) == kOptions.end()) {
-      const auto near = nearest(args[i], kOptions);
+    if (std::ranges::find(kInjectionOptions, args[i]) == kInjectionOptions.end()) {
+      const auto near = nearest(args[i], kInjectionOptions);
       return fail(Errc::invalid_argument,
                   fmt::format("unknown option {}{}", args[i], near ? "; did you mean " + *near + "?" : ""));
     }
@@ -135,7 +136,7 @@ Result<> run(std::span<const std::string> args, std::ostream& out, const PolicyT
 int injection_command(std::span<const std::string> args, std::ostream& out, std::ostream& err,
                       const PolicyTools& tools) {
   if (std::ranges::find(args, "--help") != args.end()) {
-    out << kHelp;
+    out << kInjectionHelp;
     return 0;
   }
   const auto done = run(args, out, tools);

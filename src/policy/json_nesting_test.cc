@@ -7,16 +7,16 @@ namespace {
 
 TEST(JsonNesting, WhatStandsInAnArrayStandsUnderItsName) {
   JsonNesting at;
-  at.open(false);
+  at.open(false, {});
   EXPECT_FALSE(at.has_name()) << "what the whole text stands under";
-  at.open(true);
+  at.open(true, {});
   at.begin_name();
   at.read_name("pho");
   at.read_name("nes");
   EXPECT_EQ(at.name(), "phones");
-  at.open(false);
+  at.open(false, {});
   EXPECT_EQ(at.name(), "phones");
-  at.open(true);
+  at.open(true, {});
   EXPECT_EQ(at.name(), "");
   at.begin_name();
   at.read_name("extension");
@@ -36,7 +36,7 @@ TEST(JsonNesting, WhatStandsInAnArrayStandsUnderItsName) {
 
 TEST(JsonNesting, OfALongNameItsEndIsKept) {
   JsonNesting at;
-  at.open(true);
+  at.open(true, {});
   at.begin_name();
   for (int i = 0; i < 50; ++i) at.read_name("abc");
   at.read_name("_client_secret");
@@ -46,9 +46,9 @@ TEST(JsonNesting, OfALongNameItsEndIsKept) {
 
 TEST(JsonNesting, EachObjectCountsItsOwnMaskedNames) {
   JsonNesting at;
-  at.open(true);
+  at.open(true, {});
   EXPECT_EQ(at.count_masked_name(), 1U);
-  at.open(true);
+  at.open(true, {});
   EXPECT_EQ(at.count_masked_name(), 1U);
   EXPECT_EQ(at.count_masked_name(), 2U);
   at.close();
@@ -59,10 +59,10 @@ TEST(JsonNesting, GoesAsDeepAsItMay) {
   JsonNesting at;
   const std::string name(200, 'n');
   for (int i = 0; i < kMaxJsonDepth / 2; ++i) {
-    at.open(true);
+    at.open(true, {});
     at.begin_name();
     at.read_name(name);
-    at.open(false);
+    at.open(false, {});
   }
   EXPECT_EQ(at.name(), name.substr(0, JsonNesting::kMaxNameBytes));
   for (int i = kMaxJsonDepth; i > 0; --i) {
@@ -71,6 +71,27 @@ TEST(JsonNesting, GoesAsDeepAsItMay) {
   }
   EXPECT_EQ(at.depth(), 0U);
   EXPECT_FALSE(at.has_name());
+}
+
+TEST(JsonNesting, KeepsWhatValuesAreCalled) {
+  JsonNesting at;
+  at.open(true, {});
+  EXPECT_EQ(at.name_of_values(), "");
+  at.read_name("env");
+  at.open(false, "env");
+  at.open(true, "env");
+  EXPECT_EQ(at.name_of_values(), "env") << "as the object";
+  at.begin_name_of_values();
+  at.read_name_of_values("DB_");
+  at.read_name_of_values("PASSWORD");
+  EXPECT_EQ(at.name_of_values(), "DB_PASSWORD");
+  at.read_name("nested");
+  at.open(true, "nested");
+  EXPECT_EQ(at.name_of_values(), "nested");
+  at.close();
+  EXPECT_EQ(at.name_of_values(), "DB_PASSWORD");
+  at.close();
+  EXPECT_EQ(at.name_of_values(), "");
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ namespace {
 // What the grammar lets come next.
 constexpr std::uint8_t kValue = 1, kName = 2, kClose = 4, kColon = 8, kComma = 16;
 
-bool is_blank(char c) {
+bool is_json_blank(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 bool begins_number(char c) {
@@ -31,7 +31,7 @@ bool is_word(std::string_view text) {
   return text == "true" || text == "false" || text == "null";
 }
 std::string_view without_blanks_behind(std::string_view text) {
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  while (!text.empty() && is_json_blank(text.back())) text.remove_suffix(1);
   return text;
 }
 
@@ -40,14 +40,14 @@ std::string_view without_blanks_behind(std::string_view text) {
 std::optional<bool> begins_json(std::string_view head, char next) {
   const auto word = head.substr(head.find_last_of("{[ \t\n\r") + 1);
   if (!word.empty()) {
-    if (!is_word_letter(next)) return is_word(word) && (is_blank(next) || next == ',' || next == ']');
+    if (!is_word_letter(next)) return is_word(word) && (is_json_blank(next) || next == ',' || next == ']');
     const auto longer = std::string(word) + next;
     for (const std::string_view known : {"true", "false", "null"}) {
       if (known.starts_with(longer)) return std::nullopt;
     }
     return false;
   }
-  if (is_blank(next)) return std::nullopt;
+  if (is_json_blank(next)) return std::nullopt;
   if (head[0] == '{') return next == '"' || next == '}';
   if (next == 't' || next == 'f' || next == 'n') return std::nullopt;
   return next == '{' || next == '[' || next == ']' || next == '"' || begins_number(next);
@@ -153,12 +153,12 @@ Result<std::size_t> JsonStreamGuard::step(std::string_view piece, std::size_t at
 Result<std::size_t> JsonStreamGuard::begin(std::string_view piece, std::size_t at, GuardSink& out) {
   const char c = piece[at];
   if (level_ < kMaxJsonLevels && held_.size() < kWindowBytes) {
-    const bool opened = !held_.empty() && !is_blank(held_[0]);
+    const bool opened = !held_.empty() && !is_json_blank(held_[0]);
     if (!opened && (c == '{' || c == '[')) {
       pass(std::exchange(held_, std::string(1, c)), out);  // blanks before it
       return at + 1;
     }
-    const auto json = opened ? begins_json(held_, c) : is_blank(c) ? std::nullopt : std::optional(false);
+    const auto json = opened ? begins_json(held_, c) : is_json_blank(c) ? std::nullopt : std::optional(false);
     if (!json) {
       held_ += c;
       return at + 1;
@@ -179,7 +179,7 @@ Result<std::size_t> JsonStreamGuard::begin(std::string_view piece, std::size_t a
 Result<std::size_t> JsonStreamGuard::structure(std::string_view piece, std::size_t at, GuardSink& out) {
   const char c = piece[at];
   const auto fits = [this](std::uint8_t what) { return (expected_ & what) != 0; };
-  if (is_blank(c)) {
+  if (is_json_blank(c)) {
     pass(piece.substr(at, 1), out);
   } else if ((c == '{' || c == '[') && fits(kValue) && depth() < static_cast<std::size_t>(kMaxJsonDepth)) {
     pass(piece.substr(at, 1), out);
@@ -218,13 +218,13 @@ Result<std::size_t> JsonStreamGuard::structure(std::string_view piece, std::size
 Result<std::size_t> JsonStreamGuard::scalar(std::string_view piece, std::size_t at, GuardSink& out) {
   for (; at < piece.size(); ++at) {
     const char c = piece[at];
-    const bool blanks = !held_.empty() && is_blank(held_.back());
-    const bool more = is_blank(c) || (!blanks && (is_number_byte(c) || is_word_letter(c)));
+    const bool blanks = !held_.empty() && is_json_blank(held_.back());
+    const bool more = is_json_blank(c) || (!blanks && (is_number_byte(c) || is_word_letter(c)));
     if (more && held_.size() < kMaxNumberBytes) {
       held_ += c;
       continue;
     }
-    if (c == ',' || c == '}' || c == ']' || is_blank(c)) {
+    if (c == ',' || c == '}' || c == ']' || is_json_blank(c)) {
       SB_CHECK(end_scalar(out));
       return at;
     }

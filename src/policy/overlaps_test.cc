@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kCardInMail = "pay 4012888888881881@example.com now";
 
-struct Case {
+struct OverlapCase {
   const char* name;
   std::string rules;
   std::string text;
@@ -22,7 +22,7 @@ struct Case {
   Verdict verdict = Verdict::changed;
 };
 
-class Overlaps : public testing::TestWithParam<Case> {};
+class Overlaps : public testing::TestWithParam<OverlapCase> {};
 
 // The run that is asked about: rules of other tenants and models stay silent.
 constexpr Subject kSubject{"acme", "k", "f", "small"};
@@ -64,59 +64,61 @@ std::string long_key() {
 INSTANTIATE_TEST_SUITE_P(
     All, Overlaps,
     testing::Values(
-        Case{"another_tenants_rule",
-             "{types: [EMAIL], tenants: [other], action: redact}, "
-             "{types: [CREDIT_CARD], action: redact}",
-             std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now"},
-        Case{"another_models_rule",
-             "{types: [EMAIL], models: [large], action: block}, "
-             "{types: [CREDIT_CARD], action: redact}",
-             std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now"},
-        Case{"a_rule_that_lets_pass", "{types: [EMAIL], action: allow}, {types: [CREDIT_CARD], action: redact}",
-             std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now"},
-        Case{"an_allow_list",
-             "{types: [EMAIL], action: redact, allow: ['*@example.com']}, "
-             "{types: [CREDIT_CARD], action: redact}",
-             std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now"},
-        Case{"a_value_that_begins_inside_what_passes",
-             "{types: [EMAIL], action: allow}, {name: x, deny: [example.com now], action: block}",
-             "to ann@example.com now", "to ann@[DENIED]", Direction::inbound, Verdict::block},
-        Case{"a_local_model_hides_nothing",
-             "{types: [EMAIL], direction: inbound, action: route_to_local}, {types: [CREDIT_CARD], action: redact}",
-             std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now", Direction::inbound, Verdict::local},
-        Case{"an_allow_list_does_not_hide_from_a_local_model",
-             "{types: [EMAIL], action: redact, allow: ['*@example.com']}, "
-             "{types: [CREDIT_CARD], direction: inbound, action: route_to_local}",
-             std::string(kCardInMail), std::string(kCardInMail), Direction::inbound, Verdict::local},
-        Case{"of_the_same_bytes_the_surer_passes",
-             "{types: [US_SSN], action: allow}, {types: [PHONE], min_score: 0, action: redact}",
-             "social security number 536-22-8726", "social security number 536-22-8726", Direction::inbound,
-             Verdict::allow},
-        Case{"what_two_protect_stays_protected",
-             "{types: [EMAIL], action: redact}, {name: x, deny: [example.com is it], action: redact}",
-             "to ann@example.com is it", "to [EMAIL][DENIED]"},
-        Case{"a_longer_name_does_not_hide_a_word_that_stops",
-             "{name: x, deny: [smith], action: block}, {types: [PERSON, EMAIL], action: redact}",
-             "Please write to Mr John Smith about it", "Please write to [PERSON] about it", Direction::inbound,
-             Verdict::block},
-        Case{"nor_does_a_mailbox_that_is_as_sure",
-             "{name: x, deny: [falcon], action: route_to_human}, {types: [EMAIL], action: redact}",
-             "ask john.falcon@pages.org and ann@pages.org", "ask [EMAIL] and [EMAIL]", Direction::outbound,
-             Verdict::human},
-        Case{"what_is_less_sure_is_a_part",
-             "{types: [PHONE], min_score: 0, action: block}, {types: [IBAN], action: redact}",
-             "IBAN DE89 3704 0044 0532 0130 00.", "IBAN [IBAN]."},
-        Case{"an_open_ended_key_has_no_parts",
-             "{name: x, deny: [abc], action: block}, {types: [SECRET], action: redact}",
-             "key " + long_key() + ".abc.abc it", "key [SECRET] it"},
-        Case{"a_long_run_of_names_is_a_few_pieces", "{types: [PERSON], action: redact}",
-             "Maria Theresia Josefa Antonia Johanna Elisabeth Wilhelmina Katharina Lindqvist, clerk",
-             "[PERSON] [PERSON], clerk"},
-        Case{"a_long_key_that_passes", "{types: [SECRET], action: allow}, {name: x, deny: [x-end], action: redact}",
-             "key " + long_key() + ".x-end. and x-end", "key " + long_key() + ".[DENIED]. and [DENIED]"},
-        Case{"a_long_key_that_does_not",
-             "{types: [SECRET], action: redact}, {name: x, deny: [x-end it], action: redact}",
-             "key " + long_key() + ".x-end it", "key [SECRET][DENIED]"}),
+        OverlapCase{"another_tenants_rule",
+                    "{types: [EMAIL], tenants: [other], action: redact}, "
+                    "{types: [CREDIT_CARD], action: redact}",
+                    std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now"},
+        OverlapCase{"another_models_rule",
+                    "{types: [EMAIL], models: [large], action: block}, "
+                    "{types: [CREDIT_CARD], action: redact}",
+                    std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now"},
+        OverlapCase{"a_rule_that_lets_pass", "{types: [EMAIL], action: allow}, {types: [CREDIT_CARD], action: redact}",
+                    std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now"},
+        OverlapCase{"an_allow_list",
+                    "{types: [EMAIL], action: redact, allow: ['*@example.com']}, "
+                    "{types: [CREDIT_CARD], action: redact}",
+                    std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now"},
+        OverlapCase{"a_value_that_begins_inside_what_passes",
+                    "{types: [EMAIL], action: allow}, {name: x, deny: [example.com now], action: block}",
+                    "to ann@example.com now", "to ann@[DENIED]", Direction::inbound, Verdict::block},
+        OverlapCase{
+            "a_local_model_hides_nothing",
+            "{types: [EMAIL], direction: inbound, action: route_to_local}, {types: [CREDIT_CARD], action: redact}",
+            std::string(kCardInMail), "pay [CREDIT_CARD]@example.com now", Direction::inbound, Verdict::local},
+        OverlapCase{"an_allow_list_does_not_hide_from_a_local_model",
+                    "{types: [EMAIL], action: redact, allow: ['*@example.com']}, "
+                    "{types: [CREDIT_CARD], direction: inbound, action: route_to_local}",
+                    std::string(kCardInMail), std::string(kCardInMail), Direction::inbound, Verdict::local},
+        OverlapCase{"of_the_same_bytes_the_surer_passes",
+                    "{types: [US_SSN], action: allow}, {types: [PHONE], min_score: 0, action: redact}",
+                    "social security number 536-22-8726", "social security number 536-22-8726", Direction::inbound,
+                    Verdict::allow},
+        OverlapCase{"what_two_protect_stays_protected",
+                    "{types: [EMAIL], action: redact}, {name: x, deny: [example.com is it], action: redact}",
+                    "to ann@example.com is it", "to [EMAIL][DENIED]"},
+        OverlapCase{"a_longer_name_does_not_hide_a_word_that_stops",
+                    "{name: x, deny: [smith], action: block}, {types: [PERSON, EMAIL], action: redact}",
+                    "Please write to Mr John Smith about it", "Please write to [PERSON] about it", Direction::inbound,
+                    Verdict::block},
+        OverlapCase{"nor_does_a_mailbox_that_is_as_sure",
+                    "{name: x, deny: [falcon], action: route_to_human}, {types: [EMAIL], action: redact}",
+                    "ask john.falcon@pages.org and ann@pages.org", "ask [EMAIL] and [EMAIL]", Direction::outbound,
+                    Verdict::human},
+        OverlapCase{"what_is_less_sure_is_a_part",
+                    "{types: [PHONE], min_score: 0, action: block}, {types: [IBAN], action: redact}",
+                    "IBAN DE89 3704 0044 0532 0130 00.", "IBAN [IBAN]."},
+        OverlapCase{"an_open_ended_key_has_no_parts",
+                    "{name: x, deny: [abc], action: block}, {types: [SECRET], action: redact}",
+                    "key " + long_key() + ".abc.abc it", "key [SECRET] it"},
+        OverlapCase{"a_long_run_of_names_is_a_few_pieces", "{types: [PERSON], action: redact}",
+                    "Maria Theresia Josefa Antonia Johanna Elisabeth Wilhelmina Katharina Lindqvist, clerk",
+                    "[PERSON] [PERSON], clerk"},
+        OverlapCase{"a_long_key_that_passes",
+                    "{types: [SECRET], action: allow}, {name: x, deny: [x-end], action: redact}",
+                    "key " + long_key() + ".x-end. and x-end", "key " + long_key() + ".[DENIED]. and [DENIED]"},
+        OverlapCase{"a_long_key_that_does_not",
+                    "{types: [SECRET], action: redact}, {name: x, deny: [x-end it], action: redact}",
+                    "key " + long_key() + ".x-end it", "key [SECRET][DENIED]"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(Overlaps, WhatLiesInsideAFindingIsNotRecordedBesideIt) {

@@ -149,7 +149,7 @@ bool Policy::is_allowed(const Rule& rule, std::string_view value) {
   if (std::ranges::any_of(rule.allow_patterns, [&](const Pattern& pattern) { return matches_whole(pattern, value); }))
     return true;
   if (rule.allow.empty()) return false;
-  const auto lower = to_lower(value);
+  const auto lower = sb::to_lower(value);
   return std::ranges::any_of(rule.allow, [&](std::string_view entry) {
     return entry.starts_with('*') ? lower.ends_with(entry.substr(1)) : lower == entry;
   });

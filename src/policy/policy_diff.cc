@@ -12,7 +12,7 @@ namespace sb::policy {
 namespace {
 
 // The hashes are compared within one run alone, so any key will do.
-constexpr std::string_view kNoKey = "00000000000000000000000000000000";
+constexpr std::string_view kNoTenantKey = "00000000000000000000000000000000";
 
 /// What a policy says of a finding, or a check of a text.
 struct Said {
@@ -40,8 +40,8 @@ struct Outcome {
 Result<Outcome> outcome_of(const Policy& policy, const RecordedText& recorded, const InjectionScorer* scorer) {
   const auto guard = [&](std::optional<JsonProfile> profile) {
     TokenVault vault;
-    GuardContext context{recorded.direction, recorded.subject ? recorded.subject->tenant : std::string_view(), kNoKey,
-                         vault};
+    GuardContext context{recorded.direction, recorded.subject ? recorded.subject->tenant : std::string_view(),
+                         kNoTenantKey, vault};
     if (recorded.subject) {
       context.rules = policy.rules_for(*recorded.subject);
       context.checks = policy.checks_for(*recorded.subject);

@@ -112,7 +112,7 @@ Result<std::vector<Pattern>> read_patterns(const DocumentReader& reader, const j
 
 Result<> read_lists(const DocumentReader& reader, const json::object& object, std::string_view pointer, Rule& rule) {
   SB_TRY(rule.allow, reader.texts(object, pointer, "allow"));
-  for (auto& entry : rule.allow) entry = to_lower(entry);
+  for (auto& entry : rule.allow) entry = sb::to_lower(entry);
   SB_TRY(rule.allow_patterns, read_patterns(reader, object, pointer, "allow_patterns"));
   CustomDetector denied;
   SB_TRY(denied.words, reader.texts(object, pointer, "deny"));

@@ -14,7 +14,7 @@
 namespace sb::policy {
 namespace {
 
-constexpr std::string_view kMark = ":enc:";
+constexpr std::string_view kSealMark = ":enc:";
 constexpr std::size_t kKeyNameBytes = 8;
 // A sealed value of the longest kind, as base64.
 constexpr std::size_t kMaxDataBytes = (TokenVault::kMaxValueBytes + 12 + 16) * 4 / 3 + 4;
@@ -73,9 +73,9 @@ struct Sealed {
 
 // The sealed value that begins with the '[' at `at`.
 std::optional<Sealed> sealed_at(std::string_view text, std::size_t at) {
-  const auto mark = text.substr(at, kMaxTypeBytes + 1 + kMark.size()).find(kMark);
+  const auto mark = text.substr(at, kMaxTypeBytes + 1 + kSealMark.size()).find(kSealMark);
   if (mark == std::string_view::npos || mark < 2) return std::nullopt;
-  const std::size_t key_at = at + mark + kMark.size();
+  const std::size_t key_at = at + mark + kSealMark.size();
   const std::size_t data_at = key_at + kKeyNameBytes + 1;
   if (data_at > text.size() || text[data_at - 1] != ':') return std::nullopt;
   const auto end = text.substr(data_at, kMaxDataBytes + 1).find(']');
@@ -99,7 +99,7 @@ std::optional<std::string> open_one(const std::vector<SealingKey>& keys, const S
 std::string seal_value(std::string_view tenant_key, std::string_view type, std::string_view value) {
   const SealingKey key(tenant_key);
   ValueNonce nonce(key.key, type, value);
-  return fmt::format("[{}{}{}:{}]", type, kMark, key.name, url_base64(aead_seal(key.key, value, type, nonce)));
+  return fmt::format("[{}{}{}:{}]", type, kSealMark, key.name, url_base64(aead_seal(key.key, value, type, nonce)));
 }
 
 OpenedText open_values(std::span<const std::string> tenant_keys, std::string_view text) {

@@ -9,7 +9,7 @@
 namespace sb::policy {
 namespace {
 
-struct Streamed {
+struct StreamedText {
   std::string text;
   std::vector<Span> spans;
   std::size_t held_most = 0;
@@ -21,9 +21,9 @@ std::vector<Span> spans_of(const std::vector<GuardedFinding>& findings) {
   return spans;
 }
 
-Streamed stream(const Policy& policy, GuardContext context, const std::vector<std::string_view>& pieces) {
+StreamedText stream(const Policy& policy, GuardContext context, const std::vector<std::string_view>& pieces) {
   StreamGuard guard(policy, context);
-  Streamed result;
+  StreamedText result;
   for (const auto piece : pieces) {
     result.text += guard.feed(piece).value();
     result.held_most = std::max(result.held_most, guard.held_bytes());

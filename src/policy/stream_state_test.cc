@@ -43,46 +43,48 @@ void operator delete(void* chunk, std::size_t) noexcept {
 namespace sb::policy {
 namespace {
 
-std::string repeated(std::string_view unit, std::size_t bytes) {
+std::string repeated_text(std::string_view unit, std::size_t bytes) {
   std::string text;
   while (text.size() < bytes) text += unit;
   return text;
 }
 
-struct Hostile {
+struct HostileText {
   const char* name;
   std::string text;
 };
 
 // Texts that make a stream keep as much as it can.
-std::vector<Hostile> hostile_texts() {
+std::vector<HostileText> hostile_texts() {
   std::string names;
   for (const char* first : {"Anna", "Peter", "Maria", "Thomas", "Laura", "Daniel", "Sofia", "Martin"}) {
     for (const char* last : {"Schneider", "Johnson", "Rossi", "Dubois", "Kowalski", "Lindqvist"})
       names += std::string("My name is ") + first + " " + last + ". ";
   }
-  const std::string key = repeated("aB3xZ9qW7", 480);
+  const std::string key = repeated_text("aB3xZ9qW7", 480);
   std::string escaped;
   for (const char c : key) escaped += "\\u00" + std::string(1, "0123456789abcdef"[c >> 4]) + "0123456789abcdef"[c & 15];
-  return {{"prose", repeated("The meeting of the group was moved to a later hour and nobody minded it much. ", 4000)},
-          {"full-width digits", repeated("\xef\xbc\x94", 4000)},
-          {"percent", repeated("%34", 4000)},
-          {"JSON escapes", repeated("\\u0034", 4000)},
-          {"HTML escapes", repeated("&#000052;", 4000)},
-          {"zero width", repeated("4\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b", 4000)},
-          {"escapes that vanish", repeated("&#x34;&shy;", 4000)},
-          {"four bytes a character", repeated("\xf0\x9f\x98\x80", 4000)},
-          {"many names", names},
-          {"a long address", "see https://" + repeated("some-very-long-host.", 300) + "org/" + repeated("path/", 180)},
-          {"a key in work", "token ghp_" + key},
-          {"an endless key", "token ghp_" + repeated(key, 4000)},
-          {"a key in escapes", "password: \"" + escaped.substr(0, 500)},
-          {"a private key",
-           "-----BEGIN RSA PRIVATE KEY-----\n" + repeated("MIIB+x/9abcDEF0123456789MIIB+x/9abcDEF0123456789\n", 440)},
-          {"a private key in escapes", "-----BEGIN RSA PRIVATE KEY-----\\n" +
-                                           repeated("MIIB+x/9abcDEF0123456789MIIB+x/9\\u0061\\u0062", 440) +
-                                           repeated("&#x22;&#x2b;", 330)},
-          {"a long private key", "-----BEGIN RSA PRIVATE KEY-----\n" + repeated("MIIB+x/9abcDEF0123456789\n", 4000)}};
+  return {
+      {"prose", repeated_text("The meeting of the group was moved to a later hour and nobody minded it much. ", 4000)},
+      {"full-width digits", repeated_text("\xef\xbc\x94", 4000)},
+      {"percent", repeated_text("%34", 4000)},
+      {"JSON escapes", repeated_text("\\u0034", 4000)},
+      {"HTML escapes", repeated_text("&#000052;", 4000)},
+      {"zero width", repeated_text("4\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b", 4000)},
+      {"escapes that vanish", repeated_text("&#x34;&shy;", 4000)},
+      {"four bytes a character", repeated_text("\xf0\x9f\x98\x80", 4000)},
+      {"many names", names},
+      {"a long address",
+       "see https://" + repeated_text("some-very-long-host.", 300) + "org/" + repeated_text("path/", 180)},
+      {"a key in work", "token ghp_" + key},
+      {"an endless key", "token ghp_" + repeated_text(key, 4000)},
+      {"a key in escapes", "password: \"" + escaped.substr(0, 500)},
+      {"a private key",
+       "-----BEGIN RSA PRIVATE KEY-----\n" + repeated_text("MIIB+x/9abcDEF0123456789MIIB+x/9abcDEF0123456789\n", 440)},
+      {"a private key in escapes", "-----BEGIN RSA PRIVATE KEY-----\\n" +
+                                       repeated_text("MIIB+x/9abcDEF0123456789MIIB+x/9\\u0061\\u0062", 440) +
+                                       repeated_text("&#x22;&#x2b;", 330)},
+      {"a long private key", "-----BEGIN RSA PRIVATE KEY-----\n" + repeated_text("MIIB+x/9abcDEF0123456789\n", 4000)}};
 }
 
 // What the thread lends every stream is not its own: a first one makes it grow. Findings are no state but what a stream
@@ -169,7 +171,7 @@ TEST(StreamState, OfAnAnswerIsBounded) {
       EXPECT_LE(bytes, most) << name << " as " << what;
     }
   }
-  const auto deep = repeated(R"({"a_member_with_a_long_name_of_its_own":[)", 32 * 40);
+  const auto deep = repeated_text(R"({"a_member_with_a_long_name_of_its_own":[)", 32 * 40);
   EXPECT_LE(most_bytes<ChatStreamGuard>(*looks, chunks(deep, 5, R"({"content":)", "}")), 2112U);
 }
 

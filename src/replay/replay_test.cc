@@ -219,7 +219,8 @@ TEST_F(ReplayTest, WhatWasStoredIsLookedAtAsItWas) {
       "Contact me at kaya_yilmaz+bank@example.com or 020 7946 0958 and tell me why my card was declined.";
   ask(text);
   const auto stored = row_of(asked_.begin()->first).input;
-  flow::GuardSession again(policy_, {"acme", key_.to_string(), "signalbox/chat", "auto", {}, true}, std::string(32, 't'));
+  flow::GuardSession again(policy_, {"acme", key_.to_string(), "signalbox/chat", "auto", {}, true},
+                           std::string(32, 't'));
   again.read_request(stored);
   ASSERT_NE(again.last_user_text(), policy::last_user_text(stored)) << "another text is needed here";
   const auto look_again = [](RecordedRun& run) { run.choices[0].decision.basis.sight = "another"; };

@@ -121,6 +121,7 @@ Result<> load_flows(Services& services) {
 
 }  // namespace
 
+Services::Services() = default;
 Services::~Services() {
   if (mirror) mirror->let_go();  // where a start failed, nobody is there to hear of a commit
 }

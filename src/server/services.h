@@ -36,6 +36,7 @@ namespace sb::server {
 struct KafkaServices;
 
 struct Services {
+  Services();
   ~Services();
 
   Config config;

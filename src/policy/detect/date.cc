@@ -179,8 +179,9 @@ bool follows_preposition(std::string_view text, std::size_t at) {
   std::array<char, 8> lower;
   for (std::size_t i = begin; i + 1 < at; ++i) lower[i - begin] = static_cast<char>(to_lower(byte_of(text, i)));
   const std::string_view word(lower.data(), at - 1 - begin);
-  static constexpr std::string_view kWords[] = {"in", "during", "since", "until", "before", "after", "year", "around"};
-  return std::ranges::find(kWords, word) != std::end(kWords);
+  static constexpr std::string_view kYearWords[] = {"in",     "during", "since", "until",
+                                                    "before", "after",  "year",  "around"};
+  return std::ranges::find(kYearWords, word) != std::end(kYearWords);
 }
 
 }  // namespace

@@ -11,17 +11,17 @@
 namespace sb::policy {
 namespace {
 
-struct Seen {
+struct SeenIn {
   std::string type, value;
-  friend bool operator==(const Seen&, const Seen&) = default;
-  friend void PrintTo(const Seen& seen, std::ostream* out) { *out << seen.type << " \"" << seen.value << '"'; }
+  friend bool operator==(const SeenIn&, const SeenIn&) = default;
+  friend void PrintTo(const SeenIn& seen, std::ostream* out) { *out << seen.type << " \"" << seen.value << '"'; }
 };
 
-std::vector<Seen> scan(std::string_view text, std::string_view label = {}) {
+std::vector<SeenIn> scan(std::string_view text, std::string_view label = {}) {
   static const Scanner scanner(make_builtin_detectors());
   ScanResult result;
   scanner.scan(text, label, result);
-  std::vector<Seen> seen;
+  std::vector<SeenIn> seen;
   for (const auto& f : result.findings) {
     if (f.score >= 0.5F) seen.push_back({std::string(f.type), std::string(text.substr(f.span.begin, f.span.size()))});
   }
@@ -37,7 +37,7 @@ struct Case {
 class Found : public testing::TestWithParam<Case> {};
 
 TEST_P(Found, AsOneFindingWithItsWholeValue) {
-  const std::vector<Seen> expected{{std::string(GetParam().type), std::string(GetParam().value)}};
+  const std::vector<SeenIn> expected{{std::string(GetParam().type), std::string(GetParam().value)}};
   EXPECT_EQ(scan(GetParam().text), expected) << GetParam().text;
 }
 
@@ -68,7 +68,7 @@ TEST(Email, HasALocalPartOfAnyLegalLength) {
     const auto local = kLongLocal.substr(kLongLocal.size() - size);
     if (local.find_first_of(".-+") == 0) continue;
     const auto address = std::string(local) + "@pages.org";
-    EXPECT_EQ(scan("to " + address + " now"), (std::vector<Seen>{{"EMAIL", address}}));
+    EXPECT_EQ(scan("to " + address + " now"), (std::vector<SeenIn>{{"EMAIL", address}}));
   }
 }
 
@@ -181,7 +181,7 @@ TEST(Url, HasAPasswordOfAnyLength) {
   for (std::size_t size = 12; size <= kLongPassword.size(); ++size) {
     const auto password = kLongPassword.substr(0, size);
     EXPECT_EQ(scan("mysql://iam:" + std::string(password) + "@db:3306/x"),
-              (std::vector<Seen>{{"SECRET", std::string(password)}}));
+              (std::vector<SeenIn>{{"SECRET", std::string(password)}}));
   }
 }
 
@@ -213,10 +213,10 @@ TEST(Secret, IsKnownByItsPrefix) {
       {"cfut_", 48},  {"sl.", 64},        {"tvly-", 32}, {"tskey-", 30}, {"AGE-SECRET-KEY-1", 58}};
   for (const auto& [prefix, size] : prefixes) {
     const auto key = std::string(prefix) + std::string(kKey.substr(0, size));
-    EXPECT_EQ(scan("use " + key + " now"), (std::vector<Seen>{{"SECRET", key}}));
+    EXPECT_EQ(scan("use " + key + " now"), (std::vector<SeenIn>{{"SECRET", key}}));
   }
   const auto airtable = "pat" + std::string(kKey.substr(0, 14)) + "." + std::string(kKey);
-  EXPECT_EQ(scan("use " + airtable + " now"), (std::vector<Seen>{{"SECRET", airtable}}));
+  EXPECT_EQ(scan("use " + airtable + " now"), (std::vector<SeenIn>{{"SECRET", airtable}}));
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -238,7 +238,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Secret, ALeafUnderItsNameIsOneAsAWhole) {
   const auto whole = [](std::string_view text, std::string_view label) {
-    return scan(text, label) == std::vector<Seen>{{"SECRET", std::string(text)}};
+    return scan(text, label) == std::vector<SeenIn>{{"SECRET", std::string(text)}};
   };
   EXPECT_TRUE(whole("correct horse battery staple", "password"));
   EXPECT_TRUE(whole("12345678", "password"));
@@ -254,7 +254,7 @@ TEST(Secret, ALeafUnderItsNameIsOneAsAWhole) {
 class LooksAlike : public testing::TestWithParam<std::string_view> {};
 
 TEST_P(LooksAlike, IsLeftAlone) {
-  EXPECT_EQ(scan(GetParam()), std::vector<Seen>{}) << GetParam();
+  EXPECT_EQ(scan(GetParam()), std::vector<SeenIn>{}) << GetParam();
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -300,9 +300,9 @@ INSTANTIATE_TEST_SUITE_P(WeakPasswords, Found,
                                          Case{"postgres://u:%73ecret@h/db", "SECRET", "%73ecret"}));
 
 TEST(Context, AJsonKeySaysWhatItsNumberIs) {
-  EXPECT_EQ(scan("2722352416"), std::vector<Seen>{});
-  EXPECT_EQ(scan("2722352416", "phone"), (std::vector<Seen>{{"PHONE", "2722352416"}}));
-  EXPECT_EQ(scan("536228727", "ssn"), (std::vector<Seen>{{"US_SSN", "536228727"}}));
+  EXPECT_EQ(scan("2722352416"), std::vector<SeenIn>{});
+  EXPECT_EQ(scan("2722352416", "phone"), (std::vector<SeenIn>{{"PHONE", "2722352416"}}));
+  EXPECT_EQ(scan("536228727", "ssn"), (std::vector<SeenIn>{{"US_SSN", "536228727"}}));
 }
 
 TEST(Luhn, EverySingleDigitErrorIsNoticed) {
@@ -320,7 +320,7 @@ TEST(Luhn, EverySingleDigitErrorIsNoticed) {
 TEST(Scanner, ALongKeyIsOneFindingToItsEnd) {
   std::string key = "sk-proj-";
   for (int i = 0; i < 40; ++i) key += "aB3x";
-  EXPECT_EQ(scan("key " + key + " end"), (std::vector<Seen>{{"SECRET", key}}));
+  EXPECT_EQ(scan("key " + key + " end"), (std::vector<SeenIn>{{"SECRET", key}}));
 }
 
 }  // namespace

@@ -5,11 +5,11 @@
 namespace sb::policy {
 namespace {
 
-struct Case {
+struct FoldCase {
   std::string_view raw, folded;
 };
 
-class Folding : public testing::TestWithParam<Case> {};
+class Folding : public testing::TestWithParam<FoldCase> {};
 
 TEST_P(Folding, BecomesTheOneWayOfWritingIt) {
   Fold fold;
@@ -20,24 +20,25 @@ TEST_P(Folding, BecomesTheOneWayOfWritingIt) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cases, Folding,
-    testing::Values(Case{"plain text, 100% of it & more", "plain text, 100% of it & more"},
-                    Case{"\xef\xbc\x94\xef\xbc\x91-\xd9\xa1\xdb\xb2\xe0\xa5\xa9\xe0\xb9\x94", "41-1234"},
-                    Case{"\xf0\x9d\x9f\x8f\xf0\x9d\x9f\xaf", "13"}, Case{"⁴¹²³⁰ ₀₄₁ ①⑨⓪", "41230 041 190"},
-                    Case{"4\u0332\u0336 1\ufe0f\u20e3\U000e0020.", "4 1."}, Case{"4\U000e0101.", "4."},
-                    Case{"a\u2800b\u205fc\ufe6bd\ufe52e&ensp;f", "a b c@d.e f"},
-                    Case{"a%2540b%25zz %2525 5%25 off", "a@b%zz % 5% off"},
-                    Case{R"(a\x40b \xff \x4)", R"(a@b \xff \x4)"},
-                    Case{"4\xe2\x80\x93"
-                         "1\xe2\x88\x92"
-                         "2",
-                         "4-1-2"},
-                    Case{"a\xe2\x80\x8b\xc2\xad\xe2\x80\xae"
-                         "b<wbr>c",
-                         "abc"},
-                    Case{"a%40b%2ec 5%zz", "a@b.c 5%zz"}, Case{"a&#64;b&#x2E;c&nbsp;d&unknown;", "a@b.c d&unknown;"},
-                    Case{R"(a\u0040b\n\"c\" \_ \x)", "a@b\n\"c\" \\_ \\x"},
-                    Case{"m\xc3\xbcller \xff\xfe", "m\xc3\xbcller \xff\xfe"},
-                    Case{"\xe2\x80\x9cx\xe2\x80\x99s\xe2\x80\x9d\xc2\xa0y", "\"x's\" y"}));
+    testing::Values(FoldCase{"plain text, 100% of it & more", "plain text, 100% of it & more"},
+                    FoldCase{"\xef\xbc\x94\xef\xbc\x91-\xd9\xa1\xdb\xb2\xe0\xa5\xa9\xe0\xb9\x94", "41-1234"},
+                    FoldCase{"\xf0\x9d\x9f\x8f\xf0\x9d\x9f\xaf", "13"}, FoldCase{"⁴¹²³⁰ ₀₄₁ ①⑨⓪", "41230 041 190"},
+                    FoldCase{"4\u0332\u0336 1\ufe0f\u20e3\U000e0020.", "4 1."}, FoldCase{"4\U000e0101.", "4."},
+                    FoldCase{"a\u2800b\u205fc\ufe6bd\ufe52e&ensp;f", "a b c@d.e f"},
+                    FoldCase{"a%2540b%25zz %2525 5%25 off", "a@b%zz % 5% off"},
+                    FoldCase{R"(a\x40b \xff \x4)", R"(a@b \xff \x4)"},
+                    FoldCase{"4\xe2\x80\x93"
+                             "1\xe2\x88\x92"
+                             "2",
+                             "4-1-2"},
+                    FoldCase{"a\xe2\x80\x8b\xc2\xad\xe2\x80\xae"
+                             "b<wbr>c",
+                             "abc"},
+                    FoldCase{"a%40b%2ec 5%zz", "a@b.c 5%zz"},
+                    FoldCase{"a&#64;b&#x2E;c&nbsp;d&unknown;", "a@b.c d&unknown;"},
+                    FoldCase{R"(a\u0040b\n\"c\" \_ \x)", "a@b\n\"c\" \\_ \\x"},
+                    FoldCase{"m\xc3\xbcller \xff\xfe", "m\xc3\xbcller \xff\xfe"},
+                    FoldCase{"\xe2\x80\x9cx\xe2\x80\x99s\xe2\x80\x9d\xc2\xa0y", "\"x's\" y"}));
 
 TEST(Fold, OffsetsGoBackToWhatStandsThere) {
   const std::string_view raw =

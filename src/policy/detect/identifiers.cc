@@ -37,13 +37,13 @@ struct Layout {
 constexpr Mask kAnyBreaks = ~Mask{0};
 
 // "3-2-4 9": what each alternative looks like.
-struct Grouping {
+struct DigitGroups {
   Layout layout;
   std::uint64_t marks = 0;
 };
-std::vector<Grouping> groupings_of(std::string_view groups) {
-  std::vector<Grouping> all;
-  Grouping grouping;
+std::vector<DigitGroups> groupings_of(std::string_view groups) {
+  std::vector<DigitGroups> all;
+  DigitGroups grouping;
   unsigned shift = 0;
   for (std::size_t i = 0; i <= groups.size(); ++i) {
     std::size_t count = 0;
@@ -317,12 +317,12 @@ class Surroundings {
   std::size_t behind_end_ = 0;
 };
 
-struct Named {
+struct NamedLayouts {
   std::uint64_t topics;
   std::string_view type;
   float score;
 };
-constexpr Named kNamed[] = {
+constexpr NamedLayouts kNamed[] = {
     {topic::patient, "PATIENT_ID", 0.75F},    {topic::insurance, "INSURANCE_ID", 0.65F},
     {topic::employee, "EMPLOYEE_ID", 0.65F},  {topic::customer, "CUSTOMER_ID", 0.6F},
     {topic::user, "USER_ID", 0.5F},           {topic::passport, "PASSPORT", 0.6F},
@@ -399,7 +399,8 @@ void classify_named(ScanWindow& window, const TokenRun& run, Findings& out) {
   // "insurance" alone is prose; "insurance number", "policyholder id", "policy #" announce a value.
   const bool announced = (words.segment & topic::number) != 0 || (start > 0 && text[start - 1] == '#');
   if (!announced || (words.nearest & topic::other) != 0) return;
-  const auto* named = std::ranges::find_if(kNamed, [&](const Named& n) { return (words.nearest & n.topics) != 0; });
+  const auto* named =
+      std::ranges::find_if(kNamed, [&](const NamedLayouts& n) { return (words.nearest & n.topics) != 0; });
   if (named == std::end(kNamed) || joined_behind(window, run, used)) return;
   out.push_back({named->type, "named", named->type, {start, run.groups[used - 1].end}, named->score});
 }

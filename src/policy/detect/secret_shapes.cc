@@ -10,9 +10,9 @@
 namespace sb::policy {
 namespace {
 
-constexpr ByteSet kQuotes("\"'");
+constexpr ByteSet kQuoteMarks("\"'");
 
-bool is_hex(int byte) {
+bool is_hex_digit(int byte) {
   return is_digit(byte) || (to_lower(byte) >= 'a' && to_lower(byte) <= 'f');
 }
 
@@ -70,7 +70,7 @@ void classify_mailchimp(ScanWindow& window, std::size_t at, Findings& out) {
   const std::size_t start = at - kKey;
   if (!begins_word(text, start)) return;
   for (std::size_t i = start; i < at; ++i) {
-    if (!is_hex(byte_of(text, i))) return;
+    if (!is_hex_digit(byte_of(text, i))) return;
   }
   window.begin(start);
   std::size_t end = at + 3;
@@ -87,7 +87,7 @@ std::size_t behind_user(ScanWindow& window, std::size_t at) {
   for (std::size_t i = at; i - at < kMostUser; ++i) {
     const int byte = window.at(i);
     if (byte == ':') return i + 1;
-    if (!is_secret_byte(byte) && (i > at || !kQuotes.has(byte))) return 0;
+    if (!is_secret_byte(byte) && (i > at || !kQuoteMarks.has(byte))) return 0;
   }
   return 0;
 }
@@ -112,7 +112,7 @@ void classify_command_password(ScanWindow& window, std::size_t at, Findings& out
   window.rebase(at);
   std::size_t start = command_password(window, at);
   if (start == 0) return;
-  if (kQuotes.has(window.at(start))) ++start;
+  if (kQuoteMarks.has(window.at(start))) ++start;
   window.rebase(start);
   std::size_t end = start;
   while (is_secret_byte(window.at(end))) ++end;

@@ -33,7 +33,7 @@ consteval std::array<std::uint64_t, kCount> packed_words(std::string_view words)
   return all;
 }
 
-constexpr auto kSchemes = packed_words<9>("http https ftp ftps sftp ws wss ssh git");
+constexpr auto kUrlSchemes = packed_words<9>("http https ftp ftps sftp ws wss ssh git");
 
 // Of names that stand without a scheme, only those under the most used top-level domains: "node.js" and "a.out" are
 // files.
@@ -117,7 +117,7 @@ class UrlDetector final : public Detector {
     const auto text = window.text();
     std::size_t start = at;
     while (start > 0 && at - start < 6 && is_letter(byte_of(text, start - 1))) --start;
-    if (!std::ranges::binary_search(kSchemes, packed(text.substr(start, at - start)))) return;
+    if (!std::ranges::binary_search(kUrlSchemes, packed(text.substr(start, at - start)))) return;
     if (!begins_word(text, start)) return;
     window.begin(start);
     if (window.at(at + 1) != '/' || window.at(at + 2) != '/') return;

@@ -11,10 +11,10 @@
 namespace sb::policy {
 namespace {
 
-const std::vector<std::string> kKinds = {"injection", "topics", "length", "language", "json_schema", "http"};
-const std::vector<std::string> kDirections = {"both", "inbound", "outbound"};
+const std::vector<std::string> kCheckKinds = {"injection", "topics", "length", "language", "json_schema", "http"};
+const std::vector<std::string> kCheckDirections = {"both", "inbound", "outbound"};
 const std::vector<std::string> kActionWords = {"allow", "route_to_local", "route_to_human", "block"};
-constexpr Action kActions[] = {Action::allow, Action::route_to_local, Action::route_to_human, Action::block};
+constexpr Action kCheckActions[] = {Action::allow, Action::route_to_local, Action::route_to_human, Action::block};
 const std::vector<std::string> kCommonKeys = {"name",    "description", "kind",  "direction", "action",
                                               "tenants", "keys",        "flows", "models"};
 constexpr std::size_t kMaxTopics = 15;  // one detector each
@@ -127,18 +127,18 @@ Result<> read_kind(const DocumentReader& reader, const json::object& object, std
 Result<Check> read_check(const DocumentReader& reader, const json::value& value, std::string_view pointer) {
   if (!value.is_object()) return reader.fault(pointer, "a check must be a mapping with name, kind and action");
   Check check;
-  SB_TRY(const auto kind, reader.choice(value.get_object(), pointer, "kind", kKinds, std::nullopt));
+  SB_TRY(const auto kind, reader.choice(value.get_object(), pointer, "kind", kCheckKinds, std::nullopt));
   check.kind = static_cast<CheckKind>(kind);
   auto keys = kCommonKeys;
   keys.insert(keys.end(), keys_of(check.kind).begin(), keys_of(check.kind).end());
   SB_TRY(const auto* object, reader.object(value, pointer, "a check", keys));
   SB_TRY(check.name, reader.text(*object, pointer, "name", std::nullopt));
   SB_TRY(check.scope, read_scope(reader, *object, pointer));
-  SB_TRY(const auto direction, reader.choice(*object, pointer, "direction", kDirections, 0));
-  check.inbound = kDirections[direction] != "outbound";
-  check.outbound = kDirections[direction] != "inbound";
+  SB_TRY(const auto direction, reader.choice(*object, pointer, "direction", kCheckDirections, 0));
+  check.inbound = kCheckDirections[direction] != "outbound";
+  check.outbound = kCheckDirections[direction] != "inbound";
   SB_TRY(const auto action, reader.choice(*object, pointer, "action", kActionWords, std::nullopt));
-  check.action = kActions[action];
+  check.action = kCheckActions[action];
   if (check.action == Action::route_to_local && check.outbound)
     return reader.fault(pointer,
                         "the action \"route_to_local\" needs \"direction: inbound\": an answer is here already");
@@ -149,7 +149,7 @@ Result<Check> read_check(const DocumentReader& reader, const json::value& value,
 }  // namespace
 
 std::string_view to_string(CheckKind kind) {
-  return kKinds[static_cast<std::size_t>(kind)];
+  return kCheckKinds[static_cast<std::size_t>(kind)];
 }
 
 Result<std::vector<std::shared_ptr<const Check>>> read_checks(const DocumentReader& reader, const json::object& top) {

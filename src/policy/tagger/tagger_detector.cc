@@ -15,8 +15,8 @@ using tagger::Label;
 constexpr float kLeastScore = 0.3F;
 
 // The scanner tells types by where their names stand in memory: all come from this one list.
-constexpr std::array kTypes = {tagger::type_of(Label::person), tagger::type_of(Label::place),
-                               tagger::type_of(Label::organisation), tagger::type_of(Label::group)};
+constexpr std::array kTaggerTypes = {tagger::type_of(Label::person), tagger::type_of(Label::place),
+                                     tagger::type_of(Label::organisation), tagger::type_of(Label::group)};
 
 // Of a name that is as likely as this, each word is remembered for the rest of the document...
 constexpr float kSureName = 0.8F;
@@ -33,9 +33,11 @@ class TaggerDetector final : public Detector {
 
   std::string_view name() const override { return kTaggerName; }
 
-  bool reports(std::string_view type) const override { return std::ranges::find(kTypes, type) != std::end(kTypes); }
+  bool reports(std::string_view type) const override {
+    return std::ranges::find(kTaggerTypes, type) != std::end(kTaggerTypes);
+  }
 
-  std::vector<std::string_view> types() const override { return {std::begin(kTypes), std::end(kTypes)}; }
+  std::vector<std::string_view> types() const override { return {std::begin(kTaggerTypes), std::end(kTaggerTypes)}; }
 
   bool sweeps() const override { return true; }
 
@@ -45,9 +47,9 @@ class TaggerDetector final : public Detector {
     spans.clear();
     const std::size_t decided = tag(*model_, {in.text, in.from, in.complete, in.label, in.fold}, scratch, spans);
     for (const auto& span : spans) {
-      const auto type = std::ranges::find(kTypes, type_of(span.label));
+      const auto type = std::ranges::find(kTaggerTypes, type_of(span.label));
       const float score = score_of(in, span);
-      if (score < kLeastScore || type == std::end(kTypes)) continue;
+      if (score < kLeastScore || type == std::end(kTaggerTypes)) continue;
       out.push_back({*type, name(), rule_of(span.label), span.span, score, Tail::none, true});
     }
     return decided;

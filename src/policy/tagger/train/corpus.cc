@@ -53,7 +53,7 @@ std::uint32_t template_hash(const Document& document) {
   }
   shape += document.text.substr(at);
   std::uint32_t hash = 0x811c9dc5U;
-  for (const char c : to_lower(shape)) {
+  for (const char c : sb::to_lower(shape)) {
     if (c < '0' || c > '9') hash = (hash ^ static_cast<unsigned char>(c)) * 0x01000193U;
   }
   return hash ^ hash >> 15;

@@ -43,7 +43,7 @@ bool is_upper_name(std::string_view name) {
 // Letters and digits of ASCII in lower case: what a mailbox or a package may be called.
 std::string slug(std::string_view text) {
   std::string out;
-  for (const char c : to_lower(text)) {
+  for (const char c : sb::to_lower(text)) {
     if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) out += c;
   }
   return out.empty() ? "mail" : out;
@@ -122,7 +122,7 @@ void Grammar::expand_symbol(std::string_view symbol, Expansion& state) const {
     text += '_';
     expand_symbol(symbol.substr(part + 1), state);
   } else if (is_upper_name(symbol)) {
-    expand_symbol(to_lower(symbol), state);
+    expand_symbol(sb::to_lower(symbol), state);
     text.replace(from, std::string::npos, upper_cased(text.substr(from)));
   } else {
     SB_ASSERT(false && "the grammar names a symbol that it does not define");

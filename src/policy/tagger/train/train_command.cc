@@ -24,7 +24,7 @@ namespace {
 using tagger::Document;
 using tagger::Model;
 
-constexpr std::string_view kHelp = R"(Learn the weights that find names, places, organisations and addresses.
+constexpr std::string_view kTrainHelp = R"(Learn the weights that find names, places, organisations and addresses.
 
   signalbox policy train --names DIR --out FILE [options]
 
@@ -43,9 +43,9 @@ The same files, options and seed give the same bytes. src/policy/tagger/train.sh
   --epochs N            times each text is read (5)
 )";
 
-const std::vector<std::string> kOptions = {"--names",           "--grammar", "--generated",   "--texts",
-                                           "--blank-separated", "--folds",   "--out",         "--seed",
-                                           "--row-bits",        "--epochs",  "--predictions", "--help"};
+const std::vector<std::string> kTrainOptions = {"--names",           "--grammar", "--generated",   "--texts",
+                                                "--blank-separated", "--folds",   "--out",         "--seed",
+                                                "--row-bits",        "--epochs",  "--predictions", "--help"};
 
 using Values = std::map<std::string, std::vector<std::string>, std::less<>>;
 
@@ -54,8 +54,8 @@ Result<Values> parse(std::span<const std::string> args) {
   std::vector<std::string>* values = nullptr;
   for (const auto& arg : args) {
     if (arg.starts_with("--")) {
-      if (std::ranges::find(kOptions, arg) == kOptions.end()) {
-        const auto near = nearest(arg, kOptions);
+      if (std::ranges::find(kTrainOptions, arg) == kTrainOptions.end()) {
+        const auto near = nearest(arg, kTrainOptions);
         return fail(Errc::invalid_argument,
                     fmt::format("unknown option {}{}", arg, near ? "; did you mean " + *near + "?" : ""));
       }
@@ -208,7 +208,7 @@ Result<> run(std::span<const std::string> args, std::ostream& out, std::ostream&
 
 int train_command(std::span<const std::string> args, std::ostream& out, std::ostream& err) {
   if (args.empty() || std::ranges::find(args, "--help") != args.end()) {
-    (args.empty() ? err : out) << kHelp;
+    (args.empty() ? err : out) << kTrainHelp;
     return args.empty() ? 2 : 0;
   }
   const auto done = run(args, out, err);
