@@ -161,8 +161,8 @@ TEST(StreamState, OfAnAnswerIsBounded) {
   const auto looks = policy();
   const std::string call = R"({"tool_calls":[{"index":0,"function":{"arguments":)";
   const Answer answers[] = {{"content", R"({"content":)", "}", 0, 1856},
-                            {"an argument", call, "}}]}", 1, 2624},
-                            {"JSON in an argument", call, "}}]}", 2, 3584}};
+                            {"an argument", call, "}}]}", 1, 2688},
+                            {"JSON in an argument", call, "}}]}", 2, 3728}};
   for (const auto& [name, hostile] : hostile_texts()) {
     for (const auto& [what, before, behind, json_strings, most] : answers) {
       std::string text = hostile;
@@ -172,7 +172,7 @@ TEST(StreamState, OfAnAnswerIsBounded) {
     }
   }
   const auto deep = repeated_text(R"({"a_member_with_a_long_name_of_its_own":[)", 32 * 40);
-  EXPECT_LE(most_bytes<ChatStreamGuard>(*looks, chunks(deep, 5, R"({"content":)", "}")), 2112U);
+  EXPECT_LE(most_bytes<ChatStreamGuard>(*looks, chunks(deep, 5, R"({"content":)", "}")), 2432U);
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ NamedSecret named_by_word(std::string_view name) {
 }  // namespace
 
 NamedSecret named_secret(std::string_view name) {
+  name.remove_prefix(name.size() - std::min(name.size(), kMaxWordBytes));  // the end says what it is
   if (name.size() < 2) return NamedSecret::none;
   const char before = name[name.size() - 2];
   if (!is_joint(before) && !is_joint(name.back()) && !kEndings[ending_of(before, name.back())])
