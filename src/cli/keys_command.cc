@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kAskEvery{200};
 Result<json::array> tenant_keys(const Invocation& it) {
   SB_TRY(const json::value answer, call_api(it, "GET", "/api/v1/tenant-keys"));
   const auto* keys = find_member(answer, "tenantKeys");
-  if (!keys || !keys->is_array()) return fail(Errc::internal, "the server's answer has no list_keys of keys");
+  if (!keys || !keys->is_array()) return fail(Errc::internal, "the server's answer has no list of keys");
   return keys->get_array();
 }
 

@@ -43,10 +43,10 @@ int act(const Invocation& it, std::string_view verb) {
 
 Command reviews_command() {
   Command reviews("reviews", "what waits for a person, and a person's word on it");
-  add_api_flags(reviews.add(Command("list_reviews", "the queue, most urgent first"))
+  add_api_flags(reviews.add(Command("list", "the queue, most urgent first"))
                     .option("state", "STATE", "open, claimed, approved, edited, rejected", "open")
                     .toggle("json", "as JSON")
-                    .example("signalbox reviews list_reviews", "what is open now")
+                    .example("signalbox reviews list", "what is open now")
                     .run(list_reviews));
   add_api_flags(reviews.add(Command("show", "one review with its question"))
                     .required("id", "the review's id")
