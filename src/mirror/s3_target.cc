@@ -166,12 +166,21 @@ class S3Target final : public Target {
   void interrupt() override {
     interrupted_ = true;
     asio::post(io_, [this] {
-      for (asio::cancellation_signal& call : under_way_) call.emit(asio::cancellation_type::terminal);
+      for (UnderWay& call : under_way_) {
+        if (call.waits) call.cancel.emit(asio::cancellation_type::terminal);
+      }
     });
   }
   std::string name() const override { return fmt::format("s3://{}/{}", bucket_, prefix_); }
 
  private:
+  /// A coroutine is cancelled only where it waits: one that has not begun, or has ended, would throw out of the
+  /// io_context.
+  struct UnderWay {
+    asio::cancellation_signal cancel;
+    bool waits = false;
+  };
+
   // With what a service asks for beside a lock.
   Fields lock_of(const std::string& name, std::string_view bytes) const {
     Fields lock = lock_of(name);
@@ -281,22 +290,26 @@ class S3Target final : public Target {
     std::size_t next = 0;
     std::size_t working = std::min(kParallelCalls, calls.size());
     if (working == 0 || interrupted_) return answers;
-    under_way_ = std::deque<asio::cancellation_signal>(working);
-    for (asio::cancellation_signal& cancel : under_way_) {
+    under_way_ = std::deque<UnderWay>(working);
+    for (UnderWay& call : under_way_) {
       auto ended = [&](const std::exception_ptr&) {
         if (--working == 0) io_.stop();  // the pool's timer would keep it busy
       };
-      asio::co_spawn(io_, send_some(calls, next, answers), asio::bind_cancellation_slot(cancel.slot(), ended));
+      asio::co_spawn(io_, send_some(calls, next, answers, call),
+                     asio::bind_cancellation_slot(call.cancel.slot(), ended));
     }
     io_.restart();
     io_.run();
     return answers;
   }
 
-  Task<void> send_some(std::span<const Call> calls, std::size_t& next, std::vector<Result<Answer>>& answers) {
+  Task<void> send_some(std::span<const Call> calls, std::size_t& next, std::vector<Result<Answer>>& answers,
+                       UnderWay& call) {
     while (next < calls.size() && !interrupted_) {
       const std::size_t mine = next++;
+      call.waits = true;
       answers[mine] = co_await exchange(request_of(calls[mine]));
+      call.waits = false;
     }
   }
 
@@ -339,7 +352,7 @@ class S3Target final : public Target {
 
   asio::io_context io_{1};
   std::atomic<bool> interrupted_ = false;
-  std::deque<asio::cancellation_signal> under_way_;  ///< of the calls; only on the thread that runs io_
+  std::deque<UnderWay> under_way_;  ///< the calls; only on the thread that runs io_
   const http::Url origin_;
   const std::string bucket_;
   const std::string prefix_;  ///< empty, or ends in a slash
