@@ -32,6 +32,11 @@ void* operator new(std::size_t size) {
   heap_bytes += size_of(chunk);
   return chunk;
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  void* const chunk = std::malloc(size);
+  heap_bytes += size_of(chunk);
+  return chunk;
+}
 void operator delete(void* chunk) noexcept {
   heap_bytes -= size_of(chunk);
   std::free(chunk);
