@@ -150,6 +150,7 @@ INSTANTIATE_TEST_SUITE_P(
         ScopeCase{"flow_that_begins_alike", "flows: ['a/b']", {"t", "k", "a/bc@1", "m"}, false},
         ScopeCase{"other_key", "keys: ['01a21736-0000-7000-8000-000000000000']", {"t", "k3", "a/b@1", "m"}, false},
         ScopeCase{"key", "keys: ['01a21736-*']", {"t", "01a21736-0000-7000-8000-000000000000", "a/b@1", "m"}, true},
+        ScopeCase{"source", "keys: ['kafka:orders']", {"t", "kafka:orders", "a/b@1", "m"}, true},
         ScopeCase{"model_that_is_reached", "models: ['up/*']", {"t", "k", "f", "large", kReach}, true},
         ScopeCase{"model_out_of_reach", "models: [large]", {"t", "k", "f", "m", kReach}, false},
         ScopeCase{"all_of_them", "tenants: [t], models: ['gpt-*']", {"t", "k", "f", "claude"}, false}),

@@ -15,7 +15,8 @@ bool names(const std::vector<std::string>& list, std::string_view name) {
 
 // A key's name would match nobody, and the rule would be off without a word.
 bool is_key_id(std::string_view text) {
-  constexpr std::size_t kIdBytes = 36;  // a UUID's
+  if (text.starts_with("kafka:")) return true;  // runs of a source have none
+  constexpr std::size_t kIdBytes = 36;          // a UUID's
   const bool beginning = text.ends_with('*');
   if (beginning) text.remove_suffix(1);
   if (beginning ? text.size() > kIdBytes : text.size() != kIdBytes) return false;
@@ -53,7 +54,7 @@ Result<Scope> read_scope(const DocumentReader& reader, const json::object& objec
     if (is_key_id(scope.keys[i])) continue;
     return reader.fault(pointer_append(pointer_append(pointer, "keys"), std::to_string(i)),
                         fmt::format("\"{}\" is no id of an API key, nor the beginning of one with '*' behind it; "
-                                    "`signalbox keys list` shows ids",
+                                    "`signalbox keys list` shows ids (records of Kafka have kafka:SOURCE)",
                                     scope.keys[i]));
   }
   SB_TRY(scope.flows, reader.texts(object, pointer, "flows"));
