@@ -38,7 +38,7 @@ std::size_t first_open_window(const Fold& fold, std::size_t begin) {
 // Of the findings from the one at `first` on: those whose window ends before what woke their detector.
 void drop_out_of_sight(const Fold& fold, std::size_t at, std::size_t first, Findings& findings) {
   const auto is_out = [&](const Finding& finding) {
-    return at > finding.span.begin && at >= fold.skip_characters(finding.span.begin, kWindowBytes);
+    return at > finding.span.begin && at > fold.skip_characters(finding.span.begin, kWindowBytes);
   };
   const auto begin = findings.begin() + static_cast<std::ptrdiff_t>(first);
   findings.erase(std::remove_if(begin, findings.end(), is_out), findings.end());
