@@ -24,6 +24,11 @@ Problem problem_of(const Error& error, std::string_view title) {
   return problem;
 }
 
+std::unexpected<Problem> blocked(LiveRun& run, std::string detail) {
+  run.error_code = Errc::policy_denied;
+  return std::unexpected(problem_of(Error(Errc::policy_denied, std::move(detail)), "Blocked by policy"));
+}
+
 /// Whether an embedding is asked of numbers of tokens in place of texts.
 bool has_token_ids(const json::value& request) {
   const auto* input = find_member(request, "input");
@@ -202,10 +207,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
 std::expected<const model::Target*, Problem> Engine::target_of(LiveRun& run, const Machine::Call& call,
                                                                std::optional<model::Target>& local) {
   if (run.needs_person) {
-    run.error_code = Errc::policy_denied;
-    const Error denied(Errc::policy_denied,
-                       "the policy asks for a person before a model may see this, and the flow has asked none");
-    return std::unexpected(problem_of(denied, "Blocked by policy"));
+    return blocked(run, "the policy asks for a person before a model may see this, and the flow has asked none");
   }
   std::string wanted(string_member(call.with, "model", run.requested_model));
   if (run.row.route == "small" && wanted == "script") wanted = "small";
@@ -225,20 +227,16 @@ std::expected<const model::Target*, Problem> Engine::target_of(LiveRun& run, con
   if (run.guard.needs_local()) {
     local = parts_.catalog.local_part(**target);
     if (local->groups.empty()) {
-      run.error_code = Errc::policy_denied;
-      const Error denied(Errc::policy_denied, "the policy allows local models alone, and none is marked `local: true`");
-      return std::unexpected(problem_of(denied, "Blocked by policy"));
+      return blocked(run, "the policy allows local models alone, and none is marked `local: true`");
     }
   }
   const model::Target& asked = local ? *local : **target;
   if ((local || wanted != run.requested_model) && run.guard.asks_for_the_model() &&
       !run.guard.was_held_against(parts_.catalog.names_of(asked))) {
-    run.error_code = Errc::policy_denied;
-    const Error denied(Errc::policy_denied,
-                       fmt::format("the policy has rules for {} that the request was not held against: it did not name "
-                                   "that model",
-                                   asked.name));
-    return std::unexpected(problem_of(denied, "Blocked by policy"));
+    return blocked(run,
+                   fmt::format("the policy has rules for {} that the request was not held against: it did not name "
+                               "that model",
+                               asked.name));
   }
   return &asked;
 }
@@ -507,10 +505,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::answer_guarded(LiveRun&
   if (!guarded) co_return guarded;
   if (const auto outside = co_await ask_outside(run, policy::Direction::outbound);
       outside.verdict >= policy::Verdict::human) {
-    run.error_code = Errc::policy_denied;
-    const Error denied(Errc::policy_denied,
-                       fmt::format("the answer contains what the policy blocks: {}", outside.reasons));
-    co_return std::unexpected(problem_of(denied, "Blocked by policy"));
+    co_return blocked(run, fmt::format("the answer contains what the policy blocks: {}", outside.reasons));
   }
   co_return guarded;
 }
@@ -535,10 +530,7 @@ std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, st
   }
   if (guarded->verdict >=
       policy::Verdict::human) {  // nobody can be asked any more: what a person should see first is not said
-    run.error_code = Errc::policy_denied;
-    Error denied(Errc::policy_denied,
-                 fmt::format("the answer contains what the policy blocks: {}", guarded->reasons()));
-    return std::unexpected(problem_of(denied, "Blocked by policy"));
+    return blocked(run, fmt::format("the answer contains what the policy blocks: {}", guarded->reasons()));
   }
   result.output = run.passed = std::move(guarded->content);
   run.passed_as_answer = true;
