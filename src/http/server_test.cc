@@ -193,7 +193,7 @@ TEST_F(ServerTest, HeaderValuesCannotSplitTheResponse) {
   const auto answer = answer_to("GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(answer, Not(HasSubstr("stolen")));
   EXPECT_THAT(answer, HasSubstr("content-length: 2\r\n"));
-  EXPECT_THAT(answer, Not(HasSubstr("999")));
+  EXPECT_THAT(answer, Not(HasSubstr("content-length: 999")));
 }
 
 TEST_F(ServerTest, LargeBodiesPassBothWays) {
