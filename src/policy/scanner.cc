@@ -22,12 +22,16 @@ std::size_t trailing_start(std::string_view text) {
   return to_sequence_start(text, start);
 }
 
-// The first place from `begin` on whose window reaches behind the text: what begins before it can be woken no more.
+// What wakes a detector stands in a candidate's window or is the first character behind it.
+constexpr std::size_t kInSight = kWindowBytes + 1;
+static_assert(kInSight <= Fold::kMaxSkip);
+
+// The first place from `begin` on that sees behind the text: what begins before it can be woken no more.
 std::size_t first_open_window(const Fold& fold, std::size_t begin) {
   std::size_t end = fold.text().size();
   while (begin < end) {
     const std::size_t middle = begin + (end - begin) / 2;
-    if (fold.skip_characters(middle, kWindowBytes) > fold.text().size())
+    if (fold.skip_characters(middle, kInSight) > fold.text().size())
       end = middle;
     else
       begin = middle + 1;
@@ -35,10 +39,10 @@ std::size_t first_open_window(const Fold& fold, std::size_t begin) {
   return begin;
 }
 
-// Of the findings from the one at `first` on: those whose window ends before what woke their detector.
+// Of the findings from the one at `first` on: those that do not see what woke their detector.
 void drop_out_of_sight(const Fold& fold, std::size_t at, std::size_t first, Findings& findings) {
   const auto is_out = [&](const Finding& finding) {
-    return at > finding.span.begin && at > fold.skip_characters(finding.span.begin, kWindowBytes);
+    return at > finding.span.begin && at >= fold.skip_characters(finding.span.begin, kInSight);
   };
   const auto begin = findings.begin() + static_cast<std::ptrdiff_t>(first);
   findings.erase(std::remove_if(begin, findings.end(), is_out), findings.end());

@@ -15,9 +15,10 @@ namespace sb::policy {
 /// does not.
 ///
 /// Held back: the last word while it may still grow into something, and a candidate until it is decided; never more
-/// than kWindowBytes characters, an escape or an invisible one being one (an open-ended key or private key block is
-/// swallowed as it comes). Beside it stays what detectors look back at, as folded, and of an open-ended value as much
-/// as may be restored. What a scan works with belongs to the thread. Outbound, placeholders are restored on the way.
+/// than kWindowBytes characters, an escape or an invisible one being one, and what has come of the next (an open-ended
+/// key or private key block is swallowed as it comes). Beside it stays what detectors look back at, as folded, and of
+/// an open-ended value as much as may be restored. What a scan works with belongs to the thread. Outbound, placeholders
+/// are restored on the way.
 ///
 /// Borrows policy and context. Not thread-safe. After an error nothing more comes out. A `block` or `human` verdict
 /// does not end the text, which would leave JSON around it broken off: who sends it on does.

@@ -62,7 +62,7 @@ class Fold {
   std::size_t skip_characters(std::size_t index, std::size_t count) const {
     return ascii_ ? index + count : skip_wide(index, count);
   }
-  static constexpr std::size_t kMaxSkip = 64;
+  static constexpr std::size_t kMaxSkip = 65;
   /// Whether that is `index` + `count` everywhere.
   bool is_ascii() const { return ascii_; }
   /// Whether that is `index` + `count` wherever those bytes are ASCII.
