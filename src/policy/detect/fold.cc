@@ -82,6 +82,8 @@ bool is_lead(char byte) {
 
 // What goes on with a sequence for longer than one may is no part of it.
 constexpr std::size_t kMaxSequenceBytes = 4;
+// Bytes of the folded text whose places are searched together.
+constexpr std::size_t kPlaceBlock = 64;
 
 // Whether the text ends inside the sequence that begins at `i`; bytes that can begin none are characters of their own.
 bool is_cut_sequence(std::string_view text, std::size_t i) {
@@ -211,13 +213,6 @@ Folded fold_at(std::string_view text, std::size_t i) {
   }
 }
 
-// How many characters vanished before the one at `index`. `places`: of a fold.
-template <class Places>
-std::uint32_t hidden_before(const Places& places, std::size_t index) {
-  const auto after = std::ranges::upper_bound(places, index, {}, [](const auto& place) { return place.index; });
-  return after == places.begin() ? 0 : after[-1].hidden;
-}
-
 // The first byte from `i` on that is not ASCII or that ASCII text folds at.
 std::size_t next_candidate(std::string_view text, std::size_t i) {
   const auto* data = reinterpret_cast<const __m256i*>(text.data());
@@ -267,6 +262,7 @@ void Fold::copy_folded(std::size_t first, bool complete) {
   ascii_ = false;
   copy_.assign(raw_, 0, first);
   places_.clear();
+  blocks_.clear();
   Near near;
   std::uint32_t hidden = 0;
   for (std::size_t i = first; i < raw_.size();) {
@@ -293,19 +289,39 @@ void Fold::copy_folded(std::size_t first, bool complete) {
       found.value = ' ';
     }
     const auto index = static_cast<std::uint32_t>(copy_.size());
-    if (!places_.empty() && places_.back().index == index) places_.pop_back();
     if (found.value != kNothing) {
-      places_.push_back({index, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(found.size), hidden});
+      add_place({index, static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(found.size), hidden});
       copy_ += static_cast<char>(found.value);
       last = at;
       i += found.size;
       sparse_ = sparse_ && leaves_room(near);
     } else {
       i += found.size;
-      places_.push_back({index, static_cast<std::uint32_t>(i), 1, ++hidden});
+      add_place({index, static_cast<std::uint32_t>(i), 1, ++hidden});
       sparse_ = false;
     }
   }
+}
+
+// One a byte of the text: the last says all.
+void Fold::add_place(const Place& place) {
+  if (!places_.empty() && places_.back().index == place.index) places_.pop_back();
+  while (blocks_.size() * kPlaceBlock <= place.index) blocks_.push_back(static_cast<std::uint32_t>(places_.size()));
+  places_.push_back(place);
+}
+
+// The first place at `index` or behind it.
+Fold::Places::const_iterator Fold::place_from(std::size_t index) const {
+  const std::size_t block = index / kPlaceBlock;
+  if (block >= blocks_.size()) return places_.end();
+  const auto last = block + 1 < blocks_.size() ? places_.begin() + blocks_[block + 1] : places_.end();
+  return std::ranges::lower_bound(places_.begin() + blocks_[block], last, index, {}, &Place::index);
+}
+
+// How many characters vanished before the one at `index`.
+std::uint32_t Fold::hidden_before(std::size_t index) const {
+  const auto after = place_from(index + 1);
+  return after == places_.begin() ? 0 : after[-1].hidden;
 }
 
 // Whether kMaxSkip characters up to the last place have room in a window, however long they are as escapes.
@@ -333,7 +349,7 @@ std::size_t Fold::character_before(std::size_t index) const {
 }
 
 std::size_t Fold::mapped(std::size_t index, bool end) const {
-  const auto after = std::ranges::upper_bound(places_, index, {}, &Place::index);
+  const auto after = place_from(index + 1);
   if (after == places_.begin()) return index + (end ? 1 : 0);
   const Place& place = after[-1];
   const std::size_t offset = index - place.index;
@@ -354,15 +370,23 @@ std::size_t Fold::from_raw(std::size_t raw) const {
   return std::min(index, copy_.size());
 }
 
+// Whether the `count` characters from `index` on are ASCII as folded, with nothing hidden between them and room in a
+// window: as most are.
+bool Fold::is_plain(std::size_t index, std::size_t count) const {
+  const std::size_t end = index + count;
+  if (end > text().size() || next_wide(text(), index, end) != end) return false;
+  const auto first = place_from(index);
+  const auto last = place_from(end);
+  if (first == last) return true;
+  if (last[-1].hidden != hidden_before(index)) return false;
+  return raw_end(end) <= raw_begin(index) + kWindowRawBytes;
+}
+
 std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   const auto all = text();
   if (!sparse_) {
-    const std::size_t plain = index + count;  // as most windows are
-    const auto folded = std::ranges::upper_bound(places_, index, {}, &Place::index);
-    const bool is_plain = folded == places_.end() || folded->index >= plain;
-    if (is_plain && plain <= all.size() && next_wide(all, index, plain) == plain) return plain;
-    const std::uint32_t hidden = folded == places_.begin() ? 0 : folded[-1].hidden;
-    if (hidden != hidden_before(places_, index + 4 * count)) return skip_hidden(index, count);
+    if (is_plain(index, count)) return index + count;
+    if (hidden_before(index) != hidden_before(index + 4 * count)) return skip_hidden(index, count);
   }
   const std::size_t raw_end = sparse_ ? std::string_view::npos : raw_begin(index) + kWindowRawBytes;
   const bool ends = raw_end <= folded_;
@@ -384,8 +408,8 @@ std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
 // The same where something vanished: from place to place.
 std::size_t Fold::skip_hidden(std::size_t index, std::size_t count) const {
   const auto all = text();
-  auto place = std::ranges::lower_bound(places_, index, {}, &Place::index);
-  std::uint32_t hidden = hidden_before(places_, index);
+  auto place = place_from(index);
+  std::uint32_t hidden = hidden_before(index);
   const std::size_t raw_end = raw_begin(index) + kWindowRawBytes;
   const std::size_t most = index + 4 * count;
   std::size_t raw = raw_begin(index);

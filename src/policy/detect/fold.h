@@ -82,6 +82,12 @@ class Fold {
     std::size_t beyond = 0;  // raw bytes of theirs that no character but an escape has
   };
 
+  using Places = std::vector<Place>;
+
+  Places::const_iterator place_from(std::size_t index) const;
+  std::uint32_t hidden_before(std::size_t index) const;
+  void add_place(const Place& place);
+  bool is_plain(std::size_t index, std::size_t count) const;
   std::size_t skip_wide(std::size_t index, std::size_t count) const;
   std::size_t skip_hidden(std::size_t index, std::size_t count) const;
   void copy_folded(std::size_t first, bool complete);
@@ -95,7 +101,8 @@ class Fold {
   bool sparse_ = true;  // nothing vanished, and so little folded away anywhere that kWindowRawBytes bounds no window
   FoldedBefore before_;
   std::string copy_;
-  std::vector<Place> places_;
+  Places places_;
+  std::vector<std::uint32_t> blocks_;  // how many places stand before each 64th byte of copy_, up to the last place
 };
 
 }  // namespace sb::policy
