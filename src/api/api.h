@@ -166,8 +166,8 @@ class Api {
   Task<bool> answered_before(http::Exchange& exchange, const Caller& caller, const Asked& asked,
                              const flow::InFlight::Entry& entry);
   /// Errors: as Engine::prepare.
-  Result<Work> begin_work(http::Exchange& exchange, const Caller& caller, Asked asked,
-                          const flow::InFlight::Entry& entry, policy::JsonProfile profile, Micros started_us);
+  Task<Result<Work>> begin_work(http::Exchange& exchange, const Caller& caller, Asked asked,
+                                const flow::InFlight::Entry& entry, policy::JsonProfile profile, Micros started_us);
   Task<void> answer_live(http::Exchange& exchange, Work& work);
   Task<void> answer_stored(http::Exchange& exchange, const Caller& caller, store::RunRow row, bool stream,
                            bool include_usage);

@@ -124,8 +124,9 @@ Task<bool> Api::answered_before(http::Exchange& exchange, const Caller& caller, 
   co_return true;
 }
 
-Result<Api::Work> Api::begin_work(http::Exchange& exchange, const Caller& caller, Asked asked,
-                                  const flow::InFlight::Entry& entry, policy::JsonProfile profile, Micros started_us) {
+Task<Result<Api::Work>> Api::begin_work(http::Exchange& exchange, const Caller& caller, Asked asked,
+                                        const flow::InFlight::Entry& entry, policy::JsonProfile profile,
+                                        Micros started_us) {
   flow::RunRequest wanted;
   wanted.flow = std::move(asked.flow);
   wanted.tenant = caller.tenant;
@@ -144,16 +145,19 @@ Result<Api::Work> Api::begin_work(http::Exchange& exchange, const Caller& caller
   wanted.spender = caller.key;
   wanted.spend_limit_per_day = caller.spend_limit_per_day;
   wanted.may_restore = allows(caller.role, Permission::restore);
-  auto run = parts_.engine.prepare(std::move(wanted), entry.pending, entry.pending->run());
+  auto& engine = parts_.engine;
+  const RunId id = entry.pending->run();
+  auto run = engine.is_long(wanted) ? co_await engine.prepare_long(std::move(wanted), entry.pending, id)
+                                    : engine.prepare(std::move(wanted), entry.pending, id);
   if (!run) {
     parts_.in_flight.leave(caller.tenant, asked.key, entry.pending);
-    return std::unexpected(std::move(run.error()));
+    co_return std::unexpected(std::move(run.error()));
   }
   Work work;
   work.run = *std::move(run);
   work.started_us = started_us;
   work.include_usage = asked.head.include_usage;
-  if (!asked.head.stream) return work;
+  if (!asked.head.stream) co_return work;
   work.audience = std::make_unique<SseAudience>(exchange, parts_.ticker,
                                                 [this, live = work.run, started_us, limits = caller.limit_headers] {
                                                   http::Headers headers = run_headers(*live, started_us);
@@ -161,7 +165,7 @@ Result<Api::Work> Api::begin_work(http::Exchange& exchange, const Caller& caller
                                                   return headers;
                                                 });
   work.run->audience = work.audience.get();
-  return work;
+  co_return work;
 }
 
 // What is only needed until the run begins is gone when it does: a stream may wait for hours.
@@ -173,7 +177,7 @@ Task<void> Api::serve_model(http::Exchange& exchange, const Caller& caller, std:
   const auto entry =
       parts_.in_flight.enter(caller.tenant, asked->key, RunId::generate(parts_.clock, parts_.entropy), asked->hash);
   if (!asked->key.empty() && co_await answered_before(exchange, caller, *asked, entry)) co_return;
-  auto work = begin_work(exchange, caller, *std::move(asked), entry, profile, started_us);
+  auto work = co_await begin_work(exchange, caller, *std::move(asked), entry, profile, started_us);
   if (!work) co_return co_await respond_error(exchange, std::move(work).error(), caller.limit_headers);
   auto driven = co_await parts_.engine.drive(work->run);
   count(*work->run, started_us);

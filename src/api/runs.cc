@@ -201,7 +201,9 @@ Task<void> Api::answer_run(http::Exchange& exchange, store::RunRow row, bool res
 
 Task<Result<>> Api::start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pending> pending) {
   const std::string tenant = wanted.tenant, key = wanted.idempotency_key;
-  auto run = parts_.engine.prepare(std::move(wanted), pending, pending->run());
+  auto& engine = parts_.engine;
+  auto run = engine.is_long(wanted) ? co_await engine.prepare_long(std::move(wanted), pending, pending->run())
+                                    : engine.prepare(std::move(wanted), pending, pending->run());
   if (!run) {
     parts_.in_flight.leave(tenant, key, pending);
     co_return std::unexpected(run.error());

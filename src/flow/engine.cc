@@ -34,7 +34,18 @@ std::span<const std::string> Engine::reach_of(policy::JsonProfile profile, std::
   return parts_.catalog.reach(profile == policy::JsonProfile::chat_request ? model : std::string_view());
 }
 
-Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
+// A run whose input nobody has looked at yet.
+struct Engine::Opening {
+  RunRequest request;
+  std::shared_ptr<Pending> pending;
+  RunId id;
+  Micros started_us;
+  std::string subject;
+  Sealer::RunKey key;
+  GuardSession guard;
+};
+
+Result<Engine::Opening> Engine::open(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
   const Micros now = parts_.clock.now_us();
   std::string subject = request.carried.subject.empty() ? parts_.pseudonyms.subject(request.tenant, request.subject)
                                                         : std::move(request.carried.subject);
@@ -49,7 +60,33 @@ Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared
   if (!request.carried.values.empty()) {
     SB_TRY(request.input, policy::carry_into(guard.vault(), request.input, request.carried.values));
   }
-  SB_TRY(auto inbound, guard.inspect(policy::Direction::inbound, std::move(request.input), request.profile));
+  return Opening{std::move(request), std::move(pending), id, now, std::move(subject), std::move(key), std::move(guard)};
+}
+
+Result<GuardOutcome> Engine::inspect(Opening& opening) {
+  return opening.guard.inspect(policy::Direction::inbound, std::move(opening.request.input), opening.request.profile);
+}
+
+Result<std::shared_ptr<LiveRun>> Engine::prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
+  SB_TRY(auto opening, open(std::move(request), std::move(pending), id));
+  SB_TRY(auto inbound, inspect(opening));
+  return begin(std::move(opening), std::move(inbound));
+}
+
+Task<Result<std::shared_ptr<LiveRun>>> Engine::prepare_long(RunRequest request, std::shared_ptr<Pending> pending,
+                                                            RunId id) {
+  SB_CO_TRY(auto opening, open(std::move(request), std::move(pending), id));
+  auto work = [opening = std::move(opening)]() mutable {
+    auto inbound = inspect(opening);
+    return std::pair(std::move(opening), std::move(inbound));
+  };
+  auto [opened, inbound] = co_await workers_.run(std::move(work));
+  if (!inbound) co_return std::unexpected(inbound.error());
+  co_return begin(std::move(opened), *std::move(inbound));
+}
+
+std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
+  auto& [request, pending, id, now, subject, key, guard] = opening;
   if (request.carried.local) guard.keep_local();
 
   store::RunRow row;

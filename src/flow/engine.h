@@ -18,6 +18,7 @@
 #include "base/errors.h"
 #include "base/ids.h"
 #include "base/task.h"
+#include "base/workers.h"
 #include "flow/answer_cache.h"
 #include "flow/carried.h"
 #include "flow/event_hub.h"
@@ -135,6 +136,10 @@ class Engine {
 
   /// Guards the input and makes the run, in memory. Errors: invalid_argument, too_large, policy_denied (inbound block).
   Result<std::shared_ptr<LiveRun>> prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id);
+  /// Whether others of this shard would have to wait too long for it.
+  static bool is_long(const RunRequest& request) { return request.input.size() > kLongInput; }
+  /// The same for these: a thread of their own looks at the input, one after the other.
+  Task<Result<std::shared_ptr<LiveRun>>> prepare_long(RunRequest request, std::shared_ptr<Pending> pending, RunId id);
 
   /// Works on the run until it is finished or parked, and commits. The run's own failure is its outcome, not an error.
   /// Errors: what kept the record from being written (disk_full, unavailable, lease_lost). A run that is on disk then
@@ -211,6 +216,12 @@ class Engine {
   policy::OpenedText reveal(std::string_view tenant, std::string_view text) const;
 
  private:
+  static constexpr std::size_t kLongInput = 256 << 10;  // some 30 ms of looking, 60 where it is made to be slow
+  struct Opening;
+  Result<Opening> open(RunRequest request, std::shared_ptr<Pending> pending, RunId id);
+  static Result<GuardOutcome> inspect(Opening& opening);
+  std::shared_ptr<LiveRun> begin(Opening opening, GuardOutcome inbound);
+
   struct CallResult {
     Data output;
     RecordJson decision;
@@ -340,6 +351,7 @@ class Engine {
   std::size_t runs_ = 0;
   std::deque<RunId> to_recover_;
   std::size_t recovering_ = 0;
+  Workers workers_;
   Parking parking_;
   std::size_t waking_ = 0;  ///< runs that are being read because their time has come
   /// Events of `schedule.on.all` so far; in memory only.

@@ -51,6 +51,19 @@ TEST_F(EngineStart, TheSameKeyIsTheSameRunAlsoAfterACrash) {
   EXPECT_EQ(row_of(first->run).status, RunStatus::completed);
 }
 
+TEST_F(EngineStart, ALongInputIsLookedAtAsideAndTreatedTheSame) {
+  const std::string mail(kMail);
+  const auto started = start_with(R"({"n":")" + mail + " " + std::string(1 << 20, 'x') + " " + mail + R"("})");
+  ASSERT_TRUE(started);
+  const auto row = row_of(started->run);
+  EXPECT_EQ(row.input.find(mail), std::string::npos);
+  EXPECT_NE(row.input.find("x [EMAIL_"), std::string::npos);
+  const auto refused = start_with(std::string(1 << 20, '['));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+  EXPECT_EQ(runs(), 1U);
+}
+
 TEST_F(EngineStart, AKeyIsOneRequests) {
   ASSERT_TRUE(start_with(R"({"n":1})", "k", std::string(64, 'a')));
   EXPECT_TRUE(start_with(R"({"n":1})", "k", std::string(64, 'a')));

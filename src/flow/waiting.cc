@@ -329,7 +329,8 @@ Task<Result<Engine::Started>> Engine::start(RunRequest request) {
     other.is_on_disk = false;
     co_return other;
   }
-  auto run = prepare(std::move(request), entry.pending, id);
+  auto run = is_long(request) ? co_await prepare_long(std::move(request), entry.pending, id)
+                              : prepare(std::move(request), entry.pending, id);
   if (!run) {
     parts_.in_flight.leave(tenant, key, entry.pending);
     co_return std::unexpected(run.error());

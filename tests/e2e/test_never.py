@@ -122,6 +122,29 @@ def chat_of(content: bytes) -> bytes:
     return b'{"model":"simulated","messages":[{"role":"user","content":"' + content + b'"}]}'
 
 
+def test_a_long_text_keeps_nobody_else_waiting(own_server):
+    server = own_server(server={"shards": 1}).start()
+    replies = []
+
+    def ask():
+        begun = time.monotonic()
+        reply = server.call("POST", "/v1/chat/completions", chat_of(b"(-%34" * ((9 << 20) // 5)))
+        replies.append((reply.status, time.monotonic() - begun))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    longest = 0.0
+    while asking.is_alive():
+        begun = time.monotonic()
+        assert server.call("GET", "/healthz").status == 200
+        longest = max(longest, time.monotonic() - begun)
+        time.sleep(0.01)
+    asking.join()
+    (status, took), = replies
+    assert status in (200, 413), status
+    assert longest < took / 3, (longest, took)  # one loop serves both; without a thread for the text they take as long
+
+
 def test_hostile_text_ends_in_a_clear_refusal_or_in_linear_time(own_server):
     server = own_server().start()
 
