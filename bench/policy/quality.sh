@@ -1,7 +1,7 @@
 #!/bin/sh
 # Scans DIR/*.jsonl, whole and cut into pieces of 5 bytes (which must agree), and scores them with DIR/evaluate.py. With all
-# types also: what bench/policy/gate.py asks of check digits and secrets (not of pii_nano, whose labels are noise), and what
-# weights of the tagger find in texts that they did not learn from.
+# types also: the goals of bench/policy/goals.py, what gate.py asks of check digits and secrets (not of pii_nano, whose labels
+# are noise), and the goals again for texts that the tagger's weights did not learn from. Exit code 1 where one is missed.
 set -eu
 dir=${1:?usage: quality.sh DIR [TYPES]}
 types=${2:-}
@@ -18,6 +18,7 @@ for gold in "$dir"/*.jsonl; do
   cmp "$work/$name" "$work/cut"
   echo "== $name"
   python3 "$dir/evaluate.py" "$gold" "$work/$name" ${types:+--types "$types"}
+  [ -n "$types" ] || python3 "$root/bench/policy/goals.py" "$dir/evaluate.py" "$gold" "$work/$name" || below=1
   case $name in pii_nano.*) ;; *) gate="$gate $gold $work/$name" ;; esac
 done
 [ -z "$types" ] || exit 0
@@ -34,6 +35,8 @@ for name in presidio_research synthetic; do
     echo "-- $name at a score of $least"
     python3 "$dir/evaluate.py" "$dir/$name.dev.jsonl" "$work/unseen/$name.dev.jsonl" --min-score "$least" |
       grep -E '^(type|PERSON|LOCATION|ORG|NRP|MICRO|leak) '
+    python3 "$root/bench/policy/goals.py" "$dir/evaluate.py" "$dir/$name.dev.jsonl" "$work/unseen/$name.dev.jsonl" \
+      "$least" || below=1
   done
 done
 exit "$below"

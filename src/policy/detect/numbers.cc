@@ -68,13 +68,16 @@ bool continues_number(std::string_view text, std::size_t at) {
   return text[at - 1] != ',' || at < 6 || !is_digit(byte_of(text, at - 5)) || !is_digit(byte_of(text, at - 6));
 }
 
-// Up to four digits that nothing is joined to: no identifier is that short.
-bool is_short_number(ScanWindow& window, const Number& number) {
+// Up to four digits that nothing is joined to: no identifier is that short. "1." begins a list, "+1." a telephone
+// number.
+bool is_short_number(ScanWindow& window, std::size_t at, const Number& number) {
   static constexpr ByteSet kJoins(" -./:(\t\n\")+_");
   if (number.digits == 5) return false;
+  const bool international = at > 0 && window.text()[at - 1] == '+';
   const int mark = window.at(number.end);
   if (is_alnum(mark)) return false;
-  if (!kJoins.has(mark) || (mark == '.' && number.digits == 1) || (mark == ':' && number.digits < 4)) return true;
+  if (!kJoins.has(mark) || (mark == '.' && number.digits == 1 && !international) || (mark == ':' && number.digits < 4))
+    return true;
   const int next = window.at(number.end + 1);
   if (mark == '"') return next != ',';
   return next != ScanWindow::kEnd && !is_a(next, kDigit | kUpper) && !kJoins.has(next);
@@ -125,7 +128,7 @@ class NumberDetector final : public Detector {
     const std::size_t start = word_start(text, at);
     TokenRun run;
     if (start < at) {  // letters, then digits
-      if (is_glued(window, start, at) && !is_short_number(window, number_at(window, at)))
+      if (is_glued(window, start, at) && !is_short_number(window, at, number_at(window, at)))
         judge_digits(window, at, run, out);
       judge_word(window, start, run, out);
     } else if (start == at) {
@@ -133,7 +136,7 @@ class NumberDetector final : public Detector {
       if (!classify_date(window, at, first, out)) {
         classify_age(window, at, first, out);
         if (first.digits == 4) classify_marked_card(window, at, out);
-        if (!is_short_number(window, first)) judge_digits(window, at, run, out);
+        if (!is_short_number(window, at, first)) judge_digits(window, at, run, out);
       }
     } else {
       return;

@@ -244,13 +244,24 @@ class SecretDetector final : public Detector {
 
   // Behind " is ", " lautet ", ...; `at` where none stands there.
   static std::size_t behind_verb(ScanWindow& window, std::size_t at) {
-    static constexpr std::string_view kVerbs[] = {" is ", " ist ", " lautet ", " est ", " es "};
+    static constexpr std::string_view kVerbs[] = {" is ", " was ", " ist ", " war ", " lautet ", " est ", " es "};
     for (const auto verb : kVerbs) {
       std::size_t i = 0;
       while (i < verb.size() && to_lower(window.at(at + i)) == verb[i]) ++i;
       if (i == verb.size()) return at + i - 1;
     }
     return at;
+  }
+
+  // "the password is case-sensitive", "was re-entered": two small words say something about passwords, three may be
+  // one.
+  static bool is_compound(ScanWindow& window, std::size_t at) {
+    std::size_t end = at;
+    int hyphens = 0;
+    for (; is_a(window.at(end), kLower) || window.at(end) == '-'; ++end) hyphens += window.at(end) == '-';
+    const int next = window.at(end);
+    return end > at && hyphens < 2 &&
+           (next == ' ' || next == '.' || next == ',' || next == '\n' || next == ScanWindow::kEnd);
   }
 
   // "the password is X", "password 'X'", "--password X", "| password | X |".
@@ -265,6 +276,7 @@ class SecretDetector final : public Detector {
     if ((named != NamedSecret::password && named != NamedSecret::word) || window.at(i) != ' ') return;
     const bool option = at >= 2 && text.substr(at - 2, 2) == "--";
     const std::size_t behind = behind_verb(window, i);
+    if (behind > i && is_compound(window, behind + 1)) return;
     const int quote = window.at(i + 1);
     const bool marked = behind > i || option || quote == '\'' || quote == '"' || quote == '`';
     const bool cell = quote == '|' && window.at(i + 2) == ' ';
