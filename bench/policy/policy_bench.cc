@@ -160,7 +160,8 @@ std::vector<std::string> read_prompts(const char* path) {
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "--print") {  // the text that another program is timed with
-    fmt::print("{}", repeated(std::string_view(argv[2]) == "clean" ? kProse : kMixed, 2048));
+    const std::string_view which = argv[2];
+    fmt::print("{}", repeated(which == "clean" ? kProse : which == "named" ? kNamed : kMixed, 2048));
     return 0;
   }
   const auto policy = *Policy::load(patterns_policy(), "patterns");
@@ -171,7 +172,7 @@ int main(int argc, char** argv) {
     const auto prompts = read_prompts(argv[2]);
     if (prompts.empty()) return fmt::print(stderr, "policy_bench: no prompts in {}\n", argv[2]), 2;
     measure_prompts(*policy, fmt::format("scan, {} real prompts of 2 KB", prompts.size()), prompts);
-    measure_prompts(*everything, "  names too", prompts);
+    measure_prompts(*everything, fmt::format("scan, names too, {} real prompts of 2 KB", prompts.size()), prompts);
     return 0;
   }
   TokenVault vault;
