@@ -14,12 +14,12 @@ enum class Tag : char { input = 1, state = 2, step = 3, chunk = 4 };
 constexpr char kRaw = 0;
 constexpr char kZstd = 1;
 constexpr char kZstdRecord = 2;  // with the dictionary of record_texts.h
+constexpr char kZstdSteps = 3;   // payloads as they are, behind their length; then the steps as in kZstdRecord
 constexpr int kZstdLevel = 1;
 // No entropy coding: a fifth of the time (2 us for a step), and at 400 bytes its tables take what it saves.
 constexpr int kZstdFastLevel = -3;
 constexpr std::size_t kFastUpTo = 1024;
-// Most of a body is sealed, and gets no shorter however long one looks.
-constexpr std::size_t kFastBodyUpTo = 8192;
+constexpr std::size_t kFastStepsUpTo = 8192;
 constexpr std::string_view kErased = "null";  // JSON: that there was something, and not what
 
 std::unexpected<Error> damaged(const char* what) {
@@ -92,6 +92,7 @@ class Input {
     return tag;
   }
   bool at_end() const { return rest_.empty(); }
+  std::string_view rest() const { return rest_; }
   bool failed() const { return failed_; }
 
  private:
@@ -127,6 +128,17 @@ ZSTD_DCtx* decompressor() {
   return context.get();
 }
 
+const ZSTD_CDict* texts_for(std::size_t size, std::size_t fast_up_to) {
+  // Never freed: threads that are still at it when the process ends use them.
+  static const ZSTD_CDict* const fast = ZSTD_createCDict(kRecordTexts.data(), kRecordTexts.size(), kZstdFastLevel);
+  static const ZSTD_CDict* const dense = ZSTD_createCDict(kRecordTexts.data(), kRecordTexts.size(), kZstdLevel);
+  return size > fast_up_to ? dense : fast;
+}
+const ZSTD_DDict* texts_to_read() {
+  static const ZSTD_DDict* const texts = ZSTD_createDDict(kRecordTexts.data(), kRecordTexts.size());
+  return texts;
+}
+
 /// `column` in that format, where it is shorter so. `compress`: as ZSTD_compress, but for the level.
 template <class Compress>
 std::string compressed(std::string column, char format, Compress compress) {
@@ -141,36 +153,61 @@ std::string compressed(std::string column, char format, Compress compress) {
 }  // namespace
 
 void BodyWriter::input(std::string_view input) {
-  bytes_.push_back(static_cast<char>(Tag::input));
-  put_bytes(bytes_, input);
+  payloads_.push_back(static_cast<char>(Tag::input));
+  put_bytes(payloads_, input);
 }
 
 void BodyWriter::state(const RunRow& run) {
-  put_section(bytes_, Tag::state, [&] {
-    put_bytes(bytes_, run.state);
-    put_bytes(bytes_, run.output);
-    put_bytes(bytes_, run.vault);
+  put_section(payloads_, Tag::state, [&] {
+    put_bytes(payloads_, run.state);
+    put_bytes(payloads_, run.output);
+    put_bytes(payloads_, run.vault);
   });
 }
 
 void BodyWriter::step(const StepRow& step) {
-  put_section(bytes_, Tag::step, [&] {
-    put_number(bytes_, static_cast<std::uint32_t>(step.index));
-    put_number(bytes_, step.attempt);
-    put_number(bytes_, zigzag(step.started_us));
-    put_number(bytes_, zigzag(step.ended_us - step.started_us));
-    put_number(bytes_, zigzag(step.cost));
+  put_section(steps_, Tag::step, [&] {
+    put_number(steps_, static_cast<std::uint32_t>(step.index));
+    put_number(steps_, step.attempt);
+    put_number(steps_, zigzag(step.started_us));
+    put_number(steps_, zigzag(step.ended_us - step.started_us));
+    put_number(steps_, zigzag(step.cost));
     for (const std::string* text : {&step.name, &step.ref, &step.kind, &step.output, &step.decision, &step.error}) {
-      put_bytes(bytes_, *text);
+      put_bytes(steps_, *text);
     }
   });
 }
 
 void BodyWriter::chunk(const StreamChunk& chunk) {
-  put_section(bytes_, Tag::chunk, [&] {
-    put_number(bytes_, chunk.first_event);
-    put_bytes(bytes_, chunk.data);
+  put_section(payloads_, Tag::chunk, [&] {
+    put_number(payloads_, chunk.first_event);
+    put_bytes(payloads_, chunk.data);
   });
+}
+
+void BodyWriter::section(std::string_view raw) {
+  (static_cast<Tag>(raw.front()) == Tag::step ? steps_ : payloads_) += raw;
+}
+
+std::string BodyWriter::plain() const {
+  std::string column;
+  column.reserve(1 + payloads_.size() + steps_.size());
+  column.push_back(kRaw);
+  return column.append(payloads_).append(steps_);
+}
+
+std::string BodyWriter::packed() const {
+  std::string column;
+  column.reserve(16 + payloads_.size() + ZSTD_compressBound(steps_.size()));
+  column.push_back(kZstdSteps);
+  put_bytes(column, payloads_);
+  const std::size_t at = column.size();
+  column.resize(at + ZSTD_compressBound(steps_.size()));
+  const std::size_t size = ZSTD_compress_usingCDict(compressor(), column.data() + at, column.size() - at, steps_.data(),
+                                                    steps_.size(), texts_for(steps_.size(), kFastStepsUpTo));
+  if (ZSTD_isError(size) || at + size > payloads_.size() + steps_.size()) return plain();
+  column.resize(at + size);
+  return column;
 }
 
 Result<Body> parse_body(std::string_view unpacked) {
@@ -242,25 +279,10 @@ std::string compress_if_large(std::string column) {
                     [](auto... where) { return ZSTD_compressCCtx(compressor(), where..., kZstdLevel); });
 }
 
-namespace {
-
-std::string compress_with_texts(std::string column, std::size_t fast_up_to) {
-  // Never freed: threads that are still at it when the process ends use them.
-  static const ZSTD_CDict* const fast = ZSTD_createCDict(kRecordTexts.data(), kRecordTexts.size(), kZstdFastLevel);
-  static const ZSTD_CDict* const dense = ZSTD_createCDict(kRecordTexts.data(), kRecordTexts.size(), kZstdLevel);
-  const ZSTD_CDict* const texts = column.size() > fast_up_to ? dense : fast;
+std::string compress_record(std::string column) {
+  const ZSTD_CDict* const texts = texts_for(column.size(), kFastUpTo);
   return compressed(std::move(column), kZstdRecord,
                     [texts](auto... where) { return ZSTD_compress_usingCDict(compressor(), where..., texts); });
-}
-
-}  // namespace
-
-std::string compress_record(std::string column) {
-  return compress_with_texts(std::move(column), kFastUpTo);
-}
-
-std::string compress_body(std::string column) {
-  return compress_with_texts(std::move(column), kFastBodyUpTo);
 }
 
 std::string pack_column(std::string_view content) {
@@ -273,19 +295,22 @@ std::string pack_column(std::string_view content) {
 
 Result<std::string_view> unpack(std::string_view column, std::string& buffer) {
   if (column.empty()) return damaged("value");
-  const std::string_view content = column.substr(1);
-  if (column.front() == kRaw) return content;
-  if (column.front() != kZstd && column.front() != kZstdRecord) return damaged("value");
-  const auto size = ZSTD_getFrameContentSize(content.data(), content.size());
-  if (size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > kMaxColumnBytes)
+  const char format = column.front();
+  Input in(column.substr(1));
+  if (format == kRaw) return in.rest();
+  if (format != kZstd && format != kZstdRecord && format != kZstdSteps) return damaged("value");
+  const std::string_view payloads = format == kZstdSteps ? in.bytes() : std::string_view();
+  const std::string_view frame = in.rest();
+  const auto size = ZSTD_getFrameContentSize(frame.data(), frame.size());
+  if (in.failed() || size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > kMaxColumnBytes)
     return damaged("value");
-  buffer.resize(size);
-  static const ZSTD_DDict* const texts = ZSTD_createDDict(kRecordTexts.data(), kRecordTexts.size());
+  buffer.assign(payloads);
+  buffer.resize(payloads.size() + size);
+  char* const out = buffer.data() + payloads.size();
   const std::size_t written =
-      column.front() == kZstd
-          ? ZSTD_decompressDCtx(decompressor(), buffer.data(), buffer.size(), content.data(), content.size())
-          : ZSTD_decompress_usingDDict(decompressor(), buffer.data(), buffer.size(), content.data(), content.size(),
-                                       texts);
+      format == kZstd
+          ? ZSTD_decompressDCtx(decompressor(), out, size, frame.data(), frame.size())
+          : ZSTD_decompress_usingDDict(decompressor(), out, size, frame.data(), frame.size(), texts_to_read());
   if (written != size) return damaged("value");
   return std::string_view(buffer);
 }
@@ -309,7 +334,7 @@ Result<std::string> without_steps(std::string_view column, const std::vector<Ste
     if (wanted) kept.section(content.substr(begin, end - begin));
     begin = end;
   }
-  return compress_record(std::move(kept).take());
+  return kept.packed();
 }
 
 // An empty state stays where one was: a run that has ended must have one.
@@ -325,7 +350,7 @@ Result<std::string> without_payloads(std::string_view column) {
     kept.step(step);
   }
   if (body.state) kept.state(RunRow());
-  return compress_record(std::move(kept).take());
+  return kept.packed();
 }
 
 void append_leaf(std::string& pack, std::string_view leaf) {

@@ -57,7 +57,7 @@ void pack_run(RunRow& run, bool born, BodyWriter& body, std::string& state) {
   } else {
     BodyWriter open;
     open.state(run);
-    state = compress_if_large(std::move(open).take());
+    state = compress_if_large(open.plain());
   }
   for (std::string* text : {&run.input, &run.state, &run.output, &run.vault}) release(*text);
 }
@@ -88,7 +88,7 @@ Result<PreparedCommit> prepare(Commit commit) {
   for (const StreamChunk& chunk : commit.chunks) body.chunk(chunk);
   commit.steps.clear();
   commit.chunks.clear();
-  if (!body.empty()) prepared.body = compress_body(std::move(body).take());
+  if (!body.empty()) prepared.body = body.packed();
   if (const ReviewRow* review = commit.review_create   ? &*commit.review_create
                                 : commit.review_change ? &commit.review_change->row
                                                        : nullptr) {
