@@ -26,7 +26,6 @@ enum class Tail : std::uint8_t {
   userinfo,  ///< of a URL: the same, but no '@': a long password before a host
   quoted,    ///< anything but quotation marks and line ends: a long pass phrase
   line,      ///< anything but line ends
-  path,      ///< of a URL: letters, digits and "-_./~+", but nothing that may be a value
   pem,       ///< a private key block, to its END line
 };
 

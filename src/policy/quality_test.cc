@@ -45,8 +45,7 @@ Labelled read_marks(std::string_view marked) {
     const std::size_t close = marked.find(kClose);
     SB_ASSERT(blank < close && close != std::string_view::npos);
     const auto value = marked.substr(blank + 1, close - blank - 1);
-    one.values.push_back(
-        {std::string(marked.substr(0, blank)), {one.text.size(), one.text.size() + value.size()}});
+    one.values.push_back({std::string(marked.substr(0, blank)), {one.text.size(), one.text.size() + value.size()}});
     one.text += value;
     marked.remove_prefix(close + kClose.size());
   }
@@ -101,7 +100,9 @@ class Score {
     }
     bool clean = true;
     for (const auto& [finding, _, rule, hash] : guarded->findings) {
-      const auto same = [&](const Value& value) { return value.type == finding.type && share(value.span, finding.span); };
+      const auto same = [&](const Value& value) {
+        return value.type == finding.type && share(value.span, finding.span);
+      };
       if (!types_.contains(std::string(finding.type)) || std::ranges::any_of(one.values, same)) continue;
       ++wrong_;
       clean = false;
@@ -118,9 +119,10 @@ class Score {
   /// Texts in which something was found that is none.
   double spoilt() const { return share_of(spoilt_, texts_); }
   std::string story() const {
-    return fmt::format("{} values, precision {:.3f}, recall {:.3f}, F2 {:.3f}, leak {:.3f}, {} of {} texts with a "
-                       "false finding\n{}",
-                       right_ + missed_, precision(), recall(), f2(), leak(), spoilt_, texts_, faults_);
+    return fmt::format(
+        "{} values, precision {:.3f}, recall {:.3f}, F2 {:.3f}, leak {:.3f}, {} of {} texts with a "
+        "false finding\n{}",
+        right_ + missed_, precision(), recall(), f2(), leak(), spoilt_, texts_, faults_);
   }
 
  private:

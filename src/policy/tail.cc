@@ -31,7 +31,6 @@ bool in_tail(Tail tail, int byte) {
   static constexpr ByteSet kWordEnds("\"'`\\,;<>(){}[]|");
   static constexpr ByteSet kLineEnds("\r\n");
   static constexpr ByteSet kQuoteEnds("\"'`\r\n");
-  static constexpr ByteSet kPathMarks("-_./~+");
   static constexpr ByteSet kPemBetween("-:, \r\n\t");
   switch (tail) {
     case Tail::host:
@@ -46,8 +45,6 @@ bool in_tail(Tail tail, int byte) {
       return byte >= 0 && !kQuoteEnds.has(byte);
     case Tail::line:
       return byte >= 0 && !kLineEnds.has(byte);
-    case Tail::path:
-      return is_letter(byte) || kPathMarks.has(byte);
     case Tail::pem:
       return is_base64(byte) || kPemBetween.has(byte);
     case Tail::none:

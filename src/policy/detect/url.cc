@@ -4,6 +4,7 @@
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/tail.h"
 
 namespace sb::policy {
 namespace {
@@ -70,33 +71,23 @@ Host read_host(ScanWindow& window, std::size_t at) {
   return host;
 }
 
-// Behind the path, query and fragment that follow a host. A finding swallows what begins inside it, so it ends before
-// whatever may be a value of its own: an address, a long number, a key.
-std::size_t path_end(ScanWindow& window, std::size_t at) {
-  static constexpr ByteSet kMarks("/?#&=;,:~!");
-  static constexpr ByteSet kEnds("\"'<>`|\\^{}()[]*");
-  std::size_t end = at;
-  std::size_t piece = at;  // since the last mark
+// Between two marks of a path or query.
+struct Segment {
+  std::size_t begin = 0;
   std::size_t digits = 0;
   std::size_t capitals = 0;
-  for (std::size_t i = at;; ++i) {
-    const int byte = window.at(i);
-    if (byte == '@') return piece;  // what stands before it is an address
-    const bool mark = kMarks.has(byte);
-    if (mark || byte <= ' ' || kEnds.has(byte)) {
-      if (i - piece >= 20 && digits > 0 && capitals > 0) return piece;  // a key
-      end = i;
-      piece = i + 1;
-      digits = capitals = 0;
-      if (!mark) break;
-      continue;
-    }
+  bool address = false;
+
+  void add(int byte) {
+    digits += is_digit(byte);
     capitals += is_a(byte, kUpper);
-    if (is_digit(byte) && ++digits >= 7) return piece;
+    address = address || byte == '@';
   }
-  while (end > at && std::string_view(".,;:!").find(window.text()[end - 1]) != std::string_view::npos) --end;
-  return end;
-}
+  // An address, a long number, a key.
+  bool may_be_value(std::size_t end) const {
+    return address || digits >= 7 || (end - begin >= 20 && digits > 0 && capitals > 0);
+  }
+};
 
 class UrlDetector final : public Detector {
  public:
@@ -154,9 +145,46 @@ class UrlDetector final : public Detector {
       ++end;
       while (is_digit(window.at(end))) ++end;
     }
-    if (window.at(end) == '/' || window.at(end) == '?' || window.at(end) == '#') end = path_end(window, end);
+    if (window.at(end) == '/' || window.at(end) == '?' || window.at(end) == '#')
+      return path(window, start, end, score, out);
+    const Tail tail = end >= window.limit() ? Tail::word : Tail::none;
+    out.push_back({kUrlType, "url", "host_and_path", {start, end}, score, tail});
+  }
+
+  // The path, query and fragment behind a host, to their end. A finding covers what begins inside it, so what may be a
+  // value of its own is one apart, less sure than whoever knows it; so is what follows that. Commas and semicolons
+  // belong to a query: before one they part a list's elements.
+  static void path(ScanWindow& window, std::size_t start, std::size_t at, float score, Findings& out) {
+    static constexpr ByteSet kMarks("/?#&=;,:~!");
+    static constexpr ByteSet kTrailing(".:!?*");
+    constexpr float kDoubtful = 0.5F;
+    const auto report = [&](std::size_t begin, std::size_t end, float sure, Tail tail) {
+      if (begin < end) out.push_back({kUrlType, "url", "host_and_path", {begin, end}, sure, tail});
+    };
+    std::size_t begin = start;
+    Segment segment{.begin = at};
+    bool query = false;
+    std::size_t end = at;
+    for (bool goes_on = true; goes_on; ++end) {
+      const int byte = window.at(end);
+      query = query || byte == '?' || byte == '#';
+      const bool listed = query && (byte == ',' || byte == ';') && is_alnum(window.at(end + 1));
+      goes_on = listed || in_tail(Tail::word, byte);
+      if (goes_on && !kMarks.has(byte)) {
+        segment.add(byte);
+        continue;
+      }
+      if (end < window.limit() && segment.may_be_value(end)) {
+        report(begin, segment.begin, score, Tail::none);
+        report(segment.begin, end, kDoubtful, Tail::none);
+        begin = end;
+      }
+      if (!goes_on) break;
+      segment = {.begin = end + 1};
+    }
     const bool open = end >= window.limit();
-    out.push_back({kUrlType, "url", "host_and_path", {start, end}, score, open ? Tail::path : Tail::none});
+    while (!open && end > begin && kTrailing.has(byte_of(window.text(), end - 1))) --end;
+    report(begin, end, score, open ? Tail::word : Tail::none);
   }
 };
 
