@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "base/json.h"
 
 #include "policy/stand_ins.h"
@@ -173,6 +174,46 @@ TEST_F(JsonGuard, AReferenceGetsAStandInThatIsTheSameWhereverItStands) {
     }
   }
   EXPECT_FALSE(guard(calls("call_1"), JsonProfile::chat_request).changed);
+}
+
+// A file's part of a request with this text in it.
+std::string with_file(std::string_view head, std::string_view text) {
+  return R"({"messages":[{"role":"user","content":[{"type":"file","file":{"filename":"a.csv","file_data":")" +
+         std::string(head) + to_base64(text) + R"("}}]}]})";
+}
+
+TEST_F(JsonGuard, TextInFilesIsTreatedAsText) {
+  for (const std::string_view head : {"data:text/csv;base64,", "data:application/json;base64,", "",
+                                      "data:text/plain;charset=utf-8;base64,", "DATA:Text/Plain;base64,"}) {
+    const auto guarded = guard(with_file(head, "name,mail\nAnn,ann@x.org\n"), JsonProfile::chat_request);
+    EXPECT_EQ(guarded.json, with_file(head, "name,mail\nAnn,[EMAIL_1]\n")) << head;
+    EXPECT_EQ(guarded.verdict, Verdict::changed);
+    EXPECT_EQ(guarded.findings.size(), 1U);
+  }
+}
+
+TEST_F(JsonGuard, JsonInAFileStaysJson) {
+  const std::string head = "data:application/json;base64,";
+  const auto guarded = guard(with_file(head, R"({"card":4111111111111111,"n":7})"), JsonProfile::chat_request);
+  EXPECT_EQ(guarded.json, with_file(head, R"({"card":"[CREDIT_CARD_1]","n":7})"));
+}
+
+TEST_F(JsonGuard, FilesWithNothingToTreatStayAsTheyAre) {
+  for (const std::string text : {"name,mail\nAnn,none\n", "", "plain words and no more than that"}) {
+    for (const std::string_view head : {"data:text/csv;base64,", ""})
+      EXPECT_FALSE(guard(with_file(head, text), JsonProfile::chat_request).changed) << text;
+  }
+  // Not padded and in the other alphabet: a file that nobody changes keeps its spelling.
+  EXPECT_FALSE(guard(R"({"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":)"
+                     R"("data:text/plain;base64,Pz8-Pz8_IGhlbGxvIHlvdQ"}}]}]})",
+                     JsonProfile::chat_request)
+                   .changed);
+}
+
+TEST_F(JsonGuard, WhatAVendorCallsAFileIsLookedAtToo) {
+  const std::string begin = R"({"messages":[{"role":"user","content":[{"type":"input_file","file_data":")";
+  const auto guarded = guard(begin + to_base64("write to ann@x.org") + R"("}]}]})", JsonProfile::chat_request);
+  EXPECT_EQ(guarded.json, begin + to_base64("write to [EMAIL_1]") + R"("}]}]})");
 }
 
 TEST_F(JsonGuard, ASeedWithAValueIsAnotherSeed) {

@@ -225,6 +225,9 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
   const std::size_t size = token.rfind('"') - 1;
   const auto kind = under.member ? under.member->kind : MemberKind::text;
   const bool is_name = kind == MemberKind::identifier || kind == MemberKind::reference;
+  const bool is_file = kind == MemberKind::payload && under.place != ChatPlace::vector;
+  if (const auto coded = is_name ? std::nullopt : read_coded_text(text, is_file || under.key == "file_data"))
+    return coded_leaf(*coded, offset, size, under);
   if (is_passed_over(under.member, text)) {
     note_identifier(text, under);
     if (!is_name || !goes_to_a_provider()) return {};
@@ -244,6 +247,16 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
   const std::string_view guarded = verdict == Verdict::allow ? text : std::string_view(scratch_.text);
   note_string(guarded, under);
   if (guarded != text) edit_string(offset, size, guarded);
+  return {};
+}
+
+// A file that is text is looked at as that, and coded again.
+Result<> JsonWalk::coded_leaf(const CodedText& coded, std::size_t offset, std::size_t size, const Under& under) {
+  SB_TRY(const Verdict verdict, text_leaf(coded.text, under.label));
+  result_.verdict = std::max(result_.verdict, verdict);
+  const std::string_view guarded = verdict == Verdict::allow ? coded.text : std::string_view(scratch_.text);
+  note_string(guarded, under);
+  if (guarded != coded.text) edit_string(offset, size, code_text(coded.head, guarded));
   return {};
 }
 
