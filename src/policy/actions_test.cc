@@ -11,6 +11,7 @@ namespace sb::policy {
 namespace {
 
 constexpr std::string_view kMail = "ann@x.org";
+constexpr std::size_t kToken = std::string_view("[EMAIL_T0123456789AB]").size();
 
 std::string one_rule(std::string_view rest) {
   return "{name: p, version: 1, rules: [{name: r, types: [EMAIL], " + std::string(rest) + "}]}";
@@ -44,6 +45,58 @@ TEST(Actions, AChangedSealedValueDoesNotOpen) {
   sealed[sealed.size() - 5] = sealed[sealed.size() - 5] == 'A' ? 'B' : 'A';
   EXPECT_EQ(open_values(keys, sealed).opened, 0U);
   EXPECT_EQ(open_values(keys, "[X:enc:12345678:] [EMAIL:enc:] [:enc:").opened, 0U);
+}
+
+struct Spelling {
+  const char* name;
+  std::string_view type, one, other;
+  bool same;
+};
+class Spellings : public testing::TestWithParam<Spelling> {
+ protected:
+  static std::string yaml(std::string_view action) {
+    return "{name: p, version: 1, rules: [{name: r, types: [" + std::string(GetParam().type) + "], min_score: 0.3, " +
+           std::string(action) + "}]}";
+  }
+};
+TEST_P(Spellings, OfAValueHaveOneHash) {
+  TokenVault vault;
+  const auto hashed = [&](std::string_view value) { return guard(yaml("action: hash"), value, vault).text; };
+  const auto one = hashed(GetParam().one);
+  EXPECT_TRUE(one.contains("[" + std::string(GetParam().type) + ":")) << one;
+  EXPECT_EQ(one == hashed(GetParam().other), GetParam().same) << one;
+}
+TEST_P(Spellings, ComeBackAsTheyWere) {
+  for (const std::string_view action : {"action: tokenise", "action: tokenise, consistent: tenant"}) {
+    TokenVault vault;
+    const auto text = std::string(GetParam().one) + ", " + std::string(GetParam().other);
+    const auto guarded = guard(yaml(action), text, vault);
+    EXPECT_EQ(guarded.text.find(GetParam().one), std::string::npos);
+    EXPECT_EQ(restore_text(vault, guarded.text), text);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Spellings,
+    testing::Values(Spelling{"mail_capitals", "EMAIL", "Jane.Doe@Pages.org", "jane.doe@pages.org", true},
+                    Spelling{"mail_coded", "EMAIL", "jane.doe%40pages.org", "jane.doe@pages.org", true},
+                    Spelling{"mail_of_another", "EMAIL", "jane.roe@pages.org", "jane.doe@pages.org", false},
+                    Spelling{"phone_groups", "PHONE", "+44 20 7946 0123", "+442079460123", true},
+                    Spelling{"phone_prefix", "PHONE", "+49 (0)30 901820", "0049 30 901820", true},
+                    Spelling{"phone_of_another", "PHONE", "+44 20 7946 0123", "+44 20 7946 0124", false},
+                    Spelling{"card_groups", "CREDIT_CARD", "4539 4533 3147 8936", "4539-4533-3147-8936", true},
+                    Spelling{"iban_letters", "IBAN", "GB95 NWBK 4185 5345 7868 86", "gb95nwbk41855345786886", true},
+                    Spelling{"name_capitals", "PERSON", "Mr John Smith", "Mr JOHN SMITH", true},
+                    Spelling{"secret_capitals", "SECRET", "password=Hunter-22", "password=hunter-22", false}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(Actions, SpellingsOfATenantsValueBeginAlike) {
+  TokenVault vault;
+  const auto text = guard(one_rule("action: tokenise, consistent: tenant"), "Ann@X.org ann@x.org bo@x.org", vault).text;
+  const auto token = [&](std::size_t which) { return text.substr(which * (kToken + 1), kToken); };
+  constexpr auto kAlike = std::string_view("[EMAIL_T01234567").size();
+  EXPECT_NE(token(0), token(1));
+  EXPECT_EQ(token(0).substr(0, kAlike), token(1).substr(0, kAlike));
+  EXPECT_NE(token(0).substr(0, kAlike), token(2).substr(0, kAlike));
 }
 
 TEST(Actions, TenantWidePlaceholdersAreTheSameInEveryRun) {

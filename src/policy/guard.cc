@@ -6,11 +6,14 @@
 
 #include "base/crypto.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/same_value.h"
 #include "policy/sealed_value.h"
 #include "policy/tagger/tagger_detector.h"
 
 namespace sb::policy {
 namespace {
+
+constexpr std::string_view kSpelling = "spelling";  // no type: those are capitals
 
 std::array<char, 16> keyed_hash(const GuardContext& context, std::string_view type, std::string_view value) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -25,6 +28,15 @@ std::array<char, 16> keyed_hash(const GuardContext& context, std::string_view ty
     hex[2 * i + 1] = kDigits[digest[i] & 15];
   }
   return hex;
+}
+
+// All spellings of a value begin alike; what comes back for a placeholder is the spelling that it was made for.
+std::string tenant_tag(const GuardContext& context, std::string_view type, std::string_view value,
+                       std::string_view hash) {
+  static constexpr std::size_t kOfValue = 8;
+  const auto spelt = keyed_hash(context, kSpelling, fmt::format("{}:{}", type, value));
+  return fmt::format("{}{}", hash.substr(0, kOfValue),
+                     std::string_view(spelt.data(), TokenVault::kTenantTagBytes - kOfValue));
 }
 
 // A stream cannot keep more of an open-ended value; so that whole texts give the same, they do not look further either.
@@ -80,9 +92,10 @@ Result<Verdict> append_replacement(GuardContext& context, const Rule& rule, cons
       return Verdict::changed;
     case Action::tokenise:
       if (value.size() <= TokenVault::kMaxValueBytes) {
-        SB_TRY(const auto token, rule.tenant_wide
-                                     ? context.vault.tenant_token_for(finding.type, value, recorded.hash_text())
-                                     : context.vault.token_for(finding.type, value));
+        SB_TRY(const auto token, rule.tenant_wide ? context.vault.tenant_token_for(
+                                                        finding.type, value,
+                                                        tenant_tag(context, finding.type, value, recorded.hash_text()))
+                                                  : context.vault.token_for(finding.type, value));
         out += token;
         return Verdict::changed;
       }
@@ -180,7 +193,8 @@ Result<Verdict> apply_finding(const Policy& policy, GuardContext& context, const
     return Verdict::allow;
   }
   const auto known = clipped(value);
-  GuardedFinding recorded{finding, rule->action, rule->name, keyed_hash(context, finding.type, known)};
+  GuardedFinding recorded{finding, rule->action, rule->name,
+                          keyed_hash(context, finding.type, same_value(finding.type, known))};
   record(context, recorded, findings);
   if (policy.log_only()) {
     out += value;
@@ -208,7 +222,10 @@ Verdict record_untouched(const Policy& policy, GuardContext& context, const Find
   const Rule* rule = policy.rule_for(context.direction, finding, context.rules);
   if (!rule || (finding.beside && !finding.stops && rule->action != Action::allow)) return Verdict::allow;
   if (is_known(value) && Policy::is_allowed(*rule, value)) return Verdict::allow;
-  record(context, {finding, rule->action, rule->name, keyed_hash(context, finding.type, clipped(value))}, findings);
+  record(
+      context,
+      {finding, rule->action, rule->name, keyed_hash(context, finding.type, same_value(finding.type, clipped(value)))},
+      findings);
   return policy.log_only() ? Verdict::allow : verdict_of(rule->action);
 }
 

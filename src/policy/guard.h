@@ -69,7 +69,7 @@ struct GuardedFinding {
   Finding finding;  ///< byte offsets into the text before the change; in JSON into the unescaped leaf
   Action action = Action::allow;
   std::string_view rule;              ///< the policy rule's name; empty where none applied
-  std::array<char, 16> value_hash{};  ///< hex, first 64 bits of HMAC-SHA256(key, tenant, type, value)
+  std::array<char, 16> value_hash{};  ///< hex, first 64 bits of HMAC-SHA256(key, tenant, type, same_value)
 
   std::string_view hash_text() const { return {value_hash.data(), value_hash.size()}; }
 };
