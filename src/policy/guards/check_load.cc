@@ -6,6 +6,7 @@
 #include "policy/guards/check.h"
 #include "policy/guards/json_schema.h"
 #include "policy/guards/language.h"
+#include "policy/guards/phrase_choices.h"
 #include "policy/guards/plain_words.h"
 
 namespace sb::policy {
@@ -17,7 +18,8 @@ const std::vector<std::string> kActionWords = {"allow", "route_to_local", "route
 constexpr Action kCheckActions[] = {Action::allow, Action::route_to_local, Action::route_to_human, Action::block};
 const std::vector<std::string> kCommonKeys = {"name",    "description", "kind",  "direction", "action",
                                               "tenants", "keys",        "flows", "models"};
-constexpr std::size_t kMaxTopics = 15;  // one detector each
+constexpr std::size_t kMaxTopics = 15;     // one detector each
+constexpr std::size_t kMaxPhrases = 1000;  // of a topic, choices multiplied
 
 const std::vector<std::string>& keys_of(CheckKind kind) {
   static const std::vector<std::string> all[] = {{"min_score", "phrases"},   {"topics"},
@@ -29,8 +31,13 @@ const std::vector<std::string>& keys_of(CheckKind kind) {
 Result<std::shared_ptr<const Detector>> phrase_detector(const DocumentReader& reader, const json::object& object,
                                                         std::string_view pointer, std::string_view key) {
   CustomDetector description;
-  SB_TRY(description.words, reader.texts(object, pointer, key));
-  for (auto& words : description.words) words = plain_words(words);
+  SB_TRY(const auto phrases, reader.texts(object, pointer, key));
+  for (std::size_t i = 0; i < phrases.size(); ++i) {
+    auto choices = phrase_choices(phrases[i], kMaxPhrases - std::min(kMaxPhrases, description.words.size()));
+    if (!choices)
+      return reader.fault(pointer_append(pointer_append(pointer, key), std::to_string(i)), choices.error().detail);
+    for (const auto& words : *choices) description.words.push_back(plain_words(words));
+  }
   description.name = key;
   description.type = "PHRASE";
   description.score = 1.0F;
