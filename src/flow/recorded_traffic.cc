@@ -107,6 +107,27 @@ class RunOpener {
   std::string secret_;
 };
 
+// What a run's calls were for and which models they went to, as a live run's guard knows what may be reached
+// (Catalog::reach): tiers, "provider/model" and models' own names.
+std::vector<std::string> models_reached(const std::vector<store::StepRow>& steps) {
+  std::vector<std::string> names;
+  const auto add = [&](std::string_view name) {
+    if (!name.empty() && std::ranges::find(names, name) == names.end()) names.emplace_back(name);
+  };
+  for (const auto& step : steps) {
+    const auto decision = parse_json(step.decision);
+    const auto* attempts = decision ? find_member(*decision, "attempts") : nullptr;
+    if (!attempts || !attempts->is_array()) continue;
+    add(string_member(*decision, "target"));
+    for (const auto& attempt : attempts->get_array()) {
+      const auto deployment = string_member(attempt, "deployment");
+      add(deployment);
+      add(deployment.substr(deployment.find('/') + 1));
+    }
+  }
+  return names;
+}
+
 /// Reads the runs of one data directory.
 class TrafficReader {
  public:
@@ -143,12 +164,14 @@ class TrafficReader {
       return {};
     }
     ++sums_.runs;
-    SB_CHECK(count_taken_out(run));
+    SB_TRY(const auto steps, opener_.reader().load_steps(run.id));
+    count_taken_out(steps);
+    const auto reached = models_reached(steps);
     const bool chat = run.flow.starts_with("signalbox/chat@");
     const auto input = parse_json(run.input);
     const std::string model(input ? string_member(*input, "model") : std::string_view());
     policy::RecordedText text;
-    text.subject = {run.tenant, run.key, run.flow, model};
+    text.subject = {run.tenant, run.key, run.flow, model, reached};
     if (filter_.direction != Direction::outbound && !run.input.empty()) {
       text.id = id.to_string() + " inbound";
       text.profile = chat ? JsonProfile::chat_request : JsonProfile::any;
@@ -174,8 +197,7 @@ class TrafficReader {
   }
 
   // The record says of each guard what it found and did.
-  Result<> count_taken_out(const store::RunRow& run) {
-    SB_TRY(const auto steps, opener_.reader().load_steps(run.id));
+  void count_taken_out(const std::vector<store::StepRow>& steps) {
     for (const auto& step : steps) {
       if (step.kind != "guard") continue;
       const auto decision = parse_json(step.decision);
@@ -185,7 +207,6 @@ class TrafficReader {
         for (const auto& found : list->get_array()) count_gone(string_member(*decision, "direction"), found);
       }
     }
-    return {};
   }
 
   // `found`: a finding, or how many there were of a kind.

@@ -76,6 +76,12 @@ class RecordedTraffic : public ::testing::Test {
       step.decision = (i == 0 ? in : out).decision.text();
       commit.steps.push_back(std::move(step));
     }
+    store::StepRow call;
+    call.index = StepIndex{2};
+    call.kind = "chat";
+    call.decision =
+        R"({"attempts":[{"deployment":"far/big"},{"deployment":"near/tiny"}],"chosen":"near/tiny","kind":"chat","target":"small"})";
+    commit.steps.push_back(std::move(call));
     commit.create = std::move(run);
     EXPECT_TRUE(wait_for(store_->commit(std::move(commit))));
     return id;
@@ -210,6 +216,18 @@ TEST_F(RecordedTraffic, RulesSpeakOfTheRunsTheyAreFor) {
   };
   EXPECT_NE(diff(scoped("acme")).find("inbound DENIED by rule word, block: 0 -> 1"), std::string::npos);
   EXPECT_NE(diff(scoped("other")).find("0 of 2 would change"), std::string::npos);
+}
+
+TEST_F(RecordedTraffic, RulesForModelsSpeakOfTheModelsThatWereReached) {
+  record("mail " + std::string(kMail), "ok");  // asked for "auto"
+  const auto scoped = [](std::string_view model) {
+    return std::string(kPolicy) + "  - {deny: [mail], name: word, action: block, models: ['" + std::string(model) +
+           "']}\n";
+  };
+  for (const std::string_view model : {"auto", "small", "far/big", "near/tiny", "tiny", "far/*"})
+    EXPECT_NE(diff(scoped(model)).find("inbound DENIED by rule word, block: 0 -> 1"), std::string::npos) << model;
+  for (const std::string_view model : {"large", "far/tiny", "near"})
+    EXPECT_NE(diff(scoped(model)).find("0 of 2 would change"), std::string::npos) << model;
 }
 
 }  // namespace
