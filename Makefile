@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps build encoder demo test bench format lint fuzz torture clean
+.PHONY: help deps build encoder demo test bench format lint fuzz torture ledger clean
 
 JOBS ?= $(shell nproc)
 PYTHON := .venv/bin/python
@@ -49,6 +49,9 @@ fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) on its corpus
 
 torture: build ## fail the disk by plan, kill the server under load, again and again, and check that nothing is lost
 	@tests/torture/run
+
+ledger: build ## hold the books against the provider's bill over a million calls that go wrong in every way
+	@SB_LEDGER_CALLS=1000000 build/release/src/flow/flow_test --gtest_filter='Ledger.*'
 
 clean: ## remove all builds (not the dependencies)
 	@rm -rf build

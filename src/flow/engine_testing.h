@@ -127,7 +127,7 @@ class EngineTest : public ::testing::Test {
     provider_->fake.otherwise["l"].body = kAnswer;
     provider_->fake.otherwise["s"].body = kAnswer;
     std::vector<std::unique_ptr<model::Provider>> providers;
-    providers.push_back(std::move(provider));
+    providers.push_back(other_provider_ ? other_provider_() : std::move(provider));
     gateway_ = std::make_unique<model::ModelGateway>(*catalog_, std::move(providers), clock_, sleeper_, entropy_);
     in_flight_ = std::make_unique<InFlight>();
     events_ = std::make_unique<EventHub>(*store_, clock_, Pseudonyms("pseudonym secret"));
@@ -237,6 +237,7 @@ class EngineTest : public ::testing::Test {
   std::shared_ptr<const triage::Router> router_;  ///< null: no triage
   std::unique_ptr<AnswerCache> answers_;          ///< null: no cache; read by `start`
   std::optional<EventsOut> events_out_;           ///< read by `start`
+  std::function<std::unique_ptr<model::Provider>()> other_provider_;  ///< in place of the watched one; by `start`
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;

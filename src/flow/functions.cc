@@ -305,13 +305,21 @@ Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& tar
     constexpr std::int64_t kOutputTokens = 4096;  // where the request sets no limit of its own
     const auto& request = run.input.value();
     const auto asked = int_member(request, "max_completion_tokens", int_member(request, "max_tokens", kOutputTokens));
-    const model::Usage worst{model::estimate_input_tokens(run.input.text()), 0,
-                             std::max<std::int64_t>(1, asked) * std::max<std::int64_t>(1, int_member(request, "n", 1)),
-                             true};
+    const auto input = model::estimate_input_tokens(run.input.text());
+    const model::Usage read{input, 0, 0, true};
+    const model::Usage worst{
+        input, 0, std::max<std::int64_t>(1, asked) * std::max<std::int64_t>(1, int_member(request, "n", 1)), true};
+    // One attempt answers; each before it may have been read, and is billed for that (a time limit).
+    MicroMoney read_in_vain = 0;
     for (const auto& group : target.groups) {
-      for (const auto& candidate : group)
-        most = std::max(most, model::cost_of(worst, parts_.catalog.deployments()[candidate.deployment].price));
+      for (const auto& candidate : group) {
+        const auto& deployment = parts_.catalog.deployments()[candidate.deployment];
+        const auto tries = parts_.catalog.providers()[deployment.provider].retries.attempts_max;
+        most = std::max(most, model::cost_of(worst, deployment.price));
+        read_in_vain += tries * model::cost_of(read, deployment.price);
+      }
     }
+    most += read_in_vain;
   }
   return parts_.ledger.reserve(*run.spender, run.spend_limit_per_day, most, parts_.clock.now_us());
 }
