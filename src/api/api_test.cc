@@ -60,6 +60,35 @@ TEST(HeadOfARequest, IsReadWithoutTouchingTheBody) {
   EXPECT_EQ(body, before);
 }
 
+struct WishCase {
+  const char* name;
+  std::string_view field;
+  bool no_cache = false, no_store = false;
+  Micros max_age_s = -1;  ///< -1: any
+};
+
+class CacheControl : public testing::TestWithParam<WishCase> {};
+
+TEST_P(CacheControl, OfARequestIsReadAsHttpMeansIt) {
+  const auto& wanted = GetParam();
+  const auto wishes = read_cache_control({{"Cache-Control", std::string(wanted.field)}});
+  EXPECT_EQ(wishes.no_cache, wanted.no_cache);
+  EXPECT_EQ(wishes.no_store, wanted.no_store);
+  EXPECT_EQ(wishes.max_age_us,
+            wanted.max_age_s < 0 ? std::numeric_limits<Micros>::max() : wanted.max_age_s * 1'000'000);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, CacheControl,
+    testing::Values(WishCase{"empty", ""}, WishCase{"no_cache", "no-cache", true},
+                    WishCase{"no_store", "No-Store", false, true}, WishCase{"both", "no-store , no-cache", true, true},
+                    WishCase{"others", "max-stale=5, no-transform"}, WishCase{"part_of_a_word", "xno-cache"},
+                    WishCase{"age", "max-age=60", false, false, 60},
+                    WishCase{"age_of_nothing", "max-age=x", false, false, 0},
+                    WishCase{"least_age", "max-age=60,max-age=5", false, false, 5},
+                    WishCase{"much_too_old", "max-age=99999999999999999999", false, false, 1LL << 31}),
+    [](const auto& info) { return info.param.name; });
+
 TEST(Paths, AStarIsOneSegment) {
   EXPECT_EQ(match_path("/api/v1/runs/*", "/api/v1/runs/7"), std::vector<std::string>{"7"});
   EXPECT_EQ(match_path("/v1/models/*/*", "/v1/models/meta/llama"), (std::vector<std::string>{"meta", "llama"}));

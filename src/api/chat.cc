@@ -145,6 +145,7 @@ Task<Result<Api::Work>> Api::begin_work(http::Exchange& exchange, const Caller& 
   wanted.spender = caller.key;
   wanted.spend_limit_per_day = caller.spend_limit_per_day;
   wanted.may_restore = allows(caller.role, Permission::restore);
+  wanted.cache = read_cache_control(exchange.request().headers);
   auto& engine = parts_.engine;
   const RunId id = entry.pending->run();
   auto run = engine.is_long(wanted) ? co_await engine.prepare_long(std::move(wanted), entry.pending, id)

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 #include "base/bytes.h"
 #include "base/json.h"
 
@@ -70,6 +73,29 @@ Result<ChatHead> read_head(std::string& body, std::string_view wants) {
   if (!has_model || head.model.empty()) return fail(Errc::invalid_argument, "you must provide a `model`", "model");
   if (!found) return fail(Errc::invalid_argument, fmt::format("you must provide `{}`", wants), std::string(wants));
   return head;
+}
+
+flow::CacheWishes read_cache_control(const http::Headers& headers) {
+  flow::CacheWishes wishes;
+  for (const auto& [name, value] : headers) {
+    if (!iequals(name, "cache-control")) continue;
+    for (const auto part : split(value, ',')) {
+      const auto directive = trim(part);
+      const auto equals = directive.find('=');
+      const auto word = trim(directive.substr(0, equals));
+      if (iequals(word, "no-cache")) wishes.no_cache = true;
+      if (iequals(word, "no-store")) wishes.no_store = true;
+      if (!iequals(word, "max-age") || equals == directive.npos) continue;
+      constexpr std::int64_t kMostSeconds = 1LL << 31;  // RFC 9111, section 1.2.2: what is beyond may be taken for it
+      const auto text = trim(directive.substr(equals + 1));
+      std::int64_t seconds = 0;
+      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+      if (error == std::errc::result_out_of_range) seconds = kMostSeconds;
+      if (error == std::errc::invalid_argument || end != text.data() + text.size()) seconds = 0;
+      wishes.max_age_us = std::min(wishes.max_age_us, std::clamp<Micros>(seconds, 0, kMostSeconds) * 1'000'000);
+    }
+  }
+  return wishes;
 }
 
 }  // namespace sb::api

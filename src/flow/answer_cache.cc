@@ -2,13 +2,16 @@
 
 namespace sb::flow {
 
-std::optional<AnswerCache::Answer> AnswerCache::find(const Digest& request, Micros now_us) {
+std::optional<AnswerCache::Answer> AnswerCache::find(const Digest& request, Micros now_us, Micros max_age_us) {
   const std::lock_guard lock(mutex_);
   const auto found = by_request_.find(request);
   if (found == by_request_.end()) return std::nullopt;
-  if (now_us - found->second->since_us < options_.keep_us) return found->second->answer;
-  erase(found->second);
-  return std::nullopt;
+  const Micros age = now_us - found->second->since_us;
+  if (age >= options_.keep_us) {
+    erase(found->second);
+    return std::nullopt;
+  }
+  return age <= max_age_us ? std::optional(found->second->answer) : std::nullopt;
 }
 
 void AnswerCache::put(const Digest& request, Answer answer, Micros now_us) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -18,6 +19,16 @@
 #include "model/price.h"
 
 namespace sb::flow {
+
+/// What the caller of one request wants of it (Cache-Control in a request, RFC 9111 section 5.2.1).
+struct CacheWishes {
+  bool no_cache = false;  ///< the answer is not to come from the record
+  bool no_store = false;  ///< the answer is not to be used for others
+  Micros max_age_us = std::numeric_limits<Micros>::max();
+};
+
+/// What became of a request that could have been answered before.
+enum class CacheOutcome : std::uint8_t { hit, miss, bypass };
 
 struct AnswerCacheOptions {
   Micros keep_us = 0;
@@ -34,8 +45,10 @@ class AnswerCache {
 
   explicit AnswerCache(AnswerCacheOptions options) : options_(options) {}
 
-  /// `request`: hash of all that the answer depends on. Nothing: nobody asked it, or too long ago.
-  std::optional<Answer> find(const Digest& request, Micros now_us);
+  /// `request`: hash of all that the answer depends on. Nothing: nobody asked it, or too long ago: for the cache, or
+  /// for who asks (`max_age_us`).
+  std::optional<Answer> find(const Digest& request, Micros now_us,
+                             Micros max_age_us = std::numeric_limits<Micros>::max());
   /// In place of what there was.
   void put(const Digest& request, Answer answer, Micros now_us);
   /// The answer is not to be had any more.

@@ -117,6 +117,7 @@ std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
   run->spender = request.spender;
   run->spend_limit_per_day = request.spend_limit_per_day;
   run->request_id = std::move(request.request_id);
+  run->cache = request.cache;
   run->requested_model = std::move(request.requested_model);
 
   run->sealed_input = parts_.sealer.seal(run->data_key, run->row.id, place::kInput, run->input.text());

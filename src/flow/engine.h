@@ -105,6 +105,7 @@ struct EngineParts {
   ExternalGuard* outside = nullptr;                               ///< null: checks over HTTP object to everything
   AnswerCache* answers = nullptr;                                 ///< null: each request goes to a model
   std::optional<EventsOut> events_out{};                          ///< nothing: emitted events stay here
+  std::function<void(CacheOutcome)> on_cache{};                   ///< what became of a request; empty: nobody counts
 };
 
 struct RunRequest {
@@ -126,7 +127,8 @@ struct RunRequest {
   std::optional<KeyId> spender;
   MicroMoney spend_limit_per_day = 0;
   bool may_restore = true;  ///< the caller may see the values behind the placeholders
-  Carried carried{};        ///< with an input that another run gives; then `subject` and `may_restore` are its
+  CacheWishes cache{};
+  Carried carried{};  ///< with an input that another run gives; then `subject` and `may_restore` are its
 };
 
 class Engine {
@@ -308,6 +310,9 @@ class Engine {
   Task<std::optional<CallResult>> answer_again(LiveRun& run, const model::Target& target);
   /// Of a run that has ended and is on disk.
   void remember_answer(const LiveRun& run);
+  void count_cache(CacheOutcome outcome) const {
+    if (parts_.on_cache) parts_.on_cache(outcome);
+  }
 
   /// What checks over HTTP say of the document that was guarded last.
   struct OutsideAnswer {

@@ -158,7 +158,8 @@ class EngineTest : public ::testing::Test {
                       std::make_shared<const json::object>(secrets_),
                       nullptr,
                       answers_.get(),
-                      events_out_};
+                      events_out_,
+                      on_cache_};
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
     engine_options.processes = {"shell"};
@@ -238,6 +239,7 @@ class EngineTest : public ::testing::Test {
   std::unique_ptr<AnswerCache> answers_;          ///< null: no cache; read by `start`
   std::optional<EventsOut> events_out_;           ///< read by `start`
   std::function<std::unique_ptr<model::Provider>()> other_provider_;  ///< in place of the watched one; by `start`
+  std::function<void(CacheOutcome)> on_cache_;
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;

@@ -257,7 +257,9 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   run.request_hash.reset();
   if (!embed && answers_the_run(*call.task, run.machine.flow())) run.request_hash = repeatable(run, *call.task, asked);
   if (run.request_hash) {
-    if (auto again = co_await answer_again(run, asked)) {
+    auto again = run.cache.no_cache ? std::nullopt : co_await answer_again(run, asked);
+    count_cache(run.cache.no_cache ? CacheOutcome::bypass : again ? CacheOutcome::hit : CacheOutcome::miss);
+    if (again) {
       std::string text = again->output.text();
       co_return co_await answer_guarded(run, std::move(text), *std::move(again));
     }

@@ -16,6 +16,7 @@
 #include "base/crypto.h"
 #include "base/ids.h"
 #include "base/task.h"
+#include "flow/answer_cache.h"
 #include "flow/guard.h"
 #include "flow/in_flight.h"
 #include "flow/machine.h"
@@ -63,6 +64,8 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   MicroMoney spend_limit_per_day = 0;  ///< 0: none
   std::string request_id;
   std::string requested_model;
+  CacheWishes cache{true,
+                    true};  ///< of a run that a crash interrupted nobody knows them: it takes nothing, gives nothing
 
   // Outcome.
   Data output;

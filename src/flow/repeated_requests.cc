@@ -41,7 +41,7 @@ std::optional<Digest> Engine::repeatable(const LiveRun& run, const TaskNode& tas
 }
 
 Task<std::optional<Engine::CallResult>> Engine::answer_again(LiveRun& run, const model::Target& target) {
-  const auto answer = parts_.answers->find(*run.request_hash, parts_.clock.now_us());
+  const auto answer = parts_.answers->find(*run.request_hash, parts_.clock.now_us(), run.cache.max_age_us);
   if (!answer) co_return std::nullopt;
   const auto row = co_await parts_.store.load_run(answer->run);
   const bool there = row && !row->erased && row->tenant == run.row.tenant && row->status == store::RunStatus::completed;
@@ -61,7 +61,8 @@ Task<std::optional<Engine::CallResult>> Engine::answer_again(LiveRun& run, const
 }
 
 void Engine::remember_answer(const LiveRun& run) {
-  if (!run.request_hash || run.answer_again || run.answer_found || run.problem || run.repaired) return;
+  if (!run.request_hash || run.cache.no_store || run.answer_again || run.answer_found || run.problem || run.repaired)
+    return;
   parts_.answers->put(*run.request_hash, {run.row.id, run.row.model, run.answer_usage}, parts_.clock.now_us());
 }
 

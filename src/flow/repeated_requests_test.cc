@@ -37,6 +37,23 @@ class RepeatedRequests : public EngineTest {
   }
 };
 
+TEST_F(RepeatedRequests, WhoAsksForANewAnswerGetsOneAndWhoForbidsToKeepItIsHeeded) {
+  std::vector<CacheOutcome> outcomes;
+  on_cache_ = [&](CacheOutcome outcome) { outcomes.push_back(outcome); };
+  restart();
+  provider_->fake.otherwise["l"].body = answer_of("we open at nine");
+  const auto wishing = [](CacheWishes wishes) { return [wishes](RunRequest& request) { request.cache = wishes; }; };
+  EXPECT_FALSE(again("when do you open", wishing({.no_store = true})));
+  EXPECT_FALSE(again("when do you open")) << "the first was not to be kept";
+  EXPECT_TRUE(again("when do you open", wishing({.no_store = true}))) << "what is kept already may be told";
+  EXPECT_FALSE(again("when do you open", wishing({.no_cache = true})));
+  clock_.advance(std::chrono::seconds(30));
+  EXPECT_FALSE(again("when do you open", wishing({.max_age_us = 29'000'000})));
+  EXPECT_TRUE(again("when do you open", wishing({.max_age_us = 29'000'000}))) << "the new answer took its place";
+  using enum CacheOutcome;
+  EXPECT_EQ(outcomes, (std::vector<CacheOutcome>{miss, miss, hit, bypass, miss, hit}));
+}
+
 TEST_F(RepeatedRequests, TheSameIsAnsweredOnceAndTheRecordSaysByWhich) {
   const auto first = ask("when do you open");
   EXPECT_FALSE(first->answer_again);

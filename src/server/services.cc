@@ -188,6 +188,13 @@ Result<> load_content(Services& services) {
   if (config.cache.exact_ttl_s > 0) {
     services.answers = std::make_unique<flow::AnswerCache>(
         flow::AnswerCacheOptions{config.cache.exact_ttl_s * 1'000'000, config.cache.exact_entries});
+    services.on_cache = [outcomes = process_metrics().counters(
+                             "signalbox_flow_cache_requests_total",
+                             "Requests that a recorded run could have answered. Few hits: nothing is asked twice, or "
+                             "`cache.exact_ttl_s` is short; bypass: the caller asked for a new answer.",
+                             {{"outcome", {"hit", "miss", "bypass"}}})](flow::CacheOutcome outcome) {
+      outcomes.at(static_cast<std::size_t>(outcome)).add();
+    };
   }
   SB_CHECK(load_flow_outside(services));
   SB_TRY(services.kafka, open_kafka(config));

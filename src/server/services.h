@@ -2,6 +2,7 @@
 /// reverse.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -58,6 +59,7 @@ struct Services {
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
   std::unique_ptr<flow::AnswerCache> answers;  ///< null: not configured
+  std::function<void(flow::CacheOutcome)> on_cache;
   flow::Egress egress;
   std::shared_ptr<const json::object> flow_secrets;
   std::unique_ptr<flow::EventHub> events;

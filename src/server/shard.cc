@@ -103,6 +103,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   if (auto* sinks = services.kafka ? services.kafka->sinks.get() : nullptr)
     parts.events_out = {[sinks](std::string_view type) { return sinks->wants(type); },
                         [sinks](json::value event) { return sinks->write(std::move(event)); }};
+  parts.on_cache = services.on_cache;
   flow::EngineOptions engine_options;
   if (config.flows.shell) engine_options.processes.insert("shell");
   if (config.flows.python) engine_options.processes.insert("python");

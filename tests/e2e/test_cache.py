@@ -69,3 +69,15 @@ def test_an_erased_answer_is_not_told_again(caching):
 def test_without_the_key_nothing_is_cached(server):
     assert not cached(server.chat("off by default, cache test"))
     assert not cached(server.chat("off by default, cache test"))
+
+
+def test_cache_control_is_heeded(caching):
+    text = "when do you open, cache control test"
+    assert not cached(caching.chat(text, cache_control="no-store"))
+    assert not cached(caching.chat(text)), "the first was not to be kept"
+    assert cached(caching.chat(text))
+    assert not cached(caching.chat(text, cache_control="no-cache"))
+    assert not cached(caching.chat(text, cache_control="max-age=0"))
+    metrics = caching.call("GET", "/metrics").body.decode()
+    for outcome, count in (("hit", 1), ("miss", 3), ("bypass", 1)):
+        assert f'signalbox_flow_cache_requests_total{{outcome="{outcome}"}} {count}' in metrics
