@@ -114,6 +114,9 @@ class Api {
   Task<void> get_review(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> act_on_review(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_costs(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> explain_costs(http::Exchange& exchange, const Caller& caller, std::string_view run_id);
+  /// Of the keys with a limit that the caller may see. `rows`: of the last days.
+  json::array budgets(const Caller& caller, const std::vector<store::CostRow>& rows, Micros now_us) const;
   Task<void> list_policies(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_policy(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> publish_policy(http::Exchange&, const Caller&, std::vector<std::string>);

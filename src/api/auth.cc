@@ -31,10 +31,21 @@ std::expected<Caller, Gatekeeper::Refusal> Gatekeeper::admit(const http::Request
       return refuse(allowed.error(), std::move(caller.limit_headers));
     }
   }
+  warn_of_spending(caller);
   auto ticket = limiters_.in_flight.enter(key.id, limits.max_in_flight);
   if (!ticket) return refuse(ticket.error(), {{"retry-after", "1"}});
   caller.ticket = std::move(*ticket);
   return caller;
+}
+
+// The soft limit: nothing is refused, and whoever asks learns of it before the hard one.
+void Gatekeeper::warn_of_spending(Caller& caller) const {
+  if (caller.spend_limit_per_day <= 0 || options_.spend_warn_percent <= 0) return;
+  const auto spent = limiters_.spend.spent(*caller.key, utc_day(clock_.now_us()));
+  const auto percent =
+      static_cast<std::int64_t>(100 * static_cast<double>(spent) / static_cast<double>(caller.spend_limit_per_day));
+  if (percent >= options_.spend_warn_percent)
+    caller.limit_headers.add("x-signalbox-budget-used-percent", std::to_string(percent));
 }
 
 }  // namespace sb::api

@@ -34,6 +34,7 @@ struct Limiters {
 struct GatekeeperOptions {
   bool keys_required = true;  ///< false: a request without a key is the admin of tenant `default`
   DefaultLimits default_limits;
+  std::int64_t spend_warn_percent = 80;  ///< of a day's money, from when on answers say so; 0: never
 };
 
 /// One a shard: it keeps its own view of the key ring.
@@ -50,8 +51,15 @@ class Gatekeeper {
   std::expected<Caller, Refusal> admit(const http::Request& request, Permission permission);
 
   const KeyRing& ring() const { return ring_; }
+  /// What the key may spend in a day; 0: no limit.
+  MicroMoney spend_limit_of(const KeyRecord& key) const {
+    return effective_limits(key.limits, options_.default_limits).spend_micro_per_day;
+  }
+  std::int64_t spend_warn_percent() const { return options_.spend_warn_percent; }
 
  private:
+  void warn_of_spending(Caller& caller) const;
+
   const KeyRing& ring_;
   KeyReader reader_;
   Limiters& limiters_;

@@ -51,6 +51,7 @@ struct Api::Work {
   std::unique_ptr<SseAudience> audience;
   Micros started_us = 0;
   bool include_usage = false;
+  http::Headers limits;  // of a whole answer; a stream's are with its audience
 };
 
 http::Headers Api::run_headers(const flow::LiveRun& run, Micros started_us) const {
@@ -158,7 +159,10 @@ Task<Result<Api::Work>> Api::begin_work(http::Exchange& exchange, const Caller& 
   work.run = *std::move(run);
   work.started_us = started_us;
   work.include_usage = asked.head.include_usage;
-  if (!asked.head.stream) co_return work;
+  if (!asked.head.stream) {
+    work.limits = caller.limit_headers;
+    co_return work;
+  }
   work.audience = std::make_unique<SseAudience>(exchange, parts_.ticker,
                                                 [this, live = work.run, started_us, limits = caller.limit_headers] {
                                                   http::Headers headers = run_headers(*live, started_us);
@@ -201,12 +205,14 @@ Task<void> Api::answer_live(http::Exchange& exchange, Work& work) {
     }
     if (work.audience) co_await work.audience->settle();
     auto headers = run_headers(run, work.started_us);
+    for (const auto& [name, value] : work.limits) headers.set(name, value);
     for (const auto& [name, value] : answer.headers) headers.set(name, value);
     co_return co_await respond_json(exchange, answer.status, std::move(answer.body), std::move(headers));
   }
   if (!work.audience) {
-    co_return co_await respond_json(exchange, 200, run.guard.restore(run.output.text()),
-                                    run_headers(run, work.started_us));
+    auto headers = run_headers(run, work.started_us);
+    for (const auto& [name, value] : work.limits) headers.add(name, value);
+    co_return co_await respond_json(exchange, 200, run.guard.restore(run.output.text()), std::move(headers));
   }
   if (!run.streamed) {
     for (const auto& chunk : flow::completion_chunks(run.guard.restore(run.output.text()), work.include_usage)) {

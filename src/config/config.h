@@ -179,6 +179,7 @@ struct DefaultLimits {
 struct KeysConfig {
   KeysRequired required = KeysRequired::automatic;  ///< `auto`: keys, or a loopback address
   DefaultLimits limits;
+  std::int64_t spend_warn_percent = 80;  ///< 0: nobody is warned
 };
 
 struct EncryptionConfig {

@@ -332,7 +332,12 @@ auto keys_section() {
       .choice("required", &K::required,
               {{"auto", KeysRequired::automatic}, {"always", KeysRequired::always}, {"never", KeysRequired::never}},
               {.about = "`auto` asks for a key as soon as one exists and, until then, listens on loopback only."})
-      .section("limits", &K::limits, limits);
+      .section("limits", &K::limits, limits)
+      .integer("spend_warn_percent", &K::spend_warn_percent,
+               {.about = "Of what a key may spend in a day, from when on its answers carry "
+                         "`x-signalbox-budget-used-percent` and `GET /api/v1/costs` warns; 0: never.",
+                .unit = "%",
+                .max = 100});
 }
 
 auto encryption_section() {

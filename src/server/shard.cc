@@ -113,6 +113,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   api::GatekeeperOptions door;
   door.keys_required = services.keys_required;
   door.default_limits = config.keys.limits;
+  door.spend_warn_percent = config.keys.spend_warn_percent;
   p.gatekeeper = std::make_unique<api::Gatekeeper>(*services.keys, services.limiters, system_clock(), door);
   p.audit_log = audit::open_log_folder(services.data.audit_folder());
   api::ApiParts surface{*p.engine,

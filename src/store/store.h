@@ -269,7 +269,12 @@ struct ReviewFilter {
   std::size_t limit = 50;
 };
 
+/// What was spent in one UTC day on runs that are alike in all of this.
 struct CostRow {
+  Micros day_us = 0;  ///< its beginning
+  std::string tenant;
+  std::string key;   ///< id of the API key; empty: none
+  std::string flow;  ///< "namespace/name@version"
   std::string route;
   std::string model;
   std::uint64_t runs = 0;
@@ -330,6 +335,7 @@ class Store {
                                                              std::size_t limit) = 0;
   virtual Task<Result<ReviewRow>> load_review(ReviewId review) = 0;
   virtual Task<Result<std::vector<ReviewRow>>> list_reviews(ReviewFilter filter) = 0;  ///< by priority, then age
+  /// Of runs that began in [from, to), by day and all that tells them apart, in that order.
   virtual Task<Result<std::vector<CostRow>>> costs(std::string tenant, Micros from_us, Micros to_us) = 0;
   virtual Task<Result<MicroMoney>> spend_of(std::string key, Micros day_us) = 0;
   virtual Task<Result<std::optional<std::string>>> load_document(std::string name) = 0;

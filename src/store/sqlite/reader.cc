@@ -110,9 +110,10 @@ Result<> Reader::prepare_statements() {
        "SELECT " SB_RUN_COLUMNS " FROM runs WHERE status = ? AND status <> 6 AND id > ? ORDER BY id LIMIT ?"},
       {review_, "SELECT " SB_REVIEW_COLUMNS " FROM reviews WHERE id = ?"},
       {costs_,
-       "SELECT route, model, count(*), sum(cost), sum(cost_all_large) FROM runs WHERE created_us >= ?1 AND created_us "
-       "< ?2 "
-       "AND (?3 = '' OR tenant = ?3) GROUP BY route, model ORDER BY route, model"},
+       "SELECT route, model, count(*), sum(cost), sum(cost_all_large), created_us / 86400000000 AS day, tenant, key, "
+       "flow "
+       "FROM runs WHERE created_us >= ?1 AND created_us < ?2 AND (?3 = '' OR tenant = ?3) "
+       "GROUP BY day, tenant, key, flow, route, model ORDER BY day, tenant, key, flow, route, model"},
       {spend_, "SELECT amount FROM spending WHERE key = ? AND day = ?"},
       {token_, "SELECT sealed FROM tenant_tokens WHERE tenant = ? AND token = ? LIMIT 1"},
       {document_, "SELECT body FROM documents WHERE name = ?"},
@@ -384,6 +385,10 @@ Result<std::vector<CostRow>> Reader::costs(const std::string& tenant, Micros fro
     row.runs = static_cast<std::uint64_t>(costs_.integer(2));
     row.cost = costs_.integer(3);
     row.cost_all_large = costs_.integer(4);
+    row.day_us = costs_.integer(5) * 86'400'000'000;
+    row.tenant = costs_.text(6);
+    row.key = costs_.text(7);
+    row.flow = costs_.text(8);
     rows.push_back(std::move(row));
   }
   if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot sum up costs of"));
