@@ -79,6 +79,8 @@ const std::vector<Api::Route>& Api::routes() {
       {"GET", "/api/v1/runs/*", P::read_runs, &Api::get_run},
       {"GET", "/api/v1/runs/*/stream", P::infer, &Api::get_run_stream},
       {"GET", "/api/v1/runs/*/events", P::read_runs, &Api::get_run_events},
+      {"POST", "/api/v1/runs/*/feedback", P::give_feedback, &Api::give_feedback},
+      {"GET", "/api/v1/runs/*/feedback", P::read_runs, &Api::get_feedback},
       {"POST", "/api/v1/runs/*/disclosures", P::read_audit, &Api::record_disclosure},
       {"POST", "/api/v1/disclosures", P::read_audit, &Api::record_traffic_disclosure},
       {"POST", "/api/v1/runs/*/*", P::control_runs, &Api::act_on_run},

@@ -26,6 +26,7 @@ namespace sb::api {
 
 class KeyRotation;
 class Openings;
+struct Feedback;
 
 /// Counters of the HTTP surface; one set for all shards.
 struct ApiMetrics {
@@ -107,6 +108,11 @@ class Api {
   Task<void> record_disclosure(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> record_traffic_disclosure(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> act_on_run(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> give_feedback(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_feedback(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<Result<store::RunRow>> run_for_feedback(const Caller& caller, std::string_view id);
+  /// False: it was there. Errors: already_exists (the same key has said otherwise), conflict, policy_denied.
+  Task<Result<bool>> take_feedback(const Caller& caller, const store::RunRow& row, const Feedback& feedback);
   Task<void> post_event(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> add_flow(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> list_flows(http::Exchange&, const Caller&, std::vector<std::string>);

@@ -137,8 +137,22 @@ struct PolicyConfig {
   std::vector<GuardHostConfig> guard_hosts;  ///< that policies which come by the API may ask
 };
 
+/// What scripts are promised to be, and who watches it.
+struct PromiseConfig {
+  std::string labelled;
+  std::string routes;  ///< empty: no two intents mean the same
+  std::int64_t wrong_scripts_per_mille = 10;
+  std::int64_t confidence_per_mille = 950;
+  std::int64_t out_of_scope_per_mille = 0;  ///< 0: as in the labelled texts
+  std::int64_t relax_after = 10'000;
+  std::int64_t double_answers_per_mille = 0;
+  std::string judge = "large";
+  std::int64_t judge_errs_per_mille = 50;
+};
+
 struct TriageConfig {
   std::string file;  ///< empty: rules and tiers only, no classifier
+  std::optional<PromiseConfig> promise;
 };
 
 struct ScriptsConfig {

@@ -323,6 +323,7 @@ Task<Result<>> Engine::finish(LiveRun& run) {
       run.sealed_output.empty() ? std::string() : Sealer::commitment(run.data_key, "output", run.sealed_output));
   SB_CO_CHECK(co_await commit(run, status, run.durability));
   remember_answer(run);
+  ask_second_opinion(run);
   co_return Result<>();
 }
 

@@ -36,6 +36,7 @@
 #include "script/runner.h"
 #include "store/patient_read.h"
 #include "store/store.h"
+#include "triage/live_router.h"
 #include "triage/router.h"
 
 namespace sb::flow {
@@ -62,6 +63,19 @@ class FlowRegistry {
 /// Last line of a stream's journal: without it the stream did not reach its end.
 inline constexpr std::string_view kStreamEnd = "[DONE]";
 
+/// Where the state of the promise's guard is kept (triage/live_router.h).
+inline constexpr char kPromiseDocument[] = "triage_promise";
+/// The flow that asks another model what it thinks of an answer.
+inline constexpr char kSecondOpinion[] = "signalbox/second-opinion@1.0.0";
+
+/// Answers of scripts and of the small model that another model is asked about, beside the caller and after the answer.
+struct DoubleAnswers {
+  std::uint32_t per_mille = 0;  ///< of these answers, drawn by their runs' ids; 0: none
+  std::string judge = "large";  ///< tier or model
+  double errs = 0.05;           ///< of right answers, the share that it calls wrong
+  std::size_t at_once = 8;      ///< beyond it none is asked about
+};
+
 struct EngineOptions {
   std::string compare_with_tier = "large";  ///< tier whose price the savings are counted against
   std::size_t recover_in_parallel = 32;
@@ -71,6 +85,7 @@ struct EngineOptions {
   std::set<std::string> processes{};              ///< of python, shell: what `run` may start beside JavaScript
   std::chrono::milliseconds record_again{2'000};  ///< pause before a run that found no room is taken up again
   std::size_t timers_near = 4096;                 ///< of runs at rest: so many in memory, twice as many at most
+  DoubleAnswers double_answers{};
 };
 
 /// Where emitted events go beside the inbox: systems outside.
@@ -105,7 +120,9 @@ struct EngineParts {
   ExternalGuard* outside = nullptr;                               ///< null: checks over HTTP object to everything
   AnswerCache* answers = nullptr;                                 ///< null: each request goes to a model
   std::optional<EventsOut> events_out{};                          ///< nothing: emitted events stay here
-  std::function<void(CacheOutcome)> on_cache{};                   ///< what became of a request; empty: nobody counts
+  triage::LiveRouter* promise = nullptr;                          ///< null: nobody watches what triage promises
+  std::function<void(std::string_view route, bool wrong)> on_verdict{};  ///< of an answer; empty: nobody counts them
+  std::function<void(CacheOutcome)> on_cache{};                          ///< likewise
 };
 
 struct RunRequest {
@@ -206,12 +223,28 @@ class Engine {
   /// Starts flows by their schedule, on one engine of the server.
   void keep_schedules();
 
+  // promise.cc
+  /// A verdict on what `route` answered, of a person or of a model that errs in a share `errs` of right answers.
+  /// `counts`: the guard of the promise takes it for one of answers drawn at random.
+  void judged(std::string_view route, bool wrong, bool counts, double errs = 0);
+  /// What somebody says of a run, as the policy lets it be stored, under the run's key.
+  struct Remark {
+    std::string sealed;
+    std::string commitment;  ///< for the record
+  };
+  /// Errors: policy_denied; corrupt.
+  Result<Remark> seal_remark(const store::RunRow& run, std::string_view author, std::string_view text) const;
+  /// Errors: corrupt.
+  Result<std::string> open_remark(const store::RunRow& run, std::string_view author, std::string_view sealed) const;
+
   /// Opens sealed columns of a row in place.
   Result<> unseal(store::RunRow& row) const;
   /// Opens what the run's steps say in their errors, in place.
   Result<> unseal(const store::RunRow& row, std::vector<store::StepRow>& steps) const;
 
   std::size_t runs_in_memory() const { return runs_; }
+  /// The one in force; null: no triage.
+  std::shared_ptr<const triage::Router> router() const { return parts_.router(); }
   const Sealer& sealer() const { return parts_.sealer; }
 
   /// The encrypted values in `text` that belong to this tenant, in clear: for those with the permission.
@@ -303,6 +336,17 @@ class Engine {
   Task<std::expected<CallResult, Problem>> relay(LiveRun& run, const model::Target& target,
                                                  std::unique_ptr<model::GatewayStream> started, Micros before);
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
+  // promise.cc
+  void watch(const triage::RouteDecision& decision);
+  void promise_changed(triage::PromiseChange change);
+  Task<void> record_promise(triage::PromiseChange change);
+  /// Of a run that has ended and is on disk.
+  void ask_second_opinion(LiveRun& run);
+  struct Opinion;
+  Task<void> second_opinion(Opinion wanted);
+  /// What a person makes of an answer that a script or the small model has given.
+  void judged_by_person(const std::vector<store::StepRow>& steps, const store::ReviewRow& review,
+                        store::ReviewState state);
   // repeated_requests.cc
   /// What `AnswerCache` knows a chat by; nothing: its answer is not to be used again.
   std::optional<Digest> repeatable(const LiveRun& run, const TaskNode& task, const model::Target& target) const;
@@ -344,7 +388,9 @@ class Engine {
   Task<void> recover_some();
   Task<void> recover_one(RunId id);
   void take_up_later(const LiveRun& run, Errc why);
-  Task<Result<std::uint32_t>> asked_at(LiveRun& run, const store::ReviewRow& review);
+  /// The call that waits for the verdict. Errors: conflict.
+  static Result<std::uint32_t> asked_at(LiveRun& run, const std::vector<store::StepRow>& steps,
+                                        const store::ReviewRow& review);
   Result<> apply_verdict(LiveRun& run, std::uint32_t call, const store::ReviewRow& review, store::ReviewState state,
                          std::string_view text);
   void guard_failure(LiveRun& run, model::Failure failure);
@@ -354,6 +400,7 @@ class Engine {
   EngineParts parts_;
   EngineOptions options_;
   std::size_t runs_ = 0;
+  std::size_t opinions_ = 0;  ///< that are being asked for
   std::deque<RunId> to_recover_;
   std::size_t recovering_ = 0;
   Workers workers_;

@@ -149,7 +149,7 @@ class EngineTest : public ::testing::Test {
                       scripts_.get(),
                       script_registry_.get(),
                       [this] { return policy_; },
-                      [this] { return router_; },
+                      [this] { return promise_ ? promise_->current() : router_; },
                       tenant_keys_,
                       Pseudonyms("pseudonym secret"),
                       nullptr,
@@ -159,11 +159,14 @@ class EngineTest : public ::testing::Test {
                       nullptr,
                       answers_.get(),
                       events_out_,
+                      promise_,
+                      on_verdict_,
                       on_cache_};
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
     engine_options.processes = {"shell"};
     engine_options.timers_near = timers_near_;
+    engine_options.double_answers = double_answers_;
     engine_ = std::make_unique<Engine>(*io_, std::move(parts), engine_options);
     events_->join(*engine_, io_->get_executor());
   }
@@ -235,11 +238,14 @@ class EngineTest : public ::testing::Test {
   }
   MicroMoney booked() { return *wait(store_->spend_of(key_.to_string(), clock_.now_us())); }
 
-  std::shared_ptr<const triage::Router> router_;  ///< null: no triage
-  std::unique_ptr<AnswerCache> answers_;          ///< null: no cache; read by `start`
-  std::optional<EventsOut> events_out_;           ///< read by `start`
+  std::shared_ptr<const triage::Router> router_;                      ///< null: no triage
+  std::unique_ptr<AnswerCache> answers_;                              ///< null: no cache; read by `start`
+  std::optional<EventsOut> events_out_;                               ///< read by `start`
   std::function<std::unique_ptr<model::Provider>()> other_provider_;  ///< in place of the watched one; by `start`
+  triage::LiveRouter* promise_ = nullptr;                             ///< read by `start`, as what follows
+  std::function<void(std::string_view, bool)> on_verdict_;
   std::function<void(CacheOutcome)> on_cache_;
+  DoubleAnswers double_answers_{};
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;

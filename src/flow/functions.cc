@@ -149,6 +149,7 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   }
   run.guard.recall_user_text(run.input.text());
   const auto decision = router->route(run.guard.route_query());
+  watch(decision);
   run.row.route = std::string(triage::to_string(decision.route));
   run.intent = decision.intent;
   result.decision = triage::record_of(decision);

@@ -61,14 +61,14 @@ Task<Result<store::ReviewRow>> Engine::claim(ReviewId id, std::string reviewer) 
 }
 
 // Other branches may have calls of their own that wait: the verdict is for the task that asked.
-Task<Result<std::uint32_t>> Engine::asked_at(LiveRun& run, const store::ReviewRow& review) {
-  SB_CO_TRY(const auto steps, co_await parts_.store.load_steps(review.run));
+Result<std::uint32_t> Engine::asked_at(LiveRun& run, const std::vector<store::StepRow>& steps,
+                                       const store::ReviewRow& review) {
   const auto asked = std::ranges::find_if(
       steps, [&](const store::StepRow& step) { return step.index >= review.step && step.kind == "review"; });
   (void)run.machine.next();  // a checkpoint stands before what is pending
   const auto call = asked == steps.end() ? std::nullopt : run.machine.pending_at(asked->ref);
-  if (!call) co_return fail(Errc::conflict, "the run does not wait at this review any more");
-  co_return *call;
+  if (!call) return fail(Errc::conflict, "the run does not wait at this review any more");
+  return *call;
 }
 
 Result<> Engine::apply_verdict(LiveRun& run, std::uint32_t call, const store::ReviewRow& review,
@@ -118,7 +118,10 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   }
   review = *std::move(again);
   auto policed = run->guard.inspect(policy::Direction::outbound, to_text(verdict), policy::JsonProfile::any);
-  const auto call = policed ? co_await asked_at(*run, review) : std::unexpected(policed.error());
+  const auto steps = co_await parts_.store.load_steps(review.run);
+  const auto call = !policed ? std::unexpected(policed.error())
+                    : steps  ? asked_at(*run, *steps, review)
+                             : std::unexpected(steps.error());
   auto applied = call ? apply_verdict(*run, *call, review, state, text) : Result<>(std::unexpected(call.error()));
   if (applied) {
     // Nothing is committed yet: where a check objects, or nobody answers for it, the review stays as it was.
@@ -155,6 +158,7 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   } else {
     SB_CO_CHECK(co_await drive(run));
   }
+  judged_by_person(*steps, decided, state);
   co_return decided;
 }
 

@@ -35,6 +35,9 @@ inline std::string question(const ReviewId& review) {
 inline std::string verdict(const ReviewId& review) {
   return "verdict/" + review.to_string();
 }
+inline std::string feedback(std::string_view author) {
+  return fmt::format("feedback/{}", author);
+}
 }  // namespace place
 
 /// AES-256-GCM with the run's id and the place as associated data (keys/envelope.h): a payload that was moved does not

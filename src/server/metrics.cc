@@ -1,5 +1,7 @@
 #include "server/metrics.h"
 
+#include "server/promise.h"
+
 namespace sb::server {
 namespace {
 
@@ -70,6 +72,7 @@ void register_metrics(Services& services, const std::vector<std::unique_ptr<Shar
               "Groups that could not be written. Any increase: free disk space, or look at the log for corruption.",
               &store::StoreStats::failed_groups);
   store_probe("signalbox_audit_leaves_total", "Leaves in the audit log.", &store::StoreStats::leaves);
+  register_promise_metrics(services);
   register_witness_probes(registry, services);
   register_timestamp_probes(registry, services);
   const auto mirror_probe = [&](std::string_view name, std::string_view help, auto member) {

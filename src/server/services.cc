@@ -14,6 +14,7 @@
 #include "server/content.h"
 #include "server/kafka.h"
 #include "server/mirror.h"
+#include "server/promise.h"
 #include "server/record.h"
 #include "server/request_names.h"
 #include "server/tenant_keys.h"
@@ -115,6 +116,8 @@ Result<> load_flows(Services& services) {
   SB_CHECK(load_registered_flows(services, add));
   if (!services.flows.find("signalbox", "chat")) SB_CHECK(add_own(default_chat_flow(), "chat.yaml"));
   if (!services.flows.find("signalbox", "embeddings")) SB_CHECK(add_own(default_embeddings_flow(), "embeddings.yaml"));
+  if (const auto& promise = services.config.triage.promise; promise && promise->double_answers_per_mille > 0)
+    SB_CHECK(add_own(second_opinion_flow(), "second-opinion.yaml"));
   services.setup["flows"] = hash_of_lines(std::move(own));
   return {};
 }
@@ -176,6 +179,7 @@ Result<> load_content(Services& services) {
     const auto& weights = services.router->model();
     services.setup["triage"] = services.router->version() + " " + (weights ? weights->version() : std::string());
   }
+  SB_CHECK(load_promise(services));
   if (!config.scripts.dir.empty()) {
     SB_TRY(services.scripts, script::ScriptRegistry::load(config.scripts.dir));
   } else {

@@ -30,6 +30,7 @@
 #include "store/sqlite/sqlite_store.h"
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
+#include "triage/live_router.h"
 #include "triage/router.h"
 
 namespace sb::server {
@@ -55,7 +56,9 @@ struct Services {
   std::unique_ptr<script::ScriptRegistry> scripts;  ///< empty: none configured
   std::unique_ptr<api::PolicyBook> policies;
   std::unique_ptr<const policy::InjectionScorer> injection;
-  std::shared_ptr<const triage::Router> router;  ///< null: none configured
+  std::shared_ptr<const triage::Router> router;            ///< null: none configured
+  std::unique_ptr<triage::LiveRouter> promise;             ///< null: nothing is promised
+  std::function<void(std::string_view, bool)> on_verdict;  ///< counts it; as EngineParts
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
   std::unique_ptr<flow::AnswerCache> answers;  ///< null: not configured
@@ -89,6 +92,7 @@ Result<> store_keys(Services& services, std::vector<KeyRecord> records, const Ke
 /// The shipped documents, built into the binary.
 std::string_view default_chat_flow();
 std::string_view default_embeddings_flow();
+std::string_view second_opinion_flow();
 std::string_view default_policy();
 /// Weights of the shipped injection classifier.
 std::string_view default_injection_model();

@@ -1,5 +1,7 @@
 #include "server/shard.h"
 
+#include "server/promise.h"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -91,7 +93,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           p.scripts.get(),
                           services.scripts.get(),
                           [&services] { return services.policies->current(); },
-                          [&services] { return services.router; },
+                          [&services] { return services.promise ? services.promise->current() : services.router; },
                           *services.tenant_keys,
                           Pseudonyms(services.pseudonym_secret),
                           services.injection.get(),
@@ -103,8 +105,11 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   if (auto* sinks = services.kafka ? services.kafka->sinks.get() : nullptr)
     parts.events_out = {[sinks](std::string_view type) { return sinks->wants(type); },
                         [sinks](json::value event) { return sinks->write(std::move(event)); }};
+  parts.promise = services.promise.get();
+  parts.on_verdict = services.on_verdict;
   parts.on_cache = services.on_cache;
   flow::EngineOptions engine_options;
+  if (config.triage.promise) engine_options.double_answers = double_answers(*config.triage.promise);
   if (config.flows.shell) engine_options.processes.insert("shell");
   if (config.flows.python) engine_options.processes.insert("python");
   p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), std::move(engine_options));

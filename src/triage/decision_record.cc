@@ -151,7 +151,9 @@ RecordJson record_of(const RouteDecision& decision) {
   out.end_array();
   const auto& basis = decision.basis;
   if (!basis.sight.empty() && basis.said.size() <= kMaxSaidOnRecord) append_basis(out, basis);
-  out.member("chosen", ours(to_string(decision.route))).member("intent", named(decision.intent));
+  out.member("chosen", ours(to_string(decision.route)));
+  if (decision.floor > 0) append_exact(out, "floor", decision.floor);
+  out.member("intent", named(decision.intent));
   out.member("kind", "route").key("out_of_scope").decimal(decision.out_of_scope, 4);
   out.key("reasons").begin_array();
   for (const auto& reason : decision.reasons) out.string(named(reason));
@@ -173,6 +175,7 @@ Result<RouteDecision> read_record(const json::value& document) {
   out.confidence = from.number("score");
   out.threshold = from.number("threshold");
   out.out_of_scope = from.number("out_of_scope");
+  if (from.has("floor")) out.floor = from.exact("floor");
   out.reasons = from.texts("reasons");
   for (const auto& one : from.list("alternatives")) {
     Members alternative(one);

@@ -130,6 +130,21 @@ TEST(DecisionRecord, AThresholdMeetsTheVeryNumberThatItMetBefore) {
   }
 }
 
+TEST(DecisionRecord, WhatAGuardAskedForIsAskedForAgain) {
+  const auto before = router_of(document("{script: 0.5}"));
+  const auto guarded = before->with_script_floor(1.1);
+  std::size_t changed = 0;
+  for (const auto& query : queries()) {
+    const auto decision = guarded->route(query);
+    const auto again = before->decide_again(read_back(decision));
+    ASSERT_TRUE(again) << query.text;
+    EXPECT_EQ(text_of(*again), text_of(decision)) << query.text;
+    changed += decision.route != before->route(query).route;
+  }
+  EXPECT_GT(changed, 0U) << "else it asked for nothing";
+  EXPECT_EQ(text_of(before->with_script_floor(0)->route(queries().front())), text_of(before->route(queries().front())));
+}
+
 IntentModel retuned(double script) {
   ModelData data = test_model().data();
   data.thresholds.script = script;

@@ -253,6 +253,8 @@ std::string recorded_lines(const json::value& decision) {
     out += fmt::format("intent    {} with confidence {:.3f}, out of scope {:.3f}; limit {:.3f}\n", intent,
                        number("score"), number("out_of_scope"), number("threshold"));
   }
+  if (const auto floor = string_member(decision, "floor"); !floor.empty())
+    out += fmt::format("tightened the guard of the promise asked scripts for {} at the least\n", floor);
   if (const auto* others = find_member(decision, "alternatives"); others && others->is_array()) {
     for (const auto& one : others->get_array()) {
       const auto* probability = find_member(one, "probability");

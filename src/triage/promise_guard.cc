@@ -13,6 +13,9 @@ namespace {
 constexpr std::size_t kFewest = 50;  // labelled texts of each kind
 constexpr double kNothing = 1.1;     // threshold above every score
 constexpr double kTellsLittle = 0.2;
+constexpr double kManyTimes = 3;   // so many times the promised share of wrong scripts is to be noticed
+constexpr double kLeastTimes = 2;  // ... and so many times it is at least where it was noticed
+constexpr double kMostErrs = 0.99;
 
 double share_of(std::uint64_t some, std::uint64_t all) {
   return all > 0 ? static_cast<double>(some) / static_cast<double>(all) : 0;
@@ -26,10 +29,11 @@ Result<PromiseGuard> PromiseGuard::create(std::vector<Watched> labelled, const P
   PromiseGuard guard(std::move(tried), options);
   SB_CHECK(guard.learn_flag(labelled));
   SB_TRY(const auto tuned, tune(guard.tried_, options.target));
-  guard.threshold_ = tuned.threshold;
   const auto outside = static_cast<std::uint64_t>(std::ranges::count(guard.tried_, true, &Tried::outside));
   const bool told = options.target.out_of_scope > 0;
-  guard.tuned_for_ = told ? options.target.out_of_scope : share_of(outside, labelled.size());
+  guard.first_ = {tuned.threshold, told ? options.target.out_of_scope : share_of(outside, labelled.size()),
+                  options.target.wrong_scripts, 0};
+  guard.now_ = guard.first_;
   return guard;
 }
 
@@ -63,40 +67,99 @@ double PromiseGuard::flagged_at(double share) const {
   return ((1 - share) * flagged_inside_) + (share * flagged_outside_);
 }
 
+double PromiseGuard::evidence_of_rise(bool flagged, double share) const {
+  const double before = flagged_at(share);
+  const double after = flagged_at(std::min(1.0, share + options_.rise));
+  return flagged ? std::log(after / before) : std::log((1 - after) / (1 - before));
+}
+
 bool PromiseGuard::observe(double out_of_scope) {
   ++observed_;
-  if (threshold_ > 1) return false;  // there is nothing to tighten any more
+  ++since_change_;
   const bool flagged = out_of_scope > cut_;
-  const double before = flagged_at(tuned_for_);
-  const double after = flagged_at(std::min(1.0, tuned_for_ + options_.rise));
-  sum_ += flagged ? std::log(after / before) : std::log((1 - after) / (1 - before));
+  if (!too_many_flagged(flagged)) return calm_again(flagged);
+  now_.tuned_for = share_at_most();
+  tighten();
+  return true;
+}
+
+bool PromiseGuard::too_many_flagged(bool flagged) {
+  if (now_.threshold > 1) return false;  // there is nothing to tighten any more
+  sum_ += evidence_of_rise(flagged, now_.tuned_for);
   ++since_;
   flagged_ += flagged;
   if (sum_ <= 0) start_again();
-  if (sum_ < -std::log(options_.false_alarms)) return false;
+  return sum_ >= -std::log(options_.false_alarms);
+}
+
+bool PromiseGuard::calm_again(bool flagged) {
+  if (options_.relax_after == 0 || now_.wrong_scripts < first_.wrong_scripts || !tightened()) return false;
+  calm_ = std::max(0.0, calm_ - evidence_of_rise(flagged, first_.tuned_for));
+  if (since_change_ < options_.relax_after || calm_ < -std::log(options_.false_alarms) || suspicion_ > 0) return false;
+  const auto changes = now_.changes + 1;
+  now_ = first_;
+  now_.changes = changes;
+  changed();
+  return true;
+}
+
+bool PromiseGuard::judged(bool wrong, double errs) {
+  if (now_.threshold > 1) return false;
+  // What is to be noticed: three times as many wrong ones as were promised.
+  const double before = errs + options_.target.wrong_scripts;
+  const double after = std::min(kMostErrs, errs + (kManyTimes * options_.target.wrong_scripts));
+  if (after <= before) return false;
+  suspicion_ += wrong ? std::log(after / before) : std::log((1 - after) / (1 - before));
+  ++verdicts_;
+  wrong_ += wrong;
+  if (suspicion_ <= 0) forget_verdicts();
+  if (suspicion_ < -std::log(options_.false_verdict_alarms)) return false;
+  // The labelled texts promise less than the traffic shows by this factor; at least they are off by half.
+  const double shown = std::max(kLeastTimes * options_.target.wrong_scripts, share_of(wrong_, verdicts_) - errs);
+  now_.wrong_scripts *= options_.target.wrong_scripts / shown;
   tighten();
   return true;
+}
+
+void PromiseGuard::resume(const PromiseState& state) {
+  now_ = state;
+  changed();
 }
 
 double PromiseGuard::share_at_most() const {
   const double most = upper_bound(flagged_, since_, options_.target.confidence);
   const double share = (most - flagged_inside_least_) / (flagged_outside_ - flagged_inside_least_);
-  return std::clamp(share, std::min(1.0, tuned_for_ + options_.rise), 1.0);
+  return std::clamp(share, std::min(1.0, now_.tuned_for + options_.rise), 1.0);
 }
 
 void PromiseGuard::tighten() {
-  tuned_for_ = share_at_most();
   TuneTarget target = options_.target;
-  target.out_of_scope = tuned_for_;
+  target.wrong_scripts = now_.wrong_scripts;
+  target.out_of_scope = now_.tuned_for;
   const auto tuned = tune(tried_, target);
-  threshold_ = tuned ? std::max(threshold_, tuned->threshold) : kNothing;
-  start_again();
+  now_.threshold = tuned ? std::max(now_.threshold, tuned->threshold) : kNothing;
+  ++now_.changes;
+  changed();
 }
 
 void PromiseGuard::start_again() {
   sum_ = 0;
   since_ = 0;
   flagged_ = 0;
+}
+
+void PromiseGuard::forget_verdicts() {
+  suspicion_ = 0;
+  verdicts_ = 0;
+  wrong_ = 0;
+}
+
+// What was seen so far speaks of the state before.
+void PromiseGuard::changed() {
+  start_again();
+  forget_verdicts();
+  calm_ = 0;
+  since_change_ = 0;
 }
 
 }  // namespace sb::triage

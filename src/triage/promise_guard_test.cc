@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <stdexcept>
@@ -120,9 +121,10 @@ TEST(PromiseGuard, WhereTheLabelledTextsSupportNoThresholdNothingIsScripted) {
   for (int i = 0; i < 2'000 && guard.threshold() <= 1; ++i) (void)guard.observe(desk.next(0.9).out_of_scope);
   EXPECT_GT(guard.threshold(), 1);
   EXPECT_FALSE(guard.observe(1)) << "it is as tight as can be";
+  EXPECT_FALSE(guard.judged(true));
 }
 
-TEST(PromiseGuard, ItNeverLoosens) {
+TEST(PromiseGuard, ItNeverLoosensWhereNoRuleSaysSo) {
   int tightened = 0;
   for (std::uint64_t seed = 1; seed <= 30; ++seed) {
     Desk desk(seed);
@@ -138,6 +140,59 @@ TEST(PromiseGuard, ItNeverLoosens) {
     EXPECT_EQ(guard.observed(), 4'000U);
   }
   EXPECT_GE(tightened, 3) << "else it had nothing to loosen";
+}
+
+TEST(PromiseGuard, OnceTheTrafficIsAgainWhatItWasTunedForTheFirstThresholdComesBack) {
+  int tightened = 0, back = 0, back_too_early = 0;
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    Desk desk(seed);
+    auto guard = *PromiseGuard::create(
+        desk.labelled(8'000, 6'000),
+        {.target = {.wrong_scripts = kBudget, .out_of_scope = kUsualShare}, .relax_after = 2'000});
+    const auto first = guard.state();
+    for (int i = 0; i < 6'000; ++i) (void)guard.observe(desk.next(0.25).out_of_scope);
+    tightened += guard.tightened();
+    back_too_early += guard.state().changes > 0 && !guard.tightened();
+    for (int i = 0; i < 6'000; ++i) (void)guard.observe(desk.next(kUsualShare).out_of_scope);
+    back += guard.threshold() == first.threshold && guard.tuned_for() == first.tuned_for;
+  }
+  EXPECT_EQ(tightened, 30);
+  EXPECT_EQ(back_too_early, 0) << "the traffic was not what it was tuned for";
+  EXPECT_GE(back, 28);
+}
+
+TEST(PromiseGuard, VerdictsTightenWhereTheLabelledTextsAreNoMeasureAnyMore) {
+  int noticed = 0, alarms = 0;
+  std::vector<int> delays;
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    std::mt19937_64 random(seed);
+    const auto one_in = [&](double share) { return std::uniform_real_distribution<double>()(random) < share; };
+    Desk desk(seed);
+    auto guard = guard_of(desk);
+    for (int i = 0; i < 2'000; ++i) alarms += guard.judged(one_in(kBudget + 0.05), 0.05);
+    const double before = guard.threshold();
+    int after = 0;
+    for (int i = 1; i <= 1'000 && after == 0; ++i) after = guard.judged(one_in(0.15 + 0.05), 0.05) ? i : 0;
+    noticed += after > 0 && guard.threshold() > before;
+    delays.push_back(after);
+    EXPECT_LT(guard.state().wrong_scripts, kBudget);
+  }
+  EXPECT_LE(alarms, 1) << "of 100,000 verdicts that were as promised";
+  EXPECT_EQ(noticed, 50);
+  std::ranges::sort(delays);
+  RecordProperty("noticed_after_median_verdicts", delays[delays.size() / 2]);
+}
+
+TEST(PromiseGuard, WhatVerdictsTightenedComesBackByNoRule) {
+  Desk desk(3);
+  auto guard =
+      *PromiseGuard::create(desk.labelled(8'000, 1'500),
+                            {.target = {.wrong_scripts = kBudget, .out_of_scope = kUsualShare}, .relax_after = 10});
+  for (int i = 0; i < 20 && !guard.tightened(); ++i) (void)guard.judged(true);
+  const auto tightened = guard.state();
+  ASSERT_TRUE(guard.tightened());
+  for (int i = 0; i < 10'000; ++i) (void)guard.observe(desk.next(kUsualShare).out_of_scope);
+  EXPECT_EQ(guard.state(), tightened);
 }
 
 TEST(PromiseGuard, TooLittleToKnowAShiftByIsSaid) {

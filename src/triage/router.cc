@@ -210,7 +210,7 @@ bool unfit_for_scripts(const RouteBasis& basis) {
 bool by_classifier(const Router::Config& config, const Prediction& seen, RouteDecision& out) {
   const double human = seen.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
   const auto limits = limits_of(config, seen);
-  const double script_threshold = limits.script;
+  const double script_threshold = std::max(limits.script, out.floor);
   const double human_threshold = limits.human;
   const double veto = limits.veto;
   if (seen.readable && human >= human_threshold) {
@@ -235,7 +235,8 @@ bool by_classifier(const Router::Config& config, const Prediction& seen, RouteDe
     return false;
   };
   if (seen.script_score < script_threshold) {
-    return refuse(fmt::format("script score {:.3f} < {:.3f}", seen.script_score, script_threshold));
+    return refuse(fmt::format("script score {:.3f} < {:.3f}{}", seen.script_score, script_threshold,
+                              out.floor > limits.script ? ", tightened by the guard" : ""));
   }
   if (human >= veto) return refuse(fmt::format("no script: needs a person with {:.3f} >= {:.3f}", human, veto));
   if (seen.truncated) return refuse("no script: message longer than the classifier reads");
@@ -288,6 +289,7 @@ RouteDecision decide_by(const Router::Config& config, const RouteQuery& query, L
   out.config_version = config.version;
   out.basis = basis_of(config, query, normalised);
   if (by_rules(config, out)) return out;
+  out.floor = config.script_floor;
   by_model_and_size(config, look(), out);
   return out;
 }
@@ -321,6 +323,7 @@ std::expected<RouteDecision, Unknown> Router::decide_again(const RouteDecision& 
     return out;
   }
   if (!before.basis.seen) return std::unexpected(Unknown::nobody_looked);
+  out.floor = before.floor;  // the traffic was what it was
   auto seen = config_->model->recall(*before.basis.seen, before.intent);
   if (!seen) return std::unexpected(Unknown::not_recorded);
   seen->out_of_scope = before.out_of_scope;
@@ -337,6 +340,12 @@ Thresholds Router::limits(const Prediction& seen) const {
 std::shared_ptr<const Router> Router::with_script_threshold(double threshold) const {
   auto config = std::make_shared<Config>(*config_);
   config->script_threshold = threshold;
+  return std::make_shared<const Router>(std::move(config));
+}
+
+std::shared_ptr<const Router> Router::with_script_floor(double floor) const {
+  auto config = std::make_shared<Config>(*config_);
+  config->script_floor = floor;
   return std::make_shared<const Router>(std::move(config));
 }
 

@@ -63,6 +63,7 @@ struct RouteDecision {
   double confidence = 0;    ///< calibrated probability of `intent`; 1 for a rule
   double threshold = 0;     ///< what the score was held against; 0 for a rule
   double out_of_scope = 0;  ///< probability that no intent fits
+  double floor = 0;         ///< what a guard asked of scripts beyond their own threshold; 0: nothing
   std::vector<IntentScore> alternatives;  ///< the next intents, best first
   std::vector<std::string> reasons;       ///< in order, e.g. "rule refunds: phrase"; names rules, never the text
   std::string model_version;              ///< which weights looked; empty if none did
@@ -102,6 +103,10 @@ class Router {
 
   /// The same router with another threshold for scripts of the classifier; above 1 it scripts nothing.
   std::shared_ptr<const Router> with_script_threshold(double threshold) const;
+
+  /// The same router as a guard tightens it: where the classifier scripts, it asks for this score at the least; 0: for
+  /// its own. Decisions say so, and are made again under it.
+  std::shared_ptr<const Router> with_script_floor(double floor) const;
 
   /// Every script the document names; the composition root checks that each exists.
   std::vector<std::string> script_names() const;

@@ -52,6 +52,7 @@ struct Router::Config {
   std::string model_path;
   std::string encoder_path;                ///< tier 1's; empty: tier 0 alone
   std::optional<double> script_threshold;  ///< none: the model's own
+  double script_floor = 0;                 ///< a guard's, beside that
   std::optional<double> human_threshold;
   std::optional<double> veto;
   std::map<std::string, std::string, std::less<>> scripts;  ///< intent -> script

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from harness import cli
+import pytest
+
+from harness import cli, until
 
 
 def explain(server, reply, *more):
@@ -34,3 +37,41 @@ def test_a_run_that_is_not_there_is_named(own_server):
     assert got.returncode == 1 and "0190a7c2-0000-7000-8000-000000000000" in got.stderr
     got = cli("triage", "explain", "--data", str(server.data), "--run", "nonsense")
     assert got.returncode == 1 and "is not a run's id" in got.stderr
+
+
+DESK = Path(__file__).resolve().parents[2] / "examples" / "support-desk"
+LABELLED = Path(__file__).resolve().parents[3] / "shared" / "data" / "triage" / "supportdesk-val.jsonl.gz"
+
+
+@pytest.mark.skipif(not LABELLED.exists(), reason="the support desk's labelled texts are not here")
+def test_a_promise_is_kept_by_the_server_and_told(own_server):
+    promise = {"labelled": str(LABELLED), "routes": str(LABELLED.with_name("supportdesk-routes.json")),
+               "double_answers_per_mille": 1000, "judge": "simulated"}
+    server = own_server(triage={"file": str(DESK / "triage.yaml"), "promise": promise},
+                        scripts={"dir": str(DESK / "scripts")}).start()
+    reply = server.chat("how do I activate my card", model="auto")
+    assert reply.headers["x-signalbox-route"] == "script", reply.body
+    floor = float(json.loads(explain(server, reply, "--json").stdout)["floor"])
+    assert 0.9 < floor <= 1 and f"asked scripts for {floor}" in explain(server, reply).stdout
+    metrics = server.call("GET", "/metrics").body.decode()
+    assert f"signalbox_triage_script_floor_ratio {floor:.6f}"[:42] in metrics
+    assert "signalbox_triage_guard_queries_total 1" in metrics
+    opinions = until("a second opinion", lambda: [run for run in server.call("GET", "/api/v1/runs").json()["runs"]
+                              if run["flow"].startswith("signalbox/second-opinion@") and run["status"] == "completed"])
+    assert len(opinions) == 1
+    costs = server.call("GET", "/api/v1/costs").json()
+    assert costs["double_answers_micro"] == costs["total_micro"] == opinions[0]["cost_micro"] > 0
+    server.process.stop()
+    assert server.verify().returncode == 0
+    got = cli("replay", "--with", str(server.config_file), "--data", str(server.data), "--same")
+    assert got.returncode == 0, got.stdout
+
+
+@pytest.mark.skipif(not LABELLED.exists(), reason="the support desk's labelled texts are not here")
+def test_a_promise_that_the_texts_do_not_support_is_refused_at_the_start(own_server):
+    promise = {"labelled": str(LABELLED), "out_of_scope_per_mille": 500}
+    server = own_server(triage={"file": str(DESK / "triage.yaml"), "promise": promise},
+                        scripts={"dir": str(DESK / "scripts")})
+    with pytest.raises(Exception):
+        server.start()
+    assert "triage.promise" in server.log() and "cannot promise 1.00 % wrong scripts" in server.log()
