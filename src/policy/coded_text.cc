@@ -13,10 +13,10 @@ constexpr std::size_t kLeastFile = 16;    // bytes of base64 that stands alone: 
 constexpr std::size_t kFirstLook = 1024;  // bytes of base64 that tell text from pictures and sound
 
 bool is_text_type(std::string_view type) {
-  static constexpr std::string_view kTypes[] = {
-      "application/json", "application/xml",        "application/yaml",       "application/x-yaml",
-      "application/toml", "application/x-ndjson",   "application/javascript", "application/sql",
-      "application/x-sh", "application/x-httpd-php"};
+  static constexpr std::string_view kTypes[] = {"application/json",       "application/xml",  "application/yaml",
+                                                "application/x-yaml",     "application/toml", "application/x-ndjson",
+                                                "application/javascript", "application/sql",  "application/x-sh",
+                                                "application/x-httpd-php"};
   return type.starts_with("text/") || type.ends_with("+json") || type.ends_with("+xml") ||
          std::ranges::find(kTypes, type) != std::end(kTypes);
 }
@@ -24,7 +24,9 @@ bool is_text_type(std::string_view type) {
 // A name of a type or a character set: no room for a value of somebody's.
 bool is_name(std::string_view text) {
   constexpr std::ptrdiff_t kMostDigits = 6;  // "iso-8859-15"
-  const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '+' || c == '/'; };
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '+' || c == '/';
+  };
   return std::ranges::all_of(text, fits) &&
          std::ranges::count_if(text, [](char c) { return c >= '0' && c <= '9'; }) <= kMostDigits;
 }

@@ -65,13 +65,6 @@ std::vector<Finding> findings_of(const std::vector<GuardedFinding>& guarded) {
   return all;
 }
 
-// Without the character or escape that the end cuts.
-std::size_t whole_characters(std::string_view held) {
-  Fold fold;
-  fold.assign(held, false);
-  return fold.folded_bytes();
-}
-
 Streamed stream(const Policy& policy, GuardContext context, std::string_view text, std::size_t first,
                 std::size_t step) {
   StreamGuard guard(policy, context);
@@ -83,7 +76,7 @@ Streamed stream(const Policy& policy, GuardContext context, std::string_view tex
     result.kept_most = std::max(result.kept_most, guard.kept_bytes());
     if (step < 8) {
       const auto held = text.substr(at - guard.held_bytes(), guard.held_bytes());
-      result.held_most = std::max(result.held_most, test::characters(held.substr(0, whole_characters(held))));
+      result.held_most = std::max(result.held_most, test::characters(test::without_cut(held)));
     }
   }
   result.text += guard.finish().value();

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "policy/detect/fold.h"
 #include "policy/guard.h"
 #include "policy/policy.h"
 
@@ -33,6 +34,13 @@ inline std::size_t characters(std::string_view raw) {
   const std::string left = std::regex_replace(whole, kBeginnings, "");
   return static_cast<std::size_t>(
       std::ranges::count_if(left, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+/// Without the character or escape that the end cuts: what has come of the one behind those that are held back.
+inline std::string_view without_cut(std::string_view held) {
+  Fold fold;
+  fold.assign(held, false);
+  return held.substr(0, fold.folded_bytes());
 }
 
 inline constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";

@@ -28,7 +28,7 @@ const std::string_view kTexts[] = {
     "host 2001:db8::1. and ::ffff:10.0.0.1/96, mac 00:1A:2B:3C:4D:5E, 0012.3456.789a, 10.1.2.3.4",
     "born April 12, 2010 or 5. M\xc3\xa4rz 1981, 2024-03-15T14:30:00+02:00, 21-May, 05/2021, on Sunday",
     "see https://www.example.org/a/b?id=7&mail=ann%40example.org and www.example.net:8080/x, node.js, example.com.",
-    "https://pages.org/in/john-smith-1234567/details?card=4012888888881881&b=1,2; "
+    "https://pages.org/in/john-smith-1234567/details?card=4012888888881881&mail=ann@pages.org&b=1,2; "
     "x https://pages.org/a-long-path-to-the-records-of-the-ward/patients/123456789/john-smith?x=1,2 y",
     "jane.doe [at] example [dot] org, k.meier AT firma DOT de, j o h n @ e x a m p l e . c o m, \"odd\"@example.com",
     "to greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1@pages.org, again "
@@ -95,7 +95,8 @@ TEST(EveryType, IsFoundInAStreamHoweverItIsCut) {
       StreamGuard stream(*policy, context);
       std::string out = stream.feed(text.substr(0, cut)).value();
       const std::size_t held = stream.held_bytes();
-      EXPECT_LE(characters(text.substr(cut - held, held)), kWindowBytes) << "cut at " << cut << " of: " << text;
+      EXPECT_LE(characters(test::without_cut(text.substr(cut - held, held))), kWindowBytes)
+          << "cut at " << cut << " of: " << text;
       out += stream.feed(text.substr(cut)).value();
       out += stream.finish().value();
       ASSERT_EQ(out, text);
