@@ -12,8 +12,6 @@
 namespace sb::api {
 namespace {
 
-constexpr Micros kDay = 86'400'000'000;
-
 /// Quoted where RFC 4180 asks for it. What a spreadsheet would take for a formula gets an apostrophe: names of models
 /// and flows are configured, and not by those who open the file.
 std::string field(std::string_view text) {

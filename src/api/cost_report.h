@@ -16,6 +16,9 @@
 
 namespace sb::api {
 
+/// Costs are summed by UTC days.
+inline constexpr Micros kDay = 86'400'000'000;
+
 /// Runs of this flow are second opinions on answers: what triage's promise costs.
 inline constexpr std::string_view kOpinionsFlow = "signalbox/second-opinion@";
 

@@ -15,7 +15,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr Micros kDay = 86'400'000'000;
 constexpr Micros kToday = 20'000 * kDay;  // 2024-10-04
 
 store::CostRow row_of(Micros day, std::string route, std::string model, MicroMoney cost) {

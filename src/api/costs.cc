@@ -12,8 +12,6 @@
 namespace sb::api {
 namespace {
 
-constexpr Micros kDay = 86'400'000'000;
-
 /// The beginning of a UTC day. Errors: invalid_argument.
 Result<Micros> day_of(std::string_view text, const char* name) {
   unsigned parts[3] = {};

@@ -20,7 +20,7 @@ using policy::Direction;
 using policy::JsonProfile;
 using store::testing::wait_for;
 
-constexpr std::string_view kPolicy = R"(
+constexpr std::string_view kOldPolicy = R"(
 name: old
 version: 1
 rules:
@@ -98,7 +98,7 @@ class RecordedTraffic : public ::testing::Test {
   }
 
   std::string diff(std::string_view after, std::vector<std::string> more = {}) {
-    std::ofstream(folder_.file("old.yaml")) << kPolicy;
+    std::ofstream(folder_.file("old.yaml")) << kOldPolicy;
     std::ofstream(folder_.file("new.yaml")) << after;
     std::vector<std::string> args = {"diff", folder_.file("old.yaml"), folder_.file("new.yaml"), "--data",
                                      data_.path()};
@@ -115,7 +115,7 @@ class RecordedTraffic : public ::testing::Test {
   store::testing::PlainLog log_;
   TenantKeys tenants_{default_master_key(data_.vault_key())};
   Sealer sealer_{tenants_, data_.vault_key(), entropy_};
-  std::shared_ptr<const policy::Policy> policy_ = *policy::Policy::load(kPolicy, "old");
+  std::shared_ptr<const policy::Policy> policy_ = *policy::Policy::load(kOldPolicy, "old");
   std::unique_ptr<store::Store> store_;
   std::vector<policy::RecordedText> texts_;
   int status_ = 0;
@@ -200,18 +200,19 @@ TEST_F(RecordedTraffic, ADiffTellsPlacesAndSumsButNoValue) {
   EXPECT_NE(told.find("not known: 1 values taken out when recorded (inbound CREDIT_CARD redact)\n"), std::string::npos)
       << told;
   EXPECT_EQ(told.find("jane"), std::string::npos);
-  EXPECT_EQ(diff(kPolicy),
+  EXPECT_EQ(diff(kOldPolicy),
             "0 of 4 would change\n2 runs read\nnot known: 1 values taken out when recorded (inbound "
             "CREDIT_CARD redact)\n");
   EXPECT_EQ(status_, 0);
-  diff(kPolicy, {"--since", "yesterday"});
+  diff(kOldPolicy, {"--since", "yesterday"});
   EXPECT_EQ(status_, 2);
 }
 
 TEST_F(RecordedTraffic, RulesSpeakOfTheRunsTheyAreFor) {
   record("mail " + std::string(kMail), "ok");
   const auto scoped = [](std::string_view tenant) {
-    return std::string(kPolicy) + "  - {name: late, types: [PHONE], action: block}\n  - {deny: [mail], name: word, " +
+    return std::string(kOldPolicy) +
+           "  - {name: late, types: [PHONE], action: block}\n  - {deny: [mail], name: word, " +
            "action: block, tenants: [" + std::string(tenant) + "]}\n";
   };
   EXPECT_NE(diff(scoped("acme")).find("inbound DENIED by rule word, block: 0 -> 1"), std::string::npos);
@@ -221,7 +222,7 @@ TEST_F(RecordedTraffic, RulesSpeakOfTheRunsTheyAreFor) {
 TEST_F(RecordedTraffic, RulesForModelsSpeakOfTheModelsThatWereReached) {
   record("mail " + std::string(kMail), "ok");  // asked for "auto"
   const auto scoped = [](std::string_view model) {
-    return std::string(kPolicy) + "  - {deny: [mail], name: word, action: block, models: ['" + std::string(model) +
+    return std::string(kOldPolicy) + "  - {deny: [mail], name: word, action: block, models: ['" + std::string(model) +
            "']}\n";
   };
   for (const std::string_view model : {"auto", "small", "far/big", "near/tiny", "tiny", "far/*"})

@@ -35,7 +35,7 @@ bool is_name(std::string_view text) {
 std::string_view text_head(std::string_view value) {
   constexpr std::string_view kScheme = "data:", kCharset = ";charset=";
   if (!iequals(value.substr(0, kScheme.size()), kScheme)) return {};
-  const auto begin = to_lower(value.substr(0, kMostHead));
+  const auto begin = sb::to_lower(value.substr(0, kMostHead));
   const std::size_t mark = begin.find(kMark);
   if (mark == std::string::npos) return {};
   auto type = std::string_view(begin).substr(kScheme.size(), mark - kScheme.size());

@@ -61,13 +61,13 @@ bool is_name_type(std::string_view type) {
 }
 
 bool is_number_type(std::string_view type) {
-  static const std::vector<std::string_view> kTypes = [] {
+  static const std::vector<std::string_view> kNumbers = [] {
     auto types = identifier_types();
     for (const auto more : {kCardType, kIbanType, kMacType}) types.push_back(more);
     std::ranges::sort(types);
     return types;
   }();
-  return std::ranges::binary_search(kTypes, type);
+  return std::ranges::binary_search(kNumbers, type);
 }
 
 }  // namespace
