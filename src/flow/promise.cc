@@ -3,7 +3,6 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <cctype>
 
 #include "base/bytes.h"
 #include "base/log.h"
@@ -21,11 +20,10 @@ constexpr std::string_view kJudgesTask =
 
 /// Nothing: it is neither.
 std::optional<bool> says_wrong(std::string_view answer) {
-  std::string word(trim(answer));
-  while (!word.empty() && (word.back() == '.' || word.back() == '!')) word.pop_back();
-  for (char& c : word) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-  if (word == "RIGHT") return false;
-  if (word == "WRONG") return true;
+  std::string_view word = trim(answer);
+  while (word.ends_with('.') || word.ends_with('!')) word.remove_suffix(1);
+  if (iequals(word, "right")) return false;
+  if (iequals(word, "wrong")) return true;
   return std::nullopt;
 }
 
@@ -137,7 +135,8 @@ Task<void> Engine::second_opinion(Opinion wanted) {
   request.carried = std::move(wanted.carried);
   const RunId id = RunId::generate(parts_.clock, parts_.entropy);
   const auto pending = parts_.in_flight.enter(request.tenant, {}, id, {}).pending;
-  auto run = prepare(std::move(request), pending, id);
+  auto run = is_long(request) ? co_await prepare_long(std::move(request), pending, id)
+                              : prepare(std::move(request), pending, id);
   if (!run) parts_.in_flight.leave(wanted.tenant, {}, pending);
   const auto driven = run ? co_await drive(*run) : std::unexpected(run.error());
   --opinions_;
