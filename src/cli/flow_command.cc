@@ -8,6 +8,7 @@
 #include <optional>
 #include <ostream>
 
+#include "base/bytes.h"
 #include "base/yaml.h"
 #include "cli/api_client.h"
 #include "flow/engine.h"
@@ -78,6 +79,23 @@ int run(const Invocation& it) {
   return kExitFailed;
 }
 
+int functions(const Invocation& it) {
+  const std::string wanted = it.position("function");
+  const auto* one = wanted.empty() ? nullptr : flow::our_function(wanted);
+  if (one) {
+    it.out << to_text(one->schema) << '\n';
+    return kExitOk;
+  }
+  if (!wanted.empty()) {
+    const auto near = nearest(wanted, flow::builtin_functions());
+    return it.fail(Error(Errc::not_found, fmt::format("no function is called `{}`{}", wanted,
+                                                      near ? fmt::format("; did you mean `{}`?", *near) : "")));
+  }
+  for (const auto& function : flow::our_functions())
+    it.out << fmt::format("{:<9} {}\n", function.name, function.summary);
+  return kExitOk;
+}
+
 }  // namespace
 
 Command flow_command() {
@@ -91,6 +109,10 @@ Command flow_command() {
       .option("format", "FORMAT", "mermaid or svg", "mermaid")
       .example("signalbox flow graph flows/chat.yaml --format svg > chat.svg", "tasks as boxes, jumps as arcs")
       .run(graph);
+  flow.add(Command("functions", "what `call` may name beside the DSL's own, and what each takes"))
+      .optional("function", "its JSON Schema")
+      .example("signalbox flow functions chat", "the schema of what stands in `with`")
+      .run(functions);
   add_api_flags(flow.add(Command("run", "register a flow at a running server and run it to its end"))
                     .required("file", "YAML or JSON document")
                     .option("input", "JSON", "the run's input, as JSON or YAML", "{}")

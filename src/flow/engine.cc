@@ -20,11 +20,6 @@
 
 namespace sb::flow {
 
-const std::vector<std::string>& builtin_functions() {
-  static const std::vector<std::string> names = {"triage", "script", "chat", "embed", "review"};
-  return names;
-}
-
 Engine::Engine(asio::io_context& io, EngineParts parts, EngineOptions options)
     : io_(io), parts_(std::move(parts)), options_(std::move(options)), parking_(options_.timers_near) {}
 Engine::~Engine() = default;

@@ -21,6 +21,7 @@
 #include "base/workers.h"
 #include "flow/answer_cache.h"
 #include "flow/carried.h"
+#include "flow/dsl/functions.h"
 #include "flow/event_hub.h"
 #include "flow/external_guard.h"
 #include "flow/in_flight.h"
@@ -40,9 +41,6 @@
 #include "triage/router.h"
 
 namespace sb::flow {
-
-/// Names that `call` may use in this version.
-const std::vector<std::string>& builtin_functions();
 
 /// Flows by id; immutable entries, thread-safe look-up. New versions may be added while runs go on with theirs.
 class FlowRegistry {
@@ -320,6 +318,13 @@ class Engine {
   Task<void> schedule_loop();
   void schedule_again(const LiveRun& run);
   std::expected<CallResult, Problem> triage(LiveRun& run);
+  // own_words.cc: what flows say themselves, in place of the request that the run was given
+  std::expected<CallResult, Problem> triage_text(LiveRun& run, const Machine::Call& call);
+  std::expected<CallResult, Problem> guard_value(LiveRun& run, const Machine::Call& call);
+  static std::expected<CallResult, Problem> validate(LiveRun& run, const Machine::Call& call);
+  Task<std::expected<CallResult, Problem>> ask_in_own_words(LiveRun& run, const Machine::Call& call);
+  Task<std::expected<CallResult, Problem>> own_request(LiveRun& run, const Machine::Call& call);
+  CallResult routed(LiveRun& run, const triage::RouteDecision& decision);
   Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
   std::expected<const model::Target*, Problem> target_of(LiveRun& run, const Machine::Call& call,
                                                          std::optional<model::Target>& local);

@@ -1,4 +1,4 @@
-// What `call: triage | script | chat | embed | review` do: the engine's hands.
+// What `call: triage | script | chat | embed | review` do with what the run was given: the engine's hands.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,27 +7,11 @@
 #include "base/record_writer.h"
 #include "flow/chat_completion.h"
 #include "flow/engine.h"
+#include "flow/function_problems.h"
 #include "triage/decision_record.h"
 
 namespace sb::flow {
 namespace {
-
-Problem problem_of(const Error& error, std::string_view title) {
-  Problem problem;
-  problem.type = error_type(error.code == Errc::upstream_timeout                                    ? "timeout"
-                            : error.code == Errc::policy_denied                                     ? "authorization"
-                            : error.code == Errc::invalid_argument || error.code == Errc::not_found ? "validation"
-                                                                                                    : "communication");
-  problem.status = 500;
-  problem.title = title;
-  problem.detail = error.detail;
-  return problem;
-}
-
-std::unexpected<Problem> blocked(LiveRun& run, std::string detail) {
-  run.error_code = Errc::policy_denied;
-  return std::unexpected(problem_of(Error(Errc::policy_denied, std::move(detail)), "Blocked by policy"));
-}
 
 /// Whether an embedding is asked of numbers of tokens in place of texts.
 bool has_token_ids(const json::value& request) {
@@ -118,10 +102,17 @@ Task<T> at_once(T result) {
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::call(LiveRun& run, const Machine::Call& call) {
   const auto& function = std::get<CallTask>(call.task->body).function;
-  if (function == "triage") return at_once(triage(run));
+  const Function& ours = *our_function(function);
+  if (auto misfit = misfit_of(ours, call)) {
+    run.error_code = Errc::invalid_argument;
+    return at_once(std::expected<CallResult, Problem>(std::unexpected(*std::move(misfit))));
+  }
+  if (function == "triage") return at_once(find_member(call.with, "text") ? triage_text(run, call) : triage(run));
   if (function == "review") return at_once(review(run, call));
   if (function == "script") return script(run, call);
-  return model_call(run, call);
+  if (function == "guard") return at_once(guard_value(run, call));
+  if (function == "validate") return at_once(validate(run, call));
+  return find_member(call.with, ours.extended_by) ? ask_in_own_words(run, call) : model_call(run, call);
 }
 
 std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
@@ -150,6 +141,11 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   run.guard.recall_user_text(run.input.text());
   const auto decision = router->route(run.guard.route_query());
   watch(decision);
+  return routed(run, decision);
+}
+
+Engine::CallResult Engine::routed(LiveRun& run, const triage::RouteDecision& decision) {
+  CallResult result;
   run.row.route = std::string(triage::to_string(decision.route));
   run.intent = decision.intent;
   result.decision = triage::record_of(decision);
@@ -248,7 +244,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   if (!target) co_return std::unexpected(target.error());
   const model::Target& asked = **target;
   const bool embed = std::get<CallTask>(call.task->body).function == "embed";
-  if (embed && run.guard.treats_requests() && has_token_ids(run.input.value())) {
+  if (embed && run.guard.treats_requests() && has_token_ids(run.request().value())) {
     run.error_code = Errc::policy_denied;
     run.error_param = "input";
     const Error denied(Errc::policy_denied,
@@ -256,7 +252,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     co_return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
   run.request_hash.reset();
-  if (!embed && answers_the_run(*call.task, run.machine.flow())) run.request_hash = repeatable(run, *call.task, asked);
+  if (!embed && !run.asked && answers_the_run(*call.task, run.machine.flow()))
+    run.request_hash = repeatable(run, *call.task, asked);
   if (run.request_hash) {
     auto again = run.cache.no_cache ? std::nullopt : co_await answer_again(run, asked);
     count_cache(run.cache.no_cache ? CacheOutcome::bypass : again ? CacheOutcome::hit : CacheOutcome::miss);
@@ -278,9 +275,10 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     run.error_code = reserved.error().code;
     co_return std::unexpected(problem_of(reserved.error(), "The budget is spent"));
   }
-  const std::string key = fmt::format("{}-{}", run.row.id.to_string(), call.task->name);
+  // A task that is done again, in a loop or by `then`, asks anew: its key is another.
+  const std::string key = fmt::format("{}-{}-{}", run.row.id.to_string(), call.task->name, call.id);
   model::ChatCall chat;
-  chat.body = run.input.text();
+  chat.body = run.request().text();
   chat.want_usage = run.include_usage;
   chat.idempotency_key = key;
   chat.request_id = run.request_id;
@@ -306,9 +304,9 @@ Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& tar
   MicroMoney most = 0;
   if (run.spend_limit_per_day != 0) {
     constexpr std::int64_t kOutputTokens = 4096;  // where the request sets no limit of its own
-    const auto& request = run.input.value();
+    const auto& request = run.request().value();
     const auto asked = int_member(request, "max_completion_tokens", int_member(request, "max_tokens", kOutputTokens));
-    const auto input = model::estimate_input_tokens(run.input.text());
+    const auto input = model::estimate_input_tokens(run.request().text());
     const model::Usage read{input, 0, 0, true};
     const model::Usage worst{
         input, 0, std::max<std::int64_t>(1, asked) * std::max<std::int64_t>(1, int_member(request, "n", 1)), true};
@@ -330,7 +328,7 @@ Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& tar
 // One round: the model sees its answer and what is wrong with it.
 Task<std::expected<Engine::CallResult, Problem>> Engine::repaired_answer(LiveRun& run, const model::Target& target,
                                                                          model::ChatCall call) {
-  const std::string again = repair_request(run.input, std::exchange(run.repair, {}), run.rejected_answer);
+  const std::string again = repair_request(run.request(), std::exchange(run.repair, {}), run.rejected_answer);
   const std::string key = std::string(call.idempotency_key) + "-repair";
   call.body = again;
   call.idempotency_key = key;

@@ -136,6 +136,18 @@ class GuardSession {
   void recall_user_text(std::string_view request);
   /// For a run that is taken up again: the features of a request that was guarded before.
   void read_request(const std::string& request);
+  /// What is known of the request that the run was given, kept while the flow asks something else.
+  struct Request {
+    policy::RequestFeatures features;
+    std::string last_user_text;
+    bool let_go = false;
+    std::vector<std::string_view> inbound_types;
+    std::vector<std::string> known_types;
+    std::size_t bytes = 0;
+    std::shared_ptr<const policy::JsonSchema> schema;
+  };
+  Request set_aside();
+  void take_back(Request request);
   /// Types of the findings in the request; a run that is taken up again is told them.
   const std::vector<std::string_view>& inbound_types() const { return inbound_types_; }
   void set_inbound_types(std::vector<std::string> types);

@@ -49,9 +49,13 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string state_hash;     ///< hex; over all that was recorded of the run so far
   Machine machine;
   GuardSession guard;
-  Data input;                                              ///< policed
+  Data input;                 ///< policed
+  std::optional<Data> asked;  ///< what a flow asks a model in its own words, policed; while it does
   policy::JsonProfile profile = policy::JsonProfile::any;  ///< of the input; of a chat's output its answer's
   std::shared_ptr<Pending> pending;
+
+  /// What goes to a model.
+  const Data& request() const { return asked ? *asked : input; }
 
   // Wishes of the caller.
   store::Durability durability = store::Durability::sync;

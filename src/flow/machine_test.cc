@@ -5,7 +5,7 @@
 namespace sb::flow {
 namespace {
 
-const std::vector<std::string> kFunctions = {"triage", "script", "chat", "review"};
+const std::vector<std::string> kFunctions = {"triage", "script", "chat", "review", "probe"};
 
 std::shared_ptr<const Flow> flow_of(std::string_view tasks) {
   auto flow =
@@ -36,7 +36,7 @@ do:
         - big: {when: .n > 10, then: large}
         - small: {then: ask}
   - ask:
-      call: chat
+      call: probe
       with: {model: small, n: '${ .n }'}
       then: end
   - large:
@@ -71,7 +71,7 @@ do:
             set: {kept: '${ .x }'}
             export: {as: '{ seen: .kept }'}
         - ask:
-            call: chat
+            call: probe
             with: {from: '${ $context.seen }'}
   - last:
       set: {result: '${ .text }', seen: '${ $context.seen }'}
@@ -154,7 +154,7 @@ TEST(Machine, ARetryWaitsLongerEachTimeAndGivesUp) {
 do:
   - safe:
       try:
-        - ask: {call: chat}
+        - ask: {call: probe}
       catch:
         retry: {delay: {milliseconds: 10}, backoff: {exponential: {}}, limit: {attempt: {count: 2}}}
 )",
@@ -178,8 +178,8 @@ do:
   - split:
       fork:
         branches:
-          - a: {call: chat, with: {n: 1}}
-          - b: {call: chat, with: {n: 2}}
+          - a: {call: probe, with: {n: 1}}
+          - b: {call: probe, with: {n: 2}}
 )");
   Machine machine(flow, {"run", 0}, data_of("{}"));
   auto first = std::get<Machine::Call>(machine.next());
@@ -199,7 +199,7 @@ do:
 
 // Text that was not looked into is written as it is; what cannot be read again must not keep the run from going on.
 TEST(Machine, WhatDoesNotReadAsJsonIsNullInACheckpoint) {
-  const auto flow = flow_of("do:\n  - ask: {call: chat}\n  - again: {call: chat, with: {last: '${ . }'}}\n");
+  const auto flow = flow_of("do:\n  - ask: {call: probe}\n  - again: {call: probe, with: {last: '${ . }'}}\n");
   const std::string deep = std::string(70, '[') + std::string(70, ']');
   const std::initializer_list<std::pair<std::string, std::string>> cases = {
       {R"({ "n" : 1.50 })", R"({"last":{"n":1.5E0}})"}, {"no JSON", R"({"last":null})"}, {deep, R"({"last":null})"}};
@@ -223,17 +223,17 @@ do:
       do:
         - safe:
             try:
-              - ask: {call: chat, with: {x: '${ $x }'}}
+              - ask: {call: probe, with: {x: '${ $x }'}}
             catch:
               as: e
               retry: {delay: {milliseconds: 1}, limit: {attempt: {count: 1}}}
               do:
-                - note: {call: chat, with: {failed: '${ $e.status }', at: '${ $i }'}}
+                - note: {call: probe, with: {failed: '${ $e.status }', at: '${ $i }'}}
         - rest: {wait: {milliseconds: 5}}
   - split:
       fork:
         branches:
-          - a: {call: chat, with: {b: 1}}
+          - a: {call: probe, with: {b: 1}}
           - hear: {listen: {to: {one: {with: {type: go}}}}}
 )");
   const Data input = data_of(R"({"list":[1,2]})");
@@ -292,7 +292,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{"bad_expression", "do:\n  - a: {set: {x: '${ .a | }'}}\n", "3:"},
                     Refused{"duplicate_name", "do:\n  - a: {set: {x: 1}}\n  - a: {set: {x: 2}}\n", "appears twice"},
                     Refused{"no_tasks", "do: []\n", "list of tasks"},
-                    Refused{"timeout", "do:\n  - a: {call: chat, timeout: {after: {months: 1}}}\n", "no `months`"}),
+                    Refused{"timeout", "do:\n  - a: {call: probe, timeout: {after: {months: 1}}}\n", "no `months`"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Machine, SaysWhichTypesOfEventsItListensFor) {

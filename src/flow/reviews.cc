@@ -141,6 +141,7 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
       parts_.sealer.seal(run->data_key, review.run, place::verdict(review.id), policed->content.text());
   parking_.forget(review.run);
   const store::ReviewRow decided = change.row;
+  const bool is_chat = run->profile == policy::JsonProfile::chat_request;  // what the promise speaks of
   // What the person said, reason and all, is committed to by what is stored of it.
   record_leaf(*run, "review.verdict", summary_of(id, choice),
               Sealer::commitment(run->data_key, "verdict", change.row.verdict));
@@ -158,7 +159,7 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   } else {
     SB_CO_CHECK(co_await drive(run));
   }
-  judged_by_person(*steps, decided, state);
+  if (is_chat) judged_by_person(*steps, decided, state);
   co_return decided;
 }
 

@@ -6,8 +6,12 @@
 
 #include "base/yaml.h"
 #include "flow/definition.h"
+#include "flow/dsl/functions.h"
 
 namespace sb::flow::dsl {
+
+/// Whether something in it is known at run time only.
+bool has_expression(const json::value& value);
 
 class Compiler {
  public:
@@ -88,6 +92,7 @@ class Compiler {
   Result<EventStrategy> strategy(const json::value& value, const Pointer& pointer, bool ending = false);
   Result<EventFilter> filter(const json::value& value, const Pointer& pointer) const;
   Result<CallTask> custom_function(const std::string& name, const Pointer& pointer);
+  Result<> arguments(const Function& function, const json::value* with, const Pointer& pointer) const;
 
   /// Names in scope while a nested list is compiled.
   template <class Make>

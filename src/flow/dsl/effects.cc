@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "flow/dsl/compiler.h"
+#include "policy/guards/json_schema.h"
 
 namespace sb::flow::dsl {
 namespace {
@@ -60,6 +61,8 @@ Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
     if (method.empty() || !find_member(*with, "server")) return fault(at_with, "`call: a2a` needs method and server");
   } else if (std::ranges::find(functions_, function) == functions_.end()) {
     SB_TRY(task, custom_function(function, at));
+  } else if (const auto* ours = our_function(function)) {
+    SB_CHECK(arguments(*ours, with, at_with));
   }
   if (with) {
     if (const auto* output = find_member(*with, "output");
@@ -72,6 +75,34 @@ Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
   }
   node.body = std::move(task);
   return node;
+}
+
+// What is written out is held against the function's schema here, what an expression gives when it has given it.
+Result<> Compiler::arguments(const Function& function, const json::value* with, const Pointer& pointer) const {
+  const bool extended = with && !function.extended_by.empty() && find_member(*with, function.extended_by);
+  std::vector<std::string> needed = function.required;
+  if (extended) needed.insert(needed.end(), function.then_required.begin(), function.then_required.end());
+  for (const auto& name : needed) {
+    if (!with || !find_member(*with, name))
+      return fault(pointer, fmt::format("`call: {}` needs `{}`", function.name, name));
+  }
+  if (!with) return {};
+  for (const auto& [key, value] : with->get_object()) {
+    const std::string_view name = key;
+    const auto at = pointer_append(pointer, name);
+    const auto known = std::ranges::find(function.arguments, name, &FunctionArgument::name);
+    if (known == function.arguments.end()) {
+      if (extended) continue;
+      std::vector<std::string> names;
+      for (const auto& argument : function.arguments) names.push_back(argument.name);
+      const auto near = nearest(name, names);
+      return fault(at, fmt::format("`call: {}` takes no `{}`{}", function.name, name,
+                                   near ? fmt::format("; did you mean `{}`?", *near) : ""));
+    }
+    if (has_expression(value)) continue;
+    if (const auto wrong = known->schema->first_fault(value)) return fault(at + wrong->pointer, wrong->expected);
+  }
+  return {};
 }
 
 // The function's task is compiled anew for each call: it sees its arguments and no locals of the caller.

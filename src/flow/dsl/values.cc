@@ -81,7 +81,6 @@ Result<Micros> Duration::resolve(const Scope& scope) const {
 }  // namespace sb::flow
 
 namespace sb::flow::dsl {
-namespace {
 
 bool has_expression(const json::value& value) {
   if (const auto* text = value.if_string()) return is_expression(*text);
@@ -90,8 +89,6 @@ bool has_expression(const json::value& value) {
   if (const auto* array = value.if_array()) return std::ranges::any_of(*array, has_expression);
   return false;
 }
-
-}  // namespace
 
 Result<Template> Compiler::template_at(const json::value& value, std::string_view pointer, Template::Uris uris) const {
   auto compiled = Template::compile(value, pointer, locals_, uris);
