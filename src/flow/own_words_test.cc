@@ -221,10 +221,9 @@ do:
   - all: {set: '${ $context }'}
 )");
   ASSERT_FALSE(run->problem) << run->problem->detail;
-  EXPECT_EQ(to_text(output_of(*run)),
-            R"({"mail":{"value":{"to":"[EMAIL_1]"},"verdict":"changed","types":["EMAIL"]},)"
-            R"("bank":{"value":null,"verdict":"block","types":["IBAN"]},)"
-            R"("none":{"value":7,"verdict":"allow","types":[]}})");
+  EXPECT_EQ(to_text(output_of(*run)), R"({"mail":{"value":{"to":"[EMAIL_1]"},"verdict":"changed","types":["EMAIL"]},)"
+                                      R"("bank":{"value":null,"verdict":"block","types":["IBAN"]},)"
+                                      R"("none":{"value":7,"verdict":"allow","types":[]}})");
 }
 
 TEST_F(OwnWords, AValueIsHeldAgainstAShape) {
@@ -280,27 +279,26 @@ struct RefusedCall {
 };
 class Arguments : public ::testing::TestWithParam<RefusedCall> {};
 TEST_P(Arguments, ThatDoNotFitAreRefusedWhereTheyStand) {
-  const auto flow = load_flow(
-      fmt::format("document: {{dsl: '1.0.3', namespace: t, name: f, version: '1.0.0'}}\ndo:\n  - a: {{{}}}\n",
-                  GetParam().call),
-      "f.yaml", builtin_functions());
+  const auto flow =
+      load_flow(fmt::format("document: {{dsl: '1.0.3', namespace: t, name: f, version: '1.0.0'}}\ndo:\n  - a: {{{}}}\n",
+                            GetParam().call),
+                "f.yaml", builtin_functions());
   ASSERT_FALSE(flow);
   EXPECT_NE(flow.error().detail.find(GetParam().says), std::string::npos) << flow.error().detail;
   EXPECT_NE(flow.error().detail.find("f.yaml:3:"), std::string::npos) << flow.error().detail;
 }
 INSTANTIATE_TEST_SUITE_P(
     Each, Arguments,
-    testing::Values(RefusedCall{"typo", "call: chat, with: {model: large, mesages: []}", "did you mean `messages`?"},
-                    RefusedCall{"no_model", "call: chat, with: {messages: [{role: user, content: x}]}",
-                                "needs `model`"},
-                    RefusedCall{"no_messages", "call: chat, with: {model: large, messages: []}", "1"},
-                    RefusedCall{"stream",
-                                "call: chat, with: {model: large, stream: true, messages: [{role: user, content: x}]}",
-                                "false"},
-                    RefusedCall{"no_name", "call: script", "needs `name`"},
-                    RefusedCall{"direction", "call: guard, with: {value: 1, direction: sideways}", "one of"},
-                    RefusedCall{"no_value", "call: validate, with: {schema: {}}", "needs `value`"},
-                    RefusedCall{"priority", "call: review, with: {priority: high}", "integer"}),
+    testing::Values(
+        RefusedCall{"typo", "call: chat, with: {model: large, mesages: []}", "did you mean `messages`?"},
+        RefusedCall{"no_model", "call: chat, with: {messages: [{role: user, content: x}]}", "needs `model`"},
+        RefusedCall{"no_messages", "call: chat, with: {model: large, messages: []}", "1"},
+        RefusedCall{"stream", "call: chat, with: {model: large, stream: true, messages: [{role: user, content: x}]}",
+                    "false"},
+        RefusedCall{"no_name", "call: script", "needs `name`"},
+        RefusedCall{"direction", "call: guard, with: {value: 1, direction: sideways}", "one of"},
+        RefusedCall{"no_value", "call: validate, with: {schema: {}}", "needs `value`"},
+        RefusedCall{"priority", "call: review, with: {priority: high}", "integer"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
