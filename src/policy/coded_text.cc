@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/bytes.h"
+#include "policy/utf16.h"
 
 namespace sb::policy {
 namespace {
@@ -63,6 +64,44 @@ bool is_plain(std::string_view bytes) {
   });
 }
 
+constexpr std::string_view kLittleMark = "\xff\xfe", kBigMark = "\xfe\xff";
+
+// Text without a mark, mostly of ASCII: the zero of each unit stands behind its letter or before it.
+TextCode code_by_zeros(std::string_view bytes) {
+  constexpr std::size_t kLook = 64;
+  std::size_t zeros[2] = {};
+  const auto first = bytes.substr(0, kLook);
+  for (std::size_t i = 0; i < first.size(); ++i) zeros[i % 2] += first[i] == '\0';
+  const auto are_telling = [&](std::size_t some, std::size_t others) {
+    return 4 * some > first.size() && 8 * others < some;
+  };
+  if (are_telling(zeros[1], zeros[0])) return TextCode::utf16_little;
+  return are_telling(zeros[0], zeros[1]) ? TextCode::utf16_big : TextCode::utf8;
+}
+
+TextCode code_of(std::string_view bytes, std::string_view head) {
+  if (bytes.starts_with(kLittleMark)) return TextCode::utf16_little;
+  if (bytes.starts_with(kBigMark)) return TextCode::utf16_big;
+  const auto begin = sb::to_lower(head);
+  if (begin.contains("charset=utf-16le")) return TextCode::utf16_little;
+  if (begin.contains("charset=utf-16be")) return TextCode::utf16_big;
+  return code_by_zeros(bytes);
+}
+
+ByteOrder order_of(TextCode code) {
+  return code == TextCode::utf16_little ? ByteOrder::little : ByteOrder::big;
+}
+
+CodedText read_bytes(std::string_view head, std::string bytes) {
+  const TextCode code = code_of(bytes, head);
+  if (code == TextCode::utf8) return {head, std::move(bytes)};
+  const bool has_mark = bytes.starts_with(kLittleMark) || bytes.starts_with(kBigMark);
+  const std::size_t begin = has_mark ? kLittleMark.size() : 0;
+  const std::size_t end = bytes.size() - bytes.size() % 2;
+  const auto units = std::string_view(bytes).substr(begin, end - begin);
+  return {head, utf8_of(units, order_of(code)), code, bytes.substr(0, begin), bytes.substr(end)};
+}
+
 }  // namespace
 
 std::optional<CodedText> read_coded_text(std::string_view value, bool is_file) {
@@ -70,16 +109,19 @@ std::optional<CodedText> read_coded_text(std::string_view value, bool is_file) {
   const auto base64 = value.substr(head.size());
   if (head.empty()) {
     if (!is_file || base64.size() < kLeastFile) return std::nullopt;
-    const auto first = decode(base64.substr(0, kFirstLook));
-    if (!first || !is_plain(*first)) return std::nullopt;
+    auto first = decode(base64.substr(0, kFirstLook));
+    if (!first || !is_plain(read_bytes(head, std::move(*first)).text)) return std::nullopt;
   }
-  auto text = decode(base64);
-  if (!text || (head.empty() && !(is_plain(*text) && is_valid_utf8(*text)))) return std::nullopt;
-  return CodedText{head, std::move(*text)};
+  auto bytes = decode(base64);
+  if (!bytes) return std::nullopt;
+  auto file = read_bytes(head, std::move(*bytes));
+  if (head.empty() && !(is_plain(file.text) && is_valid_utf8(file.text))) return std::nullopt;
+  return file;
 }
 
-std::string code_text(std::string_view head, std::string_view text) {
-  return std::string(head) + to_base64(text);
+std::string code_text(const CodedText& file, std::string_view text) {
+  const auto bytes = file.code == TextCode::utf8 ? std::string(text) : utf16_of(text, order_of(file.code));
+  return std::string(file.head) + to_base64(file.mark + bytes + file.rest);
 }
 
 }  // namespace sb::policy

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/utf16.h"
 
 namespace sb::policy {
 namespace {
@@ -35,20 +36,6 @@ Unit read_unit(std::string_view raw) {
     value = value * 16 + *digit;
   }
   return {Unit::State::whole, value};
-}
-
-void append_utf8(std::string& out, std::uint32_t code) {
-  const auto byte = [&](std::uint32_t bits) { out += static_cast<char>(bits); };
-  if (code < 0x80) {
-    byte(code);
-  } else if (code < 0x800) {
-    byte(0xc0 | code >> 6), byte(0x80 | (code & 0x3f));
-  } else if (code < 0x10000) {
-    byte(0xe0 | code >> 12), byte(0x80 | (code >> 6 & 0x3f)), byte(0x80 | (code & 0x3f));
-  } else {
-    byte(0xf0 | code >> 18), byte(0x80 | (code >> 12 & 0x3f)), byte(0x80 | (code >> 6 & 0x3f));
-    byte(0x80 | (code & 0x3f));
-  }
 }
 
 char short_escape(char c) {

@@ -192,6 +192,48 @@ TEST_F(JsonGuard, TextInFilesIsTreatedAsText) {
   }
 }
 
+// Of a file that Windows programs write. "\xd8\x3d\xde\x00" is a picture, two units of UTF-16.
+TEST_F(JsonGuard, TextInUtf16FilesIsTreatedAsTextAndCodedAgain) {
+  const auto units = [](std::string_view ascii, bool little) {
+    std::string out;
+    for (const char c : ascii) out += little ? std::string{c, '\0'} : std::string{'\0', c};
+    return out + (little ? std::string("\x3d\xd8\x00\xde", 4) : std::string("\xd8\x3d\xde\x00", 4));
+  };
+  struct Case {
+    std::string_view head, mark;
+    bool little;
+    std::string_view rest = "";
+  };
+  for (const auto& [head, mark, little, rest] : {
+           Case{"data:text/csv;base64,", "\xff\xfe", true}, Case{"data:text/csv;base64,", "\xfe\xff", false},
+           Case{"", "\xff\xfe", true}, Case{"", "\xfe\xff", false},
+           Case{"data:text/plain;charset=UTF-16LE;base64,", "", true},
+           Case{"data:text/plain;charset=utf-16;base64,", "", false},  // it says no order: the zeros do
+           Case{"data:text/plain;base64,", "", true}, Case{"", "", false},
+           Case{"data:text/csv;base64,", "\xff\xfe", true, "x"},  // half a unit
+       }) {
+    const auto file = [&](std::string_view text) {
+      return with_file(head, std::string(mark) + units(text, little) + std::string(rest));
+    };
+    const auto guarded = guard(file("name,mail\nAnn,ann@x.org\n"), JsonProfile::chat_request);
+    EXPECT_EQ(guarded.json, file("name,mail\nAnn,[EMAIL_1]\n")) << head << (little ? " little" : " big");
+    EXPECT_FALSE(guard(file("name,mail\nAnn,none\n"), JsonProfile::chat_request).changed) << head;
+  }
+}
+
+// Half a surrogate pair alone is no character, and stays what it was.
+TEST_F(JsonGuard, BrokenUtf16ComesBackAsItWas) {
+  const std::string_view head = "data:text/plain;base64,";
+  const auto units = [](std::string_view ascii) {
+    std::string out = "\xff\xfe";
+    for (const char c : ascii) out += {c, '\0'};
+    return out;
+  };
+  const std::string half("\x00\xd8", 2);
+  const auto guarded = guard(with_file(head, units("to ann@x.org ") + half + half), JsonProfile::chat_request);
+  EXPECT_EQ(guarded.json, with_file(head, units("to [EMAIL_1] ") + half + half));
+}
+
 TEST_F(JsonGuard, JsonInAFileStaysJson) {
   const std::string head = "data:application/json;base64,";
   const auto guarded = guard(with_file(head, R"({"card":4111111111111111,"n":7})"), JsonProfile::chat_request);

@@ -256,7 +256,7 @@ Result<> JsonWalk::coded_leaf(const CodedText& coded, std::size_t offset, std::s
   result_.verdict = std::max(result_.verdict, verdict);
   const std::string_view guarded = verdict == Verdict::allow ? coded.text : std::string_view(scratch_.text);
   note_string(guarded, under);
-  if (guarded != coded.text) edit_string(offset, size, code_text(coded.head, guarded));
+  if (guarded != coded.text) edit_string(offset, size, code_text(coded, guarded));
   return {};
 }
 
