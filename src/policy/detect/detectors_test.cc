@@ -344,6 +344,36 @@ TEST(Luhn, EverySingleDigitErrorIsNoticed) {
     for (char c = '0'; c <= '9'; ++c) {
       auto changed = good;
       changed[i] = c;
+struct SideBySide {
+  std::string_view before;
+  std::vector<std::string_view> values;
+};
+
+class SideBySideNumbers : public testing::TestWithParam<SideBySide> {};
+
+TEST_P(SideBySideNumbers, AreFoundApart) {
+  std::string text(GetParam().before);
+  std::vector<SeenIn> expected;
+  for (const auto value : GetParam().values) {
+    text.append(value).append(" ");
+    expected.push_back({"PHONE", std::string(value)});
+  }
+  EXPECT_EQ(scan(text), expected) << text;
+}
+
+INSTANTIATE_TEST_SUITE_P(Phones, SideBySideNumbers,
+                         testing::Values(SideBySide{"", {"06 12 34 56 78", "06 39 98 12 47"}},
+                                         SideBySide{"Call ", {"06 12 34 56 78", "01 39 98 12 47", "07 45 22 13 98"}},
+                                         SideBySide{"", {"06.12.34.56.78", "06 39 98 12 47"}},
+                                         SideBySide{"", {"0612345678", "0639981247"}},
+                                         SideBySide{"", {"+33 6 12 34 56 78", "06 39 98 12 47"}},
+                                         SideBySide{"", {"06 12 34 56 78", "+33 6 39 98 12 47"}},
+                                         SideBySide{"", {"0033 6 12 34 56 78", "06 39 98 12 47"}},
+                                         SideBySide{"Tel. ", {"030 901820", "0171 2345678"}},
+                                         SideBySide{"", {"020 7946 0123", "030 901820 17"}},
+                                         SideBySide{"phone: ", {"212-555-0187", "212-555-0188"}},
+                                         SideBySide{"phone ", {"212 555 0187", "212 555 0188", "646 555 0139"}}));
+
       EXPECT_EQ(check::luhn(changed), c == good[i]);
     }
   }

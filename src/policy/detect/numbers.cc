@@ -99,6 +99,21 @@ bool has_card_layout(ScanWindow& window, std::size_t at) {
   return (window.at(at + 9) == mark && window.at(at + 14) == mark) || window.at(at + 11) == mark;
 }
 
+// "212 555 0187 212 555 0188": whether a telephone number goes on from here and another of that layout stands before
+// it.
+bool follows_its_like(ScanWindow& window, std::size_t at) {
+  constexpr std::string_view kLayout = "ddd ddd dddd ";
+  const auto text = window.text();
+  const auto fits = [](int byte, char wanted) { return wanted == 'd' ? is_digit(byte) : byte == wanted; };
+  if (at < kLayout.size() || (at > kLayout.size() && is_digit(byte_of(text, at - kLayout.size() - 1)))) return false;
+  for (std::size_t i = 0; i < kLayout.size(); ++i) {
+    if (!fits(byte_of(text, at - kLayout.size() + i), kLayout[i])) return false;
+    const bool last = i + 1 == kLayout.size();
+    if (last ? is_digit(window.at(at + i)) : !fits(window.at(at + i), kLayout[i])) return false;
+  }
+  return true;
+}
+
 // "x4111", "is4111", "SSN078": letters before a number that may be no part of it. In a hash more letters follow.
 bool is_glued(ScanWindow& window, std::size_t start, std::size_t at) {
   if (at - start == 1) return to_lower(window.text()[start]) == 'x';
@@ -164,7 +179,8 @@ class NumberDetector final : public Detector {
     const std::size_t start = opening_before(text, at);
     window.rebase(start);
     const bool inside_row = start == at && is_inside_row(window, at);
-    if (inside_row && text[at] != '0' && !has_card_layout(window, at)) return;
+    const bool may_be_phone = !inside_row || text[at] == '0' || follows_its_like(window, at);
+    if (!may_be_phone && !has_card_layout(window, at)) return;
     read_token_run(window, at, run);
     if (run.group_count > 0) {
       classify_card(window, run, out);
@@ -172,7 +188,7 @@ class NumberDetector final : public Detector {
         classify_identifiers(window, run, out);
         classify_named(window, run, out);
       }
-      if (!inside_row || text[at] == '0') classify_phone(window, run, start, out);
+      if (may_be_phone) classify_phone(window, run, start, out);
     }
     if (run.cut || (run.group_count > 0 && run.groups[0].count >= 26)) classify_wallet(window, at, out);
   }

@@ -13,16 +13,27 @@ namespace {
 // The digits of the groups that may be a telephone number: digits alone, the last with an extension glued to it.
 struct Dialled {
   const TokenRun& run;
+  std::size_t first = 0;  // group
   std::size_t groups = 0;
 
   explicit Dialled(const TokenRun& tokens) : run(tokens) {
     while (groups < run.group_count && run.groups[groups].plain) ++groups;
     if (groups < run.group_count && run.groups[groups].digits >= 3) ++groups;  // "1216x694"
   }
-  std::string_view digits(std::size_t used) const {
-    return {run.chars.data(), static_cast<std::size_t>(run.groups[used - 1].first) + run.groups[used - 1].digits};
+  // What is left behind the first `used` groups.
+  Dialled behind(std::size_t used) const {
+    Dialled rest = *this;
+    rest.first += used;
+    rest.groups -= used;
+    return rest;
   }
-  std::size_t end(std::size_t used) const { return run.groups[used - 1].begin + run.groups[used - 1].digits; }
+  const TokenRun::Group& group(std::size_t index) const { return run.groups[first + index]; }
+  std::string_view digits(std::size_t used) const {
+    const char* const begin = run.chars.data() + group(0).first;
+    const auto& last = group(used - 1);
+    return {begin, static_cast<std::size_t>(last.first - group(0).first + last.digits)};
+  }
+  std::size_t end(std::size_t used) const { return group(used - 1).begin + group(used - 1).digits; }
 };
 
 int number_of(const TokenRun& run, std::size_t group) {
@@ -44,6 +55,8 @@ bool is_date(const TokenRun& run) {
   return (small(0) && small(1) && year(2)) || (year(0) && small(1) && small(2));
 }
 
+constexpr std::size_t kLeastPhoneDigits = 6;
+
 struct Shape {
   std::string_view rule;
   float score = 0;  ///< 0: no telephone number
@@ -56,12 +69,11 @@ bool is_nanp(std::string_view digits) {  // North American plan: NXX NXX XXXX
 
 bool grouped_as(const Dialled& number, std::size_t used, std::initializer_list<int> counts) {
   if (used != counts.size()) return false;
-  return std::equal(counts.begin(), counts.end(), number.run.groups.begin(),
+  return std::equal(counts.begin(), counts.end(), &number.group(0),
                     [](int count, const TokenRun::Group& group) { return group.digits == count; });
 }
 
 Shape shape_of(const Dialled& number, std::size_t used, bool plus, bool parenthesis, const Context& words) {
-  const auto& run = number.run;
   const auto digits = number.digits(used);
   const std::size_t n = digits.size();
   const bool named = (words.nearest & topic::phone) != 0;
@@ -84,7 +96,7 @@ Shape shape_of(const Dialled& number, std::size_t used, bool plus, bool parenthe
   if (parenthesis && n >= 8) return {"area_code", 0.8F};
   if (n < 7) return {};
   if (grouped_as(number, used, {3, 3, 4}) && is_nanp(digits)) {
-    return {"north_american", run.groups[1].separator == ' ' ? 0.7F : 0.85F};
+    return {"north_american", number.group(1).separator == ' ' ? 0.7F : 0.85F};
   }
   if (grouped_as(number, used, {1, 3, 3, 4}) && digits[0] == '1' && is_nanp(digits)) return {"north_american", 0.85F};
   const bool trunk = digits[0] == '0' && digits[1] != '0';
@@ -106,6 +118,41 @@ std::size_t joined_groups(const TokenRun& run, std::size_t count, bool surely) {
 
 bool ends_in_lone_digit(const TokenRun& run, std::size_t used) {
   return used > 2 && run.groups[used - 1].digits == 1;  // which is another thing
+}
+
+// Whether a number that no word announces begins there.
+bool is_plain_number(const Dialled& number) {
+  for (std::size_t used = number.groups; used > 0 && number.digits(used).size() >= kLeastPhoneDigits; --used) {
+    if (shape_of(number, used, false, false, {}).score > 0) return true;
+  }
+  return false;
+}
+
+// "9018 2012 9018 2013": two halves of groups of the same sizes, with the same marks.
+bool are_twins(const Dialled& number) {
+  if (number.groups % 2 != 0) return false;
+  const std::size_t half = number.groups / 2;
+  for (std::size_t i = 0; i < half; ++i) {
+    const auto& one = number.group(i);
+    const auto& other = number.group(half + i);
+    if (one.digits != other.digits || (i > 0 && one.separator != other.separator)) return false;
+  }
+  return number.group(half).separator == ' ';
+}
+
+// "06 12 34 56 78 06 39 98 12 47": of numbers side by side the first is not all that may be one, or it would take the
+// beginning of the next. Returns the groups of the first; `count` where there is no other.
+std::size_t groups_of_first(const Dialled& number, std::size_t count, bool plus, bool parenthesis,
+                            const Context& words) {
+  constexpr std::size_t kTwoNumbers = 14;  // digits
+  if (number.digits(count).size() < kTwoNumbers) return count;
+  Dialled joined = number;
+  joined.groups = count;
+  for (std::size_t used = 1; used < count; ++used) {
+    if (joined.group(used).separator != ' ' || !is_plain_number(joined.behind(used))) continue;
+    if (shape_of(joined, used, plus, parenthesis, words).score > 0) return used;
+  }
+  return !plus && are_twins(joined) ? count / 2 : count;
 }
 
 // " x 2234", "x694", " ext. 12": returns the byte behind the extension, or `end`.
@@ -171,7 +218,7 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
   }
   const Dialled number(run);
   if (number.groups == 0 || !begins_word(text, start)) return;
-  const bool short_run = number.digits(number.groups).size() < 6;
+  const bool short_run = number.digits(number.groups).size() < kLeastPhoneDigits;
   if (short_run && (run.groups[0].digits > 3 || !vanity(window, run, start, out))) return;
   if (short_run || is_date(run)) return;
   const int before = start > 0 ? byte_of(text, start - 1) : ScanWindow::kEnd;
@@ -184,13 +231,15 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
   }
   Context words = window.context(start);
   const bool surely = plus || (words.nearest & topic::phone) != 0;
-  for (std::size_t used = joined_groups(run, number.groups, surely); used > 0; --used) {
-    if (number.digits(used).size() < 6) return;
+  const bool closes = parenthesis && run.group_count > 1 && run.groups[1].closes;
+  const std::size_t joined = joined_groups(run, number.groups, surely);
+  for (std::size_t used = groups_of_first(number, joined, plus, closes, words); used > 0; --used) {
+    if (number.digits(used).size() < kLeastPhoneDigits) return;
     if (ends_in_lone_digit(run, used)) continue;
     const std::size_t end = number.end(used);
     if (used == number.groups && (words.nearest & topic::phone) == 0 && named_behind(window, end))
       words.nearest |= topic::phone;
-    const Shape shape = shape_of(number, used, plus, parenthesis && run.group_count > 1 && run.groups[1].closes, words);
+    const Shape shape = shape_of(number, used, plus, closes, words);
     if (shape.score == 0) continue;
     const int next = window.at(end);
     if (is_alnum(next) && to_lower(next) != 'x') return;
