@@ -258,6 +258,64 @@ TEST_F(JsonGuard, WhatAVendorCallsAFileIsLookedAtToo) {
   EXPECT_EQ(guarded.json, begin + to_base64("write to [EMAIL_1]") + R"("}]}]})");
 }
 
+// A request of messages with these contents; "assistant: ..." is another role's.
+std::string conversation(const std::vector<std::string>& contents) {
+  std::string json = R"({"model":"m","messages":[)";
+  for (const auto& content : contents) {
+    constexpr std::string_view kOther = "assistant: ";
+    const bool other = content.starts_with(kOther);
+    if (!json.ends_with('[')) json += ',';
+    const auto said = other ? content.substr(kOther.size()) : content;
+    json += std::string(R"({"role":")") + (other ? "assistant" : "user") + R"(","content":)";
+    json += said.starts_with("[{") ? said : '"' + said + '"';
+    json += '}';
+  }
+  return json + "]}";
+}
+
+TEST_F(JsonGuard, ANumberCutOverMessagesOfOneRoleIsFound) {
+  struct Case {
+    std::vector<std::string> said, goes_on;
+  };
+  for (const auto& [said, goes_on] : {
+           Case{{"my card is 4111 1111", "1111 1111 it is"}, {"my card is [CREDIT_CARD_1]", " it is"}},
+           Case{{"my card is 4111 1111", "assistant: go on", "1111 1111"},
+                {"my card is [CREDIT_CARD_1]", "assistant: go on", ""}},
+           Case{{"my card is 4111 11", "11 1111 1111, thanks"}, {"my card is [CREDIT_CARD_1]", ", thanks"}},
+           Case{{"card 4111", "assistant: and?", "1111", "1111", "1111 ok"},
+                {"card [CREDIT_CARD_1]", "assistant: and?", "", "", " ok"}},
+           Case{{"pay to DE89 3704 0044", "0532 0130 00"}, {"pay to [IBAN_1]", ""}},
+           Case{{R"([{"type":"text","text":"so:"},{"type":"text","text":"4111 1111"}])", "1111 1111, ann@x.org"},
+                {R"([{"type":"text","text":"so:"},{"type":"text","text":"[CREDIT_CARD_1]"}])", ", [EMAIL_1]"}},
+           Case{{"ann@x.org 4111 1111", std::string("1111 1111 ") + std::string(600, 'x') + " 5500 0000", "0000 0004"},
+                {"[EMAIL_1] [CREDIT_CARD_1]", " " + std::string(600, 'x') + " [CREDIT_CARD_2]", ""}},
+       }) {
+    const auto guarded = guard(conversation(said), JsonProfile::chat_request);
+    EXPECT_EQ(guarded.json, conversation(goes_on)) << conversation(said);
+    EXPECT_EQ(guarded.verdict, Verdict::changed);
+  }
+}
+
+TEST_F(JsonGuard, MessagesThatHappenToEndAndBeginWithNumbersStayApart) {
+  for (const auto& said : std::vector<std::vector<std::string>>{
+           {"I need 4111", "1111 of them"},
+           {"assistant: the code is 4111 1111", "1111 1111"},
+           {"it was in 2024", "03 18 at 10 15"},
+           {"order 48213377", "12 pieces"},
+           {"ask for ann", "at 12"},
+           {"1. 4111 1111 2024", "2. 1111 1111"},
+       })
+    EXPECT_FALSE(guard(conversation(said), JsonProfile::chat_request).changed) << conversation(said);
+}
+
+TEST_F(JsonGuard, ABrokenRequestIsRefusedAsBefore) {
+  const auto whole = conversation({"my card is 4111 1111", "1111 1111"});
+  for (std::size_t size = 1; size < whole.size(); ++size) {
+    GuardContext context = test::context_for(vault_);
+    EXPECT_FALSE(guard_json(*policy_, context, whole.substr(0, size), JsonProfile::chat_request)) << size;
+  }
+}
+
 TEST_F(JsonGuard, ASeedWithAValueIsAnotherSeed) {
   const auto guarded = guard(R"({"model":"m","seed":4111111111111111,"messages":[]})", JsonProfile::chat_request);
   EXPECT_EQ(guarded.json, R"({"model":"m","seed":)" + std::to_string(stand_in_number(test::kKey, "4111111111111111")) +

@@ -35,6 +35,11 @@ char first_byte(std::string_view text) {
   return first == std::string_view::npos ? '\0' : text[first];
 }
 
+// What of a text is not a part of a value that another message has a part of, too.
+std::string_view own_text(std::string_view text, const PartCut* cut) {
+  return cut == nullptr ? text : text.substr(cut->begin, cut->end - cut->begin);
+}
+
 }  // namespace
 
 simdjson::simdjson_result<od::document> JsonSlot::iterate(std::string_view json) {
@@ -61,6 +66,13 @@ Result<> JsonWalk::run(std::string_view json) {
   od::document document;
   if (const auto error = std::move(iterated).get(document)) return invalid(error);
   base_ = slot.input.data();
+  if (profile_ == JsonProfile::chat_request && context_.direction == Direction::inbound) {
+    SB_CHECK(find_seams(document));
+    if (document.is_alive())
+      document.rewind();
+    else if (const auto error = slot.iterate(json).get(document))
+      return invalid(error);
+  }
   od::value root;
   if (const auto error = document.get_value().get(root); error == simdjson::SCALAR_DOCUMENT_AS_VALUE) {
     return fail(Errc::invalid_argument, "a JSON document here is an object or an array");
@@ -161,6 +173,14 @@ Result<> JsonWalk::array(od::array a, const Under& under, int depth) {
   return {};
 }
 
+Result<> JsonWalk::find_seams(od::document& document) {
+  auto texts = read_said_texts(document, base_);
+  if (texts.size() < 2) return {};
+  SB_TRY(const Verdict verdict, seams_.find(policy_, context_, std::move(texts), result_.findings));
+  result_.verdict = std::max(result_.verdict, verdict);
+  return {};
+}
+
 // The text parts of a content are decided together, at its end.
 Result<> JsonWalk::parts(od::array a, const Under& under, int depth) {
   parts_ = {};
@@ -180,10 +200,11 @@ Result<> JsonWalk::parts(od::array a, const Under& under, int depth) {
     const auto left = std::string_view(texts[i]).substr(cuts[i].begin, cuts[i].end - cuts[i].begin);
     SB_TRY(const Verdict verdict, text_leaf(left, text_member.key));
     result_.verdict = std::max(result_.verdict, verdict);
-    const auto guarded =
-        std::string(verdict == Verdict::allow ? left : std::string_view(scratch_.text)) + cuts[i].behind;
+    const auto& place = parts_.places[i];
+    const auto guarded = std::string(verdict == Verdict::allow ? left : std::string_view(scratch_.text)) +
+                         cuts[i].behind + (place.cut == nullptr ? "" : place.cut->behind);
     note_string(guarded, text_member);
-    if (guarded != texts[i]) edit_string(parts_.places[i].offset, parts_.places[i].size, guarded);
+    if (place.cut != nullptr || guarded != texts[i]) edit_string(place.offset, place.size, guarded);
   }
   return {};
 }
@@ -236,15 +257,22 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
   if (goes_to_a_provider() && (is_name || kind == MemberKind::payload))
     return identifier_leaf(text, offset, size, under);
   if (in_parts_ && under.place == ChatPlace::part && under.key == "text") {
-    parts_.places.push_back({offset, size});
-    parts_.texts.emplace_back(text);
+    const PartCut* const cut = seams_.cut_at(offset);
+    parts_.places.push_back({offset, size, cut});
+    parts_.texts.emplace_back(own_text(text, cut));
     return {};
   }
   const bool is_called = (under.place == ChatPlace::function && under.key == "name") ||
                          (under.place == ChatPlace::schema && holds_program_names(under.key));
-  SB_TRY(const Verdict verdict, is_called&& is_program_name(text) ? program_name(text) : text_leaf(text, under.label));
+  const PartCut* const cut = seams_.cut_at(offset);
+  const auto own = own_text(text, cut);
+  SB_TRY(const Verdict verdict, is_called&& is_program_name(own) ? program_name(own) : text_leaf(own, under.label));
   result_.verdict = std::max(result_.verdict, verdict);
-  const std::string_view guarded = verdict == Verdict::allow ? text : std::string_view(scratch_.text);
+  std::string_view guarded = verdict == Verdict::allow ? own : std::string_view(scratch_.text);
+  if (cut != nullptr) {
+    scratch_.text = std::string(guarded) + cut->behind;
+    guarded = scratch_.text;
+  }
   note_string(guarded, under);
   if (guarded != text) edit_string(offset, size, guarded);
   return {};

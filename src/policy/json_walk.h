@@ -9,6 +9,7 @@
 #include "policy/chat_shape.h"
 #include "policy/coded_text.h"
 #include "policy/json_guard.h"
+#include "policy/message_seams.h"
 
 namespace sb::policy {
 
@@ -56,6 +57,7 @@ class JsonWalk {
   Result<> array(simdjson::ondemand::array array, const Under& under, int depth);
   Result<> note_logprobs(simdjson::ondemand::object object);
   Result<> drop_logprobs();
+  Result<> find_seams(simdjson::ondemand::document& document);
   Result<> parts(simdjson::ondemand::array array, const Under& under, int depth);
   Result<> string_leaf(simdjson::ondemand::value value, const Under& under);
   void edit_string(std::size_t offset, std::size_t size, std::string_view text);
@@ -88,11 +90,13 @@ class JsonWalk {
     struct Place {
       std::size_t offset;
       std::size_t size;
+      const PartCut* cut;  ///< null: nothing of it belongs to another message's text
     };
     std::vector<Place> places;
     std::vector<std::string> texts;
   };
   Parts parts_;
+  MessageSeams seams_;
   bool in_parts_ = false;
   std::string number_;                      // its digits, where they are not written one by one
   std::string_view last_text_;              // of the member that was walked last, where it is a string

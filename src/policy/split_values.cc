@@ -94,38 +94,54 @@ Result<> scan_joined(const Policy& policy, GuardContext& context, const Joined& 
   return {};
 }
 
-using Pieces = std::vector<Joined::Piece>;
+using SeamCounts = bool (*)(const Finding&, std::string_view);
 
-// Values that stand in one text whole, in their order.
-Pieces whole_values(const Joined& apart, const ScanResult& scan) {
-  Pieces whole;
+// A value that stands in one text whole.
+struct Whole {
+  Joined::Piece piece;
+  std::string_view type;
+  bool acts;
+};
+
+// In their order.
+std::vector<Whole> whole_values(const Joined& apart, const ScanResult& scan) {
+  std::vector<Whole> whole;
   for (const auto& finding : scan.findings) {
     const auto touched = apart.touched(apart.up_to_gap(finding.span));
-    if (finding.weight == Weight::acts && touched.size() == 1) whole.push_back(touched.front());
+    if (touched.size() == 1) whole.push_back({touched.front(), finding.type, finding.weight == Weight::acts});
   }
   return whole;
 }
 
-// What would cut a value of one text in two is none: "an@x.org" and "bo@x.org" are not "an@x.orgbo".
-bool halves(const Joined::Piece& piece, const Pieces& whole) {
-  const auto place = [](const Joined::Piece& one) { return std::pair(one.text, one.begin + one.size); };
+// What would cut a value of one text in two is none: "an@x.org" and "bo@x.org" are not "an@x.orgbo". With `strict`, nor
+// is what one text has whole already: "030 901820" and "17 of them".
+bool belongs_to_one(const Joined::Piece& piece, std::string_view type, const std::vector<Whole>& whole, bool strict) {
+  const auto place = [](const Whole& one) { return std::pair(one.piece.text, one.piece.begin + one.piece.size); };
   auto one = std::ranges::upper_bound(whole, std::pair(piece.text, piece.begin), {}, place);
-  for (; one != whole.end() && one->text == piece.text && one->begin < piece.begin + piece.size; ++one) {
-    if (one->begin < piece.begin || one->begin + one->size > piece.begin + piece.size) return true;
+  const std::size_t end = piece.begin + piece.size;
+  for (; one != whole.end() && one->piece.text == piece.text && one->piece.begin < end; ++one) {
+    const bool is_cut = one->piece.begin < piece.begin || one->piece.begin + one->piece.size > end;
+    if (is_cut && one->acts) return true;
+    if (strict && one->type == type) return true;
   }
   return false;
 }
 
-Result<Verdict> cut_joined(const Policy& policy, GuardContext& context, const Joined& joined, const Pieces& whole,
-                           ScanResult& scan, std::vector<PartCut>& cuts, std::vector<GuardedFinding>& findings) {
+Result<Verdict> cut_joined(const Policy& policy, GuardContext& context, const Joined& joined,
+                           const std::vector<Whole>& whole, ScanResult& scan, std::vector<PartCut>& cuts,
+                           std::vector<GuardedFinding>& findings, SeamCounts counts) {
   SB_CHECK(scan_joined(policy, context, joined, scan));
   Verdict verdict = Verdict::allow;
   for (Finding finding : scan.findings) {
     finding.span = joined.up_to_gap(finding.span);
     const auto pieces = joined.touched(finding.span);
     if (pieces.size() < 2) continue;  // it is found where it stands
-    if (std::ranges::any_of(pieces, [&](const auto& piece) { return halves(piece, whole); })) continue;
+    const auto is_one = [&](const auto& piece) {
+      return belongs_to_one(piece, finding.type, whole, counts != nullptr);
+    };
+    if (std::ranges::any_of(pieces, is_one)) continue;
     const auto value = std::string_view(joined.text()).substr(finding.span.begin, finding.span.size());
+    if (counts != nullptr && !counts(finding, value)) continue;
     if (finding.weight != Weight::acts || finding.beside) {
       verdict = std::max(verdict, record_untouched(policy, context, finding, value, findings));
       continue;
@@ -141,7 +157,7 @@ Result<Verdict> cut_joined(const Policy& policy, GuardContext& context, const Jo
 }  // namespace
 
 Result<Verdict> cut_seams(const Policy& policy, GuardContext& context, std::span<const std::string> texts,
-                          std::vector<PartCut>& cuts, std::vector<GuardedFinding>& findings) {
+                          std::vector<PartCut>& cuts, std::vector<GuardedFinding>& findings, SeamCounts counts) {
   cuts.clear();
   for (const auto& text : texts) cuts.push_back({0, text.size()});
   ScanResult scan;
@@ -150,7 +166,8 @@ Result<Verdict> cut_seams(const Policy& policy, GuardContext& context, std::span
   const auto whole = whole_values(apart, scan);
   Verdict verdict = Verdict::allow;
   for (const std::string_view seam : {" ", ""}) {
-    SB_TRY(const Verdict one, cut_joined(policy, context, Joined(texts, cuts, seam), whole, scan, cuts, findings));
+    SB_TRY(const Verdict one,
+           cut_joined(policy, context, Joined(texts, cuts, seam), whole, scan, cuts, findings, counts));
     verdict = std::max(verdict, one);
   }
   return verdict;
