@@ -34,6 +34,14 @@ bool matches_whole(const Pattern& pattern, std::string_view value) {
   return pattern.match(whole, 0, [&](std::size_t end) { return end == value.size(); }) != 0;
 }
 
+// Whether the detector may find what a rule's `type` speaks of.
+bool may_find(const Detector& detector, std::string_view type) {
+  if (!is_open(type)) return detector.reports(type);
+  const auto types = detector.types();
+  const auto begin = type.substr(0, type.size() - 1);
+  return types.empty() || std::ranges::any_of(types, [&](std::string_view t) { return t.starts_with(begin); });
+}
+
 std::vector<std::string> types_with_digits(const std::vector<std::shared_ptr<const Detector>>& detectors) {
   std::vector<std::string> types;
   for (const auto& detector : detectors) {
@@ -109,9 +117,8 @@ void Policy::build_scanners(const std::vector<std::shared_ptr<const Detector>>& 
     std::vector<std::shared_ptr<const Detector>> awake;
     for (const auto& detector : detectors) {
       const bool needed = std::ranges::any_of(rules_, [&](const Rule& rule) {
-        if (!applies(rule, direction)) return false;
-        return std::ranges::any_of(rule.types,
-                                   [&](const auto& type) { return is_open(type) || detector->reports(type); });
+        return applies(rule, direction) &&
+               std::ranges::any_of(rule.types, [&](const auto& type) { return may_find(*detector, type); });
       });
       if (needed) awake.push_back(detector);
     }

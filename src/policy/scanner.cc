@@ -9,6 +9,7 @@
 #include "base/errors.h"
 #include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/scripts.h"
 #include "policy/overlaps.h"
 
 namespace sb::policy {
@@ -16,10 +17,8 @@ namespace {
 
 // The start of a trailing run in which a candidate may stand whose wake byte has not come yet.
 std::size_t trailing_start(std::string_view text) {
-  std::size_t start = text.size();
-  const std::size_t least = start > kMaxWordBytes ? start - kMaxWordBytes : 0;
-  while (start > least && (is_word_byte(byte_of(text, start - 1)) || text[start - 1] == '(')) --start;
-  return to_sequence_start(text, start);
+  const std::size_t least = text.size() > kMaxWordBytes ? text.size() - kMaxWordBytes : 0;
+  return word_before(text, text.size(), least, [](int byte) { return is_word_byte(byte) || byte == '('; });
 }
 
 // What wakes a detector stands in a candidate's window or is the first character behind it.

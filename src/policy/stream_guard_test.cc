@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "policy/detect/scripts.h"
 #include "policy/test_policies.h"
 
 namespace sb::policy {
@@ -49,6 +50,9 @@ const std::vector<std::string>& texts() {
         "m\xc3\xbcller@b\xc3\xbc"
         "cher.example \xef\xbc\x94\xef\xbc\x91\xef\xbc\x91\xef\xbc\x91 1111 1111 1111 \xf0\x9f\x98\x80 t\xc3\xa9l 06 "
         "12 34 56 78",
+        "連絡先はjane.doe@example.orgまで、電話は+81 3 1234 5678です。用户@例子.广告 カード番号４１１１ 1111 1111 "
+        "1111、"
+        "我们公司的邮箱地址@pages.org的pages.com说明ghp_FX8ERQUD5gsUlhgQjUpfL8F4jVpaYslIrseiです",
         "Dear [EMAIL_1], see [email\\_1] and [EMAIL_9] and [EMAIL_1 or [[EMAIL_1]]",
         [] {
           std::string hidden;
@@ -136,7 +140,12 @@ TEST_P(Cuts, NeverChangeTheResultOfRandomTexts) {
                                     "1.2.3.4",
                                     "/",
                                     "\xff",
-                                    "\xf0\x9f"};
+                                    "\xf0\x9f",
+                                    "東京",
+                                    "の",
+                                    "。",
+                                    "メールアドレス",
+                                    "ครับ"};
   for (unsigned seed = 1; seed <= 400; ++seed) {
     std::mt19937 random(seed);
     std::string text;
@@ -171,6 +180,42 @@ TEST(StreamGuard, ReleasesAWordAtItsBoundary) {
   EXPECT_EQ(guard.feed("12").value(), "");
   EXPECT_EQ(guard.feed(" apples ").value(), "12 apples ");
   EXPECT_EQ(guard.finish().value(), "");
+}
+
+// Chinese, Japanese and Thai: no blank comes that would end a word.
+TEST(StreamGuard, ReleasesTextWithoutBlanksAsItComes) {
+  const auto policy = test::load(
+      "{name: p, version: 1, rules: [{types: [EMAIL, PHONE, CREDIT_CARD, SECRET, URL, "
+      "'DE_*'], action: redact}, {name: words, deny: [魚市場], action: redact}]}");
+  ASSERT_TRUE(policy);
+  for (const std::string_view text :
+       {"お問い合わせありがとうございます。ご注文の品は昨日倉庫を出ましたので、明日の午後にはお手元に届く予定です。",
+        "您好！您的订单昨天已经从仓库发出，预计明天下午可以送到；如果没有收到，请再次联系我们。",
+        "สวัสดีครับสินค้าของคุณออกจากโกดังแล้วเมื่อวานนี้"}) {
+    TokenVault vault;
+    auto context = test::context_for(vault, Direction::outbound);
+    StreamGuard guard(*policy, context);
+    std::string out;
+    std::size_t held_most = 0;
+    for (const char c : text) {
+      out += guard.feed({&c, 1}).value();
+      held_most = std::max(held_most, guard.held_bytes());
+    }
+    out += guard.finish().value();
+    EXPECT_EQ(out, text);
+    EXPECT_LE(held_most, 4 * (kMostUnspaced + 1)) << text;
+  }
+}
+
+TEST(StreamGuard, ADeniedWordInTextWithoutBlanksNeverComesOut) {
+  const auto policy = test::load("{name: p, version: 1, rules: [{name: words, deny: [築地魚市場], action: redact}]}");
+  ASSERT_TRUE(policy);
+  const std::string text = "明日は朝早くから築地魚市場に行きます";
+  for (std::size_t cut = 0; cut <= text.size(); ++cut) {
+    TokenVault vault;
+    const auto pieces = std::vector{std::string_view(text).substr(0, cut), std::string_view(text).substr(cut)};
+    EXPECT_EQ(stream(*policy, test::context_for(vault), pieces).text, "明日は朝早くから[DENIED]に行きます");
+  }
 }
 
 TEST(StreamGuard, ABlockedValueNeverComesOut) {

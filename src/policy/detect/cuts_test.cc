@@ -58,6 +58,11 @@ const std::string_view kTexts[] = {
     "pw: hunter2Hunter!, password 'Wint3r!2026', Basic dXNlcjpwYXNzd29yZDEyMw==, token=abcDEF123456ghiJKL7890",
     "card=4111+1111+1111+1111&ssn=536+22+8726&tel=%2B49+30+901820&iban=DE89+3704+0044+0532+0130+00&a_1_2_3",
     "0 544 321 67 89",
+    "Call 06 12 34 56 78 01 39 98 12 47 07 45 22 13 98, 212 555 0187 212 555 0188 646 555 0139 9018 2012 9018 2013",
+    "連絡はjane.doe@example.orgまで、詳細はhttps://example.org/"
+    "pageをご覧ください。用户@例子.广告：我们公司的邮箱地址@pages.org",
+    "请看pages.com的说明 redis://用户:p4ssw0rdQQ@cache:6379/0 密码: hunter2Hunter! 안녕 홍길동@example.org으로 "
+    "ครับann@pages.orgครับ",
     "MRT MTT 25D09 F205Z, MRTMTT 25 D09 F205Z, MORGA 657054 SM9IJ, SSN536-22-8726, Card4012888888881881, AN",
     "B123 CDE",
     "patient id PHX-839221, insurance policy #88291-77, +63 917 123 4567, 0 (532) 123 45 67, ext 5 1-800-356-9377",

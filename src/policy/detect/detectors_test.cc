@@ -63,6 +63,19 @@ constexpr std::string_view kLongLocal = "greta.maria.lindqvist-von-sternberg+new
 static_assert(kLongLocal.size() == kMaxWordBytes);
 
 // RFC 5321 section 4.5.3.1.1: 64 bytes, which is all of a window.
+// No blank tells where an address begins and ends.
+INSTANTIATE_TEST_SUITE_P(
+    InTextWithoutBlanks, Found,
+    testing::Values(Case{"連絡はjane.doe@example.orgまでお願いします。", "EMAIL", "jane.doe@example.org"},
+                    Case{"我的邮箱是ann.lee@qq.com谢谢", "EMAIL", "ann.lee@qq.com"},
+                    Case{"อีเมลann.lee@pages.orgครับ", "EMAIL", "ann.lee@pages.org"},
+                    Case{"ann.lee@pages.org으로 보내세요", "EMAIL", "ann.lee@pages.org"},
+                    Case{"请写给：用户@例子.广告。", "EMAIL", "用户@例子.广告"},
+                    Case{"我们公司的邮箱地址@pages.org", "EMAIL", "@pages.org"},
+                    Case{"詳細はhttps://example.org/pageをご覧ください。", "URL", "https://example.org/page"},
+                    Case{"見https://example.org/日本語?q=1。次", "URL", "https://example.org/日本語?q=1"},
+                    Case{"请看pages.com的说明", "URL", "pages.com"}));
+
 TEST(Email, HasALocalPartOfAnyLegalLength) {
   for (std::size_t size = 1; size <= kLongLocal.size(); ++size) {
     const auto local = kLongLocal.substr(kLongLocal.size() - size);
@@ -331,19 +344,6 @@ INSTANTIATE_TEST_SUITE_P(WeakPasswords, Found,
                                          Case{"password: \"my_password\"", "SECRET", "my_password"},
                                          Case{"postgres://u:%73ecret@h/db", "SECRET", "%73ecret"}));
 
-TEST(Context, AJsonKeySaysWhatItsNumberIs) {
-  EXPECT_EQ(scan("2722352416"), std::vector<SeenIn>{});
-  EXPECT_EQ(scan("2722352416", "phone"), (std::vector<SeenIn>{{"PHONE", "2722352416"}}));
-  EXPECT_EQ(scan("536228727", "ssn"), (std::vector<SeenIn>{{"US_SSN", "536228727"}}));
-}
-
-TEST(Luhn, EverySingleDigitErrorIsNoticed) {
-  const std::string good = "4012888888881881";
-  ASSERT_TRUE(check::luhn(good));
-  for (std::size_t i = 0; i < good.size(); ++i) {
-    for (char c = '0'; c <= '9'; ++c) {
-      auto changed = good;
-      changed[i] = c;
 struct SideBySide {
   std::string_view before;
   std::vector<std::string_view> values;
@@ -374,6 +374,19 @@ INSTANTIATE_TEST_SUITE_P(Phones, SideBySideNumbers,
                                          SideBySide{"phone: ", {"212-555-0187", "212-555-0188"}},
                                          SideBySide{"phone ", {"212 555 0187", "212 555 0188", "646 555 0139"}}));
 
+TEST(Context, AJsonKeySaysWhatItsNumberIs) {
+  EXPECT_EQ(scan("2722352416"), std::vector<SeenIn>{});
+  EXPECT_EQ(scan("2722352416", "phone"), (std::vector<SeenIn>{{"PHONE", "2722352416"}}));
+  EXPECT_EQ(scan("536228727", "ssn"), (std::vector<SeenIn>{{"US_SSN", "536228727"}}));
+}
+
+TEST(Luhn, EverySingleDigitErrorIsNoticed) {
+  const std::string good = "4012888888881881";
+  ASSERT_TRUE(check::luhn(good));
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    for (char c = '0'; c <= '9'; ++c) {
+      auto changed = good;
+      changed[i] = c;
       EXPECT_EQ(check::luhn(changed), c == good[i]);
     }
   }

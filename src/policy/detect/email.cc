@@ -2,30 +2,24 @@
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/scripts.h"
 
 namespace sb::policy {
 namespace {
 
-// U+2010..U+2027 (dashes, quotation marks, bullets) and U+3000..U+303F (CJK punctuation) end a local part.
+// U+2010..U+2027 (dashes, quotation marks, bullets) end a local part.
 bool is_punctuation_sequence(std::string_view text, std::size_t at) {
-  const int second = byte_of(text, at + 1);
-  const int third = byte_of(text, at + 2);
-  if (byte_of(text, at) == 0xe2) return second == 0x80 && third >= 0x90 && third <= 0xa7;
-  return byte_of(text, at) == 0xe3 && second == 0x80;
+  return byte_of(text, at) == 0xe2 && byte_of(text, at + 1) == 0x80 && byte_of(text, at + 2) >= 0x90 &&
+         byte_of(text, at + 2) <= 0xa7;
 }
 
 // Where the word that ends at `end` begins.
 std::size_t word_start(std::string_view text, std::size_t end, std::size_t least) {
-  std::size_t start = end;
-  while (start > least && is_word_byte(byte_of(text, start - 1))) {
-    --start;
-    const int byte = byte_of(text, start);
-    if ((byte == 0xe2 || byte == 0xe3) && is_punctuation_sequence(text, start)) {
-      start += 3;
-      break;
-    }
+  const std::size_t start = word_before(text, end, least, is_word_byte);
+  for (std::size_t at = end; at > start;) {
+    if (is_punctuation_sequence(text, --at)) return at + 3;
   }
-  return to_sequence_start(text, start);
+  return start;
 }
 
 // Whether an address follows `word` and a '=': mailing lists write the reader's own so into their sender's
@@ -103,8 +97,11 @@ class EmailDetector final : public Detector {
     if (text[at] != '@') return spoken(window, at, out);
     if (at > 1 && text[at - 1] == ' ') return spaced(window, at, out);
     const std::size_t end = behind_local(text, at);
-    const std::size_t start = local_start(text, end, window.first(end, kMaxWordBytes));
-    if (start == end) return;
+    std::size_t start = local_start(text, end, window.first(end, kMaxWordBytes));
+    if (start == end) {  // where it begins in a text without blanks nobody can tell
+      if (!is_behind_unspaced(text, at)) return;
+      start = at;
+    }
     window.begin(start);
     if (window.at(at + 1) == '[') return literal_host(window, start, at + 1, out);
     host(window, start, behind_at(window, at), out);
@@ -122,6 +119,12 @@ class EmailDetector final : public Detector {
     std::size_t end = at;
     while (end > 0 && at - end < 2 && text[end - 1] == '*') --end;
     return end;
+  }
+
+  static bool is_behind_unspaced(std::string_view text, std::size_t at) {
+    std::size_t begin = at;
+    while (begin > 0 && at - begin < 4 && (begin == at || (byte_of(text, begin) & 0xc0) == 0x80)) --begin;
+    return script_at(text, begin) == Script::unspaced;
   }
 
   // Where the host begins: behind the '@', or a line end or Markdown's marks there.
@@ -161,10 +164,12 @@ class EmailDetector final : public Detector {
     const auto text = window.text();
     std::size_t end = begin;
     std::size_t last_dot = 0;
-    while (is_host_byte(window.at(end))) {
+    std::size_t label = begin;
+    while (is_host_byte(window.at(end)) && !changes_script(window, label, end)) {
       if (text[end] == '.') {
         if (end == begin || text[end - 1] == '.') break;  // ".." ends the sentence, not a label
         last_dot = end;
+        label = end + 1;
       }
       ++end;
     }
@@ -207,7 +212,8 @@ class EmailDetector final : public Detector {
     while (true) {
       while (window.at(i) == ' ') ++i;
       const std::size_t label = i;
-      while (is_a(window.at(i), kDigit | kUpper | kLower | kHigh) || window.at(i) == '-') ++i;
+      const auto is_part = [](int byte) { return is_host_byte(byte) && byte != '.'; };
+      while (is_part(window.at(i)) && !changes_script(window, label, i)) ++i;
       if (i == label) break;
       ++labels;
       end = i;

@@ -105,7 +105,9 @@ class SecretDetector final : public Detector {
     std::size_t start = text.size();
     while (start > least && is_secret_byte(byte_of(text, start - 1))) --start;
     const std::size_t colon = text.find(':', start);
-    return colon == std::string_view::npos ? text.size() : colon + 1;
+    if (colon == std::string_view::npos) return text.size();
+    const bool has_scheme = text.find("://", ScanWindow::first(start)) != std::string_view::npos;
+    return has_scheme ? colon + 1 : text.size();
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/scripts.h"
 #include "policy/tail.h"
 
 namespace sb::policy {
@@ -60,7 +61,7 @@ Host read_host(ScanWindow& window, std::size_t at) {
   Host host;
   while (true) {
     const std::size_t label = at;
-    while (is_label_byte(window.at(at))) ++at;
+    while (is_label_byte(window.at(at)) && !changes_script(window, label, at)) ++at;
     if (at == label) break;
     host.last_label = label;
     host.end = at;
@@ -123,9 +124,8 @@ class UrlDetector final : public Detector {
         (at + 1 < text.size() && !is_label_byte(byte_of(text, at + 1))))
       return;
     static constexpr ByteSet kJoins("@.:/_\\#$%&=+");
-    std::size_t start = at;
-    while (start > 0 && at - start < kMaxWordBytes && is_label_byte(byte_of(text, start - 1))) --start;
-    start = to_sequence_start(text, start);
+    const std::size_t start = word_before(text, at, at > kMaxWordBytes ? at - kMaxWordBytes : 0, is_label_byte);
+    if (start == at) return;
     if (start > 0 && kJoins.has(byte_of(text, start - 1))) return;
     window.begin(start);
     const Host host = read_host(window, start);
@@ -169,7 +169,7 @@ class UrlDetector final : public Detector {
       const int byte = window.at(end);
       query = query || byte == '?' || byte == '#';
       const bool listed = query && (byte == ',' || byte == ';') && is_alnum(window.at(end + 1));
-      goes_on = listed || in_tail(Tail::word, byte);
+      goes_on = (listed || in_tail(Tail::word, byte)) && !changes_script(window, segment.begin, end);
       if (goes_on && !kMarks.has(byte)) {
         segment.add(byte);
         continue;
