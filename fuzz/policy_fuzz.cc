@@ -16,8 +16,9 @@ namespace {
 using namespace sb::policy;
 
 constexpr std::string_view kYaml =
-    "{name: fuzz, version: 1, rules: [{types: [URL, AGE], action: allow, min_score: 0}, {types: [EMAIL], action: "
-    "tokenise, allow: ['*@x.org']}, {types: ['DATE*'], direction: inbound, action: route_to_local, min_score: 0}, "
+    "{name: fuzz, version: 1, rules: [{types: [URL], direction: inbound, action: allow, min_score: 0}, {types: [AGE], "
+    "action: allow, min_score: 0}, {types: [EMAIL], action: tokenise, allow: ['*@x.org']}, {types: ['DATE*'], "
+    "direction: inbound, action: route_to_local, min_score: 0}, "
     "{types: ['*'], action: tokenise}, {name: words, deny: [project x, zz], action: redact}]}";
 constexpr std::string_view kKey = "0123456789abcdef0123456789abcdef";
 

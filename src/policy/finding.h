@@ -27,6 +27,7 @@ enum class Tail : std::uint8_t {
   quoted,    ///< anything but quotation marks and line ends: a long pass phrase
   line,      ///< anything but line ends
   pem,       ///< a private key block, to its END line
+  url,       ///< of a path or query: as a word, and values in it are findings of their own
 };
 
 /// What the rules make of a finding, the weakest first. None takes the place of one that weighs more.

@@ -1,6 +1,7 @@
 // Where findings overlap: whose rules speak here decides, and what is let pass hides nothing.
 #include <gtest/gtest.h>
 
+#include <random>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,63 @@ std::string long_key() {
   return key;
 }
 
+// An address that is longer than its window, before what stands in its far part.
+constexpr std::string_view kLong = "https://pages.org/a-long-path/to-the-records/of-the-ward/and-on/to-all-of-them?q=";
+
+std::string longer(std::size_t size) {
+  std::string address(kLong);
+  while (address.size() < size) address += "and-more/";
+  return address;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    FarParts, Overlaps,
+    testing::Values(
+        OverlapCase{"a_value_has_its_own_rule", "{types: [URL], action: redact}, {types: [EMAIL], action: tokenise}",
+                    "see " + longer(0) + "ann@pages.org&x=1 end", "see [URL][EMAIL_1][URL] end"},
+        OverlapCase{"at_the_end", "{types: [URL], action: redact}, {types: [EMAIL], action: tokenise}",
+                    "see " + longer(0) + "ann@pages.org, end", "see [URL][EMAIL_1], end"},
+        OverlapCase{"at_the_texts_end", "{types: [URL], action: redact}, {types: [EMAIL], action: tokenise}",
+                    "see " + longer(0) + "ann@pages.org", "see [URL][EMAIL_1]"},
+        OverlapCase{"several", "{types: [URL], action: redact}, {types: [EMAIL, CREDIT_CARD], action: tokenise}",
+                    longer(0) + "ann@pages.org&c=4012888888881881&bob@pages.org&y and ann@pages.org",
+                    "[URL][EMAIL_1][URL][CREDIT_CARD_1][URL][EMAIL_2][URL] and [EMAIL_1]"},
+        OverlapCase{"behind_all_that_is_kept", "{types: [URL], action: redact}, {types: [EMAIL], action: tokenise}",
+                    longer(700) + "?m=ann@pages.org&" + std::string(600, 'z') + " end", "[URL][EMAIL_1][URL] end"},
+        OverlapCase{"what_stops_does", "{types: [CREDIT_CARD], action: block}, {types: [URL], action: redact}",
+                    longer(0) + "4012888888881881&x=1 end", "[URL][CREDIT_CARD][URL] end", Direction::inbound,
+                    Verdict::block},
+        OverlapCase{"a_word_that_stops_does",
+                    "{name: x, deny: [falcon], action: block}, {types: [URL], action: redact}", longer(90) + "falcon/x",
+                    "[URL][DENIED][URL]", Direction::inbound, Verdict::block},
+        OverlapCase{"and_in_the_near_part", "{name: x, deny: [records], action: block}, {types: [URL], action: redact}",
+                    longer(90) + "/x", "[URL]", Direction::inbound, Verdict::block},
+        OverlapCase{"a_key_stops_too", "{types: [SECRET], action: block}, {types: [URL], action: redact}",
+                    longer(90) + "?k=" + long_key() + " end", "[URL][SECRET] end", Direction::inbound, Verdict::block},
+        OverlapCase{"a_key_is_a_part", "{types: [SECRET], action: tokenise}, {types: [URL], action: redact}",
+                    longer(90) + "?k=" + long_key() + "&x=ann@x.org end", "[URL] end"},
+        OverlapCase{"over_the_windows_border",
+                    "{types: [URL], action: redact}, {types: [CREDIT_CARD], action: tokenise}",
+                    "https://pages.org/a-long-path/to-the-records/of-the?c=4012888888881881&more=1 end",
+                    "[URL][CREDIT_CARD_1][URL] end"},
+        OverlapCase{"an_address_that_passes_too", "{types: [URL], action: allow}, {types: [EMAIL], action: redact}",
+                    longer(0) + "ann@pages.org&x=1 end", longer(0) + "[EMAIL]&x=1 end"},
+        OverlapCase{"all_that_passes_is_recorded", "{types: [URL, EMAIL], action: allow}",
+                    longer(0) + "ann@pages.org&x=1 end", longer(0) + "ann@pages.org&x=1 end", Direction::inbound,
+                    Verdict::allow},
+        OverlapCase{"a_key_in_one_that_passes",
+                    "{types: [URL, EMAIL], action: allow}, {types: [SECRET], action: redact}",
+                    longer(0) + long_key() + "&m=ann@pages.org end", longer(0) + "[SECRET]&m=ann@pages.org end"},
+        OverlapCase{"what_passes_is_a_part", "{types: [EMAIL], action: allow}, {types: [URL], action: redact}",
+                    longer(0) + "ann@pages.org&x=1 end", "[URL] end"},
+        OverlapCase{"names_are_parts", "{types: [PERSON, URL], action: redact}",
+                    longer(0) + "John-Smith/Mr-John-Smith end", "[URL] end"},
+        OverlapCase{"an_address_in_it_is_a_part", "{types: [URL], action: redact}",
+                    longer(90) + "?next=https://pages.org/x and https://pages.org/y", "[URL] and [URL]"},
+        OverlapCase{"text_without_blanks_is_behind_it", "{types: [URL], action: redact}",
+                    longer(90) + "pageをご覧ください。ok", "[URL]をご覧ください。ok"}),
+    [](const auto& info) { return info.param.name; });
+
 INSTANTIATE_TEST_SUITE_P(
     All, Overlaps,
     testing::Values(
@@ -120,6 +178,75 @@ INSTANTIATE_TEST_SUITE_P(
                     "{types: [SECRET], action: redact}, {name: x, deny: [x-end it], action: redact}",
                     "key " + long_key() + ".x-end it", "key [SECRET][DENIED]"}),
     [](const auto& info) { return info.param.name; });
+
+// Addresses of all lengths with values at all places, under rules that take them, let them pass and only look.
+TEST(FarParts, CutsNeverChangeTheResult) {
+  constexpr std::string_view kParts[] = {
+      "https://pages.org/",
+      "a-long-path/",
+      "to-the-records/",
+      "of-the-ward",
+      "?q=",
+      "&",
+      "=",
+      "/",
+      " ",
+      ", ",
+      "\"",
+      "ann@pages.org",
+      "4012888888881881",
+      "4012/8888/8888/1881",
+      "falcon",
+      "John Smith",
+      "www.pages.org/x",
+      "token: Q1w2E3r4T5y6U7i8O9p0Q1w2E3r4T5y6U7i8O9p0Q1w2E3r4T5y6U7i8O9p0Q1w2E3r4T5y6U7i8O9p0",
+      "password='one two",
+      "2024-03-18",
+      "[EMAIL_1]",
+      "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
+      "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
+      "\xe3\x82\x92",
+      "\xe2\x80\x8b",
+      "%40",
+      "&#64;"};
+  const std::string_view rules[] = {
+      "rules: [{types: ['*'], min_score: 0.3, action: tokenise}]",
+      "rules: [{types: [URL], min_score: 0, action: allow}, {types: [EMAIL], action: allow}, {types: ['*'], action: "
+      "redact}]",
+      "rules: [{types: [EMAIL], direction: inbound, action: route_to_local}, {types: [URL, SECRET], action: mask}, "
+      "{name: x, deny: [falcon], action: redact}, {types: [CREDIT_CARD], action: allow}]",
+      "mode: log_only, rules: [{types: ['*'], min_score: 0.3, action: redact}]"};
+  for (const auto rule : rules) {
+    const auto policy = test::load("{name: p, version: 1, " + std::string(rule) + "}");
+    ASSERT_TRUE(policy);
+    for (unsigned seed = 1; seed <= 300; ++seed) {
+      std::mt19937 random(seed);
+      std::string text = "to ";
+      for (unsigned parts = random() % 50; parts > 0; --parts) text += kParts[random() % std::size(kParts)];
+      TokenVault vault, other;
+      auto context = test::context_for(vault);
+      const auto whole = guard_text(*policy, context, text).value();
+      auto streamed = test::context_for(other);
+      StreamGuard stream(*policy, streamed);
+      std::string out;
+      for (std::size_t at = 0; at < text.size();) {
+        const std::size_t size = 1 + random() % (seed % 3 == 0 ? 200 : 9);
+        out += stream.feed(std::string_view(text).substr(at, size)).value();
+        at += size;
+        ASSERT_LE(stream.kept_bytes(), StreamGuard::kMaxSwallowedBytes) << "seed=" << seed;
+      }
+      out += stream.finish().value();
+      ASSERT_EQ(out, whole.text) << "seed=" << seed << " of " << rule << ": " << text;
+      ASSERT_EQ(stream.verdict(), whole.verdict) << "seed=" << seed << " of " << rule << ": " << text;
+      ASSERT_EQ(stream.findings().size(), whole.findings.size()) << "seed=" << seed << " of " << rule << ": " << text;
+      for (std::size_t i = 0; i < whole.findings.size(); ++i) {
+        ASSERT_EQ(stream.findings()[i].finding.span, whole.findings[i].finding.span)
+            << "seed=" << seed << " of " << rule << ": " << text;
+        ASSERT_EQ(stream.findings()[i].hash_text(), whole.findings[i].hash_text()) << "seed=" << seed << ": " << text;
+      }
+    }
+  }
+}
 
 TEST(Overlaps, WhatLiesInsideAFindingIsNotRecordedBesideIt) {
   const auto policy = test::load(

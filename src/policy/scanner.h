@@ -44,6 +44,13 @@ struct ScanResult {
   /// By weight: a finding that goes on behind the text; no other of that weight is behind it.
   std::array<std::optional<OpenTail>, kWeights> open_tails;
 
+  /// Put in by a caller whose text comes in pieces, taken out by the scan: addresses (Tail::url) that went on behind
+  /// the last piece, one of a weight at most. They are then the first of `findings`, so many as `resumed`, and end
+  /// where another begins or where they are known to go.
+  Findings going_on;
+  std::size_t resumed = 0;
+  Findings settled;  ///< for the scanner
+
   Fold fold;             ///< for the scanner
   ContextIndex context;  ///< for the scanner
 
@@ -78,8 +85,9 @@ class Scanner {
   /// Findings of one weight share no byte. Of two readings of the same bytes the surer stays, whatever it weighs. Else
   /// a finding stays beside all that weigh less, and of two that weigh the same the leftmost wins, of two that begin
   /// together the surer, then the longer. Where one that acts begins inside another that does, what lies behind that
-  /// one is a finding too. What lies inside a finding that weighs more is dropped. What stops the text inside one that
-  /// only changes it stays beside that, unless it is less sure or the other is open-ended.
+  /// one is a finding too. In an address that is longer than its window one that acts ends it, and what is left behind
+  /// is a finding of its own. What lies inside a finding that weighs more is dropped. What stops the text inside one
+  /// that only changes it stays beside that, unless it is less sure or the other is open-ended.
   void scan(std::string_view text, const ScanPlace& from, bool complete, std::string_view label, const Weigh& weigh,
             ScanResult& out) const;
 

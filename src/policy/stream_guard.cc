@@ -30,6 +30,10 @@ bool is_continuation(char byte) {
   return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
 }
 
+bool is_address(const Finding& finding) {
+  return finding.tail == Tail::url;
+}
+
 // What a scan works with, some KB, lent by the thread: one for each guard that works inside another.
 class ScanLease {
  public:
@@ -101,10 +105,17 @@ Result<> StreamGuard::look(std::string_view text, bool complete, GuardSink& out)
 }
 
 bool StreamGuard::is_swallowing() const {
-  return std::ranges::any_of(open_, [](const OpenFinding& open) { return open.finding.weight == Weight::acts; });
+  return std::ranges::any_of(
+      open_, [](const OpenFinding& open) { return open.finding.weight == Weight::acts && !is_address(open.finding); });
 }
 
 Result<> StreamGuard::scan_once(std::string_view text, bool complete, GuardSink& out) {
+  scan_->going_on.clear();
+  for (const OpenFinding& open : open_) {
+    if (!is_address(open.finding)) continue;
+    Finding& address = scan_->going_on.emplace_back(open.finding);
+    address.span = {std::max(open.finding.span.begin, offset_) - offset_, open.finding.span.end - offset_};
+  }
   try {
     policy_.scanner(context_.direction).scan(text, place_, complete, label_, weigh_by(policy_, context_), *scan_);
   } catch (...) {
@@ -123,16 +134,29 @@ Result<> StreamGuard::scan_once(std::string_view text, bool complete, GuardSink&
     finding.span = {offset_ + local.begin, offset_ + local.end};
     if (acts) pass_to(local.begin);
     const auto& open = scan_->open_tails[static_cast<std::size_t>(finding.weight)];
-    if (open && open->index == i) {
+    const bool is_open = open && open->index == i;
+    if (i < scan_->resumed) {
+      const auto is_it = [&](const OpenFinding& one) {
+        return is_address(one.finding) && one.finding.weight == finding.weight;
+      };
+      const auto before = std::ranges::find_if(open_, is_it);
+      before->finding.span.end = finding.span.end;
+      if (acts && policy_.log_only()) pass_to(local.end);
+      SB_CHECK(close_or_settle(static_cast<std::size_t>(before - open_.begin()), !is_open, text, out));
+    } else if (is_open) {
       open_.push_back({finding, open->state});
       if (acts && policy_.log_only()) pass_to(local.end);
       SB_CHECK(settle_open(open_.back(), text, out));
+    } else if (acts && policy_.log_only() && local.begin < at) {  // the rest of an address's window is out already
+      TextSink unused;
+      SB_CHECK(settle(finding, value, unused));
+      pass_to(local.end);
     } else if (acts) {
       SB_CHECK(settle(finding, value, out));
     } else {
       record(finding, value);
     }
-    if (acts) at = local.end;
+    if (acts) at = std::max(at, local.end);
   }
   place_ = scan_->place;
   pass_to(place_.done());
@@ -142,8 +166,13 @@ Result<> StreamGuard::scan_once(std::string_view text, bool complete, GuardSink&
 Result<> StreamGuard::follow_open(std::string_view text, bool complete, GuardSink& out) {
   scan_->fold.assign(text, complete, place_.folded);
   place_.most = std::string_view::npos;
+  const bool swallowing = is_swallowing();
   for (std::size_t i = 0; i < open_.size();) {
     OpenFinding& open = open_[i];
+    if (is_address(open.finding)) {
+      ++i;
+      continue;
+    }
     std::size_t& taken = place_.taken_by(open.finding.weight);
     const TailEnd tail = follow_tail(open.finding.tail, scan_->fold, taken, complete, open.tail_state);
     open.finding.span.end += tail.end - taken;
@@ -155,17 +184,39 @@ Result<> StreamGuard::follow_open(std::string_view text, bool complete, GuardSin
       const std::size_t inside = scan_->fold.from_raw(taken - kLongestWindow);
       place_.decided = std::max(place_.decided, scan_->fold.raw_begin(inside));
     }
-    SB_CHECK(settle_open(open, text, out));
-    if (!tail.closed) {
-      place_.most = std::min(place_.most, tail.end);
-      ++i;
-      continue;
+    SB_CHECK(close_or_settle(i, tail.closed, text, out));
+    if (tail.closed) continue;
+    place_.most = std::min(place_.most, tail.end);
+    ++i;
+  }
+  return swallowing ? follow_addresses(text, complete, place_.taken_by(Weight::acts), out) : Result<>();
+}
+
+// Nobody looks at what is swallowed, so the addresses that go on there are followed to its end.
+Result<> StreamGuard::follow_addresses(std::string_view text, bool complete, std::size_t behind, GuardSink& out) {
+  for (std::size_t i = 0; i < open_.size();) {
+    OpenFinding& open = open_[i];
+    std::size_t& taken = place_.taken_by(open.finding.weight);
+    bool closed = false;
+    if (is_address(open.finding) && taken < behind) {
+      const TailEnd tail = follow_tail(Tail::url, scan_->fold, taken, complete, open.tail_state, behind);
+      open.finding.span.end += tail.end - taken;
+      taken = tail.end;
+      closed = tail.closed;
+      SB_CHECK(close_or_settle(i, closed, text, out));
     }
-    const OpenFinding closed = open;
-    open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(i));
-    SB_CHECK(close(closed, text, out));
+    if (!closed) ++i;
   }
   return {};
+}
+
+// Of the open finding at `index`, whose end was moved.
+Result<> StreamGuard::close_or_settle(std::size_t index, bool closed, std::string_view text, GuardSink& out) {
+  SB_CHECK(settle_open(open_[index], text, out));
+  if (!closed) return {};
+  const OpenFinding known = open_[index];
+  open_.erase(open_.begin() + static_cast<std::ptrdiff_t>(index));
+  return close(known, text, out);
 }
 
 // Of a value that is longer no more is known: what stands for it can go out, and its bytes need not be kept.
@@ -180,13 +231,17 @@ Result<> StreamGuard::settle_value(const OpenFinding& open, std::string_view tex
   const auto value = text.substr(span.begin - offset_, std::min(span.size(), kMaxKnownValueBytes));
   if (open.finding.weight == Weight::acts) {
     TextSink unused;  // where nothing is touched it is recorded alone: its bytes are out already
-    return settle(open.finding, value, policy_.log_only() ? unused : out);
+    const std::size_t before = findings_.size();
+    SB_CHECK(settle(open.finding, value, policy_.log_only() ? unused : out));
+    put_in_order(before);
+    return {};
   }
   record(open.finding, value);
   return {};
 }
 
 Result<> StreamGuard::close(const OpenFinding& open, std::string_view text, GuardSink& out) {
+  if (open.finding.span.size() == 0) return {};  // nothing of the address was left behind a value
   if (!open.settled) return settle_value(open, text, out);
   const auto is_it = [&](const GuardedFinding& one) {
     return one.finding.span.begin == open.finding.span.begin && one.finding.rule == open.finding.rule &&
@@ -212,7 +267,12 @@ Result<> StreamGuard::settle(const Finding& finding, std::string_view value, Gua
 void StreamGuard::record(const Finding& finding, std::string_view value) {
   const std::size_t before = findings_.size();
   verdict_ = std::max(verdict_, record_untouched(policy_, context_, finding, value, findings_));
-  if (findings_.size() == before) return;
+  put_in_order(before);
+}
+
+// The last, if it was recorded behind the first `recorded`.
+void StreamGuard::put_in_order(std::size_t recorded) {
+  if (findings_.size() == recorded) return;
   const auto order = [](const GuardedFinding& one) { return std::pair(one.finding.span.begin, one.finding.beside); };
   const auto place =
       std::ranges::upper_bound(findings_.begin(), findings_.end() - 1, order(findings_.back()), {}, order);

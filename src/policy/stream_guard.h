@@ -47,7 +47,8 @@ class StreamGuard {
   std::size_t kept_bytes() const { return kept_.size(); }
 
  private:
-  // A finding that is longer than its window, while its end has not come.
+  // A finding that is longer than its window, while its end has not come. What an address (Tail::url) holds is looked
+  // at on the way; what other tails hold is not.
   struct OpenFinding {
     Finding finding;  // its span in stream offsets
     std::uint32_t tail_state = 0;
@@ -58,6 +59,9 @@ class StreamGuard {
   Result<> look(std::string_view text, bool complete, GuardSink& out);
   Result<> scan_once(std::string_view text, bool complete, GuardSink& out);
   Result<> follow_open(std::string_view text, bool complete, GuardSink& out);
+  Result<> follow_addresses(std::string_view text, bool complete, std::size_t behind, GuardSink& out);
+  Result<> close_or_settle(std::size_t index, bool closed, std::string_view text, GuardSink& out);
+  void put_in_order(std::size_t recorded);
   Result<> close(const OpenFinding& open, std::string_view text, GuardSink& out);
   Result<> settle(const Finding& finding, std::string_view value, GuardSink& out);
   Result<> settle_open(OpenFinding& open, std::string_view text, GuardSink& out);

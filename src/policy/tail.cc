@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/scripts.h"
 
 namespace sb::policy {
 namespace {
@@ -27,6 +28,7 @@ constexpr bool is_base64(int byte) {
 }  // namespace
 
 bool in_tail(Tail tail, int byte) {
+  constexpr int kFirstOfThree = 0xe0;  // a host so long has no letters of scripts that set no blanks
   static constexpr ByteSet kTokenMarks(".+/=~");
   static constexpr ByteSet kWordEnds("\"'`\\,;<>(){}[]|");
   static constexpr ByteSet kLineEnds("\r\n");
@@ -34,10 +36,11 @@ bool in_tail(Tail tail, int byte) {
   static constexpr ByteSet kPemBetween("-:, \r\n\t");
   switch (tail) {
     case Tail::host:
-      return is_a(byte, kDigit | kUpper | kLower | kHigh) || byte == '-' || byte == '.';
+      return is_alnum(byte) || (is_a(byte, kHigh) && byte < kFirstOfThree) || byte == '-' || byte == '.';
     case Tail::token:
       return is_token(byte) || kTokenMarks.has(byte);
     case Tail::word:
+    case Tail::url:
       return byte > 0x20 && byte != 0x7f && !kWordEnds.has(byte);
     case Tail::userinfo:
       return byte != '@' && in_tail(Tail::word, byte);
@@ -110,17 +113,29 @@ std::size_t follow_pem(const Fold& fold, std::size_t at, bool complete, std::uin
   return at;
 }
 
+// Of an address: whether the character at `at` is one of the text around it, in a script that sets no blanks.
+bool leaves_address(std::string_view text, std::size_t at) {
+  static constexpr ByteSet kParts("/?#&=:~!");
+  const Script script = script_at(text, at);
+  const bool begins_part = at > 0 && kParts.has(byte_of(text, at - 1));
+  return script == Script::mark ||
+         (script == Script::unspaced && !begins_part && at > 0 && byte_of(text, at - 1) < 0x80);
+}
+
 }  // namespace
 
-TailEnd follow_tail(Tail tail, const Fold& fold, std::size_t at, bool complete, std::uint32_t& state) {
-  const auto text = fold.text();
+TailEnd follow_tail(Tail tail, const Fold& fold, std::size_t at, bool complete, std::uint32_t& state,
+                    std::size_t stop) {
+  const auto text = stop < fold.folded_bytes() ? fold.text().substr(0, fold.from_raw(stop)) : fold.text();
+  complete = complete && text.size() == fold.text().size();
   const std::size_t begin = fold.from_raw(at);
   std::size_t end = begin;
   bool closed = true;
   if (tail == Tail::pem) {
     end = follow_pem(fold, begin, complete, state, closed);
   } else {
-    while (end < text.size() && in_tail(tail, byte_of(text, end))) ++end;
+    const bool is_url = tail == Tail::url;
+    while (end < text.size() && in_tail(tail, byte_of(text, end)) && !(is_url && leaves_address(text, end))) ++end;
     closed = complete || end < text.size();
   }
   return {end == begin ? at : fold.raw_end(end), closed};

@@ -147,7 +147,7 @@ class UrlDetector final : public Detector {
     }
     if (window.at(end) == '/' || window.at(end) == '?' || window.at(end) == '#')
       return path(window, start, end, score, out);
-    const Tail tail = end >= window.limit() ? Tail::word : Tail::none;
+    const Tail tail = end >= window.limit() ? Tail::url : Tail::none;
     out.push_back({kUrlType, "url", "host_and_path", {start, end}, score, tail});
   }
 
@@ -184,7 +184,7 @@ class UrlDetector final : public Detector {
     }
     const bool open = end >= window.limit();
     while (!open && end > begin && kTrailing.has(byte_of(window.text(), end - 1))) --end;
-    report(begin, end, score, open ? Tail::word : Tail::none);
+    report(begin, end, score, open ? Tail::url : Tail::none);
   }
 };
 
