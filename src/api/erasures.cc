@@ -16,19 +16,6 @@ namespace {
 constexpr int kTries = 20;
 constexpr std::chrono::milliseconds kPause{50};
 
-constexpr std::string_view kSealedReason = "sealed_reason";
-
-/// Where a hold's reason stands: it opens nowhere else.
-std::string place_of(const json::value& hold) {
-  return fmt::format("{}/{}", kLegalHolds, string_member(hold, "id"));
-}
-
-Result<std::string> reason_of(const json::value& hold, const flow::Sealer& sealer) {
-  const auto* sealed = find_member(hold, kSealedReason);
-  if (!sealed) return std::string(string_member(hold, "reason"));  // from before reasons were sealed
-  return sealer.open_text(place_of(hold), string_member(hold, kSealedReason));
-}
-
 Result<Scope> scope_of(const json::value& body, const Caller& caller, const Pseudonyms& pseudonyms,
                        const TenantKeys& tenants) {
   Scope scope;
@@ -132,9 +119,8 @@ Task<Result<json::array>> Api::stored_holds() {
   SB_CO_TRY(json::array holds, parse_holds(document));
   for (json::value& hold : holds) {
     SB_CO_TRY(const auto reason, reason_of(hold, parts_.engine.sealer()));
-    auto& members = hold.as_object();
-    members["reason"] = reason;
-    members.erase(kSealedReason);
+    hold.as_object()["reason"] = reason;
+    hold.as_object().erase(kSealedReason);
   }
   co_return holds;
 }
@@ -152,9 +138,8 @@ Task<void> Api::list_holds(http::Exchange& exchange, const Caller& caller, std::
 // Reasons name people and cases: they are sealed. The record says what is held, and by whose wish.
 Task<Result<>> Api::store_holds(json::array holds, std::string kind, json::value changed, const Caller& caller) {
   for (json::value& hold : holds) {
-    auto& members = hold.as_object();
-    members[kSealedReason] = parts_.engine.sealer().seal_text(place_of(hold), string_member(hold, "reason"));
-    members.erase("reason");
+    const std::string reason(string_member(hold, "reason"));
+    seal_reason(hold, reason, parts_.engine.sealer());
   }
   store::Commit commit;
   commit.documents.emplace_back(std::string(kLegalHolds), to_text(holds));

@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "api/control.h"
+#include "flow/sealed_documents.h"
 
 namespace sb::api {
 
@@ -43,7 +44,7 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
   const auto known = parts_.flows.find_id((*flow)->id());
   if (!known) {
     store::Commit commit;
-    commit.documents.emplace_back("flow:" + (*flow)->id(), (*flow)->source);
+    flow::put_sealed(commit, parts_.engine.sealer(), "flow:" + (*flow)->id(), (*flow)->source);
     json::array ids{json::string((*flow)->id())};  // so that a restart finds them
     for (const auto& other : parts_.flows.list()) ids.push_back(json::string(other->id()));
     commit.documents.emplace_back("flows", to_text(ids));

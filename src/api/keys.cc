@@ -3,6 +3,7 @@
 
 #include "api/api.h"
 #include "api/control.h"
+#include "flow/sealed_documents.h"
 
 namespace sb::api {
 namespace {
@@ -31,7 +32,7 @@ Task<void> Api::list_keys(http::Exchange& exchange, const Caller&, std::vector<s
 Task<Result<>> Api::store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller,
                                const KeyRecord& key) {
   store::Commit commit;
-  commit.documents.emplace_back("keys", to_text(keys_to_json(records)));
+  flow::put_sealed(commit, parts_.engine.sealer(), std::string(flow::kApiKeysDocument), to_text(keys_to_json(records)));
   store::LeafDraft leaf;
   leaf.kind = std::move(kind);
   leaf.tenant = key.tenant;

@@ -1,5 +1,7 @@
 #include "api/legal_holds.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace sb::api {
@@ -10,7 +12,24 @@ const LegalHold* first(const std::vector<LegalHold>& holds, const auto& forbids)
   return found == holds.end() ? nullptr : &*found;
 }
 
+/// Where a hold's reason stands: it opens nowhere else.
+std::string place_of(std::string_view id) {
+  return fmt::format("{}/{}", kLegalHolds, id);
+}
+
 }  // namespace
+
+void seal_reason(json::value& hold, std::string_view reason, const flow::Sealer& sealer) {
+  auto& members = hold.as_object();
+  members[kSealedReason] = sealer.seal_text(place_of(string_member(hold, "id")), reason);
+  members.erase("reason");
+}
+
+Result<std::string> reason_of(const json::value& hold, const flow::Sealer& sealer) {
+  const auto* sealed = find_member(hold, kSealedReason);
+  if (!sealed) return std::string(string_member(hold, "reason"));
+  return sealer.open_text(place_of(string_member(hold, "id")), string_member(hold, kSealedReason));
+}
 
 Result<json::array> parse_holds(const std::optional<std::string>& document) {
   if (!document) return json::array();

@@ -9,6 +9,7 @@
 #include "base/errors.h"
 #include "base/json.h"
 #include "base/task.h"
+#include "flow/sealer.h"
 #include "store/store.h"
 
 namespace sb::api {
@@ -22,6 +23,12 @@ struct Scope {
   std::string subject;  ///< pseudonym; or
   std::optional<RunId> run;
 };
+
+/// Reasons name people and cases: they are sealed where a hold is stored.
+inline constexpr std::string_view kSealedReason = "sealed_reason";
+void seal_reason(json::value& hold, std::string_view reason, const flow::Sealer& sealer);
+/// Of a stored hold, also of one that an earlier version stored. Errors: corrupt.
+Result<std::string> reason_of(const json::value& hold, const flow::Sealer& sealer);
 
 struct LegalHold {
   std::string id;

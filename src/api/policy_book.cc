@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "flow/sealed_documents.h"
 #include "http/client.h"
 
 namespace sb::api {
@@ -239,7 +240,7 @@ Task<Result<PolicyVersion>> PolicyBook::approve(std::string hash, std::string ap
 }
 
 Task<Result<std::string>> PolicyBook::text_of(std::string hash) const {
-  SB_CO_TRY(auto text, co_await store_.load_document(document_of(hash)));
+  SB_CO_TRY(auto text, co_await flow::load_sealed(store_, sealer_, document_of(hash)));
   if (!text) co_return fail(Errc::not_found, "no document of this policy version is kept", "hash");
   co_return *std::move(text);
 }
@@ -257,7 +258,7 @@ Task<Result<>> PolicyBook::write(Book book, const PolicyVersion& changed, std::s
                                  std::string before) {
   store::Commit commit;
   commit.documents.emplace_back(kIndex, to_text(to_json(book.versions, book.file_hash)));
-  if (!text.empty()) commit.documents.emplace_back(document_of(changed.hash), std::move(text));
+  if (!text.empty()) flow::put_sealed(commit, sealer_, document_of(changed.hash), text);
   store::LeafDraft leaf;
   leaf.kind = kind;
   leaf.actor = pseudonyms_.actor(changed.approver.empty() ? changed.author : changed.approver);

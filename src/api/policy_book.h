@@ -8,6 +8,7 @@
 
 #include "api/change_gate.h"
 #include "base/clock.h"
+#include "flow/sealer.h"
 #include "keys/pseudonym.h"
 #include "policy/policy.h"
 #include "store/store.h"
@@ -37,8 +38,14 @@ struct PublishRules {
 /// is on disk, with its leaf in the record, before it is in force. Shared by all shards; thread-safe.
 class PolicyBook {
  public:
-  PolicyBook(store::Store& store, const Clock& clock, ChangeGate& changes, Pseudonyms pseudonyms, PublishRules rules)
-      : store_(store), clock_(clock), changes_(changes), pseudonyms_(std::move(pseudonyms)), rules_(std::move(rules)) {}
+  PolicyBook(store::Store& store, const flow::Sealer& sealer, const Clock& clock, ChangeGate& changes,
+             Pseudonyms pseudonyms, PublishRules rules)
+      : store_(store),
+        sealer_(sealer),
+        clock_(clock),
+        changes_(changes),
+        pseudonyms_(std::move(pseudonyms)),
+        rules_(std::move(rules)) {}
 
   std::shared_ptr<const policy::Policy> current() const;
   std::vector<PolicyVersion> versions() const;  ///< newest first
@@ -78,6 +85,7 @@ class PolicyBook {
   Result<> check_hosts(const policy::Policy& policy) const;
 
   store::Store& store_;
+  const flow::Sealer& sealer_;
   const Clock& clock_;
   ChangeGate& changes_;
   const Pseudonyms pseudonyms_;

@@ -19,7 +19,10 @@ std::string document(int version) {
 /// A book over a real store; each `start` is a server's.
 class PolicyBookTest : public ::testing::Test {
  protected:
-  PolicyBookTest() { open(); }
+  PolicyBookTest() {
+    keys_.add_server_key(system_entropy());
+    open();
+  }
 
   void open() {
     store::SqliteOptions options;
@@ -32,7 +35,7 @@ class PolicyBookTest : public ::testing::Test {
     return store::testing::wait_for(std::move(task));
   }
   Result<> start(int file_version, bool two_people) {
-    book_ = std::make_unique<PolicyBook>(*store_, system_clock(), changes_, Pseudonyms("secret"),
+    book_ = std::make_unique<PolicyBook>(*store_, sealer_, system_clock(), changes_, Pseudonyms("secret"),
                                          PublishRules{two_people, {"guard.example", "10.0.0.7:8443"}});
     return wait(book_->open(document(file_version), "policy.yaml"));
   }
@@ -53,6 +56,8 @@ class PolicyBookTest : public ::testing::Test {
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;
   ChangeGate changes_;
+  TenantKeys keys_{std::string(32, 'm')};
+  const flow::Sealer sealer_{keys_, std::string(32, 'v'), system_entropy()};
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<PolicyBook> book_;
 };

@@ -44,8 +44,7 @@ inline std::string feedback(std::string_view author) {
 /// open. Thread-safe.
 class Sealer {
  public:
-  /// `old_key`: the data directory's own. It seals what belongs to no run, and opens what was sealed before runs had
-  /// keys.
+  /// `old_key`: the data directory's own. It opens what was sealed before runs, tenants and server had keys.
   Sealer(const TenantKeys& tenants, std::string old_key, Entropy& entropy)
       : tenants_(tenants), old_key_(std::move(old_key)), entropy_(entropy) {}
 
@@ -132,15 +131,24 @@ class Sealer {
     return tenants_.unwrap(tenant, token_context(token), sealed);
   }
 
-  /// A text of a document's, under the data directory's own key, which is not rotated; bound to where it stands.
+  /// A document of nobody's in particular, under the server's own key; bound to its name.
+  std::string seal_document(std::string_view name, std::string_view text) const {
+    return tenants_.seal_document(name, text, entropy_);
+  }
+  /// Errors: corrupt.
+  Result<std::string> open_document(std::string_view name, std::string_view sealed) const {
+    return tenants_.open_document(name, sealed);
+  }
+  /// The same of one text of a document; bound to where it stands.
   std::string seal_text(std::string_view place, std::string_view text) const {
-    return to_base64(aead_seal(old_key_, text, place, entropy_));
+    return to_base64(seal_document(place, text));
   }
   /// Errors: corrupt.
   Result<std::string> open_text(std::string_view place, std::string_view sealed) const {
     const auto bytes = from_base64(sealed);
     if (!bytes) return fail(Errc::corrupt, "a sealed text of a document is damaged");
-    return aead_open(old_key_, *bytes, place);
+    auto text = open_document(place, *bytes);
+    return text ? text : aead_open(old_key_, *bytes, place);  // from before the server had a key of its own
   }
 
   /// The same under the tenant's newest key. Errors: not_found, corrupt.

@@ -27,9 +27,14 @@ std::string fingerprint(std::string_view master) {
 
 constexpr std::string_view kTenantKey = "tenant key";
 constexpr std::string_view kValueKey = "value key";
+constexpr std::string_view kServerKey = "server key";
 
 std::string context_of(std::string_view kind, std::string_view tenant, std::size_t version) {
   return fmt::format("{}/{}/{}", kind, version, tenant);
+}
+
+std::string document_context(std::string_view name) {
+  return fmt::format("document/{}", name);
 }
 
 std::unexpected<Error> damaged() {
@@ -57,6 +62,11 @@ Result<> TenantKeys::load(const json::value& document) {
   SB_TRY(keys.tenants, unwrapped(*tenants, kTenantKey));
   if (const auto* values = find_member(document, "values")) {  // none: as earlier versions wrote it
     SB_TRY(keys.values, unwrapped(*values, kValueKey));
+  }
+  if (const auto server = string_member(document, "server"); !server.empty()) {
+    const auto bytes = from_base64(server);
+    if (!bytes) return damaged();
+    SB_TRY(keys.server, aead_open(master_, *bytes, kServerKey));
   }
   keys_ = std::move(keys);
   return {};
@@ -106,9 +116,11 @@ json::value TenantKeys::without_old_keys(std::string_view tenant, Entropy& entro
 }
 
 json::value TenantKeys::document_of(const AllKeys& keys, Entropy& entropy) const {
-  return json::object{{"master", fingerprint(master_)},
-                      {"tenants", wrapped(keys.tenants, kTenantKey, entropy)},
-                      {"values", wrapped(keys.values, kValueKey, entropy)}};
+  json::object made{{"master", fingerprint(master_)},
+                    {"tenants", wrapped(keys.tenants, kTenantKey, entropy)},
+                    {"values", wrapped(keys.values, kValueKey, entropy)}};
+  if (!keys.server.empty()) made["server"] = to_base64(aead_seal(master_, keys.server, kServerKey, entropy));
+  return made;
 }
 
 json::object TenantKeys::wrapped(const Keys& keys, std::string_view kind, Entropy& entropy) const {
@@ -178,6 +190,29 @@ void TenantKeys::add(std::string_view tenant, Entropy& entropy) {
   versions.push_back(new_key(entropy));
   auto& values = keys_.values[std::string(tenant)];
   if (values.empty()) values.push_back(new_key(entropy));
+}
+
+bool TenantKeys::has_server_key() const {
+  const std::lock_guard lock(mutex_);
+  return !keys_.server.empty();
+}
+
+void TenantKeys::add_server_key(Entropy& entropy) {
+  const std::lock_guard lock(mutex_);
+  SB_ASSERT(keys_.server.empty());
+  keys_.server = new_key(entropy);
+}
+
+std::string TenantKeys::seal_document(std::string_view name, std::string_view text, Entropy& entropy) const {
+  const std::lock_guard lock(mutex_);
+  SB_ASSERT(!keys_.server.empty());
+  return aead_seal(keys_.server, text, document_context(name), entropy);
+}
+
+Result<std::string> TenantKeys::open_document(std::string_view name, std::string_view sealed) const {
+  const std::lock_guard lock(mutex_);
+  if (keys_.server.empty()) return fail(Errc::corrupt, "the server's key is missing from the tenants' keys");
+  return aead_open(keys_.server, sealed, document_context(name));
 }
 
 void TenantKeys::remove(std::string_view tenant) {

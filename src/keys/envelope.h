@@ -1,4 +1,6 @@
-/// Envelope encryption: a master key wraps a key for each tenant, that wraps a data key for each run.
+/// Envelope encryption: a master key wraps a key for each tenant, that wraps a data key for each run. What people wrote
+/// and no tenant owns (policies, flows, names of API keys) is sealed under a key of the server's own, beside the
+/// tenants'.
 ///
 /// A payload that is to be gone for ever need not be found in every copy: without its data key it is noise, and a data
 /// key is 61 bytes in one place. Rotating the master key wraps the tenants' keys anew, not the runs'; rotating a
@@ -56,6 +58,13 @@ class TenantKeys {
   std::vector<std::string> value_keys(std::string_view tenant) const;
   /// The first one of a tenant that has keys and no value key yet.
   void adopt_value_key(std::string_view tenant, std::string key);
+  /// The server's own key comes with the first document that it seals. REQUIRES for sealing: it has one.
+  bool has_server_key() const;
+  void add_server_key(Entropy& entropy);
+  /// Bytes, bound to the document's name.
+  std::string seal_document(std::string_view name, std::string_view text, Entropy& entropy) const;
+  /// Errors: corrupt (damaged, moved, or in clear: nobody but the server writes one that opens).
+  Result<std::string> open_document(std::string_view name, std::string_view sealed) const;
   /// Forgets a tenant's keys: with the stored document, all that they wrapped is gone.
   void remove(std::string_view tenant);
   std::vector<std::string> tenants() const;
@@ -72,7 +81,8 @@ class TenantKeys {
   using Keys = std::map<std::string, std::vector<std::string>, std::less<>>;  ///< by tenant and version; empty: gone
   struct AllKeys {
     Keys tenants;
-    Keys values;  ///< the newest last
+    Keys values;         ///< the newest last
+    std::string server;  ///< seals documents; empty: none yet
   };
   json::value document_of(const AllKeys& keys, Entropy& entropy) const;
   json::object wrapped(const Keys& keys, std::string_view kind, Entropy& entropy) const;

@@ -117,6 +117,31 @@ TEST(Envelope, ATenantsOldKeyIsGoneWhenTheDocumentWithoutItIsLoaded) {
   EXPECT_EQ(copied_before.version("acme"), 1U) << "versions are never used twice";
 }
 
+TEST(Envelope, ADocumentOpensUnderTheServersKeyAndItsNameAlone) {
+  SeededEntropy entropy(8);
+  TenantKeys keys(kMaster);
+  EXPECT_EQ(keys.open_document("policy:a", "anything").error().code, Errc::corrupt);
+  keys.add("acme", entropy);
+  ASSERT_TRUE(keys.load(keys.document(entropy))) << "as earlier versions wrote it";
+  EXPECT_FALSE(keys.has_server_key());
+  keys.add_server_key(entropy);
+  const std::string sealed = keys.seal_document("policy:a", "deny: [project x ray]", entropy);
+  EXPECT_EQ(sealed.find("x ray"), std::string::npos);
+  EXPECT_EQ(keys.open_document("policy:a", sealed), "deny: [project x ray]");
+  EXPECT_EQ(keys.open_document("policy:b", sealed).error().code, Errc::corrupt);
+  EXPECT_EQ(keys.open_document("policy:a", "deny: [project x ray]").error().code, Errc::corrupt) << "nobody plants one";
+
+  keys.change_master(std::string(32, 'n'));  // a rotation of the tenant's key leaves it, too
+  ASSERT_TRUE(keys.load(keys.with_new_key("acme", entropy)));
+  ASSERT_TRUE(keys.load(keys.without_old_keys("acme", entropy)));
+  TenantKeys again(std::string(32, 'n'));
+  ASSERT_TRUE(again.load(keys.document(entropy)));
+  EXPECT_EQ(again.open_document("policy:a", sealed), "deny: [project x ray]");
+  TenantKeys other(kMaster);
+  other.add_server_key(entropy);
+  EXPECT_EQ(other.open_document("policy:a", sealed).error().code, Errc::corrupt);
+}
+
 TEST(Envelope, AMasterKeyComesRawInHexOrInBase64) {
   EXPECT_EQ(parse_master_key(kMaster), kMaster);
   EXPECT_EQ(parse_master_key(to_hex(as_u8(kMaster)) + "\n"), kMaster);

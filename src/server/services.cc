@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "flow/injection.h"
+#include "flow/sealed_documents.h"
 #include "keys/derived_keys.h"
 #include "server/content.h"
 #include "server/kafka.h"
@@ -33,8 +34,9 @@ Result<> load_policy(Services& services) {
   SB_TRY(auto text, policy_text(config));
   api::PublishRules rules{config.policy.approval == PolicyApproval::two_people, {}};
   for (const auto& host : config.policy.guard_hosts) rules.guard_hosts.push_back(host.name);
-  services.policies = std::make_unique<api::PolicyBook>(*services.store, system_clock(), services.changes,
-                                                        Pseudonyms(services.pseudonym_secret), std::move(rules));
+  services.policies =
+      std::make_unique<api::PolicyBook>(*services.store, *services.sealer, system_clock(), services.changes,
+                                        Pseudonyms(services.pseudonym_secret), std::move(rules));
   SB_CHECK(wait_for(services.policies->open(std::move(text), policy_origin(config)), services.startup));
   if (config.policy.injection_model.empty()) {
     services.injection = flow::late_injection_scorer(default_injection_model());
@@ -42,6 +44,19 @@ Result<> load_policy(Services& services) {
     SB_TRY(services.injection, flow::load_injection_scorer(config.policy.injection_model));
   }
   return {};
+}
+
+Result<std::optional<std::string>> load_sealed(Services& services, std::string name) {
+  return wait_for(flow::load_sealed(*services.store, *services.sealer, std::move(name)), services.startup);
+}
+
+Result<> load_keys(Services& services) {
+  services.keys = std::make_unique<KeyRing>(Pepper(Secret(services.data.pepper())));
+  SB_TRY(const auto document, load_sealed(services, std::string(flow::kApiKeysDocument)));
+  if (!document) return {};
+  SB_TRY(const auto parsed, parse_json(*document));
+  SB_TRY(auto records, keys_from_json(parsed));
+  return services.keys->replace(std::move(records));
 }
 
 /// Those that came by API: open runs need their very versions again.
@@ -52,8 +67,7 @@ Result<> load_registered_flows(Services& services,
   SB_TRY(const auto ids, parse_json(*index));
   for (const auto& id : ids.is_array() ? ids.get_array() : json::array()) {
     if (!id.is_string()) return fail(Errc::corrupt, "the list of registered flows is not a list of names");
-    SB_TRY(const auto source,
-           wait_for(services.store->load_document("flow:" + std::string(id.get_string())), services.startup));
+    SB_TRY(const auto source, load_sealed(services, "flow:" + std::string(id.get_string())));
     if (source) SB_CHECK(add(*source, std::string_view(id.get_string())));
   }
   return {};
@@ -135,8 +149,10 @@ Result<std::unique_ptr<Services>> open_services(Config config, Signals* signals,
   const auto& settings = services->config;
   SB_TRY(services->data, store::DataDir::open_or_create(settings.data.dir, system_entropy()));
   SB_TRY(services->log, make_audit_log(*services, sign));
+  SB_TRY(const std::string master, master_key(*services));
   store::SqliteOptions options;
   options.path = services->data.database();
+  options.seal = document_sealing(*services, master);
   options.commit_batch_max = settings.data.commit_batch_max;
   options.min_free_disk_bytes = settings.data.min_free_disk_mb << 20;
   SB_TRY(services->mirror, open_mirror(*services));
@@ -146,16 +162,11 @@ Result<std::unique_ptr<Services>> open_services(Config config, Signals* signals,
   if (settings.mirror.mode == MirrorMode::async) options.reads_wait_max = {};  // nobody waits for that mirror
   SB_TRY(services->store, store::open_sqlite_store(std::move(options), *services->log));
   if (!services->mirror) mirror::drop_left_copies(services->data.database());
-  const std::string& vault_key = services->data.vault_key();
-  services->keys = std::make_unique<KeyRing>(Pepper(Secret(services->data.pepper())));
-  SB_TRY(const auto document, wait_for(services->store->load_document("keys"), services->startup));
-  if (document) {
-    SB_TRY(const auto parsed, parse_json(*document));
-    SB_TRY(auto records, keys_from_json(parsed));
-    SB_CHECK(services->keys->replace(std::move(records)));
-  }
-  SB_TRY(services->tenant_keys, open_tenant_keys(*services));
-  services->sealer = std::make_unique<flow::Sealer>(*services->tenant_keys, vault_key, system_entropy());
+  SB_CHECK(open_tenant_keys(*services, master));
+  services->sealer =
+      std::make_unique<flow::Sealer>(*services->tenant_keys, services->data.vault_key(), system_entropy());
+  SB_CHECK(load_keys(*services));
+  SB_CHECK(complete_tenant_keys(*services));
   services->key_rotation =
       std::make_unique<api::KeyRotation>(*services->store, *services->tenant_keys, *services->sealer, services->changes,
                                          system_clock(), system_entropy(), api::KeyRotation::Options());
@@ -213,7 +224,7 @@ Task<Result<>> reload_policy(Services& services) {
 
 Result<> store_keys(Services& services, std::vector<KeyRecord> records, const KeyRecord& changed, std::string kind) {
   store::Commit commit;
-  commit.documents.emplace_back("keys", to_text(keys_to_json(records)));
+  flow::put_sealed(commit, *services.sealer, std::string(flow::kApiKeysDocument), to_text(keys_to_json(records)));
   store::LeafDraft leaf;
   leaf.kind = std::move(kind);
   leaf.tenant = changed.tenant;

@@ -38,23 +38,65 @@ void without_payloads_in_sql(sqlite3_context* context, int, sqlite3_value** valu
   sqlite3_result_blob64(context, kept.data(), kept.size(), SQLITE_TRANSIENT);
 }
 
-Result<> migrate(Database& database, std::int64_t version) {
-  sqlite3_create_function_v2(database.handle(), "without_payloads", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr,
-                             without_payloads_in_sql, nullptr, nullptr, nullptr);
-  while (version < current_version()) {
-    SB_CHECK(database.execute("BEGIN IMMEDIATE"));
-    SB_CHECK(database.execute(migrations()[static_cast<std::size_t>(version)]));
-    ++version;
-    SB_CHECK(database.execute(
-        fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, version).c_str()));
-    SB_CHECK(database.execute("COMMIT"));
+/// What a migration's statement seals documents with, and why that failed.
+struct Sealing {
+  const std::string& path;
+  const SealDocument& seal;
+  Result<> failed;
+};
+
+Result<std::string> sealed_column(const Sealing& sealing, std::string_view name, std::string_view column) {
+  if (!sealing.seal) {
+    return fail(Errc::unsupported,
+                fmt::format("{} keeps documents in clear, as earlier versions did; start the server once to have them "
+                            "sealed",
+                            sealing.path));
   }
-  return {};
+  std::string buffer;
+  SB_TRY(const std::string_view text, unpack(column, buffer));
+  SB_TRY(const std::string sealed, sealing.seal(name, text));
+  return pack_column(sealed);
+}
+
+void sealed_document_in_sql(sqlite3_context* context, int, sqlite3_value** values) {
+  const auto bytes_of = [](sqlite3_value* value) {
+    const auto* bytes = static_cast<const char*>(sqlite3_value_blob(value));
+    return std::string_view(bytes, static_cast<std::size_t>(sqlite3_value_bytes(value)));
+  };
+  auto& sealing = *static_cast<Sealing*>(sqlite3_user_data(context));
+  const auto sealed = sealed_column(sealing, bytes_of(values[0]), bytes_of(values[1]));
+  if (sealed) return sqlite3_result_blob64(context, sealed->data(), sealed->size(), SQLITE_TRANSIENT);
+  sealing.failed = std::unexpected(sealed.error());
+  sqlite3_result_error(context, "a document cannot be sealed", -1);
+}
+
+Result<> migrate_to(Database& database, std::int64_t version, Sealing& sealing) {
+  SB_CHECK(database.execute("BEGIN IMMEDIATE"));
+  const auto done = database.execute(migrations()[static_cast<std::size_t>(version - 1)]);
+  SB_CHECK(sealing.failed);
+  SB_CHECK(done);
+  SB_CHECK(database.execute(
+      fmt::format("PRAGMA application_id = {}; PRAGMA user_version = {}", kApplicationId, version).c_str()));
+  return database.execute("COMMIT");
+}
+
+// Pages that become free are overwritten: what a migration changes for its content's sake leaves no copy.
+Result<> migrate(Database& database, std::int64_t version, Sealing sealing) {
+  if (version == current_version()) return {};
+  sqlite3* const handle = database.handle();
+  sqlite3_create_function_v2(handle, "without_payloads", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, nullptr,
+                             without_payloads_in_sql, nullptr, nullptr, nullptr);
+  sqlite3_create_function_v2(handle, "sealed_document", 2, SQLITE_UTF8, &sealing, sealed_document_in_sql, nullptr,
+                             nullptr, nullptr);
+  SB_CHECK(database.execute("PRAGMA secure_delete = ON"));
+  while (version < current_version()) SB_CHECK(migrate_to(database, ++version, sealing));
+  sqlite3_create_function_v2(handle, "sealed_document", 2, SQLITE_UTF8, nullptr, nullptr, nullptr, nullptr, nullptr);
+  return database.execute("PRAGMA secure_delete = FAST");
 }
 
 }  // namespace
 
-Result<Database> open_for_writing(const std::string& path, std::size_t cache_kib) {
+Result<Database> open_for_writing(const std::string& path, std::size_t cache_kib, const SealDocument& seal) {
   SB_TRY(Database database, Database::open(path, Database::Access::read_write));
   // page_size counts only before the file exists. The log file keeps its size when it starts over (journal_size_limit):
   // overwriting allocated blocks makes fdatasync cheaper than extending the file.
@@ -64,7 +106,7 @@ Result<Database> open_for_writing(const std::string& path, std::size_t cache_kib
                        "PRAGMA secure_delete = FAST; PRAGMA temp_store = MEMORY"));
   SB_CHECK(database.execute(fmt::format("PRAGMA cache_size = -{}", cache_kib).c_str()));
   SB_TRY(const auto version, version_of(database, path));
-  SB_CHECK(migrate(database, version));
+  SB_CHECK(migrate(database, version, {path, seal, {}}));
   return database;
 }
 

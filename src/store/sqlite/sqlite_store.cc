@@ -215,14 +215,14 @@ std::uint64_t free_bytes_at(const std::string& folder) {
 
 Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog& log) {
   SB_TRY(FileLock lock, FileLock::acquire(options.path + ".lock"));
-  SB_TRY(Database database, open_for_writing(options.path, options.writer_cache_kib));
+  SB_TRY(Database database, open_for_writing(options.path, options.writer_cache_kib, options.seal));
   if (options.leave_mirrored && !options.sink) {
     SB_TRY(const auto groups, database.integer("SELECT groups FROM mirror_state"));
     if (groups > 0) return fail(Errc::cancelled, fmt::format("{} is mirrored", options.path));
   }
   const Clock& clock = options.clock ? *options.clock : system_clock();
   SB_TRY(std::unique_ptr<Writer> writer, Writer::open(std::move(database), log, clock, options.sink));
-  SB_TRY(Database checkpoint_database, open_for_writing(options.path, kCheckpointCacheKib));
+  SB_TRY(Database checkpoint_database, open_for_writing(options.path, kCheckpointCacheKib, nullptr));
   std::vector<std::unique_ptr<Reader>> readers;
   for (std::size_t i = 0; i < std::max<std::size_t>(options.reader_threads, 1); ++i) {
     SB_TRY(std::unique_ptr<Reader> reader, Reader::open(options.path, options.reader_cache_kib));

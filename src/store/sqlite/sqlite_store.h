@@ -15,6 +15,10 @@ namespace sqlite {
 class GroupSink;
 }
 
+/// Seals a document that an earlier version kept in clear. Within one upgrade it gets "tenant_keys" first (empty: there
+/// is none) and answers as that is to be stored from now on.
+using SealDocument = std::function<Result<std::string>(std::string_view name, std::string_view text)>;
+
 struct SqliteOptions {
   std::string path;                              ///< the database file; its -wal, -shm and .lock stand beside it
   std::size_t commit_batch_max = 512;            ///< commits a transaction
@@ -30,14 +34,15 @@ struct SqliteOptions {
   /// For the sink to have what a read saw; then the read answers unavailable. Zero: where committed() never waits.
   std::chrono::milliseconds reads_wait_max{10'000};
   bool leave_mirrored = false;                     ///< a database that a mirror follows is not opened without a sink
+  SealDocument seal;                               ///< null: a database with documents in clear is not opened
   const Clock* clock = nullptr;                    ///< null: the machine's
   std::function<std::uint64_t()> free_disk_bytes;  ///< null: of the file system that holds `path`
 };
 
 /// Opens or creates the database, brings its schema up to date, opens `log`. `log` outlives the store; the io_contexts
 /// that callers run on do too. The store's destructor writes all that is queued. Errors: conflict (another process has
-/// it; its id in `detail`), unsupported (made by a newer version), cancelled (leave_mirrored, and it is mirrored),
-/// corrupt, permission_denied, disk_full.
+/// it; its id in `detail`), unsupported (made by a newer version, or by one that sealed less, without `seal`),
+/// cancelled (leave_mirrored, and it is mirrored), corrupt, permission_denied, disk_full.
 Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog& log);
 
 }  // namespace sb::store

@@ -97,6 +97,65 @@ TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
   EXPECT_EQ(wait_for(store->load_steps(kept))->at(1).error, "in clear");
 }
 
+// As schema 8 had them; and what else lies there is left alone.
+TEST_F(SqliteStore, DocumentsInClearAreSealedByTheMigrationAndLeaveNoTrace) {
+  const std::string canary = "canary-51ab of a policy", large = std::string(50'000, 'x') + canary;
+  {
+    const auto store = open();
+    Commit commit;
+    for (const char* name :
+         {"keys", "policy:ab", "flow:a/b@1", "tenant_keys", "legal_holds", "flows", "policies", "event:x"})
+      commit.documents.emplace_back(name, std::string("plain ") + name);
+    commit.documents.emplace_back("flow:a/large@1", large);
+    ASSERT_TRUE(wait_for(store->commit(std::move(commit))));
+  }
+  sql("PRAGMA secure_delete = OFF; UPDATE documents SET body = x'00' || CAST(printf('%.*c', 60000, 'y') || "
+      "'canary-51ab of a policy' AS BLOB) WHERE name = 'policy:ab'; UPDATE documents SET body = x'00706c61696e' WHERE "
+      "name = 'policy:ab'; PRAGMA user_version = 8; PRAGMA wal_checkpoint(TRUNCATE)");
+  const auto file = [&] {
+    std::ifstream bytes(folder_.file("test.db"), std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(bytes), {});
+  };
+  ASSERT_NE(file().find(canary), std::string::npos) << "in a page that is free";
+  EXPECT_EQ(open_error(), Errc::unsupported);
+  EXPECT_NE(detail_.find("start the server once"), std::string::npos) << detail_;
+
+  std::vector<std::string> asked;
+  const auto seal = [&](std::string_view name, std::string_view text) -> Result<std::string> {
+    asked.emplace_back(name);
+    if (name == "flow:a/b@1" && asked.size() < 4) return fail(Errc::permission_denied, "another master key");
+    return fmt::format("sealed {} of {} bytes", name, text.size());
+  };
+  {
+    SqliteOptions options;
+    options.path = folder_.file("test.db");
+    options.seal = seal;
+    const auto failed = open_sqlite_store(std::move(options), log_);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, Errc::permission_denied) << failed.error().detail;
+    EXPECT_EQ(asked.front(), "tenant_keys") << "it has the key that all others are sealed under";
+  }
+  asked.resize(4);
+  auto store = open([&](SqliteOptions& options) { options.seal = seal; });
+  for (const auto& [name, text] : {std::pair("keys", "sealed keys of 10 bytes"),
+                                   {"policy:ab", "sealed policy:ab of 5 bytes"},
+                                   {"flow:a/b@1", "sealed flow:a/b@1 of 16 bytes"},
+                                   {"flow:a/large@1", "sealed flow:a/large@1 of 50023 bytes"},
+                                   {"tenant_keys", "sealed tenant_keys of 17 bytes"},
+                                   {"legal_holds", "sealed legal_holds of 17 bytes"},
+                                   {"flows", "plain flows"},
+                                   {"policies", "plain policies"},
+                                   {"event:x", "plain event:x"}})
+    EXPECT_EQ(wait_for(store->load_document(name)).value(), text);
+  EXPECT_EQ(file().find(canary), std::string::npos);
+  std::ifstream wal(folder_.file("test.db-wal"), std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(wal), {}).find(canary), std::string::npos);
+  asked.clear();
+  store.reset();
+  store = open([&](SqliteOptions& options) { options.seal = seal; });
+  EXPECT_TRUE(asked.empty()) << "once";
+}
+
 TEST_F(SqliteStore, RunsThatWereAtRestBeforeThereWereTimersAreWokenOnce) {
   const RunId resting = new_run_id(), with_a_person = new_run_id(), decided = new_run_id();
   {
