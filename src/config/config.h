@@ -160,8 +160,9 @@ struct ScriptsConfig {
 };
 
 struct FlowHostConfig {
-  std::string name;  ///< "host", "host:port" or "*.domain"
-  std::string via;   ///< base URL that stands for it; empty: the host itself
+  std::string name;                  ///< "host", "host:port" or "*.domain"
+  std::string via;                   ///< base URL that stands for it; empty: the host itself
+  std::vector<std::string> restore;  ///< types of findings that it is given in clear
 };
 struct FlowSecretConfig {
   std::string name;

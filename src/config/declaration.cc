@@ -105,6 +105,11 @@ bool is_kafka_setting(std::string_view text) {
   return std::ranges::any_of(kTheirs, [&](auto prefix) { return text.starts_with(prefix); }) && text.size() <= 128 &&
          !is_kafka_secret(text) && text != "ssl.engine.location";
 }
+bool is_finding_type(std::string_view text) {
+  const auto fits = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; };
+  return !text.empty() && text.size() <= 32 && text.front() >= 'A' && text.front() <= 'Z' &&
+         std::ranges::all_of(text, fits);
+}
 bool is_bare_file(std::string_view text) {
   return text.size() <= 255 && !text.contains('/') && !text.starts_with('.');
 }
@@ -142,6 +147,7 @@ constexpr TextForm kKafkaSecret{
     "sasl.password, sasl.oauthbearer.client.secret, ssl.key.pem, ssl.key.password or ssl.keystore.password",
     is_kafka_secret};
 constexpr TextForm kCurrency{"^[A-Z]{3}$", "a currency code of three capitals (ISO 4217)", is_currency};
+constexpr TextForm kFindingType{"^[A-Z][A-Z0-9_]{0,31}$", "a type of findings, such as IBAN", is_finding_type};
 constexpr TextForm kBareFile{"^([^./][^/]{0,254})?$", "a file name without folders", is_bare_file};
 
 auto server_section() {
@@ -533,7 +539,13 @@ auto flows_section() {
       declare<H>("One host that flows may call.")
           .text("name", &H::name,
                 {.about = "`host`, `host:port` or `*.domain`, as the URLs of flows have it.", .required = true})
-          .text("via", &H::via, {.about = "Base URL that its requests go to instead; empty is the host itself."});
+          .text("via", &H::via, {.about = "Base URL that its requests go to instead; empty is the host itself."})
+          .texts(
+              "restore", &H::restore,
+              {.about = "Types of findings that it gets in clear, over HTTPS at the port of `name` (443) or by `via`; "
+                        "rules that tokenise them must say `restore: caller_and_services`.",
+               .max = 64,
+               .form = &kFindingType});
   using S = FlowSecretConfig;
   auto secret =
       declare<S>("One secret that flows may name under `use.secrets`.")

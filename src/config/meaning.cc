@@ -143,6 +143,13 @@ void check_meaning(const Config& config, ReadState& state) {
   if (!config.flows.chat.empty() && config.flows.dir.empty()) {
     state.value_problem(Place{}.member("flows").member("chat"), "needs flows.dir, the folder this file is in");
   }
+  for (std::size_t i = 0; i < config.flows.hosts.size(); ++i) {
+    const auto& host = config.flows.hosts[i];
+    if (host.name.starts_with('*') && !host.restore.empty()) {
+      state.value_problem(Place{}.member("flows").member("hosts").element(i).member("restore"),
+                          "values are given to hosts that are named whole; `*.domain` may be anybody's");
+    }
+  }
   const auto host = parse_host_port(config.server.listen);
   if (config.keys.required == KeysRequired::never && host && !is_loopback(host->host)) {
     state.value_problem(

@@ -66,14 +66,18 @@ json::object Engine::secrets_of(const LiveRun& run) const {
 }
 
 // The guard takes objects and lists: a value alone is a list of one to it.
-Result<GuardOutcome> Engine::guard_json(LiveRun& run, std::string document) {
+Result<GuardOutcome> Engine::guard_json(LiveRun& run, std::string document, policy::Direction direction,
+                                        const RecordJson& given) {
   const bool alone = document.empty() || (document.front() != '{' && document.front() != '[');
   if (alone) document = "[" + document + "]";
-  SB_TRY(auto passed, run.guard.inspect(policy::Direction::outbound, std::move(document), policy::JsonProfile::any));
+  const bool inbound = direction == policy::Direction::inbound;
+  SB_TRY(auto passed, inbound ? run.guard.treat(direction, std::move(document))
+                              : run.guard.inspect(direction, std::move(document), policy::JsonProfile::any, given));
   if (alone) {
     json::value only = passed.content.value().get_array().front();
     passed.content = Data(std::move(only));
   }
+  if (inbound) return passed;
   run.passed = passed.content;
   run.passed_as_answer = false;
   return passed;
@@ -110,10 +114,32 @@ Result<> Engine::guard_question(LiveRun& run, HttpQuestion& question) {
   return {};
 }
 
-std::expected<Engine::CallResult, Problem> Engine::guarded(LiveRun& run, HttpAnswer answer, std::string_view as) {
+Result<GivenValues> Engine::guard_and_give(LiveRun& run, std::uint32_t effect, HttpQuestion& question) {
+  SB_CHECK(guard_question(run, question));
+  TrustedHost to = parts_.outbound->trusted(question.url);
+  to.types = run.guard.may_give(std::move(to.types));
+  SB_TRY(auto given, GivenValues::give(question, secrets_of(run), run.guard.vault(), std::move(to)));
+  if (!given.empty()) run.given[effect] = given.record();
+  return given;
+}
+
+// Of a service that was given values the reply is what somebody sends us, too: they may be in it again.
+Result<GuardOutcome> Engine::guard_reply(LiveRun& run, std::string told, const GivenValues& given) {
+  if (!given.empty()) {
+    SB_TRY(auto came, guard_json(run, std::move(told), policy::Direction::inbound));
+    if (came.verdict >= policy::Verdict::human) return came;
+    told = came.content.text();
+  }
+  return guard_json(run, std::move(told), policy::Direction::outbound, given.record());
+}
+
+std::expected<Engine::CallResult, Problem> Engine::guarded(LiveRun& run, HttpAnswer answer, std::string_view as,
+                                                           const GivenValues& given) {
   CallResult result;
+  given.take_back(answer);
   const bool is_raw_text = as == "raw" && is_valid_utf8(answer.body);  // looked at before it is coded
-  auto passed = guard_json(run, to_text(is_raw_text ? json::value(json::string(answer.body)) : answer.output(as)));
+  auto passed =
+      guard_reply(run, to_text(is_raw_text ? json::value(json::string(answer.body)) : answer.output(as)), given);
   if (!passed)
     return std::unexpected(
         standard_problem("communication", 502, "The answer could not be guarded", passed.error().detail));
@@ -141,11 +167,12 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::http_call(LiveRun& run,
   question.redirect_is_fine = bool_member(call.with, "redirect");
   question.idempotency_key = effect_key(run.row.id, call.id);
   question.cancel = &cancel;
-  if (auto passed = guard_question(run, question); !passed)
-    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", passed.error().detail));
+  const auto given = guard_and_give(run, call.id, question);
+  if (!given)
+    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", given.error().detail));
   auto answer = co_await parts_.outbound->ask(std::move(question), secrets_of(run));
   if (!answer) co_return std::unexpected(answer.error());
-  co_return guarded(run, *std::move(answer), string_member(call.with, "output", "content"));
+  co_return guarded(run, *std::move(answer), string_member(call.with, "output", "content"), *given);
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::openapi_call(LiveRun& run, Machine::Call call,
@@ -178,11 +205,12 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::openapi_call(LiveRun& r
   question->redirect_is_fine = bool_member(call.with, "redirect");
   question->idempotency_key = effect_key(run.row.id, call.id);
   question->cancel = &cancel;
-  if (auto passed = guard_question(run, *question); !passed)
-    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", passed.error().detail));
+  const auto given = guard_and_give(run, call.id, *question);
+  if (!given)
+    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", given.error().detail));
   auto answer = co_await parts_.outbound->ask(*std::move(question), secrets_of(run));
   if (!answer) co_return std::unexpected(answer.error());
-  co_return guarded(run, *std::move(answer), string_member(call.with, "output", "content"));
+  co_return guarded(run, *std::move(answer), string_member(call.with, "output", "content"), *given);
 }
 
 // JSON-RPC 2.0 over HTTP: A2A as it is; MCP's streamable HTTP without a session (initialize is the server's wish, not a
@@ -207,8 +235,9 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::rpc_call(LiveRun& run, 
   question.body = to_text(request);
   question.idempotency_key = effect_key(run.row.id, call.id);
   question.cancel = &cancel;
-  if (auto passed = guard_question(run, question); !passed)
-    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", passed.error().detail));
+  const auto given = guard_and_give(run, call.id, question);
+  if (!given)
+    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", given.error().detail));
   auto answer = co_await parts_.outbound->ask(std::move(question), secrets_of(run));
   if (!answer) co_return std::unexpected(answer.error());
   json::value reply = parse_json(answer->body).value_or(nullptr);
@@ -222,7 +251,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::rpc_call(LiveRun& run, 
   if (!result) co_return std::unexpected(standard_problem("communication", 502, "The answer is no JSON-RPC 2.0"));
   answer->headers["content-type"] = "application/json";
   answer->body = to_text(*result);
-  co_return guarded(run, *std::move(answer), "content");
+  co_return guarded(run, *std::move(answer), "content", *given);
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::emit(LiveRun& run, Machine::Call call) {

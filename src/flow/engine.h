@@ -26,6 +26,7 @@
 #include "flow/external_guard.h"
 #include "flow/in_flight.h"
 #include "flow/live_run.h"
+#include "flow/outbound/given_values.h"
 #include "flow/outbound/http_call.h"
 #include "flow/parking.h"
 #include "flow/sealer.h"
@@ -274,10 +275,16 @@ class Engine {
   Task<std::expected<void, Problem>> publish(LiveRun& run, const Data& event);
   Task<std::expected<CallResult, Problem>> process(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> child_run(LiveRun& run, Machine::Call call);
-  std::expected<CallResult, Problem> guarded(LiveRun& run, HttpAnswer answer, std::string_view as);
+  std::expected<CallResult, Problem> guarded(LiveRun& run, HttpAnswer answer, std::string_view as,
+                                             const GivenValues& given);
+  static Result<GuardOutcome> guard_reply(LiveRun& run, std::string told, const GivenValues& given);
   Result<> guard_question(LiveRun& run, HttpQuestion& question);
-  /// The outbound guard over any JSON, numbers and words alone too. Errors: as GuardSession::inspect.
-  static Result<GuardOutcome> guard_json(LiveRun& run, std::string document);
+  /// As guard_question, and with the values that this very service may have. `effect`: whose decision says so.
+  Result<GivenValues> guard_and_give(LiveRun& run, std::uint32_t effect, HttpQuestion& question);
+  /// The guard over any JSON, numbers and words alone too. Errors: as GuardSession::inspect.
+  static Result<GuardOutcome> guard_json(LiveRun& run, std::string document,
+                                         policy::Direction direction = policy::Direction::outbound,
+                                         const RecordJson& given = {});
   json::object secrets_of(const LiveRun& run) const;
   // made.cc: what a flow's expressions made
   /// `with` of a task as a script, a process or a person may see it: by the rules of what goes to a model. What the

@@ -30,6 +30,10 @@ class Service {
     return asked_;
   }
 
+  // Before it is asked.
+  int status = 200;
+  std::string say = R"({"jsonrpc":"2.0","id":1,"result":{}})";
+
  private:
   Task<void> answer(http::Exchange& exchange) {
     const auto& request = exchange.request();
@@ -43,9 +47,10 @@ class Service {
       asked_.push_back(std::move(text));
     }
     const bool is_text = request.path == "/text";
-    http::Response response{200, {}, is_text ? "ask bob@x.org" : R"({"jsonrpc":"2.0","id":1,"result":{}})"};
+    http::Response response{status, {}, is_text ? "ask bob@x.org" : say};
     response.headers.add("content-type", is_text ? "text/plain" : "application/json");
     response.headers.add("connection", "close");
+    response.headers.add("location", "https://api.example/next?iban=DE89 3704 0044 0532 0130 00");
     response.headers.add("set-cookie", "session=kept-by-the-service; Path=/");
     (void)co_await exchange.respond(std::move(response));
   }
@@ -189,6 +194,176 @@ TEST_F(OutboundCalls, WhatOnlyLocalModelsMaySeeGoesToNoService) {
   EXPECT_TRUE(service_.asked().empty());
   EXPECT_FALSE(call("call: http, with: {method: get, endpoint: 'http://api.example/rates'}", json::object{})->problem);
   EXPECT_EQ(service_.asked().size(), 1U);
+}
+
+TEST(Egress, ValuesGoToTheVeryHostThatIsTrustedWithThem) {
+  Egress egress;
+  ASSERT_TRUE(egress.allow("pay.example", "", {"IBAN"}));
+  ASSERT_TRUE(egress.allow("bank.example:8443", "", {"IBAN", "PERSON"}));
+  ASSERT_TRUE(egress.allow("proxied.example", "http://127.0.0.1:9/base", {"IBAN"}));
+  ASSERT_TRUE(egress.allow("*.pay.example", ""));
+  ASSERT_TRUE(egress.allow("api.example", ""));
+  EXPECT_EQ(egress.allow("*.example", "", {"IBAN"}).error().code, Errc::invalid_argument);
+  const auto types = [&](std::string_view url) { return egress.trusted(url).types; };
+  const std::vector<std::string> iban{"IBAN"}, none;
+  EXPECT_EQ(types("https://pay.example/v1?x=https://api.example/"), iban);
+  EXPECT_EQ(types("https://PAY.example:443"), iban);
+  EXPECT_EQ(types("http://pay.example/v1"), none) << "nobody is to read along";
+  EXPECT_EQ(types("https://pay.example:8443/v1"), none) << "another port is another service";
+  EXPECT_EQ(types("https://eu.pay.example/"), none);
+  EXPECT_EQ(types("https://api.example/"), none);
+  EXPECT_EQ(types("https://pay.example.evil.example/"), none);
+  EXPECT_EQ(types("https://bank.example:8443/"), (std::vector<std::string>{"IBAN", "PERSON"}));
+  EXPECT_EQ(types("https://bank.example/"), none);
+  EXPECT_EQ(types("http://proxied.example/"), iban) << "the operator says where it goes";
+  EXPECT_EQ(types("pay.example"), none);
+}
+
+constexpr std::string_view kIban = "DE89 3704 0044 0532 0130 00";
+
+constexpr std::string_view kPays = R"(
+name: pays
+version: 1
+rules:
+  - {name: iban, types: [IBAN], direction: inbound, action: tokenise, restore: caller_and_services}
+  - {name: mail, types: [EMAIL], direction: inbound, action: tokenise, restore: caller_and_services}
+  - {name: card, types: [CREDIT_CARD], direction: inbound, action: tokenise}
+)";
+
+/// One service is trusted with IBANs and cards; the policy lets services have IBANs and addresses.
+class Payments : public OutboundCalls {
+ protected:
+  Payments() {
+    EXPECT_TRUE(egress_.allow("pay.example", service_.url(), {"IBAN", "CREDIT_CARD"}));
+    policy_ = *policy::Policy::load(kPays, "test");
+  }
+  static json::object values() {
+    return {{"iban", kIban}, {"mail", kMail}, {"card", "4000056655665556"}, {"note", "for [IBAN_7]"}};
+  }
+  std::string decisions(const LiveRun& run) {
+    std::string all;
+    const auto steps = wait(store_->load_steps(run.row.id));
+    for (const auto& step : *steps) all += step.decision;
+    return all;
+  }
+};
+
+constexpr std::string_view kPay =
+    "call: http, with: {method: post, endpoint: 'https://pay.example/of/{iban}', query: {to: '${ .iban }', by: '${ "
+    ".mail "
+    "}'}, headers: {x-note: '${ \"to \" + .iban }', x-key: '${ .card }'}, body: {iban: '${ .iban }', again: '${ "
+    "\"IBAN \" + .iban }', mail: '${ .mail }', card: '${ .card }', note: '${ .note }'}, output: response}";
+
+TEST_F(Payments, TheTrustedServiceGetsTheValuesInQueryHeadersAndBodyAndNobodyElse) {
+  const auto run = call(kPay, values());
+  ASSERT_FALSE(run->problem) << to_text(run->problem->to_json());
+  ASSERT_EQ(service_.asked().size(), 1U);
+  EXPECT_EQ(service_.asked()[0],
+            "/of/[IBAN_1]?to=DE89%203704%200044%200532%200130%2000&by=%5BEMAIL_1%5D "
+            "x-note: to DE89 3704 0044 0532 0130 00 x-key: [CREDIT_CARD_1] "
+            R"({"iban":"DE89 3704 0044 0532 0130 00","again":"IBAN DE89 3704 0044 0532 0130 00","mail":"[EMAIL_1]",)"
+            R"("card":"[CREDIT_CARD_1]","note":"for [IBAN_7]"})");
+  EXPECT_EQ(run->output.text().find("DE89"), std::string::npos) << run->output.text();
+  EXPECT_EQ(run->output.value().at("request").at("uri").as_string(),
+            "https://pay.example/of/%5BIBAN_1%5D?to=%5BIBAN_1%5D&by=%5BEMAIL_1%5D");
+  EXPECT_NE(decisions(*run).find(R"("given":{"host":"pay.example","values":[{"count":1,"type":"IBAN"}]})"),
+            std::string::npos)
+      << decisions(*run);
+  for (const auto* part : {&run->row.input, &run->row.output, &run->row.state})
+    EXPECT_EQ(part->find("DE89"), std::string::npos) << *part;
+}
+
+TEST_F(Payments, AFlowCannotWidenIt) {
+  for (const char* endpoint :
+       {"https://api.example/", "https://api.example/?x=pay.example", "https://api.example/pay.example"}) {
+    const auto run = call(fmt::format("call: http, with: {{method: post, endpoint: '{}', body: {{iban: '${{ .iban }}', "
+                                      "restore: [IBAN]}}}}",
+                                      endpoint),
+                          values());
+    EXPECT_FALSE(run->problem) << to_text(run->problem->to_json());
+    EXPECT_NE(service_.asked().back().find(R"("iban":"[IBAN_1]")"), std::string::npos) << service_.asked().back();
+    EXPECT_EQ(decisions(*run).find("given"), std::string::npos);
+  }
+  EXPECT_FALSE(
+      load_flow("document: {dsl: '1.0.3', namespace: test, name: wide, version: '1.0.0'}\ndo:\n  - ask: {call: "
+                "http, with: {method: get, endpoint: 'https://api.example/', restore: [IBAN]}}\n",
+                "flow", builtin_functions()));
+}
+
+TEST_F(Payments, ThePolicyAndTheCallersPermissionMustLetIt) {
+  const auto is_given = [&](const std::function<void(RunRequest&)>& change) {
+    const auto flow =
+        add_flow(fmt::format("document: {{dsl: '1.0.3', namespace: test, name: may{}, version: '1.0.0'}}\n"
+                             "do:\n  - ask: {{call: http, with: {{method: post, endpoint: "
+                             "'https://pay.example/', body: {{iban: '${{ .iban }}'}}}}}}\n",
+                             ++flows_made_));
+    auto run = prepare(to_text(values()), [&](RunRequest& request) {
+      request.flow = flow;
+      request.profile = policy::JsonProfile::any;
+      request.requested_model.clear();
+      change(request);
+    });
+    EXPECT_TRUE(drive(run));
+    return service_.asked().back().find("DE89") != std::string::npos;
+  };
+  const auto as_it_is = [](RunRequest&) {};
+  EXPECT_TRUE(is_given(as_it_is));
+  EXPECT_FALSE(is_given([](RunRequest& request) { request.may_restore = false; }));
+  policy_ = *policy::Policy::load(
+      "{name: p, version: 1, rules: [{types: [IBAN], direction: inbound, action: tokenise}]}", "test");
+  EXPECT_FALSE(is_given(as_it_is));
+}
+
+TEST_F(Payments, WhatTheServiceSaysAgainIsTheSamePlaceholder) {
+  service_.say = R"({"jsonrpc":"2.0","id":1,"result":{"paid":"DE89 3704 0044 0532 0130 00","ref":)"
+                 R"("x-DE89%203704%200044%200532%200130%2000","DE89 3704 0044 0532 0130 00":1,)"
+                 R"("compact":"DE89370400440532013000"}})";
+  const auto run = call(
+      "call: http, with: {method: post, endpoint: 'https://pay.example/', body: {iban: '${ .iban }'}, output: "
+      "response}",
+      values());
+  ASSERT_FALSE(run->problem) << to_text(run->problem->to_json());
+  const auto& told = run->output.value().at("content").at("result");
+  EXPECT_EQ(told.at("paid").as_string(), "[IBAN_1]");
+  EXPECT_EQ(told.at("ref").as_string(), "x-[IBAN_1]");
+  EXPECT_TRUE(told.as_object().contains("[IBAN_1]"));
+  EXPECT_EQ(told.at("compact").as_string(), "[IBAN_2]") << "another spelling is another placeholder";
+  EXPECT_EQ(run->output.value().at("headers").at("location").as_string(), "https://api.example/next?iban=[IBAN_1]");
+}
+
+TEST_F(Payments, ARedirectIsNotFollowedAndWhoFollowsItHasPlaceholders) {
+  service_.status = 302;
+  const auto refused =
+      call("call: http, with: {method: post, endpoint: 'https://pay.example/', body: {iban: '${ .iban }'}}", values());
+  ASSERT_TRUE(refused->problem);
+  EXPECT_EQ(to_text(refused->problem->to_json()).find("DE89"), std::string::npos);
+  EXPECT_NE(decisions(*refused).find(R"("given":{"host":"pay.example")"), std::string::npos) << "given all the same";
+  EXPECT_EQ(service_.asked().size(), 1U);
+  const auto flow = add_flow(
+      "document: {dsl: '1.0.3', namespace: test, name: follows, version: '1.0.0'}\ndo:\n"
+      "  - pay: {call: http, with: {method: post, endpoint: 'https://pay.example/', redirect: true, body: {iban: '${ "
+      ".iban "
+      "}'}, output: response}}\n"
+      "  - follow: {call: http, with: {method: get, endpoint: '${ .headers.location }', redirect: true}}\n");
+  auto run = prepare(to_text(values()), [&](RunRequest& request) {
+    request.flow = flow;
+    request.profile = policy::JsonProfile::any;
+    request.requested_model.clear();
+  });
+  ASSERT_TRUE(drive(run));
+  ASSERT_EQ(service_.asked().size(), 3U) << (run->problem ? run->problem->detail : "");
+  EXPECT_EQ(service_.asked()[2], "/next?iban=[IBAN_1]");
+}
+
+TEST_F(Payments, AToolOfAServerThatIsTrustedGetsThemToo) {
+  const auto run = call(
+      "call: mcp, with: {method: tools/call, parameters: {name: pay, arguments: {iban: '${ .iban }', n: 1}}, "
+      "transport: "
+      "{http: {endpoint: 'https://pay.example/'}}}",
+      values());
+  EXPECT_FALSE(run->problem) << to_text(run->problem->to_json());
+  ASSERT_EQ(service_.asked().size(), 1U);
+  EXPECT_NE(service_.asked()[0].find(R"("iban":"DE89 3704 0044 0532 0130 00")"), std::string::npos);
 }
 
 }  // namespace

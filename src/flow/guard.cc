@@ -81,19 +81,20 @@ policy::GuardContext GuardSession::context(policy::Direction direction, bool res
   return context;
 }
 
-Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::string text, policy::JsonProfile profile) {
+Result<GuardOutcome> GuardSession::inspect(policy::Direction direction, std::string text, policy::JsonProfile profile,
+                                           const RecordJson& given) {
   // Outbound, checks are for answers: what goes to a service or comes from one has no shape that a policy knows.
   const bool answer = profile == policy::JsonProfile::chat_response;
   return guard(direction, std::move(text), profile,
-               direction == policy::Direction::inbound ? checks_in_ : checks_out_ && answer);
+               direction == policy::Direction::inbound ? checks_in_ : checks_out_ && answer, given);
 }
 
 Result<GuardOutcome> GuardSession::treat(policy::Direction direction, std::string text) {
-  return guard(direction, std::move(text), policy::JsonProfile::any, false);
+  return guard(direction, std::move(text), policy::JsonProfile::any, false, {});
 }
 
 Result<GuardOutcome> GuardSession::guard(policy::Direction direction, std::string text, policy::JsonProfile profile,
-                                         bool with_checks) {
+                                         bool with_checks, const RecordJson& given) {
   auto with = context(direction, direction == policy::Direction::inbound && subject_.may_restore);
   std::vector<policy::CheckedText> texts;
   if (with_checks) with.texts = &texts;
@@ -120,7 +121,7 @@ Result<GuardOutcome> GuardSession::guard(policy::Direction direction, std::strin
     note_outside(direction, std::move(texts));
   }
   if (direction == policy::Direction::inbound) needs_local_ = needs_local_ || outcome.verdict == policy::Verdict::local;
-  outcome.decision = decision_json(outcome.verdict, {guarded.findings, with.unrecorded}, direction, checks);
+  outcome.decision = decision_json(outcome.verdict, {guarded.findings, with.unrecorded, &given}, direction, checks);
   return outcome;
 }
 
@@ -214,6 +215,7 @@ RecordJson GuardSession::decision_json(policy::Verdict verdict, const Found& all
     }
     out.end_array();
   }
+  if (all.given && !all.given->empty()) out.member("given", *all.given);
   out.member("kind", "guard");
   if (policy_->log_only()) out.member("mode", "log_only");
   if (!unlisted.empty()) {
@@ -227,6 +229,17 @@ RecordJson GuardSession::decision_json(policy::Verdict verdict, const Found& all
   out.key("versions").begin_object();
   out.member("policy", ours(policy_version())).end_object().end_object();
   return std::move(out).take();
+}
+
+std::vector<std::string> GuardSession::may_give(std::vector<std::string> types) const {
+  std::erase_if(types, [&](const std::string& type) {
+    return !subject_.may_restore || !policy_->restores_for_services(type, rules_);
+  });
+  return types;
+}
+
+RecordJson GuardSession::given_decision(const RecordJson& given) const {
+  return decision_json(policy::Verdict::allow, {{}, {}, &given}, policy::Direction::outbound, {});
 }
 
 std::string GuardSession::restore(std::string_view json) const {

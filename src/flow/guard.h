@@ -67,9 +67,11 @@ class GuardSession {
   GuardSession(std::shared_ptr<const policy::Policy> policy, GuardSubject subject, std::string tenant_key,
                const policy::InjectionScorer* scorer = nullptr);
 
-  /// Outbound text keeps its placeholders: values come back only for the caller, by `restore`.
+  /// Outbound text keeps its placeholders: values come back only for the caller, by `restore`. `given`: to a service,
+  /// whose answer this is; for the decision.
   /// Errors: invalid_argument, too_large (the document), internal (a detector failed: nothing may pass).
-  Result<GuardOutcome> inspect(policy::Direction direction, std::string text, policy::JsonProfile profile);
+  Result<GuardOutcome> inspect(policy::Direction direction, std::string text, policy::JsonProfile profile,
+                               const RecordJson& given = {});
   /// REQUIRES before a decision is made: the run's data key. A decision says of a value only which others of the run it
   /// equals, and once the key is gone nobody can tell whether it was a certain one.
   void tie_hashes_to(std::string_view run_key);
@@ -92,6 +94,10 @@ class GuardSession {
   /// What it was given came from a run whose texts are so.
   void keep_local() { needs_local_ = true; }
   bool may_restore() const { return subject_.may_restore; }
+  /// Of the types that a service is trusted with those that the policy lets it have, of what this caller may see.
+  std::vector<std::string> may_give(std::vector<std::string> types) const;
+  /// The decision of a call that failed after it gave values to a service.
+  RecordJson given_decision(const RecordJson& given) const;
   /// What goes to a model may be changed or stopped: what cannot be looked at cannot go.
   bool treats_requests() const;
   /// A check must see an answer whole before anybody does.
@@ -159,11 +165,12 @@ class GuardSession {
     return features_.wants_json ? policy::JsonPieces::all : policy::JsonPieces::arguments;
   }
   Result<GuardOutcome> guard(policy::Direction direction, std::string text, policy::JsonProfile profile,
-                             bool with_checks);
-  /// What was found: one by one, and what was only counted.
+                             bool with_checks, const RecordJson& given);
+  /// What was found: one by one, and what was only counted; and what was given away.
   struct Found {
     std::span<const policy::GuardedFinding> one_by_one;
     std::span<const policy::FindingCount> counted;
+    const RecordJson* given = nullptr;  ///< null or empty: nothing
   };
   RecordJson decision_json(policy::Verdict verdict, const Found& found, policy::Direction direction,
                            const std::vector<policy::CheckResult>& checks) const;

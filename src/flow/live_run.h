@@ -104,6 +104,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
     std::optional<Problem> problem;
     Data output;
     json::value authorization;
+    bool gave = false;  ///< values to a service: that is on record, whoever still wants the result
   };
   std::map<std::uint32_t, CancelSource*> under_way;
   std::list<EffectResult> results;  ///< a list: most runs have none, and a deque takes room for them
@@ -127,7 +128,8 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   RecordJson failed_call;    ///< decision of a call that failed: what was tried; its step's
   /// Told of the next commit, once; or of what came in its way.
   std::move_only_function<void(Result<>)> on_commit;
-  std::optional<Error> unrecorded;  ///< a commit failed: the record would have a hole, so the run stops here
+  std::optional<Error> unrecorded;            ///< a commit failed: the record would have a hole, so the run stops here
+  std::map<std::uint32_t, RecordJson> given;  ///< by effect under way: what services were given in clear; its step's
 };
 
 }  // namespace sb::flow

@@ -57,7 +57,10 @@ Task<Result<>> Engine::begin_effect(LiveRun& run, const Machine::Call& due) {
           if (problem.instance.empty()) problem.instance = call.task->ref;
           result.step.error = to_text(problem.to_json());
           result.problem = std::move(problem);
+          if (const auto given = live->given.find(call.id); given != live->given.end())
+            result.decision = live->guard.given_decision(given->second);
         }
+        result.gave = live->given.erase(call.id) > 0;
         live->results.push_back(std::move(result));
         if (live->signal) live->signal->cancel();
       }(*this, run.shared_from_this(), due),
@@ -84,8 +87,9 @@ Task<void> Engine::next_result(LiveRun& run) {
   while (!run.results.empty()) {
     auto result = std::move(run.results.front());
     run.results.pop_front();
-    if (!run.machine.wants(result.id)) continue;
-    record(run, std::move(result.step), std::move(result.decision));
+    const bool wanted = run.machine.wants(result.id);
+    if (wanted || result.gave) record(run, std::move(result.step), std::move(result.decision));
+    if (!wanted) continue;
     if (result.problem) {
       run.machine.fault(result.id, *std::move(result.problem));
       continue;

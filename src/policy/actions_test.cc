@@ -209,6 +209,28 @@ INSTANTIATE_TEST_SUITE_P(
         ScopeCase{"all_of_them", "tenants: [t], models: ['gpt-*']", {"t", "k", "f", "claude"}, false}),
     [](const auto& info) { return info.param.name; });
 
+TEST(Services, MayHaveWhatEachRuleThatMakesThePlaceholderSays) {
+  const auto policy = *Policy::load(R"(
+name: p
+version: 1
+rules:
+  - {name: pay, types: [IBAN], flows: ['pay/*'], action: tokenise, restore: caller_and_services}
+  - {name: iban, types: ["IBA*"], tenants: [other], action: tokenise}
+  - {name: mail, types: [EMAIL], action: tokenise, restore: caller}
+  - {name: phone, types: [PHONE], action: mask}
+)",
+                                    "doc");
+  const auto rules = policy->rules_for({"acme", "k", "pay/out@1", "m"});
+  EXPECT_TRUE(policy->restores_for_services("IBAN", rules));
+  EXPECT_FALSE(policy->restores_for_services("IBAN", policy->rules_for({"other", "k", "pay/out@1", "m"})));
+  EXPECT_FALSE(policy->restores_for_services("IBAN", policy->rules_for({"acme", "k", "chat/out@1", "m"})));
+  EXPECT_FALSE(policy->restores_for_services("EMAIL", rules));
+  EXPECT_FALSE(policy->restores_for_services("PHONE", rules));
+  EXPECT_FALSE(policy->restores_for_services("CREDIT_CARD", rules)) << "no rule speaks of it";
+  EXPECT_TRUE(policy->check_type("IBAN"));
+  EXPECT_EQ(policy->check_type("IBNA").error().detail, "unknown type \"IBNA\"; did you mean \"IBAN\"?");
+}
+
 struct BadDocument {
   const char* name;
   const char* rule;
@@ -225,6 +247,9 @@ INSTANTIATE_TEST_SUITE_P(
     Cases, BadDocuments,
     testing::Values(BadDocument{"local_outbound", "{types: [EMAIL], action: route_to_local}", "direction: inbound"},
                     BadDocument{"consistent", "{types: [EMAIL], action: mask, consistent: tenant}", "tokenise"},
+                    BadDocument{"restore", "{types: [EMAIL], action: mask, restore: caller}", "tokenise"},
+                    BadDocument{"restore_to", "{types: [EMAIL], action: tokenise, restore: services}",
+                                "caller_and_services"},
                     BadDocument{"pattern", "{types: [EMAIL], action: mask, allow_patterns: ['(a']}", "line 1"},
                     BadDocument{"action", "{types: [EMAIL], action: encript}", "did you mean \"encrypt\""},
                     BadDocument{"deny", "{deny: [a], action: redact}", "2 to 48"}),

@@ -22,11 +22,11 @@ Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, 
   return result;
 }
 
-Result<std::string> restore_json(TokenVault& vault, std::string_view json, JsonPieces pieces) {
+Result<std::string> restore_json(TokenVault& vault, std::string_view json, JsonPieces pieces, JsonProfile profile) {
   if (vault.empty()) return std::string(json);
   GuardContext context{Direction::outbound, {}, {}, vault};
   context.json_pieces = pieces;
-  SB_TRY(auto result, guard_json(Policy::restore_only(), context, json, JsonProfile::chat_response));
+  SB_TRY(auto result, guard_json(Policy::restore_only(), context, json, profile));
   return result.changed ? std::move(result.json) : std::string(json);
 }
 

@@ -53,7 +53,8 @@ Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, 
 
 /// Puts values back where their placeholders stand, tool-call arguments included; the original text where there are
 /// none. `pieces`: which texts may be pieces of JSON, in chunks of a stream. Errors: as guard_json.
-Result<std::string> restore_json(TokenVault& vault, std::string_view json, JsonPieces pieces = JsonPieces::arguments);
+Result<std::string> restore_json(TokenVault& vault, std::string_view json, JsonPieces pieces = JsonPieces::arguments,
+                                 JsonProfile profile = JsonProfile::chat_response);
 
 /// The last user message's text of a chat request, unguarded; empty where there is none or the document is not one.
 std::string last_user_text(std::string_view request_json);

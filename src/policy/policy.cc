@@ -152,6 +152,19 @@ const Rule* Policy::rule_for(Direction direction, const Finding& finding, std::u
   return nullptr;
 }
 
+bool Policy::restores_for_services(std::string_view type, std::uint64_t rules) const {
+  bool any = false;
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    const Rule& rule = rules_[i];
+    const bool makes =
+        rule.action == Action::tokenise && (type == kDeniedType ? rule.denied != nullptr : speaks_of(rule, type));
+    if ((rules >> i & 1) == 0 || !makes) continue;
+    if (!rule.services) return false;
+    any = true;
+  }
+  return any;
+}
+
 bool Policy::is_allowed(const Rule& rule, std::string_view value) {
   if (std::ranges::any_of(rule.allow_patterns, [&](const Pattern& pattern) { return matches_whole(pattern, value); }))
     return true;

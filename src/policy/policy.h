@@ -45,6 +45,11 @@ class Policy {
 
   /// The first of `rules` that speaks of this finding, or null: then it passes.
   const Rule* rule_for(Direction direction, const Finding& finding, std::uint64_t rules) const;
+  /// Whether a service may be given what stands behind placeholders of this type: every one of `rules` that makes them
+  /// says so.
+  bool restores_for_services(std::string_view type, std::uint64_t rules) const;
+  /// Whether anything is found of this type. Errors: invalid_argument, with the nearest one.
+  Result<> check_type(std::string_view type) const;
   /// Whether `rule` lets this very value pass.
   static bool is_allowed(const Rule& rule, std::string_view value);
 
@@ -60,6 +65,7 @@ class Policy {
   bool log_only_ = false;
   std::unique_ptr<Scanner> inbound_;
   std::unique_ptr<Scanner> outbound_;
+  std::vector<std::shared_ptr<const Detector>> detectors_;
 };
 
 /// The type of findings of `deny` words.

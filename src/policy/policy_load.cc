@@ -25,8 +25,8 @@ constexpr std::size_t kMaxDetectors = 16;
 const std::vector<std::string> kTopKeys = {"name", "version", "description", "mode", "detectors", "rules", "checks"};
 const std::vector<std::string> kModes = {"enforce", "log_only"};
 const std::vector<std::string> kRuleKeys = {
-    "name",      "description", "types", "direction",  "tenants", "keys",           "flows", "models",       "action",
-    "min_score", "keep_last",   "with",  "consistent", "allow",   "allow_patterns", "deny",  "deny_patterns"};
+    "name",      "description", "types", "direction",  "tenants", "keys",  "flows",          "models", "action",
+    "min_score", "keep_last",   "with",  "consistent", "restore", "allow", "allow_patterns", "deny",   "deny_patterns"};
 const std::vector<std::string> kDetectorKeys = {"name",  "description", "type",    "pattern",
                                                 "words", "check",       "context", "score"};
 // For "did you mean": the types of no country; docs/policy.md tells of the others.
@@ -35,6 +35,7 @@ const std::vector<std::string> kTypes = {"EMAIL",  "PHONE",     "CREDIT_CARD",  
                                          "PERSON", "LOCATION",  "ORGANIZATION",  "*"};
 const std::vector<std::string> kDirections = {"both", "inbound", "outbound"};
 const std::vector<std::string> kConsistent = {"run", "tenant"};
+const std::vector<std::string> kRestore = {"caller", "caller_and_services"};
 constexpr Action kActions[] = {Action::allow,          Action::mask,     Action::redact,  Action::replace,
                                Action::hash,           Action::tokenise, Action::encrypt, Action::route_to_local,
                                Action::route_to_human, Action::block};
@@ -69,6 +70,16 @@ bool is_type_name(std::string_view type) {
          std::ranges::all_of(type, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
+// DocumentReader's words are the document's; these are for who names a type elsewhere.
+std::string near_type(std::string_view type, const Detectors& detectors) {
+  std::vector<std::string> known = kTypes;
+  for (const auto& detector : detectors) {
+    for (const auto name : detector->types()) known.emplace_back(name);
+  }
+  const auto near = nearest(type, known);
+  return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
+}
+
 Result<> read_types(const DocumentReader& reader, const json::object& object, std::string_view pointer,
                     const Detectors& detectors, Rule& rule) {
   SB_TRY(rule.types, reader.texts(object, pointer, "types"));
@@ -93,6 +104,8 @@ Result<> read_choices(const DocumentReader& reader, const json::object& object, 
   rule.action = kActions[action];
   SB_TRY(const auto consistent, reader.choice(object, pointer, "consistent", kConsistent, 0));
   rule.tenant_wide = kConsistent[consistent] == "tenant";
+  SB_TRY(const auto restore, reader.choice(object, pointer, "restore", kRestore, 0));
+  rule.services = kRestore[restore] == "caller_and_services";
   return {};
 }
 
@@ -143,6 +156,8 @@ Result<> check_rule(const DocumentReader& reader, const json::object& object, st
     return reader.fault(pointer_append(pointer, "keep_last"), "\"keep_last\" belongs to the action \"mask\"");
   if (rule.tenant_wide && rule.action != Action::tokenise)
     return reader.fault(pointer_append(pointer, "consistent"), "\"consistent\" belongs to the action \"tokenise\"");
+  if (object.contains("restore") && rule.action != Action::tokenise)
+    return reader.fault(pointer_append(pointer, "restore"), "\"restore\" belongs to the action \"tokenise\"");
   if (rule.action == Action::route_to_local && rule.outbound)
     return reader.fault(pointer,
                         "the action \"route_to_local\" needs \"direction: inbound\": an answer is here already");
@@ -237,7 +252,13 @@ Result<std::shared_ptr<const Policy>> Policy::load(std::string_view yaml, std::s
   append_canonical(canonical, document->value);
   policy->hash_ = to_hex(sha256(canonical));
   policy->build_scanners(detectors);
+  policy->detectors_ = std::move(detectors);
   return policy;
+}
+
+Result<> Policy::check_type(std::string_view type) const {
+  if (std::ranges::any_of(detectors_, [&](const auto& detector) { return detector->reports(type); })) return {};
+  return fail(Errc::invalid_argument, fmt::format("unknown type \"{}\"{}", type, near_type(type, detectors_)));
 }
 
 }  // namespace sb::policy

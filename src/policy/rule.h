@@ -44,6 +44,7 @@ struct Rule {
   int keep_last = 0;
   std::string with;
   bool tenant_wide = false;                ///< tokenise: one placeholder for a value in all runs of a tenant
+  bool services = false;                   ///< tokenise: services that the configuration trusts may have the value
   std::vector<std::string> allow;          ///< values left alone, lower case; "*suffix" matches an ending
   std::vector<Pattern> allow_patterns;     ///< values left alone: the whole value matches
   std::shared_ptr<const Detector> denied;  ///< finds `deny` words and `deny_patterns`, as type DENIED; null: none

@@ -87,7 +87,16 @@ Result<> load_spending(Services& services) {
 /// A secret of flows is text, or JSON where it looks like an object.
 Result<> load_flow_outside(Services& services) {
   const auto& config = services.config.flows;
-  for (const auto& host : config.hosts) SB_CHECK(services.egress.allow(host.name, host.via));
+  for (std::size_t i = 0; i < config.hosts.size(); ++i) {
+    const auto& host = config.hosts[i];
+    for (std::size_t j = 0; j < host.restore.size(); ++j) {
+      if (const auto known = services.policies->current()->check_type(host.restore[j]); !known) {
+        const auto place = fmt::format("flows.hosts[{}].restore[{}]", i, j);
+        return fail(Errc::invalid_argument, fmt::format("{}: {}", place, known.error().detail), place);
+      }
+    }
+    SB_CHECK(services.egress.allow(host.name, host.via, host.restore));
+  }
   json::object secrets;
   for (const auto& secret : config.secrets) {
     if (!secret.value) continue;

@@ -4,36 +4,55 @@
 
 namespace sb::flow {
 
-Result<> Egress::allow(std::string name, std::string_view via) {
-  std::optional<http::Url> proxy;
+namespace {
+
+/// Of an absolute URL its scheme, host and port; nothing where it is none.
+std::optional<http::Url> origin_of(std::string_view text) {
+  const auto scheme = text.find("://");
+  if (scheme == std::string_view::npos) return std::nullopt;
+  auto url = http::Url::parse(text.substr(0, text.find_first_of("/?#", scheme + 3)));
+  return url ? std::optional(*std::move(url)) : std::nullopt;
+}
+
+}  // namespace
+
+Result<> Egress::allow(std::string name, std::string_view via, std::vector<std::string> restore) {
+  Rule rule{std::nullopt, std::move(restore)};
   if (!via.empty()) {
-    SB_TRY(proxy, http::Url::parse(via));
+    SB_TRY(rule.via, http::Url::parse(via));
   }
-  hosts_.insert_or_assign(std::move(name), std::move(proxy));
+  if (name.starts_with('*') && !rule.restore.empty())
+    return fail(Errc::invalid_argument, fmt::format("{}: values are given to hosts that are named whole", name));
+  hosts_.insert_or_assign(std::move(name), std::move(rule));
   return {};
 }
 
-const std::optional<http::Url>* Egress::find(const http::Url& url) const {
+const Egress::Hosts::value_type* Egress::find(const http::Url& url) const {
   for (const auto& name : {url.authority(), fmt::format("{}:{}", url.host, url.port), url.host}) {
-    if (const auto found = hosts_.find(name); found != hosts_.end()) return &found->second;
+    if (const auto found = hosts_.find(name); found != hosts_.end()) return &*found;
   }
   for (auto dot = url.host.find('.'); dot != std::string::npos; dot = url.host.find('.', dot + 1)) {
-    if (const auto found = hosts_.find("*" + url.host.substr(dot)); found != hosts_.end()) return &found->second;
+    if (const auto found = hosts_.find("*" + url.host.substr(dot)); found != hosts_.end()) return &*found;
   }
   return nullptr;
 }
 
 std::string Egress::open_part(std::string_view text) const {
-  const auto scheme = text.find("://");
-  if (scheme == std::string_view::npos) return {};
-  const auto url = http::Url::parse(text.substr(0, text.find_first_of("/?#", scheme + 3)));
-  if (!url) return {};
-  const auto* rule = find(*url);
-  for (auto dot = url->host.find('.'); rule && dot != std::string::npos; dot = url->host.find('.', dot + 1)) {
-    const auto found = hosts_.find("*" + url->host.substr(dot));
-    if (found != hosts_.end() && &found->second == rule) return url->host.substr(0, dot);
-  }
-  return {};
+  const auto url = origin_of(text);
+  const auto* found = url ? find(*url) : nullptr;
+  if (!found || !found->first.starts_with('*')) return {};
+  return url->host.substr(0, url->host.size() - (found->first.size() - 1));
+}
+
+TrustedHost Egress::trusted(std::string_view text) const {
+  constexpr std::uint16_t kHttps = 443;
+  const auto url = origin_of(text);
+  const auto* found = url ? find(*url) : nullptr;
+  if (!found) return {};
+  const auto& [name, rule] = *found;
+  const bool names_port = name != url->host;
+  const bool exact = rule.via || (url->tls && (names_port || url->port == kHttps));
+  return exact ? TrustedHost{name, rule.restore} : TrustedHost{};
 }
 
 Result<Destination> Egress::resolve(std::string_view text) const {
@@ -48,13 +67,14 @@ Result<Destination> Egress::resolve(std::string_view text) const {
     if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f)
       return fail(Errc::invalid_argument, "the endpoint has a character that a URL cannot have");
   }
-  const auto* rule = find(origin);
-  if (!rule) {
+  const auto* found = find(origin);
+  if (!found) {
     return fail(Errc::permission_denied,
                 fmt::format("host {} is not named under flows.hosts in signalbox.yaml", origin.host));
   }
-  if (!*rule) return Destination{std::move(origin), std::move(target)};
-  return Destination{**rule, (*rule)->path + target};
+  const auto& via = found->second.via;
+  if (!via) return Destination{std::move(origin), std::move(target)};
+  return Destination{*via, via->path + target};
 }
 
 }  // namespace sb::flow

@@ -32,6 +32,20 @@ bool sane_header(std::string_view text) {
   return text.find_first_of("\r\n") == std::string_view::npos && text.find('\0') == std::string_view::npos;
 }
 
+/// The flow's own; what the connection is about is the client's work. Nothing: one of them has a line break.
+std::optional<std::vector<std::pair<std::string, std::string>>> own_headers(const json::value& headers) {
+  std::vector<std::pair<std::string, std::string>> own;
+  if (!headers.is_object()) return own;
+  for (const auto& [name, value] : headers.get_object()) {
+    std::string text = text_of(value);
+    if (!sane_header(name) || !sane_header(text)) return std::nullopt;
+    std::string lower = to_lower(name);
+    if (lower == "host" || lower == "content-length" || lower == "connection" || lower == "transfer-encoding") continue;
+    own.emplace_back(std::move(lower), std::move(text));
+  }
+  return own;
+}
+
 }  // namespace
 
 void query_into_url(HttpQuestion& question) {
@@ -94,25 +108,21 @@ Task<Outcome<HttpAnswer>> Outbound::exchange(const HttpQuestion& question, const
   request.origin = to.origin;
   request.target = to.target;
   request.cancel = question.cancel;
-  if (question.body) request.body = *question.body;
+  const auto* clear = question.in_clear ? &*question.in_clear : nullptr;
+  if (question.body) request.body = clear ? *clear->body : *question.body;
   HttpAnswer answer;
   json::object sent;
   const auto add = [&](std::string name, std::string value) {
     sent[name] = value;
     request.headers.add(std::move(name), std::move(value));
   };
-  if (const auto* headers = question.headers.if_object()) {
-    for (const auto& [name, value] : *headers) {
-      std::string text = text_of(value);
-      if (!sane_header(name) || !sane_header(text))
-        co_return std::unexpected(
-            standard_problem("validation", 400, "The call is not valid", "a header has a line break"));
-      std::string lower = to_lower(name);
-      if (lower == "host" || lower == "content-length" || lower == "connection" || lower == "transfer-encoding")
-        continue;
-      add(std::move(lower), std::move(text));
-    }
-  }
+  const auto said = own_headers(question.headers);
+  const auto meant = clear ? own_headers(clear->headers) : said;
+  if (!said || !meant)
+    co_return std::unexpected(
+        standard_problem("validation", 400, "The call is not valid", "a header has a line break"));
+  for (const auto& [name, value] : *said) sent[name] = value;
+  for (const auto& [name, value] : *meant) request.headers.add(name, value);
   if (question.body && !request.headers.has("content-type")) add("content-type", "application/json");
   if (!request.headers.has("accept")) add("accept", "application/json, */*");
   if (!question.idempotency_key.empty() && question.method != "GET" && question.method != "HEAD" &&
@@ -140,7 +150,7 @@ Task<Outcome<HttpAnswer>> Outbound::ask(HttpQuestion question, json::object secr
   std::ranges::transform(question.method, question.method.begin(),
                          [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   query_into_url(question);
-  const auto to = egress_.resolve(question.url);
+  const auto to = egress_.resolve(question.in_clear ? question.in_clear->url : question.url);
   if (!to) co_return std::unexpected(problem_of_call(to.error()));
   const OperatorSecrets own(secrets);
   auto signer = co_await credentials(question.authentication, std::move(secrets), question.cancel);

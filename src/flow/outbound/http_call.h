@@ -27,6 +27,14 @@ struct HttpQuestion {
   json::value authentication;  ///< the DSL's; null: none
   bool redirect_is_fine = false;
   std::string idempotency_key;
+  /// What goes on the wire in place of the same members, with values in place of placeholders that this host may have
+  /// in clear. Nothing else is ever said of the request than what stands beside it.
+  struct InClear {
+    std::string url;
+    json::value headers;
+    std::optional<std::string> body;
+  };
+  std::optional<InClear> in_clear;
   std::size_t answer_bytes_max = 8 * 1024 * 1024;
   CancelSource* cancel = nullptr;
 };
@@ -54,6 +62,8 @@ class Outbound {
 
   /// What of the URL's host the configuration leaves open (`*.domain`); empty: it names the host, or none like it.
   std::string open_host_part(std::string_view url) const { return egress_.open_part(url); }
+  /// Which values may stand in `in_clear` of a question to this URL.
+  TrustedHost trusted(std::string_view url) const { return egress_.trusted(url); }
 
   /// `secrets`: those the run may use, for authentications that name one.
   /// Problems: communication (no answer; or a status that is no success, as its status), authorization (host or secret

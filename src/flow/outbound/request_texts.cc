@@ -48,9 +48,10 @@ RequestTexts::Text RequestTexts::text_of(std::string name, std::string_view valu
   return {std::move(name), secrets_.apart(value), std::string(raw)};
 }
 
-std::string RequestTexts::document() const {
+std::string RequestTexts::document(Part part) const {
   json::array all;
   for (const auto* texts : {&path_, &query_, &headers_}) {
+    if (texts == &path_ && part == Part::beside_path) continue;
     for (const auto& text : *texts) {
       json::array pieces;
       for (const auto& piece : text.value.pieces) pieces.push_back(json::string(piece));
@@ -60,7 +61,7 @@ std::string RequestTexts::document() const {
   return to_text(all);
 }
 
-void RequestTexts::put_back(const json::value& document, HttpQuestion& question) const {
+void RequestTexts::put_back(const json::value& document, HttpQuestion& question, Part part) const {
   std::size_t at = 0;
   struct Left {
     std::string name, value;
@@ -76,6 +77,10 @@ void RequestTexts::put_back(const json::value& document, HttpQuestion& question)
   std::string url = origin_;
   if (has_path_ && path_.empty()) url += '/';
   for (const auto& segment : path_) {
+    if (part == Part::beside_path) {
+      url += '/' + segment.raw;
+      continue;
+    }
     const auto now = left(segment);
     url += '/' + (now.changed ? http::percent_encode(now.value) : segment.raw);
   }

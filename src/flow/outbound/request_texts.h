@@ -18,11 +18,12 @@ class RequestTexts {
   /// word to that host: it stays as it is, and what stands around it is looked at.
   RequestTexts(const HttpQuestion& question, const json::object& secrets);
 
+  enum class Part { all, beside_path };
   /// A list of objects with one member each: name and pieces of a text, percent-decoded.
-  std::string document() const;
+  std::string document(Part part = Part::all) const;
   /// Puts the texts into `question` as the policy left them in the document; those that did not change keep their
-  /// bytes.
-  void put_back(const json::value& document, HttpQuestion& question) const;
+  /// bytes, as all do that are not in it.
+  void put_back(const json::value& document, HttpQuestion& question, Part part = Part::all) const;
 
  private:
   struct Text {
