@@ -65,7 +65,8 @@ struct RunRow {
   std::string idempotency_key;  ///< keyed hash of it; unique within a tenant while the run is kept; empty: none
   std::string request_hash;     ///< keyed hash of the request that came with the idempotency key
   MicroMoney cost = 0;
-  MicroMoney cost_all_large = 0;  ///< what the large tier would have cost, by its price list
+  MicroMoney cost_all_large = 0;              ///< what the large tier would have cost, by its price list
+  std::optional<MicroMoney> rejected_cost{};  ///< of the small answer that did not do; none: none was passed on
   Micros created_us = 0;
   Micros updated_us = 0;
   Micros ended_us = 0;  ///< 0: not ended
@@ -280,6 +281,9 @@ struct CostRow {
   std::uint64_t runs = 0;
   MicroMoney cost = 0;
   MicroMoney cost_all_large = 0;
+  std::uint64_t passed_on_runs = 0;  ///< of them: a small answer did not do
+  MicroMoney passed_on_cost = 0;     ///< of these runs
+  MicroMoney rejected_cost = 0;      ///< of that, for the small answers
 };
 
 /// Counts by upper bound: `counts[i]` holds values <= `kBounds[i]`, the last one all above.

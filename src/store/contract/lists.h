@@ -75,6 +75,7 @@ TEST_P(StoreContract, MoneyAddsUpByDayAndByRoute) {
     next.create->model = "m";
     next.create->cost = 10;
     next.create->cost_all_large = 100;
+    if (i == 5 || i == 6) next.create->rejected_cost = i - 5;
     next.spend_key = "k";
     next.spend = 10;
     next.spend_at_us = i < 7 ? kDay - 1 : kDay;
@@ -89,6 +90,11 @@ TEST_P(StoreContract, MoneyAddsUpByDayAndByRoute) {
   EXPECT_EQ((*rows)[0].route, "large");
   EXPECT_EQ((*rows)[0].runs, 5U);
   EXPECT_EQ((*rows)[0].cost_all_large, 500);
+  EXPECT_EQ((*rows)[0].passed_on_runs, 2U);
+  EXPECT_EQ((*rows)[0].passed_on_cost, 20);
+  EXPECT_EQ((*rows)[0].rejected_cost, 1);
+  EXPECT_EQ((*rows)[1].passed_on_runs, 0U);
+  EXPECT_EQ((*rows)[1].passed_on_cost, 0);
   EXPECT_EQ((*rows)[1].cost, 30);
 }
 

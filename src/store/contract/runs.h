@@ -34,6 +34,7 @@ TEST_P(StoreContract, WhatWasCommittedIsReadBackWholeAndAfterReopening) {
     EXPECT_EQ(run->request_hash, sent.request_hash);
     EXPECT_EQ(run->cost, sent.cost);
     EXPECT_EQ(run->cost_all_large, sent.cost_all_large);
+    EXPECT_EQ(run->rejected_cost, std::nullopt);
     EXPECT_EQ(run->created_us, sent.created_us);
     EXPECT_EQ(run->ended_us, sent.ended_us);
     const auto steps = wait_for(store_->load_steps(id));
@@ -71,6 +72,7 @@ TEST_P(StoreContract, ARunGrowsStepByStepAndKeepsWhatItWasBornWith) {
     row.epoch = LeaseEpoch{1};
     row.state = "after " + std::to_string(i);
     row.output = i == 4 ? "done" : "";
+    if (i > 1) row.rejected_cost = i - 2;
     next.update = row;
     next.steps.push_back(step(i));
     ASSERT_TRUE(commit(std::move(next)));
@@ -79,6 +81,7 @@ TEST_P(StoreContract, ARunGrowsStepByStepAndKeepsWhatItWasBornWith) {
     ASSERT_TRUE(run) << run.error().detail;
     EXPECT_EQ(run->state, row.state);
     EXPECT_EQ(run->output, row.output);
+    EXPECT_EQ(run->rejected_cost, row.rejected_cost);
     EXPECT_EQ(run->status, row.status);
     EXPECT_EQ(run->input, "{\"amount\":12}");
     EXPECT_EQ(run->tenant, "acme");

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxPage = 1000;
 
 #define SB_RUN_COLUMNS                                                                                           \
   "no, final, id, tenant, key, flow, flow_hash, status, epoch, route, model, cost, cost_all_large, created_us, " \
-  "updated_us, ended_us, idempotency_key, request_hash, error"
+  "updated_us, ended_us, idempotency_key, request_hash, error, coalesce(rejected_cost, -1)"
 #define SB_REVIEW_COLUMNS                                                                                       \
   "id, run, step, tenant, state, reason, priority, question, claimed_by, claim_until_us, decided_by, verdict, " \
   "created_us, decided_us, due_us"
@@ -41,6 +41,7 @@ RunRow thin_run(const Statement& row) {
   run.idempotency_key = row.text(16);
   run.request_hash = HexColumn::read(row, 17);
   run.error = row.text(18);
+  if (row.integer(19) >= 0) run.rejected_cost = row.integer(19);
   return run;
 }
 
@@ -111,7 +112,7 @@ Result<> Reader::prepare_statements() {
       {review_, "SELECT " SB_REVIEW_COLUMNS " FROM reviews WHERE id = ?"},
       {costs_,
        "SELECT route, model, count(*), sum(cost), sum(cost_all_large), created_us / 86400000000 AS day, tenant, key, "
-       "flow "
+       "flow, count(rejected_cost), sum(iif(rejected_cost IS NULL, 0, cost)), coalesce(sum(rejected_cost), 0) "
        "FROM runs WHERE created_us >= ?1 AND created_us < ?2 AND (?3 = '' OR tenant = ?3) "
        "GROUP BY day, tenant, key, flow, route, model ORDER BY day, tenant, key, flow, route, model"},
       {spend_, "SELECT amount FROM spending WHERE key = ? AND day = ?"},
@@ -389,6 +390,9 @@ Result<std::vector<CostRow>> Reader::costs(const std::string& tenant, Micros fro
     row.tenant = costs_.text(6);
     row.key = costs_.text(7);
     row.flow = costs_.text(8);
+    row.passed_on_runs = static_cast<std::uint64_t>(costs_.integer(9));
+    row.passed_on_cost = costs_.integer(10);
+    row.rejected_cost = costs_.integer(11);
     rows.push_back(std::move(row));
   }
   if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot sum up costs of"));

@@ -89,8 +89,9 @@ TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
     }
   }
   // As an erasure of schema 3 left it.
-  sql("PRAGMA user_version = 3; DROP TABLE mirror_lineages; ALTER TABLE mirror_state DROP COLUMN mark; DROP TABLE "
-      "timers; DROP TABLE listeners; UPDATE data_keys SET wrapped = NULL WHERE run = (SELECT min(no) FROM runs)");
+  sql("PRAGMA user_version = 3; DROP TABLE mirror_lineages; ALTER TABLE mirror_state DROP COLUMN mark; ALTER "
+      "TABLE runs DROP COLUMN rejected_cost; DROP TABLE timers; DROP TABLE listeners; UPDATE data_keys SET wrapped = "
+      "NULL WHERE run = (SELECT min(no) FROM runs)");
   const auto store = open();
   ASSERT_TRUE(wait_for(store->load_run(erased))->erased);
   EXPECT_EQ(wait_for(store->load_steps(erased))->at(1).error, "null");
@@ -174,7 +175,7 @@ TEST_F(SqliteStore, RunsThatWereAtRestBeforeThereWereTimersAreWokenOnce) {
       ASSERT_TRUE(wait_for(store->commit(std::move(commit))));
     }
   }
-  sql("PRAGMA user_version = 5; DROP TABLE timers; DROP TABLE listeners");
+  sql("PRAGMA user_version = 5; DROP TABLE timers; DROP TABLE listeners; ALTER TABLE runs DROP COLUMN rejected_cost");
   const auto store = open();
   const auto timers = wait_for(store->timers({}, 10));
   ASSERT_TRUE(timers) << timers.error().detail;

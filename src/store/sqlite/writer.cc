@@ -19,6 +19,13 @@ bool is_moving(RunStatus status) {
   return status == RunStatus::pending || status == RunStatus::running;
 }
 
+void bind_rejected_cost(Statement& statement, int index, const RunRow& row) {
+  if (row.rejected_cost)
+    statement.bind(index, *row.rejected_cost);
+  else
+    statement.bind_null(index);
+}
+
 }  // namespace
 
 std::unexpected<Error> Writer::fatal(std::string_view what) {
@@ -310,6 +317,7 @@ Result<> Writer::create_run(Work& work) {
     insert.bind_null(21);
   else
     insert.bind(21, row.error);
+  bind_rejected_cost(insert, 22, row);
   const int result = insert.step();
   insert.reset();
   if ((result & 0xff) == SQLITE_CONSTRAINT) {
@@ -386,6 +394,7 @@ Result<> Writer::update_run(Work& work) {
   else
     update.bind(11, row.error);
   update.bind(12, open.no);
+  bind_rejected_cost(update, 14, row);
   if (row.status != open.status) update.bind(13, static_cast<std::int64_t>(row.status));
   SB_CHECK(run(update, "cannot store a run in"));
   if (ended && !is_final(open.status)) {

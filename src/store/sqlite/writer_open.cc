@@ -123,19 +123,19 @@ Result<> Writer::prepare_statements() {
       {sql_.insert_run,
        "INSERT INTO runs (no, id, tenant, key, flow, flow_hash, status, epoch, route, model, cost, cost_all_large, "
        "created_us, "
-       "updated_us, ended_us, steps, last, final, idempotency_key, request_hash, error) "
-       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+       "updated_us, ended_us, steps, last, final, idempotency_key, request_hash, error, rejected_cost) "
+       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
       {sql_.find_run, "SELECT no, last, epoch, status, steps FROM runs WHERE id = ?"},
       {sql_.find_idempotent, "SELECT id FROM runs WHERE tenant = ? AND idempotency_key = ?"},
       // Two forms: naming `status` makes SQLite rewrite the partial index's entry even where nothing changes.
       {sql_.update_run,
        "UPDATE runs SET epoch = ?1, route = ?2, model = ?3, cost = ?4, cost_all_large = ?5, updated_us = ?6, ended_us "
        "= ?7, "
-       "steps = ?8, last = ?9, final = ?10, error = ?11 WHERE no = ?12"},
+       "steps = ?8, last = ?9, final = ?10, error = ?11, rejected_cost = ?14 WHERE no = ?12"},
       {sql_.update_run_status,
        "UPDATE runs SET epoch = ?1, route = ?2, model = ?3, cost = ?4, cost_all_large = ?5, updated_us = ?6, ended_us "
        "= ?7, "
-       "steps = ?8, last = ?9, final = ?10, error = ?11, status = ?13 WHERE no = ?12"},
+       "steps = ?8, last = ?9, final = ?10, error = ?11, status = ?13, rejected_cost = ?14 WHERE no = ?12"},
       {sql_.update_chain, "UPDATE runs SET last = ?1, steps = ?2 WHERE no = ?3"},
       {sql_.insert_journal, "INSERT INTO journal (no, run, prev, leaf, leaves, body) VALUES (?, ?, ?, ?, ?, ?)"},
       {sql_.read_journal, "SELECT prev, body FROM journal WHERE no = ?"},
