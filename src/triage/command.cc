@@ -235,7 +235,7 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
         [&](const Options& options) { return run_explain(options, read_decision, in, out); }}},
       {"outcomes",
        {kOutcomesHelp,
-        {"--train", "--jsonl", "--cascade", "--cross-validate", "--encoder"},
+        {"--train", "--jsonl", "--cascade", "--cross-validate", "--encoder", "--out", "--quality", "--confidence"},
         [&](const Options& options) -> Result<> {
           SB_TRY(const auto encoder, find_encoder(options));
           return run_outcomes(options, encoder, in, out, err);

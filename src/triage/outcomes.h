@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/errors.h"
 #include "triage/discriminant.h"
 #include "triage/sentence_judge.h"
 #include "triage/trainer.h"
@@ -31,8 +32,14 @@ class OutcomeModel {
   /// REQUIRES: rows are not empty; vectors and checks have one size each, the vectors' a multiple of four.
   static OutcomeModel fit(const std::vector<OutcomeRow>& rows);
 
-  /// From -1 to 1. Reads `vector` and `checks` only.
+  /// From -1 to 1. Reads `vector` and `checks` only. REQUIRES: sizes as in `fit`.
   double gain(const OutcomeRow& row) const;
+  /// Whether rows of these sizes can be asked about.
+  bool reads(std::size_t vector, std::size_t checks) const;
+
+  /// As bytes, and back. Errors: corrupt.
+  std::string encode() const;
+  static Result<OutcomeModel> decode(std::string_view bytes);
 
  private:
   SentenceVectors scale_;  // centre and spread of checks and vector, no values

@@ -5,14 +5,18 @@
 #include <istream>
 #include <ostream>
 
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "base/files.h"
 #include "base/json.h"
-#include "triage/answer_checks.h"
 #include "triage/outcomes.h"
+#include "triage/verifier.h"
 
 namespace sb::triage {
 
 const std::string_view kOutcomesHelp =
     R"(signalbox triage outcomes --train FILE... --jsonl FILE [--cascade] [--cross-validate] [--encoder FILE]
+signalbox triage outcomes --train FILE... --cascade --out FILE [--quality Q] [--confidence C] [--encoder FILE]
 
 Learns from recorded outcomes, JSON lines {"prompt", "weak_ok", "strong_ok", "domain"?, "weak_response"?}, what the large
 (strong) model would gain on a query, copies each line of --jsonl and adds
@@ -22,6 +26,12 @@ Learns from recorded outcomes, JSON lines {"prompt", "weak_ok", "strong_ok", "do
                     model's quality, on training rows in fifths that were not seen, beside chance and the best possible
   --encoder FILE    as in train --help; without one n-grams are hashed, which is worse
 "-" reads standard input. "domain" is learnt from, never read from the lines that are scored.
+
+  --out FILE        writes a verifier for `cascade` in triage.yaml: what was learnt, and the gain beyond which the strong
+                    model is asked. That is the greatest for which an exact test still allows that at least
+  --quality Q       of the queries that the strong model answers rightly are answered rightly (0.95), with
+  --confidence C    (0.95), by gains of models that had not seen the query. Where the outcomes support none, nothing is
+                    written, and about how many it takes is said
 )";
 
 namespace {
@@ -31,22 +41,15 @@ class OutcomeReader {
   OutcomeReader(const std::optional<Encoder>& encoder, bool cascade) : encoder_(encoder), cascade_(cascade) {}
 
   Result<OutcomeRow> row(const json::value& line, bool labelled) {
-    OutcomeRow out;
     const auto prompt = string_member(line, "prompt");
     if (!find_member(line, "prompt")) return fail(Errc::invalid_argument, "no \"prompt\"");
-    if (encoder_) {
-      encoder_->encode(prompt.substr(0, kMaxPromptBytes), encoding_);
-      out.vector = encoding_.vector;
-    } else {
-      out.vector = hashed_vector(prompt);
-    }
+    std::optional<std::string_view> answer;
     if (cascade_) {
-      const auto* answer = find_member(line, "weak_response");
-      if (!answer || !answer->is_string()) return fail(Errc::invalid_argument, "--cascade needs \"weak_response\"");
-      const std::string_view text = answer->get_string();
-      const auto checks = check_answer(prompt, text.substr(0, kMaxAnswerBytes));
-      out.checks.assign(checks.begin(), checks.end());
+      const auto* said = find_member(line, "weak_response");
+      if (!said || !said->is_string()) return fail(Errc::invalid_argument, "--cascade needs \"weak_response\"");
+      answer = said->get_string();
     }
+    auto out = outcome_row(encoder_ ? &*encoder_ : nullptr, prompt, answer);
     out.domain = string_member(line, "domain");
     if (!labelled) return out;
     for (const auto& [key, to] : {std::pair{"weak_ok", &out.weak_ok}, {"strong_ok", &out.strong_ok}}) {
@@ -59,12 +62,8 @@ class OutcomeReader {
   }
 
  private:
-  static constexpr std::size_t kMaxPromptBytes = 4096;
-  static constexpr std::size_t kMaxAnswerBytes = 65536;
-
   const std::optional<Encoder>& encoder_;
   bool cascade_;
-  Encoding encoding_;
 };
 
 void print_curve(const std::vector<OutcomeRow>& rows, const std::vector<double>& gains, std::ostream& err) {
@@ -94,6 +93,31 @@ void print_curve(const std::vector<OutcomeRow>& rows, const std::vector<double>&
     fmt::print(err, "80 % of the strong calls cannot be avoided here at 95 % of the strong model's quality\n");
 }
 
+Result<> write_verifier(const Options& options, const std::vector<OutcomeRow>& rows, const std::vector<double>& gains,
+                        OutcomeModel model, const std::optional<Encoder>& encoder, std::ostream& err) {
+  SB_TRY(const auto target_file, options.one("--out"));
+  if (!options.has("--cascade"))
+    return fail(Errc::invalid_argument, "--out needs --cascade: a verifier reads the small model's answer");
+  QualityTarget target;
+  SB_CHECK(options.rate("--quality", target.quality));
+  SB_CHECK(options.rate("--confidence", target.confidence));
+  SB_TRY(const auto limit, limit_for(rows, gains, target));
+  const auto bytes = encode_verifier({.model = std::move(model),
+                                      .encoder = encoder ? encoder->version() : std::string(),
+                                      .gain_over = limit.gain_over,
+                                      .target = target,
+                                      .rows = rows.size()});
+  SB_CHECK(decode_verifier(bytes));  // what no server would read is not written
+  SB_CHECK(replace_file(target_file, bytes));
+  fmt::print(
+      err,
+      "wrote {} ({} bytes, version {}): the strong model is asked beyond a gain of {:.3f}, which avoids {:.1f} % "
+      "of its calls here; of its right answers at most {:.2f} % are lost, with {:.0f} % confidence\n",
+      target_file, bytes.size(), to_hex(sha256(bytes)).substr(0, 16), limit.gain_over, limit.avoided * 100,
+      limit.lost_at_most * 100, target.confidence * 100);
+  return {};
+}
+
 }  // namespace
 
 Result<> run_outcomes(const Options& options, const std::optional<Encoder>& encoder, std::istream& in,
@@ -114,8 +138,13 @@ Result<> run_outcomes(const Options& options, const std::optional<Encoder>& enco
     return fail(Errc::invalid_argument,
                 fmt::format("{} recorded outcomes; 50 are the least that teach anything", rows.size()));
   }
-  if (options.has("--cross-validate")) print_curve(rows, cross_validated(rows, progress_bar("rehearsing", err)), err);
+  const bool to_file = options.has("--out");
+  std::vector<double> gains;
+  if (to_file || options.has("--cross-validate")) gains = cross_validated(rows, progress_bar("rehearsing", err));
+  if (options.has("--cross-validate")) print_curve(rows, gains, err);
   const auto model = OutcomeModel::fit(rows);
+  if (to_file) SB_CHECK(write_verifier(options, rows, gains, model, encoder, err));
+  if (to_file && !options.has("--jsonl")) return {};
   SB_TRY(const auto source, options.one("--jsonl"));
   return each_line(source, in, [&](std::string_view line) -> Result<> {
     SB_TRY(auto value, parse_json(line));

@@ -10,6 +10,7 @@
 
 #include "triage/router_config.h"
 #include "triage/sight.h"
+#include "triage/verifier.h"
 
 namespace sb::triage {
 namespace {
@@ -178,6 +179,10 @@ const std::string& Router::version() const {
 
 const std::string& Router::sight() const {
   return config_->sight;
+}
+
+const Cascade* Router::cascade() const {
+  return config_->cascade ? &*config_->cascade : nullptr;
 }
 
 std::vector<std::string> Router::script_names() const {
@@ -361,8 +366,14 @@ std::shared_ptr<const Router> Router::of_model(IntentModel model) {
 }
 
 Result<std::shared_ptr<const Router>> Router::from_text(std::string_view yaml, const std::string& name,
-                                                        std::optional<IntentModel> model) {
+                                                        std::optional<IntentModel> model,
+                                                        std::shared_ptr<const Verifier> verifier) {
   SB_TRY(auto config, parse_router_config(yaml, name));
+  if (!config.verifier_path.empty()) {
+    if (!verifier) return fail(Errc::invalid_argument, fmt::format("{}: its verifier is not at hand", name));
+    config.cascade->gain_over = config.gain_over.value_or(verifier->gain_over());
+    config.cascade->verifier = std::move(verifier);
+  }
   if (model) SB_CHECK(bind_model(yaml, name, *model, config));
   config.model = std::move(model);
   config.sight = sight_of(config);
@@ -375,19 +386,27 @@ Result<std::shared_ptr<const Router>> Router::load(const std::string& yaml_path)
   std::ostringstream text;
   text << file.rdbuf();
   SB_TRY(const auto config, parse_router_config(text.view(), yaml_path));
+  const auto beside = [&](const std::string& path) {
+    return (std::filesystem::path(yaml_path).parent_path() / path).string();
+  };
   std::optional<IntentModel> model;
   if (!config.model_path.empty()) {
-    const auto path = std::filesystem::path(yaml_path).parent_path() / config.model_path;
-    SB_TRY(model, IntentModel::load_file(path.string()));
+    SB_TRY(model, IntentModel::load_file(beside(config.model_path)));
   }
-  if (model && !config.encoder_path.empty()) {
-    const auto path = std::filesystem::path(yaml_path).parent_path() / config.encoder_path;
-    SB_TRY(const auto encoder, Encoder::load_file(path.string()));
-    auto two_tiers = model->with_encoder(encoder);
+  std::optional<Encoder> encoder;
+  if (!config.encoder_path.empty() && (model || !config.verifier_path.empty())) {
+    SB_TRY(encoder, Encoder::load_file(beside(config.encoder_path)));
+  }
+  if (model && encoder) {
+    auto two_tiers = model->with_encoder(*encoder);
     if (!two_tiers) return fail(two_tiers.error().code, fmt::format("{}: {}", yaml_path, two_tiers.error().detail));
     model = *std::move(two_tiers);
   }
-  return from_text(text.view(), yaml_path, std::move(model));
+  std::shared_ptr<const Verifier> verifier;
+  if (!config.verifier_path.empty()) {
+    SB_TRY(verifier, Verifier::load_file(beside(config.verifier_path), std::move(encoder)));
+  }
+  return from_text(text.view(), yaml_path, std::move(model), std::move(verifier));
 }
 
 }  // namespace sb::triage

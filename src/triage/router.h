@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "triage/cascade.h"
 #include "triage/classifier.h"
 
 namespace sb::triage {
@@ -85,9 +86,11 @@ class Router {
   /// Errors: invalid_argument (`path:line:column: ` what, and the nearest known name), not_found, corrupt, unsupported.
   static Result<std::shared_ptr<const Router>> load(const std::string& yaml_path);
 
-  /// The same from text, with a model already loaded (the document's `model` is then not opened); for tests and replay.
+  /// The same from text, with what it names already loaded (the document's `model` and `verifier` are then not opened);
+  /// for tests and replay.
   static Result<std::shared_ptr<const Router>> from_text(std::string_view yaml, const std::string& name,
-                                                         std::optional<IntentModel> model);
+                                                         std::optional<IntentModel> model,
+                                                         std::shared_ptr<const Verifier> verifier = nullptr);
 
   /// A model alone, as if a document gave every scriptable intent a script of its own name: for judging models.
   static std::shared_ptr<const Router> of_model(IntentModel model);
@@ -108,6 +111,8 @@ class Router {
   /// its own. Decisions say so, and are made again under it.
   std::shared_ptr<const Router> with_script_floor(double floor) const;
 
+  /// How answers of the small model are looked at before they are given; null: they are not.
+  const Cascade* cascade() const;
   /// Every script the document names; the composition root checks that each exists.
   std::vector<std::string> script_names() const;
   const std::optional<IntentModel>& model() const;

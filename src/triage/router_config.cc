@@ -237,6 +237,44 @@ Result<> read_thresholds(const ConfigReader& reader, const json::value& root, Ro
   return {};
 }
 
+// `checks: []`: none, for a verifier alone.
+Result<> read_checks_of(const ConfigReader& reader, const json::value& cascade, Cascade& out) {
+  const auto* named = find_member(cascade, "checks");
+  if (!named) return {};
+  out.checks.clear();
+  if (named->is_array() && named->get_array().empty()) return {};
+  Names names, known;
+  SB_CHECK(reader.texts(cascade, "/cascade", "checks", names));
+  for (const auto fault : all_answer_faults()) known.emplace_back(to_string(fault));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto at = fmt::format("/cascade/checks/{}", i);
+    const auto fault = answer_fault_from(names[i]);
+    if (!fault) {
+      return reader.fault(at, fmt::format("checks: \"{}\" is not one of {}{}", names[i], fmt::join(known, ", "),
+                                          ConfigReader::hint(names[i], known)));
+    }
+    if (std::ranges::find(out.checks, *fault) != out.checks.end())
+      return reader.fault(at, fmt::format("checks: \"{}\" stands there twice", names[i]));
+    out.checks.push_back(*fault);
+  }
+  std::ranges::sort(out.checks);
+  return {};
+}
+
+Result<> read_cascade(const ConfigReader& reader, const json::value& root, Router::Config& out) {
+  const auto* cascade = find_member(root, "cascade");
+  if (!cascade) return {};
+  SB_CHECK(reader.keys(*cascade, "/cascade", {"verifier", "gain_over", "checks"}));
+  SB_CHECK(reader.text(*cascade, "/cascade", "verifier", out.verifier_path));
+  SB_CHECK(reader.number(*cascade, "/cascade", "gain_over", -1, 1, out.gain_over));
+  SB_CHECK(read_checks_of(reader, *cascade, out.cascade.emplace()));
+  if (out.verifier_path.empty() && out.gain_over)
+    return reader.fault("/cascade/gain_over", "gain_over: needs a \"verifier\" that tells the gain");
+  if (out.verifier_path.empty() && out.cascade->checks.empty())
+    return reader.fault("/cascade", "cascade: no check and no verifier, so nothing would be looked at");
+  return {};
+}
+
 Result<YamlDocument> parse_named(std::string_view yaml, const std::string& name) {
   auto document = parse_yaml(yaml);
   if (!document) return fail(document.error().code, fmt::format("{}: {}", name, document.error().detail));
@@ -265,7 +303,8 @@ Result<Router::Config> parse_router_config(std::string_view yaml, const std::str
   SB_TRY(const auto document, parse_named(yaml, name));
   const ConfigReader reader(document, name);
   const auto& root = document.value;
-  SB_CHECK(reader.keys(root, "", {"version", "model", "encoder", "thresholds", "scripts", "rules", "generative"}));
+  SB_CHECK(reader.keys(root, "",
+                       {"version", "model", "encoder", "thresholds", "scripts", "rules", "generative", "cascade"}));
   if (int_member(root, "version") != 1) return reader.fault("/version", "version: must be 1");
   Router::Config out;
   out.version = to_hex(sha256(yaml)).substr(0, 16);
@@ -275,6 +314,7 @@ Result<Router::Config> parse_router_config(std::string_view yaml, const std::str
   SB_CHECK(read_scripts(reader, root, out));
   SB_CHECK(read_rules(reader, root, out));
   SB_CHECK(read_generative(reader, root, out));
+  SB_CHECK(read_cascade(reader, root, out));
   if (out.model_path.empty() && !out.scripts.empty()) {
     return reader.fault("/scripts", "scripts: need a \"model\" that recognises their intents");
   }

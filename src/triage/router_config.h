@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/errors.h"
+#include "triage/cascade.h"
 #include "triage/classifier.h"
 #include "triage/phrases.h"
 #include "triage/router.h"
@@ -59,7 +60,10 @@ struct Router::Config {
   std::vector<Rule> rules;
   PhraseIndex phrases;  ///< of the rules, by their index
   LargeWhen large_when;
-  Route otherwise = Route::small;  ///< generative, and nothing of large_when holds
+  Route otherwise = Route::small;   ///< generative, and nothing of large_when holds
+  std::optional<Cascade> cascade;   ///< none: small answers are not looked at
+  std::string verifier_path;        ///< its verifier; empty: none
+  std::optional<double> gain_over;  ///< none: the verifier's own
 };
 
 /// Parses and checks; does not open the model. Errors: invalid_argument, `detail` begins "name:line:column: ".
