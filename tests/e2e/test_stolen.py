@@ -217,7 +217,7 @@ def test_what_an_earlier_version_kept_in_clear_is_sealed_at_the_first_start(own_
 
 
 def back_to_clear(server, key: str, listed: list[dict], policy_hash: str):
-    """The database as schema 8 had it, with what that left in free pages."""
+    """The database as schema 9 had it, with what that left in free pages."""
     pepper = (server.data / "keys/pepper").read_bytes()
     records = []
     for one in listed:
@@ -238,7 +238,7 @@ def back_to_clear(server, key: str, listed: list[dict], policy_hash: str):
         for name, text in clear.items():
             assert database.execute("UPDATE documents SET body = ? WHERE name = ?", (b"\0" + text.encode(), name)).rowcount == 1, name
         database.execute("INSERT INTO documents VALUES ('passing', ?)", (b"\0" + written(POLICY).encode() * 100,))
-        database.execute("PRAGMA user_version = 8")
+        database.execute("PRAGMA user_version = 9")
     database.execute("PRAGMA secure_delete = OFF")
     database.execute("DELETE FROM documents WHERE name = 'passing'")
     database.commit()

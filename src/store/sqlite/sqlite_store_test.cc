@@ -98,7 +98,7 @@ TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
   EXPECT_EQ(wait_for(store->load_steps(kept))->at(1).error, "in clear");
 }
 
-// As schema 8 had them; and what else lies there is left alone.
+// As schema 9 had them; and what else lies there is left alone.
 TEST_F(SqliteStore, DocumentsInClearAreSealedByTheMigrationAndLeaveNoTrace) {
   const std::string canary = "canary-51ab of a policy", large = std::string(50'000, 'x') + canary;
   {
@@ -112,7 +112,7 @@ TEST_F(SqliteStore, DocumentsInClearAreSealedByTheMigrationAndLeaveNoTrace) {
   }
   sql("PRAGMA secure_delete = OFF; UPDATE documents SET body = x'00' || CAST(printf('%.*c', 60000, 'y') || "
       "'canary-51ab of a policy' AS BLOB) WHERE name = 'policy:ab'; UPDATE documents SET body = x'00706c61696e' WHERE "
-      "name = 'policy:ab'; PRAGMA user_version = 8; PRAGMA wal_checkpoint(TRUNCATE)");
+      "name = 'policy:ab'; PRAGMA user_version = 9; PRAGMA wal_checkpoint(TRUNCATE)");
   const auto file = [&] {
     std::ifstream bytes(folder_.file("test.db"), std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(bytes), {});
