@@ -23,6 +23,8 @@ namespace sb::model {
 struct ScriptedAnswer {
   std::string match;  ///< empty: matches every message
   std::string answer;
+  std::string model{};                ///< asked for by this name alone; empty: by any
+  std::string finish_reason{"stop"};  ///< "length": as if it had been cut
 };
 
 struct SimulateOptions {

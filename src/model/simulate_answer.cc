@@ -93,10 +93,12 @@ void answer_with_text(const SimulatedRequest& request, const std::vector<Scripte
   }
   if (!script.empty()) {
     const std::string text = to_lower(request.last_user_text);
-    const auto found =
-        std::ranges::find_if(script, [&](const ScriptedAnswer& line) { return text.contains(line.match); });
+    const auto found = std::ranges::find_if(script, [&](const ScriptedAnswer& line) {
+      return text.contains(line.match) && (line.model.empty() || line.model == request.model);
+    });
     if (found != script.end()) {
       answer.text = found->answer;
+      answer.finish_reason = found->finish_reason;
       return;
     }
   }
@@ -145,7 +147,7 @@ std::string logprob_entry(std::string_view token) {
 }
 
 std::string_view finish_of(const SimulatedAnswer& answer) {
-  return answer.tool_name.empty() ? "stop" : "tool_calls";
+  return answer.tool_name.empty() ? std::string_view(answer.finish_reason) : "tool_calls";
 }
 
 void append_message(std::string& out, const SimulatedAnswer& answer) {

@@ -17,6 +17,7 @@ struct SimulatedAnswer {
   std::string text;
   std::string tool_name;                 ///< set: the answer is a call of this tool
   std::string tool_arguments;            ///< JSON text
+  std::string finish_reason{"stop"};     ///< where it is no call of a tool
   std::vector<std::string_view> tokens;  ///< of `text`, or of `tool_arguments`: views into them
 
   SimulatedAnswer() = default;

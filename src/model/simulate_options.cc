@@ -19,7 +19,8 @@ usage: signalbox simulate [flags]
   --listen HOST:PORT       where to listen; port 0: any free one          (127.0.0.1:8089)
   --port-file FILE         writes the port there once it listens
   --answers FILE.jsonl     lines {"match": "words", "answer": "text"}: the first line whose match stands in the last user
-                           message answers it; an empty match answers everything
+                           message answers it; an empty match answers everything. "model": for requests that name it
+                           alone; "finish_reason": another than stop, such as length
   --latency-ms N           waits before a whole answer, and before a stream  (0)
   --first-token-ms N       waits that much more before a stream's first chunk (0)
   --tokens-per-second N    the pace of streams and of whole answers          (0: at once)
@@ -91,7 +92,9 @@ Result<> load_answers(const std::string& path, std::vector<ScriptedAnswer>& answ
                       number, kAnswersMax),
           "--answers");
     }
-    answers.push_back({to_lower(string_member(*parsed, "match")), std::string(string_member(*parsed, "answer"))});
+    answers.push_back({to_lower(string_member(*parsed, "match")), std::string(string_member(*parsed, "answer")),
+                       std::string(string_member(*parsed, "model")),
+                       std::string(string_member(*parsed, "finish_reason", "stop"))});
   }
   return {};
 }

@@ -258,7 +258,7 @@ TEST_F(Simulated, ACancelledCallSaysSo) {
 
 TEST_F(Simulated, ToolsStructuredAnswersAndScriptedOnes) {
   SimulateOptions options;
-  options.answers = {{"Refund", "Refunds take 5 days."}};
+  options.answers = {{"refund", "Refunds take", "tiny", "length"}, {"Refund", "Refunds take 5 days."}};
   serve(std::move(options));
   const auto called = chat(R"({"model":"x","messages":[{"role":"user","content":"what is the weather?"}],
       "tools":[{"type":"function","function":{"name":"get_weather","parameters":{"type":"object",
@@ -275,6 +275,8 @@ TEST_F(Simulated, ToolsStructuredAnswersAndScriptedOnes) {
   EXPECT_EQ(text_of(*structured), R"({"kind":"b"})");
   EXPECT_EQ(text_of(*chat(R"({"model":"x","messages":[{"role":"user","content":"my REFUND?"}]})", "m")),
             "Refunds take 5 days.");
+  const auto cut = chat(R"({"model":"tiny","messages":[{"role":"user","content":"my REFUND?"}]})", "tiny");
+  EXPECT_EQ(parse_json(cut->body)->at("choices").at(0).at("finish_reason"), "length") << "for that model alone";
 }
 
 TEST_F(Simulated, EmbeddingsAreDeterministicAndNearForSharedWords) {
