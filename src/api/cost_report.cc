@@ -56,21 +56,26 @@ std::string_view provider_of(const store::CostRow& row) {
 }  // namespace
 
 json::object costs_json(std::span<const store::CostRow> rows) {
-  MicroMoney total = 0, all_large = 0, opinions = 0;
-  std::uint64_t runs = 0;
+  MicroMoney total = 0, all_large = 0, opinions = 0, passed_on_cost = 0, rejected = 0;
+  std::uint64_t runs = 0, passed_on = 0;
   json::object by_route, by_model, by_key, by_tenant, by_flow, by_day;
   const auto add = [](json::object& into, std::string_view name, const store::CostRow& row) {
     auto& slot = into[name.empty() ? std::string_view("none") : name];
-    if (!slot.is_object()) slot = json::object{{"runs", 0}, {"cost_micro", 0}, {"all_large_micro", 0}};
+    if (!slot.is_object())
+      slot = json::object{{"runs", 0}, {"cost_micro", 0}, {"all_large_micro", 0}, {"escalated_runs", 0}};
     auto& entry = slot.get_object();
     entry["runs"] = int_member(slot, "runs") + static_cast<std::int64_t>(row.runs);
     entry["cost_micro"] = int_member(slot, "cost_micro") + row.cost;
     entry["all_large_micro"] = int_member(slot, "all_large_micro") + row.cost_all_large;
+    entry["escalated_runs"] = int_member(slot, "escalated_runs") + static_cast<std::int64_t>(row.passed_on_runs);
   };
   for (const auto& row : rows) {
     total += row.cost;
     all_large += row.cost_all_large;
     runs += row.runs;
+    passed_on += row.passed_on_runs;
+    passed_on_cost += row.passed_on_cost;
+    rejected += row.rejected_cost;
     if (row.flow.starts_with(kOpinionsFlow)) opinions += row.cost;
     add(by_route, row.route, row);
     add(by_model, row.model, row);
@@ -86,6 +91,7 @@ json::object costs_json(std::span<const store::CostRow> rows) {
           {"all_large_micro", all_large},
           {"saved_percent", saved},
           {"double_answers_micro", opinions},
+          {"escalations", {{"runs", passed_on}, {"cost_micro", passed_on_cost}, {"rejected_micro", rejected}}},
           {"by_route", std::move(by_route)},
           {"by_model", std::move(by_model)},
           {"by_key", std::move(by_key)},

@@ -23,7 +23,9 @@ inline constexpr Micros kDay = 86'400'000'000;
 inline constexpr std::string_view kOpinionsFlow = "signalbox/second-opinion@";
 
 /// {"runs", "total_micro", "all_large_micro", "saved_percent", "by_route": {NAME: {"runs", "cost_micro",
-/// "all_large_micro"}}, "by_model", "by_key", "by_tenant", "by_flow", "by_day", "double_answers_micro"}.
+/// "all_large_micro", "escalated_runs"}}, "by_model", "by_key", "by_tenant", "by_flow", "by_day",
+/// "double_answers_micro", "escalations": {"runs", "cost_micro", "rejected_micro"}}. Escalations: runs in which a small
+/// answer did not do; their whole cost, and that of the small answers in it.
 json::object costs_json(std::span<const store::CostRow> rows);
 
 /// The rows themselves, for spreadsheets (RFC 4180).

@@ -35,8 +35,12 @@ std::vector<store::CostRow> rows() {
   auto opinion = row_of(kToday, "", "openai/gpt", 30);
   opinion.flow = "signalbox/second-opinion@1.0.0";
   opinion.key = "";
-  return {row_of(kToday - kDay, "small", "openai/mini", 100), row_of(kToday, "large", "openai/gpt", 1'234'567),
-          row_of(kToday, "script", "script/fees", 0), opinion};
+  auto large = row_of(kToday, "large", "openai/gpt", 1'234'567);
+  large.passed_on_runs = 2;
+  large.passed_on_cost = 900;
+  large.rejected_cost = 90;
+  return {row_of(kToday - kDay, "small", "openai/mini", 100), large, row_of(kToday, "script", "script/fees", 0),
+          opinion};
 }
 
 /// Every way of taking the money apart adds up to all of it.
@@ -45,6 +49,9 @@ TEST(CostReport, EachSumIsTheWhole) {
   const MicroMoney total = int_member(report, "total_micro");
   EXPECT_EQ(total, 100 + 1'234'567 + 30);
   EXPECT_EQ(int_member(report, "double_answers_micro"), 30);
+  EXPECT_EQ(*find_member(report, "escalations"),
+            (json::value{{"runs", 2}, {"cost_micro", 900}, {"rejected_micro", 90}}));
+  EXPECT_EQ(int_member(*find_member(*find_member(report, "by_route"), "large"), "escalated_runs"), 2);
   EXPECT_EQ(int_member(report, "runs"), 12);
   for (const char* by : {"by_route", "by_model", "by_key", "by_tenant", "by_flow", "by_day"}) {
     MicroMoney sum = 0;

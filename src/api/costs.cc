@@ -121,6 +121,7 @@ Task<void> Api::explain_costs(http::Exchange& exchange, const Caller& caller, st
                                              {"currency", parts_.currency},
                                              {"total_micro", row->cost},
                                              {"all_large_micro", row->cost_all_large},
+                                             {"rejected_micro", row->rejected_cost.value_or(0)},
                                              {"calls", std::move(calls)}}));
 }
 

@@ -262,6 +262,10 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       result = std::unexpected(treated(run, std::move(result.error())));
       step.error = to_text(result.error().to_json());
       record(run, std::move(step), std::exchange(run.failed_call, {}));
+      if (run.streamed) {  // what the caller has begun to hear cannot become another answer
+        run.problem = std::move(result.error());
+        break;
+      }
       run.machine.tick(parts_.clock.now_us());
       run.machine.fault(due.id, std::move(result.error()));
       continue;

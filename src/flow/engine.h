@@ -122,6 +122,7 @@ struct EngineParts {
   triage::LiveRouter* promise = nullptr;                          ///< null: nobody watches what triage promises
   std::function<void(std::string_view route, bool wrong)> on_verdict{};  ///< of an answer; empty: nobody counts them
   std::function<void(CacheOutcome)> on_cache{};                          ///< likewise
+  std::function<void(const triage::Verdict&)> on_verified{};             ///< of answers of the small model; likewise
 };
 
 struct RunRequest {
@@ -333,9 +334,11 @@ class Engine {
   Task<std::expected<CallResult, Problem>> own_request(LiveRun& run, const Machine::Call& call);
   CallResult routed(LiveRun& run, const triage::RouteDecision& decision);
   Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
-  std::expected<const model::Target*, Problem> target_of(LiveRun& run, const Machine::Call& call,
+  /// `wanted`: tier or model.
+  std::expected<const model::Target*, Problem> target_of(LiveRun& run, std::string wanted,
                                                          std::optional<model::Target>& local);
   Task<std::expected<CallResult, Problem>> model_call(LiveRun& run, const Machine::Call& call);
+  static void note_route(LiveRun& run, const model::Target& target);
   Result<Reservation> reserve(const LiveRun& run, const model::Target& target);
   Task<std::expected<CallResult, Problem>> whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call,
                                                         bool embed);
@@ -348,6 +351,15 @@ class Engine {
   Task<std::expected<CallResult, Problem>> relay(LiveRun& run, const model::Target& target,
                                                  std::unique_ptr<model::GatewayStream> started, Micros before);
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
+  // verify.cc: the small model's answer before it is given
+  std::expected<CallResult, Problem> verify(LiveRun& run, const Machine::Call& call);
+  triage::Verdict look_at(LiveRun& run, const Machine::Call& call);
+  bool may_ask(const LiveRun& run, std::string_view wanted) const;
+  /// The task after it looks at its answer.
+  static bool is_looked_at(const TaskNode& task, const Flow& flow);
+  bool looks_for(triage::AnswerFault fault) const;
+  /// In place of an answer that the policy does not let pass for its form: one that says nothing, for `verify`.
+  CallResult formless(LiveRun& run);
   // promise.cc
   void watch(const triage::RouteDecision& decision);
   void promise_changed(triage::PromiseChange change);

@@ -128,6 +128,8 @@ class EngineTest : public ::testing::Test {
     provider_->fake.otherwise["s"].body = kAnswer;
     std::vector<std::unique_ptr<model::Provider>> providers;
     providers.push_back(other_provider_ ? other_provider_() : std::move(provider));
+    while (providers.size() < catalog_->providers().size())
+      providers.push_back(std::make_unique<model::testing::FakeProvider>(clock_, calls_));
     gateway_ = std::make_unique<model::ModelGateway>(*catalog_, std::move(providers), clock_, sleeper_, entropy_);
     in_flight_ = std::make_unique<InFlight>();
     events_ = std::make_unique<EventHub>(*store_, clock_, Pseudonyms("pseudonym secret"));
@@ -161,7 +163,8 @@ class EngineTest : public ::testing::Test {
                       events_out_,
                       promise_,
                       on_verdict_,
-                      on_cache_};
+                      on_cache_,
+                      on_verified_};
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
     engine_options.processes = {"shell"};
@@ -245,6 +248,7 @@ class EngineTest : public ::testing::Test {
   triage::LiveRouter* promise_ = nullptr;                             ///< read by `start`, as what follows
   std::function<void(std::string_view, bool)> on_verdict_;
   std::function<void(CacheOutcome)> on_cache_;
+  std::function<void(const triage::Verdict&)> on_verified_;
   DoubleAnswers double_answers_{};
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;

@@ -109,6 +109,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::call(LiveRun& run, cons
   }
   if (function == "triage") return at_once(find_member(call.with, "text") ? triage_text(run, call) : triage(run));
   if (function == "review") return at_once(review(run, call));
+  if (function == "verify") return at_once(verify(run, call));
   if (function == "script") return script(run, call);
   if (function == "guard") return at_once(guard_value(run, call));
   if (function == "validate") return at_once(validate(run, call));
@@ -145,6 +146,7 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
 }
 
 Engine::CallResult Engine::routed(LiveRun& run, const triage::RouteDecision& decision) {
+  const auto router = parts_.router();
   CallResult result;
   run.row.route = std::string(triage::to_string(decision.route));
   run.intent = decision.intent;
@@ -155,6 +157,7 @@ Engine::CallResult Engine::routed(LiveRun& run, const triage::RouteDecision& dec
                                     {"script", decision.script},
                                     {"intent", decision.intent},
                                     {"confidence", decision.confidence},
+                                    {"cascade", router && router->cascade()},
                                     {"reason", run.route_reason}});
   return result;
 }
@@ -201,12 +204,11 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::script(LiveRun& run, co
 }
 
 // Who is asked; `local`: its part that may be, where no other model may see the request.
-std::expected<const model::Target*, Problem> Engine::target_of(LiveRun& run, const Machine::Call& call,
+std::expected<const model::Target*, Problem> Engine::target_of(LiveRun& run, std::string wanted,
                                                                std::optional<model::Target>& local) {
   if (run.needs_person) {
     return blocked(run, "the policy asks for a person before a model may see this, and the flow has asked none");
   }
-  std::string wanted(string_member(call.with, "model", run.requested_model));
   if (run.row.route == "small" && wanted == "script") wanted = "small";
   const auto target = parts_.catalog.resolve(wanted);
   if (!target) {
@@ -240,7 +242,7 @@ std::expected<const model::Target*, Problem> Engine::target_of(LiveRun& run, con
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run, const Machine::Call& call) {
   std::optional<model::Target> local;
-  const auto target = target_of(run, call, local);
+  const auto target = target_of(run, std::string(string_member(call.with, "model", run.requested_model)), local);
   if (!target) co_return std::unexpected(target.error());
   const model::Target& asked = **target;
   const bool embed = std::get<CallTask>(call.task->body).function == "embed";
@@ -252,12 +254,14 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     co_return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
   run.request_hash.reset();
-  if (!embed && !run.asked && answers_the_run(*call.task, run.machine.flow()))
+  const bool looked_at = is_looked_at(*call.task, run.machine.flow());
+  if (!embed && !run.asked && (looked_at || answers_the_run(*call.task, run.machine.flow())))
     run.request_hash = repeatable(run, *call.task, asked);
   if (run.request_hash) {
     auto again = run.cache.no_cache ? std::nullopt : co_await answer_again(run, asked);
     count_cache(run.cache.no_cache ? CacheOutcome::bypass : again ? CacheOutcome::hit : CacheOutcome::miss);
     if (again) {
+      note_route(run, asked);
       std::string text = again->output.text();
       co_return co_await answer_guarded(run, std::move(text), *std::move(again));
     }
@@ -294,6 +298,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   }
   auto answer = co_await whole_answer(run, asked, chat, embed);
   if (!answer && !run.repair.empty()) answer = co_await repaired_answer(run, asked, chat);
+  if (!answer && looked_at && run.formless && looks_for(triage::AnswerFault::schema)) answer = formless(run);
   reserved->settle(run.call_cost);
   if (!answer) run.request_hash.reset();  // a flow may go on, and answer otherwise
   co_return answer;
@@ -357,12 +362,18 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
     co_return std::unexpected(std::move(problem));
   }
   run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
+  note_route(run, target);
   run.call_cost = outcome->cost;
   count_saving(run, outcome->usage);
   run.answer_usage = outcome->usage;
   result.decision = call_decision(embed, run.row.model, parts_.catalog, target, outcome->attempts);
   if (embed) co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));  // no text to ask about
   co_return co_await answer_guarded(run, std::move(outcome->reply.body), std::move(result));
+}
+
+// A run that triage sent to the small tier, and that another one answers, is that one's.
+void Engine::note_route(LiveRun& run, const model::Target& target) {
+  if (run.row.route == "small" && !target.tier.empty()) run.row.route = target.tier;
 }
 
 // The wait for its beginning may be long, and needs little: the rest has a coroutine of its own.
@@ -391,6 +402,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::relay(LiveRun& run, con
                                                                Micros before) {
   auto& stream = *started;
   run.row.model = parts_.catalog.deployments()[stream.deployment()].name;
+  note_route(run, target);
   auto guard = run.guard.stream();
   const auto restorer = run.guard.stream_restorer();
   CompletionAssembler assembled;
@@ -533,6 +545,7 @@ std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, st
   }
   record(run, std::move(step), std::move(guarded->decision));
   run.answer_found = !guarded->types.empty();
+  run.formless = guarded->misformed && guarded->verdict == policy::Verdict::block;
   if (!run.repaired && !guarded->repair.empty() && guarded->verdict == policy::Verdict::block) {
     run.repair = std::move(guarded->repair);
     run.rejected_answer = guarded->content;

@@ -134,6 +134,7 @@ std::vector<policy::CheckResult> GuardSession::check(policy::Direction direction
     outcome.verdict = std::max(outcome.verdict, policy::verdict_of(result.check->action));
     if (result.check->action == policy::Action::block)
       outcome.objections.push_back(fmt::format("check {}: {}", result.check->name, result.label));
+    outcome.misformed = outcome.misformed || result.check->kind == policy::CheckKind::json_schema;
     if (result.check->repair && outcome.repair.empty()) outcome.repair = result.complaint;
   }
   return results;

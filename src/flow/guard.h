@@ -32,7 +32,8 @@ struct GuardOutcome {
   std::string param;                    ///< that member
   /// Types and objections, for the refusal.
   std::string reasons() const;
-  std::string repair;  ///< what the model got wrong and may correct once; empty: nothing, or not to be repaired
+  bool misformed = false;  ///< a check of the form objects
+  std::string repair;      ///< what the model got wrong and may correct once; empty: nothing, or not to be repaired
 };
 
 /// Whose run it is, and what its caller may see.

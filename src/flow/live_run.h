@@ -89,6 +89,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string repair;                  ///< what the model may correct once
   Data rejected_answer;                ///< what it said, policed
   bool repaired = false;               ///< that round was used up
+  bool formless = false;               ///< its last answer had not the form that a check of the policy asks for
   bool outside_asked = false;          ///< services that check the input have had their say
   std::optional<Digest> request_hash;  ///< what its answer is known by, where it may be used again
   bool answer_again = false;           ///< it was answered by what another run was answered

@@ -78,6 +78,7 @@ void Engine::judged_by_person(const std::vector<store::StepRow>& steps, const st
   for (const auto& step : steps) {
     if (step.index >= review.step || !step.error.empty()) continue;
     if (step.kind == "triage") route = chosen_by(step);
+    if (step.kind == "verify" && chosen_by(step) == "escalate") route = "large";
     if (step.kind == "script" || step.kind == "chat") answered = chosen_by(step);
   }
   if (answered.empty() || answered == "abstain" || (route != "script" && route != "small")) return;

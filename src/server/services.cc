@@ -20,6 +20,7 @@
 #include "server/request_names.h"
 #include "server/tenant_keys.h"
 #include "server/wait_for.h"
+#include "triage/verifier.h"
 
 namespace sb::server {
 namespace {
@@ -71,6 +72,18 @@ Result<> load_registered_flows(Services& services,
     if (source) SB_CHECK(add(*source, std::string_view(id.get_string())));
   }
   return {};
+}
+
+std::function<void(const triage::Verdict&)> verified_counter() {
+  return
+      [verdicts = process_metrics().counters(
+           "signalbox_triage_verified_total",
+           "Answers of the small model that were looked at before they were given (`cascade` in triage.yaml). Many "
+           "vetoed: look in the record at what was found, the small model may not be up to its share; many doubtful: "
+           "their large calls are what quality costs.",
+           {{"verdict", {"accepted", "doubtful", "vetoed"}}})](const triage::Verdict& verdict) {
+        verdicts.at(verdict.vetoed() ? 2 : verdict.accepted() ? 0 : 1).add();
+      };
 }
 
 /// What each limited key has spent today, as the books say.
@@ -137,7 +150,10 @@ Result<> load_flows(Services& services) {
                   "flows.dir");
   }
   SB_CHECK(load_registered_flows(services, add));
-  if (!services.flows.find("signalbox", "chat")) SB_CHECK(add_own(default_chat_flow(), "chat.yaml"));
+  if (!services.flows.find("signalbox", "chat")) {
+    SB_CHECK(add_own(default_chat_flow(), "chat.yaml"));
+    SB_CHECK(add_own(former_chat_flow(), "chat-1.0.0.yaml"));
+  }
   if (!services.flows.find("signalbox", "embeddings")) SB_CHECK(add_own(default_embeddings_flow(), "embeddings.yaml"));
   if (const auto& promise = services.config.triage.promise; promise && promise->double_answers_per_mille > 0)
     SB_CHECK(add_own(second_opinion_flow(), "second-opinion.yaml"));
@@ -197,8 +213,11 @@ Result<> load_content(Services& services) {
   if (!config.triage.file.empty()) {
     SB_TRY(services.router, triage::Router::load(config.triage.file));
     const auto& weights = services.router->model();
+    const auto* cascade = services.router->cascade();
     services.setup["triage"] = services.router->version() + " " + (weights ? weights->version() : std::string());
+    if (cascade && cascade->verifier) services.setup["triage"] += " " + cascade->verifier->version();
   }
+  services.on_verified = verified_counter();
   SB_CHECK(load_promise(services));
   if (!config.scripts.dir.empty()) {
     SB_TRY(services.scripts, script::ScriptRegistry::load(config.scripts.dir));

@@ -59,6 +59,7 @@ struct Services {
   std::shared_ptr<const triage::Router> router;            ///< null: none configured
   std::unique_ptr<triage::LiveRouter> promise;             ///< null: nothing is promised
   std::function<void(std::string_view, bool)> on_verdict;  ///< counts it; as EngineParts
+  std::function<void(const triage::Verdict&)> on_verified;
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
   std::unique_ptr<flow::AnswerCache> answers;  ///< null: not configured
@@ -91,6 +92,8 @@ Result<> store_keys(Services& services, std::vector<KeyRecord> records, const Ke
 
 /// The shipped documents, built into the binary.
 std::string_view default_chat_flow();
+/// As it was shipped before: runs that began with it go on with it.
+std::string_view former_chat_flow();
 std::string_view default_embeddings_flow();
 std::string_view second_opinion_flow();
 std::string_view default_policy();

@@ -108,6 +108,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   parts.promise = services.promise.get();
   parts.on_verdict = services.on_verdict;
   parts.on_cache = services.on_cache;
+  parts.on_verified = services.on_verified;
   flow::EngineOptions engine_options;
   if (config.triage.promise) engine_options.double_answers = double_answers(*config.triage.promise);
   if (config.flows.shell) engine_options.processes.insert("shell");

@@ -35,6 +35,12 @@ constexpr std::string_view kFunctions = R"json({
       "stream_options": {"not": {}}
     }
   },
+  "verify": {
+    "description": "Looks at the answer that a chat just before it gave, as triage.yaml's `cascade` says; gives it where it will do, else \"doubtful\" or \"vetoed\".",
+    "properties": {
+      "instead": {"type": "string", "description": "tier or model that would be asked instead; large if not told"}
+    }
+  },
   "embed": {
     "description": "Embeds texts; gives the whole answer. With `input` the flow's own; without, the request that the run was given.",
     "x-extended-by": "input",
