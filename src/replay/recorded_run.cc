@@ -91,6 +91,10 @@ Result<> read_step(const store::StepRow& step, RecordedRun& run) {
     run.choices.push_back(std::move(choice));
   } else if (kind == "chat" || kind == "embed") {
     run.calls.push_back(read_call(decision, step.cost));
+  } else if (kind == "verify" && !run.look) {
+    SB_TRY(auto verdict, triage::read_verdict(decision));
+    const bool cached = !run.calls.empty() && run.calls.back().attempts.empty();
+    run.look = RecordedLook{std::move(verdict), step.decision, run.calls.size(), cached};
   } else if (kind == "script" || kind == "review") {
     if (auto tokens = read_tokens(decision)) run.tokens = tokens;
   }

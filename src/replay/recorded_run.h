@@ -42,6 +42,14 @@ struct RecordedChoice {
   std::string record{};              ///< the decision as it stands there
 };
 
+/// A step that looked at the small model's answer before it was given.
+struct RecordedLook {
+  triage::Verdict verdict{};
+  std::string record{};         ///< the decision as it stands there
+  std::size_t calls = 0;        ///< of the run's calls, those before it
+  bool of_another_run = false;  ///< the answer came out of the cache
+};
+
 /// Route of calls that are on another program's log: somebody named the model.
 inline constexpr std::string_view kLogged = "logged";
 
@@ -65,6 +73,7 @@ struct RecordedRun {
   FindingCounts inbound{}, outbound{};  ///< in the request; in answers
   std::vector<RecordedChoice> choices{};
   std::vector<RecordedCall> calls{};
+  std::optional<RecordedLook> look{};    ///< the first
   std::optional<model::Usage> tokens{};  ///< estimated, where a script or a person answered
   std::optional<store::ReviewState> review{};
 };

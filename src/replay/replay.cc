@@ -44,6 +44,10 @@ void judge(store::ReviewState state, Judged& judged) {
   }
 }
 
+bool was_passed_on(const RecordedRun& run) {
+  return run.look && !run.look->verdict.accepted();
+}
+
 void add(const FindingCounts& from, FindingCounts& to) {
   for (const auto& [what, count] : from) to[what] += count;
 }
@@ -55,7 +59,8 @@ std::uint64_t Report::unknown_count() const {
 }
 
 bool Report::nothing_differs() const {
-  return exact == choices && bill.known_runs == runs && bill.changed_runs == 0 && findings_unknown_runs == 0;
+  return exact == choices && looks.exact == looks.recorded && bill.known_runs == runs && bill.changed_runs == 0 &&
+         findings_unknown_runs == 0;
 }
 
 Replay::Replay(const Candidate& candidate, flow::OpenInput open) : candidate_(candidate), open_(std::move(open)) {
@@ -68,8 +73,10 @@ Result<> Replay::add(const RecordedRun& run) {
   sums_.erased += run.erased;
   learn(run);
   count_choices(run, chosen);
-  count_cost(run, chosen);
-  count_time(run, only_choice(chosen));
+  const auto look = goes_on_as_before(run, chosen) ? look_again(candidate_, run) : std::nullopt;
+  count_look(run, look);
+  count_cost(run, chosen, look);
+  count_time(run, only_choice(chosen), look);
   count_people(run, only_choice(chosen));
   count_findings_of(run, chosen);
   return {};
@@ -112,20 +119,39 @@ void Replay::count_choices(const RecordedRun& run, const Chosen& chosen) {
   }
 }
 
-void Replay::count_cost(const RecordedRun& run, const Chosen& chosen) {
+bool Replay::goes_on_as_before(const RecordedRun& run, const Chosen& chosen) {
+  for (std::size_t i = 0; i < chosen.choices.size(); ++i) {
+    const auto& after = chosen.choices[i];
+    if (!after || !(i < run.choices.size() ? goes_as_before(run.choices[i], *after) : after->route == "blocked"))
+      return false;
+  }
+  return true;
+}
+
+void Replay::count_look(const RecordedRun& run, const Look& look) {
+  auto& looks = sums_.looks;
+  looks.recorded += run.look.has_value();
+  looks.recorded_passed += was_passed_on(run);
+  if (!look) return;
+  if (!*look) {
+    ++looks.unknown[static_cast<std::size_t>(look->error())];
+    return;
+  }
+  const auto& again = **look;
+  looks.exact += run.look && again.record == run.look->record;
+  ++(again.fate == LookedAgain::Fate::given       ? looks.given
+     : again.fate == LookedAgain::Fate::passed_on ? looks.passed_on
+                                                  : looks.not_looked_at);
+}
+
+void Replay::count_cost(const RecordedRun& run, const Chosen& chosen, const Look& look) {
   auto& bill = sums_.bill;
   sums_.recorded_cost += run.cost;
   sums_.recorded_all_large += run.cost_all_large;
-  bool as_before = true;
-  for (std::size_t i = 0; i < chosen.choices.size(); ++i) {
-    const auto& after = chosen.choices[i];
-    as_before = as_before && after &&
-                (i < run.choices.size() ? goes_as_before(run.choices[i], *after) : after->route == "blocked");
-  }
   MicroMoney cost = 0;
   auto standing = Standing::unknown;
-  if (as_before)
-    standing = calls_as_they_were(run, cost);
+  if (goes_on_as_before(run, chosen))
+    standing = calls_after_look(run, look, cost);
   else if (const auto* choice = only_choice(chosen))
     standing = calls_of_route(run, choice->route, cost);
   if (standing == Standing::refused || standing == Standing::unknown) {
@@ -139,10 +165,28 @@ void Replay::count_cost(const RecordedRun& run, const Chosen& chosen) {
   bill.changed_runs += standing == Standing::known && cost != run.cost;
 }
 
-Replay::Standing Replay::calls_as_they_were(const RecordedRun& run, MicroMoney& cost) {
+Replay::Standing Replay::calls_after_look(const RecordedRun& run, const Look& look, MicroMoney& cost) {
+  if (look && !*look) return Standing::unknown;
+  const bool passed_on = look && (*look)->fate == LookedAgain::Fate::passed_on;
+  if (!look || passed_on == was_passed_on(run)) return calls_as_they_were(run, run.calls.size(), cost);
+  const auto standing = calls_as_they_were(run, run.look->calls, cost);
+  if (!passed_on) return standing;
+  const auto* small = run.calls[run.look->calls - 1].answer();
+  const auto large = candidate_.catalog->resolve("large");
+  if (!small || !large) return Standing::unknown;
+  move_to(**large, static_cast<double>(small->usage.input_tokens), 0);
+  return std::max(standing, Standing::expected);
+}
+
+Replay::Standing Replay::calls_as_they_were(const RecordedRun& run, std::size_t count, MicroMoney& cost) {
   auto standing = Standing::known;
   MicroMoney calls = 0;
-  for (const auto& call : run.calls) {
+  for (std::size_t i = 0; i < run.calls.size(); ++i) {
+    const auto& call = run.calls[i];
+    if (i >= count) {
+      calls += call.cost;
+      continue;
+    }
     const auto target = candidate_.catalog->resolve(call.target);
     if (target)
       standing = std::max(standing, call_again(call, **target, cost));
@@ -160,7 +204,10 @@ Replay::Standing Replay::calls_of_route(const RecordedRun& run, const std::strin
   if (route == "script" || route == "human" || route == "blocked") return Standing::known;
   const auto target = candidate_.catalog->resolve(route);
   if (!target) return route == "direct" ? Standing::unknown : Standing::refused;
-  if (run.calls.size() == 1 && run.calls.front().answer()) return call_again(run.calls.front(), **target, cost);
+  // Whether a small answer that is not on record would do, nobody knows.
+  if (route == "small" && candidate_.router && candidate_.router->cascade()) return Standing::unknown;
+  const bool one = run.calls.size() == 1 || was_passed_on(run);
+  if (one && run.calls.back().answer()) return call_again(run.calls.back(), **target, cost);
   if (!run.calls.empty() || !run.tokens) return Standing::unknown;
   move_to(**target, static_cast<double>(run.tokens->input_tokens), static_cast<double>(run.cost));
   return Standing::expected;
@@ -202,7 +249,7 @@ void Replay::move_to(const model::Target& target, double input_tokens, double re
   }
 }
 
-void Replay::count_time(const RecordedRun& run, const Choice* choice) {
+void Replay::count_time(const RecordedRun& run, const Choice* choice, const Look& look) {
   const bool timed = run.took_us > 0 && run.status == store::RunStatus::completed && !is_people(run.route);
   if (timed) {
     sums_.recorded_times[run.route].add(run.took_us);
@@ -210,8 +257,13 @@ void Replay::count_time(const RecordedRun& run, const Choice* choice) {
   }
   const bool kept =
       run.choices.empty() || (choice && run.choices.size() == 1 && goes_as_before(run.choices[0], *choice));
-  if (kept) {
+  const bool looked_alike = !look || (*look && ((*look)->fate == LookedAgain::Fate::passed_on) == was_passed_on(run));
+  if (kept && looked_alike) {
     if (timed) sums_.times_after.add(run.took_us);
+    return;
+  }
+  if (kept) {
+    sums_.untimed += timed;
     return;
   }
   if (!choice)

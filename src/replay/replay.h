@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "replay/choose.h"
+#include "replay/look.h"
 #include "replay/spread.h"
 
 namespace sb::replay {
@@ -50,6 +51,17 @@ struct Judged {
   std::uint64_t decided() const { return approved + edited + rejected; }
 };
 
+/// Answers of the small model, and what came of looking at them.
+struct Looks {
+  std::uint64_t recorded = 0;         ///< that were looked at
+  std::uint64_t recorded_passed = 0;  ///< of them: another model was asked
+  std::uint64_t exact = 0;            ///< of them: as recorded, to the byte
+  std::uint64_t given = 0;            ///< under the candidate, of all that it may say something of ...
+  std::uint64_t passed_on = 0;
+  std::uint64_t not_looked_at = 0;
+  std::array<std::uint64_t, 2> unknown{};  ///< ... or not: by triage::Unverified
+};
+
 struct Report {
   std::uint64_t runs = 0;
   std::uint64_t erased = 0;  ///< of them; decisions stay
@@ -63,6 +75,8 @@ struct Report {
 
   /// By route on record and route of the candidate; "?" where it is not known.
   std::map<std::pair<std::string, std::string>, std::uint64_t> routes{};
+
+  Looks looks{};
 
   MicroMoney recorded_cost = 0;
   MicroMoney recorded_all_large = 0;  ///< what the large tier would have cost, as counted then
@@ -114,13 +128,19 @@ class Replay {
   enum class Standing : std::uint8_t { known, expected, refused, unknown };
 
   void count_choices(const RecordedRun& run, const Chosen& chosen);
-  void count_cost(const RecordedRun& run, const Chosen& chosen);
-  void count_time(const RecordedRun& run, const Choice* choice);
+  /// The candidate's choices are the recorded ones.
+  static bool goes_on_as_before(const RecordedRun& run, const Chosen& chosen);
+  using Look = std::optional<std::expected<LookedAgain, triage::Unverified>>;
+  void count_look(const RecordedRun& run, const Look& look);
+  void count_cost(const RecordedRun& run, const Chosen& chosen, const Look& look);
+  void count_time(const RecordedRun& run, const Choice* choice, const Look& look);
   void count_people(const RecordedRun& run, const Choice* choice);
   void count_findings_of(const RecordedRun& run, const Chosen& chosen);
   void learn(const RecordedRun& run);
   /// `cost` grows by what is known of it.
-  Standing calls_as_they_were(const RecordedRun& run, MicroMoney& cost);
+  Standing calls_as_they_were(const RecordedRun& run, std::size_t calls, MicroMoney& cost);
+  /// As they were, but for what another look at the small answer changes.
+  Standing calls_after_look(const RecordedRun& run, const Look& look, MicroMoney& cost);
   Standing calls_of_route(const RecordedRun& run, const std::string& route, MicroMoney& cost);
   /// As it was made, where `target` offers the deployment that answered; else it moves there.
   Standing call_again(const RecordedCall& call, const model::Target& target, MicroMoney& cost);

@@ -8,6 +8,7 @@
 #include "policy/json_guard.h"
 #include "replay/report.h"
 #include "triage/decision_record.h"
+#include "triage/testing_verifier.h"
 #include "triage/train.h"
 
 namespace sb::replay {
@@ -64,6 +65,13 @@ triage::IntentModel learn(std::uint32_t dimension) {
 std::shared_ptr<const triage::Router> router_of(const std::string& yaml, bool other_model = false) {
   static const auto model = learn(16), other = learn(8);
   auto router = triage::Router::from_text(yaml, "triage.yaml", other_model ? other : model);
+  EXPECT_TRUE(router) << router.error().detail;
+  return *router;
+}
+
+std::shared_ptr<const triage::Router> looking_router(std::string_view cascade) {
+  auto router = triage::Router::from_text(fmt::format("version: 1\n{}", cascade), "triage.yaml", std::nullopt,
+                                          triage::test_verifier());
   EXPECT_TRUE(router) << router.error().detail;
   return *router;
 }
@@ -292,6 +300,83 @@ rules:
   EXPECT_FALSE(report.inbound_after.contains({"IBAN", "redact"})) << "it was taken out when it was recorded";
   EXPECT_EQ(report.taken_out, 2U) << "the IBAN and the card";
   EXPECT_FALSE(report.nothing_differs());
+}
+
+/// Ten plain answers and ten that hedge; two that are cut.
+class LookedAtReplay : public ReplayTest {
+ protected:
+  LookedAtReplay() {
+    router_ = looking_router("cascade: {verifier: v.sbo, checks: [cut]}");
+    for (int i = 0; i < 22; ++i) {
+      provider_->fake.otherwise["s"].body = flow::answer_of(i % 2 == 0 ? triage::kHedged : triage::kPlain);
+      if (i >= 20) {
+        flow::FakeReply cut;
+        cut.body =
+            R"({"choices":[{"index":0,"message":{"role":"assistant","content":"It is"},"finish_reason":"length"}]})";
+        provider_->fake.then("s", cut);
+      }
+      ask(fmt::format("where is number {}", i));
+    }
+  }
+  Report under(std::string_view cascade) {
+    Candidate with = candidate();
+    with.router = looking_router(cascade);
+    return replay(with);
+  }
+  MicroMoney cost_of(std::string_view deployment) {
+    MicroMoney sum = 0;
+    for (const auto& run : recorded()) {
+      for (const auto& call : run.calls) sum += call.answer()->deployment == deployment ? call.cost : 0;
+    }
+    return sum;
+  }
+};
+
+TEST_F(LookedAtReplay, TheSameCascadeGivesExactlyWhatIsOnRecord) {
+  const auto same = replay(candidate());
+  EXPECT_TRUE(same.nothing_differs());
+  EXPECT_EQ(same.looks.recorded, 22U);
+  EXPECT_EQ(same.looks.recorded_passed, 12U) << "ten doubted, two cut";
+  EXPECT_EQ(same.looks.exact, 22U);
+  EXPECT_EQ(same.bill.known, cost_of("fake/s") + cost_of("fake/l"));
+}
+
+TEST_F(LookedAtReplay, AnotherLimitIsKnownAndWhatWouldBePassedOnIsExpected) {
+  const auto trusting = under("cascade: {verifier: v.sbo, checks: [cut], gain_over: 1}");
+  EXPECT_EQ(trusting.looks.passed_on, 2U);
+  EXPECT_EQ(trusting.looks.given, 20U);
+  EXPECT_EQ(trusting.bill.known_runs, 22U);
+  EXPECT_EQ(trusting.exact + trusting.same, 22U) << "the routes are the same";
+  EXPECT_LT(trusting.bill.known, trusting.recorded_cost);
+  EXPECT_GT(trusting.bill.known, cost_of("fake/s"));
+  EXPECT_FALSE(trusting.nothing_differs());
+  const auto wary = under("cascade: {verifier: v.sbo, checks: [cut], gain_over: -1}");
+  EXPECT_EQ(wary.looks.passed_on, 22U);
+  EXPECT_EQ(wary.bill.known_runs, 12U);
+  EXPECT_EQ(wary.bill.expected_runs, 10U) << "nobody knows what the large model would have said";
+  EXPECT_GT(wary.bill.total(), static_cast<double>(wary.recorded_cost));
+}
+
+TEST_F(LookedAtReplay, WithoutALookEveryRunCostsItsSmallCall) {
+  const auto report = under("");
+  EXPECT_EQ(report.looks.not_looked_at, 22U);
+  EXPECT_EQ(report.bill.known, cost_of("fake/s"));
+  EXPECT_EQ(report.bill.known_runs, 22U);
+  EXPECT_THAT(to_lines(report, {"data", "candidate.yaml", "EUR"}), HasSubstr("given without a look"));
+}
+
+TEST_F(LookedAtReplay, WhatNobodyLookedForIsNotKnown) {
+  const auto more = under("cascade: {verifier: v.sbo, checks: [cut, repeats]}");
+  EXPECT_EQ(more.looks.unknown[0], 20U);
+  EXPECT_EQ(more.looks.passed_on, 2U) << "a veto is one, whatever else there is to find";
+  EXPECT_EQ(more.bill.unknown_runs, 20U);
+  EXPECT_FALSE(more.nothing_differs());
+  router_ = looking_router("");
+  ask("and where is this?");
+  const auto later = under("cascade: {checks: [cut]}");
+  EXPECT_EQ(later.looks.unknown[0], 1U) << "it was given as it came";
+  const auto machine = to_json(later, {"data", "candidate.yaml", "EUR"});
+  EXPECT_EQ(machine.at("looks").at("unknown").at("not_looked").as_uint64(), 1U);
 }
 
 TEST_F(ReplayTest, PricesAreThoseOfTheCandidate) {

@@ -64,6 +64,22 @@ Section routes(const Report& r) {
   return out;
 }
 
+Section looks(const Report& r) {
+  Section out{"Answers of the small model that are looked at", {"", "answers"}, {}};
+  const auto row = [&](std::string name, std::uint64_t count) {
+    if (count > 0) out.rows.push_back({std::move(name), std::to_string(count)});
+  };
+  const auto& l = r.looks;
+  row("recorded, given", l.recorded - l.recorded_passed);
+  row("recorded, another model was asked instead", l.recorded_passed);
+  row("candidate, given", l.given);
+  row("candidate, another model is asked instead", l.passed_on);
+  row("candidate, given without a look", l.not_looked_at);
+  for (std::size_t i = 0; i < l.unknown.size(); ++i)
+    row(fmt::format("not known: {}", explain(static_cast<triage::Unverified>(i))), l.unknown[i]);
+  return out;
+}
+
 std::string money(double micro, const std::string& currency) {
   return fmt::format("{:.6f} {}", micro / kMicrosInOne, currency);
 }
@@ -181,7 +197,10 @@ Section findings(const Report& r) {
 }
 
 std::vector<Section> sections(const Report& r, const Subject& subject) {
-  return {decisions(r), routes(r), costs(r, subject.currency), times(r), people(r), findings(r)};
+  std::vector<Section> all{decisions(r), routes(r)};
+  if (auto section = looks(r); !section.rows.empty()) all.push_back(std::move(section));
+  for (auto& section : {costs(r, subject.currency), times(r), people(r), findings(r)}) all.push_back(section);
+  return all;
 }
 
 std::string verdict(const Report& r) {
@@ -320,6 +339,14 @@ json::object to_json(const Report& r, const Subject& subject) {
             {"from_text", r.looked},
             {"unknown", std::move(unknown)}}},
           {"routes", std::move(routes)},
+          {"looks",
+           {{"recorded", r.looks.recorded},
+            {"recorded_passed_on", r.looks.recorded_passed},
+            {"exact", r.looks.exact},
+            {"given", r.looks.given},
+            {"passed_on", r.looks.passed_on},
+            {"not_looked_at", r.looks.not_looked_at},
+            {"unknown", {{"not_looked", r.looks.unknown[0]}, {"other_verifier", r.looks.unknown[1]}}}}},
           {"currency", subject.currency},
           {"cost",
            {{"recorded_micro", r.recorded_cost},
