@@ -187,13 +187,15 @@ def reckon(world: World, progress: Progress, crashed: Crash, began: float) -> bo
     durable = checks.check_durability(outcomes, runs, crashed.again, journals, progress.kills)
     files = [world.work / "signalbox.log", *(file for file in (world.work / "data").rglob("*") if file.is_file())]
     masked = checks.check_masking(outcomes, journals, files)
-    money = checks.check_money(api.call("GET", "/api/v1/costs"), outcomes, runs)
+    costs = api.call("GET", "/api/v1/costs")
+    money = checks.check_money(costs, outcomes, runs)
     audit = world.server.command("audit", "verify")
 
     report.routes(outcomes)
     triage = yaml.safe_load((HERE / "triage.yaml").read_text(encoding="utf-8"))
     report.routing(checks.check_routing(outcomes, triage["scripts"]))
     report.masking(masked)
+    report.cascade(checks.count_cascade(costs))
     report.money(money, "EUR")
     report.durability(durable, progress, crashed.seconds_down, len(crashed.again))
     report.head("People and record")

@@ -141,6 +141,18 @@ def test_money_must_add_up():
     assert checks.Money(7, 70).saved_percent == pytest.approx(90)
 
 
+def test_a_kept_answer_is_looked_at_once():
+    costs = {"by_route": {"small": {"runs": 9, "escalated_runs": 1}}, "escalations": {"runs": 4, "rejected_micro": 8}}
+    found = checks.count_cascade(costs)
+    assert (found.looked_at, found.given, found.passed_on) == (12, 9, 3)
+    assert checks.count_cascade({"by_route": {}, "escalations": {"runs": 0}}).looked_at == 0
+
+
+def test_an_answer_that_did_not_do_was_routed_all_the_same():
+    passed_on = outcome(1, route="large", escalated=True)
+    assert checks.check_routing([passed_on], {}).right == 1
+
+
 def test_journal_counts_calls_by_key(tmp_path):
     path = tmp_path / "j.jsonl"
     lines = [

@@ -154,7 +154,8 @@ def check_routing(outcomes: list[Outcome], script_of: dict[str, str]) -> Routing
     """`script_of`: the script that answers an intent. Intents with one script are one question to the customer."""
     result = Routing()
     for outcome in outcomes:
-        message, route = outcome.message, outcome.route
+        # Where triage sent it: that the answer did not do there is another matter.
+        message, route = outcome.message, "small" if outcome.escalated else outcome.route
         result.total += 1
         wanted = message.get("expect_intent")
         # A script is right only for the very question, where it is known which.
@@ -182,15 +183,35 @@ class Money:
     total_micro: int
     all_large_micro: int
     fault: str = ""
+    rejected_micro: int = 0  # of the total: for small answers that did not do
 
     @property
     def saved_percent(self) -> float:
         return 100 * (1 - self.total_micro / self.all_large_micro) if self.all_large_micro else 0.0
 
 
+@dataclass
+class Cascade:
+    """Answers of the small model, all of which are looked at."""
+
+    given: int
+    passed_on: int
+
+    @property
+    def looked_at(self) -> int:
+        return self.given + self.passed_on
+
+
+def count_cascade(costs: dict) -> Cascade:
+    """From the account, which outlives the crash. An answer that was only kept because nobody had another is given."""
+    small = costs["by_route"].get("small", {})
+    return Cascade(small.get("runs", 0), costs["escalations"]["runs"] - small.get("escalated_runs", 0))
+
+
 def check_money(costs: dict, outcomes: list[Outcome], runs: list[dict]) -> Money:
     """The server's total must be the sum over its runs, and each run must cost what its customer was told."""
     money = Money(costs["total_micro"], costs["all_large_micro"])
+    money.rejected_micro = costs.get("escalations", {}).get("rejected_micro", 0)
     by_run = {run["id"]: run.get("cost_micro", 0) for run in runs}
     if sum(by_run.values()) != money.total_micro:
         money.fault = f"the runs cost {sum(by_run.values())}, the account says {money.total_micro}"

@@ -6,7 +6,7 @@ import math
 import shutil
 import sys
 
-from .checks import Durability, Masking, Money, Routing
+from .checks import Cascade, Durability, Masking, Money, Routing
 from .traffic import Outcome, Progress
 
 ROUTES = ("script", "small", "large", "human")
@@ -85,12 +85,18 @@ def masking(found: Masking) -> None:
         )
 
 
+def cascade(found: Cascade) -> None:
+    head("Answers of the small model, looked at before they were given")
+    print(f"  looked at {found.looked_at}, given {found.given}, passed on to the large model {found.passed_on}")
+
+
 def money(found: Money, currency: str) -> None:
     head("Cost")
     print(
         f"  this run {found.total_micro / 1e6:.4f} {currency},"
         f" all by the large model {found.all_large_micro / 1e6:.4f} {currency}"
     )
+    print(f"  of it for small answers that did not do {found.rejected_micro / 1e6:.4f} {currency}")
 
 
 def durability(found: Durability, progress: Progress, seconds_down: float, asked_again: int) -> None:

@@ -32,6 +32,7 @@ class Outcome:
     route: str = ""
     intent: str = ""
     review: str = ""
+    escalated: bool = False  # the small model's answer did not do
     cost_micro: int = 0
     answer: str = ""
     seconds: float = 0  # of the try that succeeded
@@ -137,5 +138,6 @@ class Desk:
         outcome.route = headers.get("x-signalbox-route", "")
         outcome.intent = headers.get("x-signalbox-intent", "")
         outcome.review = headers.get("x-signalbox-review", "")
+        outcome.escalated = "x-signalbox-escalated" in headers
         if not stream:  # a stream's headers are sent before its cost is known
             outcome.cost_micro = int(headers.get("x-signalbox-cost", "0"))
