@@ -11,10 +11,8 @@ namespace {
 namespace od = simdjson::ondemand;
 
 // What a candidate is decided by, behind the seam and before it, generously.
-constexpr std::size_t kHeadBytes = 512;
+constexpr std::size_t kHeadBytes = kWindowRawBytes;
 constexpr std::size_t kTailBytes = 256;
-// Where a half of a number stands: in so many bytes beside the seam is a digit.
-constexpr std::size_t kBesideBytes = 12;
 
 class Reader {
  public:
@@ -86,17 +84,29 @@ class Reader {
   std::vector<SaidText> texts_;
 };
 
-bool has_digit(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) { return is_digit(static_cast<unsigned char>(c)); });
-}
-
-std::string_view last_bytes(std::string_view text, std::size_t count) {
-  return text.substr(text.size() - std::min(text.size(), count));
+// Whether a half of a number may end at the end of `text`, its bytes taken by at(0), at(1), ... from there: behind
+// blanks and a mark stands a word with a digit, or a short one and a digit behind that ("GB29 NWBK").
+template <class At>
+bool has_half(At at) {
+  static constexpr ByteSet kMarks("-./:()+");
+  constexpr std::size_t kMostBlanks = 4, kShortWord = 4, kMostWord = 40;
+  std::size_t i = 0;
+  for (std::size_t marks = 0; i < kMostBlanks; ++i) {
+    if (!is_a(at(i), kBlank) && !(kMarks.has(at(i)) && ++marks == 1)) break;
+  }
+  const std::size_t word = i;
+  for (; i - word < kMostWord && is_alnum(at(i)); ++i) {
+    if (is_digit(at(i))) return true;
+  }
+  return i > word && i - word <= kShortWord && is_digit(at(i + 1));
 }
 
 bool may_go_on(const SaidText& text, const SaidText& next) {
-  return text.role == next.role && text.message != next.message && has_digit(last_bytes(text.text, kBesideBytes)) &&
-         has_digit(next.text.substr(0, kBesideBytes));
+  if (text.role != next.role || text.message == next.message) return false;
+  const auto back = [&](std::size_t i) {
+    return i < text.text.size() ? byte_of(text.text, text.text.size() - 1 - i) : ScanWindow::kEnd;
+  };
+  return has_half(back) && has_half([&](std::size_t i) { return byte_of(next.text, i); });
 }
 
 // A card, an account, a telephone number: no key, no address, no date, nothing that a tagger reads out of words.

@@ -7,19 +7,9 @@
 namespace sb::policy {
 namespace {
 
-// U+2010..U+2027 (dashes, quotation marks, bullets) end a local part.
-bool is_punctuation_sequence(std::string_view text, std::size_t at) {
-  return byte_of(text, at) == 0xe2 && byte_of(text, at + 1) == 0x80 && byte_of(text, at + 2) >= 0x90 &&
-         byte_of(text, at + 2) <= 0xa7;
-}
-
 // Where the word that ends at `end` begins.
 std::size_t word_start(std::string_view text, std::size_t end, std::size_t least) {
-  const std::size_t start = word_before(text, end, least, is_word_byte);
-  for (std::size_t at = end; at > start;) {
-    if (is_punctuation_sequence(text, --at)) return at + 3;
-  }
-  return start;
+  return word_before(text, end, least, is_word_byte);
 }
 
 // Whether an address follows `word` and a '=': mailing lists write the reader's own so into their sender's

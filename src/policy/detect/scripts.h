@@ -14,7 +14,7 @@ namespace sb::policy {
 enum class Script : std::uint8_t {
   spaced,    ///< all others
   unspaced,  ///< a letter of such a script
-  mark,      ///< punctuation of theirs
+  mark,      ///< punctuation outside ASCII
 };
 
 /// Names of mailboxes and hosts in such letters have at most so many: in a longer run of them none begins, as far as it
@@ -29,9 +29,10 @@ constexpr Script script_of(int lead, int second, int third) {
       return unspaced_if(second >= 0xb8);  // U+0E00..U+0FFF
     case 0xe1:                             // U+1000..U+109F, U+1780..U+17FF
       return unspaced_if(second <= 0x81 || (second == 0x82 && third < 0xa0) || second == 0x9e || second == 0x9f);
-    case 0xe2:
-      return unspaced_if(second >= 0xba);  // U+2E80..U+2FFF
-    case 0xe3:                             // U+3000..U+303F, U+30FB are marks
+    case 0xe2:  // U+2010..U+2027: dashes, quotation marks, bullets; U+2E80..U+2FFF
+      if (second == 0x80 && third >= 0x90 && third <= 0xa7) return Script::mark;
+      return unspaced_if(second >= 0xba);
+    case 0xe3:  // U+3000..U+303F, U+30FB are marks
       return second == 0x80 || (second == 0x83 && third == 0xbb) ? Script::mark : Script::unspaced;
     case 0xea:
       return unspaced_if(second < 0x94 || second >= 0xb0);  // U+A000..U+A4FF, U+AC00..
@@ -68,6 +69,11 @@ std::size_t word_before(std::string_view text, std::size_t end, std::size_t leas
   std::size_t start = end;
   std::size_t unspaced = 0;
   while (start > least && is_part(byte_of(text, start - 1))) {
+    if (byte_of(text, start - 1) < 0x80) {
+      if (unspaced > 0) break;
+      --start;
+      continue;
+    }
     std::size_t begin = start - 1;
     while (begin > least && start - begin < 4 && (byte_of(text, begin) & 0xc0) == 0x80) --begin;
     const Script script = script_at(text, begin);
