@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <ostream>
+#include <random>
 
 #include "base/json.h"
 
@@ -43,6 +45,26 @@ double area_under_curve(std::vector<Scored> all) {
   return possible > 0 ? pairs / possible : 0.5;
 }
 
+// Share of the out-of-scope texts above the score that 95 % of the others do not exceed.
+double found_outside(const std::vector<Scored>& all) {
+  constexpr double kKept = 0.95;
+  std::vector<double> inside;
+  std::size_t outside = 0;
+  for (const auto& one : all) {
+    if (one.outside)
+      ++outside;
+    else
+      inside.push_back(one.score);
+  }
+  if (inside.empty()) return 0;
+  const auto kept = static_cast<std::size_t>(std::ceil(kKept * static_cast<double>(inside.size())));
+  std::ranges::nth_element(inside, inside.begin() + static_cast<std::ptrdiff_t>(kept - 1));
+  const double cut = inside[kept - 1];
+  return share(static_cast<std::size_t>(
+                   std::ranges::count_if(all, [&](const Scored& one) { return one.outside && one.score > cut; })),
+               outside);
+}
+
 struct Counts {
   std::size_t right = 0, inside = 0, inside_right = 0, outside = 0;
   std::size_t scriptable = 0, scripted = 0, scripted_right = 0, outside_scripted = 0, human_scripted = 0;
@@ -68,20 +90,61 @@ void count_route(const Trial& trial, Counts& out) {
   }
 }
 
-void fill_bins(std::vector<std::pair<double, bool>>& confidences, Evaluation& out) {
-  out.bins.resize(kBins);
-  for (const auto& [confidence, right] : confidences) {
-    auto& bin = out.bins[std::min(static_cast<std::size_t>(confidence * kBins), kBins - 1)];
+struct Sure {
+  double confidence;
+  bool right;
+};
+
+std::size_t bin_of(double confidence) {
+  return std::min(static_cast<std::size_t>(confidence * kBins), kBins - 1);
+}
+
+// Sums over the texts of each bin: confidence and right ones.
+std::vector<Reliability> bins_of(std::span<const Sure> texts) {
+  std::vector<Reliability> out(kBins);
+  for (const auto& text : texts) {
+    auto& bin = out[bin_of(text.confidence)];
     ++bin.count;
-    bin.confidence += confidence;
-    bin.accuracy += right;
+    bin.confidence += text.confidence;
+    bin.accuracy += text.right;
   }
+  return out;
+}
+
+double expected_error(std::span<const Reliability> sums, std::size_t texts) {
+  double out = 0;
+  for (const auto& bin : sums) out += std::abs(bin.accuracy - bin.confidence);
+  return texts > 0 ? out / static_cast<double>(texts) : 0;
+}
+
+// Of confidences that are exact: which texts are right is drawn anew, many times, as the confidences say.
+double error_by_chance(std::vector<Sure> texts) {
+  constexpr int kDraws = 400;  // the mean of so many is within .0002 on a thousand texts
+  std::mt19937_64 random(1);
+  double total = 0;
+  for (int draw = 0; draw < kDraws; ++draw) {
+    for (auto& text : texts) text.right = static_cast<double>(random() >> 11) * 0x1p-53 < text.confidence;
+    total += expected_error(bins_of(texts), texts.size());
+  }
+  return total / kDraws;
+}
+
+// From sums to means; the bins' squared error without the variance of their shares of right ones.
+void fill_bins(std::span<const Sure> texts, Evaluation& out) {
+  out.bins = bins_of(texts);
+  out.calibration_error = expected_error(out.bins, texts.size());
+  out.chance_error = error_by_chance({texts.begin(), texts.end()});
+  double squares = 0;
   for (auto& bin : out.bins) {
     if (bin.count == 0) continue;
-    out.calibration_error += std::abs(bin.accuracy - bin.confidence) / static_cast<double>(confidences.size());
-    bin.accuracy /= static_cast<double>(bin.count);
-    bin.confidence /= static_cast<double>(bin.count);
+    const auto count = static_cast<double>(bin.count);
+    bin.accuracy /= count;
+    bin.confidence /= count;
+    const double off = bin.accuracy - bin.confidence;
+    const double chance = bin.count > 1 ? bin.accuracy * (1 - bin.accuracy) / (count - 1) : off * off;
+    squares += count * (off * off - chance);
   }
+  if (!texts.empty()) out.debiased_error = std::sqrt(std::max(squares / static_cast<double>(texts.size()), 0.0));
 }
 
 json::object object_of(const Bill& bill, const Economics& e) {
@@ -103,7 +166,7 @@ Evaluation evaluate(std::span<const Trial> trials, bool has_routes) {
   Counts counts;
   std::vector<double> latencies;
   std::vector<Scored> scored;
-  std::vector<std::pair<double, bool>> confidences;
+  std::vector<Sure> confidences;
   for (const auto& trial : trials) {
     latencies.push_back(trial.latency_us);
     counts.right += trial.right;
@@ -111,7 +174,7 @@ Evaluation evaluate(std::span<const Trial> trials, bool has_routes) {
     ++(trial.outside ? counts.outside : counts.inside);
     counts.inside_right += trial.right_script();
     scored.push_back({trial.said.out_of_scope, trial.outside});
-    confidences.emplace_back(trial.said.confidence, trial.right);
+    confidences.push_back({trial.said.confidence, trial.right});
     count_route(trial, counts);
   }
   out.has_routes = has_routes;
@@ -119,6 +182,7 @@ Evaluation evaluate(std::span<const Trial> trials, bool has_routes) {
   out.accuracy = share(counts.right, out.count);
   out.in_scope_accuracy = share(counts.inside_right, counts.inside);
   fill_bins(confidences, out);
+  out.out_of_scope_found = found_outside(scored);
   out.out_of_scope_auroc = area_under_curve(std::move(scored));
   out.scripted_right = share(counts.scripted_right, counts.scriptable);
   out.wrong_scripts = share(counts.scripted - counts.scripted_right, counts.scripted);
@@ -130,6 +194,8 @@ Evaluation evaluate(std::span<const Trial> trials, bool has_routes) {
   out.abstained = share(counts.abstained, out.count);
   std::ranges::sort(latencies);
   if (!latencies.empty()) {
+    out.latency_us_mean =
+        std::accumulate(latencies.begin(), latencies.end(), 0.0) / static_cast<double>(latencies.size());
     out.latency_us_p50 = latencies[latencies.size() / 2];
     out.latency_us_p99 = latencies[latencies.size() * 99 / 100];
   }
@@ -139,10 +205,13 @@ Evaluation evaluate(std::span<const Trial> trials, bool has_routes) {
 void print(const Evaluation& e, std::ostream& out) {
   fmt::print(out, "texts                    {}\n", e.count);
   fmt::print(out, "accuracy                 {:.4f}   (in scope {:.4f})\n", e.accuracy, e.in_scope_accuracy);
-  fmt::print(out, "calibration error (ECE)  {:.4f}\n", e.calibration_error);
-  fmt::print(out, "out-of-scope AUROC       {:.4f}\n", e.out_of_scope_auroc);
+  fmt::print(out, "calibration error (ECE)  {:.4f}   (were the confidences exact {:.4f} by chance; debiased {:.4f})\n",
+             e.calibration_error, e.chance_error, e.debiased_error);
+  fmt::print(out, "out-of-scope AUROC       {:.4f}   (found with 95 % of the others kept {:.4f})\n",
+             e.out_of_scope_auroc, e.out_of_scope_found);
   fmt::print(out, "abstained                {:.4f}\n", e.abstained);
-  fmt::print(out, "latency p50 / p99        {:.1f} / {:.1f} us\n", e.latency_us_p50, e.latency_us_p99);
+  fmt::print(out, "latency p50 / p99 / mean {:.1f} / {:.1f} / {:.1f} us\n", e.latency_us_p50, e.latency_us_p99,
+             e.latency_us_mean);
   if (!e.has_routes) return;
   fmt::print(out, "scriptable and scripted  {:.4f}\n", e.scripted_right);
   fmt::print(out, "wrong scripts            {:.4f} of scripted, {:.4f} of all\n", e.wrong_scripts,
@@ -157,8 +226,12 @@ void print_json(const Evaluation& e, const Economics* economics, std::ostream& o
                       {"accuracy", e.accuracy},
                       {"in_scope_accuracy", e.in_scope_accuracy},
                       {"calibration_error", e.calibration_error},
+                      {"calibration_error_by_chance", e.chance_error},
+                      {"calibration_error_debiased", e.debiased_error},
                       {"out_of_scope_auroc", e.out_of_scope_auroc},
+                      {"out_of_scope_found", e.out_of_scope_found},
                       {"abstained", e.abstained},
+                      {"latency_us_mean", e.latency_us_mean},
                       {"latency_us_p50", e.latency_us_p50},
                       {"latency_us_p99", e.latency_us_p99}};
   if (e.has_routes) {

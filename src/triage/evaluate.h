@@ -21,9 +21,15 @@ struct Evaluation {
   double accuracy = 0;           ///< right intents / all
   double in_scope_accuracy = 0;  ///< the same without out-of-scope texts
   double calibration_error = 0;  ///< expected (ECE), 15 bins of equal width, over all texts
+  double chance_error = 0;       ///< the same, expected were each text right exactly as often as its confidence says
+  /// Root of the bins' mean squared error less what chance adds to it (Kumar et al., "Verified uncertainty
+  /// calibration", 2019); 0 where chance explains it all.
+  double debiased_error = 0;
   std::vector<Reliability> bins;
   double out_of_scope_auroc = 0;  ///< of the score; 0.5 where none is out of scope
-  double latency_us_p50 = 0;      ///< of predict, one thread
+  double out_of_scope_found = 0;  ///< share above the score that 95 % of the texts in scope stay below or at
+  double latency_us_mean = 0;     ///< of predict, one thread
+  double latency_us_p50 = 0;
   double latency_us_p99 = 0;
 
   // With routes only.

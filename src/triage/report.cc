@@ -32,7 +32,8 @@ void add_figures(const Evaluation& e, HtmlPage& page) {
             {"calibration error (15 bins)", fmt::format("{:.4f}", e.calibration_error)},
             {"out of scope, area under the curve", fmt::format("{:.4f}", e.out_of_scope_auroc)},
             {"abstained", percent(e.abstained)},
-            {"latency p50 / p99", fmt::format("{:.1f} / {:.1f} us", e.latency_us_p50, e.latency_us_p99)}};
+            {"latency p50 / p99 / mean",
+             fmt::format("{:.1f} / {:.1f} / {:.1f} us", e.latency_us_p50, e.latency_us_p99, e.latency_us_mean)}};
   if (e.has_routes) {
     rows.insert(rows.end(),
                 {{"scriptable texts that ran the right script", percent(e.scripted_right)},
