@@ -246,7 +246,7 @@ const Wrong kWrong[] = {
     {"values_to_an_open_host", "flows: {hosts: [{name: '*.pay.example', restore: [IBAN]}]}\n",
      "flows.hosts[0].restore: values are given to hosts that are named whole"},
     {"values_of_no_type", "flows: {hosts: [{name: pay.example, restore: [iban]}]}\n",
-     "flows.hosts[0].restore[0]: \"iban\" is not a type of findings, such as IBAN"},
+     "flows.hosts[0].restore[0]: expected a type of findings, such as IBAN"},
     {"kafka_sink_twice", "kafka: {brokers: 'k:1', sinks: [{topic: o, types: [a]}, {topic: o, types: [b]}]}\n",
      "kafka.sinks[1].topic: is there twice"},
     {"set_through_a_value", "currency: EUR\n", R"(--set /currency/x: "x" is not inside a section)", {"currency.x=1"}},

@@ -217,5 +217,35 @@ TEST_F(TriageCommand, PredictRefusesAFileThatIsNoModel) {
   EXPECT_THAT(err_.str(), HasSubstr("m.sbm: not a triage model"));
 }
 
+// Sums are hard for the small model, greetings for nobody.
+std::string outcomes_lines(int count, bool judged) {
+  std::string out;
+  for (int i = 0; i < count; ++i) {
+    json::object line{{"prompt", i % 2 == 0 ? "what is " + std::to_string(i) + " plus seven" : "good morning to you"}};
+    if (judged) {
+      line["weak_ok"] = i % 2 == 1;
+      line["strong_ok"] = true;
+    }
+    out += to_text(line) + "\n";
+  }
+  return out;
+}
+
+TEST_F(TriageCommand, OutcomesSayHowFarTheyDependOnTheQueriesAsked) {
+  std::ofstream(file("train.jsonl")) << outcomes_lines(60, true);
+  const std::vector<std::string> args{"outcomes",  "--train", file("train.jsonl"), "--jsonl", "-",
+                                      "--encoder", "none",    "--cross-validate"};
+  ASSERT_EQ(run(args, outcomes_lines(4, true)), 0) << err_.str();
+  EXPECT_THAT(err_.str(), HasSubstr("95 % of redraws"));
+  EXPECT_THAT(err_.str(), HasSubstr("60 queries"));
+  EXPECT_THAT(err_.str(), HasSubstr("lines of --jsonl:\n4 queries; weak right 50.0 %, strong 100.0 %"));
+  const auto first = parse_json(out_.str().substr(0, out_.str().find('\n')));
+  ASSERT_TRUE(first);
+  EXPECT_GT(find_member(*first, "p_gain")->to_number<double>(), 0.5);
+
+  ASSERT_EQ(run(args, outcomes_lines(3, true) + outcomes_lines(1, false)), 0) << err_.str();
+  EXPECT_THAT(err_.str(), testing::Not(HasSubstr("lines of --jsonl"))) << "of one of them nobody knows";
+}
+
 }  // namespace
 }  // namespace sb::triage

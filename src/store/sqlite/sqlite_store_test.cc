@@ -1,5 +1,6 @@
 #include "store/sqlite/sqlite_store.h"
 
+#include <fmt/format.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
 
@@ -7,6 +8,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <latch>
 #include <map>
 #include <mutex>
@@ -110,7 +112,7 @@ TEST_F(SqliteStore, DocumentsInClearAreSealedByTheMigrationAndLeaveNoTrace) {
     commit.documents.emplace_back("flow:a/large@1", large);
     ASSERT_TRUE(wait_for(store->commit(std::move(commit))));
   }
-  sql("PRAGMA secure_delete = OFF; UPDATE documents SET body = x'00' || CAST(printf('%.*c', 60000, 'y') || "
+  sql("PRAGMA secure_delete = FAST; UPDATE documents SET body = x'00' || CAST(printf('%.*c', 60000, 'y') || "
       "'canary-51ab of a policy' AS BLOB) WHERE name = 'policy:ab'; UPDATE documents SET body = x'00706c61696e' WHERE "
       "name = 'policy:ab'; PRAGMA user_version = 9; PRAGMA wal_checkpoint(TRUNCATE)");
   const auto file = [&] {
