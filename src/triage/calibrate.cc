@@ -63,38 +63,70 @@ struct GateExample {
   double weight;
 };
 
-// Newton's method (iteratively reweighted least squares) with a light ridge.
+constexpr double kGateRidge = 1e-4;
+
+double score_of(const GateExample& example, const Vector& weights) {
+  double sum = 0;
+  for (std::size_t i = 0; i < kGateInputs; ++i) sum += weights[i] * example.inputs[i];
+  return sum;
+}
+
+double logistic_loss(std::span<const GateExample> examples, const Vector& weights) {
+  double loss = 0;
+  for (const double weight : weights) loss += kGateRidge / 2 * weight * weight;
+  for (const auto& example : examples) {
+    const double sum = score_of(example, weights);
+    const double softplus = std::max(sum, 0.0) + std::log1p(std::exp(-std::abs(sum)));
+    loss += example.weight * (softplus - example.target * sum);
+  }
+  return loss;
+}
+
+// The direction in which a parabola through the loss has its bottom.
+Vector newton_step(std::span<const GateExample> examples, const Vector& weights) {
+  Matrix curvature{};
+  Vector slope{};
+  for (std::size_t i = 0; i < kGateInputs; ++i) {
+    curvature[i][i] = kGateRidge;
+    slope[i] = -kGateRidge * weights[i];
+  }
+  for (const auto& example : examples) {
+    const double p = 1 / (1 + std::exp(-score_of(example, weights)));
+    const double bend = std::max(p * (1 - p), 1e-6) * example.weight;
+    for (std::size_t i = 0; i < kGateInputs; ++i) {
+      slope[i] += example.weight * (example.target - p) * example.inputs[i];
+      for (std::size_t j = 0; j < kGateInputs; ++j) curvature[i][j] += bend * example.inputs[i] * example.inputs[j];
+    }
+  }
+  return solve(curvature, slope);
+}
+
+// Newton's method (iteratively reweighted least squares) with a light ridge. A step that would not lower the loss is
+// halved as a whole: where inputs say nearly the same their weights are large and of opposite signs, and cutting each
+// by itself leads elsewhere.
 Vector logistic_regression(std::span<const GateExample> examples) {
-  constexpr int kRounds = 25;
-  constexpr double kRidge = 1e-4;
+  constexpr int kRounds = 50;
   Vector weights{};
+  double loss = logistic_loss(examples, weights);
   for (int round = 0; round < kRounds; ++round) {
-    Matrix curvature{};
-    Vector slope{};
-    for (std::size_t i = 0; i < kGateInputs; ++i) {
-      curvature[i][i] = kRidge;
-      slope[i] = -kRidge * weights[i];
+    const Vector move = newton_step(examples, weights);
+    const double before = loss;
+    for (double step = 1; step > 1e-6; step /= 2) {
+      Vector next = weights;
+      for (std::size_t i = 0; i < kGateInputs; ++i) next[i] += step * move[i];
+      const double there = logistic_loss(examples, next);
+      if (there >= loss) continue;
+      weights = next;
+      loss = there;
+      break;
     }
-    for (const auto& example : examples) {
-      double sum = 0;
-      for (std::size_t i = 0; i < kGateInputs; ++i) sum += weights[i] * example.inputs[i];
-      const double p = 1 / (1 + std::exp(-sum));
-      const double bend = std::max(p * (1 - p), 1e-6) * example.weight;
-      for (std::size_t i = 0; i < kGateInputs; ++i) {
-        slope[i] += example.weight * (example.target - p) * example.inputs[i];
-        for (std::size_t j = 0; j < kGateInputs; ++j) curvature[i][j] += bend * example.inputs[i] * example.inputs[j];
-      }
-    }
-    const Vector move = solve(curvature, slope);
-    double largest = 0;
-    for (std::size_t i = 0; i < kGateInputs; ++i) {
-      weights[i] += std::clamp(move[i], -2.0, 2.0);
-      largest = std::max(largest, std::abs(move[i]));
-    }
-    if (largest < 1e-9) break;
+    if (before - loss <= 1e-10 * before) break;
   }
   return weights;
 }
+
+// Out-of-scope texts that say what such texts look like; fewer only hint at it.
+constexpr std::ptrdiff_t kEnoughCollected = 50;
 
 // One unseen text, reduced to what the thresholds look at.
 struct Outcome {
@@ -164,9 +196,8 @@ double wrong_estimate(const Tally& tally, const Totals& totals, double share) {
 // Collected out-of-scope texts are the better witnesses; withheld labels, close to those that stayed, stand in where
 // there are too few of them.
 void keep_witnesses(std::vector<Outcome>& all) {
-  constexpr std::ptrdiff_t kEnough = 50;
   const auto collected = [](const Outcome& one) { return one.out_of_scope && !one.withheld; };
-  if (std::ranges::count_if(all, collected) < kEnough) return;
+  if (std::ranges::count_if(all, collected) < kEnoughCollected) return;
   std::erase_if(all, [](const Outcome& one) { return one.withheld; });
 }
 
@@ -337,6 +368,42 @@ void fit_gate(std::span<const Unseen> unseen, double share, std::span<const Labe
   const auto weights = logistic_regression(examples);
   calibration.out_of_scope.clear();
   for (const double weight : weights) calibration.out_of_scope.push_back(six_digits(weight));
+}
+
+void fit_outside(std::span<const Unseen> unseen, double share, std::span<const Label> labels,
+                 Calibration& calibration) {
+  // Below a half of it the text is likelier one of the others.
+  constexpr double kLeast = 0.5;
+  // Traffic with fewer texts out of scope than `share` loses more than it wins: one right answer in 400 is the price.
+  constexpr double kMostLost = 0.0025;
+  struct Change {
+    double outside;
+    bool outside_label;  // its label is the out-of-scope one
+    bool right_alone;    // the logits alone give it its label
+  };
+  std::vector<Change> all;
+  std::array<double, 2> counts{};
+  for (const auto& text : unseen) {
+    if (text.withheld) continue;
+    const auto p = conclude(text.evidence(), labels, calibration, {});
+    all.push_back({p.out_of_scope, text.out_of_scope, p.intent == labels[text.label].name});
+    ++counts[text.out_of_scope];
+  }
+  if (calibration.out_of_scope.empty() || counts[0] == 0 || counts[1] < kEnoughCollected) return;
+  std::ranges::sort(all, std::ranges::greater(), &Change::outside);
+  double won = 0;
+  double lost = 0;
+  double best = 0;
+  for (std::size_t i = 0; i < all.size() && all[i].outside >= kLeast && lost <= kMostLost; ++i) {
+    const auto& one = all[i];
+    if (one.outside_label && !one.right_alone) won += share / counts[1];
+    if (!one.outside_label && one.right_alone) lost += 1 / counts[0];
+    const bool last_of_equals = i + 1 == all.size() || all[i + 1].outside < one.outside;
+    const double gain = won - (1 - share) * lost;
+    if (!last_of_equals || lost > kMostLost || gain <= best) continue;
+    best = gain;
+    calibration.outside_at = six_digits(one.outside);
+  }
 }
 
 ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,

@@ -66,6 +66,11 @@ void fit_levels(std::span<const Unseen> unseen, double left, std::span<const Lab
 /// Leaves the gate out where no text is out of scope.
 void fit_gate(std::span<const Unseen> unseen, double share, std::span<const Label> labels, Calibration& calibration);
 
+/// Sets from which probability of the gate on a text is given the out-of-scope label: where most texts get their right
+/// label if `share` of the traffic is out of scope, and at most one in 400 in scope loses it. Withheld labels aside:
+/// they are no texts of that label. Leaves it out without a gate, or with fewer than 50 texts of that label.
+void fit_outside(std::span<const Unseen> unseen, double share, std::span<const Label> labels, Calibration& calibration);
+
 /// Sets the thresholds. `routes` tells which labels mean the same; may be null.
 ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& target, const RouteMap* routes,
                                std::span<const Label> labels, const Calibration& calibration, Thresholds& thresholds);

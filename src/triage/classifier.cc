@@ -82,11 +82,29 @@ double gate(std::span<const double> inputs, std::span<const double> weights) {
   return 1 / (1 + std::exp(-sum));
 }
 
-void take_alternatives(std::span<const float> probability, std::span<const Label> labels, Prediction& out) {
-  std::size_t taken = 0;
+// What a text is taken for: its likeliest label, or the out-of-scope label where the gate says so.
+struct Verdict {
+  std::size_t label;
+  double probability;
+};
+
+Verdict verdict(const Softened& softened, double outside, std::span<const Label> labels, double outside_at) {
+  if (outside >= outside_at) {
+    const auto found = std::ranges::find_if(labels, &Label::out_of_scope);
+    if (found != labels.end()) return {static_cast<std::size_t>(found - labels.begin()), outside};
+  }
+  return {softened.best, softened.probability[softened.best]};
+}
+
+// The verdict first, then the others, likeliest first.
+void take_alternatives(const Verdict& first, std::span<const float> probability, std::span<const Label> labels,
+                       Prediction& out) {
+  out.alternatives[0] = {labels[first.label].name, first.probability};
+  std::size_t taken = 1;
   for (std::size_t i = 0; i < probability.size(); ++i) {
+    if (i == first.label) continue;
     std::size_t at = taken;
-    while (at > 0 && out.alternatives[at - 1].probability < probability[i]) --at;
+    while (at > 1 && out.alternatives[at - 1].probability < probability[i]) --at;
     if (at == kAlternatives) continue;
     if (taken < kAlternatives) ++taken;
     for (std::size_t j = taken - 1; j > at; --j) out.alternatives[j] = out.alternatives[j - 1];
@@ -162,22 +180,23 @@ Prediction conclude(const Evidence& evidence, std::span<const Label> labels, con
   Softened softened;
   soften_and_observe(evidence, labels, calibration, softened);
   const std::span<const float> probability(softened.probability.data(), labels.size());
-  const auto& best = labels[softened.best];
   Prediction out;
+  out.out_of_scope = gate(softened.gate, calibration.out_of_scope);
+  const auto said = verdict(softened, out.out_of_scope, labels, calibration.outside_at);
+  const auto& best = labels[said.label];
   out.readable = true;
   out.limits = thresholds;
   out.intent = best.name;
   out.kind = best.kind;
-  out.confidence = confidence_of(probability[softened.best], calibration.levels);
-  out.out_of_scope = gate(softened.gate, calibration.out_of_scope);
+  out.confidence = confidence_of(said.probability, calibration.levels);
   out.coverage = evidence.total_coverage;
-  out.script_score = best.out_of_scope ? 0 : probability[softened.best] * (1 - out.out_of_scope);
+  out.script_score = best.out_of_scope ? 0 : said.probability * (1 - out.out_of_scope);
   bool has_routes = false;
   for (std::size_t i = 0; i < probability.size(); ++i) {
     out.kind_mass[static_cast<std::size_t>(labels[i].kind)] += probability[i];
     has_routes = has_routes || labels[i].kind != AnswerKind::none;
   }
-  take_alternatives(probability, labels, out);
+  take_alternatives(said, probability, labels, out);
   decide(has_routes, out);
   return out;
 }

@@ -119,5 +119,15 @@ TEST(ModelFile, KeepsWhatItsThresholdsRestOn) {
   EXPECT_FALSE(decode_model(encode_model(data))->origin) << "models of before have none";
 }
 
+TEST(ModelFile, KeepsWhereTheGateSpeaksForTheIntent) {
+  auto data = test_model().data();
+  data.calibration.outside_at = 0.7157;
+  const auto read = decode_model(encode_model(data));
+  ASSERT_TRUE(read) << read.error().detail;
+  EXPECT_EQ(read->calibration.outside_at, 0.7157);
+  data.calibration.outside_at = 2;
+  EXPECT_GT(decode_model(encode_model(data))->calibration.outside_at, 1) << "models of before do not have it";
+}
+
 }  // namespace
 }  // namespace sb::triage

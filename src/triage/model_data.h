@@ -46,6 +46,9 @@ struct Calibration {
       1.0;  ///< logits are divided by it (Guo et al., "On calibration of modern neural networks", 2017)
   /// Logistic regression of "out of scope": bias, then the weights of classifier.cc's observations; empty: no gate.
   std::vector<double> out_of_scope = {};
+  /// From this out-of-scope probability on the intent is the out-of-scope label, whatever the logits say: they know
+  /// that label from a few texts, the gate also from labels withheld. Above 1: never.
+  double outside_at = 2;
   /// Softmax probability of the likeliest label -> share of such predictions that were right, in a few levels of equal
   /// size (histogram binning: Zadrozny and Elkan, 2001); empty: the softmax itself.
   std::vector<Level> levels = {};

@@ -59,6 +59,7 @@ json::object calibration_of(const Calibration& c, const Thresholds& t, const std
                      {"human", exact(t.human)},
                      {"veto", exact(t.veto)},
                      {"confidence", exact(t.confidence)}}}};
+  if (c.outside_at <= 1) out["outside_at"] = exact(c.outside_at);
   if (origin) out["origin"] = origin_of(*origin);
   return out;
 }
@@ -217,6 +218,7 @@ void read_calibration(HeaderReader reader, HeaderReader& faults, Calibration& c,
                       std::optional<ThresholdOrigin>& origin) {
   c.temperature = reader.number("temperature");
   c.out_of_scope = reader.numbers("out_of_scope_gate");
+  if (reader.has("outside_at")) c.outside_at = reader.number("outside_at");
   const auto levels = reader.numbers("levels");
   for (std::size_t i = 0; i + 3 <= levels.size(); i += 3) c.levels.push_back({levels[i], levels[i + 1], levels[i + 2]});
   auto thresholds = reader.inside("thresholds");

@@ -226,8 +226,9 @@ std::vector<Unseen> fuse_all(std::span<const Unseen> unseen, std::span<const Sen
 ThresholdReport calibrate(std::span<const Unseen> unseen, double left, const Target& target, const RouteMap* routes,
                           std::span<const Label> labels, Calibration& calibration, Thresholds& thresholds) {
   fit_temperature(unseen, calibration);
-  fit_levels(unseen, left, labels, calibration);
   fit_gate(unseen, target.out_of_scope, labels, calibration);
+  fit_outside(unseen, target.out_of_scope, labels, calibration);
+  fit_levels(unseen, left, labels, calibration);
   return fit_thresholds(unseen, target, routes, labels, calibration, thresholds);
 }
 

@@ -129,6 +129,78 @@ TEST(Calibrate, LevelsKeepOnlyTheMistakesThatMoreTextsLeave) {
   EXPECT_NEAR(right, 0.9, 1e-6);
 }
 
+// Texts of one label, and some out of scope that the logits take for it. Most of the former's words are known and few
+// of the latter's; with one in twenty and one in ten it is the other way round.
+std::vector<Unseen> with_foreign_texts(int foreign) {
+  std::vector<Unseen> texts;
+  const auto add = [&](std::uint32_t label, int i, bool known) {
+    auto& text =
+        texts.emplace_back(unseen(label, {(label == 0 ? 3.0F : 2.0F) + static_cast<float>(i * 3 % 10) * 0.2F, 0}));
+    text.coverage = {(known ? 0.8 : 0.3) + 0.01 * (i * 7 % 20), (known ? 0.85 : 0.4) + 0.01 * (i * 11 % 15)};
+    text.out_of_scope = label == 1;
+  };
+  for (int i = 0; i < 1000; ++i) add(0, i, i % 20 != 0);
+  for (int i = 0; i < foreign; ++i) add(1, i, i % 10 == 0);
+  return texts;
+}
+
+struct Named {
+  int outside = 0;  // of the texts out of scope, those that get that label
+  int inside = 0;   // of the others
+};
+
+Named named(std::span<const Unseen> texts, std::span<const Label> labels, const Calibration& calibration) {
+  Named out;
+  for (const auto& text : texts) {
+    const auto p = conclude(text.evidence(), labels, calibration, {});
+    if (!p.alternatives[0].intent.empty()) EXPECT_EQ(p.alternatives[0].intent, p.intent);
+    if (p.intent != labels[1].name) continue;
+    ++(text.out_of_scope ? out.outside : out.inside);
+    EXPECT_EQ(p.script_score, 0);
+    EXPECT_EQ(p.alternatives[1].intent, labels[0].name);
+    EXPECT_GE(p.confidence, calibration.outside_at) << "the gate's probability, not the label's small one";
+  }
+  return out;
+}
+
+const std::vector<Label> kTwoLabels{{"a"}, {"oos", AnswerKind::none, true}};
+
+TEST(Calibrate, WhatTheGateIsSureOfGetsTheOutOfScopeLabel) {
+  const auto texts = with_foreign_texts(100);
+  Calibration calibration;
+  fit_gate(texts, 0.1, kTwoLabels, calibration);
+  EXPECT_EQ(named(texts, kTwoLabels, calibration).outside, 0) << "what the logits say";
+  fit_outside(texts, 0.1, kTwoLabels, calibration);
+  const auto after = named(texts, kTwoLabels, calibration);
+  EXPECT_GE(after.outside, 30) << "by their words; with the logits half of them look like texts in scope";
+  EXPECT_LE(after.inside, 2) << "one in 400";
+}
+
+TEST(Calibrate, FewOutOfScopeTextsDoNotSpeakForAll) {
+  const auto texts = with_foreign_texts(49);
+  Calibration calibration;
+  fit_gate(texts, 0.1, kTwoLabels, calibration);
+  fit_outside(texts, 0.1, kTwoLabels, calibration);
+  EXPECT_GT(calibration.outside_at, 1);
+}
+
+// Both coverages say the same, the two logits too: each text of them all out of scope lies apart from each in scope.
+TEST(Calibrate, TheGateIsFoundWhereItsInputsSayTheSame) {
+  std::vector<Unseen> texts;
+  for (int i = 0; i < 200; ++i) {
+    auto& text = texts.emplace_back(unseen(i % 4 == 0 ? 1 : 0, {3.0F + static_cast<float>(i % 9) * 0.2F, 0}));
+    const double coverage = (i % 4 == 0 ? 0.3 : 0.9) + 0.01 * (i % 10);
+    text.coverage = {coverage, coverage};
+    text.out_of_scope = i % 4 == 0;
+  }
+  Calibration calibration;
+  fit_gate(texts, 0.1, kTwoLabels, calibration);
+  for (const auto& text : texts) {
+    const auto p = conclude(text.evidence(), kTwoLabels, calibration, {});
+    EXPECT_EQ(p.out_of_scope > 0.5, text.out_of_scope);
+  }
+}
+
 TEST(Calibrate, ClopperPearsonMatchesItsClosedForms) {
   // No error in n: 1 - (1 - confidence)^(1/n). All but none: the table's values (Clopper and Pearson, 1934).
   EXPECT_NEAR(upper_bound(0, 100, 0.95), 1 - std::pow(0.05, 0.01), 1e-9);
