@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policy/detect/byte_masks.h"
+#include "policy/detect/byte_set.h"
 #include "policy/detect/context.h"
 #include "policy/detect/fold.h"
 #include "policy/finding.h"
@@ -75,6 +76,11 @@ class ScanWindow {
   /// What the words before `start` and the text's label say.
   Context context(std::size_t start) { return context_.before(start, start - first(start)); }
 
+  /// Behind the `count` characters from the one at `start` on: Fold::skip_characters.
+  std::size_t behind(std::size_t start, std::size_t count) {
+    return is_plain(start, count) ? start + count : fold_.skip_characters(start, count);
+  }
+
   /// For the scanner: prepares the window for the next trigger at `index`.
   void reset(std::size_t index) { rebase(index); }
   /// For the scanner: the first candidate that was not decided; the text's size where all were.
@@ -83,19 +89,21 @@ class ScanWindow {
  private:
   // Most triggers are dismissed by what stands before them: the window is measured when somebody looks into it.
   void measure() {
-    limit_ = is_ascii(start_) ? start_ + kWindowBytes : fold_.skip_characters(start_, kWindowBytes);
+    limit_ = behind(start_, kWindowBytes);
     stop_ = std::min(limit_, text_.size());
   }
 
-  // Whether the characters of the window that begins at `start` are bytes: most are ASCII, also where the text is not.
-  bool is_ascii(std::size_t start) {
+  // Whether the `count` characters from `start` on are bytes that stand so in the raw text, one behind the other: most
+  // do, also where the text has others.
+  bool is_plain(std::size_t start, std::size_t count) {
     constexpr std::size_t kAhead = 8 * kWindowBytes;  // enough for the windows behind it, too
-    if (fold_.is_ascii() || !fold_.is_sparse()) return fold_.is_ascii();
-    if (start < ascii_begin_ || start + kWindowBytes > ascii_end_) {
-      ascii_begin_ = start;
-      ascii_end_ = next_wide(text_, start, std::min(text_.size(), start + kAhead));
+    if (fold_.is_ascii()) return true;
+    if (start < plain_begin_ || start + count > plain_end_) {
+      plain_begin_ = start;
+      plain_end_ = next_wide(text_, start, std::min(text_.size(), start + kAhead));
+      if (!fold_.is_sparse()) plain_end_ = fold_.next_folded(start, plain_end_);
     }
-    return start + kWindowBytes <= ascii_end_;
+    return start + count <= plain_end_;
   }
 
   int at_border(std::size_t index) {
@@ -113,8 +121,8 @@ class ScanWindow {
   std::size_t start_ = std::string_view::npos;
   std::size_t limit_ = 0;  // 0: not measured yet
   std::size_t stop_ = 0;
-  std::size_t ascii_begin_ = 0;  // from here to ascii_end_ the text is ASCII
-  std::size_t ascii_end_ = 0;
+  std::size_t plain_begin_ = 0;  // from here to plain_end_ the text is as `is_plain` says
+  std::size_t plain_end_ = 0;
   std::size_t undecided_ = std::string_view::npos;
   bool complete_;
 };
@@ -127,6 +135,13 @@ struct Sweep {
   std::string_view label;        ///< the JSON key the text stood under
   const Fold* fold = nullptr;    ///< of `text`
   NamesInText* names = nullptr;  ///< of the document; nullptr: none are kept
+};
+
+/// A wake byte that is worth no look where another byte than these stands before or behind it.
+struct Beside {
+  char byte;
+  ByteSet before;
+  ByteSet behind;
 };
 
 /// Finds one family of personal data or secrets. Immutable and thread-safe; no I/O, no clock, no allocation besides the
@@ -161,6 +176,10 @@ class Detector {
 
   /// The bytes at which a look is worth its time. Rare bytes make a fast scan.
   virtual std::string_view wake_bytes() const { return {}; }
+
+  /// Of wake bytes: what must stand beside them, as far as something stands there. A look into a table instead of a
+  /// call for most full stops and colons.
+  virtual std::vector<Beside> wakes_beside() const { return {}; }
 
   /// Whether the first digit of each group of ASCII digits wakes it, too.
   virtual bool wakes_at_digits() const { return false; }

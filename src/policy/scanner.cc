@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
 
 #include "base/errors.h"
 #include "policy/detect/byte_masks.h"
@@ -39,9 +40,9 @@ std::size_t first_open_window(const Fold& fold, std::size_t begin) {
 }
 
 // Of the findings from the one at `first` on: those that do not see what woke their detector.
-void drop_out_of_sight(const Fold& fold, std::size_t at, std::size_t first, Findings& findings) {
+void drop_out_of_sight(ScanWindow& window, std::size_t at, std::size_t first, Findings& findings) {
   const auto is_out = [&](const Finding& finding) {
-    return at > finding.span.begin && at >= fold.skip_characters(finding.span.begin, kInSight);
+    return at > finding.span.begin && at >= window.behind(finding.span.begin, kInSight);
   };
   const auto begin = findings.begin() + static_cast<std::ptrdiff_t>(first);
   findings.erase(std::remove_if(begin, findings.end(), is_out), findings.end());
@@ -91,6 +92,7 @@ Scanner::Scanner(std::vector<std::shared_ptr<const Detector>> detectors, const L
     const auto more = detectors_[i]->types();
     types.insert(types.end(), more.begin(), more.end());
   }
+  add_neighbours();
   literals_.resize(std::bit_ceil(2 * words.size() + 1));
   for (const auto& [literal, who] : words) add_literal(literal, who);
   if (!least_score) return;
@@ -100,6 +102,47 @@ Scanner::Scanner(std::vector<std::shared_ptr<const Detector>> detectors, const L
     while (wanted_[at].type != nullptr && wanted_[at].type != type.data()) at = (at + 1) & (wanted_.size() - 1);
     wanted_[at] = {type.data(), least_score(type)};
   }
+}
+
+void Scanner::add_neighbours() {
+  std::vector<std::pair<Beside, Detectors>> all;
+  for (std::size_t i = 0; i < detectors_.size(); ++i) {
+    for (const auto& beside : detectors_[i]->wakes_beside()) all.emplace_back(beside, 1ULL << i);
+  }
+  std::uint8_t rows = 1;
+  for (const auto& [beside, self] : all) {
+    auto& row = row_[static_cast<unsigned char>(beside.byte)];
+    if (row == 0) row = rows++;
+  }
+  std::map<std::vector<bool>, std::size_t> kinds;
+  for (int byte = 0; byte < 256; ++byte) {
+    std::vector<bool> told;
+    for (const auto& [beside, self] : all) {
+      told.push_back(beside.before.has(byte));
+      told.push_back(beside.behind.has(byte));
+    }
+    const std::size_t kind = kinds.try_emplace(told, kinds.size() + 1).first->second;
+    SB_ASSERT(kind < 256);
+    kind_[static_cast<std::size_t>(byte)] = static_cast<std::uint8_t>(kind);
+  }
+  kinds_ = kinds.size() + 1;
+  neighbours_.resize(rows * kinds_);
+  for (const auto& [beside, self] : all) {
+    for (int byte = 0; byte < 256; ++byte) {
+      auto& neighbour =
+          neighbours_[row_[static_cast<unsigned char>(beside.byte)] * kinds_ + kind_[static_cast<std::size_t>(byte)]];
+      if (!beside.before.has(byte)) neighbour.before &= ~self;
+      if (!beside.behind.has(byte)) neighbour.behind &= ~self;
+    }
+  }
+}
+
+// Who wakes at the byte at `at`, for itself: no branch, for which bytes stand there is as good as random.
+inline Scanner::Detectors Scanner::woken_by_byte(std::string_view text, std::size_t at) const {
+  const auto byte = static_cast<unsigned char>(text[at]);
+  const Neighbour* const row = neighbours_.data() + row_[byte] * kinds_;
+  const auto kind_of = [&](std::size_t index) { return index < text.size() ? kind_[byte_of(text, index)] : 0U; };
+  return at_byte_[byte] & row[kind_of(at - 1)].before & row[kind_of(at + 1)].behind;  // before the first: none
 }
 
 void Scanner::add_literal(std::string_view literal, Detectors who) {
@@ -177,10 +220,9 @@ void Scanner::visit_triggers(std::string_view text, Look look) const {
     std::uint32_t places = block.rare | words | (digits_wake ? digit_starts : 0);
     for (; places != 0; places &= places - 1) {
       const auto bit = static_cast<unsigned>(std::countr_zero(places));
-      const std::uint32_t self = 1U << bit;
-      Detectors who = (block.rare & self) != 0 ? at_byte_[static_cast<unsigned char>(data[bit])] : 0;
-      if ((digit_starts & self) != 0) who |= at_digit_;
-      if ((words & self) != 0) who |= woken_by_word(literal_key(data + bit));
+      const auto is = [bit](std::uint32_t places_of) { return Detectors{places_of >> bit & 1}; };
+      Detectors who = woken_by_byte(text, base + bit) | (at_digit_ & (0 - is(digit_starts)));
+      if (is(words) != 0) who |= woken_by_word(literal_key(data + bit));
       if (who != 0) look(base + bit, who);
     }
   }
@@ -206,7 +248,7 @@ void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, s
       window.reset(at);
       const std::size_t before = out.findings.size();
       detectors_[static_cast<std::size_t>(std::countr_zero(who))]->verify(window, at, out.findings);
-      if (out.findings.size() > before && !fold.is_sparse()) drop_out_of_sight(fold, at, before, out.findings);
+      if (out.findings.size() > before && !fold.is_sparse()) drop_out_of_sight(window, at, before, out.findings);
     }
   });
   std::size_t decided = text.size();

@@ -102,9 +102,11 @@ class Scanner {
   struct Block;
   using Detectors = std::uint64_t;  // a set, bit n: detectors_[n]
 
+  void add_neighbours();
   void add_literal(std::string_view literal, Detectors who);
   std::uint32_t may_wake(std::uint32_t first_three) const;
   Detectors woken_by_word(std::uint32_t first_three) const;
+  Detectors woken_by_byte(std::string_view text, std::size_t at) const;
   template <class Look>
   void visit_triggers(std::string_view text, Look look) const;
   bool cares(const Finding& finding) const;
@@ -118,6 +120,16 @@ class Scanner {
   Detectors sweeping_ = 0;
   std::array<std::uint8_t, 16> rare_low_{};  // by low nibble: a set of high nibbles below 8
   bool rare_high_ = false;                   // some detector wakes at bytes from 0x80 on
+
+  // What stands beside a wake byte rules most of its detectors out.
+  struct Neighbour {
+    Detectors before = ~Detectors{0};  // who is not ruled out where it stands before the byte
+    Detectors behind = ~Detectors{0};
+  };
+  std::array<std::uint8_t, 256> row_{};   // of a wake byte, in neighbours_; 0: whatever stands beside it
+  std::array<std::uint8_t, 256> kind_{};  // of a neighbour: those that nobody tells apart; 0: nothing stands there
+  std::size_t kinds_ = 1;
+  std::vector<Neighbour> neighbours_;  // [row][kind]
 
   // Words by their first three bytes in lower case: a bitmap says no for most, a small hash table says who.
   struct Literal {

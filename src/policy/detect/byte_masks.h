@@ -69,13 +69,13 @@ struct ByteMasks {
 
 /// The first byte from `at` on that is not ASCII; `end` where there is none before it. REQUIRES end <= text.size().
 inline std::size_t next_wide(std::string_view text, std::size_t at, std::size_t end) {
-  for (; at + 32 <= end; at += 32) {
+  for (; at < end && at + 32 <= text.size(); at += 32) {
     const auto bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + at));
     const auto wide = static_cast<std::uint32_t>(_mm256_movemask_epi8(bytes));
-    if (wide != 0) return at + static_cast<std::size_t>(_tzcnt_u32(wide));
+    if (wide != 0) return std::min(end, at + static_cast<std::size_t>(_tzcnt_u32(wide)));
   }
   while (at < end && static_cast<unsigned char>(text[at]) < 0x80) ++at;
-  return at;
+  return std::min(at, end);
 }
 
 /// The bytes that go on with a UTF-8 sequence.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "policy/detect/byte_set.h"
 #include "policy/detector.h"
 
 namespace sb::policy {
@@ -72,24 +73,6 @@ inline int byte_of(std::string_view text, std::size_t index) {
 inline bool begins_word(std::string_view text, std::size_t start) {
   return start == 0 || !is_alnum(byte_of(text, start - 1));
 }
-
-/// A set of bytes, for tests in inner loops. ScanWindow::kEnd belongs to none.
-class ByteSet {
- public:
-  constexpr explicit ByteSet(std::string_view bytes) { add(bytes); }
-  template <std::size_t kCount>
-  constexpr explicit ByteSet(const std::array<char, kCount>& bytes) {
-    add({bytes.data(), kCount});
-  }
-  constexpr bool has(int byte) const { return byte >= 0 && has_[static_cast<std::size_t>(byte & 0xff)]; }
-
- private:
-  constexpr void add(std::string_view bytes) {
-    for (const char c : bytes) has_[static_cast<unsigned char>(c)] = true;
-  }
-
-  std::array<bool, 256> has_{};
-};
 
 /// `index`, moved forward to the first byte of a UTF-8 sequence.
 inline std::size_t to_sequence_start(std::string_view text, std::size_t index) {

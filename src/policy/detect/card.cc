@@ -2,6 +2,7 @@
 #include <array>
 
 #include "policy/detect/builtin.h"
+#include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
 #include "policy/detect/check_digits.h"
 #include "policy/detect/numbers.h"
@@ -64,22 +65,24 @@ class Grouping {
     const auto goes_on = [&](const TokenRun::Group& group) {
       return mark_of(group) == mark_of(run.groups[1]) && !group.closes;
     };
+    std::uint64_t code = 0;
     do {
       single_ += single_ == groups_ && run.groups[groups_].digits == 1;
-      counts_[groups_] = static_cast<char>('0' + run.groups[groups_].digits);
+      if (groups_ < codes_.size()) codes_[groups_] = code = code << 8 | run.groups[groups_].digits;
     } while (++groups_ < run.group_count && goes_on(run.groups[groups_]));
   }
 
   // Whether the first `used` groups stand as cards are printed: 4-4-4-4(-3), 4-6-5, 4-6-4, 4-4-5; or digit by digit.
   bool is_cards(std::size_t used) const {
-    static constexpr std::string_view kGroupings[] = {"4444", "44443", "465", "464", "445", "6466", "67"};
+    static constexpr std::array<std::uint64_t, 7> kGroupings = {0x04040404, 0x0404040403, 0x040605, 0x040604,
+                                                                0x040405,   0x06040606,   0x0607};
     if (used > groups_) return false;
-    return used <= single_ ||
-           std::ranges::find(kGroupings, std::string_view(counts_.data(), used)) != std::end(kGroupings);
+    if (used <= single_) return true;
+    return used <= codes_.size() && std::ranges::find(kGroupings, codes_[used - 1]) != kGroupings.end();
   }
 
  private:
-  std::array<char, TokenRun::kMaxGroups> counts_;  // digits of each, as a character
+  std::array<std::uint64_t, 5> codes_;  // digits of the groups up to each, a byte a group
   std::size_t groups_ = 0;
   std::size_t single_ = 0;  // groups at the beginning of one digit each
 };
@@ -103,6 +106,20 @@ bool is_card_range(std::string_view digits) {
 
 namespace {
 
+// The longest card of four groups with marks between them.
+constexpr std::size_t kMarkedBytes = 16 + 3 * 4;
+
+// Whether one of the marks stands there at all: behind most groups of four digits none does. REQUIRES: all can be seen.
+bool may_be_marked(std::string_view text, std::size_t at) {
+  const Bytes64 bytes(text, at);
+  return (bytes.bits([](__m256i b) {
+           const auto is = [&](char mark) { return _mm256_cmpeq_epi8(b, _mm256_set1_epi8(mark)); };
+           const __m256i any = _mm256_or_si256(_mm256_or_si256(is('*'), is('|')), _mm256_or_si256(is('/'), is('~')));
+           return static_cast<std::uint32_t>(_mm256_movemask_epi8(any));
+         }) &
+          low_bits(kMarkedBytes)) != 0;
+}
+
 // Behind what stands between two cells or marked groups from `at` on: blanks and one kind of mark, learnt from the
 // first that has one. 0: something else stands there.
 std::size_t behind_marks(ScanWindow& window, std::size_t at, int& mark) {
@@ -125,6 +142,7 @@ void classify_marked_card(ScanWindow& window, std::size_t at, Findings& out) {
   constexpr std::size_t kDigits = 4;
   std::array<char, kGroups * kDigits> digits;
   window.rebase(at);
+  if (at + kMarkedBytes <= window.stop() && !may_be_marked(window.text(), at)) return;
   std::size_t i = at;
   int mark = 0;
   for (std::size_t group = 0; group < kGroups; ++group) {
@@ -143,8 +161,7 @@ void classify_card(ScanWindow& window, const TokenRun& run, Findings& out) {
   const std::size_t start = run.groups[0].begin;
   if (run.groups[0].digits < 4 && run.groups[0].digits != 1) return;
   const auto text = window.text();
-  std::size_t plain = 0;
-  while (plain < run.group_count && run.groups[plain].plain) ++plain;
+  const std::size_t plain = run.plain_count;
   const auto too_short = [](const TokenRun::Group& last) { return std::size_t{last.first} + last.digits < 12; };
   std::size_t used = std::min(plain + 1, run.group_count);
   if (used == 0 || too_short(run.groups[used - 1])) return;

@@ -4,6 +4,7 @@
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
 #include "policy/detect/numbers.h"
+#include "policy/detect/packed_words.h"
 
 namespace sb::policy {
 namespace {
@@ -38,6 +39,7 @@ constexpr std::string_view kWeekdays[] = {"monday",   "tuesday",    "wednesday",
                                           "freitag",  "donnerstag", "samstag",   "sonntag"};
 constexpr std::string_view kDigitWords[] = {"zero", "one",   "two",   "three", "four",  "five",
                                             "six",  "seven", "eight", "nine",  "double"};
+constexpr PackedWords kPackedDigitWords(kDigitWords);
 
 // The word at `at`, in lower case; its end. Empty where it is longer than `word`.
 std::string_view read_word(ScanWindow& window, std::size_t at, std::array<char, 16>& word, std::size_t& end) {
@@ -179,9 +181,8 @@ bool follows_preposition(std::string_view text, std::size_t at) {
   std::array<char, 8> lower;
   for (std::size_t i = begin; i + 1 < at; ++i) lower[i - begin] = static_cast<char>(to_lower(byte_of(text, i)));
   const std::string_view word(lower.data(), at - 1 - begin);
-  static constexpr std::string_view kYearWords[] = {"in",     "during", "since", "until",
-                                                    "before", "after",  "year",  "around"};
-  return std::ranges::find(kYearWords, word) != std::end(kYearWords);
+  static constexpr PackedWords kYearWords({"in", "during", "since", "until", "before", "after", "year", "around"});
+  return kYearWords.has(word);
 }
 
 }  // namespace
@@ -254,8 +255,7 @@ class DateWordDetector final : public Detector {
     const auto word = read_word(window, at, buffer, end);
     if (word.empty()) return;
     const WordSlot& slot = kWordSlots[word_slot(word)];
-    if (slot.digit && std::ranges::find(kDigitWords, word) != std::end(kDigitWords))
-      return spoken_number(window, at, out);
+    if (slot.digit && kPackedDigitWords.has(word)) return spoken_number(window, at, out);
     if (slot.weekday && std::ranges::find(kWeekdays, word) != std::end(kWeekdays))
       return out.push_back({kDateType, "date", "weekday", {at, end}, 0.35F});
     if (month_of(word) != 0) month_first(window, at, end, out);
@@ -291,7 +291,7 @@ class DateWordDetector final : public Detector {
       std::array<char, 16> buffer;
       std::size_t word_end = 0;
       const auto word = read_word(window, i, buffer, word_end);
-      if (std::ranges::find(kDigitWords, word) == std::end(kDigitWords)) break;
+      if (!kPackedDigitWords.has(word)) break;
       if (word != "double") ++digits, end = word_end;
       i = word_end;
       if (window.at(i) != ' ' && window.at(i) != '-') break;
@@ -312,8 +312,7 @@ class DateWordDetector final : public Detector {
     std::array<char, 8> lower;
     for (std::size_t i = begin; i + 1 < text.size(); ++i)
       lower[i - begin] = static_cast<char>(to_lower(byte_of(text, i)));
-    return std::ranges::find(kDigitWords, std::string_view(lower.data(), text.size() - 1 - begin)) !=
-           std::end(kDigitWords);
+    return kPackedDigitWords.has({lower.data(), text.size() - 1 - begin});
   }
 };
 

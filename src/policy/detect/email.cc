@@ -2,6 +2,7 @@
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/packed_words.h"
 #include "policy/detect/scripts.h"
 
 namespace sb::policy {
@@ -16,8 +17,8 @@ std::size_t word_start(std::string_view text, std::size_t end, std::size_t least
 // ("news+17-ann=pages.org@lists.example.org"), forwarders and bounce filters behind their mark (SRS, BATV). Other words
 // before a '=' are names of fields.
 bool tags_sender(std::string_view word) {
-  static constexpr std::string_view kMarks[] = {"SRS0", "SRS1", "prvs", "btv1"};
-  return word.find('+') != std::string_view::npos || std::ranges::find(kMarks, word) != std::end(kMarks);
+  static constexpr PackedWords kMarks({"SRS0", "SRS1", "prvs", "btv1"});
+  return word.find('+') != std::string_view::npos || kMarks.has(word);
 }
 
 // Where the local part begins whose last word begins at `start`: there, or at a word that tags the sender.
@@ -80,6 +81,14 @@ class EmailDetector final : public Detector {
   bool reports(std::string_view type) const override { return type == kEmailType; }
   std::vector<std::string_view> types() const override { return {kEmailType}; }
   std::string_view wake_bytes() const override { return "@[({"; }
+  std::vector<Beside> wakes_beside() const override {
+    static constexpr std::string_view kOpening = "[({";
+    const auto ends_local =
+        ByteSet::where([](int byte) { return is_word_byte(byte) || byte == ' ' || byte == '"' || byte == '*'; });
+    std::vector<Beside> all{{'@', ends_local, ByteSet::all()}};
+    for (const char bracket : kOpening) all.push_back({bracket, ends_local, ByteSet(" aA")});  // "[at]"
+    return all;
+  }
   std::vector<std::string_view> wake_literals() const override { return {"at "}; }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {

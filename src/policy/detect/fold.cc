@@ -306,7 +306,8 @@ void Fold::copy_folded(std::size_t first, bool complete) {
 // One a byte of the text: the last says all.
 void Fold::add_place(const Place& place) {
   if (!places_.empty() && places_.back().index == place.index) places_.pop_back();
-  while (blocks_.size() * kPlaceBlock <= place.index) blocks_.push_back(static_cast<std::uint32_t>(places_.size()));
+  while (blocks_.size() * kPlaceBlock <= place.index) blocks_.push_back({static_cast<std::uint32_t>(places_.size())});
+  blocks_.back().here |= std::uint64_t{1} << place.index % kPlaceBlock;
   places_.push_back(place);
 }
 
@@ -314,8 +315,8 @@ void Fold::add_place(const Place& place) {
 Fold::Places::const_iterator Fold::place_from(std::size_t index) const {
   const std::size_t block = index / kPlaceBlock;
   if (block >= blocks_.size()) return places_.end();
-  const auto last = block + 1 < blocks_.size() ? places_.begin() + blocks_[block + 1] : places_.end();
-  return std::ranges::lower_bound(places_.begin() + blocks_[block], last, index, {}, &Place::index);
+  const std::uint64_t before = blocks_[block].here & low_bits(index % kPlaceBlock);
+  return places_.begin() + blocks_[block].before + std::popcount(before);
 }
 
 // How many characters vanished before the one at `index`.

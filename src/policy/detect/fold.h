@@ -14,6 +14,7 @@
 /// FoldedBefore.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -67,6 +68,13 @@ class Fold {
   bool is_ascii() const { return ascii_; }
   /// Whether that is `index` + `count` wherever those bytes are ASCII.
   bool is_sparse() const { return sparse_; }
+  /// The first byte behind `index` before which something vanished or that was folded; `end` where there is none
+  /// before it.
+  std::size_t next_folded(std::size_t index, std::size_t end) const {
+    if (identity_) return end;
+    const auto place = place_from(index + 1);
+    return place == places_.end() ? end : std::min<std::size_t>(end, place->index);
+  }
 
  private:
   struct Place {
@@ -102,7 +110,11 @@ class Fold {
   FoldedBefore before_;
   std::string copy_;
   Places places_;
-  std::vector<std::uint32_t> blocks_;  // how many places stand before each 64th byte of copy_, up to the last place
+  struct Block {
+    std::uint32_t before = 0;  // how many places stand before it
+    std::uint64_t here = 0;    // bit n: one is at its byte n
+  };
+  std::vector<Block> blocks_;  // each 64 bytes of copy_, up to the last place
 };
 
 }  // namespace sb::policy

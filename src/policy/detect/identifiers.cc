@@ -31,8 +31,6 @@ struct Layout {
   std::size_t length = 0;
   Mask breaks = 0;  // a separator stands before these characters
   friend auto operator<=>(const Layout&, const Layout&) = default;
-
-  std::size_t hash() const { return (breaks * 0x9e3779b97f4a7c15ULL ^ length * 0xff51afd7ed558ccdULL) >> 54; }
 };
 constexpr Mask kAnyBreaks = ~Mask{0};
 
@@ -62,7 +60,7 @@ std::vector<DigitGroups> groupings_of(std::string_view groups) {
   return all;
 }
 
-// The rules by layout: most rows of groups look like none of them, which one look into a small hash table tells.
+// The rules by layout: one look into a small hash table without collisions gives them, none for most rows of groups.
 class RuleTable {
  public:
   RuleTable() {
@@ -74,16 +72,21 @@ class RuleTable {
       rules_of(all[i].first, static_cast<std::uint16_t>(i)).count++;
       longest_ = std::max(longest_, all[i].first.length);
     }
+    SB_ASSERT(known_.size() <= kMostLayouts);
+    while (!fill_slots()) factor_ += 2;
+    for (const auto& known : known_) SB_ASSERT(known.rules.count <= kMostRules);
+    for (const auto& rules : in_any_groups_) SB_ASSERT(rules.count <= kMostRules);
   }
 
   // Characters of the longest layout.
   std::size_t longest() const { return longest_; }
 
   std::span<const CompiledRule> find(const Layout& layout) const {
-    for (std::size_t at = layout.hash(); slots_[at].rules.count != 0; at = (at + 1) % kSlots) {
-      if (slots_[at].layout == layout) return span_of(slots_[at].rules);
-    }
-    return {};
+    const Known& known = known_[slots_[slot_of(layout)]];
+    // Whether it is that one is as good as random: no branch asks.
+    const auto same = static_cast<unsigned>(known.layout.length == layout.length) &
+                      static_cast<unsigned>(known.layout.breaks == layout.breaks);
+    return {rules_.data() + known.rules.first, std::size_t{known.rules.count} * same};
   }
 
   // Of values this long, however they are grouped. REQUIRES length <= longest().
@@ -91,11 +94,13 @@ class RuleTable {
 
  private:
   static constexpr std::size_t kSlots = 1024;
+  static constexpr std::size_t kMostLayouts = 128;  // of so many, one factor in some thousand parts all
+  static constexpr std::size_t kMostRules = 64;     // of a layout: a set of them is a Mask
   struct Range {
     std::uint16_t first = 0;
     std::uint16_t count = 0;
   };
-  struct Slot {
+  struct Known {
     Layout layout;
     Range rules;
   };
@@ -106,13 +111,25 @@ class RuleTable {
   Range& rules_of(const Layout& layout, std::uint16_t first) {
     Range* range = &in_any_groups_[layout.length];
     if (layout.breaks != kAnyBreaks) {
-      std::size_t at = layout.hash();
-      while (slots_[at].rules.count != 0 && slots_[at].layout != layout) at = (at + 1) % kSlots;
-      slots_[at].layout = layout;
-      range = &slots_[at].rules;
+      if (known_.back().layout != layout) known_.push_back({layout, {}});  // they come sorted
+      range = &known_.back().rules;
     }
     if (range->count == 0) range->first = first;
     return *range;
+  }
+
+  std::size_t slot_of(const Layout& layout) const {
+    return (layout.breaks * factor_ ^ layout.length * 0xff51afd7ed558ccdULL) >> 54;
+  }
+
+  // Whether each layout has a slot of its own.
+  bool fill_slots() {
+    slots_.fill(0);
+    for (std::uint8_t n = 1; n < known_.size(); ++n) {
+      if (slots_[slot_of(known_[n].layout)] != 0) return false;
+      slots_[slot_of(known_[n].layout)] = n;
+    }
+    return true;
   }
 
   static void add(const IdentifierRule& rule, std::vector<std::pair<Layout, CompiledRule>>& all) {
@@ -138,7 +155,9 @@ class RuleTable {
   }
 
   std::vector<CompiledRule> rules_;
-  std::array<Slot, kSlots> slots_{};
+  std::vector<Known> known_{1};  // by slots_; the first is none
+  std::array<std::uint8_t, kSlots> slots_{};
+  std::uint64_t factor_ = 0x9e3779b97f4a7c15ULL;
   std::array<Range, TokenRun::kMaxChars + 1> in_any_groups_{};
   std::size_t longest_ = 0;
 };
@@ -178,9 +197,14 @@ struct Candidate {
   }
 };
 
-// Tells most rules apart; inline, because it is asked of each.
-inline bool kinds_fit(const Candidate& candidate, const CompiledRule& compiled) {
-  return ((compiled.digits & ~candidate.digits) | (compiled.letters & candidate.digits)) == 0;
+// These tell most rules apart. They are asked of each: inline and without a branch, for which one differs from rule to
+// rule.
+inline unsigned kinds_fit(const Candidate& candidate, const CompiledRule& compiled) {
+  return ((compiled.digits & ~candidate.digits) | (compiled.letters & candidate.digits)) == 0 ? 1 : 0;
+}
+inline unsigned marks_fit(const Candidate& candidate, const CompiledRule& compiled) {
+  return static_cast<unsigned>(compiled.marks == candidate.marks) |
+         static_cast<unsigned>(compiled.marks == candidate.plain_marks);
 }
 
 bool literal_fits(const Candidate& candidate, const CompiledRule& compiled) {
@@ -276,20 +300,21 @@ class Surroundings {
   // The score where a word names the value; 0 where none does.
   float named(const IdentifierRule& rule) {
     const Context& words = context();
-    if ((words.segment & rule.topics & topic::kKinds) == 0) return 0;
+    const auto bit = [](bool holds) { return static_cast<unsigned>(holds); };
     const auto countries = rule.topics & topic::kCountries;
-    const bool named_country = (words.all & countries) != 0;
-    const bool fits = countries == 0 || named_country || (words.all & topic::kCountries) == 0;
-    return fits && (named_country || !rule.country_named) ? rule.named : 0;
+    const unsigned named_country = bit((words.all & countries) != 0);
+    const unsigned fits = bit(countries == 0) | named_country | bit((words.all & topic::kCountries) == 0);
+    const unsigned says = bit((words.segment & rule.topics & topic::kKinds) != 0);
+    return (says & fits & (named_country | bit(!rule.country_named))) != 0 ? rule.named : 0;
   }
 
-  // Whether the rule can hold at all, before its check digits are computed.
-  bool possible(const IdentifierRule& rule) {
-    if (named(rule) > 0) return true;
+  // 1 where the rule can hold at all, before its check digits are computed; without a branch, as above.
+  unsigned possible(const IdentifierRule& rule) {
     const auto nearest = context().nearest;
-    if (rule.alone > 0 && (nearest & topic::kTelling) == 0) return true;
-    if (rule.alone >= ((nearest & (topic::other | topic::phone)) != 0 ? 0.9F : 0.7F)) return true;
-    return rule.bare > 0 && nearest == 0;
+    const float least = (nearest & (topic::other | topic::phone)) != 0 ? 0.9F : 0.7F;
+    const auto bit = [](bool holds) { return static_cast<unsigned>(holds); };
+    return bit(named(rule) > 0) | (bit(rule.alone > 0) & bit((nearest & topic::kTelling) == 0)) |
+           bit(rule.alone >= least) | (bit(rule.bare > 0) & bit(nearest == 0));
   }
 
   // REQUIRES: possible.
@@ -363,26 +388,35 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
   Candidate candidate{.run = run};
   const auto judge = [&](const CompiledRule& compiled) {
     const auto& rule = *compiled.rule;
-    if (compiled.plus != plus || !literal_fits(candidate, compiled) || !around.possible(rule)) return;
-    if (!check_holds(candidate, rule) || joined_behind(window, run, candidate.used)) return;
+    if (!literal_fits(candidate, compiled) || !check_holds(candidate, rule)) return;
+    if (joined_behind(window, run, candidate.used)) return;
     const float score = around.score(rule, candidate);
     const std::size_t end = run.groups[candidate.used - 1].end;
     if (score > 0) out.push_back({rule.type, "identifier", rule.type, {start - (plus ? 1 : 0), end}, score});
+  };
+  // First which rules may hold, bit by bit, then these.
+  const auto judge_all = [&](std::span<const CompiledRule> rules, const auto& fits) {
+    Mask fitting = 0;
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      const unsigned same_sign = rules[i].plus == plus ? 1 : 0;
+      fitting |= Mask{fits(rules[i]) & kinds_fit(candidate, rules[i]) & same_sign} << i;
+    }
+    Mask possible = 0;
+    for (; fitting != 0; fitting &= fitting - 1) {
+      const auto i = static_cast<std::size_t>(std::countr_zero(fitting));
+      possible |= Mask{around.possible(*rules[i].rule)} << i;
+    }
+    for (; possible != 0; possible &= possible - 1) judge(rules[static_cast<std::size_t>(std::countr_zero(possible))]);
   };
   while (candidate.used < run.group_count) {
     candidate.add_group();
     if (candidate.chars.size() > table.longest()) return;
     if (candidate.single_marks) {
-      for (const auto& compiled : table.find({candidate.chars.size(), candidate.breaks})) {
-        const bool marks_fit = compiled.marks == candidate.marks || compiled.marks == candidate.plain_marks;
-        if (marks_fit && kinds_fit(candidate, compiled)) judge(compiled);
-      }
+      judge_all(table.find({candidate.chars.size(), candidate.breaks}),
+                [&](const CompiledRule& compiled) { return marks_fit(candidate, compiled); });
     }
-    if (candidate.one_line) {
-      for (const auto& compiled : table.find_in_any_groups(candidate.chars.size())) {
-        if (kinds_fit(candidate, compiled)) judge(compiled);
-      }
-    }
+    if (candidate.one_line)
+      judge_all(table.find_in_any_groups(candidate.chars.size()), [](const CompiledRule&) { return 1U; });
   }
 }
 

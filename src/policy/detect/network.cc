@@ -1,6 +1,7 @@
-#include <array>
+#include <bit>
 
 #include "policy/detect/builtin.h"
+#include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
 #include "policy/detect/numbers.h"
 
@@ -23,6 +24,16 @@ std::size_t quad_end(ScanWindow& window, std::size_t at) {
   return at;
 }
 
+// Whether as many colons stand behind `start` as a machine's address has, or two beside each other: behind most, like
+// those of a time of day, they do not.
+bool may_be_ipv6(std::string_view text, std::size_t start) {
+  constexpr std::size_t kLongest = 46;  // eight groups, the last two as a dotted quad, and what stands behind them
+  if (text.size() - start < kLongest) return true;
+  const std::uint64_t colons =
+      Bytes64(text, start).bits([](__m256i b) { return bits_in_range(b, ':', 1); }) & low_bits(kLongest);
+  return (colons & colons << 1) != 0 || std::popcount(colons) >= 6;
+}
+
 // Wakes at marks that machine addresses hold: the bytes before them are word bytes, so a stream holds them back.
 class NetworkDetector final : public Detector {
  public:
@@ -30,6 +41,11 @@ class NetworkDetector final : public Detector {
   bool reports(std::string_view type) const override { return type == kIpType || type == kMacType; }
   std::vector<std::string_view> types() const override { return {kIpType, kMacType}; }
   std::string_view wake_bytes() const override { return ".:-"; }
+  std::vector<Beside> wakes_beside() const override {
+    const auto hex = ByteSet::where(is_hex);
+    const auto group = ByteSet::where([](int byte) { return is_hex(byte) || byte == ':'; });
+    return {{'.', hex, hex}, {'-', hex, hex}, {':', ByteSet::all(), group}};
+  }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
     const auto text = window.text();
@@ -77,6 +93,7 @@ class NetworkDetector final : public Detector {
                       text[start - 1] == '_' || text[start - 1] == '.')) {
       return;
     }
+    if (!may_be_ipv6(text, start)) return;
     window.begin(start);
     int groups = 0;
     bool shortened = false;
@@ -126,7 +143,9 @@ class NetworkDetector final : public Detector {
     const std::size_t width = mark == '.' ? 4 : 2;
     const std::size_t count = mark == '.' ? 3 : 6;
     const auto text = window.text();
-    if (at < width || (at > width && is_a(byte_of(text, at - width - 1), kDigit | kUpper | kLower | kHigh))) return;
+    const std::size_t second = at + 1 + width;
+    if (at < width || (second < text.size() && text[second] != mark)) return;
+    if (at > width && is_a(byte_of(text, at - width - 1), kDigit | kUpper | kLower | kHigh)) return;
     const std::size_t start = at - width;
     if (start > 0 && text[start - 1] == mark) return;
     for (std::size_t i = start; i < at; ++i) {

@@ -1,12 +1,19 @@
 #include "policy/detect/numbers.h"
 
+#include <immintrin.h>
+
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "policy/detect/builtin.h"
+#include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
 
 namespace sb::policy {
 namespace {
+
+constexpr std::size_t kMostNumberDigits = 5;  // that number_at reads
 
 // The word in which the digit `at` is the first one; `at` + 1 where it is not the first.
 std::size_t word_start(std::string_view text, std::size_t at) {
@@ -29,11 +36,22 @@ std::size_t capitals_before(std::string_view text, std::size_t end) {
 // "MRTMTT 25 D09F2", "MRT MTT 25D09 F205Z", "MORGA 657054 SM9IJ": names as Italian tax codes and British driving
 // licences shorten them.
 std::size_t name_before(std::string_view text, std::size_t start) {
-  if (start < 4 || text[start - 1] != ' ') return start;
+  if (start < 4 || text[start - 1] != ' ' || !is_a(byte_of(text, start - 2), kUpper)) return start;
   const std::size_t last = capitals_before(text, start - 1);
   if (last == 5 || last == 6) return start - 1 - last;
   const bool two = last == 3 && start > 7 && text[start - 5] == ' ' && capitals_before(text, start - 5) == 3;
   return two ? start - 8 : start;
+}
+
+// How many letters stand before `end`; of more than 32 that many.
+std::size_t letters_run(std::string_view text, std::size_t end) {
+  if (end >= 32) {
+    const auto* const data = reinterpret_cast<const __m256i*>(text.data() + end - 32);
+    return static_cast<std::size_t>(std::countl_one(letter_bits(_mm256_loadu_si256(data))));
+  }
+  std::size_t begin = end;
+  while (begin > 0 && is_letter(byte_of(text, begin - 1))) --begin;
+  return end - begin;
 }
 
 // "AB 12 34 56 C", "AHC-0933289": a few letters before `start` that belong to it; `start` where there are none.
@@ -42,12 +60,12 @@ std::size_t letters_before(std::string_view text, std::size_t start) {
     return start;
   if (const std::size_t name = name_before(text, start); name < start) return name;
   const std::size_t most = text[start - 1] == '-' ? 8 : 3;
-  std::size_t begin = start - 1;
-  while (begin > 0 && is_letter(byte_of(text, begin - 1)) && start - 1 - begin <= most) --begin;
-  const std::size_t letters = start - 1 - begin;
+  const std::size_t letters = letters_run(text, start - 1);
+  if (letters > most) return start;
+  const std::size_t begin = start - 1 - letters;
   const bool joined = begin > 0 && (is_a(byte_of(text, begin - 1), kDigit | kUpper | kLower | kHigh) ||
                                     std::string_view(".@-_/\\&%'").find(text[begin - 1]) != std::string_view::npos);
-  if (letters == 0 || letters > most || joined) return start;
+  if (joined) return start;
   // Small letters before a blank are mostly a word of the sentence; two may be the beginning of "ab 12 34 56 c".
   const bool small = text[start - 1] == ' ' && is_a(byte_of(text, begin), kLower);
   if (small && (letters != 2 || (start + 2 < text.size() && is_alnum(byte_of(text, start + 2))))) return start;
@@ -120,6 +138,17 @@ bool is_glued(ScanWindow& window, std::size_t start, std::size_t at) {
   std::size_t end = at + 1;
   while (is_digit(window.at(end))) ++end;
   return end - at > 2 && !is_alnum(window.at(end));
+}
+
+// Digit by digit, at the window's end.
+[[gnu::noinline]] Number number_at_end(ScanWindow& window, std::size_t at) {
+  Number number{.end = at};
+  for (int byte = window.at(at); is_digit(byte) && number.digits < kMostNumberDigits; byte = window.at(number.end)) {
+    number.value = number.value * 10 + (byte - '0');
+    ++number.digits;
+    ++number.end;
+  }
+  return number;
 }
 
 class NumberDetector final : public Detector {
@@ -206,6 +235,24 @@ class NumberDetector final : public Detector {
 };
 
 }  // namespace
+
+// How many digits there are is as good as random: eight bytes are read at once, without a branch a digit.
+Number number_at(ScanWindow& window, std::size_t at) {
+  std::uint64_t bytes = 0;
+  if (at + sizeof bytes > window.stop()) [[unlikely]]
+    return number_at_end(window, at);
+  std::memcpy(&bytes, window.text().data() + at, sizeof bytes);
+  const std::uint64_t values = bytes ^ 0x3030303030303030ULL;  // of digits: below 10
+  // What a byte carries into those behind it does not matter: it is no digit itself.
+  const std::uint64_t others = (values | (values + 0x0606060606060606ULL)) & 0xf0f0f0f0f0f0f0f0ULL;
+  const auto digits = std::min<std::size_t>(kMostNumberDigits, static_cast<std::size_t>(std::countr_zero(others)) / 8);
+  // As if zeros stood before them, so that there are eight: pairs, fours and all are added up side by side.
+  std::uint64_t sum = values << (8 * (7 - digits)) << 8;
+  sum = (sum * (1 + (10 << 8)) >> 8) & 0x00ff00ff00ff00ffULL;
+  sum = (sum * (1 + (100 << 16)) >> 16) & 0x0000ffff0000ffffULL;
+  sum = sum * (1 + (10000ULL << 32)) >> 32;
+  return {static_cast<int>(sum), digits, at + digits};
+}
 
 std::unique_ptr<Detector> make_number_detector() {
   return std::make_unique<NumberDetector>();

@@ -28,15 +28,7 @@ struct Number {
   std::size_t digits = 0;
   std::size_t end = 0;  ///< behind them
 };
-inline Number number_at(ScanWindow& window, std::size_t at) {
-  Number number{.end = at};
-  for (int byte = window.at(at); is_digit(byte) && number.digits < 5; byte = window.at(number.end)) {
-    number.value = number.value * 10 + (byte - '0');
-    ++number.digits;
-    ++number.end;
-  }
-  return number;
-}
+Number number_at(ScanWindow& window, std::size_t at);
 
 /// What begins at the digit `at`, with `first`; whether it was a date, and so nothing else.
 bool classify_date(ScanWindow& window, std::size_t at, const Number& first, Findings& out);

@@ -16,8 +16,7 @@ struct Dialled {
   std::size_t first = 0;  // group
   std::size_t groups = 0;
 
-  explicit Dialled(const TokenRun& tokens) : run(tokens) {
-    while (groups < run.group_count && run.groups[groups].plain) ++groups;
+  explicit Dialled(const TokenRun& tokens) : run(tokens), groups(tokens.plain_count) {
     if (groups < run.group_count && run.groups[groups].digits >= 3) ++groups;  // "1216x694"
   }
   // What is left behind the first `used` groups.

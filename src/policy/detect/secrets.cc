@@ -1,8 +1,10 @@
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/packed_words.h"
 #include "policy/detect/secret_names.h"
 #include "policy/detect/secret_rules.h"
 #include "policy/detect/secret_shapes.h"
@@ -32,12 +34,30 @@ constexpr Beginnings kByBeginning = [] {
 }();
 static_assert(std::size(kPrefixRules) <= 256);
 
+// What may stand between a name and the mark behind it.
+constexpr std::string_view kBehindName = " \"'\\";
+constexpr std::string_view kBehindArrowsName = " \"'\\-=";
+
 class SecretDetector final : public Detector {
  public:
   std::string_view name() const override { return "secrets"; }
   bool reports(std::string_view type) const override { return type == kSecretType; }
   std::vector<std::string_view> types() const override { return {kSecretType}; }
   std::string_view wake_bytes() const override { return "-:=@>~"; }
+  std::vector<Beside> wakes_beside() const override {
+    const auto any = ByteSet::all();
+    const auto password = ByteSet::where([](int byte) { return is_secret_byte(byte) && byte != '/'; });
+    const auto name = [](std::string_view between) {
+      return ByteSet::where(
+          [=](int byte) { return is_token(byte) || byte >= 0x80 || between.contains(static_cast<char>(byte)); });
+    };
+    // "-----BEGIN", "-u", "-p", Mailchimp's "-us"; "name=", "name =>"; "user:password@"; Azure's "1Q~".
+    return {{'-', any, ByteSet("-up")},
+            {'=', name(kBehindName), any},
+            {'>', name(kBehindArrowsName), any},
+            {'@', password, any},
+            {'~', ByteSet("Q"), any}};
+  }
   std::vector<std::string_view> wake_literals() const override {
     std::vector<std::string_view> words{"bearer",  "basic",    "token", "hooks.slack.com", "password",
                                         "passwd",  "passwort", "pwd",   "passphrase",      "pw ",
@@ -158,9 +178,9 @@ class SecretDetector final : public Detector {
     const auto text = window.text();
     const std::size_t least =
         std::max(window.first(at, kMaxWordBytes + 1), at > kMaxWordBytes ? at - kMaxWordBytes - 1 : 0);
-    const auto colon = text.substr(least, at - least).rfind(':');
-    if (colon == std::string_view::npos) return;
-    const std::size_t start = least + colon + 1;
+    const auto* const colon = static_cast<const char*>(memrchr(text.data() + least, ':', at - least));
+    if (colon == nullptr) return;
+    const auto start = static_cast<std::size_t>(colon - text.data()) + 1;
     const auto is_part = [](char c) { return is_secret_byte(static_cast<unsigned char>(c)) && c != '/'; };
     if (start == at || !std::ranges::all_of(text.substr(start, at - start), is_part)) return;
     if (!is_behind_user(window, start - 1)) return;
@@ -193,7 +213,7 @@ class SecretDetector final : public Detector {
   // "key: value", "key=value", "\"key\": \"value\"", "key -> value".
   static void assignment(ScanWindow& window, std::size_t at, Findings& out) {
     const auto text = window.text();
-    const std::string_view between = text[at] == '>' ? " \"'\\-=" : " \"'\\";
+    const std::string_view between = text[at] == '>' ? kBehindArrowsName : kBehindName;
     std::size_t end = at;
     while (end > 0 && at - end < 3 && between.find(text[end - 1]) != std::string_view::npos) --end;
     const auto is_part = [&](std::size_t i) { return is_token(byte_of(text, i)) || byte_of(text, i) >= 0x80; };
@@ -214,8 +234,8 @@ class SecretDetector final : public Detector {
   // Names that are a secret's in their place alone: French has its password in three words, a signed address of Azure
   // its signature (Microsoft Learn, "Create a service SAS"), Docker's config.json "auth" beside "auths".
   static NamedSecret named_by_place(ScanWindow& window, std::string_view name, std::size_t begin, std::size_t at) {
-    static constexpr std::string_view kNames[] = {"value", "passe", "sig", "auth"};
-    if (std::ranges::find(kNames, name) == std::end(kNames)) return NamedSecret::none;
+    static constexpr PackedWords kNames({"value", "passe", "sig", "auth"});
+    if (!kNames.has(name)) return NamedSecret::none;
     const auto near = window.before(at);
     const auto before = near.substr(0, near.size() - std::min(near.size(), at - begin));
     switch (name[0]) {

@@ -19,10 +19,9 @@ struct Gap {
   std::size_t next = 0;
 };
 
-bool is_single_mark(char byte) {
-  static constexpr ByteSet kMarks(" -./:");
-  return kMarks.has(static_cast<unsigned char>(byte));
-}
+// What stands between most groups, alone; and all that begins what may.
+constexpr ByteSet kSingleMarks(" -./:\n(+_");
+constexpr ByteSet kGapBytes(" -./:\n(+_\t\r)\"");
 
 // What may stand between two groups: up to three blanks or one mark with blanks; parentheses; or `","`, as between the
 // elements of a JSON array.
@@ -100,6 +99,7 @@ std::size_t read_groups(ScanWindow& window, std::size_t at, TokenRun& run) {
   const std::uint64_t alnum = digits | (masks.letters & seen);
   std::uint64_t run_digits = 0;
   std::size_t size = 0;
+  std::size_t plain = 0;
   Gap gap;
   for (std::size_t groups = 0;;) {
     const std::size_t offset = at - origin;
@@ -131,8 +131,12 @@ std::size_t read_groups(ScanWindow& window, std::size_t at, TokenRun& run) {
       return groups;
     }
     if (own_digits == 0 && count > 3 && groups > 0) return groups;  // a word
+    plain += static_cast<std::size_t>(plain == groups) & static_cast<std::size_t>(leading == count);
+    run.plain_count = plain;
     if (++groups == TokenRun::kMaxGroups) return groups;
-    const bool usual = (alnum >> (at - origin) & 2) != 0 && is_single_mark(text[at]);
+    const int byte = at < stop ? static_cast<unsigned char>(text[at]) : ScanWindow::kEnd;
+    if (!kGapBytes.has(byte)) return groups;
+    const bool usual = (alnum >> (at - origin) & 2) != 0 && kSingleMarks.has(byte);
     gap = usual ? Gap{true, text[at], false, at, at + 1} : read_gap(window, at);
     if (!gap.joins) return groups;
     at = gap.next;
@@ -144,6 +148,7 @@ std::size_t read_groups(ScanWindow& window, std::size_t at, TokenRun& run) {
 void read_token_run(ScanWindow& window, std::size_t at, TokenRun& run) {
   run.cut = false;
   run.digits = 0;
+  run.plain_count = 0;
   run.group_count = read_groups(window, at, run);
 }
 

@@ -30,7 +30,8 @@ struct TokenRun {
   std::uint64_t digits = 0;                     ///< bit n: chars[n] is one
   std::array<Group, kMaxGroups> groups;
   std::size_t group_count = 0;
-  bool cut = false;  ///< a group of more characters than any identifier has, or cut by the window: left out
+  std::size_t plain_count = 0;  ///< groups at the beginning that are plain
+  bool cut = false;             ///< a group of more characters than any identifier has, or cut by the window: left out
 
   std::string_view compact(std::size_t groups_used) const {
     const auto& last = groups[groups_used - 1];

@@ -4,48 +4,23 @@
 
 #include "policy/detect/builtin.h"
 #include "policy/detect/bytes_class.h"
+#include "policy/detect/packed_words.h"
 #include "policy/detect/scripts.h"
 #include "policy/tail.h"
 
 namespace sb::policy {
 namespace {
 
-// A short word of ASCII letters in lower case as one number; 0: longer than eight, or other bytes.
-constexpr std::uint64_t packed(std::string_view word) {
-  if (word.size() > 8) return 0;
-  std::uint64_t number = 0;
-  for (const char c : word) {
-    const int lower = to_lower(static_cast<unsigned char>(c));
-    if (lower < 'a' || lower > 'z') return 0;
-    number = number << 8 | static_cast<unsigned>(lower);
-  }
-  return number;
-}
-
-template <std::size_t kCount>
-consteval std::array<std::uint64_t, kCount> packed_words(std::string_view words) {
-  std::array<std::uint64_t, kCount> all{};
-  for (auto& word : all) {
-    const std::size_t end = std::min(words.find(' '), words.size());
-    word = packed(words.substr(0, end));
-    if (word == 0) throw "fewer words than that";
-    words.remove_prefix(std::min(end + 1, words.size()));
-  }
-  std::ranges::sort(all);
-  return all;
-}
-
-constexpr auto kUrlSchemes = packed_words<9>("http https ftp ftps sftp ws wss ssh git");
+constexpr PackedWords kUrlSchemes({"http", "https", "ftp", "ftps", "sftp", "ws", "wss", "ssh", "git"});
 
 // Of names that stand without a scheme, only those under the most used top-level domains: "node.js" and "a.out" are
 // files.
-constexpr auto kTopLevel = packed_words<60>(
-    "com org net edu gov mil int info biz io ai app dev co eu uk de fr es it nl be ch at pl se no dk fi pt ie gr cz hu "
-    "ro ru ua tr us ca mx br ar cl au nz in jp cn kr sg hk tw za ng ke il ae example museum");
-
-bool is_top_level(std::string_view word) {
-  return std::ranges::binary_search(kTopLevel, packed(word)) && word.size() > 1;
-}
+constexpr PackedWords kTopLevel({"com", "org", "net", "edu", "gov", "mil", "int", "info", "biz",     "io",
+                                 "ai",  "app", "dev", "co",  "eu",  "uk",  "de",  "fr",   "es",      "it",
+                                 "nl",  "be",  "ch",  "at",  "pl",  "se",  "no",  "dk",   "fi",      "pt",
+                                 "ie",  "gr",  "cz",  "hu",  "ro",  "ru",  "ua",  "tr",   "us",      "ca",
+                                 "mx",  "br",  "ar",  "cl",  "au",  "nz",  "in",  "jp",   "cn",      "kr",
+                                 "sg",  "hk",  "tw",  "za",  "ng",  "ke",  "il",  "ae",   "example", "museum"});
 
 bool is_label_byte(int byte) {
   return is_a(byte, kDigit | kUpper | kLower | kHigh) || byte == '-';
@@ -96,6 +71,10 @@ class UrlDetector final : public Detector {
   bool reports(std::string_view type) const override { return type == kUrlType; }
   std::vector<std::string_view> types() const override { return {kUrlType}; }
   std::string_view wake_bytes() const override { return ":."; }
+  std::vector<Beside> wakes_beside() const override {
+    const auto label = ByteSet::where(is_label_byte);
+    return {{':', ByteSet::where(is_letter), ByteSet("/")}, {'.', label, label}};
+  }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
     if (window.text()[at] == ':')
@@ -109,7 +88,7 @@ class UrlDetector final : public Detector {
     const auto text = window.text();
     std::size_t start = at;
     while (start > 0 && at - start < 6 && is_letter(byte_of(text, start - 1))) --start;
-    if (!std::ranges::binary_search(kUrlSchemes, packed(text.substr(start, at - start)))) return;
+    if (!kUrlSchemes.has_label(text.substr(start, at - start))) return;
     if (!begins_word(text, start)) return;
     window.begin(start);
     if (window.at(at + 1) != '/' || window.at(at + 2) != '/') return;
@@ -133,7 +112,7 @@ class UrlDetector final : public Detector {
     const auto last = text.substr(host.last_label, host.end - host.last_label);
     const bool www =
         host.labels > 2 && at - start == 3 && to_lower(text[start]) == 'w' && to_lower(text[at - 1]) == 'w';
-    if (!is_top_level(last) || (!www && is_a(byte_of(last, 0), kUpper))) return;  // "end.It goes on"
+    if (!kTopLevel.has_label(last) || (!www && is_a(byte_of(last, 0), kUpper))) return;  // "end.It goes on"
     if (window.at(host.end) == '@' || window.at(host.end) == '_' || window.at(host.end) == '(') return;
     finish(window, start, host, www ? 0.9F : 0.6F, out);
   }
