@@ -201,6 +201,15 @@ void EscapingSink::skip_to(std::size_t offset) {
   if (at_ < offset) raw_at_ += offset - at_, at_ = offset;
 }
 
+// A value that is swallowed may be long and full of escapes.
+void EscapingSink::forget_to(std::size_t offset) {
+  constexpr std::size_t kSpareNotes = 32;
+  skip_to(offset);
+  if (notes_.capacity() <= notes_.size() - first_ + kSpareNotes) return;
+  notes_ = std::string(notes_, first_);
+  first_ = 0;
+}
+
 void EscapingSink::pass(std::string_view bytes, std::size_t offset) {
   const std::size_t end = offset + bytes.size();
   skip_to(offset);

@@ -28,6 +28,11 @@ class EscapingSink final : public GuardSink {
   /// An escape was read: the text from `offset` on, `text`, stands for `raw`.
   void note(std::size_t offset, std::string_view text, std::string_view raw);
 
+  /// Nothing that stands before `offset` will come: neither what is known of it is needed nor more room than is used.
+  void forget_to(std::size_t offset);
+  /// The place in the JSON text up to which all was written or left out.
+  std::size_t written_to() const { return raw_at_; }
+
   void pass(std::string_view bytes, std::size_t offset) override;
   void put(std::string_view replacement) override;
 

@@ -123,6 +123,13 @@ std::size_t JsonStreamGuard::held_bytes() const {
          (text_ ? text_->held_bytes() : 0) + (block_ ? block_->held_bytes() : 0);
 }
 
+std::size_t JsonStreamGuard::decided() const {
+  if (leaf_) return leaf_->sink.written_to();
+  if (text_) return inner_at_ + text_->decided();
+  if (block_) return inner_at_ + block_->decided();
+  return passed_;
+}
+
 int JsonStreamGuard::string_depth() const {
   if (leaf_) return 1 + leaf_->guard.string_depth();
   return block_ ? block_->string_depth() : 0;
@@ -342,6 +349,7 @@ Result<> JsonStreamGuard::feed_leaf(bool complete) {
   const bool escapes = std::exchange(context_.escape_restored, false);  // the sink does
   const auto fed = leaf.guard.feed(std::exchange(leaf.ready, {}), complete, leaf.sink);
   context_.escape_restored = escapes;
+  if (!complete) leaf.sink.forget_to(leaf.guard.decided());
   verdict_ = std::max(verdict_, leaf.guard.verdict());
   return fed;
 }

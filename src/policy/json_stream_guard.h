@@ -45,6 +45,8 @@ class JsonStreamGuard {
   Verdict verdict() const { return verdict_; }
   /// Bytes that were fed and are not decided yet.
   std::size_t held_bytes() const;
+  /// Offset in the text: nothing that stands before it will come out any more.
+  std::size_t decided() const;
   /// In how many JSON strings, one within the other, what was fed last stands.
   int string_depth() const;
   /// So far; spans are byte offsets into the unescaped leaf.

@@ -80,6 +80,15 @@ Result<std::string> StreamGuard::finish() {
   return std::move(out.text);
 }
 
+// An open value that is not settled comes out, or what stands for it, where it began.
+std::size_t StreamGuard::decided() const {
+  std::size_t end = offset_ + place_.done();
+  for (const auto& open : open_) {
+    if (!open.settled) end = std::min(end, open.finding.span.begin);
+  }
+  return end;
+}
+
 Result<> StreamGuard::feed(std::string_view piece, bool complete, GuardSink& out) {
   if (failed_) return {};
   const ScanLease lease(names_);

@@ -43,6 +43,8 @@ class StreamGuard {
   /// So far; spans are byte offsets into the stream before the change.
   const std::vector<GuardedFinding>& findings() const { return findings_; }
   std::size_t held_bytes() const { return kept_.size() - place_.done(); }
+  /// Offset in the stream: nothing that stands before it will come out any more.
+  std::size_t decided() const;
   /// With the context before.
   std::size_t kept_bytes() const { return kept_.size(); }
 

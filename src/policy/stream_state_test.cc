@@ -89,7 +89,8 @@ std::vector<HostileText> hostile_texts() {
       {"a private key in escapes", "-----BEGIN RSA PRIVATE KEY-----\\n" +
                                        repeated_text("MIIB+x/9abcDEF0123456789MIIB+x/9\\u0061\\u0062", 440) +
                                        repeated_text("&#x22;&#x2b;", 330)},
-      {"a long private key", "-----BEGIN RSA PRIVATE KEY-----\n" + repeated_text("MIIB+x/9abcDEF0123456789\n", 4000)}};
+      {"a long private key", "-----BEGIN RSA PRIVATE KEY-----\n" + repeated_text("MIIB+x/9abcDEF0123456789\n", 4000)},
+      {"a private key of line ends", "-----BEGIN RSA PRIVATE KEY-----\n" + repeated_text("MI\n", 12000)}};
 }
 
 // What the thread lends every stream is not its own: a first one makes it grow. Findings are no state but what a stream
@@ -165,9 +166,9 @@ struct Answer {
 TEST(StreamState, OfAnAnswerIsBounded) {
   const auto looks = policy();
   const std::string call = R"({"tool_calls":[{"index":0,"function":{"arguments":)";
-  const Answer answers[] = {{"content", R"({"content":)", "}", 0, 1856},
-                            {"an argument", call, "}}]}", 1, 2688},
-                            {"JSON in an argument", call, "}}]}", 2, 3728}};
+  const Answer answers[] = {{"content", R"({"content":)", "}", 0, 1824},
+                            {"an argument", call, "}}]}", 1, 2560},
+                            {"JSON in an argument", call, "}}]}", 2, 3440}};
   for (const auto& [name, hostile] : hostile_texts()) {
     for (const auto& [what, before, behind, json_strings, most] : answers) {
       std::string text = hostile;
