@@ -18,6 +18,7 @@
 #include "triage/command_models.h"
 #include "triage/encoder/encoder.h"
 #include "triage/evaluate_command.h"
+#include "triage/likeness_command.h"
 #include "triage/outcomes_command.h"
 #include "triage/train.h"
 #include "triage/tune_command.h"
@@ -33,6 +34,7 @@ constexpr std::string_view kHelp = R"(signalbox triage: the small model that dec
   predict  adds intent, route, confidence, abstained to each JSON line
   explain  why a text takes its route, and what would have to change
   outcomes what the large model would gain, from recorded outcomes of both
+  likeness how alike questions must be for one answer to do for both, from labelled texts
   encoder  weights of a sentence encoder -> the file that tier 1 reads
 
 `signalbox triage <command> --help` explains one. A first round:
@@ -240,6 +242,10 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
           SB_TRY(const auto encoder, find_encoder(options));
           return run_outcomes(options, encoder, in, out, err);
         }}},
+      {"likeness",
+       {kLikenessHelp,
+        {"--data", "--out", "--with", "--cached", "--wrong-hits", "--confidence", "--routes", "--show", "--encoder"},
+        [&](const Options& options) { return run_likeness(options, out); }}},
       {"encoder",
        {kEncoderHelp, {"--from", "--out"}, [&](const Options& options) { return run_encoder(options, out); }}},
   };
@@ -249,7 +255,8 @@ int triage_command(std::span<const std::string> args, std::istream& in, std::ost
   }
   const auto found = commands.find(args[0]);
   if (found == commands.end()) {
-    const auto near = nearest(args[0], Strings{"train", "eval", "tune", "predict", "explain", "outcomes", "encoder"});
+    const auto near =
+        nearest(args[0], Strings{"train", "eval", "tune", "predict", "explain", "outcomes", "likeness", "encoder"});
     fmt::print(err, "triage: no command \"{}\"{}\n\n{}", args[0], near ? fmt::format("; did you mean {}?", *near) : "",
                kHelp);
     return 2;

@@ -1,5 +1,6 @@
 #include "triage/command.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -10,6 +11,8 @@
 #include <sstream>
 
 #include "base/json.h"
+#include "triage/encoder/testing_encoder.h"
+#include "triage/likeness.h"
 #include "triage/testing_data.h"
 
 namespace sb::triage {
@@ -245,6 +248,52 @@ TEST_F(TriageCommand, OutcomesSayHowFarTheyDependOnTheQueriesAsked) {
 
   ASSERT_EQ(run(args, outcomes_lines(3, true) + outcomes_lines(1, false)), 0) << err_.str();
   EXPECT_THAT(err_.str(), testing::Not(HasSubstr("lines of --jsonl"))) << "of one of them nobody knows";
+}
+
+/// Forty questions in one wording; every so many carry the next one's label.
+std::string questions_of_one_wording(std::string_view polite, int wrong_every) {
+  std::string lines;
+  for (int i = 0; i < 40; ++i) {
+    const int label = wrong_every > 0 && i % wrong_every == 0 ? i + 1 : i;
+    lines += to_text(json::object{{"text", fmt::format("{} where order {} went", polite, i)},
+                                  {"intent", fmt::format("order_{}", label)}}) +
+             "\n";
+  }
+  return lines;
+}
+
+TEST_F(TriageCommand, LearnsHowAlikeQuestionsMustBeOrSaysWhyNot) {
+  const auto write = [&](const std::string& name, const std::string& text) {
+    std::ofstream(file(name)) << text;
+    return file(name);
+  };
+  const auto encoder = write("letters.sbe", encode_encoder(testing_encoder(vocabulary_of_letters())));
+  std::string lines;
+  for (const auto* polite :
+       {"tell me", "please tell me", "can you tell me", "i want to know", "show me", "do you know"})
+    lines += questions_of_one_wording(polite, 0);
+  const auto data = write("asked.jsonl", lines);
+  const auto learn = [&](const std::string& from, std::vector<std::string> more) {
+    std::vector<std::string> args{"likeness", "--data", from, "--encoder", encoder};
+    args.insert(args.end(), more.begin(), more.end());
+    return run(args);
+  };
+  ASSERT_EQ(learn(data, {"--out", file("l.json"), "--wrong-hits", "0.1"}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("kept words alone"));
+  EXPECT_THAT(out_.str(), HasSubstr("0 wrong of "));
+  const auto likeness = Likeness::load(file("l.json"), encoder);
+  ASSERT_TRUE(likeness) << likeness.error().detail;
+  EXPECT_GT(likeness->threshold(), 0);
+
+  ASSERT_EQ(learn(data, {"--with", file("l.json"), "--cached", data}), 0) << err_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("both"));
+
+  const auto mixed = write("mixed.jsonl", lines + questions_of_one_wording("hey tell me", 2));
+  EXPECT_EQ(learn(mixed, {"--out", file("none.json"), "--wrong-hits", "0.01", "--show", "3"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("cannot promise 1.00 % wrong hits with 95 % confidence"));
+  EXPECT_FALSE(std::filesystem::exists(file("none.json")));
+  EXPECT_EQ(run({"likeness", "--data", data, "--out", file("none.json"), "--encoder", "none"}), 1);
+  EXPECT_THAT(err_.str(), HasSubstr("make encoder"));
 }
 
 }  // namespace

@@ -92,10 +92,10 @@ class Needed {
       return "none of them is out of scope, and the promise is for such, too";
     if (found_) return fmt::format("about {:.0f} like them could", std::ceil(static_cast<double>(texts) * times_));
     if (least_wrong_ <= 1 && least_wrong_ >= target.wrong_scripts) {
-      return fmt::format("of the surest scripts {:.2f} % are wrong, and more texts like them would not change that",
-                         least_wrong_ * 100);
+      return fmt::format("of the surest {} {:.2f} % are wrong, and more texts like them would not change that",
+                         target.answers, least_wrong_ * 100);
     }
-    return fmt::format("it takes at least {} scripted texts without one wrong", least_samples(target));
+    return fmt::format("it takes at least {} {} without one wrong", least_samples(target), target.answers);
   }
 
  private:
@@ -202,11 +202,10 @@ Result<Tuned> tune(std::span<const Tried> tried, const TuneTarget& target, std::
       return false;  // where the first test passes, the search finds something
     });
   }
-  return fail(
-      Errc::invalid_argument,
-      fmt::format("{} texts ({} out of scope) cannot promise {:.2f} % wrong scripts with {:.0f} % confidence: {}",
-                  order.size(), all.outside, target.wrong_scripts * 100, target.confidence * 100,
-                  needed.sentence(order.size(), all, target)));
+  return fail(Errc::invalid_argument,
+              fmt::format("{} texts ({} out of scope) cannot promise {:.2f} % wrong {} with {:.0f} % confidence: {}",
+                          order.size(), all.outside, target.wrong_scripts * 100, target.answers,
+                          target.confidence * 100, needed.sentence(order.size(), all, target)));
 }
 
 Rehearsals rehearse_tuning(std::span<const Tried> tried, const TuneTarget& target, std::size_t texts, std::size_t times,

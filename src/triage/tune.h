@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/errors.h"
@@ -25,7 +26,8 @@ struct Tried {
 struct TuneTarget {
   double wrong_scripts = 0.01;  ///< most wrong ones among the scripted
   double confidence = 0.95;
-  double out_of_scope = 0;  ///< share of the traffic that is out of scope; 0: as in the data
+  double out_of_scope = 0;               ///< share of the traffic that is out of scope; 0: as in the data
+  std::string_view answers = "scripts";  ///< what may be wrong, in messages
 };
 
 struct Tuned {

@@ -243,6 +243,9 @@ void Encoder::encode(std::string_view text, Encoding& out) const {
 std::size_t Encoder::dimension() const {
   return state_->width * std::min(kPooledBlocks, state_->blocks.size());
 }
+std::size_t Encoder::width() const {
+  return state_->width;
+}
 const std::string& Encoder::version() const {
   return state_->version;
 }

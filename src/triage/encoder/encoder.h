@@ -78,6 +78,8 @@ class Encoder {
   void encode(std::string_view text, Encoding& out) const;
 
   std::size_t dimension() const;
+  /// Of one block's mean; those of the last blocks stand one behind the other, the last one last.
+  std::size_t width() const;
   /// First 16 hex digits of the file's SHA-256: heads are for one encoder only.
   const std::string& version() const;
 

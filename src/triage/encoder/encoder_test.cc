@@ -5,6 +5,7 @@
 #include <cmath>
 #include <random>
 
+#include "triage/encoder/testing_encoder.h"
 #include "triage/encoder/wordpiece.h"
 
 namespace sb::triage {
@@ -12,41 +13,11 @@ namespace {
 
 constexpr const char* kVocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nwhere\nis\nmy\ncard\n##s\n?\ncafe\n'\nun\n##known\n";
 
-std::vector<float> normal(std::mt19937& rng, std::size_t count, float spread) {
-  std::normal_distribution<float> draw(0, spread);
-  std::vector<float> out(count);
-  for (auto& value : out) value = draw(rng);
-  return out;
-}
+using testing_parts::normal;
+using testing_parts::random_layer;
 
-EncoderData::Layer random_layer(std::mt19937& rng, std::size_t inputs, std::size_t outputs) {
-  EncoderData::Layer out;
-  std::uniform_int_distribution<int> weight(-127, 127);
-  for (std::size_t i = 0; i < inputs * outputs; ++i) out.weights.push_back(static_cast<std::int8_t>(weight(rng)));
-  out.scales.assign(outputs, 0.002F);
-  out.biases = normal(rng, outputs, 0.1F);
-  return out;
-}
-
-// Small, with random weights: what it says means nothing, how it says it is what is tested.
 EncoderData small_encoder() {
-  std::mt19937 rng(7);
-  EncoderData out;
-  out.width = 32;
-  out.heads = 4;
-  out.inner = 64;
-  out.vocabulary = kVocabulary;
-  out.piece_scales.assign(14, 0.01F);
-  const auto pieces = random_layer(rng, 14, 32);
-  out.pieces = pieces.weights;
-  out.positions = normal(rng, kMaxPieces * 32, 0.1F);
-  const EncoderData::Norm norm{std::vector<float>(32, 1.0F), std::vector<float>(32, 0.0F)};
-  out.input_norm = norm;
-  for (int i = 0; i < 2; ++i) {
-    out.blocks.push_back({random_layer(rng, 32, 96), random_layer(rng, 32, 32), norm, random_layer(rng, 32, 64),
-                          random_layer(rng, 64, 32), norm});
-  }
-  return out;
+  return testing_encoder(kVocabulary);
 }
 
 std::vector<float> vector_of(const Encoder& encoder, std::string_view text) {
