@@ -146,6 +146,7 @@ class Workplace {
   flow::EventHub& events() { return *events_; }
   flow::InFlight& in_flight() { return in_flight_; }
   flow::Egress& egress() { return egress_; }
+  flow::Sealer& sealer() { return sealer_; }
 
  private:
   void open_keys(const std::string& path) {

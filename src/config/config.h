@@ -177,9 +177,18 @@ struct FlowsConfig {
   bool python = false;
 };
 
+/// Answers to questions that are like the one asked.
+struct SemanticCacheConfig {
+  std::string file;     ///< what `signalbox triage likeness` learnt
+  std::string encoder;  ///< the encoder it was learnt with
+  std::size_t compared = 1'000;
+};
+
 struct CacheConfig {
   std::int64_t exact_ttl_s = 0;  ///< 0: nothing is answered from the record
   std::size_t exact_entries = 100'000;
+  std::size_t memory_mb = 64;
+  std::optional<SemanticCacheConfig> semantic;  ///< nothing: only the very same request
 };
 
 enum class KeysRequired { automatic, always, never };

@@ -249,6 +249,10 @@ const Wrong kWrong[] = {
      "flows.hosts[0].restore[0]: expected a type of findings, such as IBAN"},
     {"kafka_sink_twice", "kafka: {brokers: 'k:1', sinks: [{topic: o, types: [a]}, {topic: o, types: [b]}]}\n",
      "kafka.sinks[1].topic: is there twice"},
+    {"likeness_without_a_time", "cache: {semantic: {file: l.json, encoder: e.sbe}}\n",
+     "cache.semantic: needs cache.exact_ttl_s"},
+    {"likeness_without_an_encoder", "cache: {exact_ttl_s: 60, semantic: {file: l.json}}\n",
+     R"(cache.semantic: the key "encoder" is missing)"},
     {"set_through_a_value", "currency: EUR\n", R"(--set /currency/x: "x" is not inside a section)", {"currency.x=1"}},
     {"set_past_the_end", "", "there is no list with an entry [4]", {"tiers.a.deployments[4]=1"}},
 };

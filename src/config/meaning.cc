@@ -101,6 +101,12 @@ void check_mirror(const Config& config, ReadState& state) {
       "Set data.durability to sync, or mirror.mode to async");
 }
 
+void check_cache(const CacheConfig& cache, ReadState& state) {
+  if (cache.semantic && cache.exact_ttl_s == 0)
+    state.value_problem(Place{}.member("cache").member("semantic"),
+                        "needs cache.exact_ttl_s, how long an answer may be given again");
+}
+
 void check_kafka(const KafkaConfig& kafka, ReadState& state) {
   const auto place = Place{}.member("kafka");
   for (const auto& [name, source] : kafka.sources) {
@@ -130,6 +136,7 @@ void check_meaning(const Config& config, ReadState& state) {
   check_tiers(config, state);
   check_witnesses(config.audit, state);
   check_mirror(config, state);
+  check_cache(config.cache, state);
   if (config.kafka) check_kafka(*config.kafka, state);
   for (const auto& [name, target] : config.models.aliases) {
     const auto place = Place{}.member("models").member("aliases").member(name);

@@ -320,8 +320,10 @@ Task<Result<>> Engine::finish(LiveRun& run) {
   record_leaf(
       run, "run.end", std::move(end.end_object()).take(),
       run.sealed_output.empty() ? std::string() : Sealer::commitment(run.data_key, "output", run.sealed_output));
+  std::optional<AnswerCache::Claim> claim;
+  claim_answer(run, claim);
   SB_CO_CHECK(co_await commit(run, status, run.durability));
-  remember_answer(run);
+  if (claim) remember_answer(run, *claim);
   ask_second_opinion(run);
   co_return Result<>();
 }

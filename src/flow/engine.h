@@ -38,6 +38,7 @@
 #include "script/runner.h"
 #include "store/patient_read.h"
 #include "store/store.h"
+#include "triage/likeness.h"
 #include "triage/live_router.h"
 #include "triage/router.h"
 
@@ -118,6 +119,7 @@ struct EngineParts {
   std::shared_ptr<const json::object> secrets{};                  ///< of flows, by name
   ExternalGuard* outside = nullptr;                               ///< null: checks over HTTP object to everything
   AnswerCache* answers = nullptr;                                 ///< null: each request goes to a model
+  std::shared_ptr<const triage::Likeness> likeness{};             ///< null: no question is like another
   std::optional<EventsOut> events_out{};                          ///< nothing: emitted events stay here
   triage::LiveRouter* promise = nullptr;                          ///< null: nobody watches what triage promises
   std::function<void(std::string_view route, bool wrong)> on_verdict{};  ///< of an answer; empty: nobody counts them
@@ -374,10 +376,15 @@ class Engine {
   // repeated_requests.cc
   /// What `AnswerCache` knows a chat by; nothing: its answer is not to be used again.
   std::optional<Digest> repeatable(const LiveRun& run, const TaskNode& task, const model::Target& target) const;
-  /// The answer of the run that answered the same before; nothing: none has, or its content is gone.
-  Task<std::optional<CallResult>> answer_again(LiveRun& run, const model::Target& target);
-  /// Of a run that has ended and is on disk.
-  void remember_answer(const LiveRun& run);
+  /// As other questions may be like it; nothing: none may, or there is no time to look.
+  Task<std::optional<Question>> question_asked(LiveRun& run, const TaskNode& task, const model::Target& target);
+  /// The answer of a run that answered the same before, or a question like it; nothing: none has, or its content is
+  /// gone.
+  Task<std::optional<CallResult>> answer_again(LiveRun& run, const TaskNode& task, const model::Target& target);
+  /// Of a run that is about to be on disk with its end.
+  void claim_answer(const LiveRun& run, std::optional<AnswerCache::Claim>& claim) const;
+  /// ...and is there now.
+  void remember_answer(LiveRun& run, const AnswerCache::Claim& claim);
   void count_cache(CacheOutcome outcome) const {
     if (parts_.on_cache) parts_.on_cache(outcome);
   }
@@ -428,6 +435,8 @@ class Engine {
   std::deque<RunId> to_recover_;
   std::size_t recovering_ = 0;
   Workers workers_;
+  Workers readers_;          ///< of questions: they do not wait behind long inputs
+  std::size_t reading_ = 0;  ///< questions that wait for them
   Parking parking_;
   std::size_t waking_ = 0;  ///< runs that are being read because their time has come
   /// Events of `schedule.on.all` so far; in memory only.

@@ -120,6 +120,9 @@ class EngineTest : public ::testing::Test {
     options.path = folder_.file("store.db");
     options.free_disk_bytes = [this] { return free_bytes_.load(); };
     options.disk_check_every = std::chrono::milliseconds(0);
+    options.before_erase = [this](std::span<const RunId> runs) {
+      if (answers_) answers_->forget(runs);
+    };
     store_ = std::move(*store::open_sqlite_store(std::move(options), log_));
     io_ = std::make_unique<Context>();
     auto provider = std::make_unique<WatchedProvider>(clock_, calls_);
@@ -160,6 +163,7 @@ class EngineTest : public ::testing::Test {
                       std::make_shared<const json::object>(secrets_),
                       nullptr,
                       answers_.get(),
+                      likeness_,
                       events_out_,
                       promise_,
                       on_verdict_,
@@ -243,6 +247,7 @@ class EngineTest : public ::testing::Test {
 
   std::shared_ptr<const triage::Router> router_;                      ///< null: no triage
   std::unique_ptr<AnswerCache> answers_;                              ///< null: no cache; read by `start`
+  std::shared_ptr<const triage::Likeness> likeness_;                  ///< null: no question is like another; likewise
   std::optional<EventsOut> events_out_;                               ///< read by `start`
   std::function<std::unique_ptr<model::Provider>()> other_provider_;  ///< in place of the watched one; by `start`
   triage::LiveRouter* promise_ = nullptr;                             ///< read by `start`, as what follows

@@ -254,12 +254,16 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     co_return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
   run.request_hash.reset();
+  run.question.reset();
   const bool looked_at = is_looked_at(*call.task, run.machine.flow());
   if (!embed && !run.asked && (looked_at || answers_the_run(*call.task, run.machine.flow())))
     run.request_hash = repeatable(run, *call.task, asked);
   if (run.request_hash) {
-    auto again = run.cache.no_cache ? std::nullopt : co_await answer_again(run, asked);
-    count_cache(run.cache.no_cache ? CacheOutcome::bypass : again ? CacheOutcome::hit : CacheOutcome::miss);
+    auto again = run.cache.no_cache ? std::nullopt : co_await answer_again(run, *call.task, asked);
+    count_cache(run.cache.no_cache ? CacheOutcome::bypass
+                : !again           ? CacheOutcome::miss
+                : run.answer_alike ? CacheOutcome::semantic
+                                   : CacheOutcome::hit);
     if (again) {
       note_route(run, asked);
       std::string text = again->output.text();

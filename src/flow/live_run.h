@@ -92,7 +92,9 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   bool formless = false;               ///< its last answer had not the form that a check of the policy asks for
   bool outside_asked = false;          ///< services that check the input have had their say
   std::optional<Digest> request_hash;  ///< what its answer is known by, where it may be used again
+  std::optional<Question> question;    ///< what it asks, where the answer to one like it would do
   bool answer_again = false;           ///< it was answered by what another run was answered
+  bool answer_alike = false;           ///< ... to another question, like it
   bool answer_found = false;           ///< the policy found something in its answer
   model::Usage answer_usage;
   bool needs_person = false;  ///< the policy asks for a person, and none was asked yet: no model may see it

@@ -1,69 +1,90 @@
 // Requests that a recorded run has answered before: the engine's side of AnswerCache.
 #include <fmt/format.h>
 
-#include "base/canonical_json.h"
-#include "base/record_writer.h"
+#include "flow/asked_before.h"
 #include "flow/engine.h"
 
 namespace sb::flow {
 namespace {
 
-// Long conversations are hardly asked twice, and hashing them is not free.
-constexpr std::size_t kMaxRequestBytes = std::size_t{64} << 10;
+// The encoder takes a millisecond. Where more wait for it than this, nobody waits longer: a model is asked.
+constexpr std::size_t kMaxReading = 4;
 
-RecordJson hit_decision(const AnswerCache::Answer& answer, const model::Target& target) {
-  RecordWriter out;
-  out.begin_object().member("answer_of", RecordText::ours(answer.run.to_string())).key("attempts").begin_array();
-  out.end_array().member("cache", "exact").member("chosen", RecordText::configured(answer.model));
-  out.member("kind", "chat").member("target", RecordText::configured(target.name));
-  return std::move(out.end_object()).take();
+AnswerScope scope_of(const LiveRun& run, const TaskNode& task, const model::Target& target) {
+  return {run.row.tenant, run.guard.policy_hash(), run.machine.flow().hash, task.ref, target.name};
+}
+
+// What was found belongs to somebody.
+bool has_findings(const LiveRun& run) {
+  return !run.guard.inbound_types().empty() || run.guard.vault_used() || run.guard.needs_local();
 }
 
 }  // namespace
 
 std::optional<Digest> Engine::repeatable(const LiveRun& run, const TaskNode& task, const model::Target& target) const {
   if (!parts_.answers || run.profile != policy::JsonProfile::chat_request) return std::nullopt;
-  // What was found belongs to somebody: without a name nobody can be told to be the same again.
-  const bool found = !run.guard.inbound_types().empty() || run.guard.vault_used() || run.guard.needs_local();
-  if (found && (run.row.subject.empty() || run.row.key.empty())) return std::nullopt;
-  std::string request;
-  if (run.input.text().size() > kMaxRequestBytes || !append_canonical_text(request, run.input.text()))
-    return std::nullopt;
-  const auto whose = found ? fmt::format("{} {}", run.row.key, run.row.subject) : std::string();
-  const auto& flow = run.machine.flow();
-  std::string all;
-  for (const std::string_view part :
-       {std::string_view(run.row.tenant), std::string_view(run.guard.policy_hash()), std::string_view(flow.hash),
-        std::string_view(task.ref), std::string_view(target.name), std::string_view(whose)}) {
-    all += fmt::format("{}:{}\n", part.size(), part);  // lengths: no two lists of parts read alike
+  auto scope = scope_of(run, task, target);
+  std::string whose;
+  if (has_findings(run)) {  // without a name nobody can be told to be the same again
+    if (run.row.subject.empty() || run.row.key.empty()) return std::nullopt;
+    scope.whose = whose = fmt::format("{} {}", run.row.key, run.row.subject);
   }
-  return sha256(all, request);
+  return digest_of(scope, run.input.text());
 }
 
-Task<std::optional<Engine::CallResult>> Engine::answer_again(LiveRun& run, const model::Target& target) {
-  const auto answer = parts_.answers->find(*run.request_hash, parts_.clock.now_us(), run.cache.max_age_us);
-  if (!answer) co_return std::nullopt;
-  const auto row = co_await parts_.store.load_run(answer->run);
-  const bool there = row && !row->erased && row->tenant == run.row.tenant && row->status == store::RunStatus::completed;
-  const auto key = there ? parts_.sealer.key_of(*row) : Result<std::string>();
-  auto text = there && key ? Sealer::open(*key, row->id, place::kOutput, row->output) : Result<std::string>();
-  if (!there || !key || !text || text->empty()) {
-    parts_.answers->forget(*run.request_hash);
+Task<std::optional<Question>> Engine::question_asked(LiveRun& run, const TaskNode& task, const model::Target& target) {
+  if (!parts_.likeness || has_findings(run) || reading_ >= kMaxReading) co_return std::nullopt;
+  auto single = single_question(run.input.text());
+  if (!single) co_return std::nullopt;
+  ++reading_;
+  auto work = [likeness = parts_.likeness, text = single->text] { return likeness->read(text); };
+  auto read = co_await readers_.run(std::move(work));
+  --reading_;
+  if (!read) co_return std::nullopt;
+  co_return question_of(scope_of(run, task, target), *single, *std::move(read));
+}
+
+Task<std::optional<Engine::CallResult>> Engine::answer_again(LiveRun& run, const TaskNode& task,
+                                                             const model::Target& target) {
+  auto& answers = *parts_.answers;
+  auto answer = answers.find(*run.request_hash, parts_.clock.now_us(), run.cache.max_age_us);
+  std::optional<LikenessReason> reason;
+  if (!answer) {
+    run.question = co_await question_asked(run, task, target);
+    if (!run.question) co_return std::nullopt;
+    const double threshold = parts_.likeness->threshold();
+    auto alike =
+        answers.find_alike(*run.question, static_cast<float>(threshold), parts_.clock.now_us(), run.cache.max_age_us);
+    if (!alike) co_return std::nullopt;
+    answer = std::move(alike->answer);
+    reason = {alike->similarity, threshold};
+  }
+  auto text = open_answer(parts_.sealer, run.row.tenant, *answer);
+  if (!text || text->empty()) {
+    answers.forget({&answer->run, 1});
     co_return std::nullopt;
   }
   run.row.model = answer->model;
   run.answer_again = true;
+  run.answer_alike = reason.has_value();
   count_saving(run, answer->usage);
   CallResult result;
-  result.decision = hit_decision(*answer, target);
+  result.decision = answer_again_decision(*answer, target, reason);
   result.output = Data::from_text(*std::move(text));
   co_return result;
 }
 
-void Engine::remember_answer(const LiveRun& run) {
+void Engine::claim_answer(const LiveRun& run, std::optional<AnswerCache::Claim>& claim) const {
   if (!run.request_hash || run.cache.no_store || run.answer_again || run.answer_found || run.problem || run.repaired)
     return;
-  parts_.answers->put(*run.request_hash, {run.row.id, run.row.model, run.answer_usage}, parts_.clock.now_us());
+  claim.emplace(*parts_.answers, run.row.id);
+}
+
+void Engine::remember_answer(LiveRun& run, const AnswerCache::Claim& claim) {
+  if (!parts_.sealer.renew(run.row, run.data_key)) return;  // a rotation may have changed the tenant's key since
+  AnswerCache::Answer answer{run.row.id, run.row.model, run.answer_usage, run.row.data_key, run.sealed_output};
+  parts_.answers->put(claim, *run.request_hash, std::exchange(run.question, {}), std::move(answer),
+                      parts_.clock.now_us());
 }
 
 }  // namespace sb::flow

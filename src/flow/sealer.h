@@ -69,7 +69,11 @@ class Sealer {
   Result<std::string> key_of(const store::RunRow& run) const {
     if (run.erased) return fail(Errc::not_found, "the run's content was erased");
     if (run.data_key.empty()) return old_key_;
-    return tenants_.unwrap(run.tenant, aad(run.id), run.data_key);
+    return key_of(run.id, run.tenant, run.data_key);
+  }
+  /// Of one whose `RunRow::data_key` was kept elsewhere. Errors: not_found, corrupt (the tenant's key is gone).
+  Result<std::string> key_of(const RunId& run, std::string_view tenant, std::string_view wrapped) const {
+    return tenants_.unwrap(tenant, aad(run), wrapped);
   }
 
   std::string seal(std::string_view key, const RunId& run, std::string_view at, std::string_view plain) const {

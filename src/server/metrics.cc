@@ -92,6 +92,10 @@ void register_metrics(Services& services, const std::vector<std::unique_ptr<Shar
                "Attempts that failed and were made again. Rising: the place is down, or refuses us; see the log.",
                &mirror::MirrorStats::failures);
   mirror_probe("signalbox_mirror_bytes_total", "Bytes sent to the mirror.", &mirror::MirrorStats::bytes);
+  if (services.answers)
+    registry.probe("signalbox_flow_cache_bytes",
+                   "What answers that may be given again take in memory. At `cache.memory_mb` the oldest go.",
+                   [&services] { return static_cast<double>(services.answers->size_bytes()); });
   registry.probe("signalbox_flow_runs_in_flight",
                  "Runs in work. Near server.limits.max_in_flight, new work is refused.",
                  [&services] { return static_cast<double>(services.in_flight.size()); });

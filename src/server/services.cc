@@ -125,6 +125,29 @@ Result<> load_flow_outside(Services& services) {
   return {};
 }
 
+Result<> open_cache(Services& services) {
+  const auto& config = services.config.cache;
+  if (config.exact_ttl_s == 0) return {};
+  flow::AnswerCacheOptions options{config.exact_ttl_s * 1'000'000, config.exact_entries, config.memory_mb << 20};
+  if (const auto& semantic = config.semantic) {
+    auto likeness = triage::Likeness::load(semantic->file, semantic->encoder);
+    if (!likeness)
+      return fail(likeness.error().code, fmt::format("cache.semantic: {}", likeness.error().detail), "cache.semantic");
+    services.likeness = std::make_shared<const triage::Likeness>(*std::move(likeness));
+    options.alike_max = semantic->compared;
+  }
+  services.answers = std::make_unique<flow::AnswerCache>(options);
+  services.on_cache = [outcomes = process_metrics().counters(
+                           "signalbox_flow_cache_requests_total",
+                           "Requests that a recorded run could have answered. Few hits: nothing is asked twice, or "
+                           "`cache.exact_ttl_s` is short; semantic: by the answer to a question like it; bypass: the "
+                           "caller asked for a new answer.",
+                           {{"outcome", {"hit", "semantic", "miss", "bypass"}}})](flow::CacheOutcome outcome) {
+    outcomes.at(static_cast<std::size_t>(outcome)).add();
+  };
+  return {};
+}
+
 Result<> load_flows(Services& services) {
   const auto add = [&](std::string_view text, std::string_view origin) -> Result<> {
     SB_TRY(auto flow, flow::load_flow(text, origin, flow::builtin_functions()));
@@ -181,6 +204,9 @@ Result<std::unique_ptr<Services>> open_services(Config config, Signals* signals,
   options.commit_batch_max = settings.data.commit_batch_max;
   options.min_free_disk_bytes = settings.data.min_free_disk_mb << 20;
   SB_TRY(services->mirror, open_mirror(*services));
+  options.before_erase = [services = services.get()](std::span<const RunId> runs) {
+    if (services->answers) services->answers->forget(runs);
+  };
   if (signals && services->mirror)
     services->while_starting.emplace(*signals, [mirror = services->mirror.get()] { mirror->let_go(); });
   options.sink = services->mirror.get();
@@ -228,17 +254,7 @@ Result<> load_content(Services& services) {
   for (const auto& [name, script] : services.scripts->scripts()) scripts.push_back(name + " " + script.version);
   services.setup["scripts"] = hash_of_lines(std::move(scripts));
   services.setup["config"] = config.hash;
-  if (config.cache.exact_ttl_s > 0) {
-    services.answers = std::make_unique<flow::AnswerCache>(
-        flow::AnswerCacheOptions{config.cache.exact_ttl_s * 1'000'000, config.cache.exact_entries});
-    services.on_cache = [outcomes = process_metrics().counters(
-                             "signalbox_flow_cache_requests_total",
-                             "Requests that a recorded run could have answered. Few hits: nothing is asked twice, or "
-                             "`cache.exact_ttl_s` is short; bypass: the caller asked for a new answer.",
-                             {{"outcome", {"hit", "miss", "bypass"}}})](flow::CacheOutcome outcome) {
-      outcomes.at(static_cast<std::size_t>(outcome)).add();
-    };
-  }
+  SB_CHECK(open_cache(services));
   SB_CHECK(load_flow_outside(services));
   SB_TRY(services.kafka, open_kafka(config));
   SB_CHECK(load_spending(services));

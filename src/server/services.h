@@ -62,7 +62,8 @@ struct Services {
   std::function<void(const triage::Verdict&)> on_verified;
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
-  std::unique_ptr<flow::AnswerCache> answers;  ///< null: not configured
+  std::unique_ptr<flow::AnswerCache> answers;        ///< null: not configured
+  std::shared_ptr<const triage::Likeness> likeness;  ///< likewise
   std::function<void(flow::CacheOutcome)> on_cache;
   flow::Egress egress;
   std::shared_ptr<const json::object> flow_secrets;

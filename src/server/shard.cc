@@ -101,7 +101,8 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           services.events.get(),
                           services.flow_secrets,
                           p.outside.get(),
-                          services.answers.get()};
+                          services.answers.get(),
+                          services.likeness};
   if (auto* sinks = services.kafka ? services.kafka->sinks.get() : nullptr)
     parts.events_out = {[sinks](std::string_view type) { return sinks->wants(type); },
                         [sinks](json::value event) { return sinks->write(std::move(event)); }};

@@ -27,10 +27,11 @@ class SqliteStore final : public Store {
  public:
   SqliteStore(FileLock lock, Database checkpoint_database, std::unique_ptr<Writer> writer, CommitLoop::Limits limits,
               std::vector<std::unique_ptr<Reader>> readers, std::chrono::milliseconds scrub_again,
-              std::chrono::milliseconds reads_wait_max)
+              std::chrono::milliseconds reads_wait_max, std::function<void(std::span<const RunId>)> before_erase)
       : lock_(std::move(lock)),
         checkpointer_(std::move(checkpoint_database), gate_, scrub_again),
-        answers_(reads_wait_max) {
+        answers_(reads_wait_max),
+        before_erase_(std::move(before_erase)) {
     // One that a process before owed may have been lost with it.
     (void)checkpointer_.truncate();
     sqlite3_wal_hook(writer->database().handle(), &SqliteStore::on_commit, this);
@@ -41,6 +42,7 @@ class SqliteStore final : public Store {
 
   Task<Result<>> commit(Commit commit) override {
     const Durability durability = commit.durability;
+    if (before_erase_ && !commit.erase.empty()) before_erase_(commit.erase);
     SB_CO_TRY(PreparedCommit prepared, prepare(std::move(commit)));
     if (durability == Durability::async) co_return loop_->push_async(std::move(prepared));
     const Executor executor = co_await asio::this_coro::executor;
@@ -200,6 +202,7 @@ class SqliteStore final : public Store {
   std::atomic<std::size_t> log_pages_{0};
   Checkpointer checkpointer_;
   HeldAnswers answers_;
+  const std::function<void(std::span<const RunId>)> before_erase_;
   std::unique_ptr<ReadPool> read_pool_;
   std::unique_ptr<CommitLoop> loop_;
 };
@@ -241,7 +244,8 @@ Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog&
                             {}};
   return std::make_unique<SqliteStore>(std::move(lock), std::move(checkpoint_database), std::move(writer),
                                        std::move(limits), std::move(readers), options.scrub_again,
-                                       options.sink ? options.reads_wait_max : std::chrono::milliseconds(0));
+                                       options.sink ? options.reads_wait_max : std::chrono::milliseconds(0),
+                                       std::move(options.before_erase));
 }
 
 }  // namespace sb::store

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "store/store.h"
@@ -33,8 +34,11 @@ struct SqliteOptions {
   sqlite::GroupSink* sink = nullptr;  ///< null: nobody; outlives the store
   /// For the sink to have what a read saw; then the read answers unavailable. Zero: where committed() never waits.
   std::chrono::milliseconds reads_wait_max{10'000};
-  bool leave_mirrored = false;                     ///< a database that a mirror follows is not opened without a sink
-  SealDocument seal;                               ///< null: a database with documents in clear is not opened
+  bool leave_mirrored = false;  ///< a database that a mirror follows is not opened without a sink
+  SealDocument seal;            ///< null: a database with documents in clear is not opened
+  /// Told of the runs whose content a commit will erase, on the thread that commits, before anything is written:
+  /// whoever holds a copy in memory drops it. Null: nobody does.
+  std::function<void(std::span<const RunId>)> before_erase{};
   const Clock* clock = nullptr;                    ///< null: the machine's
   std::function<std::uint64_t()> free_disk_bytes;  ///< null: of the file system that holds `path`
 };
