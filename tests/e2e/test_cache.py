@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import pathlib
+import threading
 
 import pytest
 
@@ -81,3 +83,84 @@ def test_cache_control_is_heeded(caching):
     metrics = caching.call("GET", "/metrics").body.decode()
     for outcome, count in (("hit", 1), ("miss", 3), ("bypass", 1)):
         assert f'signalbox_flow_cache_requests_total{{outcome="{outcome}"}} {count}' in metrics
+
+
+def test_an_answer_is_never_told_again_once_its_erasure_is_acknowledged(own_server):
+    """Callers on several shards ask without a pause; whoever asks after the answer to an erasure gets another run's."""
+    caching = own_server(cache={"exact_ttl_s": 3600}, server={"shards": 3}).start()
+    text = "what is erased, cache race test"
+    erased: set[str] = set()
+    told_again: list[str] = []
+    hits = 0
+    over = threading.Event()
+
+    def ask() -> None:
+        nonlocal hits
+        while not over.is_set():
+            gone = set(erased)
+            reply = caching.chat(text)
+            if not cached(reply):
+                continue
+            hits += 1
+            steps = caching.call("GET", f"/api/v1/costs?run={reply.headers['x-signalbox-run']}").json()["calls"]
+            told_again.extend(step["answer_of"] for step in steps if step.get("answer_of") in gone)
+
+    callers = [threading.Thread(target=ask) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for _ in range(15):
+        run = caching.chat(text).headers["x-signalbox-run"]
+        calls = caching.call("GET", f"/api/v1/costs?run={run}").json()["calls"]
+        answered_by = next((call["answer_of"] for call in calls if "answer_of" in call), run)
+        reply = caching.call("POST", "/api/v1/erasures", {"run": answered_by, "legal_basis": "Art. 17"})
+        assert reply.status == 200, reply.body
+        erased.add(answered_by)
+    over.set()
+    for caller in callers:
+        caller.join()
+    assert hits > 0 and told_again == []
+
+
+ENCODER = pathlib.Path(__file__).parents[2] / ".third_party/encoder/minilm.sbe"
+
+
+@pytest.fixture
+def likeness(tmp_path):
+    """Learnt from three questions in many wordings: how it is learnt is tested elsewhere."""
+    if not ENCODER.exists():
+        pytest.skip("no sentence encoder: make encoder")
+    wordings = ["{}", "please, {}", "can you tell me {}", "i want to know {}", "hello, {}", "{} please", "do you know {}"]
+    questions = ["where is the shop", "when do you open", "what is the price", "who pays for shipping"]
+    lines = [{"text": wording.format(question), "intent": question} for wording in wordings for question in questions]
+    data, out = tmp_path / "asked.jsonl", tmp_path / "likeness.json"
+    data.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    learnt = cli("triage", "likeness", "--data", str(data), "--out", str(out), "--encoder", str(ENCODER), "--wrong-hits", "0.4",
+                 "--confidence", "0.8")
+    assert learnt.returncode == 0, learnt.stderr
+    return out
+
+
+def test_a_question_like_one_before_is_answered_by_its_answer(own_server, likeness, simulator):
+    server = own_server(cache={"exact_ttl_s": 60, "semantic": {"file": str(likeness), "encoder": str(ENCODER)}}).start()
+    first = server.chat("Where is the shop in Berlin?")
+    asked = len(simulator.journal())
+    second = server.chat("please, where is the shop in Berlin")
+    assert second.headers.get("x-signalbox-cache") == "semantic" and len(simulator.journal()) == asked
+    assert second.headers["x-signalbox-cost"] == "0" and second.json()["choices"] == first.json()["choices"]
+    call = server.call("GET", f"/api/v1/costs?run={second.headers['x-signalbox-run']}").json()["calls"][-1]
+    assert call["cache"] == "semantic" and call["answer_of"] == first.headers["x-signalbox-run"]
+    for other in ("where is the shop in Munich", "where is the shop not in Berlin", "please, where was the shop in Berlin"):
+        assert "x-signalbox-cache" not in server.chat(other).headers, other
+    assert 'signalbox_flow_cache_requests_total{outcome="semantic"} 1' in server.call("GET", "/metrics").body.decode()
+    assert server.verify().returncode == 0
+
+
+@pytest.mark.parametrize("encoder, way_out", [("missing.sbe", "triage encoder"), ("other", "signalbox triage likeness")])
+def test_without_its_encoder_the_server_does_not_start_and_says_what_to_do(own_server, tmp_path, likeness, encoder, way_out):
+    if encoder == "other":  # learnt with one that is not there any more
+        learnt = json.loads(likeness.read_text())
+        likeness.write_text(json.dumps(learnt | {"encoder": "0123456789abcdef"}))
+        encoder = str(ENCODER)
+    server = own_server(cache={"exact_ttl_s": 60, "semantic": {"file": str(likeness), "encoder": encoder}})
+    assert server.serve().process.wait(60) != 0
+    assert "cache.semantic" in server.log() and way_out in server.log(), server.log()
