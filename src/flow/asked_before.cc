@@ -85,13 +85,13 @@ std::optional<SingleQuestion> single_question(std::string_view request) {
   return out;
 }
 
-Question question_of(const AnswerScope& scope, const SingleQuestion& question, triage::ReadQuestion read) {
+std::optional<Question> question_of(const AnswerScope& scope, const SingleQuestion& question,
+                                    triage::ReadQuestion read) {
   SB_ASSERT(scope.whose.empty());
   std::string rest;
-  const bool canonical = append_canonical_text(rest, question.rest).has_value();
-  SB_ASSERT(canonical);  // its request was
-  return {sha256(scope_text(scope) + fmt::format("{}:{}\n", read.kept_words.size(), read.kept_words), rest),
-          std::move(read.meaning)};
+  if (!append_canonical_text(rest, question.rest)) return std::nullopt;
+  return Question{sha256(scope_text(scope) + fmt::format("{}:{}\n", read.kept_words.size(), read.kept_words), rest),
+                  std::move(read.meaning)};
 }
 
 Result<std::string> open_answer(const Sealer& sealer, std::string_view tenant, const AnswerCache::Answer& answer) {

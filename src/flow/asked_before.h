@@ -36,8 +36,9 @@ struct SingleQuestion {
 /// Nothing: it is another kind of chat.
 std::optional<SingleQuestion> single_question(std::string_view request);
 
-/// `read`: of `question.text`.
-Question question_of(const AnswerScope& scope, const SingleQuestion& question, triage::ReadQuestion read);
+/// `read`: of `question.text`. Nothing: the rest of the request has no canonical form.
+std::optional<Question> question_of(const AnswerScope& scope, const SingleQuestion& question,
+                                    triage::ReadQuestion read);
 
 /// What it said. Errors: not_found, corrupt (a key is gone).
 Result<std::string> open_answer(const Sealer& sealer, std::string_view tenant, const AnswerCache::Answer& answer);
