@@ -99,10 +99,12 @@ Task<bool> GatewayCall::try_group(const std::vector<Target::Candidate>& group, b
       failure_ = own_failure(Error(Errc::cancelled, "the caller went away"));
       co_return true;
     }
-    if (!worth_it || !state_.lines[candidate->deployment].breaker.allow(state_.now_us())) {
+    if (!worth_it) {
       pass_over(*candidate);
       continue;
     }
+    // Meanwhile another call may have been told to wait longer: then so does this one, if that is worth it.
+    if (!state_.lines[candidate->deployment].breaker.allow(state_.now_us())) continue;
     if (co_await attempt(*candidate)) co_return true;
   }
   co_return false;

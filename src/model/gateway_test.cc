@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_future.hpp>
 #include <set>
 
@@ -175,6 +176,59 @@ TEST_F(Gateway, RetryAfterIsHonoured) {
   ASSERT_TRUE(outcome);
   ASSERT_EQ(sleeper_.waits.size(), 1U);
   EXPECT_EQ(sleeper_.waits[0], std::chrono::seconds(3));
+}
+
+Task<> let_others_go_on(int turns) {
+  for (; turns > 0; --turns) co_await asio::post(co_await asio::this_coro::executor, use_task);
+}
+
+// Refuses its first two calls, which are under way side by side, and asks the later one for more patience.
+class SlowlyRefusing final : public Provider {
+ public:
+  Task<Result<ChatReply>> chat(ChatCall, UpstreamModel) override {
+    const int call = ++calls_;
+    co_await let_others_go_on(call);
+    if (call > 2) co_return ChatReply();
+    co_return ChatReply{.status = 429, .headers = {{"retry-after", call == 1 ? "1" : "5"}}, .body = {}, .usage = {}};
+  }
+  Task<Result<StreamStart>> chat_stream(ChatCall, UpstreamModel) override { co_return StreamStart(); }
+  Task<Result<ChatReply>> embeddings(ChatCall call, UpstreamModel model) override { return chat(call, model); }
+  Task<Result<std::vector<std::string>>> list_models(CancelSource*) override { co_return std::vector<std::string>(); }
+
+ private:
+  int calls_ = 0;
+};
+
+class TurnTakingSleeper final : public Sleeper {
+ public:
+  explicit TurnTakingSleeper(testing::FakeClock& clock) : clock_(clock) {}
+  Task<> sleep(std::chrono::microseconds duration, CancelSource*) override {
+    const auto until = clock_.steady() + duration;
+    co_await let_others_go_on(10);
+    if (clock_.steady() < until)
+      clock_.advance(std::chrono::duration_cast<std::chrono::microseconds>(until - clock_.steady()));
+  }
+
+ private:
+  testing::FakeClock& clock_;
+};
+
+TEST_F(Gateway, WhoWaitsWhileAnotherCallIsAskedForMorePatienceWaitsOn) {
+  TurnTakingSleeper sleeper(clock_);
+  std::vector<std::unique_ptr<Provider>> providers;
+  providers.push_back(std::make_unique<SlowlyRefusing>());
+  providers.push_back(std::make_unique<SlowlyRefusing>());
+  gateway_ = std::make_unique<ModelGateway>(*catalog_, std::move(providers), clock_, sleeper, random_);
+  const Micros before = clock_.now_us();
+  asio::io_context io;
+  int answered = 0;
+  for (int call = 0; call < 2; ++call) {
+    asio::co_spawn(io.get_executor(), gateway_->chat(**catalog_->resolve("single"), call_),
+                   [&](std::exception_ptr, const ModelResult<ChatOutcome>& outcome) { answered += outcome ? 1 : 0; });
+  }
+  io.run();
+  EXPECT_EQ(answered, 2);
+  EXPECT_EQ(clock_.now_us() - before, 5'000'000);
 }
 
 TEST_F(Gateway, ALongRetryAfterGoesToTheFallbackAtOnceOrBackToTheCaller) {
