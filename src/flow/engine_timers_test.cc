@@ -209,6 +209,19 @@ TEST_F(AtRest, WhoWaitsForAChildGoesOnWhenItEnds) {
   EXPECT_EQ(status_of(parent->row.id), RunStatus::completed);
 }
 
+// Its time has come, and nobody has woken it yet.
+TEST_F(AtRest, AWishThatComesTooLateIsRefused) {
+  for (const auto verb : {EventHub::Verb::cancel, EventHub::Verb::suspend}) {
+    const RunId run = rest(flow_of("waits", kWaits));
+    clock_.advance(std::chrono::minutes(2));
+    const auto told = get(events_->command(run, verb, "somebody"));
+    ASSERT_FALSE(told) << "it was " << store::to_string(status_of(run));
+    EXPECT_EQ(told.error().code, Errc::conflict);
+    EXPECT_EQ(told.error().detail, "the run is completed already");
+    EXPECT_EQ(status_of(run), RunStatus::completed);
+  }
+}
+
 TEST_F(AtRest, ASuspendedRunIsWokenByNothing) {
   const RunId run = rest(flow_of("listens", kListens));
   ASSERT_TRUE(get(events_->command(run, EventHub::Verb::suspend, "somebody")));

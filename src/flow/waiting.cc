@@ -404,6 +404,9 @@ Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string ac
   }
   run->wish = verb == EventHub::Verb::cancel ? LiveRun::Wish::cancel : LiveRun::Wish::suspend;
   SB_CO_CHECK(co_await drive(run));
+  // A run whose time had come is at its end, whatever was wished.
+  if (run->row.status != (verb == EventHub::Verb::cancel ? store::RunStatus::cancelled : store::RunStatus::suspended))
+    co_return fail(Errc::conflict, fmt::format("the run is {} already", store::to_string(run->row.status)));
   co_return true;
 }
 
