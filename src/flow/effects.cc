@@ -30,6 +30,12 @@ std::string effect_key(const RunId& run, std::uint32_t effect) {
   return fmt::format("{}-{}", run.to_string(), effect);
 }
 
+// Where there is no room for what an effect leaves in the store, the run does not fail: it goes on from its last commit
+// as soon as there is room, and asks again.
+void park_without_room(LiveRun& run, const Error& error) {
+  if (error.code == Errc::disk_full && !run.unrecorded) run.unrecorded = error;
+}
+
 }  // namespace
 
 bool Engine::is_outside(const TaskNode& task) {
@@ -289,9 +295,11 @@ Task<std::expected<void, Problem>> Engine::publish(LiveRun& run, const Data& eve
       co_return std::unexpected(
           standard_problem("validation", 400, "The event could not be read", carried.error().detail));
     auto receipt = co_await parts_.events->publish(event.value(), run.row.tenant, *std::move(carried));
-    if (!receipt)
+    if (!receipt) {
+      park_without_room(run, receipt.error());
       co_return std::unexpected(
           standard_problem("communication", 503, "The event could not be delivered", receipt.error().detail));
+    }
   }
   if (!leaves) co_return std::expected<void, Problem>();
   if (auto written = co_await parts_.events_out->write(event.value()); !written)
@@ -335,9 +343,11 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run,
         standard_problem("validation", 400, "The input could not be read", carried.error().detail));
   auto started = co_await launch(*flow, run.row.tenant, run.row.key, std::move(text),
                                  fmt::format("child:{}", effect_key(run.row.id, call.id)), *std::move(carried));
-  if (!started)
+  if (!started) {
+    park_without_room(run, started.error());
     co_return std::unexpected(
         standard_problem("runtime", 500, "The flow could not be started", started.error().detail));
+  }
   CallResult result;
   result.output = call.input;
   RecordWriter decision;

@@ -240,6 +240,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
     }
     if (std::holds_alternative<Machine::Busy>(action)) {
       co_await next_result(run);
+      if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
       continue;
     }
     const auto& due = std::get<Machine::Call>(action);

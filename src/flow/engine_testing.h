@@ -118,7 +118,7 @@ class EngineTest : public ::testing::Test {
   void start() {
     store::SqliteOptions options;
     options.path = folder_.file("store.db");
-    options.free_disk_bytes = [this] { return free_bytes_.load(); };
+    options.free_disk_bytes = [this] { return --full_at_ == 0 ? 0 : free_bytes_.load(); };
     options.disk_check_every = std::chrono::milliseconds(0);
     options.before_erase = [this](std::span<const RunId> runs) {
       if (answers_) answers_->forget(runs);
@@ -259,6 +259,7 @@ class EngineTest : public ::testing::Test {
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;
   std::atomic<std::uint64_t> free_bytes_{1ULL << 40};
+  std::atomic<int> full_at_{0};  ///< the group, counted from now, that alone finds no room; 0: none
   model::testing::FakeClock clock_;
   model::testing::FakeSleeper sleeper_{clock_};
   SeededEntropy entropy_{7};

@@ -209,6 +209,31 @@ TEST_F(AtRest, WhoWaitsForAChildGoesOnWhenItEnds) {
   EXPECT_EQ(status_of(parent->row.id), RunStatus::completed);
 }
 
+TEST_F(AtRest, WhoFindsNoRoomForAChildAsksAgainWhenThereIs) {
+  flow_of("child", "do:\n  - keep: {set: {n: 1}}\n");
+  const RunId parent =
+      rest(flow_of("parent", std::string(kWaits) +
+                                 "  - ask: {run: {workflow: {namespace: test, name: child, version: '1.0.0'}}}\n"));
+  full_at_ = 2;  // the first says that there will be a child
+  clock_.advance(std::chrono::minutes(1));
+  engine_->watch_timers();
+  work_until([&] { return store::is_final(status_of(parent)); });
+  EXPECT_EQ(status_of(parent), RunStatus::completed);
+  EXPECT_LT(full_at_, 0);
+}
+
+TEST_F(AtRest, NorIsAnEventLostThatFindsNoRoom) {
+  const RunId listener = rest(flow_of("listens", kListens));
+  const RunId teller = rest(flow_of(
+      "tells", std::string(kWaits) + "  - tell: {emit: {event: {with: {source: 'https://a.example/', type: go}}}}\n"));
+  full_at_ = 2;  // the first says that there will be an event
+  clock_.advance(std::chrono::minutes(1));
+  engine_->watch_timers();
+  work_until([&] { return store::is_final(status_of(teller)); });
+  EXPECT_EQ(status_of(teller), RunStatus::completed);
+  EXPECT_EQ(status_of(listener), RunStatus::completed);
+}
+
 // Its time has come, and nobody has woken it yet.
 TEST_F(AtRest, AWishThatComesTooLateIsRefused) {
   for (const auto verb : {EventHub::Verb::cancel, EventHub::Verb::suspend}) {
