@@ -234,6 +234,31 @@ TEST_F(AtRest, NorIsAnEventLostThatFindsNoRoom) {
   EXPECT_EQ(status_of(listener), RunStatus::completed);
 }
 
+// An answer that cannot be recorded would only be paid, again and again.
+TEST_F(AtRest, ACallIsNotTriedAgainWhileThereIsNoRoom) {
+  for (int i = 0; i < 3; ++i) provider_->fake.then("l", model::testing::fake_status(503));
+  const RunId run = rest(flow_of("tries", R"(do:
+  - safe:
+      try:
+        - ask: {call: chat, with: {model: large}}
+      catch:
+        retry: {delay: {minutes: 1}, limit: {attempt: {count: 1}}}
+)"));
+  const std::size_t calls = provider_->seen.size();
+  free_bytes_ = 0;
+  clock_.advance(std::chrono::minutes(2));
+  engine_->set_timer(run, 1);
+  bool was_in_work = false;
+  work_until([&] {
+    was_in_work = was_in_work || in_flight_->find(run);
+    return was_in_work && !in_flight_->find(run);
+  });
+  EXPECT_EQ(provider_->seen.size(), calls);
+  free_bytes_ = std::uint64_t{1} << 40;
+  work_until([&] { return status_of(run) == RunStatus::completed; });
+  EXPECT_EQ(provider_->seen.size(), calls + 1);
+}
+
 // Its time has come, and nobody has woken it yet.
 TEST_F(AtRest, AWishThatComesTooLateIsRefused) {
   for (const auto verb : {EventHub::Verb::cancel, EventHub::Verb::suspend}) {

@@ -270,8 +270,10 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
       co_return co_await answer_guarded(run, std::move(text), *std::move(again));
     }
   }
-  // Before an effect outside: on disk that it was going to happen, so that a crash finds it again.
-  if (run.durability == store::Durability::sync && !(run.stored && run.steps.empty())) {
+  // Before an effect outside: on disk that it was going to happen, so that a crash finds it again. Of a run that was at
+  // rest that is not there yet, and perhaps no room for it: then an answer would only be paid.
+  const bool is_known = run.stored && run.steps.empty() && run.row.status == store::RunStatus::running;
+  if (run.durability == store::Durability::sync && !is_known) {
     run.row.state = run.machine.checkpoint();
     if (auto written = co_await commit(run, store::RunStatus::running, run.durability); !written) {
       run.error_code = written.error().code;
