@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps build encoder demo test bench format lint fuzz torture ledger clean
+.PHONY: help deps build encoder demo test bench format lint fuzz torture simulate ledger clean
 
 JOBS ?= $(shell nproc)
 PYTHON := .venv/bin/python
@@ -49,6 +49,9 @@ fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) on its corpus
 
 torture: build ## fail the disk by plan, kill the server under load, again and again, and check that nothing is lost
 	@tests/torture/run
+
+simulate: build ## the engine in virtual time, with crashes and faults, SEEDS of them (default 100,000) over JOBS processes
+	@JOBS=$(JOBS) SEEDS=$(SEEDS) scripts/simulate
 
 ledger: build ## hold the books against the provider's bill over a million calls that go wrong in every way
 	@SB_LEDGER_CALLS=1000000 build/release/src/flow/flow_test --gtest_filter='Ledger.*'

@@ -23,8 +23,10 @@ constexpr std::uint64_t kSectorBytes = 512;
 FaultDisk* g_disk = nullptr;  // SQLite's and the linker's calls come without a place for it
 
 std::string contents(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  std::string bytes(file ? static_cast<std::size_t>(file.tellg()) : 0, '\0');
+  file.seekg(0).read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  return bytes;
 }
 
 bool is_shared_memory(const std::string& path) {
