@@ -135,7 +135,8 @@ void measure_likeness(const Place& place, const std::string& encoder_path) {
   for (int i = 0; i < 1'000; ++i) {
     const RunId run = RunId::generate(system_clock(), system_entropy());
     const flow::AnswerCache::Claim claim(cache, run);
-    cache.put(claim, sha256(run.to_string()), flow::question_of(place.scope, single, read), {run, "m", {}, "k", "o"}, 0);
+    cache.put(claim, sha256(run.to_string()), flow::question_of(place.scope, single, read), {run, "m", {}, "k", "o"},
+              0);
   }
   std::vector<double> shapes, reads, looks;
   for (int i = 0; i < 2'000; ++i) {
@@ -146,7 +147,7 @@ void measure_likeness(const Place& place, const std::string& encoder_path) {
     auto question = likeness.read(asked->text);
     reads.push_back(seconds_since(encode) * 1e6);
     const auto look = Steady::now();
-    SB_ASSERT(cache.find_alike(flow::question_of(place.scope, *asked, *std::move(question)), 0.5F, 1).has_value());
+    SB_ASSERT(cache.find_alike(*flow::question_of(place.scope, *asked, *std::move(question)), 0.5F, 1).has_value());
     looks.push_back(seconds_since(look) * 1e6);
   }
   percentiles("alike: whether it may be", std::move(shapes));
@@ -169,11 +170,13 @@ int run(const std::string& folder, std::size_t count, std::size_t bytes) {
   asio::co_spawn(work.io(), commit_on(work.store(), end), asio::detached);
   const Row busy = from_store(place, runs, "by the store, others commit");
   end = true;
-  fmt::print("ratio of the p50s, idle / busy     {:.0f} / {:.0f}\n", idle.p50_us / memory.p50_us, busy.p50_us / memory.p50_us);
+  fmt::print("ratio of the p50s, idle / busy     {:.0f} / {:.0f}\n", idle.p50_us / memory.p50_us,
+             busy.p50_us / memory.p50_us);
   fmt::print("memory of an answer, as malloc / as the cache counts  {:.0f} / {:.0f} bytes, {} of them sealed\n", taken,
              static_cast<double>(cache.size_bytes()) / static_cast<double>(count), runs.front().row.output.size());
   if (const char* encoder = std::getenv("SIGNALBOX_ENCODER")) measure_likeness(place, encoder);
-  fmt::print("a look-up of an exact hit, <= 50 us  {:.1f} us  {}\n", memory.p50_us, memory.p50_us <= 50 ? "met" : "NOT MET");
+  fmt::print("a look-up of an exact hit, <= 50 us  {:.1f} us  {}\n", memory.p50_us,
+             memory.p50_us <= 50 ? "met" : "NOT MET");
   return memory.p50_us <= 50 ? 0 : 1;
 }
 

@@ -25,8 +25,8 @@ constexpr std::size_t kMaxQuestionBytes = 500;
 // for something else: tools, pictures, a form of the answer that this question fills, several answers, the very answer
 // of a seed, the probabilities of its words.
 constexpr std::array<std::string_view, 10> kPlainMembers{
-    "model", "messages",       "temperature",    "top_p", "max_tokens", "max_completion_tokens",
-    "stream", "stream_options", "user",           "stop"};
+    "model",  "messages",       "temperature", "top_p", "max_tokens", "max_completion_tokens",
+    "stream", "stream_options", "user",        "stop"};
 
 // Above it a caller asks for variety.
 constexpr double kMaxTemperature = 1.0;
@@ -41,8 +41,8 @@ std::string scope_text(const AnswerScope& scope) {
 }
 
 bool is_plain(const json::object& request) {
-  const bool known = std::ranges::all_of(
-      request, [](const auto& member) { return is_among(member.key(), kPlainMembers); });
+  const bool known =
+      std::ranges::all_of(request, [](const auto& member) { return is_among(member.key(), kPlainMembers); });
   const auto* temperature = request.if_contains("temperature");
   if (!known || !temperature) return known;
   return temperature->is_number() && temperature->to_number<double>() <= kMaxTemperature;

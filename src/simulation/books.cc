@@ -13,7 +13,7 @@ using store::RunStatus;
 constexpr Micros kSecond = 1'000'000;
 constexpr Micros kDay = 86'400 * kSecond;
 constexpr Micros kLateMost = 10 * kSecond;
-constexpr std::size_t kTriesMost = 9;  // a call's attempts, each of three times that a flow asks
+constexpr std::size_t kTriesMost = 3;  // attempts of one call
 constexpr std::size_t kUuidLength = 36;
 constexpr std::string_view kMailHost = "@simulated.example";
 
@@ -31,6 +31,11 @@ constexpr Wait kWaits[] = {
 
 std::string name_of(const RunId& run) {
   return run.to_string();
+}
+
+/// "<run>-<task>" of a call's key, "<run>-<task>-<number of the effect>".
+std::string task_of(std::string_view key) {
+  return std::string(key.substr(0, key.rfind('-')));
 }
 
 bool same(const store::StepRow& a, const store::StepRow& b) {
@@ -193,7 +198,7 @@ void Books::called(std::string_view key, std::string_view body) {
   if (store::is_final(known->status)) problem(fmt::format("call {}: its run has ended", key));
   if (const auto open = unrecorded_.find(*run); open != unrecorded_.end() && open->second != key)
     problem(fmt::format("call {}: the answer to {} is not on disk", key, open->second));
-  if (committed_calls_.contains(std::string(key))) problem(fmt::format("call {}: its step is on disk", key));
+  if (committed_calls_.contains(task_of(key))) problem(fmt::format("call {}: its step is on disk", key));
   if (++calls_[std::string(key)] > kTriesMost * (1 + recoveries_)) problem(fmt::format("call {}: once too often", key));
   if (body.find(kMailHost) != std::string_view::npos) problem(fmt::format("call {}: it has a mail address in it", key));
 }
@@ -247,7 +252,8 @@ void Books::close(MicroMoney bill, const std::function<bool(const std::string&)>
   }
   for (const auto& [key, count] : calls_) {
     const auto run = runs_.find(*RunId::parse(key.substr(0, kUuidLength)));
-    if (run->second.status == RunStatus::completed && !committed_calls_.contains(key) && !failed(name_of(run->first)))
+    if (run->second.status == RunStatus::completed && !committed_calls_.contains(task_of(key)) &&
+        !failed(name_of(run->first)))
       problem(fmt::format("call {}: it is in no step", key));
   }
   for (const auto& [key, run] : acknowledged_) {

@@ -79,7 +79,7 @@ class Books {
   std::map<std::string, RunId> by_key_;        ///< idempotency keys as they are stored
   std::map<std::string, RunId> acknowledged_;  ///< by idempotency key as it was sent
   std::set<std::string> documents_;
-  std::set<std::string> committed_calls_;    ///< idempotency keys of calls whose step is on disk
+  std::set<std::string> committed_calls_;    ///< "<run>-<task>" of calls whose step is on disk
   std::map<RunId, std::string> unrecorded_;  ///< calls that were answered, and whose step is not on disk
   std::map<std::string, std::size_t> calls_, answers_;
   std::set<RunId> may_be_cancelled_;

@@ -44,7 +44,7 @@ void Customers::begin() {
     parts_.agenda.in(parts_.draws.between(0, parts_.pace_us), [this] { publish(0); });
     if (parts_.draws.one_in(2)) parts_.agenda.in(parts_.draws.between(0, parts_.pace_us), [this] { publish(0); });
   }
-  parts_.agenda.in(kSecond, [this] { look_for_reviews(); });
+  look_for_reviews_in(kSecond);
 }
 
 void Customers::server_is_back() {
@@ -53,6 +53,7 @@ void Customers::server_is_back() {
     requests_.push_back({kFlows[parts_.draws.below(std::size(kFlows) - 1)], fmt::format("k{}", request), {}});
     parts_.agenda.in(parts_.draws.between(0, 20'000), [this, request] { send(request, false); });
   }
+  if (!is_looking_) look_for_reviews_in(kSecond);  // all that were satisfied had gone home
 }
 
 void Customers::send(std::size_t request, bool again) {
@@ -129,8 +130,15 @@ void Customers::look_for_reviews() {
       if (parts_.draws.one_in(4)) decide(review);  // two at once
     }
   }
-  if (!are_satisfied())
-    parts_.agenda.in(parts_.draws.between(2 * kSecond, 8 * kSecond), [this] { look_for_reviews(); });
+  if (!are_satisfied()) look_for_reviews_in(parts_.draws.between(2 * kSecond, 8 * kSecond));
+}
+
+void Customers::look_for_reviews_in(Micros delay_us) {
+  is_looking_ = true;
+  parts_.agenda.in(delay_us, [this] {
+    is_looking_ = false;
+    look_for_reviews();
+  });
 }
 
 void Customers::decide(ReviewId review) {

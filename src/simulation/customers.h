@@ -52,6 +52,7 @@ class Customers {
   void publish(std::size_t event);
   void feed(std::size_t request);
   void look_for_reviews();
+  void look_for_reviews_in(Micros delay_us);
   void decide(ReviewId review);
   void wish(std::size_t request, Verb verb);
   void wish_resumed(std::size_t request);
@@ -60,7 +61,8 @@ class Customers {
   Parts parts_;
   std::vector<Request> requests_;
   std::vector<Event> events_;
-  std::size_t wishes_ = 0;  ///< that were not granted yet
+  std::size_t wishes_ = 0;   ///< that were not granted yet
+  bool is_looking_ = false;  ///< for reviews, later
 };
 
 }  // namespace sb::simulation

@@ -22,10 +22,10 @@ namespace {
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 constexpr std::uint64_t kSeeds = 60;
 #else
-constexpr std::uint64_t kSeeds = 1'000;  // some 50 s of a core
+constexpr std::uint64_t kSeeds = 2'000;  // some 90 s of a core
 #endif
 #else
-constexpr std::uint64_t kSeeds = 1'000;  // some 50 s of a core
+constexpr std::uint64_t kSeeds = 2'000;  // some 90 s of a core
 #endif
 
 std::uint64_t number_of(const char* variable, std::uint64_t otherwise) {

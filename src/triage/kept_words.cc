@@ -13,27 +13,28 @@ namespace {
 
 using Words = std::unordered_set<std::string_view>;
 
-// Not on it though it looks harmless: how, what (what a thing is and how it goes are two questions), you and your (whose
-// name?), will, did, was (when?), from, in, on, up, out, off (which way?), see, find, get (it may be what cannot be
-// done), and, or, if, only, again, yet, should.
+// Not on it though it looks harmless: how, what (what a thing is and how it goes are two questions), you and your
+// (whose name?), will, did, was (when?), from, in, on, up, out, off (which way?), see, find, get (it may be what cannot
+// be done), and, or, if, only, again, yet, should.
 const Words& free_words() {
   static const Words words{
-      "a",      "an",    "the",   "i",      "me",       "my",        "mine",   "im",    "ive",     "it",   "its",  "this",
-      "that",   "these", "those", "am",     "is",       "are",       "be",     "been",  "being",   "do",   "does", "has",
-      "have",   "having", "can",  "could",  "able",     "would",     "possible", "please", "pls",  "plz",  "hey",  "hi",
-      "hello",  "ok",    "okay",  "thanks", "to",       "of",        "for",    "at",    "by",      "with", "about", "as",
-      "also",   "just",  "really", "actually", "simply", "maybe",    "perhaps", "kindly", "there", "tell", "show", "explain",
-      "know",   "need",  "want",  "wanna",  "wonder",   "wondering", "some",   "any"};
+      "a",        "an",       "the",    "i",     "me",      "my",        "mine",  "im",    "ive",  "it",
+      "its",      "this",     "that",   "these", "those",   "am",        "is",    "are",   "be",   "been",
+      "being",    "do",       "does",   "has",   "have",    "having",    "can",   "could", "able", "would",
+      "possible", "please",   "pls",    "plz",   "hey",     "hi",        "hello", "ok",    "okay", "thanks",
+      "to",       "of",       "for",    "at",    "by",      "with",      "about", "as",    "also", "just",
+      "really",   "actually", "simply", "maybe", "perhaps", "kindly",    "there", "tell",  "show", "explain",
+      "know",     "need",     "want",   "wanna", "wonder",  "wondering", "some",  "any"};
   return words;
 }
 
 // Where one of these stands, the others may be what is spoken of.
 const Words& words_about_words() {
-  static const Words words{"say",       "spell",      "mean",      "meaning", "means",  "define", "definition",
-                           "translate", "translation", "pronounce", "word",    "words",  "synonym", "rhyme",
-                           "write",     "sentence",   "phrase",    "message", "text",   "tweet",  "call",
-                           "called",    "name",       "named",     "sing",    "remind", "note",   "search",
-                           "google",    "play"};
+  static const Words words{"say",        "spell",     "mean",        "meaning",   "means",  "define",
+                           "definition", "translate", "translation", "pronounce", "word",   "words",
+                           "synonym",    "rhyme",     "write",       "sentence",  "phrase", "message",
+                           "text",       "tweet",     "call",        "called",    "name",   "named",
+                           "sing",       "remind",    "note",        "search",    "google", "play"};
   return words;
 }
 
@@ -42,10 +43,18 @@ constexpr std::string_view kQuoting = "\"`:;{}<>\n";
 constexpr std::array<std::string_view, 5> kQuotes{"\u201c", "\u201d", "\u201e", "\u00ab", "\u00bb"};
 constexpr std::string_view kApostrophe = "\u2019";
 
-bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return is_upper(c) || is_lower(c) || static_cast<unsigned char>(c) >= 0x80; }
+bool is_upper(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_letter(char c) {
+  return is_upper(c) || is_lower(c) || static_cast<unsigned char>(c) >= 0x80;
+}
 
 struct Word {
   std::string_view text;
@@ -64,7 +73,8 @@ std::vector<Word> split_words(std::string_view text) {
       while (at < text.size() && (is_letter(text[at]) || (text[at] == '\'' && next_is(is_letter)))) ++at;
     } else if (is_digit(text[at]) || (text[at] == '-' && next_is(is_digit) && (at == 0 || text[at - 1] == ' '))) {
       do ++at;
-      while (at < text.size() && (is_digit(text[at]) || (std::string_view(".,:/-").contains(text[at]) && next_is(is_digit))));
+      while (at < text.size() &&
+             (is_digit(text[at]) || (std::string_view(".,:/-").contains(text[at]) && next_is(is_digit))));
     } else {
       begins = begins || std::string_view(".?!").contains(text[at]);
       if (!kMarks.contains(text[at++])) continue;
@@ -109,7 +119,8 @@ void keep_contracted(std::string& out, std::string_view word) {
   if (!free_words().contains(stem)) keep(out, stem);
   if (negated) keep(out, "not");
   if (ending == "ll") keep(out, "will");
-  if (ending != "t" && ending != "ll" && ending != "s" && ending != "d" && ending != "m" && ending != "re" && ending != "ve")
+  if (ending != "t" && ending != "ll" && ending != "s" && ending != "d" && ending != "m" && ending != "re" &&
+      ending != "ve")
     keep(out, ending);
 }
 

@@ -2,8 +2,9 @@
 /// may be the other's (pure).
 ///
 /// Sentence vectors lie close together where one word differs that changes everything: a number, a currency, a name, a
-/// "not". So nothing may differ but a closed list of words that only say that somebody asks: "can you tell me", "please",
-/// "the", "i want". Whatever is not on it is kept: names and products nobody has listed, typing errors, other languages.
+/// "not". So nothing may differ but a closed list of words that only say that somebody asks: "can you tell me",
+/// "please", "the", "i want". Whatever is not on it is kept: names and products nobody has listed, typing errors, other
+/// languages.
 #pragma once
 
 #include <string>

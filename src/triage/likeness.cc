@@ -33,13 +33,12 @@ std::string encode_likeness(const LikenessData& data) {
                               {"kept_words", kKeptWordsVersion},
                               {"encoder", data.encoder},
                               {"threshold", data.threshold},
-                              {"promise",
-                               json::object{{"wrong_hits", data.wrong_hits},
-                                            {"confidence", data.confidence},
-                                            {"bound", data.bound},
-                                            {"texts", data.texts},
-                                            {"hits", data.hits},
-                                            {"wrong", data.wrong}}},
+                              {"promise", json::object{{"wrong_hits", data.wrong_hits},
+                                                       {"confidence", data.confidence},
+                                                       {"bound", data.bound},
+                                                       {"texts", data.texts},
+                                                       {"hits", data.hits},
+                                                       {"wrong", data.wrong}}},
                               {"files", std::move(files)}}) +
          "\n";
 }
@@ -56,7 +55,8 @@ Result<LikenessData> decode_likeness(std::string_view text) {
   const auto* promise = find_member(*document, "promise");
   const auto* files = find_member(*document, "files");
   if (data.encoder.empty() || !is_share(data.threshold) || !promise || !files || !files->is_array())
-    return fail(Errc::corrupt, fmt::format("its encoder, threshold, promise or files are missing or wrong: {}", kRemedy));
+    return fail(Errc::corrupt,
+                fmt::format("its encoder, threshold, promise or files are missing or wrong: {}", kRemedy));
   data.wrong_hits = number_of(*promise, "wrong_hits");
   data.confidence = number_of(*promise, "confidence");
   data.bound = number_of(*promise, "bound");

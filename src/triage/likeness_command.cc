@@ -187,7 +187,8 @@ Result<> run_likeness(const Options& options, std::ostream& out) {
   SB_TRY(const auto target, target_of(options));
   SB_TRY(const auto path, options.one(options.has("--with") ? "--with" : "--out"));
   SB_TRY(const auto encoder, find_encoder(options));
-  if (!encoder) return fail(Errc::invalid_argument, "there is no encoder: make one with `make encoder`, or name it with --encoder");
+  if (!encoder)
+    return fail(Errc::invalid_argument, "there is no encoder: make one with `make encoder`, or name it with --encoder");
   SB_TRY(const auto routes, load_routes(options));
   SB_TRY(auto dataset, read_dataset(options.list("--data")));
   Dataset cached_texts;

@@ -65,7 +65,8 @@ TEST(Meaning, TurnsLittleInEightBits) {
     double ab = 0, aa = 0, bb = 0;
     for (std::size_t k = 0; k < a.size(); ++k) {
       b[k] = a[k] + static_cast<float>(i) / 100 * noise[k];
-      ab += static_cast<double>(a[k]) * b[k], aa += static_cast<double>(a[k]) * a[k], bb += static_cast<double>(b[k]) * b[k];
+      ab += static_cast<double>(a[k]) * b[k], aa += static_cast<double>(a[k]) * a[k],
+          bb += static_cast<double>(b[k]) * b[k];
     }
     const auto x = meaning_of(a), y = meaning_of(b);
     EXPECT_NEAR(cosine(dot(x, y), dot(x, x), dot(y, y)), ab / std::sqrt(aa * bb), 0.002);
