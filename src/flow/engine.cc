@@ -255,6 +255,8 @@ Task<Result<>> Engine::advance(LiveRun& run) {
     step.kind = due.task->kind();
     step.attempt = due.attempt;
     step.started_us = parts_.clock.now_us();
+    run.failure.reset();  // of a call that the flow has caught
+    run.failed_call = {};
     auto result = co_await call(run, due);
     if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
     step.ended_us = parts_.clock.now_us();
@@ -295,7 +297,10 @@ Task<Result<>> Engine::advance(LiveRun& run) {
 Task<Result<>> Engine::finish(LiveRun& run) {
   live_.erase(run.row.id);  // nothing that it is told changes its end
   for (const auto& [id, source] : run.under_way) source->cancel();
+  record_given(run);
   schedule_again(run);
+  // A flow that went on, or answers otherwise after all: nobody else asked for that.
+  if (run.request_hash && !run.output.same_as(run.reusable)) run.request_hash.reset();
   if (!run.problem) co_await guard_output(run);
   if (run.problem) run.problem = treated(run, *std::move(run.problem));
   const bool gone = run.problem && run.error_code == Errc::cancelled;
@@ -387,7 +392,8 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->stored = true;
   run->finish_without_caller = true;
   run->spender = KeyId::parse(run->row.key);
-  run->needs_person = run->row.route == "human" && run->row.model.empty();
+  // Checkpoints of before this was kept: by the route.
+  run->needs_person = bool_member(state, "person", run->row.route == "human" && run->row.model.empty());
   // Steps so far have indices below this: a resumed run never reuses one.
   run->next_step = static_cast<std::uint32_t>(int_member(state, "steps", 0));
   run->state_hash = string_member(state, "hash");
@@ -587,12 +593,12 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     // The checkpoint also says how many steps there are, so that a resumed run numbers on, and what the guard found and
     // who may see it, so that it is treated as it would have been.
     json::array findings;
-    for (const auto type : run.guard.inbound_types()) findings.push_back(json::string(type));
+    for (const auto type : run.guard.given_types()) findings.push_back(json::string(type));
     row.state.insert(
         1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},"
-                       "\"restores\":{},\"chat\":{},",
+                       "\"restores\":{},\"chat\":{},\"person\":{},",
                        run.next_step, run.state_hash, to_text(findings), run.outside_asked, run.guard.needs_local(),
-                       run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request));
+                       run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request, run.needs_person));
   }
   row.input.clear();
   row.vault = run.guard.vault_json();

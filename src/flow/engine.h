@@ -310,6 +310,7 @@ class Engine {
   Task<Result<bool>> park(LiveRun& run);
   void record_command(LiveRun& run, EventHub::Verb verb, const std::string& actor);
   Task<Result<>> suspend(LiveRun& run);
+  void record_given(LiveRun& run);
   /// A run that the store has and nobody works on, for this coroutine alone; `let_go` or drive it. Null: it is in work,
   /// or no more `wanted`. Errors: as the store's, and resume's.
   Task<Result<std::shared_ptr<LiveRun>>> take_up(RunId id, std::function<bool(const store::RunRow&)> wanted);
@@ -334,7 +335,7 @@ class Engine {
   static std::expected<CallResult, Problem> validate(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> ask_in_own_words(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> own_request(LiveRun& run, const Machine::Call& call);
-  CallResult routed(LiveRun& run, const triage::RouteDecision& decision);
+  CallResult routed(const triage::RouteDecision& decision) const;
   Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
   /// `wanted`: tier or model.
   std::expected<const model::Target*, Problem> target_of(LiveRun& run, std::string wanted,

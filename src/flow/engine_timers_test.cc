@@ -149,7 +149,8 @@ TEST_F(AtRest, AnEventThatComesWhileARunGoesToRestIsNotLost) {
   std::optional<Result<>> driven;
   asio::co_spawn(*io_, engine_->drive(run), [&](const std::exception_ptr&, Result<> result) { driven = result; });
   io_->restart();
-  io_->poll();  // up to the commit, whose answer waits for the next turn
+  // Up to the commit, whose answer waits for the next turn.
+  for (const auto before = store_->stats().commits; store_->stats().commits == before;) io_->poll_one();
   ASSERT_FALSE(driven);
   std::set<RunId> told;
   Carried nothing;

@@ -142,23 +142,24 @@ std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
   run.guard.recall_user_text(run.input.text());
   const auto decision = router->route(run.guard.route_query());
   watch(decision);
-  return routed(run, decision);
-}
-
-Engine::CallResult Engine::routed(LiveRun& run, const triage::RouteDecision& decision) {
-  const auto router = parts_.router();
-  CallResult result;
   run.row.route = std::string(triage::to_string(decision.route));
   run.intent = decision.intent;
-  result.decision = triage::record_of(decision);
   run.route_reason = decision.reasons.empty() ? "" : decision.reasons.front();
-  result.output = Data(json::object{{"route", run.row.route},
-                                    {"target", run.row.route},
+  return routed(decision);
+}
+
+Engine::CallResult Engine::routed(const triage::RouteDecision& decision) const {
+  const auto router = parts_.router();
+  const auto route = triage::to_string(decision.route);
+  CallResult result;
+  result.decision = triage::record_of(decision);
+  result.output = Data(json::object{{"route", route},
+                                    {"target", route},
                                     {"script", decision.script},
                                     {"intent", decision.intent},
                                     {"confidence", decision.confidence},
                                     {"cascade", router && router->cascade()},
-                                    {"reason", run.route_reason}});
+                                    {"reason", decision.reasons.empty() ? "" : decision.reasons.front()}});
   return result;
 }
 
@@ -253,8 +254,12 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
                        "`input` holds numbers of tokens, which the policy cannot look at; send the text itself");
     co_return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
+  // Nothing is left of a call before.
   run.request_hash.reset();
   run.question.reset();
+  run.repair.clear();
+  run.repaired = run.formless = run.answer_again = run.answer_alike = false;
+  run.last_request = run.request();
   const bool looked_at = is_looked_at(*call.task, run.machine.flow());
   if (!embed && !run.asked && (looked_at || answers_the_run(*call.task, run.machine.flow())))
     run.request_hash = repeatable(run, *call.task, asked);
@@ -299,14 +304,20 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
     chat.stream = true;
     auto answer = co_await streamed_answer(run, asked, chat);
     reserved->settle(run.call_cost);
-    if (!answer) run.request_hash.reset();
+    if (answer)
+      run.reusable = answer->output;
+    else
+      run.request_hash.reset();
     co_return answer;
   }
   auto answer = co_await whole_answer(run, asked, chat, embed);
   if (!answer && !run.repair.empty()) answer = co_await repaired_answer(run, asked, chat);
   if (!answer && looked_at && run.formless && looks_for(triage::AnswerFault::schema)) answer = formless(run);
   reserved->settle(run.call_cost);
-  if (!answer) run.request_hash.reset();  // a flow may go on, and answer otherwise
+  if (answer)
+    run.reusable = answer->output;
+  else
+    run.request_hash.reset();
   co_return answer;
 }
 
@@ -344,7 +355,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::repaired_answer(LiveRun
   call.body = again;
   call.idempotency_key = key;
   run.repaired = true;
-  const MicroMoney first_cost = run.call_cost;
+  const MicroMoney first_cost = std::exchange(run.call_cost, 0);
   auto answer = co_await whole_answer(run, target, call, false);
   run.call_cost += first_cost;
   co_return answer;
@@ -379,7 +390,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
 
 // A run that triage sent to the small tier, and that another one answers, is that one's.
 void Engine::note_route(LiveRun& run, const model::Target& target) {
-  if (run.row.route == "small" && !target.tier.empty()) run.row.route = target.tier;
+  if (run.row.route == "small" && !target.tier.empty() && !run.asked) run.row.route = target.tier;
 }
 
 // The wait for its beginning may be long, and needs little: the rest has a coroutine of its own.
@@ -616,7 +627,7 @@ void Engine::count_saving(LiveRun& run, const model::Usage& usage) {
   const auto large = parts_.catalog.resolve(options_.compare_with_tier);
   if (!large || (*large)->groups.empty() || (*large)->groups.front().empty()) return;
   const auto& deployment = parts_.catalog.deployments()[(*large)->groups.front().front().deployment];
-  run.row.cost_all_large = model::cost_of(usage, deployment.price);
+  run.row.cost_all_large = run.all_large_others + model::cost_of(usage, deployment.price);
 }
 
 }  // namespace sb::flow

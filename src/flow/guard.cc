@@ -304,20 +304,21 @@ void GuardSession::set_inbound_types(std::vector<std::string> types) {
   inbound_types_.assign(known_types_.begin(), known_types_.end());
 }
 
-GuardSession::Request GuardSession::set_aside() {
-  return {std::exchange(features_, {}),        std::exchange(last_user_text_, {}), std::exchange(let_go_, false),
-          std::exchange(inbound_types_, {}),   std::exchange(known_types_, {}),    std::exchange(request_bytes_, 0),
-          std::exchange(requested_schema_, {})};
+void GuardSession::set_aside() {
+  aside_.emplace(std::exchange(features_, {}), std::exchange(last_user_text_, {}), std::exchange(let_go_, false),
+                 std::exchange(inbound_types_, {}), std::exchange(known_types_, {}), std::exchange(request_bytes_, 0),
+                 std::exchange(requested_schema_, {}));
 }
 
-void GuardSession::take_back(Request request) {
-  features_ = request.features;
-  last_user_text_ = std::move(request.last_user_text);
-  let_go_ = request.let_go;
-  inbound_types_ = std::move(request.inbound_types);
-  known_types_ = std::move(request.known_types);
-  request_bytes_ = request.bytes;
-  requested_schema_ = std::move(request.schema);
+void GuardSession::take_back() {
+  features_ = aside_->features;
+  last_user_text_ = std::move(aside_->last_user_text);
+  let_go_ = aside_->let_go;
+  inbound_types_ = std::move(aside_->inbound_types);
+  known_types_ = std::move(aside_->known_types);
+  request_bytes_ = aside_->bytes;
+  requested_schema_ = std::move(aside_->schema);
+  aside_.reset();
 }
 
 void GuardSession::read_request(const std::string& request) {

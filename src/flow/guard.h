@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -153,8 +154,10 @@ class GuardSession {
     std::size_t bytes = 0;
     std::shared_ptr<const policy::JsonSchema> schema;
   };
-  Request set_aside();
-  void take_back(Request request);
+  void set_aside();
+  void take_back();
+  /// Types of the findings in the request that the run was given, set aside or not.
+  const std::vector<std::string_view>& given_types() const { return aside_ ? aside_->inbound_types : inbound_types_; }
   /// Types of the findings in the request; a run that is taken up again is told them.
   const std::vector<std::string_view>& inbound_types() const { return inbound_types_; }
   void set_inbound_types(std::vector<std::string> types);
@@ -200,6 +203,7 @@ class GuardSession {
   std::vector<std::string_view> inbound_types_;
   std::vector<std::string> known_types_;  // what inbound_types_ refers to in a run that was taken up again
   std::size_t request_bytes_ = 0;
+  std::optional<Request> aside_;
 };
 
 }  // namespace sb::flow

@@ -51,6 +51,10 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   GuardSession guard;
   Data input;                 ///< policed
   std::optional<Data> asked;  ///< what a flow asks a model in its own words, policed; while it does
+  Data last_request;          ///< what a model was asked last
+  Data reusable;              ///< the answer that `request_hash` knows; another one is not to be used for others
+  MicroMoney all_large_others =
+      0;  ///< of the calls in the flow's own words so far: what the large tier would have cost
   policy::JsonProfile profile = policy::JsonProfile::any;  ///< of the input; of a chat's output its answer's
   std::shared_ptr<Pending> pending;
 

@@ -28,14 +28,14 @@ std::expected<Engine::CallResult, Problem> Engine::triage_text(LiveRun& run, con
   if (!router) {
     triage::RouteDecision unknown;
     unknown.reasons = {triage::kNoTriage};
-    return routed(run, unknown);
+    return routed(unknown);
   }
   const auto text = string_member(*with, "text");
   triage::RouteQuery query;
   query.text = text;
   query.prompt_bytes = text.size();
-  // The promise is for what callers ask: what flows make of it is no traffic to watch.
-  return routed(run, router->route(query));
+  // The promise is for what callers ask: what flows make of it is no traffic to watch, and no route of the run's.
+  return routed(router->route(query));
 }
 
 // Asked for its verdict, it stops nothing: that is the flow's to do.
@@ -76,9 +76,9 @@ std::expected<Engine::CallResult, Problem> Engine::validate(LiveRun& run, const 
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::ask_in_own_words(LiveRun& run, const Machine::Call& call) {
-  auto given = run.guard.set_aside();
+  run.guard.set_aside();
   auto answer = co_await own_request(run, call);
-  run.guard.take_back(std::move(given));
+  run.guard.take_back();
   co_return answer;
 }
 
@@ -101,10 +101,9 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::own_request(LiveRun& ru
     co_return blocked(run, fmt::format("what the flow asks contains what the policy blocks: {}", reasons));
   }
   run.asked = std::move(passed->content);
-  run.repaired = false;  // each question has a round of its own
-  const MicroMoney others = run.row.cost_all_large;
+  run.all_large_others = run.row.cost_all_large;
   auto answer = co_await model_call(run, call);
-  run.row.cost_all_large += others;
+  run.all_large_others = run.row.cost_all_large;
   run.asked.reset();
   record(run, std::move(step), std::move(passed->decision));
   co_return answer;

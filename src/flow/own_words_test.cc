@@ -272,6 +272,58 @@ do:
   EXPECT_EQ(to_text(output_of(*run)), R"({"one":"human","two":"small"})");
 }
 
+// Whatever a flow finds in texts of its own, and whatever the run's route is called.
+TEST_F(OwnWords, DoNotTakeAwayThatAPersonMustSeeTheRequestFirst) {
+  auto run = prepare(request_of("my card is 4012 8888 8888 1881"));
+  const RunId id = run->row.id;
+  ASSERT_TRUE(run->needs_person);
+  run->row.route = "small";
+  ASSERT_TRUE(wait(engine_->accept(run)));
+  run.reset();
+  restart();
+  const auto again = engine_->resume(*wait(store_->load_run(id)), nullptr);
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_TRUE((*again)->needs_person);
+}
+
+TEST_F(OwnWords, WhatIsMadeOfAnAnswerIsNobodyElsesAnswer) {
+  answers_ = std::make_unique<AnswerCache>(AnswerCacheOptions{60'000'000});
+  restart();
+  const auto shown = flow_of(R"(
+do:
+  - ask: {call: chat, with: {model: large}}
+  - verify: {call: verify}
+  - mine: {set: '${ . + {"for": $workflow.id} }'}
+)");
+  answers({"one", "two"});
+  for (int i = 0; i < 2; ++i) {
+    auto run = prepare(request_of("what is it?"), [&](RunRequest& request) { request.flow = shown; });
+    ASSERT_TRUE(drive(run));
+    ASSERT_FALSE(run->problem) << run->problem->detail;
+    EXPECT_FALSE(run->answer_again);
+    EXPECT_NE(run->output.text().find(run->row.id.to_string()), std::string::npos);
+  }
+  EXPECT_EQ(provider_->seen.size(), 2U);
+}
+
+TEST_F(OwnWords, CostsAtTheLargeTierAreOfTheCallsThatWereAnswered) {
+  FakeReply refused = model::testing::fake_status(400, {}, R"({"error":{"message":"no"}})");
+  answers({"one"});
+  provider_->fake.then("l", refused);
+  answers({"three"});
+  const auto run = run_of(R"(
+do:
+  - one: {call: chat, with: {model: large, messages: [{role: user, content: a}]}}
+  - two:
+      try: [{ask: {call: chat, with: {model: large, messages: [{role: user, content: b}]}}}]
+      catch: {do: [{none: {set: {x: 1}}}]}
+  - three: {call: chat, with: {model: large, messages: [{role: user, content: c}]}}
+)");
+  ASSERT_FALSE(run->problem) << run->problem->detail;
+  EXPECT_EQ(provider_->seen.size(), 3U);
+  EXPECT_EQ(row_of(run->row.id).cost_all_large, 40);
+}
+
 struct RefusedCall {
   const char* name;
   const char* call;

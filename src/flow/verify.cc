@@ -84,6 +84,8 @@ bool Engine::looks_for(triage::AnswerFault fault) const {
 
 Engine::CallResult Engine::formless(LiveRun& run) {
   run.repair.clear();
+  run.failure.reset();
+  run.failed_call = {};
   run.error_code = Errc::internal;  // as if nothing had failed
   CallResult result;
   result.output = Data(json::value(nullptr));
@@ -112,13 +114,11 @@ triage::Verdict Engine::look_at(LiveRun& run, const Machine::Call& call) {
   }
   // What another run was given has been looked at there.
   if (!cascade || run.answer_again) return {};
-  run.guard.recall_user_text(run.input.text());
-  const std::string& prompt = run.guard.last_user_text();
-  const auto wanted = wanted_form(run.input.value());
+  const std::string prompt = policy::last_user_text(run.last_request.text());
+  const auto wanted = wanted_form(run.last_request.value());
   auto verdict = triage::verify(*cascade, read_choice(list->front(), wanted, prompt));
   for (std::size_t i = 1; i < list->size(); ++i)
     add(triage::verify(*cascade, read_choice((*list)[i], wanted, prompt)), verdict);
-  run.guard.let_go_of_user_text();
   return verdict;
 }
 

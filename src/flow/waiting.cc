@@ -99,8 +99,25 @@ Task<void> Engine::next_result(LiveRun& run) {
   }
 }
 
+// What services were given by calls that nobody waits for any more: that is on record all the same.
+void Engine::record_given(LiveRun& run) {
+  for (auto& result : run.results) {
+    if (result.gave) record(run, std::move(result.step), std::move(result.decision));
+  }
+  run.results.remove_if([](const auto& result) { return result.gave; });
+  for (const auto& [effect, given] : std::exchange(run.given, {})) {
+    store::StepRow step;
+    step.name = "given";
+    step.ref = "/use/extensions/guard/after";
+    step.kind = "guard";
+    step.started_us = step.ended_us = parts_.clock.now_us();
+    record(run, std::move(step), run.guard.given_decision(given));
+  }
+}
+
 Task<Result<>> Engine::suspend(LiveRun& run) {
   for (const auto& [id, source] : run.under_way) source->cancel();
+  record_given(run);
   run.row.state = run.machine.checkpoint();
   live_.erase(run.row.id);  // what is told from here on finds it at rest
   co_return co_await commit(run, store::RunStatus::suspended, run.durability);

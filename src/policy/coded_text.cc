@@ -115,13 +115,22 @@ std::optional<CodedText> read_coded_text(std::string_view value, bool is_file) {
   auto bytes = decode(base64);
   if (!bytes) return std::nullopt;
   auto file = read_bytes(head, std::move(*bytes));
-  if (head.empty() && !(is_plain(file.text) && is_valid_utf8(file.text))) return std::nullopt;
+  const bool is_text = is_plain(file.text) && (file.code != TextCode::utf8 || is_valid_utf8(file.text));
+  if (head.empty() && !is_text) return std::nullopt;
   return file;
 }
 
-std::string code_text(const CodedText& file, std::string_view text) {
+std::string bytes_of(const CodedText& file, std::string_view text) {
   const auto bytes = file.code == TextCode::utf8 ? std::string(text) : utf16_of(text, order_of(file.code));
-  return std::string(file.head) + to_base64(file.mark + bytes + file.rest);
+  return file.mark + bytes + file.rest;
+}
+
+std::string code_bytes(const CodedText& file, std::string_view bytes) {
+  return std::string(file.head) + to_base64(bytes);
+}
+
+std::string code_text(const CodedText& file, std::string_view text) {
+  return code_bytes(file, bytes_of(file, text));
 }
 
 }  // namespace sb::policy

@@ -24,6 +24,9 @@ struct CodedText {
 /// text, or not whole.
 std::optional<CodedText> read_coded_text(std::string_view value, bool is_file);
 
+/// The file's bytes with that text, in its code; and a file of such bytes.
+std::string bytes_of(const CodedText& file, std::string_view text);
+std::string code_bytes(const CodedText& file, std::string_view bytes);
 /// The same file with another text, in the same code.
 std::string code_text(const CodedText& file, std::string_view text);
 

@@ -222,6 +222,21 @@ TEST_F(JsonGuard, TextInUtf16FilesIsTreatedAsTextAndCodedAgain) {
 }
 
 // Half a surrogate pair alone is no character, and stays what it was.
+// Who reads the file may not believe what it says of itself.
+TEST_F(JsonGuard, AFileThatSaysItIsUtf16AndIsNotIsReadAsItStandsToo) {
+  std::string wide;
+  for (const char c : std::string_view("this is plain text, of UTF-16 ok")) wide += {c, '\0'};
+  const std::string card = "My card is 4012 8888 8888 1881 ok";
+  for (const auto& [head, bytes] :
+       {std::pair<std::string, std::string>("data:text/plain;charset=utf-16le;base64,", card),
+        {"data:text/plain;base64,", "\xff\xfe" + card},
+        {"data:text/plain;base64,", wide + card}}) {
+    const auto guarded = guard(with_file(head, bytes), JsonProfile::chat_request);
+    EXPECT_EQ(guarded.verdict, Verdict::changed) << head;
+    EXPECT_EQ(guarded.json.find(to_base64(card).substr(16, 24)), std::string::npos) << head;
+  }
+}
+
 TEST_F(JsonGuard, BrokenUtf16ComesBackAsItWas) {
   const std::string_view head = "data:text/plain;base64,";
   const auto units = [](std::string_view ascii) {

@@ -282,9 +282,18 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
 Result<> JsonWalk::coded_leaf(const CodedText& coded, std::size_t offset, std::size_t size, const Under& under) {
   SB_TRY(const Verdict verdict, text_leaf(coded.text, under.label));
   result_.verdict = std::max(result_.verdict, verdict);
-  const std::string_view guarded = verdict == Verdict::allow ? coded.text : std::string_view(scratch_.text);
+  const std::string guarded = verdict == Verdict::allow ? coded.text : scratch_.text;
   note_string(guarded, under);
-  if (guarded != coded.text) edit_string(offset, size, code_text(coded, guarded));
+  if (coded.code == TextCode::utf8) {
+    if (guarded != coded.text) edit_string(offset, size, code_text(coded, guarded));
+    return {};
+  }
+  // Whoever reads it may not believe that it is UTF-16: what its bytes say as they are must not act either.
+  const std::string bytes = bytes_of(coded, guarded);
+  SB_TRY(const Verdict plain, text_leaf(bytes, under.label));
+  result_.verdict = std::max(result_.verdict, plain);
+  const std::string_view left = plain == Verdict::allow ? std::string_view(bytes) : std::string_view(scratch_.text);
+  if (guarded != coded.text || left != bytes) edit_string(offset, size, code_bytes(coded, left));
   return {};
 }
 

@@ -171,6 +171,7 @@ Replay::Standing Replay::calls_after_look(const RecordedRun& run, const Look& lo
   if (!look || passed_on == was_passed_on(run)) return calls_as_they_were(run, run.calls.size(), cost);
   const auto standing = calls_as_they_were(run, run.look->calls, cost);
   if (!passed_on) return standing;
+  if (run.look->calls == 0) return Standing::unknown;  // what was looked at is no model's
   const auto* small = run.calls[run.look->calls - 1].answer();
   const auto large = candidate_.catalog->resolve("large");
   if (!small || !large) return Standing::unknown;

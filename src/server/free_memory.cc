@@ -35,7 +35,7 @@ void each_file_mapping(Use use) {
     if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %4s %*s %*s %lu", &begin, &end, rights, &inode) == 4) {
       mapping = {begin, end, true};
       read_only = inode != 0 && rights[1] == '-' && rights[3] == 'p';
-    } else if (line.starts_with("Anonymous:") || line.starts_with("Locked:")) {
+    } else if (line.starts_with("Anonymous:") || line.starts_with("Swap:") || line.starts_with("Locked:")) {
       mapping.untouched = mapping.untouched && line.find(" 0 kB") != std::string::npos;
     } else if (line.starts_with("VmFlags:") && read_only && mapping.untouched) {
       use(mapping);

@@ -7,8 +7,8 @@ namespace {
 
 using store::RunStatus;
 
-constexpr Micros kSecond = 1'000'000;
-constexpr Micros kPatience = 20 * kSecond;  // then whoever has no answer asks again
+constexpr Micros kOneSecond = 1'000'000;
+constexpr Micros kPatience = 20 * kOneSecond;  // then whoever has no answer asks again
 constexpr const char* kFlows[] = {"chain", "wait",   "split",  "race", "listen",
                                   "retry", "review", "parent", "tell", "days"};
 
@@ -44,7 +44,7 @@ void Customers::begin() {
     parts_.agenda.in(parts_.draws.between(0, parts_.pace_us), [this] { publish(0); });
     if (parts_.draws.one_in(2)) parts_.agenda.in(parts_.draws.between(0, parts_.pace_us), [this] { publish(0); });
   }
-  look_for_reviews_in(kSecond);
+  look_for_reviews_in(kOneSecond);
 }
 
 void Customers::server_is_back() {
@@ -53,13 +53,13 @@ void Customers::server_is_back() {
     requests_.push_back({kFlows[parts_.draws.below(std::size(kFlows) - 1)], fmt::format("k{}", request), {}});
     parts_.agenda.in(parts_.draws.between(0, 20'000), [this, request] { send(request, false); });
   }
-  if (!is_looking_) look_for_reviews_in(kSecond);  // all that were satisfied had gone home
+  if (!is_looking_) look_for_reviews_in(kOneSecond);  // all that were satisfied had gone home
 }
 
 void Customers::send(std::size_t request, bool again) {
   if (again && requests_[request].run) return;
   send_once(request);
-  parts_.agenda.in(parts_.draws.between(kSecond, kPatience), [this, request] { send(request, true); });
+  parts_.agenda.in(parts_.draws.between(kOneSecond, kPatience), [this, request] { send(request, true); });
 }
 
 void Customers::send_once(std::size_t request) {
@@ -92,13 +92,13 @@ void Customers::feed(std::size_t request) {
   events_.push_back({fmt::format("paid-{}-{}", request, ++requests_[request].events), "order.paid",
                      static_cast<std::int64_t>(request)});
   publish(events_.size() - 1);
-  parts_.agenda.in(parts_.draws.between(2 * kSecond, 40 * kSecond), [this, request] { feed(request); });
+  parts_.agenda.in(parts_.draws.between(2 * kOneSecond, 40 * kOneSecond), [this, request] { feed(request); });
 }
 
 void Customers::publish(std::size_t event) {
   if (events_[event].acknowledged && !parts_.draws.one_in(8)) return;
   if (!events_[event].acknowledged)
-    parts_.agenda.in(parts_.draws.between(kSecond, kPatience), [this, event] { publish(event); });
+    parts_.agenda.in(parts_.draws.between(kOneSecond, kPatience), [this, event] { publish(event); });
   if (!parts_.world.is_up()) return;
   const Event& sent = events_[event];
   json::value cloud_event = json::object{{"specversion", "1.0"},
@@ -130,7 +130,7 @@ void Customers::look_for_reviews() {
       if (parts_.draws.one_in(4)) decide(review);  // two at once
     }
   }
-  if (!are_satisfied()) look_for_reviews_in(parts_.draws.between(2 * kSecond, 8 * kSecond));
+  if (!are_satisfied()) look_for_reviews_in(parts_.draws.between(2 * kOneSecond, 8 * kOneSecond));
 }
 
 void Customers::look_for_reviews_in(Micros delay_us) {
@@ -179,7 +179,7 @@ void Customers::wish(std::size_t request, Verb verb) {
                                    parts_.books.suspended(id);
                                });
   }
-  parts_.agenda.in(parts_.draws.between(kSecond, 2 * kPatience), [this, request, verb] { wish(request, verb); });
+  parts_.agenda.in(parts_.draws.between(kOneSecond, 2 * kPatience), [this, request, verb] { wish(request, verb); });
 }
 
 void Customers::wish_resumed(std::size_t request) {
@@ -190,7 +190,7 @@ void Customers::wish_resumed(std::size_t request) {
     parts_.world.ask<Result<>>(some_engine(), parts_.world.events().command(run, Verb::resume, "operator"),
                                [](const Result<>&) {});
   }
-  parts_.agenda.in(parts_.draws.between(kSecond, 3 * kPatience), [this, request] { wish_resumed(request); });
+  parts_.agenda.in(parts_.draws.between(kOneSecond, 3 * kPatience), [this, request] { wish_resumed(request); });
 }
 
 bool Customers::are_satisfied() const {

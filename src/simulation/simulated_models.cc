@@ -7,7 +7,7 @@
 namespace sb::simulation {
 namespace {
 
-constexpr std::size_t kUuidLength = 36;
+constexpr std::size_t kRunIdLength = 36;
 
 model::ChatReply refusal(int status, std::string retry_after = {}) {
   model::ChatReply reply;
@@ -57,7 +57,7 @@ Task<Result<model::ChatReply>> SimulatedModels::chat(std::string key, std::strin
   if (on_call) on_call(key, body);
   auto outcome = outcome_of(key, body);
   history_.add(fmt::format("call {}: {}", key, outcome ? fmt::format("{}", outcome->status) : outcome.error().detail));
-  if (!outcome || outcome->status != 200) failed_.insert(key.substr(0, kUuidLength));
+  if (!outcome || outcome->status != 200) failed_.insert(key.substr(0, kRunIdLength));
   const Micros most = draws_.one_in(8) ? 20'000'000 : 1'500'000;
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor> latency(
       co_await asio::this_coro::executor, std::chrono::microseconds(draws_.between(1'000, most)));

@@ -5,10 +5,11 @@
 namespace sb::simulation {
 namespace {
 
-constexpr Micros kSecond = 1'000'000;
-constexpr Micros kStart = 1'800'000'000 * kSecond;
-constexpr Micros kPaces[] = {3 * kSecond, 20 * kSecond, 90 * kSecond};  // all that happens begins in such a time
-constexpr Micros kHorizon = 24 * 3'600 * kSecond;
+constexpr Micros kVirtualSecond = 1'000'000;
+constexpr Micros kStart = 1'800'000'000 * kVirtualSecond;
+constexpr Micros kPaces[] = {3 * kVirtualSecond, 20 * kVirtualSecond,
+                             90 * kVirtualSecond};  // all that happens begins in such a time
+constexpr Micros kHorizon = 24 * 3'600 * kVirtualSecond;
 constexpr std::size_t kStepsMost = 2'000'000;
 
 class Simulation {
@@ -66,7 +67,7 @@ class Simulation {
       agenda_.in(draws_.between(0, 2 * pace_us_), [this] { plan_crash(); });
     }
     if (draws_.one_in(3)) {
-      agenda_.in(draws_.between(0, 300 * kSecond), [this] { jump(); });
+      agenda_.in(draws_.between(0, 300 * kVirtualSecond), [this] { jump(); });
     }
     for (std::uint64_t i = draws_.one_in(3) ? 1 + draws_.below(3) : 0; i > 0; --i)
       agenda_.in(draws_.between(0, 2 * pace_us_), [this] { fill(); });
@@ -83,7 +84,7 @@ class Simulation {
     if (at_once) return crash();
     is_doomed_ = true;
     world_.die_after(draws_.below(24));
-    agenda_.in(30 * kSecond, [this, life = lives_] {
+    agenda_.in(30 * kVirtualSecond, [this, life = lives_] {
       if (life == lives_ && world_.is_up()) crash();  // it wrote nothing
     });
   }
@@ -94,7 +95,7 @@ class Simulation {
     ++lives_;
     world_.crash(draws_.below(3) != 0);
     ++planned_;
-    agenda_.in(draws_.between(0, 60 * kSecond), [this] {
+    agenda_.in(draws_.between(0, 60 * kVirtualSecond), [this] {
       --planned_;
       if (draws_.one_in(8)) world_.die_while_starting(draws_.below(12));
       start();
@@ -107,7 +108,7 @@ class Simulation {
   }
 
   void jump() {
-    const Micros by = draws_.between(-7'200 * kSecond, 7'200 * kSecond);
+    const Micros by = draws_.between(-7'200 * kVirtualSecond, 7'200 * kVirtualSecond);
     history_.add(fmt::format("the wall clock jumps by {} us", by));
     time_.jump(std::chrono::microseconds(by));
     books_.disturbed();
@@ -118,7 +119,7 @@ class Simulation {
     books_.found_no_room();
     books_.disturbed();
     ++planned_;
-    agenda_.in(draws_.between(kSecond / 100, draws_.one_in(2) ? kSecond : 20 * kSecond), [this] {
+    agenda_.in(draws_.between(kVirtualSecond / 100, draws_.one_in(2) ? kVirtualSecond : 20 * kVirtualSecond), [this] {
       --planned_;
       history_.add("the disk has room again");
       world_.fill_disk(false);
@@ -129,7 +130,7 @@ class Simulation {
     history_.add("the disk is slow");
     world_.slow_disk(draws_.between(10, 300));
     books_.disturbed();
-    agenda_.in(draws_.between(kSecond, 30 * kSecond), [this] {
+    agenda_.in(draws_.between(kVirtualSecond, 30 * kVirtualSecond), [this] {
       history_.add("the disk is as fast as before");
       world_.slow_disk(1);
       books_.disturbed();

@@ -10,7 +10,7 @@ namespace {
 thread_local VirtualTime* t_virtual = nullptr;  // the clock and the reactor ask without a place for it
 
 constexpr itimerspec kAtOnce{{0, 0}, {0, 1}};  // with TFD_TIMER_ABSTIME: long past
-constexpr itimerspec kNever{{0, 0}, {0, 0}};
+constexpr itimerspec kDisarmed{{0, 0}, {0, 0}};
 
 }  // namespace
 
@@ -65,7 +65,7 @@ int VirtualTime::set_timer(int file, int flags, const itimerspec& wanted) {
   }
   const Micros left = Micros{wanted.it_value.tv_sec} * 1'000'000 + (wanted.it_value.tv_nsec + 999) / 1'000;
   timers_[file] = steady_us_ + left;
-  return __real_timerfd_settime(file, 0, &kNever, nullptr);
+  return __real_timerfd_settime(file, 0, &kDisarmed, nullptr);
 }
 
 VirtualTime::RealTime::RealTime() : before_(t_virtual) {

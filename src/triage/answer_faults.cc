@@ -30,7 +30,7 @@ constexpr std::string_view kRefusals[] = {
 // What goes round must be so long to be no list, table or laughter.
 constexpr std::size_t kLoopBytes = 60;
 constexpr std::size_t kLongestRound = 400;
-constexpr std::size_t kRounds = 3;
+constexpr std::size_t kSaidAgain = 3;
 constexpr std::size_t kSentenceBytes = 16;
 constexpr std::size_t kSentenceTimes = 4;
 
@@ -58,9 +58,9 @@ bool begins_a_word(std::string_view text, std::size_t at) {
 
 // The end is the same again and again: for some length of a round, each byte is the one a round before.
 bool ends_in_a_loop(std::string_view text) {
-  const std::size_t most = std::min(kLongestRound, text.size() / kRounds);
+  const std::size_t most = std::min(kLongestRound, text.size() / kSaidAgain);
   for (std::size_t round = 1; round <= most; ++round) {
-    const std::size_t wanted = std::max(kLoopBytes, kRounds * round);
+    const std::size_t wanted = std::max(kLoopBytes, kSaidAgain * round);
     if (text.size() < wanted) return false;
     std::size_t same = round;  // the last round is the same as itself
     while (same < wanted && text[text.size() - 1 - same] == text[text.size() - 1 - same + round]) ++same;

@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-std::string repeated(std::string_view text, int times) {
+std::string said_again(std::string_view text, int times) {
   std::string out;
   for (int i = 0; i < times; ++i) out += text;
   return out;
@@ -29,7 +29,7 @@ TEST(AnswerFaults, ARefusalStandsAtTheBeginning) {
                                       "Open the app and tap Cards. If you cannot answer the question, ask a colleague.",
                                       "Hi, I know how to do that: tap Cards."})
     EXPECT_FALSE(refuses(text)) << text;
-  EXPECT_FALSE(refuses(repeated("Tap on Cards. ", 30) + "I don't know.")) << "far behind its beginning";
+  EXPECT_FALSE(refuses(said_again("Tap on Cards. ", 30) + "I don't know.")) << "far behind its beginning";
 }
 
 TEST(AnswerFaults, AWrongSumIsSeenAndARightOneIsNot) {
@@ -39,18 +39,18 @@ TEST(AnswerFaults, AWrongSumIsSeenAndARightOneIsNot) {
 }
 
 TEST(AnswerFaults, GoingRoundInCirclesIsSeen) {
-  EXPECT_TRUE(repeats_itself("Sure. " + repeated("the card is the card of ", 6)));
-  EXPECT_TRUE(repeats_itself("Well, " + repeated("no ", 40)));
-  EXPECT_TRUE(repeats_itself(repeated("1. Please contact our support team.\n", 6) + "Thanks!")) << "not at its end";
+  EXPECT_TRUE(repeats_itself("Sure. " + said_again("the card is the card of ", 6)));
+  EXPECT_TRUE(repeats_itself("Well, " + said_again("no ", 40)));
+  EXPECT_TRUE(repeats_itself(said_again("1. Please contact our support team.\n", 6) + "Thanks!")) << "not at its end";
   std::string numbered;
   for (int i = 1; i < 8; ++i) numbered += std::to_string(i) + ". Please open the app and log in.\n";
   EXPECT_TRUE(repeats_itself(numbered));
   for (const std::string& text :
-       {std::string("Ha ha ha ha, that was a good one."), repeated("-", 200), repeated("0, ", 80),
+       {std::string("Ha ha ha ha, that was a good one."), said_again("-", 200), said_again("0, ", 80),
         std::string("| a | b |\n| --- | --- |\n| 1 | 2 |\n| 1 | 3 |\n| 1 | 4 |"), std::string(),
         std::string("Open the app. Tap Cards. Tap the card that you miss. Tap Block. Order a new one there.")})
     EXPECT_FALSE(repeats_itself(text)) << text;
-  EXPECT_FALSE(repeats_itself(repeated("\xff\xfe", 3)));
+  EXPECT_FALSE(repeats_itself(said_again("\xff\xfe", 3)));
 }
 
 TEST(Cascade, EveryFaultIsAVetoByItsName) {

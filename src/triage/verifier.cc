@@ -24,7 +24,7 @@ constexpr FileKind kVerifierFile{"SBOUTCOM", "a verifier", 1,
 
 // Limits are tried in steps of so many rows, or of this share of them, not row by row.
 constexpr std::size_t kStepRows = 10;
-constexpr std::size_t kStepShare = 200;
+constexpr std::size_t kGainStepShare = 200;
 // Beyond so many times the rows nobody is told a number.
 constexpr double kMostTimes = 100;
 
@@ -96,7 +96,7 @@ Result<GainLimit> limit_for(const std::vector<OutcomeRow>& rows, const std::vect
     lost.count += row.strong_ok && !row.weak_ok;
     const bool last_of_its_gain = i + 1 == order.size() || gains[order[i + 1]] > gains[order[i]];
     if (i + 1 < due || !last_of_its_gain) continue;
-    due = i + 1 + std::max(kStepRows, rows.size() / kStepShare);
+    due = i + 1 + std::max(kStepRows, rows.size() / kGainStepShare);
     if (!first) first = lost;
     const double bound = lost.at_most(target);
     if (bound > 1 - target.quality) break;

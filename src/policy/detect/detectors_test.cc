@@ -74,7 +74,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"我们公司的邮箱地址@pages.org", "EMAIL", "@pages.org"},
                     Case{"詳細はhttps://example.org/pageをご覧ください。", "URL", "https://example.org/page"},
                     Case{"見https://example.org/日本語?q=1。次", "URL", "https://example.org/日本語?q=1"},
-                    Case{"请看pages.com的说明", "URL", "pages.com"}));
+                    Case{"请看pages.com的说明", "URL", "pages.com"},
+                    // Letters of several scripts in one label.
+                    Case{"taro@nttドコモ.jp", "EMAIL", "taro@nttドコモ.jp"},
+                    Case{"メールはinfo@abc株式会社.jpへ", "EMAIL", "info@abc株式会社.jp"},
+                    Case{"x.y@mail.j総研.jp", "EMAIL", "x.y@mail.j総研.jp"},
+                    Case{"https://nttドコモ.jp/u?id=7", "URL", "https://nttドコモ.jp/u?id=7"}));
 
 TEST(Email, HasALocalPartOfAnyLegalLength) {
   for (std::size_t size = 1; size <= kLongLocal.size(); ++size) {
@@ -372,7 +377,9 @@ INSTANTIATE_TEST_SUITE_P(Phones, SideBySideNumbers,
                                          SideBySide{"Tel. ", {"030 901820", "0171 2345678"}},
                                          SideBySide{"", {"020 7946 0123", "030 901820 17"}},
                                          SideBySide{"phone: ", {"212-555-0187", "212-555-0188"}},
-                                         SideBySide{"phone ", {"212 555 0187", "212 555 0188", "646 555 0139"}}));
+                                         SideBySide{"phone ", {"212 555 0187", "212 555 0188", "646 555 0139"}},
+                                         SideBySide{"phone ", {"9018 2012", "9018 2013"}},
+                                         SideBySide{"", {"06 12 34 56 78", "212 555 0187"}}));
 
 TEST(Context, AJsonKeySaysWhatItsNumberIs) {
   EXPECT_EQ(scan("2722352416"), std::vector<SeenIn>{});

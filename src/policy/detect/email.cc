@@ -164,7 +164,7 @@ class EmailDetector final : public Detector {
     std::size_t end = begin;
     std::size_t last_dot = 0;
     std::size_t label = begin;
-    while (is_host_byte(window.at(end)) && !changes_script(window, label, end)) {
+    while (is_host_byte(window.at(end)) && !changes_script(window, label, end, label > begin && end - label >= 2)) {
       if (text[end] == '.') {
         if (end == begin || text[end - 1] == '.') break;  // ".." ends the sentence, not a label
         last_dot = end;
@@ -212,7 +212,7 @@ class EmailDetector final : public Detector {
       while (window.at(i) == ' ') ++i;
       const std::size_t label = i;
       const auto is_part = [](int byte) { return is_host_byte(byte) && byte != '.'; };
-      while (is_part(window.at(i)) && !changes_script(window, label, i)) ++i;
+      while (is_part(window.at(i)) && !changes_script(window, label, i, labels > 0 && i - label >= 2)) ++i;
       if (i == label) break;
       ++labels;
       end = i;

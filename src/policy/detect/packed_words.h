@@ -45,8 +45,8 @@ class PackedWords {
   /// The same in any letter case. REQUIRES: lower case in the list; letters, digits, '-' and bytes from 0x80 on in
   /// `word`.
   bool has_label(std::string_view word) const {
-    constexpr std::uint64_t kSmall = 0x2020202020202020ULL;
-    return !word.empty() && word.size() <= 8 && has_number(packed(word) | kSmall >> (64 - 8 * word.size()));
+    constexpr std::uint64_t kSmallLetters = 0x2020202020202020ULL;
+    return !word.empty() && word.size() <= 8 && has_number(packed(word) | kSmallLetters >> (64 - 8 * word.size()));
   }
 
  private:

@@ -154,6 +154,18 @@ std::size_t groups_of_first(const Dialled& number, std::size_t count, bool plus,
   return !plus && are_twins(joined) ? count / 2 : count;
 }
 
+// The number behind the first of two that stand side by side: who looks where it begins takes it for the inside of a
+// row.
+void second_number(const Dialled& rest, const Context& words, Findings& out) {
+  std::size_t used = groups_of_first(rest, rest.groups, false, false, words);
+  for (; used > 0 && rest.digits(used).size() >= kLeastPhoneDigits; --used) {
+    const Shape shape = shape_of(rest, used, false, false, words);
+    if (shape.score == 0) continue;
+    out.push_back({kPhoneType, "phone", shape.rule, {rest.group(0).begin, rest.end(used)}, shape.score});
+    return;
+  }
+}
+
 // " x 2234", "x694", " ext. 12": returns the byte behind the extension, or `end`.
 std::size_t with_extension(ScanWindow& window, std::size_t end) {
   std::size_t at = end;
@@ -232,7 +244,8 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
   const bool surely = plus || (words.nearest & topic::phone) != 0;
   const bool closes = parenthesis && run.group_count > 1 && run.groups[1].closes;
   const std::size_t joined = joined_groups(run, number.groups, surely);
-  for (std::size_t used = groups_of_first(number, joined, plus, closes, words); used > 0; --used) {
+  const std::size_t in_first = groups_of_first(number, joined, plus, closes, words);
+  for (std::size_t used = in_first; used > 0; --used) {
     if (number.digits(used).size() < kLeastPhoneDigits) return;
     if (ends_in_lone_digit(run, used)) continue;
     const std::size_t end = number.end(used);
@@ -245,7 +258,10 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
     if ((next == ',' || next == '.' || next == ':') && is_digit(window.at(end + 1)) && used == run.group_count) return;
     if (next == '@' || next == '%') return;
     out.push_back({kPhoneType, "phone", shape.rule, {start, with_extension(window, end)}, shape.score});
-    return;
+    if (used < in_first || in_first == joined) return;
+    Dialled both = number;
+    both.groups = joined;
+    return second_number(both.behind(in_first), words, out);
   }
 }
 

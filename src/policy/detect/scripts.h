@@ -54,12 +54,14 @@ inline Script script_at(std::string_view text, std::size_t at) {
   return script_of(lead, byte_of(text, at + 1), byte_of(text, at + 2));
 }
 
-/// Whether the label or segment that begins at `begin` ends before the character at `at`.
-inline bool changes_script(ScanWindow& window, std::size_t begin, std::size_t at) {
+/// Whether the label or segment that begins at `begin` ends before the character at `at`. `may_end`: what stands before
+/// is whole without it; otherwise letters of several scripts are one label ("nttドコモ.jp").
+inline bool changes_script(ScanWindow& window, std::size_t begin, std::size_t at, bool may_end = true) {
   const int lead = window.at(at);
   if (lead < 0xe0) return false;
   const Script script = script_of(lead, window.at(at + 1), window.at(at + 2));
-  return script == Script::mark || (script == Script::unspaced && script_at(window.text(), begin) == Script::spaced);
+  return script == Script::mark || (may_end && script == Script::unspaced && byte_of(window.text(), at - 1) < 0x80 &&
+                                    script_at(window.text(), begin) == Script::spaced);
 }
 
 /// Where the word begins that ends at `end`, of bytes that `is_part` accepts and letters of one kind; at or behind

@@ -36,7 +36,7 @@ Host read_host(ScanWindow& window, std::size_t at) {
   Host host;
   while (true) {
     const std::size_t label = at;
-    while (is_label_byte(window.at(at)) && !changes_script(window, label, at)) ++at;
+    while (is_label_byte(window.at(at)) && !changes_script(window, label, at, host.labels > 0 && at - label >= 2)) ++at;
     if (at == label) break;
     host.last_label = label;
     host.end = at;

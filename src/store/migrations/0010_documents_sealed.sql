@@ -1,7 +1,8 @@
 -- Documents that people wrote are sealed under the server's key (keys/envelope.h): policies, flows, the API keys with
 -- their names, and reasons of legal holds. They stood in clear. The document of the tenants' keys is asked for first: it
 -- gets the server's key.
-INSERT OR IGNORE INTO documents (name, body) SELECT 'tenant_keys', x'00' FROM documents WHERE name = 'keys';
+INSERT OR IGNORE INTO documents (name, body) SELECT 'tenant_keys', x'00' FROM documents
+  WHERE name IN ('keys', 'legal_holds') OR (name > 'policy:' AND name < 'policy;') OR (name > 'flow:' AND name < 'flow;');
 UPDATE documents SET body = sealed_document(name, body) WHERE name = 'tenant_keys';
 UPDATE documents SET body = sealed_document(name, body)
   WHERE name IN ('keys', 'legal_holds') OR (name > 'policy:' AND name < 'policy;') OR (name > 'flow:' AND name < 'flow;');
