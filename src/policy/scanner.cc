@@ -218,6 +218,8 @@ void Scanner::visit_triggers(std::string_view text, Look look) const {
       words |= may_wake(literal_key(data + bit)) << bit;
     }
     std::uint32_t places = block.rare | words | (digits_wake ? digit_starts : 0);
+    // Behind the end stand zeros, which may wake somebody too.
+    if (text.size() - base < 32) places &= (1U << (text.size() - base)) - 1;
     for (; places != 0; places &= places - 1) {
       const auto bit = static_cast<unsigned>(std::countr_zero(places));
       const auto is = [bit](std::uint32_t places_of) { return Detectors{places_of >> bit & 1}; };

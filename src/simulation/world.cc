@@ -122,7 +122,6 @@ struct World::Life {
   std::unique_ptr<SteadyLog> log;
   std::unique_ptr<store::Store> disk;
   std::unique_ptr<StagedStore> store;
-  flow::InFlight in_flight;
   SpendLedger ledger;
   std::unique_ptr<flow::EventHub> events;
   struct Shard {
@@ -134,6 +133,7 @@ struct World::Life {
   };
   Shard main;  ///< of the start: it has no engine
   std::vector<std::unique_ptr<Shard>> shards;
+  flow::InFlight in_flight;  ///< goes first: who waits for a run waits on a shard
 };
 
 void World::prepare(const std::string& folder) {

@@ -63,7 +63,7 @@ do:
       try:
         - chat:
             call: chat
-            with: {{messages: [{{role: system, content: '{prompt}'}}, {{role: user, content: hello}}]}}
+            with: {{model: simulated, messages: [{{role: system, content: '{prompt}'}}, {{role: user, content: hello}}]}}
       catch: {{}}
   - tell: {{emit: {{event: {{with: {{source: 'https://flows.invalid', type: told, data: {{said: {emitted}}}}}}}}}}}
   - fail: {{raise: {{error: {{type: 'https://flows.invalid/errors/own', status: 400, title: own, detail: {raised}}}}}}}
