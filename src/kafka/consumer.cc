@@ -76,6 +76,9 @@ Consumer::~Consumer() {
   for (const auto* queue : {&control_, &fetched_}) rd_kafka_queue_cb_event_enable(queue->get(), nullptr, nullptr);
   control_.reset();
   fetched_.reset();
+  // Before 2.2 librdkafka aborts when it destroys a member that has joined its group and was not yet told of partitions
+  // (confluentinc/librdkafka, issue 4312): that one is left to the end of the process, which is near.
+  if (!had_partitions_ && rd_kafka_version() < 0x02020000) return;
   rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);  // stop() has closed it, or had no time
 }
 
@@ -138,6 +141,7 @@ void Consumer::on_rebalance(EventPtr event) {
 }
 
 void Consumer::assign(const rd_kafka_topic_partition_list_t& partitions) {
+  had_partitions_ = true;
   for (int i = 0; i < partitions.cnt; ++i) {
     const auto& [topic, partition] = std::pair(partitions.elems[i].topic, partitions.elems[i].partition);
     partitions_[{topic, partition}] = std::make_shared<Partition>();

@@ -100,6 +100,7 @@ class Consumer {
   std::atomic<std::size_t> in_flight_{0};
   std::atomic<std::int64_t> lag_{0}, lag_of_worst_{0};
   bool stopping_ = false;
+  bool had_partitions_ = false;
 };
 
 }  // namespace sb::kafka

@@ -169,6 +169,21 @@ def test_a_store_without_room_keeps_records_where_they_are(broker, own_server):
     assert numbers_of(server) == list(range(50))
 
 
+def test_a_server_may_be_stopped_at_any_moment_of_its_joining(broker, own_server):
+    """librdkafka 2.0 aborts when a member is destroyed between the answers to JoinGroup and to SyncGroup."""
+    topics = [broker.make_topic(f"joined-{i}") for i in range(6)]
+    sources = {f"orders-{i}": source(topic) for i, topic in enumerate(topics)}
+    server = with_flow(own_server(kafka=kafka_section(broker)).start())
+    assert server.process.stop() == 0
+    server.write_config(json.loads(server.config_file.read_text()) | {"kafka": kafka_section(broker, **sources)})
+    ended = {}
+    for milliseconds in range(0, 96, 4):
+        server.start()
+        time.sleep(milliseconds / 1000)
+        ended[milliseconds] = server.process.stop()
+    assert set(ended.values()) == {0}, ended
+
+
 def test_a_record_that_comes_again_is_known_by_its_place_or_by_its_key(broker, own_server):
     topic = broker.make_topic("again")
     keyed = [{"value": '{"n": 7}', "headers": {"idempotency-key": "order-7"}}] * 2
