@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <utility>
 
 #include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
@@ -228,6 +229,18 @@ std::size_t next_candidate(std::string_view text, std::size_t i) {
   return i;
 }
 
+// Counts off the characters of `text` that begin between `at` and `end`: where the one behind the last of `count` begins,
+// or `end`, and what is left of `count`.
+std::size_t count_off(std::string_view text, std::size_t at, std::size_t end, std::size_t& count) {
+  for (; at < end; at += 64) {
+    const std::uint64_t leads = ~continuation_bytes(text, at) & low_bits(end - at);
+    const auto characters = static_cast<std::size_t>(std::popcount(leads));
+    if (characters > count) return at + nth_bit(leads, std::exchange(count, 0));
+    count -= characters;
+  }
+  return end;
+}
+
 }  // namespace
 
 void Fold::assign(std::string_view raw, bool complete, FoldedBefore before) {
@@ -385,56 +398,26 @@ bool Fold::is_plain(std::size_t index, std::size_t count) const {
 
 std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   const auto all = text();
-  if (!sparse_) {
-    if (is_plain(index, count)) return index + count;
-    if (hidden_before(index) != hidden_before(index + 4 * count)) return skip_hidden(index, count);
-  }
+  if (!sparse_ && is_plain(index, count)) return index + count;
   const std::size_t raw_end = sparse_ ? std::string_view::npos : raw_begin(index) + kWindowRawBytes;
   const bool ends = raw_end <= folded_;
   // No character has more than four bytes; what has is no text, and must not make a window longer.
   const std::size_t most = index + 4 * count;
   const std::size_t last = std::min({most, all.size(), ends ? from_raw(raw_end) : all.size()});
-  for (std::size_t at = index; at < last; at += 64) {
-    const std::uint64_t leads = ~continuation_bytes(all, at) & low_bits(last - at);
-    const auto characters = static_cast<std::size_t>(std::popcount(leads));
-    if (characters > count) return at + nth_bit(leads, count);
-    count -= characters;
-    if (count == 0 && at + 64 < last && is_lead(all[at + 64])) return at + 64;
+  std::size_t at = index;
+  if (!sparse_ && hidden_before(index) != hidden_before(last)) {
+    std::uint32_t hidden = hidden_before(index);
+    for (auto place = place_from(index + 1); place != places_.end() && place->index <= last; ++place) {
+      if (place->hidden == hidden) continue;
+      at = count_off(all, at, place->index, count);
+      if (at < place->index) return at;
+      count -= std::min<std::size_t>(count, place->hidden - std::exchange(hidden, place->hidden));
+    }
   }
-  if (ends || last == most) return last;
+  at = count_off(all, at, last, count);
+  if (at < last || ends || last == most) return at;
   // Of what has not come yet, every byte may be a character.
   return all.size() + std::min(count, raw_end - folded_);
-}
-
-// The same where something vanished: from place to place.
-std::size_t Fold::skip_hidden(std::size_t index, std::size_t count) const {
-  const auto all = text();
-  auto place = place_from(index);
-  std::uint32_t hidden = hidden_before(index);
-  const std::size_t raw_end = raw_begin(index) + kWindowRawBytes;
-  const std::size_t most = index + 4 * count;
-  std::size_t raw = raw_begin(index);
-  for (std::size_t at = index;;) {
-    const bool is_place = place != places_.end() && place->index == at;
-    if (is_place) {
-      count -= std::min<std::size_t>(count, place->hidden - hidden);
-      hidden = place->hidden;
-      raw = place->raw;
-    }
-    const bool ends = at == all.size();
-    if (at == most || (count == 0 && (ends || is_lead(all[at]))) || raw >= raw_end) return at;
-    if (ends) return at + std::min(count, raw_end - raw);
-    std::size_t run = 1;
-    if (!is_place) {  // of ASCII, up to the next place, every byte is a character
-      const std::size_t next = place == places_.end() ? all.size() : place->index;
-      run = next_wide(all, at, std::min({next, most, at + count, at + raw_end - raw})) - at;
-    }
-    run = std::max<std::size_t>(run, 1);
-    if (is_lead(all[at])) count -= run;
-    raw += is_place ? place->size : run;
-    at += run;
-    if (is_place) ++place;
-  }
 }
 
 }  // namespace sb::policy

@@ -97,7 +97,6 @@ class Fold {
   void add_place(const Place& place);
   bool is_plain(std::size_t index, std::size_t count) const;
   std::size_t skip_wide(std::size_t index, std::size_t count) const;
-  std::size_t skip_hidden(std::size_t index, std::size_t count) const;
   void copy_folded(std::size_t first, bool complete);
   bool leaves_room(Near& near) const;
   std::size_t mapped(std::size_t index, bool end = false) const;
