@@ -98,10 +98,12 @@ class ScanWindow {
   bool is_plain(std::size_t start, std::size_t count) {
     constexpr std::size_t kAhead = 8 * kWindowBytes;  // enough for the windows behind it, too
     if (fold_.is_ascii()) return true;
-    if (start < plain_begin_ || start + count > plain_end_) {
+    if (start < plain_begin_ || start >= plain_end_ || (start + count > plain_end_ && plain_goes_on_)) {
       plain_begin_ = start;
-      plain_end_ = next_wide(text_, start, std::min(text_.size(), start + kAhead));
+      const std::size_t ahead = std::min(text_.size(), start + kAhead);
+      plain_end_ = next_wide(text_, start, ahead);
       if (!fold_.is_sparse()) plain_end_ = fold_.next_folded(start, plain_end_);
+      plain_goes_on_ = plain_end_ == ahead;
     }
     return start + count <= plain_end_;
   }
@@ -123,6 +125,7 @@ class ScanWindow {
   std::size_t stop_ = 0;
   std::size_t plain_begin_ = 0;  // from here to plain_end_ the text is as `is_plain` says
   std::size_t plain_end_ = 0;
+  bool plain_goes_on_ = false;  // maybe: nobody has looked further
   std::size_t undecided_ = std::string_view::npos;
   bool complete_;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "policy/detect/builtin.h"
+#include "policy/tagger/tagger_detector.h"
 #include "policy/tail.h"
 
 namespace sb::policy {
@@ -26,6 +28,22 @@ void mark_less_sure(Findings& findings) {
       if (findings[n].span.end == findings[i].span.end) findings[i].beside = true;
     }
   }
+}
+
+// Of sorted findings: a name at the beginning of an address ("anna.nowak [at] example.org") is a part of it, however
+// sure, where the address is treated no more mildly.
+void join_addresses(Findings& findings) {
+  const auto is_part = [&](const Finding& name) {
+    if (name.detector != kTaggerName) return false;
+    const auto begin_of = [](const Finding& finding) { return finding.span.begin; };
+    return std::ranges::any_of(
+        std::ranges::equal_range(findings, name.span.begin, {}, begin_of), [&](const Finding& address) {
+          return address.type == kEmailType && address.span.end > name.span.end && address.weight >= name.weight;
+        });
+  };
+  // Marked first: what is erased moves those that are looked at.
+  for (Finding& finding : findings) finding.beside = is_part(finding);
+  std::erase_if(findings, [](const Finding& finding) { return finding.beside; });
 }
 
 class Settling {
@@ -205,6 +223,7 @@ class Settling {
 void settle_overlaps(bool complete, Scanner::Overlaps overlaps, ScanResult& out) {
   auto& findings = out.findings;
   if (!std::ranges::is_sorted(findings, before)) std::ranges::sort(findings, before);
+  join_addresses(findings);
   mark_less_sure(findings);
   Settling settling(complete, overlaps, out);
   for (auto& finding : findings) settling.add(finding);

@@ -80,7 +80,9 @@ std::size_t ContextIndex::read_block(std::size_t end) {
       done = begin;
       break;
     }
-    if (const auto topics = topics_of(text_, read_ + begin, read_ + end_of_word))
+    const auto topics = topics_of(text_, read_ + begin, read_ + end_of_word);
+    // Letters right behind a digit are a piece of something ("xQ7vT9"), no word.
+    if (topics != 0 && (read_ + begin == 0 || !is_digit(byte_of(text_, read_ + begin - 1))))
       hits_.push_back({read_ + begin, topics, numbers_before(begin)});
   }
   numbers_ = numbers_before(done);

@@ -41,6 +41,7 @@ enum Bits : std::uint64_t {
   number = 1ULL << 24,  ///< "number", "no", "id": a value follows
   time = 1ULL << 25,
   foreigner = 1ULL << 26,
+  version = 1ULL << 27,  ///< of software, of a document's part: may look like an address of a machine
 
   au = 1ULL << 32,
   br = 1ULL << 33,

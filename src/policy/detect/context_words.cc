@@ -111,12 +111,12 @@ constexpr Words kWords[] = {
     {number, "number no nr num id ids code nummer numéro número numer identifier #"},
     {other,
      "order orders invoice ref reference ticket case tracking parcel shipment isbn issn ean upc sku part serial "
-     "version "
-     "v release upgrade build driver-version firmware epoch timestamp unix transaction page chapter bestellung "
+     "epoch timestamp unix transaction page bestellung "
      "bestellnummer rechnung commande "
-     "facture pedido factura ordine model coordinates score scores temperature port ports commit error line item room "
+     "facture pedido factura ordine coordinates score scores temperature port ports commit error line item room "
      "article floor inv total amount price sum width height size pages step hash md5 sha uuid trace span "
      "pointer boeing airbus"},
+    {other | version, "version v release upgrade build driver-version firmware model chapter section paragraph"},
 };
 
 constexpr std::uint64_t kSmall = 0x2020202020202020ULL;

@@ -33,6 +33,9 @@ const std::string_view kTexts[] = {
     "jane.doe [at] example [dot] org, k.meier AT firma DOT de, j o h n @ e x a m p l e . c o m, \"odd\"@example.com",
     "to greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1@pages.org, again "
     "x.greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1@pages.org now",
+    "greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1\"@pages.org, or "
+    "x.greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1**@pages.org, DE 89 3704 0044 0532 0130 00, "
+    "an\U000e006e\U000e0040\U000e0070ages.org, bob&amp;#64;example.com &amp; xQ7vT9 10.24.34.17",
     "bounces+123-abcd-greta.lindqvist=company-mail.com@em1234.example.net, SRS0=aB3d=TT=pages.org=ann@x.example.net; "
     "a=b=c, wrapped ann@\r\npages.org **ann**@pages.org; **ann.lee** and k.meier [at] pages [dot] org, "
     "greta.maria.lindqvist-von-sternberg+newsletter2024.spring.i (at) pages (dot) org",

@@ -62,6 +62,13 @@ INSTANTIATE_TEST_SUITE_P(Email, Found,
 constexpr std::string_view kLongLocal = "greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1";
 static_assert(kLongLocal.size() == kMaxWordBytes);
 
+// Words that speak of other numbers, and pieces of ids that look like words, say nothing of addresses.
+INSTANTIATE_TEST_SUITE_P(AddressesNearOtherWords, Found,
+                         testing::Values(Case{"user xQ7vT9 logged in from 10.24.34.17", "IP_ADDRESS", "10.24.34.17"},
+                                         Case{"Order placed from 203.0.113.7", "IP_ADDRESS", "203.0.113.7"},
+                                         Case{"Error: connection refused by 203.0.113.7", "IP_ADDRESS", "203.0.113.7"},
+                                         Case{"the page loads from 203.0.113.7", "IP_ADDRESS", "203.0.113.7"}));
+
 // RFC 5321 section 4.5.3.1.1: 64 bytes, which is all of a window.
 // No blank tells where an address begins and ends.
 INSTANTIATE_TEST_SUITE_P(
@@ -150,6 +157,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"<td>GB29 NWBK 6016 1331 9268 19</td>", "IBAN", "GB29 NWBK 6016 1331 9268 19"},
                     Case{"wrapped DK12\n0791\n8633\n9071 96", "IBAN", "DK12\n0791\n8633\n9071 96"},
                     Case{"iban=DE89+3704+0044+0532+0130+00&n=1", "IBAN", "DE89+3704+0044+0532+0130+00"},
+                    Case{"DE89.3704.0044.0532.0130.00", "IBAN", "DE89.3704.0044.0532.0130.00"},
+                    Case{"an DE 89 3704 0044 0532 0130 00", "IBAN", "DE 89 3704 0044 0532 0130 00"},
                     Case{"DE89_3704_0044_0532_0130_00", "IBAN", "DE89_3704_0044_0532_0130_00"}));
 
 struct Address {

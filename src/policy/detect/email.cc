@@ -96,7 +96,7 @@ class EmailDetector final : public Detector {
     if (text[at] != '@') return spoken(window, at, out);
     if (at > 1 && text[at - 1] == ' ') return spaced(window, at, out);
     const std::size_t end = behind_local(text, at);
-    std::size_t start = local_start(text, end, window.first(end, kMaxWordBytes));
+    std::size_t start = local_start(text, end, window.first(at, kMaxWordBytes));
     if (start == end) {  // where it begins in a text without blanks nobody can tell
       if (!is_behind_unspaced(text, at)) return;
       start = at;

@@ -45,7 +45,9 @@ int fold_character(int c) {
   if (c == 0xa0 || c == 0x3000 || c == 0x202f || (c >= 0x2000 && c <= 0x200a) || c == 0x205f || c == 0x2800) {
     return ' ';
   }
-  // Lines through and under a character, the frame of a key, variation selectors, tags.
+  // Tags are ASCII that nobody sees, and models read.
+  if (c >= 0xe0020 && c <= 0xe007e) return c - 0xe0000;
+  // Lines through and under a character, the frame of a key, variation selectors, other tags.
   if (c == 0x305 || c == 0x332 || c == 0x333 || (c >= 0x335 && c <= 0x338) || c == 0x20e3 ||
       (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0xe0000 && c <= 0xe007f) || (c >= 0xe0100 && c <= 0xe01ef)) {
     return kNothing;
@@ -167,26 +169,37 @@ struct Named {
   std::string_view name;
   int value;
 };
-constexpr Named kEntities[] = {{"amp;", '&'},    {"lt;", '<'},       {"gt;", '>'},        {"quot;", '"'},
-                               {"apos;", '\''},  {"nbsp;", ' '},     {"ensp;", ' '},      {"emsp;", ' '},
-                               {"thinsp;", ' '}, {"numsp;", ' '},    {"zwnj;", kNothing}, {"zwj;", kNothing},
-                               {"commat;", '@'}, {"shy;", kNothing}, {"period;", '.'},    {"hyphen;", '-'},
-                               {"ndash;", '-'},  {"mdash;", '-'},    {"colon;", ':'},     {"sol;", '/'}};
+constexpr Named kEntities[] = {{"lt;", '<'},       {"gt;", '>'},        {"quot;", '"'},     {"apos;", '\''},
+                               {"nbsp;", ' '},     {"ensp;", ' '},      {"emsp;", ' '},     {"thinsp;", ' '},
+                               {"numsp;", ' '},    {"zwnj;", kNothing}, {"zwj;", kNothing}, {"commat;", '@'},
+                               {"shy;", kNothing}, {"period;", '.'},    {"hyphen;", '-'},   {"ndash;", '-'},
+                               {"mdash;", '-'},    {"colon;", ':'},     {"sol;", '/'}};
+
+// "&#64;", "&#x40;", its '#' at `hash`.
+Folded fold_number(std::string_view text, std::size_t i, std::size_t hash) {
+  const bool hex = to_lower(byte_of(text, hash + 1)) == 'x';
+  std::size_t at = hash + (hex ? 2 : 1);
+  int c = 0;
+  for (; at < i + kMaxFoldBytes; ++at) {
+    const int digit = hex_value(byte_of(text, at));
+    if (digit < 0 || (!hex && digit > 9)) break;
+    c = c * (hex ? 16 : 10) + digit;
+  }
+  if (at == text.size() && at < i + kMaxFoldBytes) return {.size = 0, .value = 0, .cut = true};
+  const int value = byte_of(text, at) == ';' && c > 0 && c < kNone ? fold_character(c) : kNone;
+  return value == kNone ? kAsIs : Folded{at + 1 - i, value, false};
+}
 
 Folded fold_entity(std::string_view text, std::size_t i) {
-  if (byte_of(text, i + 1) == '#') {
-    const bool hex = to_lower(byte_of(text, i + 2)) == 'x';
-    std::size_t at = i + (hex ? 3 : 2);
-    int c = 0;
-    for (; at < i + kMaxFoldBytes; ++at) {
-      const int digit = hex_value(byte_of(text, at));
-      if (digit < 0 || (!hex && digit > 9)) break;
-      c = c * (hex ? 16 : 10) + digit;
-    }
-    if (at == text.size() && at < i + kMaxFoldBytes) return {.size = 0, .value = 0, .cut = true};
-    const int value = byte_of(text, at) == ';' && c > 0 && c < kNone ? fold_character(c) : kNone;
-    return value == kNone ? kAsIs : Folded{at + 1 - i, value, false};
+  if (byte_of(text, i + 1) == '#') return fold_number(text, i, i + 1);
+  static constexpr std::string_view kSign = "&amp;";
+  if (text.substr(i).starts_with(kSign)) {  // "&amp;#64;": an escape that was escaped
+    const std::size_t behind = i + kSign.size();
+    if (behind == text.size()) return {.size = 0, .value = 0, .cut = true};
+    const Folded again = text[behind] == '#' ? fold_number(text, i, behind) : kAsIs;
+    return again.size > 0 || again.cut ? again : Folded{kSign.size(), '&', false};
   }
+  if (kSign.starts_with(text.substr(i))) return {.size = 0, .value = 0, .cut = true};
   const auto rest = text.substr(i + 1, kMaxFoldBytes);
   for (const auto& [name, value] : kEntities) {
     if (rest.starts_with(name)) return {name.size() + 1, value, false};
@@ -229,8 +242,8 @@ std::size_t next_candidate(std::string_view text, std::size_t i) {
   return i;
 }
 
-// Counts off the characters of `text` that begin between `at` and `end`: where the one behind the last of `count` begins,
-// or `end`, and what is left of `count`.
+// Counts off the characters of `text` that begin between `at` and `end`: where the one behind the last of `count`
+// begins, or `end`, and what is left of `count`.
 std::size_t count_off(std::string_view text, std::size_t at, std::size_t end, std::size_t& count) {
   for (; at < end; at += 64) {
     const std::uint64_t leads = ~continuation_bytes(text, at) & low_bits(end - at);

@@ -23,7 +23,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(FoldCase{"plain text, 100% of it & more", "plain text, 100% of it & more"},
                     FoldCase{"\xef\xbc\x94\xef\xbc\x91-\xd9\xa1\xdb\xb2\xe0\xa5\xa9\xe0\xb9\x94", "41-1234"},
                     FoldCase{"\xf0\x9d\x9f\x8f\xf0\x9d\x9f\xaf", "13"}, FoldCase{"⁴¹²³⁰ ₀₄₁ ①⑨⓪", "41230 041 190"},
-                    FoldCase{"4\u0332\u0336 1\ufe0f\u20e3\U000e0020.", "4 1."}, FoldCase{"4\U000e0101.", "4."},
+                    FoldCase{"4\u0332\u0336 1\ufe0f\u20e3\U000e007f.", "4 1."},
+                    FoldCase{"a\U000e0062\U000e0040\U000e0063\U000e0001.", "ab@c."}, FoldCase{"4\U000e0101.", "4."},
                     FoldCase{"a\u2800b\u205fc\ufe6bd\ufe52e&ensp;f", "a b c@d.e f"},
                     FoldCase{"a%2540b%25zz %2525 5%25 off", "a@b%zz % 5% off"},
                     FoldCase{R"(a\x40b \xff \x4)", R"(a@b \xff \x4)"},
@@ -36,6 +37,7 @@ INSTANTIATE_TEST_SUITE_P(
                              "abc"},
                     FoldCase{"a%40b%2ec 5%zz", "a@b.c 5%zz"},
                     FoldCase{"a&#64;b&#x2E;c&nbsp;d&unknown;", "a@b.c d&unknown;"},
+                    FoldCase{"a&amp;#64;b&amp;#x2e;c &amp; &amp;#zz;", "a@b.c & &#zz;"},
                     FoldCase{R"(a\u0040b\n\"c\" \_ \x)", "a@b\n\"c\" \\_ \\x"},
                     FoldCase{"m\xc3\xbcller \xff\xfe", "m\xc3\xbcller \xff\xfe"},
                     FoldCase{"\xe2\x80\x9cx\xe2\x80\x99s\xe2\x80\x9d\xc2\xa0y", "\"x's\" y"}));
@@ -55,8 +57,8 @@ TEST(Fold, OffsetsGoBackToWhatStandsThere) {
 }
 
 TEST(Fold, WhatTheEndCutsIsLeftOutUntilItIsWhole) {
-  for (const std::string_view whole :
-       {"ab%40", "ab&#64;", "ab\\u0040", "ab\xef\xbc\xa0", "ab<wbr>", "ab&commat;", "ab%2540", "ab\\x40"}) {
+  for (const std::string_view whole : {"ab%40", "ab&#64;", "ab\\u0040", "ab\xef\xbc\xa0", "ab<wbr>", "ab&commat;",
+                                       "ab&amp;#64;", "ab%2540", "ab\\x40"}) {
     for (std::size_t size = 3; size < whole.size(); ++size) {
       Fold fold;
       fold.assign(whole.substr(0, size), false);

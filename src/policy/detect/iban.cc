@@ -72,7 +72,7 @@ bool mod97_valid(std::string_view iban) {
 }
 
 bool is_single_separator(ScanWindow& window, std::size_t at) {
-  static constexpr ByteSet kMarks(" -\n+_");
+  static constexpr ByteSet kMarks(" -.\n+_");
   return kMarks.has(window.at(at)) && is_alnum(window.at(at + 1));
 }
 

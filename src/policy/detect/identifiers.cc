@@ -16,6 +16,9 @@ namespace sb::policy {
 namespace {
 
 using Mask = std::uint64_t;  // bit n: character n of a compact value
+constexpr Mask first_bits(std::size_t count) {
+  return (Mask{1} << count) - 1;
+}
 
 // A rule in one of its groupings, as it is compared: which characters must be digits, which letters.
 struct CompiledRule {
@@ -29,7 +32,8 @@ struct CompiledRule {
 
 struct Layout {
   std::size_t length = 0;
-  Mask breaks = 0;  // a separator stands before these characters
+  Mask breaks = 0;           // a separator stands before these characters
+  bool digits_only = false;  // no letter among them: half of the rules have some, half have none
   friend auto operator<=>(const Layout&, const Layout&) = default;
 };
 constexpr Mask kAnyBreaks = ~Mask{0};
@@ -85,7 +89,8 @@ class RuleTable {
     const Known& known = known_[slots_[slot_of(layout)]];
     // Whether it is that one is as good as random: no branch asks.
     const auto same = static_cast<unsigned>(known.layout.length == layout.length) &
-                      static_cast<unsigned>(known.layout.breaks == layout.breaks);
+                      static_cast<unsigned>(known.layout.breaks == layout.breaks) &
+                      static_cast<unsigned>(known.layout.digits_only == layout.digits_only);
     return {rules_.data() + known.rules.first, std::size_t{known.rules.count} * same};
   }
 
@@ -119,7 +124,8 @@ class RuleTable {
   }
 
   std::size_t slot_of(const Layout& layout) const {
-    return (layout.breaks * factor_ ^ layout.length * 0xff51afd7ed558ccdULL) >> 54;
+    const std::uint64_t row = layout.length << 1 | (layout.digits_only ? 1 : 0);
+    return (layout.breaks ^ row * 0xff51afd7ed558ccdULL) * factor_ >> 54;
   }
 
   // Whether each layout has a slot of its own.
@@ -147,10 +153,13 @@ class RuleTable {
       all.emplace_back(Layout{shape.size(), kAnyBreaks}, compiled);
       return;
     }
-    for (const auto& grouping : groupings_of(rule.groups)) {
-      SB_ASSERT(grouping.layout.length == shape.size());
-      compiled.marks = grouping.marks;
-      all.emplace_back(grouping.layout, compiled);
+    for (auto& [layout, marks] : groupings_of(rule.groups)) {
+      SB_ASSERT(layout.length == shape.size());
+      compiled.marks = marks;
+      layout.digits_only = true;
+      if (compiled.letters == 0) all.emplace_back(layout, compiled);
+      layout.digits_only = false;
+      if (compiled.digits != first_bits(layout.length)) all.emplace_back(layout, compiled);
     }
   }
 
@@ -193,7 +202,7 @@ struct Candidate {
     }
     ++used;
     chars = run.compact(used);
-    digits = run.digits & ((Mask{1} << chars.size()) - 1);
+    digits = run.digits & first_bits(chars.size());
   }
 };
 
@@ -327,7 +336,7 @@ class Surroundings {
     if (alone(end)) return rule.bare;
     if (running > 0) return running;
     // "AAA123456 es mi pasaporte": only for what looks like nothing else, since it holds a stream back.
-    const bool mixed = candidate.digits + 1 != Mask{1} << candidate.chars.size();
+    const bool mixed = candidate.digits != first_bits(candidate.chars.size());
     return mixed && (behind(end) & rule.topics & topic::kKinds) != 0 ? rule.named - 0.1F : 0;
   }
 
@@ -412,7 +421,8 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
     candidate.add_group();
     if (candidate.chars.size() > table.longest()) return;
     if (candidate.single_marks) {
-      judge_all(table.find({candidate.chars.size(), candidate.breaks}),
+      const bool digits_only = candidate.digits == first_bits(candidate.chars.size());
+      judge_all(table.find({candidate.chars.size(), candidate.breaks, digits_only}),
                 [&](const CompiledRule& compiled) { return marks_fit(candidate, compiled); });
     }
     if (candidate.one_line)
@@ -427,7 +437,7 @@ void classify_named(ScanWindow& window, const TokenRun& run, Findings& out) {
   std::size_t used = 1;
   while (used < run.group_count && used < 4 && run.groups[used].gap == 1 && run.groups[used].separator == '-') ++used;
   const auto chars = run.compact(used);
-  if (chars.size() > 20 || std::popcount(run.digits & ((Mask{1} << chars.size()) - 1)) < 4) return;
+  if (chars.size() > 20 || std::popcount(run.digits & first_bits(chars.size())) < 4) return;
   if (joined_before(text, start)) return;
   const Context words = window.context(start);
   // "insurance" alone is prose; "insurance number", "policyholder id", "policy #" announce a value.

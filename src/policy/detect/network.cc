@@ -78,7 +78,7 @@ class NetworkDetector final : public Detector {
     if (is_alnum(next) || next == '-' || (next == '.' && is_alnum(window.at(end + 1)) && !longer)) return;
     const Context words = window.context(start);
     const bool named = words.says(topic::address);
-    if (longer ? !named && !stands_alone(window, start, end) : (words.nearest & topic::other) != 0 && !named) return;
+    if (longer ? !named && !stands_alone(window, start, end) : (words.nearest & topic::version) != 0 && !named) return;
     out.push_back({kIpType, "ipv4", "dotted", {start, end}, longer ? 0.4F : named ? 0.95F : 0.7F});
   }
 

@@ -189,6 +189,7 @@ class NumberDetector final : public Detector {
     if (letters == start) return;
     window.rebase(letters);
     read_token_run(window, letters, run);
+    if (start - letters == 3) classify_iban(window, letters, out);  // "DE 89 3704 ..."
     if (run.group_count < 2) return;
     classify_identifiers(window, run, out);
     classify_named(window, run, out);
