@@ -61,7 +61,7 @@ http::Headers Api::run_headers(const flow::LiveRun& run, Micros started_us) cons
   if (!run.row.model.empty()) headers.add("x-signalbox-model", run.row.model);
   if (!run.intent.empty()) headers.add("x-signalbox-intent", run.intent);
   if (run.review) headers.add("x-signalbox-review", run.review->to_string());
-  if (run.answer_again) headers.add("x-signalbox-cache", run.answer_alike ? "semantic" : "exact");
+  if (run.model_call.again) headers.add("x-signalbox-cache", run.model_call.alike ? "semantic" : "exact");
   if (run.row.rejected_cost) headers.add("x-signalbox-escalated", "small");
   // Of a stream that has just begun the cost is not known: it comes at the end.
   if (run.row.status != store::RunStatus::running) headers.add("x-signalbox-cost", std::to_string(run.row.cost));

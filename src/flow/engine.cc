@@ -300,7 +300,8 @@ Task<Result<>> Engine::finish(LiveRun& run) {
   record_given(run);
   schedule_again(run);
   // A flow that went on, or answers otherwise after all: nobody else asked for that.
-  if (run.request_hash && !run.output.same_as(run.reusable)) run.request_hash.reset();
+  auto& asked = run.model_call;
+  if (!asked.answer || !run.output.same_as(*asked.answer)) asked.request_hash.reset();
   if (!run.problem) co_await guard_output(run);
   if (run.problem) run.problem = treated(run, *std::move(run.problem));
   const bool gone = run.problem && run.error_code == Errc::cancelled;

@@ -340,7 +340,9 @@ class Engine {
   /// `wanted`: tier or model.
   std::expected<const model::Target*, Problem> target_of(LiveRun& run, std::string wanted,
                                                          std::optional<model::Target>& local);
-  Task<std::expected<CallResult, Problem>> model_call(LiveRun& run, const Machine::Call& call);
+  /// `own_words`: policed; nothing: what is asked is what the run was given.
+  Task<std::expected<CallResult, Problem>> model_call(LiveRun& run, const Machine::Call& call,
+                                                      std::optional<Data> own_words);
   static void note_route(LiveRun& run, const model::Target& target);
   Result<Reservation> reserve(const LiveRun& run, const model::Target& target);
   Task<std::expected<CallResult, Problem>> whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call,

@@ -453,7 +453,7 @@ TEST_F(RepeatedCascade, AnAnswerThatDidNotDoIsNotGivenToWhoAsksTheSame) {
   (void)ask();
   const auto again = ask();
   EXPECT_EQ(calls_, std::vector<std::string>{"s"});
-  EXPECT_TRUE(again->answer_again);
+  EXPECT_TRUE(again->model_call.again);
   EXPECT_EQ(again->row.route, "small");
   EXPECT_THAT(said(*again), HasSubstr(triage::kPlain));
   calls_.clear();
@@ -461,7 +461,7 @@ TEST_F(RepeatedCascade, AnAnswerThatDidNotDoIsNotGivenToWhoAsksTheSame) {
   (void)ask("what else?");
   const auto once_more = ask("what else?");
   EXPECT_THAT(calls_, ElementsAre("s", "l", "s")) << "the large model's answer is known by now";
-  EXPECT_TRUE(once_more->answer_again);
+  EXPECT_TRUE(once_more->model_call.again);
   EXPECT_EQ(once_more->row.route, "large");
   EXPECT_THAT(said(*once_more), HasSubstr(kLargeAnswer));
 }

@@ -113,7 +113,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::call(LiveRun& run, cons
   if (function == "script") return script(run, call);
   if (function == "guard") return at_once(guard_value(run, call));
   if (function == "validate") return at_once(validate(run, call));
-  return find_member(call.with, ours.extended_by) ? ask_in_own_words(run, call) : model_call(run, call);
+  return find_member(call.with, ours.extended_by) ? ask_in_own_words(run, call) : model_call(run, call, std::nullopt);
 }
 
 std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
@@ -241,33 +241,30 @@ std::expected<const model::Target*, Problem> Engine::target_of(LiveRun& run, std
   return &asked;
 }
 
-Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run, const Machine::Call& call) {
+Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run, const Machine::Call& call,
+                                                                    std::optional<Data> own_words) {
   std::optional<model::Target> local;
   const auto target = target_of(run, std::string(string_member(call.with, "model", run.requested_model)), local);
   if (!target) co_return std::unexpected(target.error());
   const model::Target& asked = **target;
   const bool embed = std::get<CallTask>(call.task->body).function == "embed";
-  if (embed && run.guard.treats_requests() && has_token_ids(run.request().value())) {
+  const Data request = own_words ? *own_words : run.input;
+  if (embed && run.guard.treats_requests() && has_token_ids(request.value())) {
     run.error_code = Errc::policy_denied;
     run.error_param = "input";
     const Error denied(Errc::policy_denied,
                        "`input` holds numbers of tokens, which the policy cannot look at; send the text itself");
     co_return std::unexpected(problem_of(denied, "Blocked by policy"));
   }
-  // Nothing is left of a call before.
-  run.request_hash.reset();
-  run.question.reset();
-  run.repair.clear();
-  run.repaired = run.formless = run.answer_again = run.answer_alike = false;
-  run.last_request = run.request();
+  auto& ours = run.model_call = {.request = request, .own_words = own_words.has_value()};
   const bool looked_at = is_looked_at(*call.task, run.machine.flow());
-  if (!embed && !run.asked && (looked_at || answers_the_run(*call.task, run.machine.flow())))
-    run.request_hash = repeatable(run, *call.task, asked);
-  if (run.request_hash) {
+  if (!embed && !own_words && (looked_at || answers_the_run(*call.task, run.machine.flow())))
+    ours.request_hash = repeatable(run, *call.task, asked);
+  if (ours.request_hash) {
     auto again = run.cache.no_cache ? std::nullopt : co_await answer_again(run, *call.task, asked);
     count_cache(run.cache.no_cache ? CacheOutcome::bypass
                 : !again           ? CacheOutcome::miss
-                : run.answer_alike ? CacheOutcome::semantic
+                : ours.alike       ? CacheOutcome::semantic
                                    : CacheOutcome::hit);
     if (again) {
       note_route(run, asked);
@@ -293,31 +290,23 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   // A task that is done again, in a loop or by `then`, asks anew: its key is another.
   const std::string key = fmt::format("{}-{}-{}", run.row.id.to_string(), call.task->name, call.id);
   model::ChatCall chat;
-  chat.body = run.request().text();
+  chat.body = ours.request.text();
   chat.want_usage = run.include_usage;
   chat.idempotency_key = key;
   chat.request_id = run.request_id;
   chat.cancel = run.finish_without_caller ? nullptr : run.cancel;
   run.guard.let_go_of_user_text();
-  if (!embed && run.stream && run.audience && !run.guard.holds_answers() &&
-      answers_the_run(*call.task, run.machine.flow())) {
-    chat.stream = true;
-    auto answer = co_await streamed_answer(run, asked, chat);
-    reserved->settle(run.call_cost);
-    if (answer)
-      run.reusable = answer->output;
-    else
-      run.request_hash.reset();
-    co_return answer;
-  }
-  auto answer = co_await whole_answer(run, asked, chat, embed);
-  if (!answer && !run.repair.empty()) answer = co_await repaired_answer(run, asked, chat);
-  if (!answer && looked_at && run.formless && looks_for(triage::AnswerFault::schema)) answer = formless(run);
+  chat.stream = !embed && run.stream && run.audience && !run.guard.holds_answers() &&
+                answers_the_run(*call.task, run.machine.flow());
+  auto answer =
+      chat.stream ? co_await streamed_answer(run, asked, chat) : co_await whole_answer(run, asked, chat, embed);
+  if (!answer && ours.correction) answer = co_await repaired_answer(run, asked, chat);
+  if (!answer && looked_at && ours.formless && looks_for(triage::AnswerFault::schema)) answer = formless(run);
   reserved->settle(run.call_cost);
   if (answer)
-    run.reusable = answer->output;
+    ours.answer = answer->output;
   else
-    run.request_hash.reset();
+    ours.request_hash.reset();
   co_return answer;
 }
 
@@ -326,9 +315,9 @@ Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& tar
   MicroMoney most = 0;
   if (run.spend_limit_per_day != 0) {
     constexpr std::int64_t kOutputTokens = 4096;  // where the request sets no limit of its own
-    const auto& request = run.request().value();
+    const auto& request = run.model_call.request.value();
     const auto asked = int_member(request, "max_completion_tokens", int_member(request, "max_tokens", kOutputTokens));
-    const auto input = model::estimate_input_tokens(run.request().text());
+    const auto input = model::estimate_input_tokens(run.model_call.request.text());
     const model::Usage read{input, 0, 0, true};
     const model::Usage worst{
         input, 0, std::max<std::int64_t>(1, asked) * std::max<std::int64_t>(1, int_member(request, "n", 1)), true};
@@ -350,11 +339,13 @@ Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& tar
 // One round: the model sees its answer and what is wrong with it.
 Task<std::expected<Engine::CallResult, Problem>> Engine::repaired_answer(LiveRun& run, const model::Target& target,
                                                                          model::ChatCall call) {
-  const std::string again = repair_request(run.request(), std::exchange(run.repair, {}), run.rejected_answer);
+  auto& ours = run.model_call;
+  const auto correction = *std::exchange(ours.correction, std::nullopt);
+  const std::string again = repair_request(ours.request, correction.complaint, correction.answer);
   const std::string key = std::string(call.idempotency_key) + "-repair";
   call.body = again;
   call.idempotency_key = key;
-  run.repaired = true;
+  ours.repaired = true;
   const MicroMoney first_cost = std::exchange(run.call_cost, 0);
   auto answer = co_await whole_answer(run, target, call, false);
   run.call_cost += first_cost;
@@ -382,7 +373,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   note_route(run, target);
   run.call_cost = outcome->cost;
   count_saving(run, outcome->usage);
-  run.answer_usage = outcome->usage;
+  run.model_call.usage = outcome->usage;
   result.decision = call_decision(embed, run.row.model, parts_.catalog, target, outcome->attempts);
   if (embed) co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));  // no text to ask about
   co_return co_await answer_guarded(run, std::move(outcome->reply.body), std::move(result));
@@ -390,7 +381,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
 
 // A run that triage sent to the small tier, and that another one answers, is that one's.
 void Engine::note_route(LiveRun& run, const model::Target& target) {
-  if (run.row.route == "small" && !target.tier.empty() && !run.asked) run.row.route = target.tier;
+  if (run.row.route == "small" && !target.tier.empty() && !run.model_call.own_words) run.row.route = target.tier;
 }
 
 // The wait for its beginning may be long, and needs little: the rest has a coroutine of its own.
@@ -487,8 +478,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::relay(LiveRun& run, con
   }
   run.call_cost = stream.cost();
   count_saving(run, stream.usage());
-  run.answer_usage = stream.usage();
-  run.answer_found = !guard->guard().findings().empty() || !guard->unrecorded().empty();
+  run.model_call.usage = stream.usage();
+  run.model_call.found = !guard->guard().findings().empty() || !guard->unrecorded().empty();
   store::StepRow step;
   step.name = "guard.outbound";
   step.ref = "/use/extensions/guard/after";
@@ -561,12 +552,11 @@ std::expected<Engine::CallResult, Problem> Engine::guard_answer(LiveRun& run, st
     return std::unexpected(problem_of(guarded.error(), "The answer could not be guarded"));
   }
   record(run, std::move(step), std::move(guarded->decision));
-  run.answer_found = !guarded->types.empty();
-  run.formless = guarded->misformed && guarded->verdict == policy::Verdict::block;
-  if (!run.repaired && !guarded->repair.empty() && guarded->verdict == policy::Verdict::block) {
-    run.repair = std::move(guarded->repair);
-    run.rejected_answer = guarded->content;
-  }
+  auto& asked = run.model_call;
+  asked.found = !guarded->types.empty();
+  asked.formless = guarded->misformed && guarded->verdict == policy::Verdict::block;
+  if (!asked.repaired && !guarded->repair.empty() && guarded->verdict == policy::Verdict::block)
+    asked.correction = {std::move(guarded->repair), guarded->content};
   if (guarded->verdict >=
       policy::Verdict::human) {  // nobody can be asked any more: what a person should see first is not said
     return blocked(run, fmt::format("the answer contains what the policy blocks: {}", guarded->reasons()));

@@ -20,6 +20,7 @@
 #include "flow/guard.h"
 #include "flow/in_flight.h"
 #include "flow/machine.h"
+#include "flow/model_call.h"
 #include "model/gateway.h"
 #include "store/store.h"
 
@@ -49,17 +50,12 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string state_hash;     ///< hex; over all that was recorded of the run so far
   Machine machine;
   GuardSession guard;
-  Data input;                 ///< policed
-  std::optional<Data> asked;  ///< what a flow asks a model in its own words, policed; while it does
-  Data last_request;          ///< what a model was asked last
-  Data reusable;              ///< the answer that `request_hash` knows; another one is not to be used for others
+  Data input;            ///< policed
+  ModelCall model_call;  ///< the one under way, or the last one
   MicroMoney all_large_others =
       0;  ///< of the calls in the flow's own words so far: what the large tier would have cost
   policy::JsonProfile profile = policy::JsonProfile::any;  ///< of the input; of a chat's output its answer's
   std::shared_ptr<Pending> pending;
-
-  /// What goes to a model.
-  const Data& request() const { return asked ? *asked : input; }
 
   // Wishes of the caller.
   store::Durability durability = store::Durability::sync;
@@ -85,23 +81,13 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string error_param;
   std::optional<ReviewId> review;
   std::string intent;
-  std::string route_reason;            ///< why triage chose as it did: in its own words, which name rules alone
-  Micros upstream_us = 0;              ///< time spent waiting for providers
-  std::uint64_t events = 0;            ///< of the live stream so far
-  bool streamed = false;               ///< the audience has received the answer's deltas
-  std::string decided_by;              ///< triage model version, for the record
-  std::string repair;                  ///< what the model may correct once
-  Data rejected_answer;                ///< what it said, policed
-  bool repaired = false;               ///< that round was used up
-  bool formless = false;               ///< its last answer had not the form that a check of the policy asks for
-  bool outside_asked = false;          ///< services that check the input have had their say
-  std::optional<Digest> request_hash;  ///< what its answer is known by, where it may be used again
-  std::optional<Question> question;    ///< what it asks, where the answer to one like it would do
-  bool answer_again = false;           ///< it was answered by what another run was answered
-  bool answer_alike = false;           ///< ... to another question, like it
-  bool answer_found = false;           ///< the policy found something in its answer
-  model::Usage answer_usage;
-  bool needs_person = false;  ///< the policy asks for a person, and none was asked yet: no model may see it
+  std::string route_reason;    ///< why triage chose as it did: in its own words, which name rules alone
+  Micros upstream_us = 0;      ///< time spent waiting for providers
+  std::uint64_t events = 0;    ///< of the live stream so far
+  bool streamed = false;       ///< the audience has received the answer's deltas
+  std::string decided_by;      ///< triage model version, for the record
+  bool outside_asked = false;  ///< services that check the input have had their say
+  bool needs_person = false;   ///< the policy asks for a person, and none was asked yet: no model may see it
 
   // Effects under way beside each other, and what came of them.
   struct EffectResult {

@@ -100,11 +100,9 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::own_request(LiveRun& ru
     record(run, std::move(step), std::move(passed->decision));
     co_return blocked(run, fmt::format("what the flow asks contains what the policy blocks: {}", reasons));
   }
-  run.asked = std::move(passed->content);
   run.all_large_others = run.row.cost_all_large;
-  auto answer = co_await model_call(run, call);
+  auto answer = co_await model_call(run, call, std::move(passed->content));
   run.all_large_others = run.row.cost_all_large;
-  run.asked.reset();
   record(run, std::move(step), std::move(passed->decision));
   co_return answer;
 }

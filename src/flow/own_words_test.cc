@@ -300,7 +300,7 @@ do:
     auto run = prepare(request_of("what is it?"), [&](RunRequest& request) { request.flow = shown; });
     ASSERT_TRUE(drive(run));
     ASSERT_FALSE(run->problem) << run->problem->detail;
-    EXPECT_FALSE(run->answer_again);
+    EXPECT_FALSE(run->model_call.again);
     EXPECT_NE(run->output.text().find(run->row.id.to_string()), std::string::npos);
   }
   EXPECT_EQ(provider_->seen.size(), 2U);

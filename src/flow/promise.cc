@@ -97,7 +97,7 @@ struct Engine::Opinion {
 void Engine::ask_second_opinion(LiveRun& run) {
   const auto& wanted = options_.double_answers;
   const bool by_small_ones = run.row.route == "script" || run.row.route == "small";
-  if (wanted.per_mille == 0 || run.problem || !by_small_ones || run.answer_again ||
+  if (wanted.per_mille == 0 || run.problem || !by_small_ones || run.model_call.again ||
       run.profile != policy::JsonProfile::chat_request)
     return;
   // By the run's own random bits: which answers are looked at can be told again later.

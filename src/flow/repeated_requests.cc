@@ -47,14 +47,15 @@ Task<std::optional<Question>> Engine::question_asked(LiveRun& run, const TaskNod
 Task<std::optional<Engine::CallResult>> Engine::answer_again(LiveRun& run, const TaskNode& task,
                                                              const model::Target& target) {
   auto& answers = *parts_.answers;
-  auto answer = answers.find(*run.request_hash, parts_.clock.now_us(), run.cache.max_age_us);
+  auto& ours = run.model_call;
+  auto answer = answers.find(*ours.request_hash, parts_.clock.now_us(), run.cache.max_age_us);
   std::optional<LikenessReason> reason;
   if (!answer) {
-    run.question = co_await question_asked(run, task, target);
-    if (!run.question) co_return std::nullopt;
+    ours.question = co_await question_asked(run, task, target);
+    if (!ours.question) co_return std::nullopt;
     const double threshold = parts_.likeness->threshold();
     auto alike =
-        answers.find_alike(*run.question, static_cast<float>(threshold), parts_.clock.now_us(), run.cache.max_age_us);
+        answers.find_alike(*ours.question, static_cast<float>(threshold), parts_.clock.now_us(), run.cache.max_age_us);
     if (!alike) co_return std::nullopt;
     answer = std::move(alike->answer);
     reason = {alike->similarity, threshold};
@@ -65,8 +66,8 @@ Task<std::optional<Engine::CallResult>> Engine::answer_again(LiveRun& run, const
     co_return std::nullopt;
   }
   run.row.model = answer->model;
-  run.answer_again = true;
-  run.answer_alike = reason.has_value();
+  ours.again = true;
+  ours.alike = reason.has_value();
   count_saving(run, answer->usage);
   CallResult result;
   result.decision = answer_again_decision(*answer, target, reason);
@@ -75,15 +76,16 @@ Task<std::optional<Engine::CallResult>> Engine::answer_again(LiveRun& run, const
 }
 
 void Engine::claim_answer(const LiveRun& run, std::optional<AnswerCache::Claim>& claim) const {
-  if (!run.request_hash || run.cache.no_store || run.answer_again || run.answer_found || run.problem || run.repaired)
-    return;
+  const auto& asked = run.model_call;
+  if (!asked.request_hash || run.cache.no_store || asked.again || asked.found || asked.repaired || run.problem) return;
   claim.emplace(*parts_.answers, run.row.id);
 }
 
 void Engine::remember_answer(LiveRun& run, const AnswerCache::Claim& claim) {
   if (!parts_.sealer.renew(run.row, run.data_key)) return;  // a rotation may have changed the tenant's key since
-  AnswerCache::Answer answer{run.row.id, run.row.model, run.answer_usage, run.row.data_key, run.sealed_output};
-  parts_.answers->put(claim, *run.request_hash, std::exchange(run.question, {}), std::move(answer),
+  auto& asked = run.model_call;
+  AnswerCache::Answer answer{run.row.id, run.row.model, asked.usage, run.row.data_key, run.sealed_output};
+  parts_.answers->put(claim, *asked.request_hash, std::exchange(asked.question, {}), std::move(answer),
                       parts_.clock.now_us());
 }
 

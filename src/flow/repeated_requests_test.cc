@@ -27,8 +27,8 @@ class RepeatedRequests : public EngineTest {
   bool again(std::string_view text, const std::function<void(RunRequest&)>& change = {}) {
     const auto before = provider_->seen.size();
     const auto run = ask(text, change);
-    EXPECT_EQ(run->answer_again, provider_->seen.size() == before);
-    return run->answer_again;
+    EXPECT_EQ(run->model_call.again, provider_->seen.size() == before);
+    return run->model_call.again;
   }
   std::string decision_of(const LiveRun& run) {
     const auto steps = *wait(store_->load_steps(run.row.id));
@@ -59,10 +59,10 @@ TEST_F(RepeatedRequests, WhoAsksForANewAnswerGetsOneAndWhoForbidsToKeepItIsHeede
 
 TEST_F(RepeatedRequests, TheSameIsAnsweredOnceAndTheRecordSaysByWhich) {
   const auto first = ask("when do you open");
-  EXPECT_FALSE(first->answer_again);
+  EXPECT_FALSE(first->model_call.again);
   EXPECT_GT(first->row.cost, 0);
   const auto second = ask("when do you open");
-  EXPECT_TRUE(second->answer_again);
+  EXPECT_TRUE(second->model_call.again);
   EXPECT_EQ(provider_->seen.size(), 1U);
   EXPECT_EQ(second->output.text(), first->output.text());
   const auto row = row_of(second->row.id);
@@ -180,7 +180,7 @@ TEST_F(RepeatedRequests, AStreamIsAnsweredWholeThen) {
   EXPECT_TRUE(first->streamed);
   const auto heard = listener.heard.size();
   const auto second = ask("when do you open", streaming);
-  EXPECT_TRUE(second->answer_again);
+  EXPECT_TRUE(second->model_call.again);
   EXPECT_FALSE(second->streamed) << "whoever listens is given the answer as of a script";
   EXPECT_EQ(listener.heard.size(), heard);
   EXPECT_NE(second->output.text().find("at nine"), std::string::npos);
@@ -221,7 +221,7 @@ class AlikeQuestions : public RepeatedRequests {
 TEST_F(AlikeQuestions, AreAnsweredByTheSameAnswerAndTheRecordSaysWhy) {
   const auto first = ask("when do you open");
   const auto second = ask("please, when do you open?");
-  EXPECT_TRUE(second->answer_alike);
+  EXPECT_TRUE(second->model_call.alike);
   EXPECT_EQ(second->output.text(), first->output.text());
   EXPECT_EQ(row_of(second->row.id).cost, 0);
   const auto decision = *parse_json(decision_of(*second));
@@ -230,8 +230,8 @@ TEST_F(AlikeQuestions, AreAnsweredByTheSameAnswerAndTheRecordSaysWhy) {
   EXPECT_EQ(find_member(decision, "threshold")->to_number<double>(), 0.5);
   EXPECT_GE(find_member(decision, "similarity")->to_number<double>(), 0.5);
   const auto third = ask("when do you open");
-  EXPECT_TRUE(third->answer_again);
-  EXPECT_FALSE(third->answer_alike) << "the very same is exact";
+  EXPECT_TRUE(third->model_call.again);
+  EXPECT_FALSE(third->model_call.alike) << "the very same is exact";
   using enum CacheOutcome;
   EXPECT_EQ(outcomes_, (std::vector{miss, semantic, hit}));
 }

@@ -83,7 +83,7 @@ bool Engine::looks_for(triage::AnswerFault fault) const {
 }
 
 Engine::CallResult Engine::formless(LiveRun& run) {
-  run.repair.clear();
+  run.model_call.correction.reset();
   run.failure.reset();
   run.failed_call = {};
   run.error_code = Errc::internal;  // as if nothing had failed
@@ -105,7 +105,8 @@ bool Engine::may_ask(const LiveRun& run, std::string_view wanted) const {
 triage::Verdict Engine::look_at(LiveRun& run, const Machine::Call& call) {
   const auto router = parts_.router();
   const auto* cascade = router ? router->cascade() : nullptr;
-  if (run.formless && cascade) return triage::verify(*cascade, {.prompt = {}, .misformed = true, .withheld = true});
+  if (run.model_call.formless && cascade)
+    return triage::verify(*cascade, {.prompt = {}, .misformed = true, .withheld = true});
   const auto* choices = find_member(call.input.value(), "choices");
   const auto* list = choices ? choices->if_array() : nullptr;
   if (!list || list->empty()) {  // where there is nothing to give, nothing is given
@@ -113,9 +114,9 @@ triage::Verdict Engine::look_at(LiveRun& run, const Machine::Call& call) {
             .found = {triage::AnswerFault::empty}};
   }
   // What another run was given has been looked at there.
-  if (!cascade || run.answer_again) return {};
-  const std::string prompt = policy::last_user_text(run.last_request.text());
-  const auto wanted = wanted_form(run.last_request.value());
+  if (!cascade || run.model_call.again) return {};
+  const std::string prompt = policy::last_user_text(run.model_call.request.text());
+  const auto wanted = wanted_form(run.model_call.request.value());
   auto verdict = triage::verify(*cascade, read_choice(list->front(), wanted, prompt));
   for (std::size_t i = 1; i < list->size(); ++i)
     add(triage::verify(*cascade, read_choice((*list)[i], wanted, prompt)), verdict);
@@ -145,7 +146,7 @@ std::expected<Engine::CallResult, Problem> Engine::verify(LiveRun& run, const Ma
                     "of the tier `{}` is marked `local: true`",
                     instead)));
   }
-  run.request_hash.reset();  // who asks the same again is not given what did not do
+  run.model_call.request_hash.reset();  // who asks the same again is not given what did not do
   run.row.rejected_cost = run.row.cost;
   result.output = Data(json::value(verdict.vetoed() ? "vetoed" : "doubtful"));
   return result;
