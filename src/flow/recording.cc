@@ -1,0 +1,205 @@
+// What a run has decided goes on the record, step by step, and with a commit to disk.
+#include <fmt/format.h>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
+#include "base/bytes.h"
+#include "base/canonical_json.h"
+#include "base/record_writer.h"
+#include "flow/engine.h"
+
+namespace sb::flow {
+
+void Engine::record_leaf(LiveRun& run, std::string kind, RecordJson summary, std::string payload_commit) {
+  store::LeafDraft leaf;
+  leaf.kind = std::move(kind);
+  leaf.tenant = run.row.tenant;
+  leaf.run = run.row.id;
+  leaf.actor = run.actor;
+  leaf.summary = std::move(summary).text();
+  leaf.payload_commit = std::move(payload_commit);
+  const bool by_model = run.row.model != "human" && !run.row.model.starts_with("script/");
+  leaf.versions = versions_of(run, by_model ? std::string_view(run.row.model) : std::string_view());
+  leaf.time_us = parts_.clock.now_us();
+  chain(run, leaf);
+  run.leaves.push_back(std::move(leaf));
+}
+
+// What a leaf says goes into the next one's prev_state: a run's leaves are a chain of their own, whatever lies between
+// them in the log.
+void Engine::chain(LiveRun& run, store::LeafDraft& leaf) const {
+  std::string summary;  // as the log will have it, whatever order it was written in
+  if (append_canonical_text(summary, leaf.summary)) leaf.summary = std::move(summary);
+  std::string text = run.state_hash;
+  for (const std::string* part : {&leaf.kind, &leaf.summary, &leaf.payload_commit}) (text += '\n') += *part;
+  leaf.prev_state = std::exchange(run.state_hash, to_hex(sha256(text)));
+}
+
+void Engine::note_versions(LiveRun& run) const {
+  if (const auto router = parts_.router()) run.triage = router->version();
+}
+
+std::string Engine::versions_of(const LiveRun& run, std::string_view model) {
+  RecordWriter versions(160);
+  versions.begin_object().member("flow", RecordText::configured(run.row.flow));
+  if (!model.empty()) versions.member("model", RecordText::configured(model));
+  versions.member("policy", RecordText::ours(run.guard.policy_version()));
+  if (!run.triage.empty()) versions.member("triage", RecordText::ours(run.triage));
+  return std::move(versions.end_object()).take().text();
+}
+
+namespace {
+
+RecordJson summary_of(const store::StepRow& step, const RecordJson& decision) {
+  RecordWriter summary(96 + decision.text().size());
+  summary.begin_object();
+  if (step.cost != 0) summary.member("cost_micro", step.cost);
+  if (!decision.empty()) summary.member("decision", decision);
+  if (!step.error.empty()) summary.member("failed", true);
+  summary.member("kind", RecordText::ours(step.kind)).member("task", RecordText::configured(step.name)).end_object();
+  return std::move(summary).take();
+}
+
+}  // namespace
+
+void Engine::record(LiveRun& run, store::StepRow step, RecordJson decision) {
+  step.index = StepIndex{run.next_step++};
+  run.row.cost += step.cost;
+  run.spend += step.cost;
+  store::LeafDraft leaf;
+  leaf.kind = "step";
+  leaf.tenant = run.row.tenant;
+  leaf.run = run.row.id;
+  leaf.step = step.index;
+  leaf.attempt = step.attempt;
+  leaf.actor = run.actor;
+  const bool by_model = (step.kind == "chat" || step.kind == "embed") && step.error.empty();
+  leaf.versions = versions_of(run, by_model ? std::string_view(run.row.model) : std::string_view());
+  leaf.summary = summary_of(step, decision).text();
+  if (leaf.summary.size() > store::kMaxSummaryBytes) {
+    make_recordable(run, step, decision);
+    leaf.summary = summary_of(step, decision).text();
+  }
+  step.decision = std::move(decision).text();
+  leaf.time_us = step.ended_us;
+  chain(run, leaf);
+  run.leaves.push_back(std::move(leaf));
+  run.steps.push_back(std::move(step));
+}
+
+// A leaf that the log does not take would keep the run from its end for ever: the run fails, and says by what.
+void Engine::make_recordable(LiveRun& run, store::StepRow& step, RecordJson& decision) {
+  constexpr std::size_t kNameBytes = 256;
+  while (step.name.size() > kNameBytes || !is_valid_utf8(step.name))
+    step.name.resize(std::min(kNameBytes, step.name.size() - 1));
+  decision = std::move(RecordWriter(32).begin_object().member("omitted", true).end_object()).take();
+  run.review_create.reset();
+  run.review.reset();
+  if (run.problem) return;
+  run.problem =
+      standard_problem("runtime", 500, "The step could not be recorded",
+                       fmt::format("what it decided, with its name, is longer than the {} bytes that a leaf of "
+                                   "the record holds",
+                                   store::kMaxSummaryBytes),
+                       step.ref);
+  run.error_code = Errc::too_large;
+}
+
+void Engine::record_pure(LiveRun& run) {
+  for (const auto& pure : run.machine.take_pure_steps()) {
+    store::StepRow step;
+    step.name = pure.task->name;
+    step.ref = pure.task->ref;
+    step.kind = pure.task->kind();
+    step.ended_us = parts_.clock.now_us();
+    step.started_us = pure.started_us > 1 ? pure.started_us : step.ended_us;
+    step.attempt = pure.attempt;
+    RecordJson decision;
+    if (!pure.chosen.empty()) {
+      RecordWriter chosen(64);
+      chosen.begin_object().member("chosen", RecordText::configured(pure.chosen)).member("kind", "switch").end_object();
+      decision = std::move(chosen).take();
+    }
+    record(run, std::move(step), std::move(decision));
+  }
+}
+
+namespace {
+
+/// For the crash tests: the process dies right after the commit of that number, as if the power went.
+void die_if_asked() {
+  static const char* const text = std::getenv("SIGNALBOX_TEST_DIE_AFTER_COMMIT");
+  if (!text) return;
+  static std::atomic<long> left{std::atol(text)};
+  if (--left == 0) ::kill(::getpid(), SIGKILL);
+}
+
+}  // namespace
+
+Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Durability durability) {
+  if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
+  run.row.status = status;
+  run.row.updated_us = parts_.clock.now_us();
+  store::Commit commit;
+  commit.durability = durability;
+  commit.run = run.row.id;
+  auto& row = run.stored ? commit.update.emplace(run.row) : commit.create.emplace(run.row);
+  if (!row.state.empty()) {
+    // The checkpoint also says how many steps there are, so that a resumed run numbers on, and what the guard found and
+    // who may see it, so that it is treated as it would have been.
+    json::array findings;
+    for (const auto type : run.guard.given_types()) findings.push_back(json::string(type));
+    row.state.insert(
+        1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},"
+                       "\"restores\":{},\"chat\":{},\"person\":{},",
+                       run.next_step, run.state_hash, to_text(findings), run.outside_asked, run.guard.needs_local(),
+                       run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request, run.needs_person));
+  }
+  row.input.clear();
+  row.vault = run.guard.vault_json();
+  const std::string& key = run.data_key;
+  row.state = parts_.sealer.seal(key, row.id, place::kState, row.state);
+  row.vault = parts_.sealer.seal(key, row.id, place::kVault, row.vault);
+  row.error = parts_.sealer.seal_error(key, row.id, place::kError, row.error);
+  row.output =
+      run.sealed_output.empty() ? parts_.sealer.seal(key, row.id, place::kOutput, row.output) : run.sealed_output;
+  if (!run.stored) {
+    row.input = std::exchange(run.sealed_input, {});
+    SB_CO_CHECK(parts_.sealer.renew(row, key));
+  }
+  for (const auto& entry : run.guard.vault().take_new_tenant_entries()) {
+    SB_CO_TRY(auto sealed, parts_.sealer.seal_token(row.tenant, entry.token, entry.value));
+    commit.tokens.push_back({row.tenant, entry.token, row.subject, std::move(sealed)});
+  }
+  commit.wake = std::exchange(run.wake, {});
+  commit.steps = std::exchange(run.steps, {});
+  for (auto& step : commit.steps) {
+    if (!step.error.empty()) step.error = parts_.sealer.seal_error(key, row.id, place::step_error(step), step.error);
+  }
+  commit.leaves = std::exchange(run.leaves, {});
+  commit.chunks = std::exchange(run.chunks, {});
+  commit.review_create = std::exchange(run.review_create, {});
+  commit.review_change = std::exchange(run.review_change, {});
+  if (run.spend != 0 && !run.row.key.empty()) {
+    commit.spend_key = run.row.key;
+    commit.spend = std::exchange(run.spend, 0);
+    commit.spend_at_us = run.row.updated_us;
+  }
+  // A commit that comes before this one's answer, with an event, changes a run that is there.
+  const bool was_stored = std::exchange(run.stored, true);
+  auto written = co_await parts_.store.commit(std::move(commit));
+  if (!written) {
+    run.stored = was_stored;
+    run.unrecorded = written.error();
+  }
+  die_if_asked();
+  if (auto tell = std::exchange(run.on_commit, {})) tell(written);
+  co_return written;
+}
+
+}  // namespace sb::flow
