@@ -1,13 +1,12 @@
 #include "flow/engine.h"
 
-#include <fmt/format.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
 #include "base/json.h"
 #include "base/log.h"
 #include "base/record_writer.h"
+#include "flow/steps.h"
 
 namespace sb::flow {
 
@@ -24,36 +23,6 @@ Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
   parts_.in_flight.leave(run->row.tenant, run->row.idempotency_key, run->pending);
   if (!recorded && run->stored) take_up_later(*run, recorded.error().code);
   co_return recorded;
-}
-
-// Services of the operator's own decide about what was guarded last.
-Task<Engine::OutsideAnswer> Engine::ask_outside(LiveRun& run, policy::Direction direction) {
-  auto due = run.guard.take_outside(direction);
-  OutsideAnswer answer;
-  if (due.checks.empty()) co_return answer;
-  if (direction == policy::Direction::inbound) (void)co_await answer_waiter(run);
-  store::StepRow step;
-  step.name = "guard.outside";
-  step.ref = direction == policy::Direction::inbound ? kInboundGuard : "/use/extensions/guard/after";
-  step.kind = "guard";
-  step.started_us = parts_.clock.now_us();
-  std::vector<policy::CheckResult> results;
-  for (const auto& check : due.checks) {
-    if (parts_.outside)
-      results.push_back(co_await parts_.outside->ask(check, direction, due.texts));
-    else
-      results.push_back({check.get(), 1, true, "no answer", {}});
-  }
-  step.ended_us = parts_.clock.now_us();
-  RecordJson decision;
-  answer.verdict = run.guard.conclude(direction, results, decision);
-  for (const auto& result : results) {
-    if (!result.objects) continue;
-    answer.reasons += fmt::format("{}check {}: {}", answer.reasons.empty() ? "" : ", ", result.check->name,
-                                  result.complaint.empty() ? result.label : result.complaint);
-  }
-  record(run, std::move(step), std::move(decision));
-  co_return answer;
 }
 
 Task<Result<>> Engine::advance(LiveRun& run) {
@@ -96,12 +65,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       continue;
     }
     SB_CO_CHECK(co_await answer_waiter(run));
-    store::StepRow step;
-    step.name = due.task->name;
-    step.ref = due.task->ref;
-    step.kind = due.task->kind();
-    step.attempt = due.attempt;
-    step.started_us = parts_.clock.now_us();
+    auto step = task_step(*due.task, due.attempt, parts_.clock.now_us());
     run.failure.reset();  // of a call that the flow has caught
     run.failed_call = {};
     auto result = co_await call(run, due);

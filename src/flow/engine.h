@@ -254,10 +254,15 @@ class Engine {
 
  private:
   static constexpr std::size_t kLongInput = 256 << 10;  // some 30 ms of looking, 60 where it is made to be slow
+  // opening.cc: how runs come into memory
   struct Opening;
   Result<Opening> open(RunRequest request, std::shared_ptr<Pending> pending, RunId id);
   static Result<GuardOutcome> inspect(Opening& opening);
   std::shared_ptr<LiveRun> begin(Opening opening, GuardOutcome inbound);
+  std::span<const std::string> reach_of(policy::JsonProfile profile, std::string_view model) const;
+  void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
+  std::string tenant_key(std::string_view tenant) const;
+  Task<Result<>> adopt_tenant_tokens(LiveRun& run);
 
   struct CallResult {
     Data output;
@@ -266,7 +271,23 @@ class Engine {
     json::value authorization = nullptr;
   };
 
+  Task<Result<>> advance(LiveRun& run);
+  Task<Result<>> finish(LiveRun& run);
+  // recording.cc: what goes on record, and to disk
+  void record(LiveRun& run, store::StepRow step, RecordJson decision = {});
+  static void make_recordable(LiveRun& run, store::StepRow& step, RecordJson& decision);
+  void record_pure(LiveRun& run);
+  void record_leaf(LiveRun& run, std::string kind, RecordJson summary, std::string payload_commit = {});
+  void chain(LiveRun& run, store::LeafDraft& leaf) const;
+  /// `model`: that answered; empty: none did.
+  static std::string versions_of(const LiveRun& run, std::string_view model);
+  /// What decides from here on, as the record names it.
+  void note_versions(LiveRun& run) const;
+  Task<Result<>> commit(LiveRun& run, store::RunStatus status, store::Durability durability);
+  // functions.cc
   Task<std::expected<CallResult, Problem>> call(LiveRun& run, const Machine::Call& call);
+  Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
+  void count_saving(LiveRun& run, const model::Usage& usage);
   // effects.cc: what reaches outside; several of one run may be under way
   static bool is_outside(const TaskNode& task);
   Task<std::expected<CallResult, Problem>> effect(LiveRun& run, Machine::Call call, CancelSource& cancel);
@@ -304,6 +325,7 @@ class Engine {
   /// as guard_json.
   static Result<GuardOutcome> told_by_child(LiveRun& run, const store::RunRow& child, std::string_view text);
   // waiting.cc: branches, parked runs, events, commands
+  Task<Result<>> answer_waiter(LiveRun& run);
   Task<Result<>> begin_effect(LiveRun& run, const Machine::Call& due);
   Task<void> next_result(LiveRun& run);
   /// False: an event came meanwhile, the run goes on.
@@ -315,10 +337,6 @@ class Engine {
   /// or no more `wanted`. Errors: as the store's, and resume's.
   Task<Result<std::shared_ptr<LiveRun>>> take_up(RunId id, std::function<bool(const store::RunRow&)> wanted);
   void let_go(const LiveRun& run);
-  // timers.cc
-  void set_alarm();
-  Task<void> load_timers();
-  Task<void> wake(RunId id);
   /// The number that took it. The first error ends it; what took it until then has it.
   Task<Result<std::size_t>> offer_each(std::vector<RunId> runs, const std::string& tenant, const json::value& event,
                                        const Carried& carried);
@@ -326,17 +344,24 @@ class Engine {
   /// To a run that is at hand. False: it does not listen for such a thing, or a check of its policy objects. Errors: as
   /// the guard's.
   Result<bool> tell(LiveRun& run, const json::value& event, const Carried& carried);
+  Result<Started> started_before(store::RunRow row, std::string_view request_hash) const;
+  // timers.cc
+  void set_alarm();
+  Task<void> load_timers();
+  Task<void> wake(RunId id);
+  // schedules.cc
   Task<void> schedule_loop();
   void schedule_again(const LiveRun& run);
-  std::expected<CallResult, Problem> triage(LiveRun& run);
   // own_words.cc: what flows say themselves, in place of the request that the run was given
-  std::expected<CallResult, Problem> triage_text(LiveRun& run, const Machine::Call& call);
   std::expected<CallResult, Problem> guard_value(LiveRun& run, const Machine::Call& call);
   static std::expected<CallResult, Problem> validate(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> ask_in_own_words(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> own_request(LiveRun& run, const Machine::Call& call);
+  // routes.cc
+  std::expected<CallResult, Problem> triage(LiveRun& run);
+  std::expected<CallResult, Problem> triage_text(LiveRun& run, const Machine::Call& call);
   CallResult routed(const triage::RouteDecision& decision) const;
-  Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
+  // model_call.cc
   /// `wanted`: tier or model.
   std::expected<const model::Target*, Problem> target_of(LiveRun& run, std::string wanted,
                                                          std::optional<model::Target>& local);
@@ -349,13 +374,24 @@ class Engine {
                                                         bool embed);
   Task<std::expected<CallResult, Problem>> repaired_answer(LiveRun& run, const model::Target& target,
                                                            model::ChatCall call);
+  // streamed_answer.cc: to the caller while it is made
   Task<std::expected<CallResult, Problem>> streamed_answer(LiveRun& run, const model::Target& target,
                                                            model::ChatCall call);
   Problem not_started(LiveRun& run, const model::Target& target, model::Failure failure);
   /// A stream that has begun, through the guard, to the caller. `before`: when it was asked for.
   Task<std::expected<CallResult, Problem>> relay(LiveRun& run, const model::Target& target,
                                                  std::unique_ptr<model::GatewayStream> started, Micros before);
-  std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
+  Task<Result<>> flush_chunks(LiveRun& run);
+  // guarded_answer.cc: what is answered, and what fails outside, past the policy
+  Task<std::expected<CallResult, Problem>> answer_guarded(LiveRun& run, std::string body, CallResult result);
+  std::expected<CallResult, Problem> guard_answer(LiveRun& run, std::string body, CallResult result);
+  /// What checks over HTTP say of the document that was guarded last.
+  struct OutsideAnswer {
+    policy::Verdict verdict = policy::Verdict::allow;
+    std::string reasons;  ///< "check NAME: label" of those that object
+  };
+  Task<OutsideAnswer> ask_outside(LiveRun& run, policy::Direction direction);
+  void guard_failure(LiveRun& run, model::Failure failure);
   // verify.cc: the small model's answer before it is given
   std::expected<CallResult, Problem> verify(LiveRun& run, const Machine::Call& call);
   triage::Verdict look_at(LiveRun& run, const Machine::Call& call);
@@ -391,44 +427,17 @@ class Engine {
   void count_cache(CacheOutcome outcome) const {
     if (parts_.on_cache) parts_.on_cache(outcome);
   }
-
-  /// What checks over HTTP say of the document that was guarded last.
-  struct OutsideAnswer {
-    policy::Verdict verdict = policy::Verdict::allow;
-    std::string reasons;  ///< "check NAME: label" of those that object
-  };
-  Task<OutsideAnswer> ask_outside(LiveRun& run, policy::Direction direction);
-  Task<std::expected<CallResult, Problem>> answer_guarded(LiveRun& run, std::string body, CallResult result);
-  Task<Result<>> answer_waiter(LiveRun& run);
-  std::span<const std::string> reach_of(policy::JsonProfile profile, std::string_view model) const;
-  void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
-  Result<Started> started_before(store::RunRow row, std::string_view request_hash) const;
-  std::string tenant_key(std::string_view tenant) const;
-  Task<Result<>> adopt_tenant_tokens(LiveRun& run);
-  void record(LiveRun& run, store::StepRow step, RecordJson decision = {});
-  static void make_recordable(LiveRun& run, store::StepRow& step, RecordJson& decision);
-  void record_pure(LiveRun& run);
-  void record_leaf(LiveRun& run, std::string kind, RecordJson summary, std::string payload_commit = {});
-  void chain(LiveRun& run, store::LeafDraft& leaf) const;
-  /// `model`: that answered; empty: none did.
-  static std::string versions_of(const LiveRun& run, std::string_view model);
-  /// What decides from here on, as the record names it.
-  void note_versions(LiveRun& run) const;
-  void count_saving(LiveRun& run, const model::Usage& usage);
-  std::expected<CallResult, Problem> guard_answer(LiveRun& run, std::string body, CallResult result);
-  Task<Result<>> commit(LiveRun& run, store::RunStatus status, store::Durability durability);
-  Task<Result<>> finish(LiveRun& run);
-  Task<Result<>> advance(LiveRun& run);
+  // recovery.cc
   Task<void> recover_some();
   Task<void> recover_one(RunId id);
   void take_up_later(const LiveRun& run, Errc why);
+  // reviews.cc
+  std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);
   /// The call that waits for the verdict. Errors: conflict.
   static Result<std::uint32_t> asked_at(LiveRun& run, const std::vector<store::StepRow>& steps,
                                         const store::ReviewRow& review);
   Result<> apply_verdict(LiveRun& run, std::uint32_t call, const store::ReviewRow& review, store::ReviewState state,
                          std::string_view text);
-  void guard_failure(LiveRun& run, model::Failure failure);
-  Task<Result<>> flush_chunks(LiveRun& run);
 
   asio::io_context& io_;
   EngineParts parts_;

@@ -4,6 +4,7 @@
 
 #include "flow/engine.h"
 #include "flow/outbound/operator_secrets.h"
+#include "flow/steps.h"
 
 namespace sb::flow {
 namespace {
@@ -93,11 +94,7 @@ std::expected<json::value, Problem> Engine::handed(LiveRun& run, const Machine::
 }
 
 std::expected<Engine::CallResult, Problem> Engine::guard_made(LiveRun& run, std::string text) {
-  store::StepRow step;
-  step.name = "guard.outbound";
-  step.ref = "/use/extensions/guard/after";
-  step.kind = "guard";
-  step.started_us = parts_.clock.now_us();
+  auto step = guard_step("guard.outbound", policy::Direction::outbound, parts_.clock.now_us());
   auto passed = guard_json(run, std::move(text));
   step.ended_us = parts_.clock.now_us();
   if (passed) record(run, std::move(step), std::move(passed->decision));

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/record_writer.h"
 #include "flow/engine.h"
+#include "flow/steps.h"
 #include "policy/carried.h"
 
 namespace sb::flow {
@@ -107,11 +108,7 @@ std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
   start.member("flow_hash", RecordText::ours(std::string_view(run->row.flow_hash).substr(0, 16))).end_object();
   record_leaf(*run, "run.start", std::move(start).take(),
               Sealer::commitment(run->data_key, "input", run->sealed_input));
-  store::StepRow step;
-  step.name = "guard.inbound";
-  step.ref = kInboundGuard;
-  step.kind = "guard";
-  step.started_us = now;
+  auto step = guard_step("guard.inbound", policy::Direction::inbound, now);
   step.ended_us = parts_.clock.now_us();
   record(*run, std::move(step), std::move(inbound.decision));
   refuse_inbound(*run, inbound.verdict, inbound.reasons());

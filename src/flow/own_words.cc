@@ -1,42 +1,13 @@
-// What a flow says itself: a request to a model in its own words, a text to triage, a value to guard or to validate.
+// What a flow says itself: a request to a model in its own words, a value to guard or to validate.
 #include <fmt/format.h>
 
 #include "base/record_writer.h"
 #include "flow/engine.h"
 #include "flow/function_problems.h"
+#include "flow/steps.h"
 #include "policy/guards/json_schema.h"
-#include "triage/decision_record.h"
 
 namespace sb::flow {
-namespace {
-
-store::StepRow guard_step(Micros now) {
-  store::StepRow step;
-  step.name = "guard.inbound";
-  step.ref = kInboundGuard;
-  step.kind = "guard";
-  step.started_us = now;
-  return step;
-}
-
-}  // namespace
-
-std::expected<Engine::CallResult, Problem> Engine::triage_text(LiveRun& run, const Machine::Call& call) {
-  const auto with = handed(run, call, "/with");
-  if (!with) return std::unexpected(with.error());
-  const auto router = parts_.router();
-  if (!router) {
-    triage::RouteDecision unknown;
-    unknown.reasons = {triage::kNoTriage};
-    return routed(unknown);
-  }
-  const auto text = string_member(*with, "text");
-  triage::RouteQuery query;
-  query.text = text;
-  query.prompt_bytes = text.size();
-  // The promise is for what callers ask: what flows make of it is no traffic to watch, and no route of the run's.
-  return routed(router->route(query));
-}
 
 // Asked for its verdict, it stops nothing: that is the flow's to do.
 std::expected<Engine::CallResult, Problem> Engine::guard_value(LiveRun& run, const Machine::Call& call) {
@@ -85,7 +56,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::ask_in_own_words(LiveRu
 // The guard's step is committed with the call's: after a crash between, it is made once more with it.
 Task<std::expected<Engine::CallResult, Problem>> Engine::own_request(LiveRun& run, const Machine::Call& call) {
   const bool embed = std::get<CallTask>(call.task->body).function == "embed";
-  auto step = guard_step(parts_.clock.now_us());
+  auto step = guard_step("guard.inbound", policy::Direction::inbound, parts_.clock.now_us());
   auto passed = run.guard.inspect(policy::Direction::inbound, to_text(call.with),
                                   embed ? policy::JsonProfile::any : policy::JsonProfile::chat_request);
   step.ended_us = parts_.clock.now_us();

@@ -12,6 +12,7 @@
 #include "base/canonical_json.h"
 #include "base/record_writer.h"
 #include "flow/engine.h"
+#include "flow/steps.h"
 
 namespace sb::flow {
 
@@ -112,13 +113,9 @@ void Engine::make_recordable(LiveRun& run, store::StepRow& step, RecordJson& dec
 
 void Engine::record_pure(LiveRun& run) {
   for (const auto& pure : run.machine.take_pure_steps()) {
-    store::StepRow step;
-    step.name = pure.task->name;
-    step.ref = pure.task->ref;
-    step.kind = pure.task->kind();
-    step.ended_us = parts_.clock.now_us();
-    step.started_us = pure.started_us > 1 ? pure.started_us : step.ended_us;
-    step.attempt = pure.attempt;
+    const Micros now = parts_.clock.now_us();
+    auto step = task_step(*pure.task, pure.attempt, pure.started_us > 1 ? pure.started_us : now);
+    step.ended_us = now;
     RecordJson decision;
     if (!pure.chosen.empty()) {
       RecordWriter chosen(64);

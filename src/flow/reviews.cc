@@ -1,6 +1,7 @@
-// A person's part in a run: claiming and deciding what was parked.
+// A person's part in a run: it is parked with a question, which is claimed and decided.
 #include <fmt/format.h>
 
+#include "base/record_writer.h"
 #include "flow/chat_completion.h"
 #include "flow/engine.h"
 
@@ -26,6 +27,53 @@ Result<> check_undecided(const store::ReviewRow& review, std::string_view review
 }
 
 }  // namespace
+
+std::expected<Engine::CallResult, Problem> Engine::review(LiveRun& run, const Machine::Call& call) {
+  const auto with = handed(run, call, "/with");
+  if (!with) return std::unexpected(with.error());
+  // It is said to the caller, not to the person.
+  const std::string_view holding = string_member(call.with, "holding", "A person will answer this.");
+  const auto said = guard_made(run, to_text(json::value(holding)));
+  if (!said) return said;
+  run.row.route = "human";
+  store::ReviewRow review;
+  review.id = ReviewId::generate(parts_.clock, parts_.entropy);
+  review.run = run.row.id;
+  review.step = StepIndex{run.next_step};
+  review.tenant = run.row.tenant;
+  // Beside sealed columns and in the record stands what the flow's author wrote, or what triage has recorded already.
+  const std::string reason(string_member(*with, "reason", "flow"));
+  const auto& written = std::get<CallTask>(call.task->body).with;
+  const bool public_reason = !find_member(*with, "reason") || reason == written->literal("reason") ||
+                             (!reason.empty() && reason == run.route_reason);
+  if (public_reason) review.reason = reason;
+  review.priority = static_cast<int>(int_member(*with, "priority"));
+  review.created_us = parts_.clock.now_us();
+  run.guard.recall_user_text(run.input.text());
+  json::object question{
+      {"asked", run.guard.last_user_text()}, {"proposal", string_member(*with, "proposal")}, {"intent", run.intent}};
+  if (!public_reason) question["reason"] = reason;
+  review.question = parts_.sealer.seal(run.data_key, run.row.id, place::question(review.id), to_text(question));
+  run.review = review.id;
+  run.needs_person = false;
+  // What the caller hears meanwhile; the run's own output is the person's answer.
+  const auto id = run.row.id.to_string();
+  const std::string_view told = said->output.value().get_string();
+  model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(told), true};
+  count_saving(run, usage);
+  run.row.model = "human";
+  run.output = Data::from_text(completion_json({id, "human", run.row.created_us, usage}, told));
+  CallResult result;
+  result.parked = true;
+  RecordWriter decision;
+  decision.begin_object().member("chosen", "park").member("input_tokens", usage.input_tokens);
+  decision.member("kind", "review").member("output_tokens", usage.output_tokens).key("reasons").begin_array();
+  decision.string(public_reason ? RecordText::configured(review.reason) : "computed by the flow").end_array();
+  decision.member("review", RecordText::ours(review.id.to_string())).end_object();
+  result.decision = std::move(decision).take();
+  run.review_create = std::move(review);
+  return result;
+}
 
 Task<Result<store::ReviewRow>> Engine::claim(ReviewId id, std::string reviewer) {
   SB_CO_TRY(auto review, co_await parts_.store.load_review(id));

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "flow/dsl/cron.h"
 #include "flow/engine.h"
+#include "flow/steps.h"
 
 namespace sb::flow {
 namespace {
@@ -39,12 +40,8 @@ Task<Result<>> Engine::begin_effect(LiveRun& run, const Machine::Call& due) {
       [](Engine& engine, std::shared_ptr<LiveRun> live, Machine::Call call) -> Task<void> {
         CancelSource cancel;
         live->under_way[call.id] = &cancel;
-        LiveRun::EffectResult result{call.id, {}, {}, {}, {}, nullptr};
-        result.step.name = call.task->name;
-        result.step.ref = call.task->ref;
-        result.step.kind = call.task->kind();
-        result.step.attempt = call.attempt;
-        result.step.started_us = engine.parts_.clock.now_us();
+        auto step = task_step(*call.task, call.attempt, engine.parts_.clock.now_us());
+        LiveRun::EffectResult result{call.id, std::move(step), {}, {}, {}, nullptr};
         auto came = co_await engine.effect(*live, call, cancel);
         result.step.ended_us = engine.parts_.clock.now_us();
         live->under_way.erase(call.id);
@@ -106,11 +103,8 @@ void Engine::record_given(LiveRun& run) {
   }
   run.results.remove_if([](const auto& result) { return result.gave; });
   for (const auto& [effect, given] : std::exchange(run.given, {})) {
-    store::StepRow step;
-    step.name = "given";
-    step.ref = "/use/extensions/guard/after";
-    step.kind = "guard";
-    step.started_us = step.ended_us = parts_.clock.now_us();
+    auto step = guard_step("given", policy::Direction::outbound, parts_.clock.now_us());
+    step.ended_us = step.started_us;
     record(run, std::move(step), run.guard.given_decision(given));
   }
 }
@@ -165,11 +159,7 @@ void Engine::let_go(const LiveRun& run) {
 // What an event brings is treated as what a caller sends; whose it is says the event itself, as it came.
 Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried& carried) {
   const policy::TokenVault before = run.guard.vault();
-  store::StepRow step;
-  step.name = "guard.event";
-  step.ref = kInboundGuard;
-  step.kind = "guard";
-  step.started_us = parts_.clock.now_us();
+  auto step = guard_step("guard.event", policy::Direction::inbound, parts_.clock.now_us());
   SB_TRY(std::string text, policy::carry_into(run.guard.vault(), to_text(event), carried.values));
   SB_TRY(const json::value came, parse_json(text));
   SB_TRY(auto guarded, run.guard.inspect(policy::Direction::inbound, std::move(text), policy::JsonProfile::any));

@@ -1,0 +1,81 @@
+// `call: triage`: the way of what the run was given, or of a text of the flow's.
+#include "base/record_writer.h"
+#include "flow/engine.h"
+#include "triage/decision_record.h"
+
+namespace sb::flow {
+namespace {
+
+RecordJson plain_route_decision(RecordText chosen, RecordText reason) {
+  RecordWriter out;
+  out.begin_object().member("chosen", chosen).member("kind", "route");
+  return std::move(out.key("reasons").begin_array().string(reason).end_array().end_object()).take();
+}
+
+}  // namespace
+
+std::expected<Engine::CallResult, Problem> Engine::triage(LiveRun& run) {
+  CallResult result;
+  const bool parked_by_policy = run.row.route == "human";
+  if (run.requested_model != "auto" && !run.requested_model.empty() && !parked_by_policy) {
+    const auto target = parts_.catalog.resolve(run.requested_model);
+    run.row.route = target && !(*target)->tier.empty() ? (*target)->tier : "direct";
+    result.decision = plain_route_decision(RecordText::configured(run.row.route), triage::kNamedByCaller);
+    result.output = Data(json::object{{"route", "direct"}, {"target", run.requested_model}});
+    return result;
+  }
+  const auto router = parts_.router();
+  if (!router && !parked_by_policy) {
+    run.row.route = "large";
+    result.decision = plain_route_decision("large", triage::kNoTriage);
+    result.output = Data(json::object{{"route", "large"}, {"target", "large"}});
+    return result;
+  }
+  if (parked_by_policy) {
+    run.route_reason = "policy";
+    result.decision = plain_route_decision("human", triage::kAskedByPolicy);
+    result.output = Data(json::object{{"route", "human"}, {"target", ""}, {"reason", "policy"}});
+    return result;
+  }
+  run.guard.recall_user_text(run.input.text());
+  const auto decision = router->route(run.guard.route_query());
+  watch(decision);
+  run.row.route = std::string(triage::to_string(decision.route));
+  run.intent = decision.intent;
+  run.route_reason = decision.reasons.empty() ? "" : decision.reasons.front();
+  return routed(decision);
+}
+
+Engine::CallResult Engine::routed(const triage::RouteDecision& decision) const {
+  const auto router = parts_.router();
+  const auto route = triage::to_string(decision.route);
+  CallResult result;
+  result.decision = triage::record_of(decision);
+  result.output = Data(json::object{{"route", route},
+                                    {"target", route},
+                                    {"script", decision.script},
+                                    {"intent", decision.intent},
+                                    {"confidence", decision.confidence},
+                                    {"cascade", router && router->cascade()},
+                                    {"reason", decision.reasons.empty() ? "" : decision.reasons.front()}});
+  return result;
+}
+
+std::expected<Engine::CallResult, Problem> Engine::triage_text(LiveRun& run, const Machine::Call& call) {
+  const auto with = handed(run, call, "/with");
+  if (!with) return std::unexpected(with.error());
+  const auto router = parts_.router();
+  if (!router) {
+    triage::RouteDecision unknown;
+    unknown.reasons = {triage::kNoTriage};
+    return routed(unknown);
+  }
+  const auto text = string_member(*with, "text");
+  triage::RouteQuery query;
+  query.text = text;
+  query.prompt_bytes = text.size();
+  // The promise is for what callers ask: what flows make of it is no traffic to watch, and no route of the run's.
+  return routed(router->route(query));
+}
+
+}  // namespace sb::flow
