@@ -33,7 +33,8 @@ RecordJson call_decision(Asked asked, std::string_view deployment, const model::
   RecordWriter out;
   out.begin_object();
   append_attempts(out, catalog, attempts);
-  out.member("chosen", RecordText::configured(deployment)).member("kind", asked == Asked::embedding ? RecordText("embed") : "chat");
+  out.member("chosen", RecordText::configured(deployment))
+      .member("kind", asked == Asked::embedding ? RecordText("embed") : "chat");
   if (asked == Asked::streamed_chat) out.member("streamed", true);
   return std::move(out.member("target", RecordText::configured(target.name)).end_object()).take();
 }

@@ -87,17 +87,9 @@ Task<Result<>> Engine::advance(LiveRun& run) {
     record(run, std::move(step), std::move(result->decision));
     if (run.problem) break;
     if (result->parked) {
-      // What other branches have sent out is on the record before anybody is asked; what comes of it may end the wait.
-      while (!run.under_way.empty() && run.wish == LiveRun::Wish::none && run.machine.wants(due.id))
-        co_await next_result(run);
-      if (run.wish != LiveRun::Wish::none || !run.machine.wants(due.id)) {
-        run.review_create.reset();  // nobody is asked
-        continue;
-      }
-      run.row.state = run.machine.checkpoint();
-      live_.erase(run.row.id);             // what is told from here on finds it at rest
-      run.row.output = run.output.text();  // what the caller hears meanwhile, and hears again if it asks again
-      co_return co_await commit(run, store::RunStatus::waiting, run.durability);
+      SB_CO_TRY(const bool at_rest, co_await park_for_person(run, due.id));
+      if (at_rest) co_return Result<>();
+      continue;
     }
     if (run.machine.due() != 0) run.machine.tick(parts_.clock.now_us());
     run.machine.complete(due.id, std::move(result->output));

@@ -20,6 +20,7 @@
 #include "base/task.h"
 #include "base/workers.h"
 #include "flow/answer_cache.h"
+#include "flow/call_decision.h"
 #include "flow/carried.h"
 #include "flow/dsl/functions.h"
 #include "flow/event_hub.h"
@@ -330,6 +331,8 @@ class Engine {
   Task<void> next_result(LiveRun& run);
   /// False: an event came meanwhile, the run goes on.
   Task<Result<bool>> park(LiveRun& run);
+  /// The same, until a person answers `call`. False: what has happened meanwhile comes first, and nobody is asked.
+  Task<Result<bool>> park_for_person(LiveRun& run, std::uint32_t call);
   void record_command(LiveRun& run, EventHub::Verb verb, const std::string& actor);
   Task<Result<>> suspend(LiveRun& run);
   void record_given(LiveRun& run);
@@ -370,6 +373,8 @@ class Engine {
                                                       std::optional<Data> own_words);
   static void note_route(LiveRun& run, const model::Target& target);
   Result<Reservation> reserve(const LiveRun& run, const model::Target& target);
+  /// The providers' failure, as the run's.
+  Problem not_answered(LiveRun& run, const model::Target& target, Asked asked, model::Failure failure);
   Task<std::expected<CallResult, Problem>> whole_answer(LiveRun& run, const model::Target& target, model::ChatCall call,
                                                         bool embed);
   Task<std::expected<CallResult, Problem>> repaired_answer(LiveRun& run, const model::Target& target,
@@ -377,7 +382,6 @@ class Engine {
   // streamed_answer.cc: to the caller while it is made
   Task<std::expected<CallResult, Problem>> streamed_answer(LiveRun& run, const model::Target& target,
                                                            model::ChatCall call);
-  Problem not_started(LiveRun& run, const model::Target& target, model::Failure failure);
   /// A stream that has begun, through the guard, to the caller. `before`: when it was asked for.
   Task<std::expected<CallResult, Problem>> relay(LiveRun& run, const model::Target& target,
                                                  std::unique_ptr<model::GatewayStream> started, Micros before);

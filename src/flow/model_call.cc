@@ -200,17 +200,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   auto outcome = embed ? co_await parts_.gateway.embeddings(target, call) : co_await parts_.gateway.chat(target, call);
   run.upstream_us += parts_.clock.now_us() - before;
   CallResult result;
-  if (!outcome) {
-    auto& failure = outcome.error();
-    run.failed_call = call_decision(asked, {}, parts_.catalog, target, failure.attempts);
-    for (const auto& attempt : failure.attempts) run.call_cost += attempt.cost;
-    run.error_code = failure.error.code;
-    run.error_param = failure.error.param;
-    auto problem = problem_of(failure.error, "No model answered");
-    problem.status = failure.status;
-    guard_failure(run, std::move(failure));
-    co_return std::unexpected(std::move(problem));
-  }
+  if (!outcome) co_return std::unexpected(not_answered(run, target, asked, std::move(outcome.error())));
   run.row.model = parts_.catalog.deployments()[outcome->deployment].name;
   note_route(run, target);
   run.call_cost = outcome->cost;
@@ -219,6 +209,17 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::whole_answer(LiveRun& r
   result.decision = call_decision(asked, run.row.model, parts_.catalog, target, outcome->attempts);
   if (embed) co_return guard_answer(run, std::move(outcome->reply.body), std::move(result));  // no text to ask about
   co_return co_await answer_guarded(run, std::move(outcome->reply.body), std::move(result));
+}
+
+Problem Engine::not_answered(LiveRun& run, const model::Target& target, Asked asked, model::Failure failure) {
+  run.failed_call = call_decision(asked, {}, parts_.catalog, target, failure.attempts);
+  for (const auto& attempt : failure.attempts) run.call_cost += attempt.cost;
+  run.error_code = failure.error.code;
+  run.error_param = failure.error.param;
+  auto problem = problem_of(failure.error, "No model answered");
+  problem.status = failure.status;
+  guard_failure(run, std::move(failure));
+  return problem;
 }
 
 // A run that triage sent to the small tier, and that another one answers, is that one's.

@@ -8,6 +8,27 @@
 #include "flow/steps.h"
 
 namespace sb::flow {
+namespace {
+
+/// Why the answer ends with this piece; nothing: what may be said of it is in `ready`.
+std::optional<Problem> police(LiveRun& run, policy::ChatStreamGuard& guard,
+                              const Result<std::optional<std::string>>& piece, std::vector<std::string>& ready) {
+  ready.clear();
+  if (!piece) {
+    run.error_code = piece.error().code;
+    return problem_of(piece.error(), "The answer broke off");
+  }
+  auto passed = *piece ? guard.feed(**piece) : guard.finish();
+  if (passed && guard.verdict() < policy::Verdict::human) {
+    ready = *std::move(passed);
+    return std::nullopt;
+  }
+  run.error_code = passed ? Errc::policy_denied : passed.error().code;
+  return problem_of(passed ? Error(Errc::policy_denied, "the answer contains what the policy blocks") : passed.error(),
+                    "Blocked by policy");
+}
+
+}  // namespace
 
 // The wait for its beginning may be long, and needs little: the rest has a coroutine of its own.
 Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun& run, const model::Target& target,
@@ -16,18 +37,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::streamed_answer(LiveRun
   auto started = co_await parts_.gateway.chat_stream(target, call);
   run.upstream_us += parts_.clock.now_us() - before;
   if (started) co_return co_await relay(run, target, std::move(*started), before);
-  co_return std::unexpected(not_started(run, target, std::move(started.error())));
-}
-
-Problem Engine::not_started(LiveRun& run, const model::Target& target, model::Failure failure) {
-  run.failed_call = call_decision(Asked::streamed_chat, {}, parts_.catalog, target, failure.attempts);
-  run.error_code = failure.error.code;
-  run.error_param = failure.error.param;
-  auto problem = problem_of(failure.error, "No model answered");
-  problem.status = failure.status;
-  for (const auto& attempt : failure.attempts) run.call_cost += attempt.cost;
-  guard_failure(run, std::move(failure));
-  return problem;
+  co_return std::unexpected(not_answered(run, target, Asked::streamed_chat, std::move(started.error())));
 }
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::relay(LiveRun& run, const model::Target& target,
@@ -51,24 +61,10 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::relay(LiveRun& run, con
     problem = problem_of(error, "The caller went away");
   };
   for (bool more = true; more && !problem;) {
-    ready.clear();
-    auto piece = co_await stream.next();
-    if (!piece) {
-      run.error_code = piece.error().code;
-      problem = problem_of(piece.error(), "The answer broke off");
-      guard_failure(run, stream.failure());
-    } else {
-      more = piece->has_value();
-      auto passed = more ? guard->guard().feed(**piece) : guard->guard().finish();
-      if (passed && guard->guard().verdict() < policy::Verdict::human) {
-        ready = *std::move(passed);
-      } else {
-        run.error_code = passed ? Errc::policy_denied : passed.error().code;
-        problem = problem_of(
-            passed ? Error(Errc::policy_denied, "the answer contains what the policy blocks") : passed.error(),
-            "Blocked by policy");
-      }
-    }
+    const auto piece = co_await stream.next();
+    problem = police(run, guard->guard(), piece, ready);
+    if (!piece) guard_failure(run, stream.failure());
+    more = !piece || piece->has_value();
     for (const auto& payload : ready) {
       answer_bytes += payload.size();
       if (answer_bytes > options_.answer_bytes_max) {

@@ -136,6 +136,21 @@ Task<Result<bool>> Engine::park(LiveRun& run) {
   co_return true;
 }
 
+// What other branches have sent out is on the record before anybody is asked; what comes of it may end the wait.
+Task<Result<bool>> Engine::park_for_person(LiveRun& run, std::uint32_t call) {
+  while (!run.under_way.empty() && run.wish == LiveRun::Wish::none && run.machine.wants(call))
+    co_await next_result(run);
+  if (run.wish != LiveRun::Wish::none || !run.machine.wants(call)) {
+    run.review_create.reset();  // nobody is asked
+    co_return false;
+  }
+  run.row.state = run.machine.checkpoint();
+  live_.erase(run.row.id);             // what is told from here on finds it at rest
+  run.row.output = run.output.text();  // what the caller hears meanwhile, and hears again if it asks again
+  SB_CO_CHECK(co_await commit(run, store::RunStatus::waiting, run.durability));
+  co_return true;
+}
+
 Task<Result<std::shared_ptr<LiveRun>>> Engine::take_up(RunId id, std::function<bool(const store::RunRow&)> wanted) {
   const auto pending = parts_.in_flight.take(id);
   if (!pending) co_return nullptr;
