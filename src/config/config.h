@@ -1,4 +1,4 @@
-/// `signalbox.yaml` as typed values. Defaults stand here; names, ranges, units and sentences in declaration.cc; the
+/// `signalbox.yaml` as typed values. Defaults stand here; names, ranges, units and sentences in declaration/; the
 /// reader, the JSON Schema and the reference page all come from these two (docs/reference/configuration.md).
 ///
 /// A `Config` is a value: read once at start, then shared as const. An empty file is a valid configuration.

@@ -281,7 +281,7 @@ Declaration<T> declare(std::string about) {
   return Declaration<T>(std::move(about));
 }
 
-/// The whole file, declared in declaration.cc.
+/// The whole file, declared in declaration/root.cc.
 const Section& root_section();
 
 }  // namespace sb::config

@@ -1,0 +1,55 @@
+// `flows`: documents, and what of the world they reach.
+#include <algorithm>
+#include <string_view>
+
+#include "config/declaration/sections.h"
+
+namespace sb::config {
+namespace {
+
+bool is_finding_type(std::string_view text) {
+  const auto fits = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; };
+  return !text.empty() && text.size() <= 32 && text.front() >= 'A' && text.front() <= 'Z' &&
+         std::ranges::all_of(text, fits);
+}
+bool is_bare_file(std::string_view text) {
+  return text.size() <= 255 && !text.contains('/') && !text.starts_with('.');
+}
+
+constexpr TextForm kFindingType{"^[A-Z][A-Z0-9_]{0,31}$", "a type of findings, such as IBAN", is_finding_type};
+constexpr TextForm kBareFile{"^([^./][^/]{0,254})?$", "a file name without folders", is_bare_file};
+
+}  // namespace
+
+Declaration<FlowsConfig> flows_section() {
+  using H = FlowHostConfig;
+  auto host =
+      declare<H>("One host that flows may call.")
+          .text("name", &H::name,
+                {.about = "`host`, `host:port` or `*.domain`, as the URLs of flows have it.", .required = true})
+          .text("via", &H::via, {.about = "Base URL that its requests go to instead; empty is the host itself."})
+          .texts(
+              "restore", &H::restore,
+              {.about = "Types of findings that it gets in clear, over HTTPS at the port of `name` (443) or by `via`; "
+                        "rules that tokenise them must say `restore: caller_and_services`.",
+               .max = 64,
+               .form = &kFindingType});
+  using S = FlowSecretConfig;
+  auto secret =
+      declare<S>("One secret that flows may name under `use.secrets`.")
+          .text("name", &S::name, {.about = "Its name in `$secrets` and in authentications.", .required = true})
+          .secret("value", &S::value, {.about = "Text, or a JSON object such as {username, password}."});
+  using F = FlowsConfig;
+  return declare<F>("Flows in the Open Workflow DSL.")
+      .path("dir", &F::dir, {.about = "Folder of flow documents; empty is the built-in flows alone."})
+      .text(
+          "chat", &F::chat,
+          {.about = "File in that folder that drives chat completions; empty is the built-in one.", .form = &kBareFile})
+      .list("hosts", &F::hosts, host,
+            {.about = "Hosts that flows may call; a host that is not here is not called.", .max = 1000})
+      .list("secrets", &F::secrets, secret, {.about = "Secrets of flows.", .max = 1000})
+      .boolean("shell", &F::shell, {.about = "Whether `run: shell` may start a walled-in shell."})
+      .boolean("python", &F::python, {.about = "Whether `run: script` may start a walled-in Python."});
+}
+
+}  // namespace sb::config

@@ -1,0 +1,48 @@
+// `triage`: how requests for `auto` are routed, and what that promises.
+#include "config/declaration/forms.h"
+#include "config/declaration/sections.h"
+
+namespace sb::config {
+namespace {
+
+auto promise_section() {
+  using P = PromiseConfig;
+  return declare<P>("What scripts are promised to be, and how it is watched that they are.")
+      .path("labelled", &P::labelled,
+            {.about = "Labelled texts that the classifier was not trained on, as `signalbox triage tune` takes them: "
+                      "what the promise rests on. Read at the start.",
+             .required = true})
+      .path("routes", &P::routes,
+            {.about = "Its `equivalent_intents` count as right for each other, as in `signalbox triage tune`."})
+      .integer("wrong_scripts_per_mille", &P::wrong_scripts_per_mille,
+               {.about = "Most wrong ones among scripted answers.", .min = 1, .max = 500})
+      .integer("confidence_per_mille", &P::confidence_per_mille,
+               {.about = "How sure the labelled texts must make that.", .min = 500, .max = 999})
+      .integer("out_of_scope_per_mille", &P::out_of_scope_per_mille,
+               {.about = "Share of the traffic that fits no intent; 0: as in the labelled texts.", .max = 900})
+      .integer("relax_after", &P::relax_after,
+               {.about = "Queries after which a threshold that was tightened for the traffic may come back, once the "
+                         "traffic is again what it was tuned for. 0: it never does.",
+                .max = 1'000'000'000})
+      .integer("double_answers_per_mille", &P::double_answers_per_mille,
+               {.about = "Of answers of scripts and of the small model, so many are shown to `judge` after they were "
+                         "given; each is a run of its own, with its cost.",
+                .max = 1'000})
+      .text("judge", &P::judge, {.about = "Tier or provider/model that is asked.", .form = &kModelName})
+      .integer("judge_errs_per_mille", &P::judge_errs_per_mille,
+               {.about = "Of right answers, so many are taken for wrong ones by `judge`: what the guard makes "
+                         "allowance for.",
+                .max = 500});
+}
+
+}  // namespace
+
+Declaration<TriageConfig> triage_section() {
+  return declare<TriageConfig>("How requests for `auto` are routed.")
+      .path("file", &TriageConfig::file,
+            {.about = "Trained classifier with routes and thresholds; empty routes by rules alone."})
+      .section("promise", &TriageConfig::promise, promise_section(),
+               {.about = "Watches in production that scripts are as seldom wrong as promised."});
+}
+
+}  // namespace sb::config
