@@ -1,0 +1,121 @@
+// Files of older schemas: what becomes of what lies in them.
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "store/sqlite/sqlite_store_testing.h"
+
+namespace sb::store::testing {
+namespace {
+
+TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
+  const RunId erased = new_run_id(), kept = new_run_id();
+  {
+    const auto store = open();
+    for (const RunId& id : {erased, kept}) {
+      Commit ended = chat_commit(id);
+      ended.create->data_key = "wrapped";
+      ended.steps[1].error = "in clear";
+      ASSERT_TRUE(wait_for(store->commit(std::move(ended))));
+    }
+  }
+  // As an erasure of schema 3 left it.
+  sql("PRAGMA user_version = 3; DROP TABLE mirror_lineages; ALTER TABLE mirror_state DROP COLUMN mark; ALTER "
+      "TABLE runs DROP COLUMN rejected_cost; DROP TABLE timers; DROP TABLE listeners; UPDATE data_keys SET wrapped = "
+      "NULL WHERE run = (SELECT min(no) FROM runs)");
+  const auto store = open();
+  ASSERT_TRUE(wait_for(store->load_run(erased))->erased);
+  EXPECT_EQ(wait_for(store->load_steps(erased))->at(1).error, "null");
+  EXPECT_EQ(wait_for(store->load_steps(kept))->at(1).error, "in clear");
+}
+
+// As schema 9 had them; and what else lies there is left alone.
+TEST_F(SqliteStore, DocumentsInClearAreSealedByTheMigrationAndLeaveNoTrace) {
+  const std::string canary = "canary-51ab of a policy", large = std::string(50'000, 'x') + canary;
+  {
+    const auto store = open();
+    Commit commit;
+    for (const char* name :
+         {"keys", "policy:ab", "flow:a/b@1", "tenant_keys", "legal_holds", "flows", "policies", "event:x"})
+      commit.documents.emplace_back(name, std::string("plain ") + name);
+    commit.documents.emplace_back("flow:a/large@1", large);
+    ASSERT_TRUE(wait_for(store->commit(std::move(commit))));
+  }
+  sql("PRAGMA secure_delete = FAST; UPDATE documents SET body = x'00' || CAST(printf('%.*c', 60000, 'y') || "
+      "'canary-51ab of a policy' AS BLOB) WHERE name = 'policy:ab'; UPDATE documents SET body = x'00706c61696e' WHERE "
+      "name = 'policy:ab'; PRAGMA user_version = 9; PRAGMA wal_checkpoint(TRUNCATE)");
+  const auto file = [&] {
+    std::ifstream bytes(folder_.file("test.db"), std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(bytes), {});
+  };
+  ASSERT_NE(file().find(canary), std::string::npos) << "in a page that is free";
+  EXPECT_EQ(open_error(), Errc::unsupported);
+  EXPECT_NE(detail_.find("start the server once"), std::string::npos) << detail_;
+
+  std::vector<std::string> asked;
+  const auto seal = [&](std::string_view name, std::string_view text) -> Result<std::string> {
+    asked.emplace_back(name);
+    if (name == "flow:a/b@1" && asked.size() < 4) return fail(Errc::permission_denied, "another master key");
+    return fmt::format("sealed {} of {} bytes", name, text.size());
+  };
+  {
+    SqliteOptions options;
+    options.path = folder_.file("test.db");
+    options.seal = seal;
+    const auto failed = open_sqlite_store(std::move(options), log_);
+    ASSERT_FALSE(failed);
+    EXPECT_EQ(failed.error().code, Errc::permission_denied) << failed.error().detail;
+    EXPECT_EQ(asked.front(), "tenant_keys") << "it has the key that all others are sealed under";
+  }
+  asked.resize(4);
+  auto store = open([&](SqliteOptions& options) { options.seal = seal; });
+  for (const auto& [name, text] : {std::pair("keys", "sealed keys of 10 bytes"),
+                                   {"policy:ab", "sealed policy:ab of 5 bytes"},
+                                   {"flow:a/b@1", "sealed flow:a/b@1 of 16 bytes"},
+                                   {"flow:a/large@1", "sealed flow:a/large@1 of 50023 bytes"},
+                                   {"tenant_keys", "sealed tenant_keys of 17 bytes"},
+                                   {"legal_holds", "sealed legal_holds of 17 bytes"},
+                                   {"flows", "plain flows"},
+                                   {"policies", "plain policies"},
+                                   {"event:x", "plain event:x"}})
+    EXPECT_EQ(wait_for(store->load_document(name)).value(), text);
+  EXPECT_EQ(file().find(canary), std::string::npos);
+  std::ifstream wal(folder_.file("test.db-wal"), std::ios::binary);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(wal), {}).find(canary), std::string::npos);
+  asked.clear();
+  store.reset();
+  store = open([&](SqliteOptions& options) { options.seal = seal; });
+  EXPECT_TRUE(asked.empty()) << "once";
+}
+
+TEST_F(SqliteStore, RunsThatWereAtRestBeforeThereWereTimersAreWokenOnce) {
+  const RunId resting = new_run_id(), with_a_person = new_run_id(), decided = new_run_id();
+  {
+    const auto store = open();
+    for (const RunId& id : {resting, with_a_person, decided, new_run_id()}) {
+      Commit commit = chat_commit(id);
+      const bool waits = id == resting || id == with_a_person || id == decided;
+      commit.create->status = waits ? RunStatus::waiting : RunStatus::running;
+      if (id == with_a_person || id == decided) {
+        ReviewRow review;
+        review.id = ReviewId::generate(system_clock(), system_entropy());
+        review.run = id;
+        review.state = id == decided ? ReviewState::expired : ReviewState::claimed;
+        commit.review_create = std::move(review);
+      }
+      ASSERT_TRUE(wait_for(store->commit(std::move(commit))));
+    }
+  }
+  sql("PRAGMA user_version = 5; DROP TABLE timers; DROP TABLE listeners; ALTER TABLE runs DROP COLUMN rejected_cost");
+  const auto store = open();
+  const auto timers = wait_for(store->timers({}, 10));
+  ASSERT_TRUE(timers) << timers.error().detail;
+  ASSERT_EQ(timers->size(), 2U) << "who waits for a person is not woken";
+  EXPECT_EQ(timers->at(0).run, resting);
+  EXPECT_EQ(timers->at(1).run, decided);
+  EXPECT_LT(timers->at(0).due_us, system_clock().now_us());
+}
+
+}  // namespace
+}  // namespace sb::store::testing
