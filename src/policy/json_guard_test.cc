@@ -183,13 +183,70 @@ std::string with_file(std::string_view head, std::string_view text) {
 }
 
 TEST_F(JsonGuard, TextInFilesIsTreatedAsText) {
-  for (const std::string_view head : {"data:text/csv;base64,", "data:application/json;base64,", "",
-                                      "data:text/plain;charset=utf-8;base64,", "DATA:Text/Plain;base64,"}) {
+  for (const std::string_view head : {"data:text/csv;base64,",
+                                      "data:application/json;base64,",
+                                      "",
+                                      "data:text/plain;charset=utf-8;base64,",
+                                      "DATA:Text/Plain;base64,",
+                                      "data:text/plain;name=a.txt;base64,",
+                                      "data:text/plain;format=flowed;base64,",
+                                      "data:text/plain;charset=utf-8;name=notes.txt;base64,",
+                                      "data:;base64,",
+                                      "data:base64,",
+                                      "data:;charset=utf-8;base64,",
+                                      "data:text/plain; base64,",
+                                      "data:text/plain;base64, ",
+                                      " data:text/plain;base64,",
+                                      " ",
+                                      "data:application/octet-stream;base64,",
+                                      "data:message/rfc822;base64,",
+                                      "data:application/rtf;base64,",
+                                      "data:application/csv;base64,",
+                                      "data:application/typescript;base64,",
+                                      "data:image/png;base64,"}) {
     const auto guarded = guard(with_file(head, "name,mail\nAnn,ann@x.org\n"), JsonProfile::chat_request);
     EXPECT_EQ(guarded.json, with_file(head, "name,mail\nAnn,[EMAIL_1]\n")) << head;
     EXPECT_EQ(guarded.verdict, Verdict::changed);
     EXPECT_EQ(guarded.findings.size(), 1U);
   }
+}
+
+// As `base64 FILE` and mail programs print it.
+TEST_F(JsonGuard, TextInFilesIsReadOverLineEndsAndKeepsThem) {
+  std::string end;
+  const auto in_lines = [&end](std::string_view text) {
+    constexpr std::size_t kWidth = 76;
+    const auto base64 = to_base64(text);
+    std::string out;
+    for (std::size_t at = 0; at < base64.size(); at += kWidth) out += base64.substr(at, kWidth) + end;
+    return out;
+  };
+  const auto file = [&](std::string_view head, std::string_view mail) {
+    const auto lines = in_lines("name,mail\nAnn," + std::string(mail) + "\n" + std::string(200, 'y'));
+    return R"({"messages":[{"role":"user","content":[{"type":"file","file":{"file_data":")" + std::string(head) +
+           lines + R"("}}]}]})";
+  };
+  for (const char* one : {R"(\n)", R"(\r\n)"}) {
+    end = one;
+    for (const std::string_view head : {"", "data:text/plain;base64,", "data:application/octet-stream;base64,"}) {
+      const auto guarded = guard(file(head, "ann@x.org"), JsonProfile::chat_request);
+      EXPECT_EQ(guarded.json, file(head, "[EMAIL_1]")) << head << end;
+      EXPECT_FALSE(guard(file(head, "none"), JsonProfile::chat_request).changed) << head << end;
+    }
+  }
+}
+
+TEST_F(JsonGuard, WhatAFilesHeadSaysIsText) {
+  const auto guarded = guard(with_file("data:text/plain;name=4111111111111111;base64,", "to ann@x.org, who asked"),
+                             JsonProfile::chat_request);
+  EXPECT_EQ(guarded.json, with_file("data:text/plain;name=[CREDIT_CARD_1];base64,", "to [EMAIL_1], who asked"));
+}
+
+TEST_F(JsonGuard, PicturesAreNoText) {
+  const std::string picture =
+      "\x89PNG\r\n\x1a\n" + std::string("\0\0\0\rIHDR", 8) + " ann@x.org " + std::string(80, '\x01');
+  for (const std::string_view head : {"data:image/png;base64,", "data:application/octet-stream;base64,", ""})
+    EXPECT_FALSE(guard(with_file(head, picture), JsonProfile::chat_request).changed) << head;
 }
 
 // Of a file that Windows programs write. "\xd8\x3d\xde\x00" is a picture, two units of UTF-16.

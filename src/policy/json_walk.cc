@@ -247,8 +247,8 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
   const auto kind = under.member ? under.member->kind : MemberKind::text;
   const bool is_name = kind == MemberKind::identifier || kind == MemberKind::reference;
   const bool is_file = kind == MemberKind::payload && under.place != ChatPlace::vector;
-  if (const auto coded = is_name ? std::nullopt : read_coded_text(text, is_file || under.key == "file_data"))
-    return coded_leaf(*coded, offset, size, under);
+  if (auto coded = is_name ? std::nullopt : read_coded_text(text, is_file || under.key == "file_data"))
+    return coded_leaf(*std::move(coded), offset, size, under);
   if (is_passed_over(under.member, text)) {
     note_identifier(text, under);
     if (!is_name || !goes_to_a_provider()) return {};
@@ -278,22 +278,29 @@ Result<> JsonWalk::string_leaf(od::value v, const Under& under) {
   return {};
 }
 
-// A file that is text is looked at as that, and coded again.
-Result<> JsonWalk::coded_leaf(const CodedText& coded, std::size_t offset, std::size_t size, const Under& under) {
+// A file that is text is looked at as that, and coded again. What its head says beside the type is anybody's words.
+Result<> JsonWalk::coded_leaf(CodedText coded, std::size_t offset, std::size_t size, const Under& under) {
+  bool changes = false;
+  if (!coded.named.empty()) {
+    SB_TRY(const Verdict verdict, program_name(coded.named));
+    result_.verdict = std::max(result_.verdict, verdict);
+    changes = verdict != Verdict::allow && scratch_.text != coded.named;
+    if (changes) coded.head.replace(coded.head.find(coded.named), coded.named.size(), scratch_.text);
+  }
   SB_TRY(const Verdict verdict, text_leaf(coded.text, under.label));
   result_.verdict = std::max(result_.verdict, verdict);
   const std::string guarded = verdict == Verdict::allow ? coded.text : scratch_.text;
   note_string(guarded, under);
-  if (coded.code == TextCode::utf8) {
-    if (guarded != coded.text) edit_string(offset, size, code_text(coded, guarded));
-    return {};
+  changes = changes || guarded != coded.text;
+  std::string bytes = bytes_of(coded, guarded);
+  if (coded.code != TextCode::utf8) {
+    // Whoever reads it may not believe that it is UTF-16: what its bytes say as they are must not act either.
+    SB_TRY(const Verdict plain, text_leaf(bytes, under.label));
+    result_.verdict = std::max(result_.verdict, plain);
+    changes = changes || (plain != Verdict::allow && scratch_.text != bytes);
+    if (plain != Verdict::allow) bytes = scratch_.text;
   }
-  // Whoever reads it may not believe that it is UTF-16: what its bytes say as they are must not act either.
-  const std::string bytes = bytes_of(coded, guarded);
-  SB_TRY(const Verdict plain, text_leaf(bytes, under.label));
-  result_.verdict = std::max(result_.verdict, plain);
-  const std::string_view left = plain == Verdict::allow ? std::string_view(bytes) : std::string_view(scratch_.text);
-  if (guarded != coded.text || left != bytes) edit_string(offset, size, code_bytes(coded, left));
+  if (changes) edit_string(offset, size, code_bytes(coded, bytes));
   return {};
 }
 

@@ -62,7 +62,7 @@ class JsonWalk {
   Result<> string_leaf(simdjson::ondemand::value value, const Under& under);
   void edit_string(std::size_t offset, std::size_t size, std::string_view text);
   Result<> number_leaf(simdjson::ondemand::value value, const Under& under);
-  Result<> coded_leaf(const CodedText& coded, std::size_t offset, std::size_t size, const Under& under);
+  Result<> coded_leaf(CodedText coded, std::size_t offset, std::size_t size, const Under& under);
   Result<> identifier_leaf(std::string_view text, std::size_t offset, std::size_t size, const Under& under);
   Result<Verdict> program_name(std::string_view text);
   void cannot_change(std::string_view key);
