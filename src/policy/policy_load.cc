@@ -29,7 +29,7 @@ const std::vector<std::string> kRuleKeys = {
     "min_score", "keep_last",   "with",  "consistent", "restore", "allow", "allow_patterns", "deny",   "deny_patterns"};
 const std::vector<std::string> kDetectorKeys = {"name",  "description", "type",    "pattern",
                                                 "words", "check",       "context", "score"};
-// For "did you mean": the types of no country; docs/policy.md tells of the others.
+// The types of no country, whether or not their detectors tell them.
 const std::vector<std::string> kTypes = {"EMAIL",  "PHONE",     "CREDIT_CARD",   "IBAN",   "IP_ADDRESS", "MAC_ADDRESS",
                                          "URL",    "DATE_TIME", "DATE_OF_BIRTH", "CRYPTO", "SECRET",     "US_SSN",
                                          "PERSON", "LOCATION",  "ORGANIZATION",  "*"};
@@ -70,14 +70,35 @@ bool is_type_name(std::string_view type) {
          std::ranges::all_of(type, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
-// DocumentReader's words are the document's; these are for who names a type elsewhere.
-std::string near_type(std::string_view type, const Detectors& detectors) {
+std::vector<std::string> known_types(const Detectors& detectors) {
   std::vector<std::string> known = kTypes;
   for (const auto& detector : detectors) {
     for (const auto name : detector->types()) known.emplace_back(name);
   }
-  const auto near = nearest(type, known);
+  return known;
+}
+
+// A type, or a pattern as "UK_*". ISO's GB is UK in our names.
+std::string near_type(std::string_view type, const Detectors& detectors) {
+  constexpr std::string_view kIso = "GB_", kOurs = "UK_";
+  auto known = known_types(detectors);
+  if (type.ends_with('*')) {
+    for (std::size_t i = known.size(); i-- > 0;) {
+      if (const auto family = known[i].find('_'); family == 2) known.push_back(known[i].substr(0, family + 1) + '*');
+    }
+  }
+  std::string asked(type);
+  if (asked.starts_with(kIso)) asked.replace(0, kIso.size(), kOurs);
+  const auto near = nearest(asked, known);
   return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
+}
+
+bool is_known_type(std::string_view type, const Detectors& detectors) {
+  if (type == "*") return true;
+  if (!type.ends_with('*'))
+    return is_type_name(type) && std::ranges::any_of(detectors, [&](const auto& d) { return d->reports(type); });
+  const auto begin = type.substr(0, type.size() - 1);
+  return std::ranges::any_of(known_types(detectors), [&](const auto& known) { return known.starts_with(begin); });
 }
 
 Result<> read_types(const DocumentReader& reader, const json::object& object, std::string_view pointer,
@@ -85,11 +106,9 @@ Result<> read_types(const DocumentReader& reader, const json::object& object, st
   SB_TRY(rule.types, reader.texts(object, pointer, "types"));
   for (std::size_t i = 0; i < rule.types.size(); ++i) {
     const auto& type = rule.types[i];
-    const bool open = type.ends_with('*') && (type.size() == 1 || is_type_name(type.substr(0, type.size() - 1)));
-    const bool known =
-        open || (is_type_name(type) && std::ranges::any_of(detectors, [&](const auto& d) { return d->reports(type); }));
-    if (!known)
-      return reader.unknown(pointer_append(pointer_append(pointer, "types"), std::to_string(i)), "type", type, kTypes);
+    if (!is_known_type(type, detectors))
+      return reader.fault(pointer_append(pointer_append(pointer, "types"), std::to_string(i)),
+                          fmt::format("unknown type \"{}\"{}", type, near_type(type, detectors)));
   }
   return {};
 }
