@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "policy/guards/member_twice.h"
 
 namespace sb::flow {
 namespace {
@@ -63,7 +64,9 @@ Task<Result<json::value>> ExternalGuard::post(const policy::Check& check, const 
   SB_CO_TRY(const auto response, co_await client_.send(std::move(request)));
   if (response->status() != 200) co_return fail(Errc::upstream_invalid, "the service did not answer 200");
   SB_CO_TRY(const auto text, co_await response->read_all(kMaxReplyBytes));
-  co_return parse_json(text);
+  SB_CO_TRY(auto reply, parse_json(text));
+  if (policy::has_member_twice(text)) co_return fail(Errc::upstream_invalid, "the service's answer says two things");
+  co_return reply;
 }
 
 }  // namespace sb::flow

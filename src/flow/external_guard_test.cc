@@ -52,8 +52,13 @@ TEST_F(ExternalGuardTest, TheServiceDecides) {
 }
 
 TEST_F(ExternalGuardTest, WhatIsNoAnswerIsAnObjection) {
-  for (const auto& [status, body] : std::vector<std::pair<int, std::string>>{
-           {500, "{}"}, {200, "yes"}, {200, "{}"}, {200, R"({"objects": "no"})"}, {302, ""}}) {
+  for (const auto& [status, body] :
+       std::vector<std::pair<int, std::string>>{{500, "{}"},
+                                                {200, "yes"},
+                                                {200, "{}"},
+                                                {200, R"({"objects": "no"})"},
+                                                {302, ""},
+                                                {200, R"({"objects": true, "objects": false})"}}) {
     EXPECT_TRUE(ask(status, body).objects) << status << body;
   }
   EXPECT_EQ(ask(200, R"({"objects": true, "label": "he said ann@x.org"})").complaint, "")

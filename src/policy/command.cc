@@ -13,6 +13,7 @@
 #include "policy/diff_command.h"
 #include "policy/guard.h"
 #include "policy/injection_command.h"
+#include "policy/json_guard.h"
 #include "policy/policy_cases.h"
 #include "policy/stream_guard.h"
 #include "policy/tagger/train/train_command.h"
@@ -35,7 +36,7 @@ Options of scan
   --direction WORD  inbound (default) or outbound
   --guarded         print the text as the policy would let it pass, instead of the findings
   --jsonl FILE|-    lines {"id":...,"text":"..."}; prints {"id":...,"spans":[{"start","end","type","score"}]},
-                    in Unicode code points, end exclusive
+                    in Unicode code points, end exclusive; a line that cannot be read is told of, and the exit code is 1
   --chunk N         with --jsonl: feed each text in pieces of N bytes, as a stream would; the output is the same
   --fail            exit with 1 where something is found (for checks before a commit)
 
@@ -172,12 +173,18 @@ Result<> scan_line(const Policy& policy, const Options& options, std::string_vie
   return {};
 }
 
-Result<> scan_lines(const Policy& policy, const Options& options, std::istream& in, std::ostream& out) {
+// A line that cannot be treated is told of, and the others are.
+int scan_lines(const Policy& policy, const Options& options, std::istream& in, std::ostream& out, std::ostream& err) {
   std::string line;
+  int status = 0;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
-    if (!trim(line).empty()) SB_CHECK(scan_line(policy, options, line, number, out));
+    if (trim(line).empty()) continue;
+    if (const auto scanned = scan_line(policy, options, line, number, out); !scanned) {
+      err << "signalbox policy: " << scanned.error().detail << '\n';
+      status = 1;
+    }
   }
-  return {};
+  return status;
 }
 
 void print_findings(std::string_view name, std::string_view text, const std::vector<GuardedFinding>& findings,
@@ -196,26 +203,24 @@ void print_findings(std::string_view name, std::string_view text, const std::vec
   }
 }
 
-Result<int> scan(std::span<const std::string> args, std::istream& in, std::ostream& out) {
+Result<int> scan(std::span<const std::string> args, std::istream& in, std::ostream& out, std::ostream& err) {
   SB_TRY(const auto options, parse_scan(args));
   SB_TRY(const auto yaml, read_input(options.policy, in));
   SB_TRY(const auto policy, Policy::load(yaml, options.policy));
   if (options.jsonl) {
-    if (*options.jsonl == "-") {
-      SB_CHECK(scan_lines(*policy, options, in, out));
-    } else {
-      std::ifstream file(*options.jsonl, std::ios::binary);
-      if (!file) return fail(Errc::not_found, fmt::format("{}: no such file, or not readable", *options.jsonl));
-      SB_CHECK(scan_lines(*policy, options, file, out));
-    }
-    return 0;
+    if (*options.jsonl == "-") return scan_lines(*policy, options, in, out, err);
+    std::ifstream file(*options.jsonl, std::ios::binary);
+    if (!file) return fail(Errc::not_found, fmt::format("{}: no such file, or not readable", *options.jsonl));
+    return scan_lines(*policy, options, file, out, err);
   }
   bool found = false;
   for (const auto& name : options.files) {
     SB_TRY(const auto text, read_input(name, in));
     TokenVault vault;
     GuardContext context{options.direction, {}, kNoKey, vault};
-    SB_TRY(const auto result, guard_text(*policy, context, text));
+    // Where findings are is told of the text; what becomes of it, as the server does it.
+    SB_TRY(const auto result,
+           options.guarded ? guard_text_or_json(*policy, context, text) : guard_text(*policy, context, text));
     if (options.guarded)
       out << result.text;
     else
@@ -238,7 +243,7 @@ int policy_command(std::span<const std::string> args, std::istream& in, std::ost
   }
   Result<int> status;
   if (args[0] == "scan")
-    status = scan(args.subspan(1), in, out);
+    status = scan(args.subspan(1), in, out, err);
   else if (args[0] == "test")
     status = run_policy_tests(args.subspan(1), tools.scorer, out);
   else

@@ -56,6 +56,44 @@ TEST(PolicyCommand, CountsCodePointsAndChunksChangeNothing) {
   }
 }
 
+// The policy's file, and what lies beside it.
+class PolicyFolder : public testing::Test {
+ protected:
+  PolicyFolder() {
+    std::filesystem::create_directories(dir_);
+    std::ofstream(policy()) << "{name: p, version: 1, rules: [{types: [CREDIT_CARD], action: redact}]}\n";
+  }
+  ~PolicyFolder() override { std::filesystem::remove_all(dir_); }
+  std::string policy() const { return (dir_ / "p.yaml").string(); }
+
+  const std::filesystem::path dir_ =
+      std::filesystem::temp_directory_path() / ("policy-folder-" + std::to_string(getpid()));
+};
+
+TEST_F(PolicyFolder, JsonIsTreatedAsTheServerDoes) {
+  const auto scanned = run({"scan", "--policy", policy(), "--guarded", "-"}, "{\"card\": 4111111111111111}\n");
+  EXPECT_EQ(scanned.out, "{\"card\": \"[CREDIT_CARD]\"}\n") << scanned.err;
+  const auto fenced = run({"scan", "--policy", policy(), "--guarded", "-"}, "So:\n```json\n[4111111111111111]\n```\n");
+  EXPECT_EQ(fenced.out, "So:\n```json\n[\"[CREDIT_CARD]\"]\n```\n") << fenced.err;
+  std::ofstream(dir_ / "p.test.yaml") << R"(policy: p.yaml
+cases:
+  - {name: number, text: '{"card":4111111111111111}', expect: '{"card":"[CREDIT_CARD]"}', findings: [CREDIT_CARD]}
+)";
+  const auto tested = run({"test", (dir_ / "p.test.yaml").string()});
+  EXPECT_EQ(tested.status, 0) << tested.out << tested.err;
+}
+
+TEST_F(PolicyFolder, ALineThatCannotBeReadStopsNoOther) {
+  const auto ran = run({"scan", "--policy", policy(), "--jsonl", "-"},
+                       "{\"id\":1,\"text\":\"clean\"}\n{\"id\":2}\nno JSON\n{\"id\":4,\"text\":\"clean\"}\n");
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_EQ(ran.out, "{\"id\":1,\"spans\":[]}\n{\"id\":4,\"spans\":[]}\n");
+  EXPECT_TRUE(
+      ran.err.starts_with("signalbox policy: line 2: needs a member \"text\" that is a string\n"
+                          "signalbox policy: line 3: "))
+      << ran.err;
+}
+
 TEST(PolicyCommand, ErrorsNameTheThingAndTheWayOut) {
   EXPECT_EQ(run({"scan", "--polcy", "x"}).err, "signalbox policy: unknown option --polcy; did you mean --policy?\n");
   EXPECT_EQ(run({"scan"}).status, 2);

@@ -22,6 +22,15 @@ Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, 
   return result;
 }
 
+Result<GuardResult> guard_text_or_json(const Policy& policy, GuardContext& context, std::string_view text) {
+  GuardScratch scratch;
+  GuardResult result;
+  context.known_before = context.vault.size();
+  SB_TRY(result.verdict, guard_leaf(policy, context, text, {}, scratch, result.findings));
+  result.text = result.verdict == Verdict::allow ? std::string(text) : std::move(scratch.text);
+  return result;
+}
+
 Result<std::string> restore_json(TokenVault& vault, std::string_view json, JsonPieces pieces, JsonProfile profile) {
   if (vault.empty()) return std::string(json);
   GuardContext context{Direction::outbound, {}, {}, vault};

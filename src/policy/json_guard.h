@@ -51,6 +51,10 @@ inline constexpr int kMaxJsonDepth = 64;
 Result<JsonGuardResult> guard_json(const Policy& policy, GuardContext& context, std::string_view json,
                                    JsonProfile profile);
 
+/// A text that stands alone, guarded as one in a document: JSON in it, whole or in a fence, stays JSON. Errors: as
+/// guard_text.
+Result<GuardResult> guard_text_or_json(const Policy& policy, GuardContext& context, std::string_view text);
+
 /// Puts values back where their placeholders stand, tool-call arguments included; the original text where there are
 /// none. `pieces`: which texts may be pieces of JSON, in chunks of a stream. Errors: as guard_json.
 Result<std::string> restore_json(TokenVault& vault, std::string_view json, JsonPieces pieces = JsonPieces::arguments,

@@ -587,9 +587,14 @@ TEST(JsonGuardParts, AValueCutOverTextPartsIsFound) {
     const auto guarded = guard_json(*policy, context, parts_request(texts), JsonProfile::chat_request);
     ASSERT_TRUE(guarded);
     EXPECT_EQ(guarded->changed ? guarded->json : parts_request(texts), parts_request(expected));
-    ASSERT_EQ(checked.size(), 1U);
-    std::string lines;
-    for (const auto& text : expected) lines += (lines.empty() ? "" : "\n") + text;
+    ASSERT_EQ(checked.size(), 2U) << "as it stands, and put together";
+    std::string lines, together;
+    for (const auto& text : expected) {
+      lines += (lines.empty() ? "" : "\n") + text;
+      together += text;
+    }
+    EXPECT_EQ(checked[1].text, together);
+    EXPECT_FALSE(checked[1].counts);
     if (!expected[0].empty() && !expected[1].empty()) EXPECT_EQ(checked[0].text, lines);
     EXPECT_EQ(guarded->last_user_text, checked[0].text);
   }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/bytes.h"
 #include "policy/detect/bytes_class.h"
 #include "policy/json_fence.h"
 #include "policy/json_number.h"
@@ -35,6 +36,34 @@ char first_byte(std::string_view text) {
   return first == std::string_view::npos ? '\0' : text[first];
 }
 
+Result<Verdict> guard_json_leaf(const Policy& policy, GuardContext& context, std::string_view text,
+                                std::string_view key, GuardScratch& scratch, std::vector<GuardedFinding>& findings) {
+  JsonStreamGuard guard(policy, context, key);
+  TextSink out;
+  SB_CHECK(guard.feed(text, true, out));
+  const auto found = guard.findings();
+  findings.insert(findings.end(), found.begin(), found.end());
+  scratch.text = std::move(out.text);
+  return guard.verdict();
+}
+
+// A word of JSON Schema itself, no name of a parameter: those stand in maps.
+bool is_schema_word(std::string_view outer, std::string_view key) {
+  constexpr std::string_view kMaps =
+      " properties patternProperties $defs definitions dependentSchemas dependentRequired ";
+  constexpr std::string_view kWords =
+      " $comment $defs $id $ref $schema additionalProperties allOf anyOf const contains default "
+      "definitions dependentRequired dependentSchemas deprecated description else enum examples "
+      "exclusiveMaximum exclusiveMinimum format if items maxContains maxItems maxLength maxProperties "
+      "maximum minContains minItems minLength minProperties minimum multipleOf not nullable oneOf "
+      "pattern patternProperties prefixItems properties propertyNames readOnly required then title type "
+      "uniqueItems writeOnly ";
+  const auto among = [](std::string_view words, std::string_view word) {
+    return !word.contains(' ') && words.contains(fmt::format(" {} ", word));
+  };
+  return !among(kMaps, outer) && among(kWords, key);
+}
+
 // What of a text is not a part of a value that another message has a part of, too.
 std::string_view own_text(std::string_view text, const PartCut* cut) {
   return cut == nullptr ? text : text.substr(cut->begin, cut->end - cut->begin);
@@ -58,6 +87,19 @@ void JsonSlot::shrink() {
 JsonSlot& json_slot() {
   thread_local JsonSlot slot;
   return slot;
+}
+
+Result<Verdict> guard_leaf(const Policy& policy, GuardContext& context, std::string_view text, std::string_view key,
+                           GuardScratch& scratch, std::vector<GuardedFinding>& findings) {
+  const auto pieces = context.json_pieces;
+  const bool piece = pieces == JsonPieces::all || (pieces == JsonPieces::arguments && key == "arguments");
+  const auto first = first_byte(text);
+  context.escape_restored = piece;
+  auto verdict = first == '{' || (first == '[' && !piece) || may_have_json_fence(text)
+                     ? guard_json_leaf(policy, context, text, key, scratch, findings)
+                     : guard_into(policy, context, text, key, scratch, findings);
+  context.escape_restored = false;
+  return verdict;
 }
 
 Result<> JsonWalk::run(std::string_view json) {
@@ -88,7 +130,7 @@ Result<> JsonWalk::run(std::string_view json) {
   // The parser stands behind the root value; there is a location only where something follows.
   if (const char* more = nullptr; !document.current_location().get(more))
     return fail(Errc::invalid_argument, "invalid JSON: more text behind the document");
-  if (!beside_.empty()) note_text(std::move(beside_), TextRole::beside);
+  note_rest();
   return drop_logprobs();
 }
 
@@ -142,7 +184,11 @@ Result<> JsonWalk::object(od::object o, const Under& outer, int depth) {
   const ChatPlace place = outer.inside();
   std::string_view named = outer.label;  // what a value in it is called
   const bool is_message = profile_ == JsonProfile::chat_request && place == ChatPlace::message;
+  const bool is_answer = profile_ == JsonProfile::chat_response && place == ChatPlace::choice;
   if (is_message) begin_message();
+  if (is_answer) answer_ = {};
+  if (outer.place == ChatPlace::message && (outer.key == "tool_calls" || outer.key == "function_call"))
+    answer_.calls = true;
   std::uint32_t masked_names = 0;
   for (auto result : o) {
     od::field field;
@@ -151,13 +197,15 @@ Result<> JsonWalk::object(od::object o, const Under& outer, int depth) {
     const char* const raw_key = field.key().raw();
     if (const auto error = field.unescaped_key().get(under.key)) return invalid(error);
     under.member = chat_member(place, under.key);
-    if (!under.member) SB_CHECK(name(raw_key, under.key, place, masked_names));
+    if (!under.member) SB_CHECK(name(raw_key, under, outer, masked_names));
+    has_choices_ = has_choices_ || (place == ChatPlace::response && under.key == "choices");
     under.label = is_named_value(under.key) && !named.empty() ? named : under.key;
     last_text_ = {};
     SB_CHECK(value(field.value(), under, depth + 1));
     if (names_value(under.key) && !last_text_.empty()) named = last_text_;
   }
   if (is_message) end_message();
+  if (is_answer) end_answer();
   last_text_ = {};
   return {};
 }
@@ -196,6 +244,7 @@ Result<> JsonWalk::parts(od::array a, const Under& under, int depth) {
     cuts.push_back({0, texts[0].size()});
   }
   const Under text_member{"text", ChatPlace::part, nullptr};
+  std::vector<std::string> all;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const auto left = std::string_view(texts[i]).substr(cuts[i].begin, cuts[i].end - cuts[i].begin);
     SB_TRY(const Verdict verdict, text_leaf(left, text_member.key));
@@ -205,7 +254,9 @@ Result<> JsonWalk::parts(od::array a, const Under& under, int depth) {
                          cuts[i].behind + (place.cut == nullptr ? "" : place.cut->behind);
     note_string(guarded, text_member);
     if (place.cut != nullptr || guarded != texts[i]) edit_string(place.offset, place.size, guarded);
+    all.push_back(guarded);
   }
+  if (context_.texts && all.size() > 1) note_together(all);
   return {};
 }
 
@@ -344,36 +395,17 @@ void JsonWalk::cannot_change(std::string_view key) {
   if (result_.fixed.empty()) result_.fixed = key;
 }
 
-// What stands for a text is then in `scratch_.text`.
-Result<Verdict> JsonWalk::text_leaf(std::string_view text, std::string_view key) {
-  const auto pieces = context_.json_pieces;
-  const bool piece = pieces == JsonPieces::all || (pieces == JsonPieces::arguments && key == "arguments");
-  const auto first = first_byte(text);
-  context_.escape_restored = piece;
-  auto verdict = first == '{' || (first == '[' && !piece) || may_have_json_fence(text)
-                     ? json_leaf(text, key)
-                     : guard_into(policy_, context_, text, key, scratch_, result_.findings);
-  context_.escape_restored = false;
-  return verdict;
-}
-
-Result<Verdict> JsonWalk::json_leaf(std::string_view text, std::string_view key) {
-  JsonStreamGuard guard(policy_, context_, key);
-  TextSink out;
-  SB_CHECK(guard.feed(text, true, out));
-  const auto found = guard.findings();
-  result_.findings.insert(result_.findings.end(), found.begin(), found.end());
-  scratch_.text = std::move(out.text);
-  return guard.verdict();
-}
-
 // A member's name may say as much as its value. `masked_names`: of the object, that may be alike now.
-Result<> JsonWalk::name(const char* raw, std::string_view key, ChatPlace place, std::uint32_t& masked_names) {
+Result<> JsonWalk::name(const char* raw, const Under& under, const Under& outer, std::uint32_t& masked_names) {
+  const std::string_view key = under.key;
+  const bool in_schema = under.place == ChatPlace::schema;
   const std::size_t found = result_.findings.size();
-  SB_TRY(const Verdict verdict, place == ChatPlace::schema && is_program_name(key)
+  SB_TRY(const Verdict verdict, in_schema&& is_program_name(key)
                                     ? program_name(key)
                                     : guard_into(policy_, context_, key, {}, scratch_, result_.findings));
   result_.verdict = std::max(result_.verdict, verdict);
+  if (context_.texts && !(in_schema && is_schema_word(outer.key, key)))
+    names_.append(verdict == Verdict::allow ? key : std::string_view(scratch_.text)) += '\n';
   if (verdict == Verdict::allow || scratch_.text == key) return {};
   std::size_t size = 0;
   while (raw[size] != '"') size += raw[size] == '\\' ? 2 : 1;
@@ -429,7 +461,7 @@ void JsonWalk::note_identifier(std::string_view text, const Under& under) {
 // What checks look at, and the words of the message.
 void JsonWalk::note_string(std::string_view text, const Under& under) {
   const bool said = (under.place == ChatPlace::message && (under.key == "content" || under.key == "refusal")) ||
-                    (under.place == ChatPlace::part && under.key == "text");
+                    ((under.place == ChatPlace::part || under.place == ChatPlace::choice) && under.key == "text");
   if (said && profile_ == JsonProfile::chat_request) {
     if (!message_text_.empty()) message_text_ += '\n';
     message_text_ += text;
@@ -437,6 +469,8 @@ void JsonWalk::note_string(std::string_view text, const Under& under) {
   } else if (!context_.texts) {
     return;
   } else if (said || profile_ == JsonProfile::any) {
+    if (said && trim(text).empty()) return;  // beside tools' calls a model says nothing so
+    answer_.says = answer_.says || said;
     note_text(std::string(text), said ? TextRole::answer : TextRole::outside);
   } else {
     // What a model reads in a message is the message's, however deep it stands: results of tools, documents.
@@ -446,22 +480,46 @@ void JsonWalk::note_string(std::string_view text, const Under& under) {
   }
 }
 
-void JsonWalk::note_text(std::string text, TextRole role) {
-  if (context_.texts) context_.texts->push_back({std::move(text), role});
+// A reader sees the parts as one text: a word that is cut in two is one there.
+void JsonWalk::note_together(const std::vector<std::string>& parts) {
+  auto together = fmt::format("{}", fmt::join(parts, ""));
+  if (profile_ == JsonProfile::chat_request)
+    message_together_ = std::move(together);
+  else
+    note_text(fmt::format("{}\n{}", together, fmt::join(parts, "\n")), TextRole::answer, false);
+}
+
+// What a document has beside its messages.
+void JsonWalk::note_rest() {
+  if (!beside_.empty()) note_text(std::move(beside_), TextRole::beside);
+  if (!names_.empty()) note_text(std::move(names_), TextRole::beside, false);
+  if (has_choices_ && answers_ == 0) note_text({}, TextRole::answer);
+}
+
+void JsonWalk::note_text(std::string text, TextRole role, bool counts) {
+  if (context_.texts) context_.texts->push_back({std::move(text), role, counts});
+}
+
+// An answer without a text is an empty one, unless it is to come when the tools have answered.
+void JsonWalk::end_answer() {
+  ++answers_;
+  if (!answer_.says && !answer_.calls) note_text({}, TextRole::answer);
 }
 
 void JsonWalk::begin_message() {
   ++result_.features.message_count;
   message_text_.clear();
   message_nested_.clear();
+  message_together_.clear();
   message_is_user_ = message_is_history_ = false;
 }
 
 void JsonWalk::end_message() {
   if (context_.texts && !(message_text_.empty() && message_nested_.empty())) {
     const std::string_view between = message_text_.empty() || message_nested_.empty() ? "" : "\n";
-    note_text(fmt::format("{}{}{}", message_text_, between, message_nested_),
-              message_is_history_ ? TextRole::history : TextRole::outside);
+    const auto role = message_is_history_ ? TextRole::history : TextRole::outside;
+    note_text(fmt::format("{}{}{}", message_text_, between, message_nested_), role);
+    if (!message_together_.empty()) note_text(std::move(message_together_), role, false);
   }
   if (message_is_user_) std::swap(result_.last_user_text, message_text_);
 }

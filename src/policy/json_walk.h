@@ -30,6 +30,11 @@ JsonSlot& json_slot();
 /// JSON inside strings is read to this depth; below, it is text.
 inline constexpr int kMaxJsonLevels = 3;
 
+/// Guards a text as one of a document: JSON in it, whole or in a fence, is walked and stays JSON. Where the result is
+/// `allow`, `scratch.text` is meaningless. Errors: as guard_into.
+Result<Verdict> guard_leaf(const Policy& policy, GuardContext& context, std::string_view text, std::string_view key,
+                           GuardScratch& scratch, std::vector<GuardedFinding>& findings);
+
 /// One document's walk.
 class JsonWalk {
  public:
@@ -69,14 +74,18 @@ class JsonWalk {
   bool goes_to_a_provider() const {
     return profile_ == JsonProfile::chat_request && context_.direction == Direction::inbound;
   }
-  Result<Verdict> text_leaf(std::string_view text, std::string_view key);
-  Result<Verdict> json_leaf(std::string_view text, std::string_view key);
-  Result<> name(const char* raw, std::string_view key, ChatPlace place, std::uint32_t& masked_names);
+  Result<Verdict> text_leaf(std::string_view text, std::string_view key) {
+    return guard_leaf(policy_, context_, text, key, scratch_, result_.findings);
+  }
+  Result<> name(const char* raw, const Under& under, const Under& outer, std::uint32_t& masked_names);
   void note_identifier(std::string_view text, const Under& under);
   void note_string(std::string_view text, const Under& under);
+  void note_together(const std::vector<std::string>& parts);
+  void note_rest();
   void begin_message();
   void end_message();
-  void note_text(std::string text, TextRole role);
+  void end_answer();
+  void note_text(std::string text, TextRole role, bool counts = true);
 
   const Policy& policy_;
   GuardContext& context_;
@@ -104,6 +113,16 @@ class JsonWalk {
   std::string message_text_;                // of the message being walked, guarded
   std::string message_nested_;              // of the parts of its content what no protocol calls text, guarded
   std::string beside_;                      // of a chat document's texts those beside the messages' contents, guarded
+  std::string message_together_;            // its text parts, where there are several, without anything between them
+  std::string names_;                       // of members, where the protocol has none, guarded
+  // Of an answer, one of several perhaps.
+  struct Answer {
+    bool says = false;   // a text
+    bool calls = false;  // tools: what it says comes later
+  };
+  Answer answer_;
+  bool has_choices_ = false;
+  std::size_t answers_ = 0;
   bool message_is_user_ = false;
   bool message_is_history_ = false;  // a model's or an operator's
 };

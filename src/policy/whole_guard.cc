@@ -1,6 +1,7 @@
 #include "policy/whole_guard.h"
 
 #include <algorithm>
+
 namespace sb::policy {
 
 Verdict verdict_of(Action action) {
@@ -28,7 +29,7 @@ Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std
     whole.text = guarded.changed ? std::move(guarded.json) : std::string(text);
     whole.findings = std::move(guarded.findings);
   } else {
-    SB_TRY(auto guarded, guard_text(policy, context, text));
+    SB_TRY(auto guarded, guard_text_or_json(policy, context, text));
     whole.verdict = guarded.verdict;
     whole.text = std::move(guarded.text);
     whole.findings = std::move(guarded.findings);

@@ -23,8 +23,8 @@ struct WholeResult {
 /// What a check's action makes of a text it objects to.
 Verdict verdict_of(Action action);
 
-/// `profile`: which JSON it is; nothing: plain text. Checks over HTTP are not asked, and none of JSON that is no chat
-/// on its way out, as in the engine. Errors: as guard_text and guard_json.
+/// `profile`: which JSON it is; nothing: a text, which may hold JSON. Checks over HTTP are not asked, and none of JSON
+/// that is no chat on its way out, as in the engine. Errors: as guard_text and guard_json.
 Result<WholeResult> guard_whole(const Policy& policy, GuardContext& context, std::string_view text,
                                 std::optional<JsonProfile> profile, const InjectionScorer* scorer);
 

@@ -18,6 +18,9 @@ enum class TextRole : std::uint8_t {
 struct CheckedText {
   std::string text;  ///< guarded
   TextRole role = TextRole::outside;
+  /// False: names of members, or what stands among the texts already and is put together otherwise here. Words are
+  /// looked for in it, by phrases and by the classifier of injections; it is no text to be counted or judged.
+  bool counts = true;
 };
 
 /// What a service is sent that decides a check over HTTP: what stands outside, or the answers.

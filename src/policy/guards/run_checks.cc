@@ -3,6 +3,7 @@
 #include "policy/guards/check.h"
 #include "policy/guards/json_schema.h"
 #include "policy/guards/language.h"
+#include "policy/guards/member_twice.h"
 #include "policy/guards/plain_words.h"
 
 namespace sb::policy {
@@ -16,8 +17,11 @@ std::size_t count_chars(std::string_view text) {
 bool is_of_others(const CheckedText& text) {
   return text.role == TextRole::outside || text.role == TextRole::answer;
 }
-bool counts(const CheckedText& text, Direction direction) {
-  return direction == Direction::inbound || text.role == TextRole::answer;
+bool is_judged(const CheckedText& text) {
+  return text.counts && is_of_others(text);
+}
+bool has_length(const CheckedText& text, Direction direction) {
+  return text.counts && (direction == Direction::inbound || text.role == TextRole::answer);
 }
 // Nobody is told to do something in one or two words: "user" or "system" is what the protocol says.
 bool is_sentence(std::string_view text) {
@@ -68,7 +72,7 @@ void check_length(const Check& check, const CheckedTexts& in, Direction directio
   std::size_t chars = 0;
   std::size_t messages = 0;
   for (const auto& text : in.texts) {
-    if (!counts(text, direction)) continue;
+    if (!has_length(text, direction)) continue;
     chars += count_chars(text.text);
     messages += text.role == TextRole::beside ? 0 : 1;
   }
@@ -78,7 +82,7 @@ void check_length(const Check& check, const CheckedTexts& in, Direction directio
 
 void check_language(const Check& check, const CheckedTexts& in, CheckResult& result) {
   for (const auto& text : in.texts) {
-    const auto language = is_of_others(text) ? language_of(text.text) : std::string_view();
+    const auto language = is_judged(text) ? language_of(text.text) : std::string_view();
     if (language.empty() || std::ranges::find(check.languages, language) != check.languages.end()) continue;
     result = {&check, 1, true, std::string(language), {}};
     return;
@@ -89,10 +93,18 @@ void check_schema(const Check& check, const CheckedTexts& in, CheckResult& resul
   const JsonSchema* schema = check.schema ? check.schema.get() : in.requested_schema;
   if (!schema) return;
   for (const auto& text : in.texts) {
-    if (!is_of_others(text)) continue;
+    if (!is_judged(text)) continue;
+    if (text.text.empty()) {
+      result = {&check, 1, true, "no text", "it has no text"};
+      return;
+    }
     const auto document = parse_json(text.text);
     if (!document) {
       result = {&check, 1, true, "no JSON", "it is not JSON: " + document.error().detail};
+      return;
+    }
+    if (has_member_twice(text.text)) {
+      result = {&check, 1, true, "member twice", "an object has two members of one name"};
       return;
     }
     if (auto fault = schema->first_fault(*document)) {
@@ -133,7 +145,7 @@ CheckResult run_check(const Check& check, Direction direction, const CheckedText
 std::vector<std::string> texts_for_services(std::vector<CheckedText> texts) {
   std::vector<std::string> out;
   for (auto& text : texts) {
-    if (is_of_others(text)) out.push_back(std::move(text.text));
+    if (is_judged(text) && !text.text.empty()) out.push_back(std::move(text.text));
   }
   return out;
 }

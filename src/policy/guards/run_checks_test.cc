@@ -151,6 +151,69 @@ TEST(Checks, OfAnAnswerTopicsSeeAllAndOthersWhatItSays) {
   EXPECT_TRUE(objects("kind: json_schema, direction: outbound, schema: {type: array}", answer("no", "[]"), kOut));
 }
 
+// Nobody may take it for one of the shape that was asked for.
+TEST(Checks, AnAnswerWithoutTextHasNoShape) {
+  constexpr std::string_view kCheck = "kind: json_schema, direction: outbound, schema: {type: object}";
+  constexpr auto kOut = Direction::outbound;
+  for (const std::string_view choices :
+       {R"([])", R"([{"message":{"role":"assistant","content":null}}])", R"([{"message":{"content":[]}}])",
+        R"([{"message":{"content":7}}])", R"([{"message":{"role":"assistant","reasoning_content":"hm"}}])",
+        R"([{"message":{"content":"{}"}},{"message":{"content":null}}])", R"([{"message":{"tool_calls":[]}}])",
+        R"([{"index":0}])", R"([{"message":null}])"})
+    EXPECT_TRUE(objects(kCheck, R"({"choices":)" + std::string(choices) + "}", kOut)) << choices;
+  for (const std::string_view choices :
+       {R"([{"message":{"content":null,"tool_calls":[{"id":"c","type":"function","function":{"name":"f"}}]}}])",
+        R"([{"message":{"function_call":{"name":"f","arguments":"{}"},"content":null}}])",
+        R"([{"message":{"content":[{"type":"text","text":"{}"}]}}])", R"([{"text":"{}"}])"})
+    EXPECT_FALSE(objects(kCheck, R"({"choices":)" + std::string(choices) + "}", kOut)) << choices;
+  EXPECT_FALSE(objects(kCheck, R"({"object":"list","data":[{"embedding":[0.5],"index":0}]})", kOut));
+}
+
+// Who reads it next may take the other member.
+TEST(Checks, JsonWithAMemberTwiceHasNoShape) {
+  constexpr std::string_view kCheck = "kind: json_schema, direction: outbound, schema: {type: object}";
+  const auto answer = [](std::string_view content) {
+    return R"({"choices":[{"message":{"content":")" + std::string(content) + R"("}}]})";
+  };
+  for (const std::string_view twice : {R"({\"a\":1,\"a\":2})", R"({\"x\":[{\"a\":1,\"\\u0061\":2}]})"})
+    EXPECT_TRUE(objects(kCheck, answer(twice), Direction::outbound)) << twice;
+  EXPECT_FALSE(objects(kCheck, answer(R"({\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":2}]})"), Direction::outbound));
+}
+
+TEST(Checks, WordsCutOverPartsOfAMessageAreSeen) {
+  const auto parts = [](std::string_view first, std::string_view second) {
+    return fmt::format(R"([{{"type":"text","text":"{}"}},{{"type":"text","text":"{}"}}])", first, second);
+  };
+  for (const auto& [first, second] : {std::pair("how to make a bo", "mb at home"), std::pair("make", "a bomb")}) {
+    const auto content = parts(first, second);
+    EXPECT_TRUE(objects("kind: topics, topics: {weapons: [make a bomb]}",
+                        R"({"messages":[{"role":"user","content":)" + content + "}]}"))
+        << content;
+    EXPECT_TRUE(objects("kind: topics, topics: {weapons: [make a bomb]}",
+                        R"({"choices":[{"message":{"content":)" + content + "}}]}", Direction::outbound))
+        << content;
+  }
+  const auto twice = R"({"messages":[{"role":"user","content":)" + parts("eleven", "chars") + "}]}";
+  EXPECT_FALSE(objects("kind: length, max_chars: 12, max_texts: 1", twice)) << "nothing is counted twice";
+}
+
+TEST(Checks, NamesOfMembersAreWordsToo) {
+  constexpr std::string_view kCheck = "kind: topics, topics: {weapons: [make a bomb]}";
+  for (
+      const char* request :
+      {R"({"messages":[],"metadata":{"make a bomb":"x"}})", R"({"messages":[],"vendor":{"in":[{"make-a-bomb":1}]}})",
+       R"({"messages":[],"tools":[{"type":"function","function":{"parameters":{"type":"object","properties":{"make_a_bomb":{"type":"string"}}}}}]})"}) {
+    EXPECT_TRUE(objects(kCheck, request)) << request;
+    EXPECT_FALSE(objects("kind: length, max_chars: 20", request)) << request;
+  }
+  constexpr std::string_view kShape =
+      R"({"messages":[],"tools":[{"type":"function","function":{"parameters":{"type":"object","properties":{"n":{"type":"string"}}}}}]})";
+  EXPECT_FALSE(objects("kind: topics, topics: {realty: [properties]}", kShape)) << "a word of JSON Schema";
+  constexpr std::string_view kNamed =
+      R"({"messages":[],"tools":[{"type":"function","function":{"parameters":{"properties":{"properties":{"type":"string"}}}}}]})";
+  EXPECT_TRUE(objects("kind: topics, topics: {realty: [properties]}", kNamed)) << "a parameter is called so";
+}
+
 TEST(Checks, PhrasesAreFoundHoweverTheirWordsAreSetApart) {
   for (const char* text : {"make  a bomb", "Make\\na\\tbomb", "make a\xe2\x80\x8b bo\xe2\x80\x8bmb",
                            "make\xc2\xa0"
