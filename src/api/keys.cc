@@ -18,6 +18,7 @@ json::object key_json(const KeyRecord& key) {
             {"spend_micro_per_day", key.limits.spend_micro_per_day},
             {"max_in_flight", key.limits.max_in_flight}}},
           {"createdAt", time_or_null(key.created_us)},
+          {"madeBy", key.made_by ? json::value(key.made_by->to_string()) : json::value(nullptr)},
           {"revokedAt", key.revoked_us ? time_or_null(*key.revoked_us) : json::value(nullptr)}};
 }
 
@@ -84,6 +85,7 @@ Task<void> Api::create_key(http::Exchange& exchange, const Caller& caller, std::
       make_key(std::string(string_member(*body, "name")), std::string(string_member(*body, "tenant", "default")), *role,
                limits, parts_.keys.pepper(), parts_.clock, parts_.entropy);
   if (!made) co_return co_await respond_error(exchange, made.error());
+  made->record.made_by = caller.key;
   auto records = parts_.keys.records();
   records.push_back(made->record);
   if (auto stored = co_await store_keys(std::move(records), "key.create", caller, made->record); !stored)

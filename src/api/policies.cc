@@ -1,8 +1,6 @@
 // /api/v1/policies: versions of the data policy; /api/v1/reveal: what `encrypt` sealed.
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "api/api.h"
 #include "api/control.h"
 #include "api/policy_book.h"
@@ -70,10 +68,7 @@ Task<void> Api::publish_policy(http::Exchange& exchange, const Caller& caller, s
 
 Task<void> Api::approve_policy(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
   if (auto may = require_all_tenants(caller, "approve"); !may) co_return co_await respond_error(exchange, may.error());
-  const auto keys = parts_.keys.records();
-  const auto key = std::ranges::find(keys, caller.key, [](const KeyRecord& one) { return std::optional(one.id); });
-  const Micros made_us = key == keys.end() ? 0 : key->created_us;
-  auto approved = co_await parts_.policies.approve(captured[0], actor_of(caller), made_us);
+  auto approved = co_await parts_.policies.approve(captured[0], actor_of(caller), parts_.keys.records());
   if (!approved) co_return co_await respond_error(exchange, approved.error());
   co_await respond_json(exchange, 200, to_text(version_json(*approved)));
 }

@@ -9,6 +9,7 @@
 #include "api/change_gate.h"
 #include "base/clock.h"
 #include "flow/sealer.h"
+#include "keys/key.h"
 #include "keys/pseudonym.h"
 #include "policy/policy.h"
 #include "store/store.h"
@@ -63,9 +64,10 @@ class PolicyBook {
   /// Errors: invalid_argument (the document, with line and column), permission_denied (a check asks a host that the
   /// configuration does not name), unavailable (another change is being written).
   Task<Result<PolicyVersion>> publish(std::string text, std::string author);
-  /// `made_us`: when the approver's key was made. Errors: not_found, conflict (it does not wait), permission_denied
-  /// (its author; a key that is younger than the version: its author may have made it for this).
-  Task<Result<PolicyVersion>> approve(std::string hash, std::string approver, Micros made_us);
+  /// `keys`: all there are. Errors: not_found, conflict (it does not wait), permission_denied (its author, a key of the
+  /// same person as far as the keys' makers tell, or one that is younger than the version: its author may have made it
+  /// for this).
+  Task<Result<PolicyVersion>> approve(std::string hash, std::string approver, std::vector<KeyRecord> keys);
   /// The document as it was written. Errors: not_found.
   Task<Result<std::string>> text_of(std::string hash) const;
 

@@ -39,6 +39,17 @@ class PolicyBookTest : public ::testing::Test {
                                          PublishRules{two_people, {"guard.example", "10.0.0.7:8443"}});
     return wait(book_->open(document(file_version), "policy.yaml"));
   }
+  std::string add_key(Micros created_us, std::optional<std::string> maker = {}) {
+    KeyRecord record;
+    record.id = KeyId::generate(system_clock(), system_entropy());
+    record.created_us = created_us;
+    if (maker) record.made_by = KeyId::parse(*maker);
+    people_.push_back(record);
+    return record.id.to_string();
+  }
+  Result<PolicyVersion> approve(int version, const std::string& who) {
+    return wait(book_->approve(hash_of(version), who, people_));
+  }
   std::int64_t in_force() const { return book_->current()->version(); }
   std::string hash_of(std::int64_t version) const {
     for (const auto& known : book_->versions()) {
@@ -60,6 +71,7 @@ class PolicyBookTest : public ::testing::Test {
   const flow::Sealer sealer_{keys_, std::string(32, 'v'), system_entropy()};
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<PolicyBook> book_;
+  std::vector<KeyRecord> people_;
 };
 
 TEST_F(PolicyBookTest, AFileThatWasChangedWhileTheServerWasDownWaitsForASecondPerson) {
@@ -69,7 +81,7 @@ TEST_F(PolicyBookTest, AFileThatWasChangedWhileTheServerWasDownWaitsForASecondPe
   EXPECT_EQ(in_force(), 1);
   ASSERT_TRUE(start(2, true)) << "nor does a second start let it in";
   EXPECT_EQ(in_force(), 1);
-  ASSERT_TRUE(wait(book_->approve(hash_of(2), "anna", 1)));
+  ASSERT_TRUE(approve(2, add_key(1)));
   EXPECT_EQ(in_force(), 2);
   ASSERT_TRUE(start(2, true));
   EXPECT_EQ(in_force(), 2);
@@ -77,16 +89,17 @@ TEST_F(PolicyBookTest, AFileThatWasChangedWhileTheServerWasDownWaitsForASecondPe
 
 TEST_F(PolicyBookTest, NobodyApprovesHisOwnVersionNorWithAKeyMadeForIt) {
   ASSERT_TRUE(start(1, true));
-  const auto published = wait(book_->publish(document(2), "anna"));
+  const auto root = add_key(1), anna = add_key(2, root), bob = add_key(3, root), annas = add_key(4, anna);
+  const auto published = wait(book_->publish(document(2), annas));
   ASSERT_TRUE(published);
-  for (const auto& [who, made_us] : {std::pair("anna", Micros{1}), std::pair("second", published->created_us),
-                                     std::pair("second", published->created_us + 1)}) {
-    const auto refused = wait(book_->approve(hash_of(2), who, made_us));
-    ASSERT_FALSE(refused) << who << " " << made_us;
+  const auto now = add_key(published->created_us, root), later = add_key(published->created_us + 1, root);
+  for (const auto& who : {annas, now, later, anna, root, add_key(5, anna)}) {
+    const auto refused = approve(2, who);
+    ASSERT_FALSE(refused) << who;
     EXPECT_EQ(refused.error().code, Errc::permission_denied);
   }
   EXPECT_EQ(in_force(), 1);
-  EXPECT_TRUE(wait(book_->approve(hash_of(2), "second", published->created_us - 1)));
+  EXPECT_TRUE(approve(2, bob));
   EXPECT_EQ(in_force(), 2);
 }
 

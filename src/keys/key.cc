@@ -112,6 +112,7 @@ json::value to_json(const KeyRecord& record) {
                    {"hash", to_hex(record.hash)},
                    {"created_us", record.created_us}};
   if (record.revoked_us) out["revoked_us"] = *record.revoked_us;
+  if (record.made_by) out["made_by"] = record.made_by->to_string();
   return out;
 }
 
@@ -138,6 +139,10 @@ Result<KeyRecord> key_from_json(const json::value& value) {
   if (const auto* revoked = find_member(value, "revoked_us")) {
     if (!revoked->is_int64()) return corrupt("revoked_us");
     record.revoked_us = revoked->get_int64();
+  }
+  if (find_member(value, "made_by")) {
+    record.made_by = KeyId::parse(string_member(value, "made_by"));
+    if (!record.made_by) return corrupt("made_by");
   }
   if (const auto checked = check_fields(record); !checked) return corrupt(checked.error().param);
   return record;

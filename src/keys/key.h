@@ -59,6 +59,7 @@ struct KeyRecord {
   Digest hash{};
   Micros created_us = 0;
   std::optional<Micros> revoked_us;
+  std::optional<KeyId> made_by = {};  ///< none: by no key (`init`, a server without keys), or before this was kept
 
   bool operator==(const KeyRecord&) const = default;
 };
@@ -73,7 +74,7 @@ struct NewKey {
 Result<NewKey> make_key(std::string name, std::string tenant, Role role, KeyLimits limits, const Pepper& pepper,
                         const Clock& clock, Entropy& entropy);
 
-/// {"id","name","tenant","role","limits":{..},"hash","created_us","revoked_us"?}
+/// {"id","name","tenant","role","limits":{..},"hash","created_us","revoked_us"?,"made_by"?}
 json::value to_json(const KeyRecord& record);
 /// Errors: corrupt, `detail` names the member.
 Result<KeyRecord> key_from_json(const json::value& value);

@@ -145,6 +145,7 @@ TEST(KeyRecords, SurviveJson) {
     auto record = new_key(entropy, "na\"me ü", {60, 5'000'000, 3}).record;
     record.role = role;
     if (role == Role::auditor) record.revoked_us = 42;
+    if (!records.empty()) record.made_by = records.front().id;
     records.push_back(record);
   }
   const auto text = to_text(keys_to_json(records));
@@ -177,6 +178,9 @@ TEST(KeyRecords, DamageIsNamedAndNewerVersionsAreRefused) {
   EXPECT_FALSE(key_from_json(bad));
   bad = good;
   bad.get_object()["revoked_us"] = "yesterday";
+  EXPECT_FALSE(key_from_json(bad));
+  bad = good;
+  bad.get_object()["made_by"] = "somebody";
   EXPECT_FALSE(key_from_json(bad));
   EXPECT_EQ(keys_from_json(*parse_json(R"({"version":2,"keys":[]})")).error().code, Errc::unsupported);
   EXPECT_EQ(keys_from_json(*parse_json(R"({"keys":[]})")).error().code, Errc::corrupt);

@@ -99,6 +99,27 @@ def test_two_people(own_server):
     assert in_force(server)["version"] == 2
 
 
+def test_who_made_the_authors_key_is_no_second_person(own_server):
+    server, _ = serve(own_server, document(1, "redact"), approval="two_people")
+
+    def key(name: str, role: str, by: str | None = None) -> str:
+        return server.call("POST", "/api/v1/keys", {"name": name, "role": role}, key=by).json()["key"]
+
+    root = key("root", "admin")
+    anna, bob = key("anna", "admin", root), key("bob", "admin", root)
+    hers, hers_too = key("hers", "operator", anna), key("hers too", "operator", anna)
+    made_by = {k["name"]: k["madeBy"] for k in server.call("GET", "/api/v1/keys", key=root).json()["keys"]}
+    assert made_by["root"] is None and made_by["hers"] == made_by["hers too"] != made_by["anna"] == made_by["bob"]
+    waiting = server.call("POST", "/api/v1/policies", document(2, "mask").encode(), key=hers).json()
+    approve = f"/api/v1/policies/{waiting['hash']}/approve"
+    for same in (hers, hers_too, anna, root):
+        refused = server.call("POST", approve, key=same)
+        assert refused.status == 403, refused.body
+    assert in_force(server)["version"] == 1
+    assert server.call("POST", approve, key=bob).json()["state"] == "active"
+    assert in_force(server)["version"] == 2
+
+
 def test_a_file_that_is_changed_while_the_server_is_down_waits_for_the_second_person(own_server):
     server, path = serve(own_server, document(1, "redact"), approval="two_people")
     operator = key_of(server, "operator")
