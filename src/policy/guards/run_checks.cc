@@ -82,10 +82,12 @@ void check_length(const Check& check, const CheckedTexts& in, Direction directio
 
 void check_language(const Check& check, const CheckedTexts& in, CheckResult& result) {
   for (const auto& text : in.texts) {
-    const auto language = is_judged(text) ? language_of(text.text) : std::string_view();
-    if (language.empty() || std::ranges::find(check.languages, language) != check.languages.end()) continue;
-    result = {&check, 1, true, std::string(language), {}};
-    return;
+    if (!is_judged(text)) continue;
+    for (const auto language : languages_in(text.text)) {
+      if (std::ranges::find(check.languages, language) != check.languages.end()) continue;
+      result = {&check, 1, true, std::string(language), {}};
+      return;
+    }
   }
 }
 
