@@ -179,7 +179,7 @@ bool CompletionAssembler::add_text(std::string_view chunk_payload) {
       }))
     return false;
   for (const auto& piece : chunk_.pieces) {
-    auto& slot = choices_[piece.of.choice].message[piece.of.field];
+    auto& slot = choices_[piece.of.choice].message[piece.of.key()];
     if (!slot.is_string()) slot = json::string();
     slot.get_string().append(piece.text);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "policy/chat_shape.h"
 #include "policy/detect/bytes_class.h"
@@ -14,8 +15,16 @@ namespace {
 
 namespace od = simdjson::ondemand;
 
-constexpr std::string_view kTextFields[] = {"content",   "refusal",  "reasoning_content",
-                                            "reasoning", "thinking", "reasoning_text"};
+// By ChatText::Field.
+constexpr std::string_view kTextFields[] = {"content",    "refusal",   "reasoning_content",
+                                            "reasoning",  "thinking",  "reasoning_text",
+                                            "transcript", "arguments", "name",
+                                            "input",      "text",      "summary"};
+constexpr auto kDeltaFields = std::span(kTextFields).first(6);
+
+ChatText::Field field_of(std::string_view key) {
+  return static_cast<ChatText::Field>(std::ranges::find(kTextFields, key) - std::begin(kTextFields));
+}
 
 // Simdjson's errors end the reading of the whole chunk: thrown here, caught in read_chat_chunk, nowhere else.
 class ChunkReader {
@@ -89,7 +98,7 @@ class ChunkReader {
       Member member(field, ChatPlace::message);
       const auto type = member.type();
       if (type == od::json_type::null) continue;
-      if (type == od::json_type::string && std::ranges::find(kTextFields, member.key) != std::end(kTextFields)) {
+      if (type == od::json_type::string && std::ranges::find(kDeltaFields, member.key) != kDeltaFields.end()) {
         piece(member, ChatText::In::delta);
       } else if (member.key == "tool_calls" && type == od::json_type::array) {
         for (od::object call : member.value.get_array()) tool_call(call);
@@ -208,7 +217,7 @@ class ChunkReader {
     const std::string_view token = member.value.raw_json_token();
     const std::string_view text = member.value.get_string();
     chunk_.pieces.push_back(
-        {{0, in, 0, std::string(member.key)}, std::string(text), place_of(token) + 1, token.rfind('"') - 1});
+        {{0, 0, in, field_of(member.key)}, std::string(text), place_of(token) + 1, token.rfind('"') - 1});
   }
 
   // Whatever a vendor adds. `depth`: of the value.
@@ -267,6 +276,10 @@ class ChunkReader {
 };
 
 }  // namespace
+
+std::string_view ChatText::key() const {
+  return kTextFields[static_cast<std::size_t>(field)];
+}
 
 Result<> read_chat_chunk(std::string_view payload, ChatChunk& chunk) {
   chunk.pieces.clear();

@@ -24,15 +24,34 @@ struct ChatText {
     thinking_block,  ///< of a list beside the content
     completion,      ///< the text of a choice without a delta, as legacy completions have it
   };
+  /// The member that it is; those of a delta first.
+  enum class Field : std::uint8_t {
+    content,
+    refusal,
+    reasoning_content,
+    reasoning,
+    thinking,
+    reasoning_text,
+    transcript,
+    arguments,
+    name,
+    input,
+    text,
+    summary,
+  };
 
   std::int64_t choice = 0;
-  In in = In::delta;
   std::int64_t index = 0;  ///< of the tool call or reasoning detail
-  std::string field;       ///< "content", "refusal", "arguments", ...
+  In in = In::delta;
+  Field field = Field::content;
+
+  /// The member's name; lives for ever.
+  std::string_view key() const;
 
   /// Whether it is what the answer says: log probabilities repeat it.
   bool is_said() const {
-    return in == In::part || in == In::completion || (in == In::delta && (field == "content" || field == "refusal"));
+    return in == In::part || in == In::completion ||
+           (in == In::delta && (field == Field::content || field == Field::refusal));
   }
 
   friend bool operator==(const ChatText&, const ChatText&) = default;

@@ -22,7 +22,7 @@ constexpr std::size_t kMaxClean = 8;
 constexpr std::size_t kMaxCleanBytes = 64;
 constexpr std::string_view kPlainEnvelope = R"({"object":"chat.completion.chunk","choices":[)";
 
-// Of a text that is out already, so much is remembered: detectors look no further back.
+// Of a text that is out, so much is remembered: detectors look no further back.
 constexpr std::size_t kMaxSaidBytes = kWindowBytes + kLookBackBytes;
 
 struct Frame {
@@ -30,33 +30,35 @@ struct Frame {
   std::string_view behind;
 };
 
+using Field = ChatText::Field;
+
 // What a function or tool is called with, behind its name.
 bool is_called_with(const ChatText& text) {
-  return text.field == "arguments" || text.field == "input";
+  return text.field == Field::arguments || text.field == Field::input;
 }
 
 // What stands around a text in its choice.
 Frame frame_of(const ChatText& text) {
   switch (text.in) {
     case ChatText::In::delta:
-      return {fmt::format(R"("delta":{{"{}":)", text.field), "}"};
+      return {fmt::format(R"("delta":{{"{}":)", text.key()), "}"};
     case ChatText::In::audio:
-      return {fmt::format(R"("delta":{{"audio":{{"{}":)", text.field), "}}"};
+      return {fmt::format(R"("delta":{{"audio":{{"{}":)", text.key()), "}}"};
     case ChatText::In::function_call:
-      return {fmt::format(R"("delta":{{"function_call":{{"{}":)", text.field), "}}"};
+      return {fmt::format(R"("delta":{{"function_call":{{"{}":)", text.key()), "}}"};
     case ChatText::In::tool_call:
-      return {fmt::format(R"("delta":{{"tool_calls":[{{"index":{},"function":{{"{}":)", text.index, text.field),
+      return {fmt::format(R"("delta":{{"tool_calls":[{{"index":{},"function":{{"{}":)", text.index, text.key()),
               "}}]}"};
     case ChatText::In::custom_call:
-      return {fmt::format(R"("delta":{{"tool_calls":[{{"index":{},"custom":{{"{}":)", text.index, text.field), "}}]}"};
+      return {fmt::format(R"("delta":{{"tool_calls":[{{"index":{},"custom":{{"{}":)", text.index, text.key()), "}}]}"};
     case ChatText::In::reasoning_detail:
-      return {fmt::format(R"("delta":{{"reasoning_details":[{{"type":"reasoning.{0}","index":{1},"{0}":)", text.field,
+      return {fmt::format(R"("delta":{{"reasoning_details":[{{"type":"reasoning.{0}","index":{1},"{0}":)", text.key(),
                           text.index),
               "}]}"};
     case ChatText::In::part:
       return {R"("delta":{"content":[{"type":"text","text":)", "}]}"};
     case ChatText::In::thought:
-      if (text.field == "thinking") return {R"("delta":{"content":[{"type":"thinking","thinking":)", "}]}"};
+      if (text.field == Field::thinking) return {R"("delta":{"content":[{"type":"thinking","thinking":)", "}]}"};
       return {R"("delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":)", "}]}]}"};
     case ChatText::In::thinking_block:
       return {fmt::format(R"("delta":{{"thinking_blocks":[{{"type":"thinking","index":{},"thinking":)", text.index),
@@ -71,24 +73,33 @@ Frame frame_of(const ChatText& text) {
 
 /// One text of the answer.
 struct ChatStreamGuard::Stream {
-  Stream(const Policy& policy, GuardContext& context, ChatText which)
-      : text(std::move(which)), guard(policy, context, text.field), is_program_name(is_name()) {}
+  explicit Stream(const ChatText& which) : text(which), is_program_name(is_name()) {}
 
-  bool is_name() const { return text.field == "name"; }
+  bool is_name() const { return text.field == Field::name; }
+  std::string_view said() const { return out ? std::string_view(*out) : std::string_view(); }
   void say(std::string_view bytes) {
-    if (said.capacity() < kMaxSaidBytes) said.reserve(kMaxSaidBytes);
+    if (!out) out = std::make_unique<std::string>();
     const auto last = bytes.substr(bytes.size() - std::min(bytes.size(), kMaxSaidBytes));
-    const std::size_t size = said.size() + last.size();
-    said.erase(0, size - std::min(size, kMaxSaidBytes)).append(last);
+    const std::size_t size = out->size() + last.size();
+    out->erase(0, size - std::min(size, kMaxSaidBytes)).append(last);
   }
 
   ChatText text;
-  JsonStreamGuard guard;  // an answer or arguments: it finds out whether it is JSON
-  std::string said;       // the end of what is out
-  bool level = true;      // the last chunk's piece went out as it came, and nothing was or is held back
+  JsonStream guard{};  // an answer or arguments: it finds out whether it is JSON
+  std::vector<GuardedFinding> findings{};
+  std::unique_ptr<std::string> out{};  // its end: of a name; of another text once it is finished
+  bool level = true;                   // the last chunk's piece went out as it came, and nothing was or is held back
   bool finished = false;
   bool is_program_name;  // as far as it has come: a function's, in which nobody is named
 };
+
+ChatStreamGuard::Clean::Clean(const ChatAside& aside)
+    : kind(aside.kind), key_size(static_cast<std::uint32_t>(aside.key.size())), key_and_text(aside.key + aside.text) {}
+
+bool ChatStreamGuard::Clean::is(const ChatAside& aside) const {
+  const std::string_view both = key_and_text;
+  return kind == aside.kind && both.substr(0, key_size) == aside.key && both.substr(key_size) == aside.text;
+}
 
 /// What a chunk is worked with.
 struct ChatStreamGuard::Work {
@@ -101,7 +112,7 @@ struct ChatStreamGuard::Work {
 
   ChatChunk chunk;
   /// Of the chunk's pieces: names, and what follows a name, in order.
-  std::vector<std::tuple<std::int64_t, ChatText::In, std::int64_t, std::string_view>> calls_now;
+  std::vector<std::tuple<std::int64_t, ChatText::In, std::int64_t, Field>> calls_now;
   std::vector<bool> is_last;  // by piece: its text ends with it
   GuardScratch scratch;
 };
@@ -111,10 +122,7 @@ ChatStreamGuard::~ChatStreamGuard() = default;
 
 std::vector<GuardedFinding> ChatStreamGuard::findings() const {
   std::vector<GuardedFinding> all;
-  for (const auto& stream : streams_) {
-    const auto found = stream->guard.findings();
-    all.insert(all.end(), found.begin(), found.end());
-  }
+  for (const auto& stream : streams_) all.insert(all.end(), stream.findings.begin(), stream.findings.end());
   all.insert(all.end(), beside_.begin(), beside_.end());
   return all;
 }
@@ -143,7 +151,8 @@ Result<> ChatStreamGuard::guard_chunk(std::string_view payload, std::vector<std:
   SB_CHECK(read_chat_chunk(payload, work_->chunk));
   work_->calls_now.clear();
   for (const auto& [of, text, offset, size] : work_->chunk.pieces) {
-    if (of.field == "name" || is_called_with(of)) work_->calls_now.emplace_back(of.choice, of.in, of.index, of.field);
+    if (of.field == Field::name || is_called_with(of))
+      work_->calls_now.emplace_back(of.choice, of.in, of.index, of.field);
   }
   std::ranges::sort(work_->calls_now);
   note_last_pieces();
@@ -177,7 +186,7 @@ void ChatStreamGuard::note_last_pieces() {
   if (work_->chunk.finished.empty()) return;
   const auto key = [this](std::size_t i) {
     const ChatText& of = work_->chunk.pieces[i].of;
-    return std::tuple(of.choice, of.in, of.index, std::string_view(of.field));
+    return std::tuple(of.choice, of.in, of.index, of.field);
   };
   std::vector<std::size_t> order(work_->chunk.pieces.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -195,64 +204,58 @@ Result<std::string> ChatStreamGuard::guard_piece(const ChatPiece& piece, bool is
   if (stream->finished) return guard_late(*stream, piece.text);
   const bool was_level = stream->guard.held_bytes() == 0;
   stream->is_program_name = stream->is_program_name && (piece.text.empty() || is_program_name(piece.text));
-  context_.prose = !stream->is_program_name;
-  auto fed = stream->guard.feed(piece.text);
-  context_.prose = true;
-  SB_TRY(std::string released, std::move(fed));
-  if (is_last || (stream->is_name() && (comes_now(piece.of, "arguments") || comes_now(piece.of, "input")))) {
+  SB_TRY(std::string released, feed(*stream, piece.text, false));
+  stream->level = was_level && stream->guard.held_bytes() == 0 && released == piece.text;
+  if (stream->is_name()) stream->say(released);
+  if (is_last || (stream->is_name() && (comes_now(piece.of, Field::arguments) || comes_now(piece.of, Field::input)))) {
     SB_TRY(const auto rest, finish(*stream));
     released += rest;
+    stream->level = was_level && released == piece.text;
   }
-  stream->level = was_level && stream->guard.held_bytes() == 0 && released == piece.text;
-  stream->say(released);
-  verdict_ = std::max(verdict_, stream->guard.verdict());
   return released;
 }
 
-bool ChatStreamGuard::comes_now(const ChatText& beside, std::string_view field) const {
+bool ChatStreamGuard::comes_now(const ChatText& beside, ChatText::Field field) const {
   return std::ranges::binary_search(work_->calls_now, std::tuple(beside.choice, beside.in, beside.index, field));
 }
 
 // A name ends where its arguments begin: beside it, which is seen to there, or in a chunk of their own.
 Result<> ChatStreamGuard::end_name(const ChatText& arguments, std::vector<std::string>& out) {
-  if (comes_now(arguments, "name")) return {};
+  if (comes_now(arguments, Field::name)) return {};
   ChatText name = arguments;
-  name.field = "name";
+  name.field = Field::name;
   Stream* const stream = find(name);
   if (!stream || stream->finished) return {};
   SB_TRY(const auto rest, finish(*stream));
-  stream->say(rest);
   if (!rest.empty()) out.push_back(own_chunk(name, rest));
   return {};
 }
 
 // The text is out. What follows passes where both together say nothing, or as far as what is found lies in it alone.
 Result<std::string> ChatStreamGuard::guard_late(Stream& stream, std::string_view text) {
-  const std::string both = stream.said + std::string(text);
+  const std::string both = std::string(stream.said()).append(text);
   const bool restores = std::exchange(context_.restore, false);  // what is out would be changed by it
-  const auto judged = guard_into(policy_, context_, both, {}, work_->scratch, beside_);
+  const auto judged = guard_into(policy_, context_, both, {}, work_->scratch, beside_, stream.said().size());
   context_.restore = restores;
   if (!judged) return std::unexpected(judged.error());
   verdict_ = std::max(verdict_, *judged);
   std::string released(text);
-  if (*judged != Verdict::allow) {
-    const std::string_view guarded = work_->scratch.text;
-    const bool is_apart = !stream.is_name() && guarded.starts_with(stream.said);
-    released = is_apart ? guarded.substr(stream.said.size()) : std::string_view();
-  }
+  if (*judged != Verdict::allow) released = stream.is_name() ? std::string() : work_->scratch.text;
   stream.level = released == text;
   stream.say(released);
   return released;
 }
 
 Result<> ChatStreamGuard::guard_asides(TextEdits& edits) {
-  clean_.resize(std::min(work_->chunk.asides.size(), kMaxClean));
+  const std::size_t count = std::min(work_->chunk.asides.size(), kMaxClean);
+  if (count > 0 && !clean_) clean_ = std::make_unique<std::vector<Clean>>();
+  if (clean_) clean_->resize(count);
   std::string digits;
   std::uint32_t masked_names = 0;  // that may be alike now, in one object or not
   for (std::size_t i = 0; i < work_->chunk.asides.size(); ++i) {
     const ChatAside& aside = work_->chunk.asides[i];
-    ChatAside* const before = i < clean_.size() ? &clean_[i] : nullptr;
-    if (before && before->kind == aside.kind && before->key == aside.key && before->text == aside.text) continue;
+    Clean* const before = i < count ? &(*clean_)[i] : nullptr;
+    if (before && before->is(aside)) continue;
     const bool is_number = aside.kind == ChatAside::Kind::number;
     const auto text = is_number ? identifying_digits(aside.text, digits) : std::string_view(aside.text);
     if (text.empty()) continue;
@@ -260,7 +263,7 @@ Result<> ChatStreamGuard::guard_asides(TextEdits& edits) {
     SB_TRY(const Verdict verdict, guard_into(policy_, context_, text, aside.key, work_->scratch, beside_));
     verdict_ = std::max(verdict_, verdict);
     if (verdict == Verdict::allow) {
-      if (before && aside.text.size() <= kMaxCleanBytes) *before = aside;
+      if (before && aside.text.size() <= kMaxCleanBytes) *before = Clean(aside);
       continue;
     }
     const bool is_name = aside.kind == ChatAside::Kind::name;
@@ -286,7 +289,7 @@ Result<bool> ChatStreamGuard::repeats_the_texts(std::string_view logprobs, std::
   std::string said;
   for (const auto& piece : work_->chunk.pieces) {
     if (piece.of.choice != choice) continue;
-    if (std::ranges::any_of(streams_, [&](const auto& one) { return one->text == piece.of && !one->level; }))
+    if (std::ranges::any_of(streams_, [&](const auto& one) { return one.text == piece.of && !one.level; }))
       return false;
     if (piece.of.is_said()) said += piece.text;
   }
@@ -296,34 +299,46 @@ Result<bool> ChatStreamGuard::repeats_the_texts(std::string_view logprobs, std::
 }
 
 ChatStreamGuard::Stream* ChatStreamGuard::find(const ChatText& text) {
-  const auto found = std::ranges::find_if(streams_, [&](const auto& stream) { return stream->text == text; });
-  return found == streams_.end() ? nullptr : found->get();
+  const auto found = std::ranges::find(streams_, text, &Stream::text);
+  return found == streams_.end() ? nullptr : &*found;
 }
 
 Result<ChatStreamGuard::Stream*> ChatStreamGuard::stream_for(const ChatText& text) {
-  if (Stream* const known = find(text)) return known;
-  if (streams_.size() >= kMaxStreams)
-    return fail(Errc::too_large, fmt::format("an answer of more than {} texts", kMaxStreams));
-  return streams_.emplace_back(std::make_unique<Stream>(policy_, context_, text)).get();
+  std::size_t count = 0;
+  auto last = streams_.before_begin();
+  for (auto next = streams_.begin(); next != streams_.end(); last = next++, ++count) {
+    if (next->text == text) return &*next;
+  }
+  if (count >= kMaxStreams) return fail(Errc::too_large, fmt::format("an answer of more than {} texts", kMaxStreams));
+  return &*streams_.emplace_after(last, text);
+}
+
+Result<std::string> ChatStreamGuard::feed(Stream& stream, std::string_view piece, bool complete) {
+  TextSink out;
+  const StreamLoan loan{policy_, context_, stream.text.key(), stream.findings, out};
+  context_.prose = !stream.is_program_name;
+  const auto fed = stream.guard.feed(loan, piece, complete);
+  context_.prose = true;
+  if (!fed) return std::unexpected(fed.error());
+  verdict_ = std::max(verdict_, stream.guard.verdict());
+  return std::move(out.text);
 }
 
 // The rest of a text.
 Result<std::string> ChatStreamGuard::finish(Stream& stream) {
-  context_.prose = !stream.is_program_name;
-  auto finished = stream.guard.finish();
-  context_.prose = true;
-  SB_TRY(auto rest, std::move(finished));
+  if (!stream.is_name()) stream.say(stream.guard.ending());
+  SB_TRY(auto rest, feed(stream, {}, true));
+  stream.say(rest);
+  stream.guard = JsonStream();
   stream.finished = true;
-  verdict_ = std::max(verdict_, stream.guard.verdict());
   return rest;
 }
 
 Result<> ChatStreamGuard::flush(std::int64_t choice, bool every_choice, std::vector<std::string>& out) {
-  for (const auto& stream : streams_) {
-    if (stream->finished || (!every_choice && stream->text.choice != choice)) continue;
-    SB_TRY(const auto rest, finish(*stream));
-    stream->say(rest);
-    if (!rest.empty()) out.push_back(own_chunk(stream->text, rest));
+  for (auto& stream : streams_) {
+    if (stream.finished || (!every_choice && stream.text.choice != choice)) continue;
+    SB_TRY(const auto rest, finish(stream));
+    if (!rest.empty()) out.push_back(own_chunk(stream.text, rest));
   }
   return {};
 }

@@ -1,6 +1,8 @@
 /// StreamGuard for OpenAI's streamed chat answers.
 #pragma once
 
+#include <cstdint>
+#include <forward_list>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -44,13 +46,22 @@ class ChatStreamGuard {
  private:
   struct Stream;
   struct Work;
+  struct Clean {
+    explicit Clean(const ChatAside& aside);
+    Clean() = default;
+    bool is(const ChatAside& aside) const;
+
+    ChatAside::Kind kind = ChatAside::Kind::text;
+    std::uint32_t key_size = 0;
+    std::string key_and_text;
+  };
 
   Result<> guard_chunk(std::string_view payload, std::vector<std::string>& out);
   /// What the piece's text lets out now.
   Result<std::string> guard_piece(const ChatPiece& piece, bool is_last, std::vector<std::string>& out);
   void note_last_pieces();
   /// Whether this chunk has a piece of the text `field` of the same call.
-  bool comes_now(const ChatText& beside, std::string_view field) const;
+  bool comes_now(const ChatText& beside, ChatText::Field field) const;
   Result<> end_name(const ChatText& arguments, std::vector<std::string>& out);
   Result<std::string> guard_late(Stream& stream, std::string_view text);
   /// What stands beside the texts, where it stands. Errors: internal (a detector failed).
@@ -59,6 +70,7 @@ class ChatStreamGuard {
   Result<bool> repeats_the_texts(std::string_view logprobs, std::int64_t choice);
   Stream* find(const ChatText& text);
   Result<Stream*> stream_for(const ChatText& text);
+  Result<std::string> feed(Stream& stream, std::string_view piece, bool complete);
   Result<std::string> finish(Stream& stream);
   Result<> flush(std::int64_t choice, bool every_choice, std::vector<std::string>& out);
   std::string own_chunk(const ChatText& text, std::string_view bytes) const;
@@ -66,11 +78,11 @@ class ChatStreamGuard {
 
   const Policy& policy_;
   GuardContext& context_;
-  std::vector<std::unique_ptr<Stream>> streams_;
-  std::string envelope_;                // the last chunk's beginning, up to and with "choices":[
-  Work* work_ = nullptr;                // the thread's, while a chunk is looked at
-  std::vector<GuardedFinding> beside_;  // findings beside the texts
-  std::vector<ChatAside> clean_;        // what stood there in the last chunk, found clean: chunks repeat it
+  std::forward_list<Stream> streams_;
+  std::string envelope_;                       // the last chunk's beginning, up to and with "choices":[
+  Work* work_ = nullptr;                       // the thread's, while a chunk is looked at
+  std::vector<GuardedFinding> beside_;         // findings beside the texts
+  std::unique_ptr<std::vector<Clean>> clean_;  // what stood there in the last chunk, found clean: chunks repeat it
   bool failed_ = false;
   Verdict verdict_ = Verdict::allow;
 };

@@ -342,6 +342,31 @@ TEST_F(ChatStream, ANameThatGoesOnBehindItsArgumentsSaysNothing) {
   EXPECT_EQ(joined(all, R"("name":")"), "get_bo@xx");
 }
 
+TEST_F(ChatStream, WhatGoesOnBehindItsEndIsJudgedByWhatStoodBeforeIt) {
+  const auto said = [&](std::string_view field, std::string_view before, std::string_view late) {
+    ChatStreamGuard guard(*policy_, context_);
+    std::vector<std::string> all;
+    for (const auto text : {before, late}) {
+      std::string delta;
+      append_json_string(delta, text);
+      delta = field == "content" ? R"("content":)" + delta
+                                 : R"("tool_calls":[{"index":0,"function":{"arguments":)" + delta + "}}]";
+      for (const auto& payload : {delta_chunk(delta), finish_chunk(0)}) {
+        for (auto& out : *guard.feed(payload)) all.push_back(std::move(out));
+      }
+    }
+    EXPECT_LE(guard.findings().size(), 2U) << "what was found before is not found again";
+    return text_of(all, field);
+  };
+  EXPECT_EQ(said("content", "the card 4111 1111 ", "1111 1111 expired"), "the card 4111 1111 ");
+  EXPECT_EQ(said("content", "to bo@x.org ", "and an@y.org too"), "to [EMAIL_2] and [EMAIL_3] too");
+  EXPECT_EQ(said("content", "to bo@x", ".org"), "to bo@x");
+  EXPECT_EQ(said("content", "and so", " it goes on"), "and so it goes on");
+  EXPECT_EQ(said("arguments", R"({"to":"bo@x)", R"(.org"})"), R"({"to":"bo@x)");
+  EXPECT_EQ(said("arguments", R"({"password": )", R"("Tr0ub4dor&3x"})").find("Tr0ub4dor"), std::string::npos);
+  EXPECT_EQ(said("arguments", R"({"password": "Tr0ub)", R"(4dor&3x"})").find("4dor"), std::string::npos);
+}
+
 TEST_F(ChatStream, NumbersAndNamesBesideTheTextsAreLookedAtToo) {
   EXPECT_EQ(
       feed(R"({"created":4111111111111111,"bo@x.org":1,"x":{"card":4111111111111111,"n":5},"choices":[{"index":0,)"

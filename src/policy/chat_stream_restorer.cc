@@ -29,26 +29,26 @@ std::string ChatStreamRestorer::restore(std::string_view payload) {
 }
 
 ChatStreamRestorer::Text& ChatStreamRestorer::text_for(const ChatText& of) {
-  const auto known = std::ranges::find_if(texts_, [&](const auto& text) { return text->of == of; });
-  if (known != texts_.end()) return **known;
-  texts_.push_back(std::make_unique<Text>(of, JsonStreamGuard(Policy::restore_only(), context_)));
-  return *texts_.back();
+  const auto known = std::ranges::find_if(texts_, [&](const Text& text) { return text.of == of; });
+  return known != texts_.end() ? *known : texts_.emplace_back(of);
 }
 
 std::string ChatStreamRestorer::restored(const ChatPiece& piece) {
   auto& reader = text_for(piece.of).reader;
   TextSink unused;
+  std::vector<GuardedFinding> none_found;
+  const StreamLoan loan{Policy::restore_only(), context_, {}, none_found, unused};
   std::string out;
   std::size_t at = 0;
   const auto pass_to = [&](std::size_t end) {
     const auto text = std::string_view(piece.text).substr(at, end - at);
-    (void)reader.feed(text, false, unused);  // it has nothing to find
+    (void)reader.feed(loan, text, false);  // it has nothing to find
     unused.text.clear();
     at = end;
     return text;
   };
   Policy::restore_only().scanner(Direction::outbound).scan(piece.text, {}, scan_);
-  const bool is_json = pieces_ == JsonPieces::all || piece.of.field == "arguments";
+  const bool is_json = pieces_ == JsonPieces::all || piece.of.field == ChatText::Field::arguments;
   for (const auto& finding : scan_.findings) {
     out += pass_to(finding.span.begin);
     int depth = reader.string_depth();

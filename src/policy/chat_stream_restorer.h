@@ -1,7 +1,6 @@
 /// Values back where their placeholders stand, in the payloads of one streamed answer.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +26,7 @@ class ChatStreamRestorer {
  private:
   struct Text {
     ChatText of;
-    JsonStreamGuard reader;  // follows the text; what it lets out is not used
+    JsonStream reader{};  // follows the text; what it lets out is not used
   };
 
   Text& text_for(const ChatText& of);
@@ -37,7 +36,7 @@ class ChatStreamRestorer {
   JsonPieces pieces_;
   TokenVault none_;
   GuardContext context_{Direction::outbound, {}, {}, none_, false};
-  std::vector<std::unique_ptr<Text>> texts_;
+  std::vector<Text> texts_;
   ChatChunk chunk_;
   ScanResult scan_;
 };

@@ -230,7 +230,7 @@ Verdict record_untouched(const Policy& policy, GuardContext& context, const Find
 }
 
 Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::string_view text, std::string_view label,
-                           GuardScratch& scratch, std::vector<GuardedFinding>& findings) {
+                           GuardScratch& scratch, std::vector<GuardedFinding>& findings, std::size_t said) {
   if (text.size() > kMaxTextBytes)
     return fail(Errc::too_large, fmt::format("a text has at most {} bytes", kMaxTextBytes));
   try {
@@ -246,19 +246,28 @@ Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::str
   if (scratch.scan.findings.empty()) return verdict;
   auto& out = scratch.text;
   out.clear();
-  std::size_t at = 0;
+  std::size_t at = said;
+  bool goes_on = false;
   for (const Finding& finding : scratch.scan.findings) {
+    if (finding.span.end <= said) continue;
     const auto value = text.substr(finding.span.begin, finding.span.size());
     if (finding.beside || finding.weight != Weight::acts) {
       verdict = std::max(verdict, record_untouched(policy, context, finding, value, findings));
       continue;
     }
-    out += text.substr(at, finding.span.begin - at);
+    const std::size_t begin = std::max(finding.span.begin, said);
+    out += text.substr(at, begin - at);
+    const std::size_t before = out.size();
     SB_TRY(const Verdict one, apply_finding(policy, context, finding, value, out, findings));
+    if (one == Verdict::allow)
+      out.replace(before, std::string::npos, text, begin, finding.span.end - begin);
+    else
+      goes_on = goes_on || finding.span.begin < said;
     verdict = std::max(verdict, one);
     at = finding.span.end;
   }
   out += text.substr(at);
+  if (goes_on) out.clear();
   return verdict;
 }
 

@@ -118,8 +118,10 @@ struct GuardScratch {
   std::string text;
 };
 
-/// The same as guard_text without copies: where the result is `allow`, `scratch.text` is meaningless.
+/// The same as guard_text without copies: where the result is `allow`, `scratch.text` is meaningless. The first `said`
+/// bytes are out already: what is found in them alone is passed over, and `scratch.text` has what stands behind them,
+/// nothing of it where a value that may not be said goes on there.
 Result<Verdict> guard_into(const Policy& policy, GuardContext& context, std::string_view text, std::string_view label,
-                           GuardScratch& scratch, std::vector<GuardedFinding>& findings);
+                           GuardScratch& scratch, std::vector<GuardedFinding>& findings, std::size_t said = 0);
 
 }  // namespace sb::policy

@@ -86,12 +86,15 @@ DecodedEscape decode_escape(std::string_view raw) {
   return out;
 }
 
-// Notes: of each escape how many bytes of text stand before it, behind the one before (a byte; where that is kFar, so
-// many and no escape), and one of these, which says with the text how it was written. A stream keeps them while it
-// holds the text back.
+// Notes: of each escape how many bytes of text stand before it, behind the one before, and how it was written, as far
+// as the text does not say it. In a byte: kNear times 0 for a letter, 1 for the byte itself, 2 for a Note that follows;
+// plus how many bytes. Where they are kNear or more, kFar for each kNear of them stands before it. A stream keeps them
+// while it holds the text back.
 namespace {
 
+constexpr std::size_t kNear = 80;
 constexpr std::size_t kFar = 255;
+static_assert(3 * kNear <= kFar);
 enum Note : std::uint8_t {
   itself = 0,  // a backslash and the text's byte
   letter = 1,  // \n and the like
@@ -126,38 +129,38 @@ std::uint32_t code_point(std::string_view text) {
 
 }  // namespace
 
-void EscapingSink::note(std::size_t offset, std::string_view text, std::string_view raw) {
+void StringEscapes::note(std::size_t offset, std::string_view text, std::string_view raw) {
   if (text == raw) return;  // none after all
-  const bool is_first = !has_escapes();
-  if (is_first) notes_.clear(), first_ = 0, noted_ = next_ = offset;
-  std::size_t before = offset - noted_;
-  for (; before >= kFar; before -= kFar) notes_ += static_cast<char>(kFar);
-  notes_ += static_cast<char>(before);
-  noted_ = offset + text.size();
-  const auto add = [this](std::size_t byte) { notes_ += static_cast<char>(byte); };
-  if (raw[1] != 'u') return add(raw[1] == text[0] ? itself : letter);
+  if (!notes_) notes_ = std::make_unique<Notes>(offset, offset);
+  std::size_t before = offset - notes_->noted;
+  const auto add = [this](std::size_t byte) { notes_->all += static_cast<char>(byte); };
+  for (; before >= kNear; before -= kNear) add(kFar);
+  notes_->noted = offset + text.size();
+  if (raw[1] != 'u') return add(before + (raw[1] == text[0] ? kNear : 0));
+  add(before + 2 * kNear);
   if (raw.size() > kUnitBytes) return add(pair + capitals_of(raw.substr(2))), add(capitals_of(raw.substr(8)));
   const std::uint32_t value = read_unit(raw).value;
   if (value < 0xd800 || value > 0xdfff) return add(unit * text.size() + capitals_of(raw.substr(2)));
   add(lone + capitals_of(raw.substr(2))), add(value >> 8), add(value & 0xff);
 }
 
-// REQUIRES: there is one, at next_.
-EscapingSink::Escape EscapingSink::first_escape() const {
-  std::size_t at = first_;
-  while (static_cast<unsigned char>(notes_[at]) == kFar) ++at;
-  const auto note = static_cast<std::uint8_t>(notes_[at + 1]);
+// REQUIRES: there is one, at `next`.
+StringEscapes::Escape StringEscapes::first_escape() const {
+  std::size_t at = notes_->first;
+  while (static_cast<unsigned char>(notes_->all[at]) == kFar) ++at;
+  const std::size_t kind = static_cast<unsigned char>(notes_->all[at]) / kNear;
+  if (kind < 2) return {kind == 0 ? letter : itself, at + 1, at + 1, 1, 2};
+  const auto note = static_cast<std::uint8_t>(notes_->all[at + 1]);
   const std::size_t more = at + 2;
-  if (note < unit) return {note, more, more, 1, 2};
   if (note < pair) return {note, more, more, note / std::size_t{unit}, kUnitBytes};
   if (note < lone) return {note, more, more + 1, 4, 2 * kUnitBytes};
   return {note, more, more + 2, 3, kUnitBytes};
 }
 
 // `text`: what it stands for; less where a finding cut it, and what is left of it is no escape.
-std::string EscapingSink::written(const Escape& escape, std::string_view text) const {
+std::string StringEscapes::written(const Escape& escape, std::string_view text) const {
   if (text.size() < escape.size) return std::string(text);
-  const auto more = [&](std::size_t i) { return static_cast<unsigned char>(notes_[escape.more + i]); };
+  const auto more = [&](std::size_t i) { return static_cast<unsigned char>(notes_->all[escape.more + i]); };
   std::string out;
   if (escape.note < unit) {
     out = '\\';
@@ -174,50 +177,50 @@ std::string EscapingSink::written(const Escape& escape, std::string_view text) c
   return out;
 }
 
-void EscapingSink::drop(const Escape& escape) {
-  first_ = escape.end;
-  next_ += escape.size;
-  if (!has_escapes()) {
-    std::string().swap(notes_);
-    first_ = 0;
+void StringEscapes::drop(const Escape& escape) {
+  auto& [next, noted, all, first] = *notes_;
+  first = escape.end;
+  next += escape.size;
+  if (first == all.size()) {
+    notes_.reset();
     return;
   }
-  for (std::size_t at = first_;; ++at) {
-    next_ += static_cast<unsigned char>(notes_[at]);
-    if (static_cast<unsigned char>(notes_[at]) != kFar) break;
-  }
-  if (first_ < notes_.size() / 2) return;
-  notes_.erase(0, first_);
-  first_ = 0;
+  std::size_t at = first;
+  for (; static_cast<unsigned char>(all[at]) == kFar; ++at) next += kNear;
+  next += static_cast<unsigned char>(all[at]) % kNear;
+  if (first < all.size() / 2) return;
+  all.erase(0, first);
+  first = 0;
 }
 
-void EscapingSink::skip_to(std::size_t offset) {
-  while (has_escapes() && next_ < offset) {
+void StringEscapes::skip_to(std::size_t offset) {
+  while (notes_ && notes_->next < offset) {
+    const std::size_t next = notes_->next;
     const Escape escape = first_escape();
-    raw_at_ += next_ - std::min(at_, next_) + escape.raw;
-    at_ = next_ + escape.size;
+    raw_at_ += next - std::min(at_, next) + escape.raw;
+    at_ = next + escape.size;
     drop(escape);
   }
   if (at_ < offset) raw_at_ += offset - at_, at_ = offset;
 }
 
 // A value that is swallowed may be long and full of escapes.
-void EscapingSink::forget_to(std::size_t offset) {
-  constexpr std::size_t kSpareNotes = 32;
+void StringEscapes::forget_to(std::size_t offset) {
+  constexpr std::size_t kSpareNotes = 16;
   skip_to(offset);
-  if (notes_.capacity() <= notes_.size() - first_ + kSpareNotes) return;
-  notes_ = std::string(notes_, first_);
-  first_ = 0;
+  if (!notes_ || notes_->all.capacity() <= notes_->all.size() - notes_->first + kSpareNotes) return;
+  notes_->all = std::string(notes_->all, notes_->first);
+  notes_->first = 0;
 }
 
-void EscapingSink::pass(std::string_view bytes, std::size_t offset) {
+void StringEscapes::pass(std::string_view bytes, std::size_t offset, GuardSink& out) {
   const std::size_t end = offset + bytes.size();
   skip_to(offset);
   std::string raw;
   const std::size_t begin = raw_at_;
   while (at_ < end) {
-    const bool more = has_escapes() && next_ < end;
-    const std::size_t plain = (more ? next_ : end) - at_;
+    const bool more = notes_ && notes_->next < end;
+    const std::size_t plain = (more ? notes_->next : end) - at_;
     raw += bytes.substr(at_ - offset, plain);
     at_ += plain;
     if (!more) break;
@@ -227,13 +230,13 @@ void EscapingSink::pass(std::string_view bytes, std::size_t offset) {
     drop(escape);
   }
   raw_at_ += raw.size();
-  if (!raw.empty()) out_->pass(raw, begin);
+  if (!raw.empty()) out.pass(raw, begin);
 }
 
 void EscapingSink::put(std::string_view replacement) {
   std::string escaped;
   append_json_escaped(escaped, replacement);
-  out_->put(escaped);
+  out_.put(escaped);
 }
 
 }  // namespace sb::policy

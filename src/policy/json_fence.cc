@@ -26,26 +26,47 @@ std::string_view without_marks_before(std::string_view text) {
   return text;
 }
 
-bool is_opening_fence(std::string_view line) {
-  if (line.size() > kMaxLineBytes) return false;
-  line = without_blanks_before(line);
-  if (!line.starts_with(kMark)) return false;
-  line = without_blanks_before(without_marks_before(line));
-  const auto same = [](char a, char b) { return to_lower(static_cast<unsigned char>(a)) == b; };
-  return line.size() >= kJson.size() && std::ranges::equal(line.substr(0, kJson.size()), kJson, same) &&
-         std::ranges::all_of(line, [](char c) { return is_blank(c) || is_alnum(static_cast<unsigned char>(c)); });
+}  // namespace
+
+OpeningFence::Part OpeningFence::next_part(Part part, std::uint8_t count, char c) {
+  const auto in_word = [c](std::size_t letter) {
+    return to_lower(static_cast<unsigned char>(c)) == kJson[letter] ? Part::word : Part::other;
+  };
+  switch (part) {
+    case Part::indent:
+      return is_blank(c) ? Part::indent : c == kMark[0] ? Part::marks : Part::other;
+    case Part::marks:
+      if (c == kMark[0]) return Part::marks;
+      if (count < kMark.size()) return Part::other;
+      [[fallthrough]];
+    case Part::gap:
+      return is_blank(c) ? Part::gap : in_word(0);
+    case Part::word:
+      if (count < kJson.size()) return in_word(count);
+      [[fallthrough]];
+    case Part::behind:
+      return is_blank(c) || is_alnum(static_cast<unsigned char>(c)) ? Part::behind : Part::other;
+    case Part::other:
+      break;
+  }
+  return Part::other;
 }
 
-}  // namespace
+void OpeningFence::read(char c) {
+  const Part part = size_ == kMaxLineBytes ? Part::other : next_part(part_, count_, c);
+  count_ = part == part_ ? static_cast<std::uint8_t>(count_ + 1) : 1;
+  part_ = part;
+  ++size_;
+}
 
 std::size_t OpeningFence::read(std::string_view piece) {
   for (std::size_t at = 0; at < piece.size();) {
+    for (; part_ != Part::other && at < piece.size() && piece[at] != '\n'; ++at) read(piece[at]);
     const auto end = piece.find('\n', at);
-    line_ += piece.substr(at, std::min(end - at, kMaxLineBytes + 1 - line_.size()));
     if (end == std::string_view::npos) return end;
     at = end + 1;
-    const bool opens = is_opening_fence(line_);
-    line_.clear();
+    const bool opens = part_ == Part::behind || (part_ == Part::word && count_ == kJson.size());
+    *this = {};
     if (opens) return at;
   }
   return std::string_view::npos;

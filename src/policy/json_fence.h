@@ -6,7 +6,7 @@
 #pragma once
 
 #include <cstddef>
-#include <string>
+#include <cstdint>
 #include <string_view>
 
 namespace sb::policy {
@@ -19,7 +19,15 @@ class OpeningFence {
   std::size_t read(std::string_view piece);
 
  private:
-  std::string line_;  // the beginning of the line that is being read
+  // What the line that is being read has come to: blanks, marks, blanks, "json", letters and digits; or it opens none.
+  enum class Part : std::uint8_t { indent, marks, gap, word, behind, other };
+
+  static Part next_part(Part part, std::uint8_t count, char c);
+  void read(char c);
+
+  Part part_ = Part::indent;
+  std::uint8_t count_ = 0;  // of the part
+  std::uint8_t size_ = 0;   // of the line
 };
 
 /// Whether a line (without its end) closes a block.

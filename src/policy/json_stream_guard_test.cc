@@ -124,7 +124,7 @@ TEST_F(JsonStream, SaysInHowManyStringsAPlaceStands) {
   JsonStreamGuard guard(*policy_, context);
   const auto depth = [&](std::string_view more) {
     EXPECT_TRUE(guard.feed(more));
-    return guard.string_depth();
+    return guard.text().string_depth();
   };
   EXPECT_EQ(depth("Say:\n```json\n"), 0);
   EXPECT_EQ(depth("{\"a\": 1, \""), 1);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <vector>
 
 namespace sb::policy {
@@ -15,17 +17,27 @@ class NameMemory {
   static constexpr std::size_t kMaxWords = 48;
 
   void remember(std::uint32_t word) {
-    if (words_.size() == kMaxWords || knows(word)) return;
-    constexpr std::size_t kStep = 8;  // doubling would take more than there is to hold
-    if (words_.size() == words_.capacity()) words_.reserve(words_.size() + kStep);
-    words_.push_back(word);
+    if (size() == kMaxWords || knows(word)) return;
+    if (size() % kStep == 0) {  // there is no more room
+      auto more = std::make_unique_for_overwrite<std::uint32_t[]>(1 + size() + kStep);
+      std::ranges::copy(words(), &more[1]);
+      more[0] = static_cast<std::uint32_t>(size());
+      words_ = std::move(more);
+    }
+    words_[++words_[0]] = word;
   }
-  bool knows(std::uint32_t word) const { return std::ranges::find(words_, word) != words_.end(); }
-  std::size_t size() const { return words_.size(); }
-  void clear() { words_.clear(); }
+  bool knows(std::uint32_t word) const { return std::ranges::find(words(), word) != words().end(); }
+  std::size_t size() const { return words_ ? words_[0] : 0; }
+  void clear() { words_.reset(); }
 
  private:
-  std::vector<std::uint32_t> words_;
+  static constexpr std::size_t kStep = 8;  // doubling would take more than there is to hold
+
+  std::span<const std::uint32_t> words() const {
+    return words_ ? std::span(&words_[1], words_[0]) : std::span<std::uint32_t>();
+  }
+
+  std::unique_ptr<std::uint32_t[]> words_;  // how many there are, then they
 };
 
 /// The same while a text is looked at. A name speaks only for what stands behind it, and only where it is decided is it

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -159,26 +160,69 @@ struct Answer {
   const char* what;
   std::string before, behind;  // of a piece, in a chunk's delta
   int json_strings;            // in which the text stands, one in the other
-  std::size_t most;            // bytes
+  std::size_t of_prose, most;  // bytes; a field more in what each of them keeps is felt
 };
 
+std::vector<Answer> answers() {
+  const std::string call = R"({"tool_calls":[{"index":0,"function":{"arguments":)";
+  return {{"content", R"({"content":)", "}", 0, 640, 1232},
+          {"an argument", call, "}}]}", 1, 832, 1552},
+          {"JSON in an argument", call, "}}]}", 2, 1024, 1968}};
+}
+
+std::size_t most_bytes(const Policy& policy, const Answer& answer, std::string text) {
+  for (int i = 0; i < answer.json_strings; ++i) text = R"({"text":)" + as_json(text);
+  return most_bytes<ChatStreamGuard>(policy, chunks(text, 5, answer.before, answer.behind));
+}
+
 // Beside its text each has what says where it stands: in which choice, in which strings, under which names.
+TEST(StreamState, OfAnAnswerOfProseIsBelowAKilobyte) {
+  const auto looks = policy();
+  for (const auto& answer : answers())
+    EXPECT_LE(most_bytes(*looks, answer, hostile_texts().front().text), answer.of_prose) << answer.what;
+}
+
 TEST(StreamState, OfAnAnswerIsBounded) {
   const auto looks = policy();
-  const std::string call = R"({"tool_calls":[{"index":0,"function":{"arguments":)";
-  const Answer answers[] = {{"content", R"({"content":)", "}", 0, 1824},
-                            {"an argument", call, "}}]}", 1, 2560},
-                            {"JSON in an argument", call, "}}]}", 2, 3440}};
-  for (const auto& [name, hostile] : hostile_texts()) {
-    for (const auto& [what, before, behind, json_strings, most] : answers) {
-      std::string text = hostile;
-      for (int i = 0; i < json_strings; ++i) text = R"({"text":)" + as_json(text);
-      const auto bytes = most_bytes<ChatStreamGuard>(*looks, chunks(text, 5, before, behind));
-      EXPECT_LE(bytes, most) << name << " as " << what;
-    }
+  for (const auto& [name, text] : hostile_texts()) {
+    for (const auto& answer : answers())
+      EXPECT_LE(most_bytes(*looks, answer, text), answer.most) << name << " as " << answer.what;
   }
   const auto deep = repeated_text(R"({"a_member_with_a_long_name_of_its_own":[)", 32 * 40);
-  EXPECT_LE(most_bytes<ChatStreamGuard>(*looks, chunks(deep, 5, R"({"content":)", "}")), 2432U);
+  EXPECT_LE(most_bytes<ChatStreamGuard>(*looks, chunks(deep, 5, R"({"content":)", "}")), 1600U);
+}
+
+// What begins a value that is held back, and what may stand in it, however it is written.
+std::string made_text(std::mt19937& random) {
+  constexpr const char* kOpeners[] = {"",
+                                      "My name is Anna Schneider. ",
+                                      "see https://some-host.org/",
+                                      "token ghp_",
+                                      "password: \"",
+                                      "-----BEGIN RSA PRIVATE KEY-----\n",
+                                      "-----BEGIN RSA PRIVATE KEY-----\\n",
+                                      "the card 4111 1111 "};
+  constexpr const char* kUnits[] = {"4",       "aB3xZ9qW7", "MI\n",
+                                    "\n",      "\t\"",      "\xef\xbc\x94",
+                                    "%34",     "\\u0034",   "&#000052;",
+                                    "&shy;",   "/",         "\xe2\x80\x8b",
+                                    "&#x22;",  "\\u0061\n", "\xf0\x9f\x98\x80",
+                                    "a word ", "\\n",       "MIIB+x/9abcDEF"};
+  const auto one_of = [&random](const auto& many) { return many[random() % std::size(many)]; };
+  std::string text = one_of(kOpeners);
+  for (int part = 0; part < 3; ++part)
+    text += repeated_text(std::string(one_of(kUnits)) + one_of(kUnits), random() % 500);
+  return text;
+}
+
+TEST(StreamState, NoneOfManyMadeTextsKeepsMore) {
+  const auto looks = policy();
+  for (unsigned seed = 0; seed < 100; ++seed) {
+    std::mt19937 random(seed);
+    const auto text = made_text(random);
+    for (const auto& answer : answers())
+      EXPECT_LE(most_bytes(*looks, answer, text), answer.most) << "seed=" << seed << " as " << answer.what;
+  }
 }
 
 }  // namespace
