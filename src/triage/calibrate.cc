@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "triage/classifier.h"
+#include "triage/linear_solve.h"
 #include "triage/portable_math.h"
 
 namespace sb::triage {
@@ -31,31 +32,7 @@ double negative_log_likelihood(std::span<const Unseen> unseen, double temperatur
 }
 
 using Vector = std::array<double, kGateInputs>;
-using Matrix = std::array<Vector, kGateInputs>;
-
-// Gaussian elimination with pivoting; `matrix` is positive definite (ridge), so that it always ends well.
-Vector solve(Matrix matrix, Vector right) {
-  for (std::size_t column = 0; column < kGateInputs; ++column) {
-    std::size_t pivot = column;
-    for (std::size_t row = column + 1; row < kGateInputs; ++row) {
-      if (std::abs(matrix[row][column]) > std::abs(matrix[pivot][column])) pivot = row;
-    }
-    std::swap(matrix[column], matrix[pivot]);
-    std::swap(right[column], right[pivot]);
-    for (std::size_t row = column + 1; row < kGateInputs; ++row) {
-      const double by = matrix[row][column] / matrix[column][column];
-      for (std::size_t i = column; i < kGateInputs; ++i) matrix[row][i] -= by * matrix[column][i];
-      right[row] -= by * right[column];
-    }
-  }
-  Vector out{};
-  for (std::size_t row = kGateInputs; row-- > 0;) {
-    double sum = right[row];
-    for (std::size_t i = row + 1; i < kGateInputs; ++i) sum -= matrix[row][i] * out[i];
-    out[row] = sum / matrix[row][row];
-  }
-  return out;
-}
+using Matrix = Square<kGateInputs>;
 
 struct GateExample {
   Vector inputs;

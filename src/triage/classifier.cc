@@ -356,8 +356,8 @@ Insight IntentModel::look_into(std::string_view text) const {
     if (!label) return out;
     const auto at = static_cast<std::size_t>(label - state.data.labels.data());
     out.labels[i] = at;
-    out.logits[i] = {logits[at], 0, 0};
-    if (out.said.tier == 1) out.logits[i] = {logits[at], seen.distance[at], seen.neighbours[at]};
+    out.logits[i] = {logits[at], 0, 0, 0};
+    if (out.said.tier == 1) out.logits[i] = opinions_of(logits, seen, at);
   }
   const auto names = feature_names(text, state.data.features);
   const auto effects = state.scorer.effects(*features, out.labels);

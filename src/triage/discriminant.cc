@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 
 #include "base/errors.h"
 #include "triage/sentence_judge.h"
+#include "triage/vector_math.h"
 
 namespace sb::triage {
 namespace {
@@ -16,35 +16,6 @@ constexpr float kShrinkage = 0.03F;
 // Directions kept: neighbours in 96 were as good as in all (Banking77, HWU64, CLINC150), and a search costs half.
 constexpr std::size_t kDirections = 96;
 constexpr float kFar = 1e3F;
-
-using Lanes = float __attribute__((vector_size(32)));
-
-Lanes load(const float* at) {
-  Lanes value;
-  std::memcpy(&value, at, sizeof value);
-  return value;
-}
-
-float sum(Lanes v) {
-  return ((v[0] + v[4]) + (v[1] + v[5])) + ((v[2] + v[6]) + (v[3] + v[7]));
-}
-
-float dot(const float* a, const float* b, std::size_t count) {
-  Lanes low{};
-  Lanes high{};
-  std::size_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    low += load(a + i) * load(b + i);
-    high += load(a + i + 8) * load(b + i + 8);
-  }
-  float rest = 0;
-  for (; i < count; ++i) rest += a[i] * b[i];
-  return sum(low + high) + rest;
-}
-
-void add_scaled(float* to, const float* from, float by, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) to[i] += by * from[i];
-}
 
 // products[i][j] += rows i and j of `columns` ([width][count]) multiplied, in blocks of 4 x 2 that stay in registers.
 void add_products(const std::vector<float>& columns, std::size_t width, std::size_t count, std::vector<float>& out) {

@@ -73,7 +73,8 @@ std::vector<Effect> strongest(const Insight& insight, std::size_t count) {
   return out;
 }
 
-constexpr const char* kOpinions[] = {"n-grams", "distance to the intent's texts", "nearest training texts"};
+constexpr std::array<const char*, kOpinionCount> kOpinions = {
+    "n-grams", "distance to the intent's texts", "nearest training texts", "regression on the sentence vector"};
 
 double weighed(const Insight& insight, std::size_t intent, std::size_t opinion) {
   return insight.fusion[opinion] * insight.logits[intent][opinion];

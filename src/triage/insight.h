@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "triage/classifier.h"
+#include "triage/model_data.h"
 
 namespace sb::triage {
 
@@ -25,10 +26,9 @@ struct Insight {
   /// Of tier 0's logit: by the feature's name (feature_names), what all features of that name add.
   std::map<std::string, std::array<double, 2>> features = {};
   std::array<double, 2> bias{};
-  /// The logit in three parts: n-grams, distance to the intent's mean, nearest training texts; and how they are
-  /// weighed.
-  std::array<std::array<double, 3>, 2> logits{};
-  std::array<double, 3> fusion = {1, 0, 0};
+  /// The logit in its parts (the opinions of SentenceHeads::fusion), and how they are weighed.
+  std::array<std::array<double, kOpinionCount>, 2> logits{};
+  Fusion fusion = {1, 0, 0, 0};
   std::vector<NearExample> near = {};  ///< nearest first; empty where tier 0 alone looked
 };
 

@@ -86,7 +86,12 @@ struct Provenance {
   std::uint64_t seed = 0;
 };
 
-/// Tier 1: what a sentence encoder's vectors add. All in the space that tells the labels apart best (Fisher, 1936).
+/// What is weighed in tier 1: tier 0's logits, the distance to means, the neighbours, the regression.
+inline constexpr std::size_t kOpinionCount = 4;
+using Fusion = std::array<double, kOpinionCount>;
+
+/// Tier 1: what a sentence encoder's vectors add. Means and texts lie in the space that tells the labels apart best
+/// (Fisher, 1936).
 struct SentenceHeads {
   std::string encoder;             ///< version of the encoder whose vectors these are
   std::uint32_t inputs = 0;        ///< its dimension
@@ -96,9 +101,10 @@ struct SentenceHeads {
   std::vector<float> means;        ///< [labels][dimension]
   std::vector<std::int8_t> texts;  ///< [texts][dimension]: the training texts' directions, length 127
   std::vector<std::uint16_t> text_labels;
-  std::array<double, 3> fusion = {1, 0,
-                                  0};  ///< weights of tier 0's logits, of the distance to means, of the neighbours
-  Calibration calibration;             ///< of the fused logits
+  std::vector<float> weights;  ///< [labels][inputs]: regression on the vector less `centre`; empty: none
+  std::vector<float> biases;   ///< [labels]
+  Fusion fusion = {1, 0, 0, 0};
+  Calibration calibration;  ///< of the fused logits
   Thresholds thresholds;
   std::optional<ThresholdOrigin> origin = {};
 };

@@ -230,14 +230,17 @@ void read_calibration(HeaderReader reader, HeaderReader& faults, Calibration& c,
 }
 
 // The arrays are sized here and filled later.
-SentenceHeads read_sentence(HeaderReader reader, HeaderReader& faults) {
+SentenceHeads read_sentence(HeaderReader reader, HeaderReader& faults, bool& old_heads) {
   SentenceHeads out;
   out.encoder = reader.text("encoder");
   out.inputs = static_cast<std::uint32_t>(reader.count("inputs", kMaxSentenceInputs));
   out.dimension = static_cast<std::uint32_t>(reader.count("dimension", kMaxSentenceDimension));
   out.text_labels.resize(reader.count("texts", kMaxSentenceTexts));
   const auto fusion = reader.numbers("fusion");
-  if (fusion.size() == out.fusion.size()) std::ranges::copy(fusion, out.fusion.begin());
+  if (fusion.size() == out.fusion.size())
+    std::ranges::copy(fusion, out.fusion.begin());
+  else
+    old_heads = true;
   read_calibration(reader.inside("calibration"), faults, out.calibration, out.thresholds, out.origin);
   faults.adopt(reader);
   return out;
@@ -258,12 +261,15 @@ Result<ModelData> read_header(std::string_view text, std::size_t& rows) {
   data.unknown_char_weight = static_cast<std::uint16_t>(reader.count("unknown_char_weight", kMaxRowWeight));
   data.scale = static_cast<float>(reader.number("scale"));
   read_calibration(reader.inside("calibration"), reader, data.calibration, data.thresholds, data.origin);
-  if (reader.has("sentence")) data.sentence = read_sentence(reader.inside("sentence"), reader);
+  bool old_heads = false;
+  if (reader.has("sentence")) data.sentence = read_sentence(reader.inside("sentence"), reader, old_heads);
   read_provenance(reader.inside("provenance"), data.provenance);
   reader.adopt(features);
   if (!reader.fault().empty()) {
     return fail(Errc::corrupt, fmt::format("header field \"{}\" is missing or out of range", reader.fault()));
   }
+  // Models without heads are as they were: they need no version of their own.
+  if (old_heads) return fail(Errc::unsupported, fmt::format("its tier 1 has no regression; {}", kModelFile.remedy));
   return data;
 }
 
@@ -308,7 +314,9 @@ Result<> check_sentence(const SentenceHeads& heads, std::size_t labels) {
     return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
   };
   if (heads.inputs == 0 || heads.dimension == 0) return bad("the sentence heads' sizes");
-  if (!finite(heads.centre) || !finite(heads.projection) || !finite(heads.means)) return bad("a sentence weight");
+  if (!finite(heads.centre) || !finite(heads.projection) || !finite(heads.means) || !finite(heads.weights) ||
+      !finite(heads.biases))
+    return bad("a sentence weight");
   if (std::ranges::any_of(heads.text_labels, [&](auto label) { return label >= labels; }))
     return bad("a training text's label");
   if (std::ranges::any_of(heads.fusion, [](double weight) { return !(weight >= 0 && weight < 1e6); }))
@@ -361,6 +369,8 @@ std::string encode_model(const ModelData& data) {
     put_all(payload, data.sentence->centre);
     put_all(payload, data.sentence->projection);
     put_all(payload, data.sentence->means);
+    put_all(payload, data.sentence->weights);
+    put_all(payload, data.sentence->biases);
     put_all(payload, data.sentence->texts);
     put_all(payload, data.sentence->text_labels);
   }
@@ -376,7 +386,9 @@ Result<ModelData> decode_model(std::string_view bytes) {
 
   std::size_t rows = 0;
   auto header = read_header(payload.substr(sizeof header_size, header_size), rows);
-  if (!header) return fail(Errc::corrupt, header.error().detail);
+  if (!header) {
+    return fail(header.error().code == Errc::unsupported ? Errc::unsupported : Errc::corrupt, header.error().detail);
+  }
   ModelData data = *std::move(header);
   ArrayReader arrays(payload.substr(sizeof header_size + header_size));
   arrays.take(rows, data.hashes);
@@ -390,6 +402,8 @@ Result<ModelData> decode_model(std::string_view bytes) {
     arrays.take(heads.inputs, heads.centre);
     arrays.take(std::size_t{heads.dimension} * heads.inputs, heads.projection);
     arrays.take(data.labels.size() * heads.dimension, heads.means);
+    arrays.take(data.labels.size() * heads.inputs, heads.weights);
+    arrays.take(data.labels.size(), heads.biases);
     arrays.take(heads.text_labels.size() * heads.dimension, heads.texts);
     arrays.take(heads.text_labels.size(), heads.text_labels);
   }

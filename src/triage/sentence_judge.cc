@@ -48,14 +48,30 @@ std::size_t nearest_texts(const SentenceHeads& heads, const std::int8_t* place, 
   return count;
 }
 
+std::vector<float> centred(const SentenceHeads& heads, std::span<const float> vector) {
+  std::vector<float> out(heads.inputs);
+  for (std::size_t i = 0; i < heads.inputs; ++i) out[i] = vector[i] - heads.centre[i];
+  return out;
+}
+
+void project_centred(const SentenceHeads& heads, std::span<const float> from, std::span<float> out) {
+  for (std::size_t i = 0; i < heads.dimension; ++i) {
+    out[i] = dot(from.data(), &heads.projection[i * heads.inputs], heads.inputs);
+  }
+}
+
+void regress(const SentenceHeads& heads, std::span<const float> from, std::span<float> out) {
+  std::ranges::fill(out, 0.0F);
+  if (heads.weights.empty()) return;
+  for (std::size_t label = 0; label < out.size(); ++label) {
+    out[label] = dot(from.data(), &heads.weights[label * heads.inputs], heads.inputs) + heads.biases[label];
+  }
+}
+
 }  // namespace
 
 void project(const SentenceHeads& heads, std::span<const float> vector, std::span<float> out) {
-  std::vector<float> centred(heads.inputs);
-  for (std::size_t i = 0; i < heads.inputs; ++i) centred[i] = vector[i] - heads.centre[i];
-  for (std::size_t i = 0; i < heads.dimension; ++i) {
-    out[i] = dot(centred.data(), &heads.projection[i * heads.inputs], heads.inputs);
-  }
+  project_centred(heads, centred(heads, vector), out);
 }
 
 void direction(std::span<const float> place, std::span<std::int8_t> out) {
@@ -67,7 +83,10 @@ void direction(std::span<const float> place, std::span<std::int8_t> out) {
 void SentenceJudge::look(std::span<const float> vector, SentenceEvidence& out) const {
   const auto& heads = *heads_;
   std::array<float, kMaxSentenceDimension> place;
-  project(heads, vector, place);
+  const auto from = centred(heads, vector);
+  project_centred(heads, from, place);
+  out.regression.resize(label_count_);
+  regress(heads, from, out.regression);
   out.distance.resize(label_count_);
   float nearest = std::numeric_limits<float>::max();
   for (std::size_t label = 0; label < label_count_; ++label) {
@@ -98,11 +117,15 @@ void SentenceJudge::look(std::span<const float> vector, SentenceEvidence& out) c
   out.gate = {std::log1p(static_cast<double>(nearest)), nearest_likeness, static_cast<double>(most)};
 }
 
-void fuse(std::span<const float> logits, const SentenceEvidence& seen, const std::array<double, 3>& weights,
-          std::span<float> out) {
+std::array<double, kOpinionCount> opinions_of(std::span<const float> logits, const SentenceEvidence& seen,
+                                              std::size_t label) {
+  return {logits[label], seen.distance[label], seen.neighbours[label], seen.regression[label]};
+}
+
+void fuse(std::span<const float> logits, const SentenceEvidence& seen, const Fusion& weights, std::span<float> out) {
   for (std::size_t i = 0; i < logits.size(); ++i) {
     out[i] = static_cast<float>(weights[0]) * logits[i] + static_cast<float>(weights[1]) * seen.distance[i] +
-             static_cast<float>(weights[2]) * seen.neighbours[i];
+             static_cast<float>(weights[2]) * seen.neighbours[i] + static_cast<float>(weights[3]) * seen.regression[i];
   }
 }
 

@@ -1,4 +1,5 @@
-/// Tier 1's opinion of a text, from its vector: how far it lies from each label's texts, and which texts lie near it.
+/// Tier 1's opinion of a text, from its vector: how far it lies from each label's texts, which texts lie near it,
+/// and what a regression makes of it.
 #pragma once
 
 #include <array>
@@ -19,6 +20,7 @@ struct NearText {
 struct SentenceEvidence {
   std::vector<float> distance;    ///< [labels]: minus half the squared distance to the label's mean
   std::vector<float> neighbours;  ///< [labels]: logarithm of the label's share among the nearest training texts
+  std::vector<float> regression;  ///< [labels]: logit of the softmax regression; zeros without one
   std::array<double, kSentenceInputs> gate{};
   std::vector<NearText> near = {};  ///< the nearest training texts, best first
 };
@@ -41,8 +43,10 @@ void project(const SentenceHeads& heads, std::span<const float> vector, std::spa
 /// Its direction, length 127, as `SentenceHeads::texts` holds it.
 void direction(std::span<const float> place, std::span<std::int8_t> out);
 
-/// The weighted sum of tier 0's logits and the two opinions.
-void fuse(std::span<const float> logits, const SentenceEvidence& seen, const std::array<double, 3>& weights,
-          std::span<float> out);
+/// What each opinion says of one label; `logits` are tier 0's.
+std::array<double, kOpinionCount> opinions_of(std::span<const float> logits, const SentenceEvidence& seen,
+                                              std::size_t label);
+/// The weighted sum of the opinions.
+void fuse(std::span<const float> logits, const SentenceEvidence& seen, const Fusion& weights, std::span<float> out);
 
 }  // namespace sb::triage

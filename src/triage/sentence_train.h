@@ -36,6 +36,6 @@ class SentenceTrainer {
 
 /// The weights under which the fused logits make the true labels of `unseen` (withheld ones aside) likeliest.
 /// `seen`: tier 1's opinions of the same texts.
-std::array<double, 3> fit_fusion(std::span<const Unseen> unseen, std::span<const SentenceEvidence> seen);
+Fusion fit_fusion(std::span<const Unseen> unseen, std::span<const SentenceEvidence> seen);
 
 }  // namespace sb::triage

@@ -214,7 +214,7 @@ double error_left(std::span<const Unseen> unseen, std::span<const Unseen> fewer,
 }
 
 std::vector<Unseen> fuse_all(std::span<const Unseen> unseen, std::span<const SentenceEvidence> seen,
-                             const std::array<double, 3>& weights) {
+                             const Fusion& weights) {
   std::vector<Unseen> out(unseen.begin(), unseen.end());
   for (std::size_t i = 0; i < out.size(); ++i) {
     fuse(unseen[i].logits, seen[i], weights, out[i].logits);
