@@ -59,8 +59,9 @@ class FolderTarget final : public Target {
     std::error_code error;
     const fs::path start = fs::path(folder_) / prefix.substr(0, prefix.rfind('/') + 1);
     for (fs::recursive_directory_iterator at(start, error), end; !error && at != end; at.increment(error)) {
-      if (!at->is_regular_file()) continue;
-      std::string name = fs::relative(at->path(), folder_).string();
+      // What another server is just writing may be gone before it is looked at: nothing here asks for it by its path.
+      if (std::error_code gone; !at->is_regular_file(gone)) continue;
+      std::string name = at->path().lexically_relative(folder_).string();
       if (name.starts_with(prefix) && name > after && !name.ends_with(".new")) names.push_back(std::move(name));
     }
     if (error && error != std::errc::no_such_file_or_directory) return failed("list", start.string(), error.value());

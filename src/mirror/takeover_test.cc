@@ -245,9 +245,8 @@ TEST_F(Takeover, ARestoreBesideErasuresKnowsEachOfThem) {
 TEST_F(Takeover, ARestoreBesideASnapshotThatIsJustMadeHasEveryKey) {
   open(true, 4'000);  // one snapshot after the other
   add_runs(1);
-  std::atomic<bool> enough = false;
-  std::thread writer([&] {
-    while (!enough) add_runs(1);
+  const std::jthread writer([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) add_runs(1);
   });
   for (int i = 0; i < 8; ++i) {
     Box other(scratch_.file("other" + std::to_string(i)), scratch_.file("elsewhere" + std::to_string(i)));
@@ -264,8 +263,6 @@ TEST_F(Takeover, ARestoreBesideASnapshotThatIsJustMadeHasEveryKey) {
     for (const auto& run : *wait_for(other.store_->list_runs(filter)))
       EXPECT_FALSE(wait_for(other.store_->load_run(run.id))->data_key.empty());
   }
-  enough = true;
-  writer.join();
 }
 
 TEST_F(Takeover, AGroupThatWasWrittenAndNotCommittedIsNotTakenForTheOneThatWas) {
