@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "triage/classifier.h"
+#include "triage/confidence.h"
 #include "triage/linear_solve.h"
 #include "triage/portable_math.h"
 
@@ -264,7 +265,7 @@ void fit_script_and_veto(std::vector<Outcome>& all, const Target& target, Thresh
   }
 }
 
-void fit_confidence(std::vector<Outcome> all, const Target& target, Thresholds& thresholds) {
+void fit_least_confidence(std::vector<Outcome> all, const Target& target, Thresholds& thresholds) {
   std::ranges::sort(all, std::ranges::greater(), &Outcome::confidence);
   double right = 0;
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -299,33 +300,16 @@ double mistakes_left(double errors_fewer, double errors, std::uint32_t parts) {
   return std::pow((share - 1) / share, power);
 }
 
-void fit_levels(std::span<const Unseen> unseen, double left, std::span<const Label> labels, Calibration& calibration) {
-  // Six: with a thousand texts, the noise of a level's share is about the calibration error we promise.
-  constexpr std::size_t kLevels = 6;
-  constexpr std::size_t kLeast = 20;
-  std::vector<std::pair<double, bool>> all;
-  Calibration plain = calibration;
-  plain.levels.clear();
+void fit_confidence(std::span<const Unseen> unseen, double left, std::span<const Label> labels,
+                    Calibration& calibration) {
+  calibration.confidence = {};
+  std::vector<Sure> answers;
   for (const auto& text : unseen) {
     if (text.withheld) continue;
-    const auto p = conclude(text.evidence(), labels, plain, {});
-    all.emplace_back(p.confidence, p.intent == labels[text.label].name);
+    const auto p = conclude(text.evidence(), labels, calibration, {});
+    answers.push_back({p.confidence, p.intent == labels[text.label].name});
   }
-  calibration.levels.clear();
-  if (all.size() < kLevels * kLeast) return;
-  std::ranges::sort(all);
-  for (std::size_t level = 0; level < kLevels; ++level) {
-    const std::size_t begin = all.size() * level / kLevels;
-    const std::size_t end = all.size() * (level + 1) / kLevels;
-    Level one{all[begin].first, 0, 0};
-    for (std::size_t i = begin; i < end; ++i) {
-      one.mean += all[i].first;
-      one.right += all[i].second;
-    }
-    const auto count = static_cast<double>(end - begin);
-    const double right = 1 - (1 - one.right / count) * left;
-    calibration.levels.push_back({six_digits(one.from), six_digits(one.mean / count), six_digits(right)});
-  }
+  calibration.confidence = learn_confidence(std::move(answers), left);
 }
 
 void fit_gate(std::span<const Unseen> unseen, double share, std::span<const Label> labels, Calibration& calibration) {
@@ -395,7 +379,7 @@ ThresholdReport fit_thresholds(std::span<const Unseen> unseen, const Target& tar
     fit_human(all, target, thresholds, report);
     fit_script_and_veto(all, target, thresholds, report);
   } else {
-    fit_confidence(all, target, thresholds);
+    fit_least_confidence(all, target, thresholds);
   }
   return report;
 }

@@ -58,9 +58,10 @@ void fit_temperature(std::span<const Unseen> unseen, Calibration& calibration);
 /// inverse. 1: unknown.
 double mistakes_left(double errors_fewer, double errors, std::uint32_t parts);
 
-/// Sets the levels of confidence, at the temperature set before; withheld labels aside. `left`: the share of its
+/// Sets the rule of confidence, at the temperature and gate set before; withheld labels aside. `left`: the share of its
 /// mistakes that a level keeps once the weights have learnt from all texts.
-void fit_levels(std::span<const Unseen> unseen, double left, std::span<const Label> labels, Calibration& calibration);
+void fit_confidence(std::span<const Unseen> unseen, double left, std::span<const Label> labels,
+                    Calibration& calibration);
 
 /// Sets the out-of-scope gate (logistic regression); `share`: of out-of-scope queries in the traffic it speaks of.
 /// Leaves the gate out where no text is out of scope.

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/crypto.h"
+#include "triage/confidence.h"
 #include "triage/insight.h"
 #include "triage/portable_math.h"
 #include "triage/scorer.h"
@@ -60,19 +61,6 @@ void soften_and_observe(const Evidence& evidence, std::span<const Label> labels,
               evidence.sentence[0],
               evidence.sentence[1],
               evidence.sentence[2]};
-}
-
-// A hundredth of the way from the level's share to the probability: equal within a level for every practical purpose,
-// but in order, so that "the surest half" is still a question with an answer.
-double confidence_of(double probability, std::span<const Level> levels) {
-  if (levels.empty()) return probability;
-  const auto* level = &levels.front();
-  // Below the lowest level's middle nothing was measured finely enough: it falls with the probability.
-  if (probability < level->mean) return level->right * probability / level->mean;
-  for (const auto& one : levels) {
-    if (one.from <= probability) level = &one;
-  }
-  return std::clamp(level->right + 0.01 * (probability - level->mean), 0.0, 1.0);
 }
 
 double gate(std::span<const double> inputs, std::span<const double> weights) {
@@ -188,7 +176,7 @@ Prediction conclude(const Evidence& evidence, std::span<const Label> labels, con
   out.limits = thresholds;
   out.intent = best.name;
   out.kind = best.kind;
-  out.confidence = confidence_of(said.probability, calibration.levels);
+  out.confidence = confidence_of(said.probability, calibration.confidence);
   out.coverage = evidence.total_coverage;
   out.script_score = best.out_of_scope ? 0 : said.probability * (1 - out.out_of_scope);
   bool has_routes = false;

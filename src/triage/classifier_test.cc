@@ -57,6 +57,18 @@ TEST(IntentModel, SavedAndLoadedPredictsTheSame) {
   }
 }
 
+TEST(IntentModel, KeepsTheRuleOfItsConfidence) {
+  auto data = test_model().data();
+  for (const bool lines : {true, false}) {
+    data.calibration.confidence = {{{.from = 0.25, .mean = 0.5, .right = 0.75}}, lines};
+    const auto read = decode_model(encode_model(data));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->calibration.confidence.lines, lines);
+    ASSERT_EQ(read->calibration.confidence.levels.size(), 1U);
+    EXPECT_EQ(read->calibration.confidence.levels[0].right, 0.75);
+  }
+}
+
 TEST(IntentModel, RefusesEveryChangedByte) {
   const auto bytes = encode_model(test_model().data());
   const std::size_t stride = bytes.size() / 97 + 1;

@@ -14,8 +14,6 @@
 namespace sb::triage {
 namespace {
 
-constexpr std::size_t kBins = 15;
-
 double share(std::size_t part, std::size_t whole) {
   return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : 0;
 }
@@ -90,33 +88,6 @@ void count_route(const Trial& trial, Counts& out) {
   }
 }
 
-struct Sure {
-  double confidence;
-  bool right;
-};
-
-std::size_t bin_of(double confidence) {
-  return std::min(static_cast<std::size_t>(confidence * kBins), kBins - 1);
-}
-
-// Sums over the texts of each bin: confidence and right ones.
-std::vector<Reliability> bins_of(std::span<const Sure> texts) {
-  std::vector<Reliability> out(kBins);
-  for (const auto& text : texts) {
-    auto& bin = out[bin_of(text.confidence)];
-    ++bin.count;
-    bin.confidence += text.confidence;
-    bin.accuracy += text.right;
-  }
-  return out;
-}
-
-double expected_error(std::span<const Reliability> sums, std::size_t texts) {
-  double out = 0;
-  for (const auto& bin : sums) out += std::abs(bin.accuracy - bin.confidence);
-  return texts > 0 ? out / static_cast<double>(texts) : 0;
-}
-
 // Of confidences that are exact: which texts are right is drawn anew, many times, as the confidences say.
 double error_by_chance(std::vector<Sure> texts) {
   constexpr int kDraws = 400;  // the mean of so many is within .0002 on a thousand texts
@@ -124,22 +95,20 @@ double error_by_chance(std::vector<Sure> texts) {
   double total = 0;
   for (int draw = 0; draw < kDraws; ++draw) {
     for (auto& text : texts) text.right = static_cast<double>(random() >> 11) * 0x1p-53 < text.confidence;
-    total += expected_error(bins_of(texts), texts.size());
+    total += calibration_error(texts);
   }
   return total / kDraws;
 }
 
-// From sums to means; the bins' squared error without the variance of their shares of right ones.
+// The bins' squared error without the variance of their shares of right ones.
 void fill_bins(std::span<const Sure> texts, Evaluation& out) {
-  out.bins = bins_of(texts);
-  out.calibration_error = expected_error(out.bins, texts.size());
+  out.bins = reliability_of(texts);
+  out.calibration_error = calibration_error(texts);
   out.chance_error = error_by_chance({texts.begin(), texts.end()});
   double squares = 0;
-  for (auto& bin : out.bins) {
+  for (const auto& bin : out.bins) {
     if (bin.count == 0) continue;
     const auto count = static_cast<double>(bin.count);
-    bin.accuracy /= count;
-    bin.confidence /= count;
     const double off = bin.accuracy - bin.confidence;
     const double chance = bin.count > 1 ? bin.accuracy * (1 - bin.accuracy) / (count - 1) : off * off;
     squares += count * (off * off - chance);

@@ -5,16 +5,11 @@
 #include <span>
 #include <vector>
 
+#include "triage/confidence.h"
 #include "triage/economics.h"
 #include "triage/trial.h"
 
 namespace sb::triage {
-
-struct Reliability {
-  double confidence = 0;  ///< mean of the bin
-  double accuracy = 0;
-  std::size_t count = 0;
-};
 
 struct Evaluation {
   std::size_t count = 0;

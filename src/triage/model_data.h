@@ -40,6 +40,13 @@ struct Level {
   double right = 0;  ///< share of right ones among them
 };
 
+/// Softmax probability of the likeliest label -> share of such predictions that were right.
+struct Confidence {
+  /// Of equal size (histogram binning: Zadrozny and Elkan, 2001); empty: the softmax itself.
+  std::vector<Level> levels = {};
+  bool lines = false;  ///< in straight lines between the levels' middles; false: in steps
+};
+
 /// Scores to probabilities, fitted on predictions for texts that the predicting model had not seen.
 struct Calibration {
   double temperature =
@@ -49,9 +56,7 @@ struct Calibration {
   /// From this out-of-scope probability on the intent is the out-of-scope label, whatever the logits say: they know
   /// that label from a few texts, the gate also from labels withheld. Above 1: never.
   double outside_at = 2;
-  /// Softmax probability of the likeliest label -> share of such predictions that were right, in a few levels of equal
-  /// size (histogram binning: Zadrozny and Elkan, 2001); empty: the softmax itself.
-  std::vector<Level> levels = {};
+  Confidence confidence = {};
 };
 
 /// A query is scripted, or handed to a person, only beyond these.

@@ -48,7 +48,7 @@ json::object origin_of(const ThresholdOrigin& o) {
 
 json::object calibration_of(const Calibration& c, const Thresholds& t, const std::optional<ThresholdOrigin>& origin) {
   json::array levels;
-  for (const auto& level : c.levels) {
+  for (const auto& level : c.confidence.levels) {
     for (const double value : {level.from, level.mean, level.right}) levels.push_back(exact(value));
   }
   json::object out{{"temperature", exact(c.temperature)},
@@ -59,6 +59,7 @@ json::object calibration_of(const Calibration& c, const Thresholds& t, const std
                      {"human", exact(t.human)},
                      {"veto", exact(t.veto)},
                      {"confidence", exact(t.confidence)}}}};
+  if (c.confidence.lines) out["confidence"] = "lines";
   if (c.outside_at <= 1) out["outside_at"] = exact(c.outside_at);
   if (origin) out["origin"] = origin_of(*origin);
   return out;
@@ -220,7 +221,10 @@ void read_calibration(HeaderReader reader, HeaderReader& faults, Calibration& c,
   c.out_of_scope = reader.numbers("out_of_scope_gate");
   if (reader.has("outside_at")) c.outside_at = reader.number("outside_at");
   const auto levels = reader.numbers("levels");
-  for (std::size_t i = 0; i + 3 <= levels.size(); i += 3) c.levels.push_back({levels[i], levels[i + 1], levels[i + 2]});
+  for (std::size_t i = 0; i + 3 <= levels.size(); i += 3) {
+    c.confidence.levels.push_back({levels[i], levels[i + 1], levels[i + 2]});
+  }
+  c.confidence.lines = reader.has("confidence") && reader.text("confidence") == "lines";
   auto thresholds = reader.inside("thresholds");
   t = {thresholds.number("script"), thresholds.number("human"), thresholds.number("veto"),
        thresholds.number("confidence")};
@@ -301,7 +305,7 @@ Result<> check_calibration(const Calibration& c) {
   for (const double weight : c.out_of_scope) {
     if (!(std::abs(weight) < 1e6)) return bad("out-of-scope gate");
   }
-  for (const auto& level : c.levels) {
+  for (const auto& level : c.confidence.levels) {
     if (!(level.right >= 0 && level.right <= 1 && std::abs(level.from) <= 1 && std::abs(level.mean) <= 1))
       return bad("a level of confidence");
   }

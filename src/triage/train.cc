@@ -228,7 +228,7 @@ ThresholdReport calibrate(std::span<const Unseen> unseen, double left, const Tar
   fit_temperature(unseen, calibration);
   fit_gate(unseen, target.out_of_scope, labels, calibration);
   fit_outside(unseen, target.out_of_scope, labels, calibration);
-  fit_levels(unseen, left, labels, calibration);
+  fit_confidence(unseen, left, labels, calibration);
   return fit_thresholds(unseen, target, routes, labels, calibration, thresholds);
 }
 

@@ -118,13 +118,13 @@ TEST(Calibrate, LevelsKeepOnlyTheMistakesThatMoreTextsLeave) {
   for (std::uint32_t i = 0; i < 3000; ++i) texts.push_back(unseen(i % 10 == 0 ? 1 : 0, {2, 0}));
   Calibration all;
   Calibration half;
-  fit_levels(texts, 1, labels, all);
-  fit_levels(texts, 0.5, labels, half);
-  ASSERT_EQ(all.levels.size(), half.levels.size());
+  fit_confidence(texts, 1, labels, all);
+  fit_confidence(texts, 0.5, labels, half);
+  ASSERT_EQ(all.confidence.levels.size(), half.confidence.levels.size());
   double right = 0;
-  for (std::size_t i = 0; i < all.levels.size(); ++i) {
-    EXPECT_NEAR(1 - half.levels[i].right, (1 - all.levels[i].right) / 2, 1e-6);
-    right += all.levels[i].right / static_cast<double>(all.levels.size());
+  for (std::size_t i = 0; i < all.confidence.levels.size(); ++i) {
+    EXPECT_NEAR(1 - half.confidence.levels[i].right, (1 - all.confidence.levels[i].right) / 2, 1e-6);
+    right += all.confidence.levels[i].right / static_cast<double>(all.confidence.levels.size());
   }
   EXPECT_NEAR(right, 0.9, 1e-6);
 }
