@@ -272,7 +272,7 @@ struct Damage {
 class DamagedRecord : public Record, public ::testing::WithParamInterface<Damage> {};
 TEST_P(DamagedRecord, IsNoticed) {
   add_runs(12);
-  store::Commit alone;  // not compressed
+  store::Commit alone;
   alone.leaves.emplace_back().kind = "note";
   alone.leaves.back().summary = R"({"route":"small"})";
   ASSERT_TRUE(wait_for(store_->commit(std::move(alone))));
@@ -287,10 +287,12 @@ TEST_P(DamagedRecord, IsNoticed) {
 INSTANTIATE_TEST_SUITE_P(
     Kinds, DamagedRecord,
     ::testing::Values(
-        Damage{"leaf_changed",
-               "UPDATE leaves SET pack = CAST(replace(CAST(pack AS TEXT), 'small', 'large') AS BLOB) WHERE first = 60"},
+        Damage{"leaf_changed",  // another of the right form, as it is
+               "UPDATE leaves SET pack = CAST(x'00004a' || "
+               "'{\"kind\":\"step\",\"seq\":60,\"summary\":{\"route\":\"large\"},\"tenant\":\"t\",\"time\":1}' AS "
+               "BLOB) WHERE first = 60"},
         Damage{"leaf_lengthened", "UPDATE leaves SET pack = pack || x'00' WHERE first = 20"},
-        Damage{"leaf_format_changed", "UPDATE leaves SET pack = x'05' || substr(pack, 2) WHERE first = 20"},
+        Damage{"leaf_format_changed", "UPDATE leaves SET pack = x'7f' || substr(pack, 2) WHERE first = 20"},
         Damage{"row_cut_short", "UPDATE leaves SET pack = substr(pack, 1, length(pack) - 5) WHERE first = 20"},
         Damage{"count_changed", "UPDATE leaves SET count = count - 1 WHERE first = 20"},
         Damage{"leaves_dropped_in_the_middle", "DELETE FROM leaves WHERE first = 25"},

@@ -13,13 +13,11 @@ namespace {
 enum class Tag : char { input = 1, state = 2, step = 3, chunk = 4 };
 constexpr char kRaw = 0;
 constexpr char kZstd = 1;
-constexpr char kZstdRecord = 2;  // with the dictionary of record_texts.h
-constexpr char kZstdSteps = 3;   // payloads as they are, behind their length; then the steps as in kZstdRecord
+constexpr char kZstdFirstRecord = 2;  // with the dictionary that earlier programs had; only read
+constexpr char kZstdFirstSteps = 3;   // payloads as they are, behind their length; then the steps as in the one before
+constexpr char kZstdRecord = 4;       // with the dictionary that was learnt
+constexpr char kZstdSteps = 5;
 constexpr int kZstdLevel = 1;
-// No entropy coding: a fifth of the time (2 us for a step), and at 400 bytes its tables take what it saves.
-constexpr int kZstdFastLevel = -3;
-constexpr std::size_t kFastUpTo = 1024;
-constexpr std::size_t kFastStepsUpTo = 8192;
 constexpr std::string_view kErased = "null";  // JSON: that there was something, and not what
 
 std::unexpected<Error> damaged(const char* what) {
@@ -119,27 +117,34 @@ struct FreeZstd {
   void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
 };
 
-ZSTD_CCtx* compressor() {
-  thread_local const std::unique_ptr<ZSTD_CCtx, FreeZstd> context(ZSTD_createCCtx());
+// Dictionaries are never freed: threads that are still at it when the process ends use them.
+
+/// Compresses what runs have in common. The dictionary's identity is left out: the format byte says which it is.
+ZSTD_CCtx* record_compressor() {
+  static const ZSTD_CDict* const texts = ZSTD_createCDict(record_texts().data(), record_texts().size(), kZstdLevel);
+  thread_local const std::unique_ptr<ZSTD_CCtx, FreeZstd> context = [] {
+    std::unique_ptr<ZSTD_CCtx, FreeZstd> made(ZSTD_createCCtx());
+    ZSTD_CCtx_refCDict(made.get(), texts);
+    ZSTD_CCtx_setParameter(made.get(), ZSTD_c_dictIDFlag, 0);
+    return made;
+  }();
   return context.get();
 }
+
 ZSTD_DCtx* decompressor() {
   thread_local const std::unique_ptr<ZSTD_DCtx, FreeZstd> context(ZSTD_createDCtx());
   return context.get();
 }
 
-const ZSTD_CDict* texts_for(std::size_t size, std::size_t fast_up_to) {
-  // Never freed: threads that are still at it when the process ends use them.
-  static const ZSTD_CDict* const fast = ZSTD_createCDict(kRecordTexts.data(), kRecordTexts.size(), kZstdFastLevel);
-  static const ZSTD_CDict* const dense = ZSTD_createCDict(kRecordTexts.data(), kRecordTexts.size(), kZstdLevel);
-  return size > fast_up_to ? dense : fast;
-}
-const ZSTD_DDict* texts_to_read() {
-  static const ZSTD_DDict* const texts = ZSTD_createDDict(kRecordTexts.data(), kRecordTexts.size());
-  return texts;
+/// Null: `format` has none.
+const ZSTD_DDict* texts_to_read(char format) {
+  static const ZSTD_DDict* const first = ZSTD_createDDict(first_record_texts().data(), first_record_texts().size());
+  static const ZSTD_DDict* const learnt = ZSTD_createDDict(record_texts().data(), record_texts().size());
+  if (format == kZstdFirstRecord || format == kZstdFirstSteps) return first;
+  return format == kZstd ? nullptr : learnt;
 }
 
-/// `column` in that format, where it is shorter so. `compress`: as ZSTD_compress, but for the level.
+/// `column` in that format, where it is shorter so. `compress`: as ZSTD_compress, but for context and level.
 template <class Compress>
 std::string compressed(std::string column, char format, Compress compress) {
   const std::string_view content = std::string_view(column).substr(1);
@@ -203,8 +208,8 @@ std::string BodyWriter::packed() const {
   put_bytes(column, payloads_);
   const std::size_t at = column.size();
   column.resize(at + ZSTD_compressBound(steps_.size()));
-  const std::size_t size = ZSTD_compress_usingCDict(compressor(), column.data() + at, column.size() - at, steps_.data(),
-                                                    steps_.size(), texts_for(steps_.size(), kFastStepsUpTo));
+  const std::size_t size =
+      ZSTD_compress2(record_compressor(), column.data() + at, column.size() - at, steps_.data(), steps_.size());
   if (ZSTD_isError(size) || at + size > payloads_.size() + steps_.size()) return plain();
   column.resize(at + size);
   return column;
@@ -275,14 +280,12 @@ Result<StreamChunk> parse_chunk(std::string_view section) {
 
 std::string compress_if_large(std::string column) {
   if (column.size() <= kCompressAbove) return column;
-  return compressed(std::move(column), kZstd,
-                    [](auto... where) { return ZSTD_compressCCtx(compressor(), where..., kZstdLevel); });
+  return compressed(std::move(column), kZstd, [](auto... where) { return ZSTD_compress(where..., kZstdLevel); });
 }
 
 std::string compress_record(std::string column) {
-  const ZSTD_CDict* const texts = texts_for(column.size(), kFastUpTo);
   return compressed(std::move(column), kZstdRecord,
-                    [texts](auto... where) { return ZSTD_compress_usingCDict(compressor(), where..., texts); });
+                    [](auto... where) { return ZSTD_compress2(record_compressor(), where...); });
 }
 
 std::string pack_column(std::string_view content) {
@@ -298,8 +301,9 @@ Result<std::string_view> unpack(std::string_view column, std::string& buffer) {
   const char format = column.front();
   Input in(column.substr(1));
   if (format == kRaw) return in.rest();
-  if (format != kZstd && format != kZstdRecord && format != kZstdSteps) return damaged("value");
-  const std::string_view payloads = format == kZstdSteps ? in.bytes() : std::string_view();
+  if (format < kZstd || format > kZstdSteps) return damaged("value");
+  const bool body = format == kZstdFirstSteps || format == kZstdSteps;
+  const std::string_view payloads = body ? in.bytes() : std::string_view();
   const std::string_view frame = in.rest();
   const auto size = ZSTD_getFrameContentSize(frame.data(), frame.size());
   if (in.failed() || size == ZSTD_CONTENTSIZE_UNKNOWN || size == ZSTD_CONTENTSIZE_ERROR || size > kMaxColumnBytes)
@@ -308,9 +312,7 @@ Result<std::string_view> unpack(std::string_view column, std::string& buffer) {
   buffer.resize(payloads.size() + size);
   char* const out = buffer.data() + payloads.size();
   const std::size_t written =
-      format == kZstd
-          ? ZSTD_decompressDCtx(decompressor(), out, size, frame.data(), frame.size())
-          : ZSTD_decompress_usingDDict(decompressor(), out, size, frame.data(), frame.size(), texts_to_read());
+      ZSTD_decompress_usingDDict(decompressor(), out, size, frame.data(), frame.size(), texts_to_read(format));
   if (written != size) return damaged("value");
   return std::string_view(buffer);
 }

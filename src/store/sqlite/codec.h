@@ -1,8 +1,8 @@
 /// The bytes of the columns `body`, `question`, `verdict` and `pack` (pure).
 ///
-/// A format byte (0 as is, 1 zstd, 2 zstd with record_texts.h, 3 as is up to a length and from there on as 2), then the
-/// content. A body is a sequence of sections: tag, length, content. Lengths and integers are LEB128; stored forms are
-/// never changed, new ones get a new tag or format.
+/// A format byte (0 as is, 1 zstd, 4 zstd with record_texts.h, 5 as is up to a length and from there on as 4; 2 and 3
+/// as 4 and 5, with the dictionary of earlier programs), then the content. A body is a sequence of sections: tag,
+/// length, content. Lengths and integers are LEB128; stored forms are never changed, new ones get a new tag or format.
 #pragma once
 
 #include <cstdint>

@@ -51,8 +51,8 @@ TEST(Codec, ABodyComesBackWhateverItsSize) {
   std::vector<Case> cases;
   for (const std::size_t size : {0, 127, 128, 70'000}) {
     cases.push_back({size, compress_if_large(plain_body_of(size)), static_cast<char>(size > 128 ? 1 : 0)});
-    cases.push_back({size, compress_record(plain_body_of(size)), static_cast<char>(size > 0 ? 2 : 0)});
-    cases.push_back({size, packed_body_of(size), 3});
+    cases.push_back({size, compress_record(plain_body_of(size)), 4});
+    cases.push_back({size, packed_body_of(size), 5});
   }
   for (const auto& [size, column, format] : cases) {
     EXPECT_EQ(column.front(), format) << size;
@@ -102,11 +102,25 @@ TEST(Codec, AStepOfUsualWordsIsShort) {
   EXPECT_EQ(*unpack(packed, buffer), plain.substr(1));
 }
 
-// A column that a store has: where this fails, the texts were changed, and nothing that is stored can be read.
-TEST(Codec, WhatWasStoredWithTheTextsIsRead) {
+// Columns that stores have: where this fails, a dictionary was changed, and nothing that was packed under it can be
+// read.
+TEST(Codec, WhatWasStoredUnderADictionaryIsRead) {
+  const std::string leaf = R"({"chosen":"allow","direction":"inbound","task":"guard.inbound"})";
   std::string buffer;
-  EXPECT_EQ(*unpack(*from_hex("0228b52ffd203fbd0000502e696e626f756e64227d044000200e269b26ee94b91c"), buffer),
-            R"({"chosen":"allow","direction":"inbound","task":"guard.inbound"})");
+  EXPECT_EQ(*unpack(*from_hex("0228b52ffd203fbd0000502e696e626f756e64227d044000200e269b26ee94b91c"), buffer), leaf);
+  EXPECT_EQ(*unpack(*from_hex("0428b52ffd203f6d000000037c009d9cf47ba930ccdc01"), buffer), leaf);
+  for (const char* column :
+       {"03040102696e28b52ffd208f3d0100a8038c0101010000000e1b056775617264027b7d5100050007101180281a2c21e1ca560367bb8e",
+        "05040102696e28b52ffd208f4d010080038c01010100001b027b7d51227d7d0007fc0095c4ee3b4aff58e293bdf8babb481ffcef149bbc"
+        "03"}) {
+    const auto content = unpack(*from_hex(column), buffer);
+    ASSERT_TRUE(content);
+    const auto body = parse_body(*content);
+    ASSERT_TRUE(body);
+    EXPECT_EQ(body->input, "in");
+    ASSERT_EQ(body->steps.size(), 1U);
+    EXPECT_EQ(parse_step(body->steps[0])->ref, "/use/extensions/guard/after");
+  }
 }
 
 // Sealed payloads get no shorter: nobody spends time on them.

@@ -1,33 +1,16 @@
-/// What steps and leaves of most runs say, as a dictionary for zstd: a step of some 400 bytes has little that repeats
-/// in itself, and nearly nothing that was not said before.
+/// What steps and leaves of most runs say, as dictionaries for zstd: a step of some 400 bytes has little that repeats
+/// in itself, and nearly nothing that was not said before. Columns are packed under them: a dictionary never changes, a
+/// better one gets formats of its own (codec.h).
 #pragma once
 
 #include <string_view>
 
 namespace sb::store::sqlite {
 
-/// Columns of format 2 open with these bytes and no others: this text never changes. A better one gets a format of its
-/// own. zstd looks back over it, so what is most common stands last.
-inline constexpr std::string_view kRecordTexts =
-    R"("alternatives":[{"intent":"","probability":0.5}],"chosen":"human","intent":"","kind":"route","out_of_scope":0.1,)"
-    R"("reasons":["no triage is configured","the caller named the model"],"score":0.9,"script":"","threshold":0.8,)"
-    R"("versions":{"classifier":"","triage":""}},"kind":"call","task":"triage"},{"chosen":"abstain","kind":"script",)"
-    R"("reasons":["the script has no answer"],"versions":{"script":""}},"failed":true,"kind":"review","streamed":true,)"
-    R"("findings":[{"action":"tokenise","count":1,"rule":"","type":"EMAIL"}],"chosen":"redact","objections":[],)"
-    R"(guard.outside{"omitted":true}/do/0/1/2/3/4/5/6/7/8/9/for/fork/try/catch/branches/listen/switch/wait/raise/run)"
-    R"({"actor":"","kind":"run.start","payload_commit":"","run":"019","seq":1,"summary":{"flow":"signalbox/chat@1.0.0",)"
-    R"("flow_hash":""},"tenant":"default","time":17,"versions":{"flow":"","policy":""}})"
-    R"({"actor":"","kind":"run.end","payload_commit":"","prev_state":"","run":"019","seq":1,"summary":{"cost_micro":0,)"
-    R"("error":"","model":"","route":"large","status":"completed"},"tenant":"default","time":17,"versions":{"flow":"",)"
-    R"("model":"","policy":""}}{"attempt":1,"kind":"step","prev_state":"","run":"019","seq":1,"step":0,"summary":{)"
-    R"("kind":"set","task":"step"},"tenant":"default","time":17,"versions":{"flow":"signalbox/chat@1.0.0","policy":"",)"
-    R"("triage":""}}{"actor":"","attempt":1,"kind":"step","prev_state":"","run":"019","seq":1,"step":1,"summary":{)"
-    R"("decision":{"chosen":"allow","direction":"inbound","kind":"guard","versions":{"policy":""}},"kind":"guard",)"
-    R"("task":"guard.inbound"},"tenant":"default","time":17,"versions":{"flow":"","policy":""}})"
-    R"(guard.outbound/use/extensions/guard/afterguard.inbound/use/extensions/guard/beforeguard{"chosen":"allow",)"
-    R"("direction":"outbound","kind":"guard","versions":{"policy":""}}"kind":"guard","task":"guard.outbound"},)"
-    R"("summary":{"cost_micro":7,"decision":{"attempts":[{"cause":"ok","cost_micro":7,"deployment":"","estimated":false,)"
-    R"("input_tokens":5,"latency_us":1,"output_tokens":1,"status":200}],"chosen":"","kind":"chat","target":"large"},)"
-    R"("kind":"chat","task":"answer"},"tenant":"default","time":17,"versions":{"flow":"","model":"","policy":""}})";
+/// Of formats 4 and 5: the file record_texts.bin, made from databases by scripts/learn-record-texts.
+std::string_view record_texts();
+
+/// Of formats 2 and 3, which are only read.
+std::string_view first_record_texts();
 
 }  // namespace sb::store::sqlite
