@@ -47,7 +47,7 @@ Task<Result<>> Api::store_keys(std::vector<KeyRecord> records, std::string kind,
     commit.documents.emplace_back("tenant_keys", to_text(parts_.tenant_keys.document(parts_.entropy)));
     store::LeafDraft made = commit.leaves.back();
     made.kind = "tenant_key.create";
-    made.summary.clear();
+    made.summary = {};
     commit.leaves.push_back(std::move(made));
   }
   const auto stored = co_await parts_.store.commit(std::move(commit));

@@ -124,10 +124,10 @@ void append_leaf_text(std::string& out, LeafIndex index, const store::LeafDraft&
     member(name);
     append_json_string(out, value);
   };
-  const auto document = [&](std::string_view name, std::string_view value) {
+  const auto document = [&](std::string_view name, const CanonicalJson& value) {
     if (value.empty()) return;
     member(name);
-    if (!append_canonical_text(out, value)) append_json_string(out, value);
+    out += value.text();
   };
   text("\"actor\":", draft.actor);
   if (draft.attempt > 0) {

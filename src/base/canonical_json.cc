@@ -239,6 +239,14 @@ bool is_canonical(std::string_view text) {
   return Scanner(text).accepts();
 }
 
+CanonicalJson::CanonicalJson(std::string text) {
+  if (text.empty() || is_canonical(text)) {
+    text_ = std::move(text);
+  } else if (!append_rewritten(text_, text)) {
+    append_json_string(text_, text);
+  }
+}
+
 Result<> append_canonical_text(std::string& out, std::string_view text) {
   if (is_canonical(text)) {
     out += text;

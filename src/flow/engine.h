@@ -281,7 +281,7 @@ class Engine {
   void record_leaf(LiveRun& run, std::string kind, RecordJson summary, std::string payload_commit = {});
   void chain(LiveRun& run, store::LeafDraft& leaf) const;
   /// `model`: that answered; empty: none did.
-  static std::string versions_of(const LiveRun& run, std::string_view model);
+  static const CanonicalJson& versions_of(LiveRun& run, std::string_view model);
   /// What decides from here on, as the record names it.
   void note_versions(LiveRun& run) const;
   Task<Result<>> commit(LiveRun& run, store::RunStatus status, store::Durability durability);

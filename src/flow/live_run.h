@@ -112,6 +112,13 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::uint32_t next_step = 0;
   std::vector<store::StepRow> steps;
   std::vector<store::LeafDraft> leaves;
+  /// What the last leaf said of versions; most leaves of a run say the same.
+  struct Versions {
+    std::string model;
+    std::string policy;
+    std::string triage;
+    CanonicalJson text;
+  } versions;
   std::vector<store::StreamChunk> chunks;
   std::optional<store::ReviewRow> review_create;
   std::optional<store::ReviewChange> review_change;

@@ -9,7 +9,6 @@
 #include <cstdlib>
 
 #include "base/bytes.h"
-#include "base/canonical_json.h"
 #include "base/record_writer.h"
 #include "flow/engine.h"
 #include "flow/steps.h"
@@ -34,10 +33,13 @@ void Engine::record_leaf(LiveRun& run, std::string kind, RecordJson summary, std
 // What a leaf says goes into the next one's prev_state: a run's leaves are a chain of their own, whatever lies between
 // them in the log.
 void Engine::chain(LiveRun& run, store::LeafDraft& leaf) const {
-  std::string summary;  // as the log will have it, whatever order it was written in
-  if (append_canonical_text(summary, leaf.summary)) leaf.summary = std::move(summary);
-  std::string text = run.state_hash;
-  for (const std::string* part : {&leaf.kind, &leaf.summary, &leaf.payload_commit}) (text += '\n') += *part;
+  std::string text;
+  text.reserve(run.state_hash.size() + leaf.kind.size() + leaf.summary.text().size() + leaf.payload_commit.size() + 3);
+  text += run.state_hash;
+  for (const std::string_view part :
+       {std::string_view(leaf.kind), std::string_view(leaf.summary.text()), std::string_view(leaf.payload_commit)}) {
+    (text += '\n') += part;
+  }
   leaf.prev_state = std::exchange(run.state_hash, to_hex(sha256(text)));
 }
 
@@ -45,13 +47,17 @@ void Engine::note_versions(LiveRun& run) const {
   if (const auto router = parts_.router()) run.triage = router->version();
 }
 
-std::string Engine::versions_of(const LiveRun& run, std::string_view model) {
+const CanonicalJson& Engine::versions_of(LiveRun& run, std::string_view model) {
+  auto& last = run.versions;
+  const std::string_view policy = run.guard.policy_version();
+  if (!last.text.empty() && last.model == model && last.policy == policy && last.triage == run.triage) return last.text;
   RecordWriter versions(160);
   versions.begin_object().member("flow", RecordText::configured(run.row.flow));
   if (!model.empty()) versions.member("model", RecordText::configured(model));
-  versions.member("policy", RecordText::ours(run.guard.policy_version()));
+  versions.member("policy", RecordText::ours(policy));
   if (!run.triage.empty()) versions.member("triage", RecordText::ours(run.triage));
-  return std::move(versions.end_object()).take().text();
+  last = {std::string(model), std::string(policy), run.triage, std::move(versions.end_object()).take().text()};
+  return last.text;
 }
 
 namespace {
@@ -82,7 +88,7 @@ void Engine::record(LiveRun& run, store::StepRow step, RecordJson decision) {
   const bool by_model = (step.kind == "chat" || step.kind == "embed") && step.error.empty();
   leaf.versions = versions_of(run, by_model ? std::string_view(run.row.model) : std::string_view());
   leaf.summary = summary_of(step, decision).text();
-  if (leaf.summary.size() > store::kMaxSummaryBytes) {
+  if (leaf.summary.text().size() > store::kMaxSummaryBytes) {
     make_recordable(run, step, decision);
     leaf.summary = summary_of(step, decision).text();
   }

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/canonical_json.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/ids.h"
@@ -98,10 +99,10 @@ struct LeafDraft {
   std::optional<StepIndex> step;
   std::uint32_t attempt = 0;
   std::string actor;           ///< pseudonym of who caused it; empty: the server
-  std::string summary;         ///< JSON object: decision without its texts, versions
+  CanonicalJson summary;       ///< object: decision without its texts, versions
   std::string payload_commit;  ///< hex SHA-256(salt || ciphertext); empty: none
   std::string prev_state;      ///< hex hash of the run's state before this; empty: no run, or its first leaf
-  std::string versions;        ///< JSON object: flow, policy, triage, model that decided; empty: none
+  CanonicalJson versions;      ///< object: flow, policy, triage, model that decided; empty: none
   Micros time_us = 0;
 };
 

@@ -68,7 +68,7 @@ T wait_for(Task<T> task) {
 class PlainLog final : public LeafLog {
  public:
   void encode(std::string& out, LeafIndex index, const LeafDraft& draft) override {
-    out += std::to_string(static_cast<std::uint64_t>(index)) + " " + draft.kind + " " + draft.summary;
+    out += std::to_string(static_cast<std::uint64_t>(index)) + " " + draft.kind + " " + draft.summary.text();
   }
   void committed(std::string bundle) override {
     for (std::size_t at = 0; at < bundle.size(); ++size) {

@@ -16,9 +16,9 @@ Result<> check(const Commit& commit) {
     return fail(Errc::invalid_argument, "a commit concerns one run; its steps belong to another than its row");
   }
   for (const LeafDraft& leaf : commit.leaves) {
-    if (leaf.summary.size() > kMaxSummaryBytes) {
+    if (leaf.summary.text().size() > kMaxSummaryBytes) {
       return fail(Errc::too_large,
-                  fmt::format("summary of an audit leaf has {} bytes, at most {} are kept", leaf.summary.size(),
+                  fmt::format("summary of an audit leaf has {} bytes, at most {} are kept", leaf.summary.text().size(),
                               kMaxSummaryBytes),
                   "summary");
     }
@@ -96,7 +96,7 @@ Result<PreparedCommit> prepare(Commit commit) {
     prepared.verdict = pack_column(review->verdict);
   }
   prepared.size_bytes = size;
-  for (const LeafDraft& leaf : commit.leaves) prepared.size_bytes += leaf.summary.size() + 256;
+  for (const LeafDraft& leaf : commit.leaves) prepared.size_bytes += leaf.summary.text().size() + 256;
   for (const auto& [name, text] : commit.documents) prepared.size_bytes += name.size() + text.size();
   for (const TenantToken& token : commit.tokens) prepared.size_bytes += token.token.size() + token.sealed.size() + 64;
   for (const Reseal& change : commit.reseal) prepared.size_bytes += change.before.size() + change.after.size() + 64;

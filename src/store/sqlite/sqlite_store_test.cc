@@ -37,7 +37,8 @@ TEST_F(SqliteStore, LeavesOfOneGroupTakeLessRoomThanTheyAreLong) {
   for (int i = 0; i < 20; ++i) {
     LeafDraft leaf;
     leaf.kind = "step";
-    leaf.summary = R"({"kind":"guard","versions":{"policy":"f415521d528f1953"}})" + std::string(100, 'x');
+    leaf.summary =
+        R"({"kind":"guard","pad":")" + std::string(100, 'x') + R"(","versions":{"policy":"f415521d528f1953"}})";
     commit.leaves.push_back(std::move(leaf));
   }
   ASSERT_TRUE(wait_for(open()->commit(std::move(commit))));
