@@ -98,7 +98,7 @@ TEST_F(Record, EveryLeafOfARunSaysForWhomAndByWhichVersions) {
   ASSERT_EQ(run->leaves.size(), 2U);
   for (const auto& leaf : run->leaves) {
     EXPECT_EQ(leaf.actor, Pseudonyms("pseudonym secret").actor(key_.to_string())) << leaf.kind;
-    EXPECT_EQ(leaf.versions, R"({"flow":"signalbox/chat@1.1.0","policy":")" + policy_->hash().substr(0, 16) + "\"}");
+    EXPECT_EQ(leaf.versions, R"({"flow":"signalbox/chat@1.2.0","policy":")" + policy_->hash().substr(0, 16) + "\"}");
   }
 }
 

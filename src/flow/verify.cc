@@ -15,9 +15,12 @@ struct WantedForm {
   std::shared_ptr<const policy::JsonSchema> schema{};  ///< null: none, or none that we know how to hold it against
 };
 
-WantedForm wanted_form(const json::value& request) {
+WantedForm wanted_form(const Data& request) {
   WantedForm wanted;
-  const auto* format = find_member(request, "response_format");
+  // Few requests ask for a form, and a prompt is long: it is read only where the member may stand, in letters or
+  // escaped.
+  if (!request.text().contains("response_format") && !request.text().contains("\\u")) return wanted;
+  const auto* format = find_member(request.value(), "response_format");
   const auto type = format ? string_member(*format, "type") : std::string_view();
   wanted.json = type == "json_object" || type == "json_schema";
   const auto* named = type == "json_schema" ? find_member(*format, "json_schema") : nullptr;
@@ -115,8 +118,8 @@ triage::Verdict Engine::look_at(LiveRun& run, const Machine::Call& call) {
   }
   // What another run was given has been looked at there.
   if (!cascade || run.model_call.again) return {};
-  const std::string prompt = policy::last_user_text(run.model_call.request.text());
-  const auto wanted = wanted_form(run.model_call.request.value());
+  const std::string prompt = cascade->verifier ? policy::last_user_text(run.model_call.request.text()) : std::string();
+  const auto wanted = wanted_form(run.model_call.request);
   auto verdict = triage::verify(*cascade, read_choice(list->front(), wanted, prompt));
   for (std::size_t i = 1; i < list->size(); ++i)
     add(triage::verify(*cascade, read_choice((*list)[i], wanted, prompt)), verdict);

@@ -175,7 +175,7 @@ Result<> load_flows(Services& services) {
   SB_CHECK(load_registered_flows(services, add));
   if (!services.flows.find("signalbox", "chat")) {
     SB_CHECK(add_own(default_chat_flow(), "chat.yaml"));
-    SB_CHECK(add_own(former_chat_flow(), "chat-1.0.0.yaml"));
+    for (const auto& former : former_chat_flows()) SB_CHECK(add_own(former.text, former.origin));
   }
   if (!services.flows.find("signalbox", "embeddings")) SB_CHECK(add_own(default_embeddings_flow(), "embeddings.yaml"));
   if (const auto& promise = services.config.triage.promise; promise && promise->double_answers_per_mille > 0)

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "api/api.h"
@@ -93,8 +94,12 @@ Result<> store_keys(Services& services, std::vector<KeyRecord> records, const Ke
 
 /// The shipped documents, built into the binary.
 std::string_view default_chat_flow();
-/// As it was shipped before: runs that began with it go on with it.
-std::string_view former_chat_flow();
+struct ShippedFlow {
+  std::string_view text;
+  std::string_view origin;
+};
+/// As it was shipped before: runs that began with one go on with it.
+std::span<const ShippedFlow> former_chat_flows();
 std::string_view default_embeddings_flow();
 std::string_view second_opinion_flow();
 std::string_view default_policy();

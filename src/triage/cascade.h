@@ -37,7 +37,7 @@ std::vector<AnswerFault> all_answer_faults();
 
 /// An answer as the checks see it. Views: valid during the call.
 struct SmallAnswer {
-  std::string_view prompt;  ///< the last user message
+  std::string_view prompt;  ///< the last user message; only a verifier reads it
   std::string_view text{};
   bool cut = false;          ///< by the limit of its length
   bool calls_tools = false;  ///< then there need be no text
