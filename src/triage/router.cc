@@ -62,18 +62,26 @@ std::string why_holds(const Rule& rule, const RouteBasis& basis) {
   return why;
 }
 
+// find stops wherever the first character is: at hardly any sign, but at each blank or letter of prose.
+bool has(std::string_view text, std::string_view words) {
+  const bool is_prose = words.front() == ' ' || (words.front() >= 'a' && words.front() <= 'z');
+  if (!is_prose) return text.contains(words);
+  return ::memmem(text.data(), text.size(), words.data(), words.size()) != nullptr;
+}
+
 bool looks_like_code(std::string_view text) {
-  if (text.find("```") != text.npos) return true;
+  if (has(text, "```")) return true;
   constexpr std::string_view kSigns[] = {"();",     "{\n", "};", "#include",     "def ",
                                          "SELECT ", "=> ", "</", "public static"};
-  return std::ranges::count_if(kSigns, [&](std::string_view sign) { return text.find(sign) != text.npos; }) >= 2;
+  return std::ranges::count_if(kSigns, [&](std::string_view sign) { return has(text, sign); }) >= 2;
 }
 
 // Two numbers with an operator between, or words that ask for a derivation.
 bool looks_like_maths(std::string_view text, const std::string& normalised) {
-  const auto is_digit = [](char c) { return std::isdigit(static_cast<unsigned char>(c)) != 0; };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto is_operator = [](char c) { return c == '+' || c == '*' || c == '/' || c == '^' || c == '='; };
   for (std::size_t i = 1; i + 1 < text.size(); ++i) {
-    if (std::string_view("+*/^=").find(text[i]) == std::string_view::npos) continue;
+    if (!is_operator(text[i])) continue;
     const auto before = text.substr(0, i).find_last_not_of(' ');
     const auto after = text.find_first_not_of(' ', i + 1);
     // 1/2/2026 is a date, not a sum.
@@ -82,7 +90,7 @@ bool looks_like_maths(std::string_view text, const std::string& normalised) {
       return true;
   }
   constexpr std::string_view kWords[] = {" solve ", " equation ", " prove ", " integral ", " derivative ", " theorem "};
-  return std::ranges::any_of(kWords, [&](std::string_view word) { return normalised.find(word) != normalised.npos; });
+  return std::ranges::any_of(kWords, [&](std::string_view word) { return has(normalised, word); });
 }
 
 // Why the large model; empty: the small one will do.

@@ -165,7 +165,7 @@ def test_runs_of_the_chat_flow_of_before_go_on(desk):
     assert old.status == 200 and CANARY in old.body.decode(), "nobody looked at it: its flow does not"
     assert desk.run(old.headers["x-signalbox-run"])["flow"] == "signalbox/chat@1.0.0"
     new = desk.chat("password", model="auto")
-    assert desk.run(new.headers["x-signalbox-run"])["flow"] == "signalbox/chat@1.1.0"
+    assert desk.run(new.headers["x-signalbox-run"])["flow"] == "signalbox/chat@1.2.0"
     assert new.headers["x-signalbox-route"] == "large"
 
 
