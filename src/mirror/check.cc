@@ -122,8 +122,8 @@ Result<Compared> compare(Target& target, std::string_view key, const std::string
   const auto differs = [&](std::string_view table) {
     compared.report.problems.push_back(fmt::format("table {} differs", table));
   };
-  for (const char* table : {"runs", "journal", "states", "timers", "listeners", "reviews", "spending", "documents",
-                            "leaves", "tree_heads"}) {
+  for (const char* table : {"runs", "journal", "states", "timers", "listeners", "outbox", "reviews", "spending",
+                            "documents", "leaves", "tree_heads"}) {
     SB_TRY(const std::string ours, digest_of(live, table));
     SB_TRY(const std::string theirs, digest_of(copy, table));
     if (ours != theirs) differs(table);

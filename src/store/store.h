@@ -202,6 +202,14 @@ struct EventListener {
   RunId run;
 };
 
+/// Something that a run has to tell others, once: kept with the change that it tells of, until it is told.
+struct OutboxRow {
+  std::int64_t no = 0;  ///< the store's number of it, only ever grows; 0: not stored yet
+  RunId run;
+  std::uint64_t seq = 0;  ///< within the run
+  std::string sealed;
+};
+
 /// Under what a run's request is found again.
 struct RequestName {
   RunId run;
@@ -230,11 +238,14 @@ struct Commit {
   std::optional<ReviewRow> review_create;
   std::optional<ReviewChange> review_change;  ///< Errors: conflict
   std::vector<StreamChunk> chunks;
-  std::string spend_key;  ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
+  std::vector<OutboxRow> outbox;   ///< of `run`, in order
+  std::vector<std::int64_t> told;  ///< OutboxRow::no: these go; those that are gone already are ignored
+  std::string spend_key;           ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
   MicroMoney spend = 0;
   Micros spend_at_us = 0;
-  /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, errors, review texts.
-  /// Steps, costs and the record stay; a step's output and error become `null`. Not together with `create` or `update`.
+  /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, errors, review texts,
+  /// what it has still to tell. Steps, costs and the record stay; a step's output and error become `null`. Not together
+  /// with `create` or `update`.
   std::vector<RunId> erase;
   std::vector<TenantToken> tokens;         ///< kept once for each tenant, token and subject
   std::vector<std::int64_t> erase_tokens;  ///< PersonsToken::no; those that are gone already are ignored
@@ -338,6 +349,8 @@ class Store {
   /// Runs of `tenant` at rest that an event of that type may wake: a page of those with a number > `after`, in order.
   virtual Task<Result<std::vector<EventListener>>> listeners(std::string tenant, std::string type, std::int64_t after,
                                                              std::size_t limit) = 0;
+  /// The oldest `limit` that are still to be told.
+  virtual Task<Result<std::vector<OutboxRow>>> outbox(std::size_t limit) = 0;
   virtual Task<Result<ReviewRow>> load_review(ReviewId review) = 0;
   virtual Task<Result<std::vector<ReviewRow>>> list_reviews(ReviewFilter filter) = 0;  ///< by priority, then age
   /// Of runs that began in [from, to), by day and all that tells them apart, in that order.

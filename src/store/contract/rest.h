@@ -69,4 +69,48 @@ TEST_P(StoreContract, TimersComeInTheOrderOfTheirTimesPageByPage) {
   EXPECT_EQ(seen, in_order);
 }
 
+TEST_P(StoreContract, WhatARunHasToTellComesWithItsChangeAndGoesWhenItIsTold) {
+  const auto rows = [&](std::size_t limit = 10) { return *wait_for(store_->outbox(limit)); };
+  const RunId id = new_run_id(), other = new_run_id();
+  Commit born = create(id);
+  const RunRow row = *born.create;
+  born.outbox = {{0, id, 1, "started"}, {0, id, 2, "task"}};
+  ASSERT_TRUE(commit(std::move(born)));
+  Commit refused = create(id);
+  refused.outbox = {{0, id, 3, "of a commit that was refused"}};
+  EXPECT_EQ(code(commit(std::move(refused))), Errc::already_exists);
+  Commit second = create(other, RunStatus::completed);
+  second.outbox = {{0, other, 1, "of another"}};
+  ASSERT_TRUE(commit(std::move(second)));
+  reopen();
+  ASSERT_EQ(rows().size(), 3U);
+  EXPECT_EQ(rows()[1].sealed, "task");
+  EXPECT_EQ(rows()[1].seq, 2U);
+  EXPECT_EQ(rows()[2].run, other);
+  EXPECT_EQ(rows(1).size(), 1U);
+
+  Commit told;
+  told.told = {rows()[0].no, rows()[1].no};
+  const auto last = rows()[2].no;
+  ASSERT_TRUE(commit(std::move(told)));
+  ASSERT_EQ(rows().size(), 1U);
+  Commit erasure;
+  erasure.erase = {other};
+  ASSERT_TRUE(commit(std::move(erasure)));
+  EXPECT_TRUE(rows().empty()) << "an erased run tells nothing";
+  Commit later;
+  later.update = row;
+  later.outbox = {{0, id, 3, "later"}};
+  ASSERT_TRUE(commit(std::move(later)));
+  ASSERT_EQ(rows().size(), 1U);
+  EXPECT_GT(rows()[0].no, last) << "numbers are not used again";
+}
+
+TEST_P(StoreContract, OnlyARunThatIsThereHasSomethingToTell) {
+  Commit nobodys;
+  nobodys.run = new_run_id();
+  nobodys.outbox = {{0, nobodys.run, 1, "?"}};
+  EXPECT_EQ(code(commit(std::move(nobodys))), Errc::not_found);
+}
+
 }  // namespace sb::store::testing

@@ -22,7 +22,8 @@ TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
   }
   // As an erasure of schema 3 left it.
   sql("PRAGMA user_version = 3; DROP TABLE mirror_lineages; ALTER TABLE mirror_state DROP COLUMN mark; ALTER "
-      "TABLE runs DROP COLUMN rejected_cost; DROP TABLE timers; DROP TABLE listeners; UPDATE data_keys SET wrapped = "
+      "TABLE runs DROP COLUMN rejected_cost; DROP TABLE timers; DROP TABLE listeners; DROP TABLE outbox; UPDATE "
+      "data_keys SET wrapped = "
       "NULL WHERE run = (SELECT min(no) FROM runs)");
   const auto store = open();
   ASSERT_TRUE(wait_for(store->load_run(erased))->erased);
@@ -44,7 +45,7 @@ TEST_F(SqliteStore, DocumentsInClearAreSealedByTheMigrationAndLeaveNoTrace) {
   }
   sql("PRAGMA secure_delete = FAST; UPDATE documents SET body = x'00' || CAST(printf('%.*c', 60000, 'y') || "
       "'canary-51ab of a policy' AS BLOB) WHERE name = 'policy:ab'; UPDATE documents SET body = x'00706c61696e' WHERE "
-      "name = 'policy:ab'; PRAGMA user_version = 9; PRAGMA wal_checkpoint(TRUNCATE)");
+      "name = 'policy:ab'; PRAGMA user_version = 9; DROP TABLE outbox; PRAGMA wal_checkpoint(TRUNCATE)");
   const auto file = [&] {
     std::ifstream bytes(folder_.file("test.db"), std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(bytes), {});
@@ -107,7 +108,8 @@ TEST_F(SqliteStore, RunsThatWereAtRestBeforeThereWereTimersAreWokenOnce) {
       ASSERT_TRUE(wait_for(store->commit(std::move(commit))));
     }
   }
-  sql("PRAGMA user_version = 5; DROP TABLE timers; DROP TABLE listeners; ALTER TABLE runs DROP COLUMN rejected_cost");
+  sql("PRAGMA user_version = 5; DROP TABLE outbox; DROP TABLE timers; DROP TABLE listeners; ALTER TABLE runs DROP "
+      "COLUMN rejected_cost");
   const auto store = open();
   const auto timers = wait_for(store->timers({}, 10));
   ASSERT_TRUE(timers) << timers.error().detail;

@@ -42,6 +42,7 @@ std::size_t payload_size(const Commit& commit) {
             step.error.size() + 64;
   }
   for (const StreamChunk& chunk : commit.chunks) size += chunk.data.size() + 32;
+  for (const OutboxRow& row : commit.outbox) size += row.sealed.size() + 64;
   for (const RequestName& name : commit.rename) size += name.idempotency_key.size() + name.request_hash.size() + 32;
   return size;
 }

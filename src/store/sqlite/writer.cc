@@ -165,7 +165,8 @@ Result<> Writer::check(Work& work) {
     work.run = find_run(commit.run);
     if (fatal_) return std::unexpected(*fatal_);
   }
-  const bool needs_run = commit.update || !work.prepared.steps.empty() || !work.prepared.body.empty();
+  const bool needs_run =
+      commit.update || !work.prepared.steps.empty() || !work.prepared.body.empty() || !commit.outbox.empty();
   if (needs_run && !commit.create && !work.run) {
     return fail(Errc::not_found, fmt::format("no run {}", commit.run.to_string()));
   }

@@ -56,6 +56,7 @@ class Writer {
     Statement insert_run, find_run, find_idempotent, update_run, update_run_status, update_chain;
     Statement insert_journal, read_journal, put_state, drop_state;
     Statement put_timer, drop_timer, put_listener, drop_listeners;
+    Statement put_outbox, drop_told, drop_outbox;
     Statement insert_review, find_review, update_review;
     Statement add_spending, put_document;
     Statement insert_token, drop_token, reseal_key, reseal_token, find_other_key, find_other_token;
@@ -96,6 +97,7 @@ class Writer {
   Result<> rest(const OpenRun& run, const std::string& tenant, const WakeUp& wake);
   Result<> rouse(const OpenRun& run);
   Result<> write_rest(Work& work);
+  Result<> write_outbox(const Work& work);
   Result<> check_keys(const Commit& commit);
   Result<> write_keys(const Commit& commit);
   Result<> keep_token(const TenantToken& token);

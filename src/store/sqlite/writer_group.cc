@@ -29,6 +29,7 @@ Result<> Writer::write_rest(Work& work) {
   if (commit.update && (is_final(commit.update->status) || commit.update->status == RunStatus::suspended))
     SB_CHECK(run(sql_.expire_reviews.bind_blob(1, blob_of(commit.update->id.uuid)), "cannot store a review in"));
   if (!commit.spend_key.empty()) group_spending_[{commit.spend_key, day_of(commit.spend_at_us)}] += commit.spend;
+  SB_CHECK(write_outbox(work));
   SB_CHECK(erase(commit));
   SB_CHECK(write_keys(commit));
   SB_CHECK(rename_requests(commit.rename));
@@ -36,6 +37,17 @@ Result<> Writer::write_rest(Work& work) {
     const std::string packed = pack_column(text);
     SB_CHECK(run(sql_.put_document.bind(1, name).bind_blob(2, packed), "cannot store a document in"));
   }
+  return {};
+}
+
+Result<> Writer::write_outbox(const Work& work) {
+  const Commit& commit = work.prepared.commit;
+  for (const OutboxRow& row : commit.outbox) {
+    sql_.put_outbox.bind(1, work.run->no).bind(2, static_cast<std::int64_t>(row.seq)).bind_blob(3, row.sealed);
+    SB_CHECK(run(sql_.put_outbox, "cannot store what a run has to tell in"));
+  }
+  for (const std::int64_t no : commit.told)
+    SB_CHECK(run(sql_.drop_told.bind(1, no), "cannot take what was told out of"));
   return {};
 }
 

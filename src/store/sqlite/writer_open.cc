@@ -145,6 +145,9 @@ Result<> Writer::prepare_statements() {
       {sql_.drop_timer, "DELETE FROM timers WHERE run = ?"},
       {sql_.put_listener, "INSERT OR IGNORE INTO listeners (run, type, tenant) VALUES (?, ?, ?)"},
       {sql_.drop_listeners, "DELETE FROM listeners WHERE run = ?"},
+      {sql_.put_outbox, "INSERT INTO outbox (run, seq, body) VALUES (?, ?, ?)"},
+      {sql_.drop_told, "DELETE FROM outbox WHERE no = ?"},
+      {sql_.drop_outbox, "DELETE FROM outbox WHERE run = ?"},
       {sql_.insert_review,
        "INSERT INTO reviews (id, state, reason, priority, claimed_by, claim_until_us, decided_by, decided_us, due_us, "
        "question, "
