@@ -168,6 +168,11 @@ struct FlowSecretConfig {
   std::string name;
   std::optional<SecretRef> value;  ///< text, or a JSON object
 };
+struct LifecycleConfig {
+  std::vector<std::string> types;  ///< `*` stands for any text
+  std::vector<std::string> flows;  ///< likewise; none: all
+  bool output = false;
+};
 struct FlowsConfig {
   std::string dir;
   std::string chat;  ///< file name inside `dir`; empty: the built-in chat flow
@@ -175,6 +180,7 @@ struct FlowsConfig {
   std::vector<FlowSecretConfig> secrets;
   bool shell = false;
   bool python = false;
+  LifecycleConfig lifecycle;
 };
 
 /// Answers to questions that are like the one asked.

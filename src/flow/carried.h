@@ -13,6 +13,7 @@ struct Carried {
   std::string subject{};                       ///< pseudonym of the person whose data it is; empty: nobody was named
   bool local = false;                          ///< models of our own alone may see it
   bool may_restore = true;                     ///< who asked may see the values
+  bool observes = false;                       ///< a lifecycle event led to it, however far back
 };
 
 }  // namespace sb::flow

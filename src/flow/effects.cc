@@ -314,6 +314,7 @@ Result<Carried> Engine::carried_with(LiveRun& run, std::string_view text) {
   carried.subject = run.row.subject;
   carried.local = run.guard.needs_local();
   carried.may_restore = run.guard.may_restore();
+  carried.observes = run.observes;
   return carried;
 }
 

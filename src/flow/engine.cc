@@ -91,7 +91,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       if (at_rest) co_return Result<>();
       continue;
     }
-    if (run.machine.due() != 0) run.machine.tick(parts_.clock.now_us());
+    if (run.machine.due() != 0 || run.machine.observed()) run.machine.tick(parts_.clock.now_us());
     run.machine.complete(due.id, std::move(result->output));
   }
   co_return co_await finish(run);
@@ -122,6 +122,7 @@ Task<Result<>> Engine::finish(LiveRun& run) {
     run.row.output = run.output.text();
     run.sealed_output = parts_.sealer.seal(run.data_key, run.row.id, place::kOutput, run.row.output);
   }
+  mark_end(run, status);
   RecordWriter end;
   end.begin_object().member("cost_micro", run.row.cost);
   end.member("error", run.problem ? RecordText::ours(to_string(run.error_code)) : "");

@@ -26,6 +26,8 @@
 #include "flow/event_hub.h"
 #include "flow/external_guard.h"
 #include "flow/in_flight.h"
+#include "flow/lifecycle.h"
+#include "flow/lifecycle_post.h"
 #include "flow/live_run.h"
 #include "flow/outbound/given_values.h"
 #include "flow/outbound/http_call.h"
@@ -87,14 +89,7 @@ struct EngineOptions {
   std::chrono::milliseconds record_again{2'000};  ///< pause before a run that found no room is taken up again
   std::size_t timers_near = 4096;                 ///< of runs at rest: so many in memory, twice as many at most
   DoubleAnswers double_answers{};
-};
-
-/// Where emitted events go beside the inbox: systems outside.
-struct EventsOut {
-  std::function<bool(std::string_view type)> wants;
-  /// Returns when the event is there to stay. A step in flight is executed again after a crash: then it comes again,
-  /// with the same `id`. Errors: what keeps it from being there.
-  std::function<Task<Result<>>(json::value event)> write;
+  LifecycleOptions lifecycle{};  ///< what becomes of runs, for those who want to be told
 };
 
 /// What an engine works with. Borrowed; all of it outlives the engine.
@@ -126,6 +121,7 @@ struct EngineParts {
   std::function<void(std::string_view route, bool wrong)> on_verdict{};  ///< of an answer; empty: nobody counts them
   std::function<void(CacheOutcome)> on_cache{};                          ///< likewise
   std::function<void(const triage::Verdict&)> on_verified{};             ///< of answers of the small model; likewise
+  std::function<void()> on_outbox{};                                     ///< a run has something to tell; likewise
 };
 
 struct RunRequest {
@@ -285,6 +281,14 @@ class Engine {
   /// What decides from here on, as the record names it.
   void note_versions(LiveRun& run) const;
   Task<Result<>> commit(LiveRun& run, store::RunStatus status, store::Durability durability);
+  // lifecycle_telling.cc: what becomes of runs, for those who want to be told
+  /// From here on it is marked what becomes of it.
+  void observe(LiveRun& run) const;
+  void mark(LiveRun& run, LifecycleMark mark) const;
+  void mark_end(LiveRun& run, store::RunStatus status) const;
+  /// What was marked, into the commit that makes it so.
+  void tell_marks(LiveRun& run, store::Commit& commit) const;
+  Telling telling(LiveRun& run, const LifecycleMark& mark) const;
   // functions.cc
   Task<std::expected<CallResult, Problem>> call(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> script(LiveRun& run, const Machine::Call& call);
@@ -320,6 +324,8 @@ class Engine {
   std::expected<CallResult, Problem> guard_made(LiveRun& run, std::string text);
   /// An error as the record and the caller may see it.
   Problem treated(LiveRun& run, Problem problem);
+  /// The same; where the policy lets nothing of it out, the error that stands for it.
+  static std::expected<Problem, Problem> policed(LiveRun& run, Problem problem);
   /// What goes along with a text that the run gives to another. Errors: as guard_json.
   static Result<Carried> carried_with(LiveRun& run, std::string_view text);
   /// What a child's run says, in this run's placeholders and through its policy. Errors: corrupt (the child's vault);

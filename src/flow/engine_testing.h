@@ -174,6 +174,7 @@ class EngineTest : public ::testing::Test {
     engine_options.processes = {"shell"};
     engine_options.timers_near = timers_near_;
     engine_options.double_answers = double_answers_;
+    engine_options.lifecycle = lifecycle_;
     engine_ = std::make_unique<Engine>(*io_, std::move(parts), engine_options);
     events_->join(*engine_, io_->get_executor());
   }
@@ -255,6 +256,7 @@ class EngineTest : public ::testing::Test {
   std::function<void(CacheOutcome)> on_cache_;
   std::function<void(const triage::Verdict&)> on_verified_;
   DoubleAnswers double_answers_{};
+  LifecycleOptions lifecycle_{};  ///< read by `start`
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;

@@ -53,21 +53,33 @@ Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string
     receipt.runs = *taken;
   else
     failed = std::unexpected(taken.error());
-  if (failed) {
-    // Last: until this is on disk the sender has no answer, sends again, and runs that have the event already know it.
-    store::Commit commit;
-    commit.documents.emplace_back(name, fmt::format(R"({{"at":{}}})", clock_.now_us()));
-    store::LeafDraft leaf;
-    leaf.kind = "event.in";
-    leaf.tenant = tenant;
-    leaf.summary = fmt::format(R"({{"event":"{}","runs":{}}})", name.substr(6), receipt.runs);
-    leaf.time_us = clock_.now_us();
-    commit.leaves.push_back(std::move(leaf));
-    failed = co_await store_.commit(std::move(commit));
-  }
+  // Last: until this is on disk the sender has no answer, sends again, and runs that have the event already know it.
+  if (failed) failed = co_await remember(name, tenant, receipt.runs);
   leave();
   if (!failed) co_return std::unexpected(failed.error());
   co_return receipt;
+}
+
+Task<Result<std::size_t>> EventHub::tell(json::value event, std::string tenant, Carried carried) {
+  const std::string name =
+      "event:" + pseudonyms_.event(tenant, string_member(event, "source"), string_member(event, "id"));
+  SB_CO_TRY(const auto known, co_await store_.load_document(name));
+  if (known) co_return 0;
+  SB_CO_TRY(const auto runs, co_await deliver(std::move(event), tenant, name, std::move(carried)));
+  if (runs > 0) SB_CO_CHECK(co_await remember(name, tenant, runs));
+  co_return runs;
+}
+
+Task<Result<>> EventHub::remember(std::string name, std::string tenant, std::size_t runs) {
+  store::Commit commit;
+  commit.documents.emplace_back(name, fmt::format(R"({{"at":{}}})", clock_.now_us()));
+  store::LeafDraft leaf;
+  leaf.kind = "event.in";
+  leaf.tenant = std::move(tenant);
+  leaf.summary = fmt::format(R"({{"event":"{}","runs":{}}})", name.substr(6), runs);
+  leaf.time_us = clock_.now_us();
+  commit.leaves.push_back(std::move(leaf));
+  co_return co_await store_.commit(std::move(commit));
 }
 
 // First to all that are in memory, then to those at rest: a run that goes to rest in between is met there.

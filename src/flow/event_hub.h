@@ -41,6 +41,10 @@ class EventHub {
   /// CloudEvent 1.0), those of the store, and unavailable (a run that wants it is being worked on: send it again).
   Task<Result<Receipt>> publish(json::value event, std::string tenant, Carried carried);
 
+  /// The same for an event of the server's own, kept by the caller until this has returned well: where nobody takes it
+  /// nothing is written. The number that took it; 0 as well where it came before. Errors: as publish.
+  Task<Result<std::size_t>> tell(json::value event, std::string tenant, Carried carried);
+
   enum class Verb { suspend, resume, cancel };
   /// A person's wish for a run, wherever it is. Errors: not_found, conflict (not in a state that allows it).
   Task<Result<>> command(RunId run, Verb verb, std::string actor);
@@ -54,6 +58,8 @@ class EventHub {
   };
   const Member& owner(RunId run) const { return members_[std::hash<RunId>()(run) % members_.size()]; }
   Task<Result<std::size_t>> deliver(json::value event, std::string tenant, std::string name, Carried carried);
+  /// On disk that it was taken: the same again is nothing new.
+  Task<Result<>> remember(std::string name, std::string tenant, std::size_t runs);
 
   store::Store& store_;
   const Clock& clock_;

@@ -87,6 +87,7 @@ json::value read_event(const json::value& event, ReadAs as) {
 Result<> Machine::start_listening(Branch& branch) {
   Frame& frame = branch.frames.back();
   if (!frame.progress) frame.progress = std::make_unique<Progress>();
+  mark_correlation(Lifecycle::correlation_started, *frame.progress);
   note(branch);
   branch.state = State::listening;
   branch.wake = Wake::listened;
@@ -185,7 +186,10 @@ Result<> Machine::progress_listen(Branch& branch) {
     push(branch, {&*task.each, Role::each, std::move(index), event});
     return {};
   }
-  if (progress.satisfied) return finish(branch, Data(json::value(std::move(progress.outputs))));
+  if (progress.satisfied) {
+    mark_correlation(Lifecycle::correlation_completed, progress);
+    return finish(branch, Data(json::value(std::move(progress.outputs))));
+  }
   branch.state = State::listening;
   branch.wake = Wake::listened;
   return {};

@@ -43,6 +43,7 @@ void Machine::raise(Branch& branch, Problem problem) {
     if (caught && !*caught) continue;
     Result<> handled;
     if (caught) {
+      mark_ends(Lifecycle::faulted, branch, i, &problem);
       truncate(branch, i);
       handled = handle(branch, problem);
       if (handled && !failing_) return;
@@ -55,6 +56,7 @@ void Machine::raise(Branch& branch, Problem problem) {
     }
     if (problem.instance.empty()) problem.instance = branch.frames[i - 1].task().ref;
   }
+  mark_ends(Lifecycle::faulted, branch, 0, &problem);
   if (branch.id == 0) {
     problem_ = std::move(problem);
     return;
@@ -169,6 +171,7 @@ Result<> Machine::attempt(Branch& branch) {
 // Everything above `depth` is given up.
 void Machine::truncate(Branch& branch, std::size_t depth) {
   drop_children(branch.id, depth);
+  mark_ends(Lifecycle::cancelled, branch, depth);
   branch.frames.erase(branch.frames.begin() + static_cast<std::ptrdiff_t>(depth), branch.frames.end());
   branch.pending.reset();
   branch.until_us = 0;
@@ -183,6 +186,9 @@ void Machine::drop_children(std::uint32_t parent, std::size_t depth) {
     if (child || std::ranges::find(gone, branch.parent) != gone.end()) gone.push_back(branch.id);
   }
   if (gone.empty()) return;
+  for (auto& branch : branches_) {
+    if (std::ranges::find(gone, branch.id) != gone.end()) mark_ends(Lifecycle::cancelled, branch, 0);
+  }
   std::erase_if(branches_, [&](const Branch& branch) {
     return branch.id != 0 && std::ranges::find(gone, branch.id) != gone.end();
   });

@@ -107,6 +107,11 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::uint64_t events_told = 0;  ///< to the machine, since the run is in memory
   enum class Wish { none, suspend, cancel } wish = Wish::none;
 
+  // What becomes of it, for those who want to be told.
+  std::vector<LifecycleMark> marks;  ///< not yet committed
+  std::uint64_t marked = 0;          ///< so many so far: the number of the last one
+  bool observes = false;             ///< a lifecycle event led to it: its own come to no flow here, or they never end
+
   // Not yet committed.
   bool stored = false;
   std::uint32_t next_step = 0;

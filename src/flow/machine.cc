@@ -186,6 +186,7 @@ void Machine::step(Branch& branch) {
         note(branch);
         return finish(branch, *frame.input);
       case Wake::retry:
+        mark(Lifecycle::retried, frame);
         return attempt(branch);
       case Wake::listened:
         return progress_listen(branch);
@@ -222,9 +223,13 @@ Result<> Machine::enter(Branch& branch) {
 Result<bool> Machine::prepare(Branch& branch) {
   Frame& frame = branch.frames.back();
   const TaskNode& task = frame.task();
-  if (frame.started_us == 0) frame.started_us = std::max<Micros>(now_, 1);
+  const bool is_first = frame.started_us == 0;
+  if (is_first) frame.started_us = std::max<Micros>(now_, 1);
+  Result<bool> chosen = true;
+  if (frame.stage == 0 && task.condition) chosen = task.condition->test(scope(frame, frame.raw));
+  if (is_first && (!chosen || *chosen)) mark(Lifecycle::created, frame);
   if (frame.stage == 0 && task.condition) {
-    SB_TRY(const bool wanted, task.condition->test(scope(frame, frame.raw)));
+    SB_TRY(const bool wanted, std::move(chosen));
     if (!wanted) {
       const Data same = frame.raw;
       frame.begin(frame.index + 1, same);
@@ -250,6 +255,7 @@ Result<bool> Machine::prepare(Branch& branch) {
     frame.input = frame.raw;
   }
   frame.entered = true;
+  mark(Lifecycle::started, frame);
   if (task.timeout) {
     SB_TRY(const auto limit, task.timeout->resolve(scope(frame)));
     frame.deadline_us = now_ + limit;
@@ -260,6 +266,7 @@ Result<bool> Machine::prepare(Branch& branch) {
 
 Result<> Machine::proceed(Branch& branch) {
   Frame& frame = branch.frames.back();
+  mark_end(Lifecycle::completed, frame);
   Data output = *std::exchange(frame.output, {});
   const Transition then = frame.then;
   branch.state = State::ready;
@@ -274,7 +281,7 @@ Result<> Machine::proceed(Branch& branch) {
     case Transition::Kind::exit:
       return leave(branch, std::move(output), true);
     case Transition::Kind::end:
-      return end_flow(std::move(output));
+      return end_flow(branch, std::move(output));
   }
   if (frame.index < frame.list->tasks.size()) return {};
   const Data last = frame.raw;
@@ -321,7 +328,7 @@ Result<> Machine::after(Branch& branch) {
 // The list on top has come to its end, or `exit` left it.
 Result<> Machine::leave(Branch& branch, Data output, bool exited) {
   const Role role = branch.frames.back().role;
-  if (role == Role::root) return end_flow(std::move(output));
+  if (role == Role::root) return end_flow(branch, std::move(output));
   if (role == Role::branch) return branch_ended(branch, std::move(output));
   if (role == Role::each) return each_done(branch, std::move(output));
   branch.frames.pop_back();
@@ -352,7 +359,7 @@ Result<> Machine::leave(Branch& branch, Data output, bool exited) {
   }
 }
 
-Result<> Machine::end_flow(Data output) {
+Result<> Machine::end_flow(Branch& branch, Data output) {
   Scope bare;
   bare.self = &output;
   bare.input = &run_input_;
@@ -362,6 +369,7 @@ Result<> Machine::end_flow(Data output) {
     SB_TRY(shaped, flow_->output_as->render(bare));
   }
   SB_CHECK(validate(flow_->output_schema, shaped, "the run's output"));
+  if (observed_) mark_end_of_flow(branch);
   branches_.clear();
   output_ = std::move(shaped);
   return {};

@@ -24,6 +24,7 @@
 #include "base/errors.h"
 #include "flow/data.h"
 #include "flow/definition.h"
+#include "flow/lifecycle.h"
 #include "flow/problem.h"
 
 namespace sb::flow {
@@ -109,6 +110,14 @@ class Machine final : private VariableSource {
   std::string checkpoint() const;
   /// Pure tasks since the last call of this, for the record.
   std::vector<PureStep> take_pure_steps() { return std::exchange(pure_, {}); }
+
+  /// From here on it keeps what becomes of tasks; else nothing is kept.
+  void observe() { observed_ = true; }
+  bool observed() const { return observed_; }
+  /// What became of them since the last call, in order. A checkpoint that is taken now goes with it.
+  std::vector<LifecycleMark> take_marks() { return std::exchange(marks_, {}); }
+  /// Something that becomes of every task that is under way, innermost first: the run is suspended, say.
+  void mark_tasks(Lifecycle what);
   const Flow& flow() const { return *flow_; }
   /// No branches run side by side now.
   bool alone() const { return branches_.size() == 1; }
@@ -180,7 +189,7 @@ class Machine final : private VariableSource {
   Result<> after(Branch& branch);
   Result<> proceed(Branch& branch);
   Result<> leave(Branch& branch, Data output, bool exited);
-  Result<> end_flow(Data output);
+  Result<> end_flow(Branch& branch, Data output);
   void push(Branch& branch, Frame frame);
   void request(Branch& branch, json::value with);
 
@@ -203,6 +212,15 @@ class Machine final : private VariableSource {
   void truncate(Branch& branch, std::size_t depth);
   void drop_children(std::uint32_t parent, std::size_t depth);
   void expire();
+
+  // marks.cc: what becomes of tasks, for whoever observes the run
+  void mark(Lifecycle what, const Frame& frame);
+  /// The task is over.
+  void mark_end(Lifecycle what, Frame& frame, const Problem* problem = nullptr);
+  void mark_ends(Lifecycle what, Branch& branch, std::size_t from, const Problem* problem = nullptr);
+  /// `branch` ends the flow: what it stands in is completed, all else is cancelled.
+  void mark_end_of_flow(Branch& branch);
+  void mark_correlation(Lifecycle what, const Progress& progress);
 
   // events.cc: listen
   Result<> start_listening(Branch& branch);
@@ -241,6 +259,8 @@ class Machine final : private VariableSource {
   std::optional<Problem> failing_;  ///< with which a step failed, where an Error could not say it
   std::vector<PureStep> pure_;
   std::size_t pure_since_effect_ = 0;
+  bool observed_ = false;
+  std::vector<LifecycleMark> marks_;
   json::value authorization_;
   // Made when an expression asks for them.
   mutable const Frame* evaluating_ = nullptr;

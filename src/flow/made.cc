@@ -119,6 +119,12 @@ Task<void> Engine::guard_output(LiveRun& run) {
 }
 
 Problem Engine::treated(LiveRun& run, Problem problem) {
+  auto passed = policed(run, std::move(problem));
+  if (!passed) run.error_code = Errc::policy_denied;
+  return passed ? *std::move(passed) : std::move(passed.error());
+}
+
+std::expected<Problem, Problem> Engine::policed(LiveRun& run, Problem problem) {
   const auto& document = run.machine.flow().document;
   // Programs know errors by their types and places: those of the DSL, of the author and of the engine are no texts.
   const bool own_type = is_standard_error(problem.type) || says(document, problem.type);
@@ -131,10 +137,9 @@ Problem Engine::treated(LiveRun& run, Problem problem) {
   for (const auto* text : texts) list.push_back(json::string(*text));
   const auto passed = run.guard.treat(policy::Direction::outbound, to_text(list));
   if (!passed || passed->verdict >= policy::Verdict::human) {
-    run.error_code = Errc::policy_denied;
     auto instead = blocked("the error", passed);
     if (own_place) instead.instance = problem.instance;
-    return instead;
+    return std::unexpected(std::move(instead));
   }
   const auto& treated = passed->content.value().as_array();
   for (std::size_t i = 0; i < texts.size(); ++i) *texts[i] = treated.at(i).as_string();

@@ -99,6 +99,9 @@ std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
   run->request_id = std::move(request.request_id);
   run->cache = request.cache;
   run->requested_model = std::move(request.requested_model);
+  run->observes = request.carried.observes;
+  observe(*run);
+  mark(*run, {Lifecycle::started});
 
   run->sealed_input = parts_.sealer.seal(run->data_key, run->row.id, place::kInput, run->input.text());
   run->actor = parts_.pseudonyms.actor(run->row.key);
@@ -181,6 +184,9 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   // Steps so far have indices below this: a resumed run never reuses one.
   run->next_step = static_cast<std::uint32_t>(int_member(state, "steps", 0));
   run->state_hash = string_member(state, "hash");
+  run->marked = static_cast<std::uint64_t>(int_member(state, "marked", 0));
+  run->observes = bool_member(state, "observes");
+  observe(*run);
   run->guard.read_request(row_input);
   if (bool_member(state, "local")) run->guard.keep_local();
   run->outside_asked = bool_member(state, "asked");

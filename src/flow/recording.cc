@@ -149,6 +149,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   run.row.status = status;
   run.row.updated_us = parts_.clock.now_us();
   store::Commit commit;
+  tell_marks(run, commit);
   commit.durability = durability;
   commit.run = run.row.id;
   auto& row = run.stored ? commit.update.emplace(run.row) : commit.create.emplace(run.row);
@@ -159,9 +160,10 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     for (const auto type : run.guard.given_types()) findings.push_back(json::string(type));
     row.state.insert(
         1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},"
-                       "\"restores\":{},\"chat\":{},\"person\":{},",
+                       "\"restores\":{},\"chat\":{},\"person\":{},\"marked\":{},\"observes\":{},",
                        run.next_step, run.state_hash, to_text(findings), run.outside_asked, run.guard.needs_local(),
-                       run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request, run.needs_person));
+                       run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request, run.needs_person,
+                       run.marked, run.observes));
   }
   row.input.clear();
   row.vault = run.guard.vault_json();
@@ -195,7 +197,9 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   }
   // A commit that comes before this one's answer, with an event, changes a run that is there.
   const bool was_stored = std::exchange(run.stored, true);
+  const bool tells = !commit.outbox.empty() && parts_.on_outbox;
   auto written = co_await parts_.store.commit(std::move(commit));
+  if (written && tells) parts_.on_outbox();
   if (!written) {
     run.stored = was_stored;
     run.unrecorded = written.error();

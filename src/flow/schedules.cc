@@ -110,6 +110,7 @@ Task<Result<std::size_t>> Engine::start_by_event(json::value event, std::string 
     if (gathered.carried.subject.empty()) gathered.carried.subject = carried.subject;
     gathered.carried.local = gathered.carried.local || carried.local;
     gathered.carried.may_restore = gathered.carried.may_restore && carried.may_restore;
+    gathered.carried.observes = gathered.carried.observes || carried.observes;
     if (on->kind == EventStrategy::Kind::all && gathered.matched.size() < on->filters.size()) continue;
     const std::string input = to_text(gathered.events);
     Carried with = std::move(gathered.carried);

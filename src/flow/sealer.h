@@ -35,6 +35,9 @@ inline std::string question(const ReviewId& review) {
 inline std::string verdict(const ReviewId& review) {
   return "verdict/" + review.to_string();
 }
+inline std::string outbox(std::uint64_t seq) {
+  return fmt::format("outbox/{}", seq);
+}
 inline std::string feedback(std::string_view author) {
   return fmt::format("feedback/{}", author);
 }

@@ -112,6 +112,8 @@ void Engine::record_given(LiveRun& run) {
 Task<Result<>> Engine::suspend(LiveRun& run) {
   for (const auto& [id, source] : run.under_way) source->cancel();
   record_given(run);
+  mark(run, {Lifecycle::suspended});
+  run.machine.mark_tasks(Lifecycle::suspended);
   run.row.state = run.machine.checkpoint();
   live_.erase(run.row.id);  // what is told from here on finds it at rest
   co_return co_await commit(run, store::RunStatus::suspended, run.durability);
@@ -190,6 +192,7 @@ Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried&
   }
   ++run.events_told;
   if (carried.local) run.guard.keep_local();
+  run.observes = run.observes || carried.observes;
   step.ended_us = parts_.clock.now_us();
   record(run, std::move(step), std::move(guarded.decision));
   return true;
@@ -421,6 +424,8 @@ Task<Result<bool>> Engine::command(RunId id, EventHub::Verb verb, std::string ac
   parking_.forget(id);
   record_command(*run, verb, actor);
   if (verb == EventHub::Verb::resume) {
+    mark(*run, {Lifecycle::resumed});
+    run->machine.mark_tasks(Lifecycle::resumed);
     SB_CO_CHECK(co_await spawn_until_commit(run));
     co_return true;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/wildcard.h"
 
 namespace sb::kafka {
 namespace {
@@ -15,30 +16,10 @@ std::vector<std::string> topics_of(const std::vector<Sink>& sinks) {
 }
 
 bool takes(const Sink& sink, std::string_view type) {
-  return std::ranges::any_of(sink.types, [&](const auto& pattern) { return fits_type(pattern, type); });
+  return std::ranges::any_of(sink.types, [&](const auto& pattern) { return fits_wildcard(pattern, type); });
 }
 
 }  // namespace
-
-// Backs up to the last `*` alone: what an earlier one could take, that one can too.
-bool fits_type(std::string_view pattern, std::string_view type) {
-  std::size_t at = 0, star = std::string_view::npos, taken = 0, i = 0;
-  while (i < type.size()) {
-    if (at < pattern.size() && pattern[at] == '*') {
-      star = at++;
-      taken = i;
-    } else if (at < pattern.size() && pattern[at] == type[i]) {
-      ++at;
-      ++i;
-    } else if (star != std::string_view::npos) {
-      at = star + 1;
-      i = ++taken;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', at) == std::string_view::npos;
-}
 
 Message event_message(std::string topic, const json::value& event) {
   return {std::move(topic),

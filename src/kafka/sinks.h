@@ -16,9 +16,6 @@ struct Sink {
   std::vector<std::string> types;  ///< a `*` stands for any text
 };
 
-/// Whether a type fits; `*` in the pattern stands for any text, also none.
-bool fits_type(std::string_view pattern, std::string_view type);
-
 /// A CloudEvent as a record, in structured mode (Kafka protocol binding 1.0.2): its `partitionkey` is the record's key.
 Message event_message(std::string topic, const json::value& event);
 

@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
+#include <vector>
 
+#include "base/bytes.h"
+#include "base/wildcard.h"
 #include "server/services.h"
 
 namespace sb::server {
@@ -56,6 +60,20 @@ Result<model::CatalogConfig> catalog_config(const Config& config, ProviderKeys k
   out.aliases = config.models.aliases;
   out.call_deadline = std::chrono::milliseconds(config.server.request_timeout_ms);
   return out;
+}
+
+Result<flow::LifecycleOptions> lifecycle_options(const Config& config) {
+  const auto& wanted = config.flows.lifecycle;
+  const auto types = flow::lifecycle_types();
+  for (const auto& pattern : wanted.types) {
+    if (std::ranges::any_of(types, [&](std::string_view type) { return fits_wildcard(pattern, type); })) continue;
+    const auto near = nearest(pattern, std::vector<std::string>(types.begin(), types.end()));
+    return fail(Errc::invalid_argument,
+                fmt::format("flows.lifecycle.types: `{}` fits no lifecycle event{}", pattern,
+                            near ? fmt::format("; did you mean `{}`?", *near) : std::string()),
+                "flows.lifecycle.types");
+  }
+  return flow::LifecycleOptions{wanted.types, wanted.flows, wanted.output};
 }
 
 std::string policy_origin(const Config& config) {

@@ -7,6 +7,7 @@
 
 #include "base/errors.h"
 #include "config/config.h"
+#include "flow/lifecycle.h"
 #include "model/catalog.h"
 
 namespace sb::server {
@@ -18,6 +19,9 @@ enum class ProviderKeys : std::uint8_t {
 
 /// Errors: where a key cannot be resolved; `param` names it.
 Result<model::CatalogConfig> catalog_config(const Config& config, ProviderKeys keys);
+
+/// Errors: invalid_argument (a pattern that fits no lifecycle event).
+Result<flow::LifecycleOptions> lifecycle_options(const Config& config);
 
 /// Errors: not_found.
 Result<std::string> read_file(const std::string& path);

@@ -138,6 +138,7 @@ int serve(ServeOptions options) {
   std::atomic<int> reloads_asked{0};
   auto shards = make_shards(**services, ready);
   if (!shards) return refuse(shards.error());
+  shards->front()->adopt_post();
   if (auto made = make_sources(**services, *shards); !made) return refuse(made.error());
   (*services)->while_starting.reset();
   if (signals.stop_asked()) return stopped_early("told to stop before it was ready");
@@ -151,6 +152,7 @@ int serve(ServeOptions options) {
   }
   for (auto& shard : *shards) shard->watch_timers();
   shards->front()->keep_schedules();
+  shards->front()->start_post();
   shards->front()->spawn([&services] { return keep_retention(**services); });
   shards->front()->spawn([&services] { return keep_key_rotation(**services); });
   shards->front()->spawn([&services] { return keep_erasures(**services); });

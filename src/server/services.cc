@@ -256,6 +256,7 @@ Result<> load_content(Services& services) {
   services.setup["config"] = config.hash;
   SB_CHECK(open_cache(services));
   SB_CHECK(load_flow_outside(services));
+  SB_TRY(services.lifecycle, lifecycle_options(config));
   SB_TRY(services.kafka, open_kafka(config));
   SB_CHECK(load_spending(services));
   return load_flows(services);

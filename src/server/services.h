@@ -66,6 +66,8 @@ struct Services {
   std::unique_ptr<flow::AnswerCache> answers;        ///< null: not configured
   std::shared_ptr<const triage::Likeness> likeness;  ///< likewise
   std::function<void(flow::CacheOutcome)> on_cache;
+  flow::LifecycleOptions lifecycle;
+  std::function<void()> on_outbox;  ///< there is something to tell; the first shard's post hears it
   flow::Egress egress;
   std::shared_ptr<const json::object> flow_secrets;
   std::unique_ptr<flow::EventHub> events;

@@ -47,7 +47,19 @@ struct Shard::Parts {
   std::unique_ptr<api::Api> api;
   std::unique_ptr<http::Server> server;
   std::vector<std::unique_ptr<kafka::Source>> sources;
+  std::unique_ptr<flow::LifecyclePost> post;  ///< of one shard
 };
+
+namespace {
+
+std::optional<flow::EventsOut> events_out(const Services& services) {
+  auto* sinks = services.kafka ? services.kafka->sinks.get() : nullptr;
+  if (!sinks) return std::nullopt;
+  return flow::EventsOut{[sinks](std::string_view type) { return sinks->wants(type); },
+                         [sinks](json::value event) { return sinks->write(std::move(event)); }};
+}
+
+}  // namespace
 
 std::size_t shard_count(const Config& config) {
   return config.server.shards != 0 ? config.server.shards : std::max(1U, std::thread::hardware_concurrency());
@@ -103,15 +115,17 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           p.outside.get(),
                           services.answers.get(),
                           services.likeness};
-  if (auto* sinks = services.kafka ? services.kafka->sinks.get() : nullptr)
-    parts.events_out = {[sinks](std::string_view type) { return sinks->wants(type); },
-                        [sinks](json::value event) { return sinks->write(std::move(event)); }};
+  parts.events_out = events_out(services);
+  parts.on_outbox = [&services] {
+    if (services.on_outbox) services.on_outbox();
+  };
   parts.promise = services.promise.get();
   parts.on_verdict = services.on_verdict;
   parts.on_cache = services.on_cache;
   parts.on_verified = services.on_verified;
   flow::EngineOptions engine_options;
   if (config.triage.promise) engine_options.double_answers = double_answers(*config.triage.promise);
+  engine_options.lifecycle = services.lifecycle;
   if (config.flows.shell) engine_options.processes.insert("shell");
   if (config.flows.python) engine_options.processes.insert("python");
   p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), std::move(engine_options));
@@ -204,6 +218,23 @@ void Shard::watch_timers() {
 
 void Shard::keep_schedules() {
   asio::post(parts_->io, [this] { parts_->engine->keep_schedules(); });
+}
+
+void Shard::adopt_post() {
+  Services& services = parts_->services;
+  auto counted = process_metrics().counters(
+      "signalbox_flow_lifecycle_events_total",
+      "Lifecycle events that were told, and that were given up because their run's content is gone or damaged.",
+      {{"outcome", {"told", "given_up"}}});
+  parts_->post = std::make_unique<flow::LifecyclePost>(
+      flow::LifecyclePost::Parts{*services.store, *services.sealer, *services.events, events_out(services),
+                                 [counted](bool told) { counted.at(told ? 0 : 1).add(); }},
+      parts_->io.get_executor());
+  services.on_outbox = [post = parts_->post.get()] { post->nudge(); };
+}
+
+void Shard::start_post() {
+  spawn([post = parts_->post.get()] { return post->keep(); });
 }
 
 void Shard::adopt(std::unique_ptr<kafka::Source> source) {

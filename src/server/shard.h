@@ -27,6 +27,11 @@ class Shard {
   void watch_timers();
   /// Starts flows by their schedule; one shard of a server does. Any thread.
   void keep_schedules();
+  /// Tells what runs have to tell; one shard of a server does, whatever is told now: what was before is told still.
+  /// Before start() of any shard.
+  void adopt_post();
+  /// ...from here on. Any thread.
+  void start_post();
   /// A source of records becomes this shard's; before start().
   void adopt(std::unique_ptr<kafka::Source> source);
   /// Its sources take records from here on. Any thread.

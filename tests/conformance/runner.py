@@ -358,6 +358,22 @@ def _(play, doc):
     play.same(play.output(), read(doc), "the output")
 
 
+@step(r"what is told of the run should be:")
+def _(play, doc):
+    """`TYPE` or `TYPE PLACE` each, in order, as a flow `lifecycle` of the scenario's own heard it: once each."""
+    run, want = play.run_id, read(doc)
+
+    def heard():
+        listed = play.call("GET", f"/api/v1/runs?flow=watch-{play.number}/lifecycle&status=completed&limit=1000").json()["runs"]
+        outputs = [play.call("GET", f"/api/v1/runs/{one['id']}").json()["output"] for one in listed]
+        ours = sorted((int(one["id"].rsplit("-", 1)[1]), one["what"]) for one in outputs if one["subject"] == run)
+        return [what for _, what in ours]
+    deadline = time.monotonic() + PATIENCE_S
+    while len(heard()) < len(want) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    play.same(heard(), want, "what was told")
+
+
 def perform(play: Play, scenario: gherkin.Scenario):
     for one in scenario.steps:
         for pattern, function in STEPS:
@@ -379,7 +395,8 @@ class World:
         self.standin = StandIn()
         config = {
             "server": {"shards": 2},
-            "flows": {"hosts": [{"name": host, "via": self.standin.url} for host in HOSTS], "shell": True, "python": True,
+            "flows": {"lifecycle": {"types": ["io.serverlessworkflow.*"], "flows": ["observed-*/*"]},
+                      "hosts": [{"name": host, "via": self.standin.url} for host in HOSTS], "shell": True, "python": True,
                       "secrets": [{"name": name.lower().replace("test_", ""), "value": f"file:{self.work}/{name}"} for name in SECRETS]},
         }
         for name, value in SECRETS.items():

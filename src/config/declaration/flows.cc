@@ -39,6 +39,20 @@ Declaration<FlowsConfig> flows_section() {
       declare<S>("One secret that flows may name under `use.secrets`.")
           .text("name", &S::name, {.about = "Its name in `$secrets` and in authentications.", .required = true})
           .secret("value", &S::value, {.about = "Text, or a JSON object such as {username, password}."});
+  using L = LifecycleConfig;
+  auto lifecycle =
+      declare<L>("What becomes of runs and tasks, as CloudEvents of the DSL: for flows that listen and for Kafka.")
+          .texts("types", &L::types,
+                 {.about = "Types of events that are told, such as `io.serverlessworkflow.workflow.*`; a `*` stands "
+                           "for any text. Without any nothing is told.",
+                  .max = 64})
+          .texts(
+              "flows", &L::flows,
+              {.about = "Flows whose runs are told of, as `namespace/name`; a `*` stands for any text. Without any it "
+                        "is all of them.",
+               .max = 1000})
+          .boolean("output", &L::output,
+                   {.about = "Whether `completed` says what the run or task gave, as the policy lets it out."});
   using F = FlowsConfig;
   return declare<F>("Flows in the Open Workflow DSL.")
       .path("dir", &F::dir, {.about = "Folder of flow documents; empty is the built-in flows alone."})
@@ -49,7 +63,8 @@ Declaration<FlowsConfig> flows_section() {
             {.about = "Hosts that flows may call; a host that is not here is not called.", .max = 1000})
       .list("secrets", &F::secrets, secret, {.about = "Secrets of flows.", .max = 1000})
       .boolean("shell", &F::shell, {.about = "Whether `run: shell` may start a walled-in shell."})
-      .boolean("python", &F::python, {.about = "Whether `run: script` may start a walled-in Python."});
+      .boolean("python", &F::python, {.about = "Whether `run: script` may start a walled-in Python."})
+      .section("lifecycle", &F::lifecycle, lifecycle);
 }
 
 }  // namespace sb::config
