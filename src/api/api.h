@@ -21,6 +21,9 @@
 namespace sb::audit {
 class LogSource;
 }
+namespace sb::flow {
+class CatalogReader;
+}
 
 namespace sb::api {
 
@@ -71,6 +74,7 @@ struct ApiParts {
   bool overhead_header = true;
   bool auto_model = true;
   std::string currency = "USD";
+  flow::CatalogReader* catalogs = nullptr;               ///< null: flows call no functions of catalogs
   flow::EventHub* events = nullptr;                      ///< null: no events are taken, and runs are not told anything
   std::function<MirrorProgress()> mirror_progress = {};  ///< empty: there is no mirror
 };

@@ -5,21 +5,37 @@
 
 #include "api/api.h"
 #include "api/control.h"
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "base/yaml.h"
+#include "flow/outbound/catalog_reader.h"
 #include "flow/sealed_documents.h"
 
 namespace sb::api {
+namespace {
+
+json::object described(const flow::Flow& flow) {
+  return {{"namespace", flow.ns}, {"name", flow.name}, {"version", flow.version}, {"hash", flow.hash}};
+}
+
+}  // namespace
 
 Task<void> Api::list_flows(http::Exchange& exchange, const Caller&, std::vector<std::string>) {
   json::array flows;
-  for (const auto& flow : parts_.flows.list()) {
-    flows.push_back(
-        json::object{{"namespace", flow->ns}, {"name", flow->name}, {"version", flow->version}, {"hash", flow->hash}});
-  }
+  for (const auto& flow : parts_.flows.list()) flows.push_back(described(*flow));
   co_await respond_json(exchange, 200, to_text(json::object{{"flows", std::move(flows)}}));
 }
 
 Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
-  const auto report = flow::check_flow(exchange.request().body, flow::builtin_functions());
+  const std::string_view text = exchange.request().body;
+  // What is there already, to the byte, has its functions: catalogs are not asked again.
+  const auto flows = parts_.flows.list();
+  if (const auto same = std::ranges::find(flows, text, &flow::Flow::source); same != flows.end())
+    co_return co_await respond_json(exchange, 200, to_text(described(**same)));
+  flow::Cataloged cataloged;
+  if (const auto document = parse_yaml(text); document && parts_.catalogs)
+    cataloged = co_await parts_.catalogs->read(document->value);
+  const auto report = flow::check_flow(text, flow::builtin_functions(), cataloged);
   if (!report.flow) {
     json::array errors;
     for (const auto& finding : report.findings) {
@@ -45,6 +61,9 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
   if (!known) {
     store::Commit commit;
     flow::put_sealed(commit, parts_.engine.sealer(), "flow:" + (*flow)->id(), (*flow)->source);
+    if (!cataloged.functions.empty())
+      flow::put_sealed(commit, parts_.engine.sealer(), flow::cataloged_document(**flow),
+                       cataloged.to_text(to_hex(sha256(text))));
     json::array ids{json::string((*flow)->id())};  // so that a restart finds them
     for (const auto& other : parts_.flows.list()) ids.push_back(json::string(other->id()));
     commit.documents.emplace_back("flows", to_text(ids));
@@ -60,11 +79,7 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
   }
   // On disk before it can be used: a run must find its flow again after a restart.
   if (auto added = parts_.flows.add(*flow); !added) co_return co_await respond_error(exchange, added.error());
-  co_await respond_json(exchange, known ? 200 : 201,
-                        to_text(json::object{{"namespace", (*flow)->ns},
-                                             {"name", (*flow)->name},
-                                             {"version", (*flow)->version},
-                                             {"hash", (*flow)->hash}}));
+  co_await respond_json(exchange, known ? 200 : 201, to_text(described(**flow)));
 }
 
 }  // namespace sb::api

@@ -175,7 +175,8 @@ struct LifecycleConfig {
 };
 struct FlowsConfig {
   std::string dir;
-  std::string chat;  ///< file name inside `dir`; empty: the built-in chat flow
+  std::string catalog;  ///< folder; empty: there is no catalog `default`
+  std::string chat;     ///< file name inside `dir`; empty: the built-in chat flow
   std::vector<FlowHostConfig> hosts;
   std::vector<FlowSecretConfig> secrets;
   bool shell = false;

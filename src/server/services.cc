@@ -13,6 +13,7 @@
 #include "flow/sealed_documents.h"
 #include "keys/derived_keys.h"
 #include "server/content.h"
+#include "server/flow_catalogs.h"
 #include "server/kafka.h"
 #include "server/mirror.h"
 #include "server/promise.h"
@@ -149,15 +150,20 @@ Result<> open_cache(Services& services) {
 }
 
 Result<> load_flows(Services& services) {
+  const auto add_one = [&](std::string_view text, std::string_view origin) -> Result<std::string> {
+    SB_TRY(const auto flow, load_with_catalogs(services, text, origin));
+    SB_CHECK(services.flows.add(flow));
+    return flow->hash;
+  };
   const auto add = [&](std::string_view text, std::string_view origin) -> Result<> {
-    SB_TRY(auto flow, flow::load_flow(text, origin, flow::builtin_functions()));
-    SB_CHECK(services.flows.add(std::move(flow)));
+    SB_CHECK(add_one(text, origin));
     return {};
   };
   std::vector<std::string> own;  // not those that came by API, each with a leaf of its own
   const auto add_own = [&](std::string_view text, std::string_view origin) -> Result<> {
-    own.push_back(to_hex(sha256(text)));
-    return add(text, origin);
+    SB_TRY(auto hash, add_one(text, origin));
+    own.push_back(std::move(hash));
+    return {};
   };
   const auto& config = services.config.flows;
   if (!config.dir.empty()) {

@@ -12,6 +12,7 @@
 
 #include "api/sse_audience.h"
 #include "audit/log_source.h"
+#include "flow/outbound/catalog_reader.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "model/gateway.h"
@@ -40,6 +41,7 @@ struct Shard::Parts {
   std::unique_ptr<model::ModelGateway> gateway;
   std::unique_ptr<script::ScriptRunner> scripts;
   std::unique_ptr<flow::Outbound> outbound;
+  std::unique_ptr<flow::CatalogReader> catalogs;
   std::unique_ptr<flow::ExternalGuard> outside;
   std::unique_ptr<flow::Engine> engine;
   std::unique_ptr<api::Gatekeeper> gatekeeper;
@@ -90,6 +92,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   p.gateway = std::make_unique<model::ModelGateway>(*services.catalog, std::move(providers), system_clock(), *p.sleeper,
                                                     system_entropy());
   p.outbound = std::make_unique<flow::Outbound>(*p.client, services.egress, system_clock(), system_entropy());
+  p.catalogs = std::make_unique<flow::CatalogReader>(*p.outbound, services.flow_secrets, config.flows.catalog);
   p.scripts = std::make_unique<script::ScriptRunner>(p.io.get_executor(), *services.scripts);
 
   p.outside = std::make_unique<flow::ExternalGuard>(*p.client, system_clock());
@@ -165,6 +168,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   surface.auto_model = config.models.automatic.enabled;
   surface.currency = config.currency;
   surface.events = services.events.get();
+  surface.catalogs = p.catalogs.get();
   if (services.mirror) {
     surface.mirror_progress = [&mirror = *services.mirror] {
       const auto stats = mirror.stats();

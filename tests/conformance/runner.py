@@ -396,6 +396,7 @@ class World:
         config = {
             "server": {"shards": 2},
             "flows": {"lifecycle": {"types": ["io.serverlessworkflow.*"], "flows": ["observed-*/*"]},
+                      "catalog": str(HERE / "catalog"),
                       "hosts": [{"name": host, "via": self.standin.url} for host in HOSTS], "shell": True, "python": True,
                       "secrets": [{"name": name.lower().replace("test_", ""), "value": f"file:{self.work}/{name}"} for name in SECRETS]},
         }

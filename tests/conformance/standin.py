@@ -136,6 +136,11 @@ def route(http, standin: StandIn, path: str, query: dict, body: bytes):
     if match := re.fullmatch(r"/v2/pet/(\d+)", path):
         found = [pet for pet in PETS if pet["id"] == int(match[1])]
         return http.answer(200, found[0]) if found else http.answer(404, {"message": "Pet not found"})
+    # A catalog of functions
+    if path == "/catalog/functions/double/1.0.0/function.yaml":
+        return http.answer(200, b"input: {from: .n}\nset: {n: '${ . * 2 }'}\n", kind="application/yaml")
+    if path.startswith("/catalog/"):
+        return http.answer(404)
     # Echo and authentication
     if match := re.fullmatch(r"/basic-auth/([^/]+)/([^/]+)", path):
         want = "Basic " + base64.b64encode(f"{match[1]}:{match[2]}".encode()).decode()

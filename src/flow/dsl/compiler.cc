@@ -40,6 +40,16 @@ bool is_version(std::string_view text) {
                            })));
 }
 
+/// Puts a value there, with the objects on the way to it. The names in `pointer` need no escapes.
+void put_at(json::value& document, std::string_view pointer, const json::value& value) {
+  auto* at = &document;
+  for (const auto part : split(pointer.substr(1), '/')) {
+    if (!at->is_object()) at->emplace_object();
+    at = &at->get_object()[part];
+  }
+  *at = value;
+}
+
 std::string_view extended_as(std::string_view type) {
   return type == "do" || type == "fork" ? "composite" : type;
 }
@@ -50,7 +60,18 @@ std::unexpected<Error> Compiler::fault(std::string_view pointer, std::string_vie
   return fail(code, std::string(what), std::string(pointer));
 }
 
+// What is wrong with a function of a catalog is told where it is called, with its own line.
 void Compiler::note(const Error& error, bool warning) {
+  for (const auto& [pointer, document] : catalog_documents_) {
+    if (!error.param.starts_with(pointer)) continue;
+    const auto rest = std::string_view(error.param).substr(pointer.size());
+    if (!rest.empty() && rest.front() != '/') continue;
+    const auto called = yaml_.position_of(document.called), inside = document.yaml.position_of(rest);
+    findings_.push_back({error.code, warning, called.line, called.column, document.called,
+                         fmt::format("{}, line {} of its text: {}", pointer.substr(pointer.rfind('/') + 1), inside.line,
+                                     error.detail)});
+    return;
+  }
   const auto at = yaml_.position_of(error.param);
   findings_.push_back({error.code, warning, at.line, at.column, error.param, error.detail});
 }
@@ -124,6 +145,7 @@ Flow Compiler::compile() {
   else
     note(Error(Errc::invalid_argument, "a flow needs `do`: a list of named tasks"));
   flow.document = yaml_.value;
+  for (const auto& [pointer, document] : catalog_documents_) put_at(flow.document, pointer, document.yaml.value);
   return flow;
 }
 
@@ -157,6 +179,7 @@ void Compiler::use(Flow& flow, const json::value& value) {
   if (!value.is_object()) return note(Error(Errc::invalid_argument, "`use` is an object of components", "/use"));
   check(only(value, "/use",
              {"authentications", "errors", "extensions", "functions", "retries", "secrets", "timeouts", "catalogs"}));
+  if (const auto* all = find_member(value, "catalogs")) check(catalogs(*all));
   if (const auto* policies = find_member(value, "authentications"); policies && policies->is_object()) {
     for (const auto& [name, policy] : policies->get_object())
       check(authentication(policy, pointer_append("/use/authentications", name)));
@@ -420,7 +443,9 @@ std::string FlowFinding::to_string(std::string_view origin) const {
   return fmt::format("{}:{}:{}: {}{}", origin, line, column, warning ? "warning: " : "", message);
 }
 
-FlowReport check_flow(std::string_view text, std::span<const std::string> functions) {
+namespace {
+
+FlowReport check_flow_with(std::string_view text, std::span<const std::string> functions, const Cataloged* cataloged) {
   FlowReport report;
   auto yaml = parse_yaml(text);  // JSON is YAML
   if (!yaml) {
@@ -436,19 +461,35 @@ FlowReport check_flow(std::string_view text, std::span<const std::string> functi
         {Errc::invalid_argument, false, 1, 1, "", "a flow is an object with `document` and `do`"});
     return report;
   }
-  dsl::Compiler compiler(*yaml, functions);
+  dsl::Compiler compiler(*yaml, functions, cataloged);
   auto flow = compiler.compile();
   report.findings = compiler.take_findings();
   if (!std::ranges::all_of(report.findings, [](const auto& finding) { return finding.warning; })) return report;
   flow.source = std::string(text);
   flow.hash = to_hex(sha256(text));
+  if (cataloged && !cataloged->functions.empty()) flow.hash = to_hex(sha256(cataloged->to_text(flow.hash)));
   report.flow = std::make_shared<const Flow>(std::move(flow));
   return report;
 }
 
+}  // namespace
+
+FlowReport check_flow(std::string_view text, std::span<const std::string> functions) {
+  return check_flow_with(text, functions, nullptr);
+}
+
+FlowReport check_flow(std::string_view text, std::span<const std::string> functions, const Cataloged& cataloged) {
+  return check_flow_with(text, functions, &cataloged);
+}
+
 Result<std::shared_ptr<const Flow>> load_flow(std::string_view text, std::string_view origin,
                                               std::span<const std::string> functions) {
-  auto report = check_flow(text, functions);
+  return load_flow(text, origin, functions, Cataloged());
+}
+
+Result<std::shared_ptr<const Flow>> load_flow(std::string_view text, std::string_view origin,
+                                              std::span<const std::string> functions, const Cataloged& cataloged) {
+  auto report = check_flow(text, functions, cataloged);
   if (report.flow) return report.flow;
   const auto& first = *std::ranges::find_if(report.findings, [](const auto& finding) { return !finding.warning; });
   return fail(first.code, first.to_string(origin), first.pointer);

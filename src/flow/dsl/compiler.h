@@ -6,6 +6,7 @@
 
 #include "base/yaml.h"
 #include "flow/definition.h"
+#include "flow/dsl/catalogs.h"
 #include "flow/dsl/functions.h"
 
 namespace sb::flow::dsl {
@@ -15,7 +16,9 @@ bool has_expression(const json::value& value);
 
 class Compiler {
  public:
-  Compiler(const YamlDocument& yaml, std::span<const std::string> functions) : yaml_(yaml), functions_(functions) {}
+  /// `cataloged`: what was had of catalogs; null: nobody has asked, so it is not known what their functions are.
+  Compiler(const YamlDocument& yaml, std::span<const std::string> functions, const Cataloged* cataloged)
+      : yaml_(yaml), functions_(functions), cataloged_(cataloged) {}
 
   /// The flow is usable only if no finding is an error.
   Flow compile();
@@ -92,6 +95,11 @@ class Compiler {
   Result<EventStrategy> strategy(const json::value& value, const Pointer& pointer, bool ending = false);
   Result<EventFilter> filter(const json::value& value, const Pointer& pointer) const;
   Result<CallTask> custom_function(const std::string& name, const Pointer& pointer);
+  Result<CallTask> cataloged_function(const std::string& name, const Pointer& pointer);
+  /// A call of the function that `definition`, at `at` in the flow's document, is.
+  Result<CallTask> function_call(const std::string& name, const json::value& definition, const Pointer& at,
+                                 const Pointer& pointer);
+  Result<> catalogs(const json::value& value) const;
   Result<> arguments(const Function& function, const json::value* with, const Pointer& pointer) const;
 
   /// Names in scope while a nested list is compiled.
@@ -108,6 +116,12 @@ class Compiler {
   Names functions_;
   std::vector<FlowFinding> findings_;
   std::vector<std::string> locals_;
+  const Cataloged* cataloged_;
+  struct CatalogDocument {
+    YamlDocument yaml;
+    std::string called;  ///< from where first
+  };
+  std::map<std::string, CatalogDocument> catalog_documents_;  ///< by pointer in the flow's document
   std::vector<std::string> functions_open_;  ///< being compiled: a function that calls itself has no end
   struct ExtensionUse {
     std::string extend;

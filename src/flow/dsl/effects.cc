@@ -105,12 +105,21 @@ Result<> Compiler::arguments(const Function& function, const json::value* with, 
   return {};
 }
 
-// The function's task is compiled anew for each call: it sees its arguments and no locals of the caller.
+Result<> Compiler::catalogs(const json::value& value) const {
+  SB_CHECK(object_at(value, "/use/catalogs", "`catalogs` is an object of catalogs by name"));
+  for (const auto& [name, catalog] : value.get_object()) {
+    const auto at = pointer_append("/use/catalogs", name);
+    SB_CHECK(object_at(catalog, at, "a catalog is an object with `endpoint`"));
+    SB_CHECK(only(catalog, at, {"endpoint"}));
+    if (const auto place = place_of(yaml_.value, {"function", "1.0.0", std::string(name)}); !place)
+      return fault(at, place.error().detail);
+  }
+  return {};
+}
+
 Result<CallTask> Compiler::custom_function(const std::string& name, const Pointer& pointer) {
-  if (name.find("://") != std::string::npos || name.find('@') != std::string::npos)
-    return fault(pointer,
-                 fmt::format("`{}`: functions of catalogs are not supported; write it under use.functions", name),
-                 Errc::unsupported);
+  if (name.find('@') != std::string::npos || name.find("://") != std::string::npos)
+    return cataloged_function(name, pointer);
   const auto* use = find_member(yaml_.value, "use");
   const auto* all = use ? find_member(*use, "functions") : nullptr;
   const auto* definition = all ? find_member(*all, name) : nullptr;
@@ -122,11 +131,46 @@ Result<CallTask> Compiler::custom_function(const std::string& name, const Pointe
     const auto near = nearest(name, known);
     return fault(pointer, fmt::format("unknown function `{}`{}", name, near ? "; did you mean `" + *near + "`?" : ""));
   }
+  return function_call(name, *definition, pointer_append("/use/functions", name), pointer);
+}
+
+Result<CallTask> Compiler::cataloged_function(const std::string& name, const Pointer& pointer) {
+  const auto call = CatalogCall::parse(name);
+  if (!call)
+    return fault(pointer,
+                 fmt::format("`{}` is no NAME:VERSION@CATALOG; the catalog's URL stands under use.catalogs", name),
+                 Errc::unsupported);
+  if (!cataloged_) {  // whoever checks a text alone knows no catalogs
+    note(Error(Errc::unsupported, fmt::format("`{}` is looked at when the flow is registered", name), pointer), true);
+    CallTask unknown;
+    unknown.function = name;
+    unknown.kind = CallKind::function;
+    unknown.body = std::make_shared<TaskList>();
+    return unknown;
+  }
+  const auto text = cataloged_->functions.find(name);
+  if (text == cataloged_->functions.end()) {
+    const auto why = cataloged_->failures.find(name);
+    return fault(pointer, fmt::format("`{}` could not be had: {}", name,
+                                      why == cataloged_->failures.end() ? "nobody has asked for it" : why->second));
+  }
+  const auto at = call->pointer();
+  if (!catalog_documents_.contains(at)) {
+    auto yaml = parse_yaml(text->second);
+    if (!yaml) return fault(pointer, fmt::format("`{}`: {}", name, yaml.error().detail));
+    catalog_documents_.emplace(at, CatalogDocument{*std::move(yaml), pointer});
+  }
+  return function_call(name, catalog_documents_.at(at).yaml.value, at, pointer);
+}
+
+// The function's task is compiled anew for each call: it sees its arguments and no locals of the caller.
+Result<CallTask> Compiler::function_call(const std::string& name, const json::value& definition, const Pointer& at,
+                                         const Pointer& pointer) {
   if (std::ranges::find(functions_open_, name) != functions_open_.end())
     return fault(pointer, fmt::format("function `{}` calls itself: it would have no end", name));
   functions_open_.push_back(name);
   auto outer = std::exchange(locals_, {});
-  auto made = task(*definition, pointer_append("/use/functions", name), name, {});
+  auto made = task(definition, at, name, {});
   locals_ = std::move(outer);
   functions_open_.pop_back();
   if (!made) return std::unexpected(made.error());

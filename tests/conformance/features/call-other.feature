@@ -244,13 +244,53 @@ Feature: Other calls
     When the workflow is registered
     Then the workflow should be refused with '`call: asyncapi` is not supported'
 
-  Scenario: Functions of catalogs are refused by name
+  Scenario: A function of a catalog gets what `with` says
     Given a workflow with definition:
     """yaml
     document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    use: {catalogs: {shared: {endpoint: {uri: 'https://api.test/catalog'}}}}
+    do:
+      - twice: {call: 'double:1.0.0@shared', with: {n: 21}}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    n: 42
+    """
+
+  Scenario: The default catalog needs no definition
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - greet: {call: 'greet:2.0.0@default', with: {name: Ann}}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    said: Hello, Ann
+    """
+
+  Scenario: A function that its catalog does not have is refused where it is called
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    use: {catalogs: {shared: {endpoint: {uri: 'https://api.test/catalog'}}}}
+    do:
+      - ask:
+          call: nothing:1.0.0@shared
+    """
+    When the workflow is registered
+    Then the workflow should be refused with '`nothing:1.0.0@shared` could not be had' at line 5
+
+  Scenario: A catalog at a host that the configuration does not name is refused
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    use: {catalogs: {shared: {endpoint: 'https://elsewhere.test'}}}
     do:
       - ask:
           call: log:1.0.0@shared
     """
     When the workflow is registered
-    Then the workflow should be refused with 'catalogs are not supported'
+    Then the workflow should be refused with 'elsewhere.test' at line 5
