@@ -11,37 +11,39 @@
 namespace sb::flow {
 namespace {
 
-struct Kind {
+struct LifecycleKind {
   Lifecycle what;
   bool of_task;
   std::string_view type;
   const char* at;  ///< what the data calls its time
 };
 
-constexpr std::array kKinds{
-    Kind{Lifecycle::started, false, "io.serverlessworkflow.workflow.started.v1", "startedAt"},
-    Kind{Lifecycle::suspended, false, "io.serverlessworkflow.workflow.suspended.v1", "suspendedAt"},
-    Kind{Lifecycle::resumed, false, "io.serverlessworkflow.workflow.resumed.v1", "resumedAt"},
-    Kind{Lifecycle::correlation_started, false, "io.serverlessworkflow.workflow.correlation-started.v1", "startedAt"},
-    Kind{Lifecycle::correlation_completed, false, "io.serverlessworkflow.workflow.correlation-completed.v1",
-         "completedAt"},
-    Kind{Lifecycle::cancelled, false, "io.serverlessworkflow.workflow.cancelled.v1", "cancelledAt"},
-    Kind{Lifecycle::faulted, false, "io.serverlessworkflow.workflow.faulted.v1", "faultedAt"},
-    Kind{Lifecycle::completed, false, "io.serverlessworkflow.workflow.completed.v1", "completedAt"},
-    Kind{Lifecycle::created, true, "io.serverlessworkflow.task.created.v1", "createdAt"},
-    Kind{Lifecycle::started, true, "io.serverlessworkflow.task.started.v1", "startedAt"},
-    Kind{Lifecycle::suspended, true, "io.serverlessworkflow.task.suspended.v1", "suspendedAt"},
-    Kind{Lifecycle::resumed, true, "io.serverlessworkflow.task.resumed.v1", "resumedAt"},
-    Kind{Lifecycle::retried, true, "io.serverlessworkflow.task.retried.v1", "retriedAt"},
-    Kind{Lifecycle::cancelled, true, "io.serverlessworkflow.task.cancelled.v1", "cancelledAt"},
-    Kind{Lifecycle::faulted, true, "io.serverlessworkflow.task.faulted.v1", "faultedAt"},
-    Kind{Lifecycle::completed, true, "io.serverlessworkflow.task.completed.v1", "completedAt"},
+constexpr std::array kLifecycleKinds{
+    LifecycleKind{Lifecycle::started, false, "io.serverlessworkflow.workflow.started.v1", "startedAt"},
+    LifecycleKind{Lifecycle::suspended, false, "io.serverlessworkflow.workflow.suspended.v1", "suspendedAt"},
+    LifecycleKind{Lifecycle::resumed, false, "io.serverlessworkflow.workflow.resumed.v1", "resumedAt"},
+    LifecycleKind{Lifecycle::correlation_started, false, "io.serverlessworkflow.workflow.correlation-started.v1",
+                  "startedAt"},
+    LifecycleKind{Lifecycle::correlation_completed, false, "io.serverlessworkflow.workflow.correlation-completed.v1",
+                  "completedAt"},
+    LifecycleKind{Lifecycle::cancelled, false, "io.serverlessworkflow.workflow.cancelled.v1", "cancelledAt"},
+    LifecycleKind{Lifecycle::faulted, false, "io.serverlessworkflow.workflow.faulted.v1", "faultedAt"},
+    LifecycleKind{Lifecycle::completed, false, "io.serverlessworkflow.workflow.completed.v1", "completedAt"},
+    LifecycleKind{Lifecycle::created, true, "io.serverlessworkflow.task.created.v1", "createdAt"},
+    LifecycleKind{Lifecycle::started, true, "io.serverlessworkflow.task.started.v1", "startedAt"},
+    LifecycleKind{Lifecycle::suspended, true, "io.serverlessworkflow.task.suspended.v1", "suspendedAt"},
+    LifecycleKind{Lifecycle::resumed, true, "io.serverlessworkflow.task.resumed.v1", "resumedAt"},
+    LifecycleKind{Lifecycle::retried, true, "io.serverlessworkflow.task.retried.v1", "retriedAt"},
+    LifecycleKind{Lifecycle::cancelled, true, "io.serverlessworkflow.task.cancelled.v1", "cancelledAt"},
+    LifecycleKind{Lifecycle::faulted, true, "io.serverlessworkflow.task.faulted.v1", "faultedAt"},
+    LifecycleKind{Lifecycle::completed, true, "io.serverlessworkflow.task.completed.v1", "completedAt"},
 };
 
-const Kind* kind_of(const LifecycleMark& mark) {
-  const auto* found = std::ranges::find_if(
-      kKinds, [&](const Kind& kind) { return kind.what == mark.what && kind.of_task == (mark.task != nullptr); });
-  return found == kKinds.end() ? nullptr : found;
+const LifecycleKind* kind_of(const LifecycleMark& mark) {
+  const auto* found = std::ranges::find_if(kLifecycleKinds, [&](const LifecycleKind& kind) {
+    return kind.what == mark.what && kind.of_task == (mark.task != nullptr);
+  });
+  return found == kLifecycleKinds.end() ? nullptr : found;
 }
 
 }  // namespace
@@ -60,8 +62,8 @@ bool LifecycleOptions::wants(std::string_view type) const {
 
 std::span<const std::string_view> lifecycle_types() {
   static constexpr auto kTypes = [] {
-    std::array<std::string_view, kKinds.size()> types;
-    std::ranges::transform(kKinds, types.begin(), &Kind::type);
+    std::array<std::string_view, kLifecycleKinds.size()> types;
+    std::ranges::transform(kLifecycleKinds, types.begin(), &LifecycleKind::type);
     return types;
   }();
   return kTypes;
@@ -74,7 +76,7 @@ std::string_view lifecycle_type(const LifecycleMark& mark) {
 
 // REQUIRES a type. `partitionkey`: a topic keeps the order of one run's events.
 json::object lifecycle_event(const LifecycleMark& mark, const LifecycleSource& source, std::uint64_t seq) {
-  const Kind& kind = *kind_of(mark);
+  const LifecycleKind& kind = *kind_of(mark);
   const Flow& flow = source.flow;
   const std::string name = fmt::format("{}-{}.{}", flow.name, source.run, flow.ns), at = rfc3339(mark.at_us);
   json::object data{{kind.of_task ? "workflow" : "name", name}};

@@ -14,7 +14,7 @@
 namespace sb::flow {
 namespace {
 
-constexpr std::size_t kPage = 128;
+constexpr std::size_t kTellingsAtOnce = 128;
 constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{10'000};
 
 }  // namespace
@@ -77,9 +77,9 @@ Task<void> LifecyclePost::keep() {
 }
 
 Task<Result<bool>> LifecyclePost::tell_some() {
-  SB_CO_TRY(auto rows, co_await store::read_patiently([&] { return parts_.store.outbox(kPage); }));
+  SB_CO_TRY(auto rows, co_await store::read_patiently([&] { return parts_.store.outbox(kTellingsAtOnce); }));
   if (rows.empty()) co_return false;
-  const bool more = rows.size() == kPage;
+  const bool more = rows.size() == kTellingsAtOnce;
   std::vector<std::int64_t> told;
   const auto done = co_await tell(std::move(rows), told);
   if (!told.empty()) {

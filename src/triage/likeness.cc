@@ -14,7 +14,7 @@ constexpr std::int64_t kVersion = 1;
 constexpr std::size_t kMaxFileBytes = 64 << 10;
 constexpr std::string_view kRemedy = "learn it anew with `signalbox triage likeness`";
 
-double number_of(const json::value& document, std::string_view name) {
+double likeness_number(const json::value& document, std::string_view name) {
   const auto* found = find_member(document, name);
   return found && found->is_number() ? found->to_number<double>() : -1;
 }
@@ -51,15 +51,15 @@ Result<LikenessData> decode_likeness(std::string_view text) {
     return fail(Errc::unsupported, fmt::format("it was learnt by another version of Signalbox: {}", kRemedy));
   LikenessData data;
   data.encoder = string_member(*document, "encoder");
-  data.threshold = number_of(*document, "threshold");
+  data.threshold = likeness_number(*document, "threshold");
   const auto* promise = find_member(*document, "promise");
   const auto* files = find_member(*document, "files");
   if (data.encoder.empty() || !is_share(data.threshold) || !promise || !files || !files->is_array())
     return fail(Errc::corrupt,
                 fmt::format("its encoder, threshold, promise or files are missing or wrong: {}", kRemedy));
-  data.wrong_hits = number_of(*promise, "wrong_hits");
-  data.confidence = number_of(*promise, "confidence");
-  data.bound = number_of(*promise, "bound");
+  data.wrong_hits = likeness_number(*promise, "wrong_hits");
+  data.confidence = likeness_number(*promise, "confidence");
+  data.bound = likeness_number(*promise, "bound");
   data.texts = static_cast<std::size_t>(int_member(*promise, "texts"));
   data.hits = static_cast<std::size_t>(int_member(*promise, "hits"));
   data.wrong = static_cast<std::size_t>(int_member(*promise, "wrong"));

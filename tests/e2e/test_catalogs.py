@@ -78,6 +78,7 @@ def test_a_function_is_had_once_and_stays_what_it_was(own_server, tmp_path):
     server.start()
     assert output_of(server) == {"n": 42}, "neither a run nor a start asks the catalog"
     assert len(catalog.asked) == 1
+    assert server.process.stop() == 0
     data = b"".join(path.read_bytes() for path in server.data.rglob("*") if path.is_file())
     assert b"s3cret-of-the-catalog" not in data
 

@@ -352,3 +352,36 @@ def test_a_broker_that_dies_is_waited_for_and_an_emitted_event_is_there_once(bro
     assert numbers_of(server) == list(range(200))
     assert server.process.stop() == 0
     assert broker.committed("orphaned-group", topic, 2) == [100, 100]
+
+
+def test_what_becomes_of_runs_is_on_a_topic_though_the_broker_was_away(broker, own_server):
+    topic = broker.make_topic("lifecycle")
+    section = {**kafka_section(broker), "sinks": [{"topic": topic, "types": ["io.serverlessworkflow.*"]}]}
+    lifecycle = {"types": ["io.serverlessworkflow.workflow.*", "io.serverlessworkflow.task.completed.v1"], "output": True}
+    server = with_flow(own_server(kafka=section, flows={"lifecycle": lifecycle}).start())
+
+    def run(n: int) -> str:
+        made = server.call("POST", "/api/v1/flows/test/takes/runs", {"input": {"n": n}, "wait": True})
+        assert made.json()["status"] == "completed", made.body
+        return made.json()["id"]
+
+    runs = [run(0)]
+    broker.read(topic, 3)
+    broker.kill()
+    try:
+        runs.append(run(1))  # nobody waits for the topic
+        server.process.kill()
+        server.start()
+        runs.append(run(2))
+    finally:
+        broker.start()
+    found = {}  # a record that was on its way when the server died is written again, under the same id
+    for record in broker.read(topic, 9):
+        event = json.loads(record.value())
+        found.setdefault(event["id"], (record.key().decode(), event))
+    assert len(found) == 9
+    for number, name in enumerate(runs):
+        events = [event for key, event in found.values() if key == name]
+        assert [event["type"].split(".", 2)[2] for event in events] == ["workflow.started.v1", "task.completed.v1", "workflow.completed.v1"]
+        assert [event["data"].get("output") for event in events] == [None, {"n": number}, {"n": number}]
+    assert server.process.stop() == 0

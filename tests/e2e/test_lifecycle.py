@@ -75,6 +75,7 @@ def test_each_change_is_heard_once_through_kills(own_server):
         assert len({event["id"] for event in events}) == len(TOLD)
         assert events[3]["data"]["output"]["mail"].startswith("[EMAIL_"), "a placeholder of the run that heard it"
     assert not server.call("GET", "/api/v1/runs?flow=shop/watch&status=faulted").json()["runs"]
+    assert server.process.stop() == 0
     assert b"jane.roe@acme.org" not in b"".join(path.read_bytes() for path in server.data.rglob("*") if path.is_file())
     assert server.verify().returncode == 0
 

@@ -26,9 +26,9 @@ bool is_data(std::string_view member) {
   return std::ranges::find(kData, member) != kData.end();
 }
 
-void collect(const json::value& value, std::vector<CatalogCall>& calls) {
+void collect_calls(const json::value& value, std::vector<CatalogCall>& calls) {
   if (const auto* list = value.if_array()) {
-    for (const auto& one : *list) collect(one, calls);
+    for (const auto& one : *list) collect_calls(one, calls);
   }
   const auto* object = value.if_object();
   if (!object) return;
@@ -37,7 +37,7 @@ void collect(const json::value& value, std::vector<CatalogCall>& calls) {
       const auto call = CatalogCall::parse(*text);
       if (call && std::ranges::find(calls, call->text(), &CatalogCall::text) == calls.end()) calls.push_back(*call);
     }
-    if (!is_data(name)) collect(member, calls);
+    if (!is_data(name)) collect_calls(member, calls);
   }
 }
 
@@ -110,7 +110,7 @@ Result<std::optional<Cataloged>> Cataloged::from_text(std::string_view text, std
 
 std::vector<CatalogCall> catalog_calls(const json::value& document) {
   std::vector<CatalogCall> calls;
-  collect(document, calls);
+  collect_calls(document, calls);
   return calls;
 }
 
