@@ -40,16 +40,16 @@ class NameMemory {
   std::unique_ptr<std::uint32_t[]> words_;  // how many there are, then they
 };
 
-/// The same while a text is looked at. A name speaks only for what stands behind it, and only where it is decided is it
-/// remembered: so a text says the same however it is cut.
+/// The same while a text is looked at. A name speaks only for what begins behind where it begins, and only where that
+/// is decided is it remembered: so a text says the same however it is cut.
 class NamesInText {
  public:
-  /// `word`: a hash. REQUIRES: `position`, in the text at hand, does not fall from call to call.
+  /// `word` (a hash) of a name that begins at `position`, which, in the text at hand, never falls from call to call.
   void remember(std::uint32_t word, std::size_t position) {
     if (known.size() + now_.size() < NameMemory::kMaxWords && !known.knows(word) && !find(word))
       now_.push_back({word, position});
   }
-  /// Whether it stood before `position`.
+  /// Whether it is of a name that began before `position`.
   bool knows(std::uint32_t word, std::size_t position) const {
     const Word* const now = find(word);
     return known.knows(word) || (now && now->position < position);

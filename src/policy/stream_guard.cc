@@ -40,6 +40,11 @@ bool is_continuation(char byte) {
   return (static_cast<unsigned char>(byte) & 0xc0) == 0x80;
 }
 
+// What vanished behind an end may be decided, and so out of the text that is kept, before it is known to lie inside.
+void move_end(Finding& finding, bool goes_on, std::size_t end) {
+  if (goes_on) finding.span.end = end;
+}
+
 bool is_address(const Finding& finding) {
   return finding.tail == Tail::url;
 }
@@ -206,7 +211,7 @@ Result<> TextStream::follow_open(Look& now) {
     }
     std::size_t& taken = now.place.taken_by(open.finding.weight);
     const TailEnd tail = follow_tail(open.finding.tail, now.scan.fold, taken, now.complete, open.tail_state);
-    open.finding.span.end += tail.end - taken;
+    move_end(open.finding, tail.end > taken, offset_ + tail.end);
     const bool acts = open.finding.weight == Weight::acts;
     if (acts && now.loan.policy.log_only() && tail.end > taken)
       now.loan.out.pass(now.text.substr(taken, tail.end - taken), offset_ + taken);
@@ -232,7 +237,7 @@ Result<> TextStream::follow_addresses(Look& now, std::size_t behind) {
     bool closed = false;
     if (is_address(open.finding) && taken < behind) {
       const TailEnd tail = follow_tail(Tail::url, now.scan.fold, taken, now.complete, open.tail_state, behind);
-      open.finding.span.end += tail.end - taken;
+      move_end(open.finding, tail.end > taken, offset_ + tail.end);
       taken = tail.end;
       closed = tail.closed;
       SB_CHECK(close_or_settle(now, i, closed));

@@ -11,8 +11,7 @@ constexpr Token kNothing;
 
 Neighbourhood neighbours(std::span<const Token> tokens, std::size_t at, Sight sight, Looked& looked) {
   const Token& token = tokens[at];
-  const Sight own = Sight::around(token);
-  sight = {std::max(sight.low, own.low), std::min(sight.limit, own.limit)};
+  sight = sight.within(Sight::around(token));
   Neighbourhood out;
   out.tokens.fill(&kNothing);
   out.tokens[kBack] = &token;

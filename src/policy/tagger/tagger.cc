@@ -42,16 +42,17 @@ bool is_serial(const Token& token) {
 
 class Reading {
  public:
-  // Tokens that begin before `from` are only context.
-  Reading(const Model& model, std::string_view text, std::size_t from, bool complete, std::uint32_t field,
-          std::size_t offset, const Fold* fold, Scratch& scratch)
+  // Tokens that begin before `from` are only context. Of a text that ends behind a whole character or that nothing
+  // follows, all is `readable`.
+  Reading(const Model& model, std::string_view text, std::size_t readable, std::size_t from, bool complete,
+          std::uint32_t field, std::size_t offset, const Fold* fold, Scratch& scratch)
       : model_(model),
         size_(static_cast<std::int64_t>(text.size())),
-        readable_(complete ? text.size() : whole_characters(text)),
+        readable_(readable),
         complete_(complete),
         s_(scratch) {
     tokenise(text.substr(0, readable_), s_.tokens, field);
-    if (fold && !fold->is_sparse()) narrow_sights(*fold, offset);
+    if (fold && !fold->is_sparse()) narrow_windows(*fold, offset);
     const Gazetteer gazetteer = model.gazetteer();
     for (std::size_t i = 0; i < s_.tokens.size(); ++i) {
       if (i + kLooksAhead < s_.tokens.size()) gazetteer.expect(s_.tokens[i + kLooksAhead].word);
@@ -131,31 +132,24 @@ class Reading {
   bool is_mailbox(std::size_t at, Sight sight, bool& decided) const {
     static const std::uint32_t at_sign = word_hash("@");
     static const std::array<std::uint32_t, 3> inside = {word_hash("."), word_hash("-"), word_hash("+")};
-    std::size_t i = at + 1;
-    for (; i < s_.tokens.size() && s_.tokens[i].gap == Gap::none && sight.has_end_of(s_.tokens[i]); ++i) {
+    for (std::size_t i = at + 1; i < s_.tokens.size(); ++i) {
       const Token& token = s_.tokens[i];
-      if (unsure_ > 0 && reached_end({.end = token.end}, sight)) break;
+      if (token.gap != Gap::none) return false;
+      // Of a word that fills its own sight the '@' may stand behind it.
+      if (!sight.has_end_of(token)) return sight.limit == Sight::around(s_.tokens[at]).limit;
+      if (reached_end({.end = token.end}, sight)) break;
       if (token.shape != Shape::mark) continue;
       if (token.word == at_sign) return true;
       if (std::ranges::find(inside, token.word) == inside.end()) return false;
     }
-    const bool ends = i == s_.tokens.size() || (unsure_ > 0 && reached_end({.end = s_.tokens[i].end}, sight));
-    if (ends) {
-      if (!complete_ && sight.limit > size_) decided = false;
-      return false;
-    }
-    // A word that fills its sight: the '@' may stand behind it.
-    return s_.tokens[i].gap == Gap::none && sight.limit == Sight::around(s_.tokens[at]).limit;
+    if (is_open(sight)) decided = false;
+    return false;
   }
 
-  // Where the text is folded a sight may be less than its bytes. Of one that goes on behind the text, what comes may
-  // leave no more than the text: what ends near its end may be out of sight.
-  void narrow_sights(const Fold& fold, std::size_t offset) {
-    unsure_ = Sight::kCharacterBytes;
+  void narrow_windows(const Fold& fold, std::size_t offset) {
     for (Token& token : s_.tokens) {
-      const std::size_t window = fold.skip_characters(offset + token.begin, kSightBytes) - offset;
-      if (window <= static_cast<std::size_t>(size_))
-        token.sight = static_cast<std::uint8_t>(std::min<std::size_t>(window - token.begin, kSightBytes));
+      const std::size_t window = fold.skip_characters(offset + token.begin, kSightBytes) - offset - token.begin;
+      token.window = static_cast<std::uint8_t>(std::min<std::size_t>(window, kSightBytes));
     }
   }
 
@@ -173,10 +167,12 @@ class Reading {
     return sum;
   }
 
-  // Whether bytes that have not come yet may change what was seen.
-  bool reached_end(const Looked& looked, Sight sight) const {
-    return !complete_ && sight.limit > size_ &&
-           (looked.wanted_more || looked.end + unsure_ >= static_cast<std::int64_t>(readable_));
+  // Whether bytes that have not come yet may be in sight.
+  bool is_open(const Sight& sight) const { return !complete_ && sight.window > size_; }
+
+  // Whether they may change what was seen.
+  bool reached_end(const Looked& looked, const Sight& sight) const {
+    return is_open(sight) && (looked.wanted_more || looked.end >= static_cast<std::int64_t>(readable_));
   }
 
   std::size_t first_at(std::size_t byte) const {
@@ -197,8 +193,9 @@ class Reading {
       s_.marginals[i] = marginal_at(i, Sight::of(s_.tokens[i]), s_.marginal_looks[i]);
     looked = s_.marginal_looks[i];
     if (sight.has_end(looked.end)) return s_.marginals[i];
+    // Before the token its own sight goes further back than that of an earlier one is asked for.
     const Sight own = Sight::of(s_.tokens[i]);
-    return marginal_at(i, {own.low, std::min(own.limit, sight.limit)}, looked);
+    return marginal_at(i, own.within({own.low, sight.limit, sight.window}), looked);
   }
 
   // The emission of token `at` by what `sight` and its own let see; `all` learns how far that went. What it refers to
@@ -253,12 +250,16 @@ class Reading {
   bool complete_;
   Scratch& s_;
   std::size_t first_ = 0;
-  std::int64_t unsure_ = 0;  // bytes at the end that may be out of a sight that goes on behind it
 };
 
-std::size_t tag_slice(const Model& model, std::string_view text, std::size_t from, bool complete, std::uint32_t field,
-                      std::size_t offset, const Fold* fold, Scratch& scratch, std::vector<TaggedSpan>& out) {
-  const Reading reading(model, text, from, complete, field, offset, fold, scratch);
+// `in`: of the whole text; the slice begins at `offset` and ends at `stop`.
+std::size_t tag_slice(const Model& model, const TagInput& in, std::size_t offset, std::size_t stop, std::size_t from,
+                      std::uint32_t field, Scratch& scratch, std::vector<TaggedSpan>& out) {
+  const auto text = in.text.substr(offset, stop - offset);
+  const bool last = stop == in.text.size();
+  // Folding left out a character that the end cuts; what looks like one is none.
+  const std::size_t readable = last && (in.complete || in.fold) ? text.size() : whole_characters(text);
+  const Reading reading(model, text, readable, from - offset, last && in.complete, field, offset, in.fold, scratch);
   for (std::size_t i = reading.first(); i < scratch.tokens.size(); ++i) {
     bool decided = reading.is_decided(i);
     TaggedSpan span;
@@ -278,11 +279,9 @@ std::size_t tag(const Model& model, const TagInput& in, Scratch& scratch, std::v
   for (std::size_t from = in.from;;) {
     const std::size_t context = from < kContextBytes ? 0 : from - kContextBytes;
     const std::size_t stop = std::min(in.text.size(), from + kSliceBytes);
-    const bool last = stop == in.text.size();
     const std::size_t decided =
-        context + tag_slice(model, in.text.substr(context, stop - context), from - context, last && in.complete,
-                            context == 0 ? field : 0, context, in.fold, scratch, out);
-    if (last) return std::max(decided, in.from);
+        context + tag_slice(model, in, context, stop, from, context == 0 ? field : 0, scratch, out);
+    if (stop == in.text.size()) return std::max(decided, in.from);
     // A slice is longer than a sight: its first tokens at least are decided.
     SB_ASSERT(decided > from);
     from = decided;

@@ -81,7 +81,7 @@ class TaggerDetector final : public Detector {
 
   static void remember(const Sweep& in, const tagger::TaggedSpan& span) {
     any_word(in, span, [&](const tagger::Token& token) {
-      in.names->remember(token.word, token.begin);
+      in.names->remember(token.word, span.span.begin);
       return false;
     });
   }

@@ -57,6 +57,10 @@ INSTANTIATE_TEST_SUITE_P(
                  "LOCATION Rosenweg 14, 20144 Hamburg"},
         Sentence{"address_american", "Send it to 48 Willow Lane, Dayton, OH 45402 please.",
                  "LOCATION 48 Willow Lane, Dayton, OH 45402"},
+        // The last word that is seen may go on to an '@' where it is the first alone.
+        Sentence{"address_to_the_end_of_sight",
+                 "Please send it to 48120 Lindenhofer Str. 17 Suite 204 Altenbrunn Sachsen-Anhalt",
+                 "LOCATION 48120 Lindenhofer Str. 17 Suite 204 Altenbrunn Sachsen|LOCATION Anhalt"},
         Sentence{"no_serial", "National insurance AB123456C", "ORGANIZATION National insurance"},
         Sentence{"before_an_address", "Ask Eva Huber eva.huber@pages.org or call Tom Weiss tom@pages.org.",
                  "PERSON Eva Huber|PERSON Tom Weiss"},

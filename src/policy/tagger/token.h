@@ -54,9 +54,9 @@ struct Token {
   std::uint8_t length = 0;     ///< characters, at most 255
   std::uint8_t gazetteer = 0;  ///< flags of `Gazetteer`
   bool accented = false;
-  std::uint8_t sight = kSightBytes;  ///< bytes from `begin` on that decide on it: fewer where some vanished
-  std::uint32_t field = 0;           ///< hash of the word before the last ':', '=' or '>' ("name": ...), 0 if none
-  std::uint32_t field_begin = 0;     ///< where that word stands
+  std::uint8_t window = kSightBytes;  ///< bytes from `begin` on in which what is seen begins: fewer where some vanished
+  std::uint32_t field = 0;            ///< hash of the word before the last ':', '=' or '>' ("name": ...), 0 if none
+  std::uint32_t field_begin = 0;      ///< where that word stands
 };
 
 /// The token that begins at `at` or at the first byte behind blanks there; its `end` is `text.size()` or less. An empty
