@@ -177,6 +177,9 @@ class Detector {
   /// The types it can report, as they stand in its findings (the same bytes in memory); empty: it does not tell.
   virtual std::vector<std::string_view> types() const { return {}; }
 
+  /// What a policy's author makes each byte of the worst text cost (Pattern::cost); of what is shipped, nothing.
+  virtual std::size_t cost() const { return 0; }
+
   /// The bytes at which a look is worth its time. Rare bytes make a fast scan.
   virtual std::string_view wake_bytes() const { return {}; }
 

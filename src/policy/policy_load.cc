@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "base/bytes.h"
 #include "base/crypto.h"
@@ -21,6 +22,10 @@ using Detectors = std::vector<std::shared_ptr<const Detector>>;
 constexpr std::size_t kMaxRules = 64;
 // Detectors and rules with "deny" together: the scanner takes 64, ours included.
 constexpr std::size_t kMaxDetectors = 16;
+// What patterns may cost a byte of the worst text (Pattern::cost): one, and all that look at every text. At the second
+// a kilobyte of such a text takes up to 10 ms: a place costs some 20 ns.
+constexpr std::size_t kMaxPatternCost = 256;
+constexpr std::size_t kMaxPatternsCost = 512;
 
 const std::vector<std::string> kTopKeys = {"name", "version", "description", "mode", "detectors", "rules", "checks"};
 const std::vector<std::string> kModes = {"enforce", "log_only"};
@@ -128,6 +133,17 @@ Result<> read_choices(const DocumentReader& reader, const json::object& object, 
   return {};
 }
 
+constexpr std::string_view kCheaper =
+    "let it begin with a letter, a digit or another sign of its own rather than with \".\" or \"[^...]\", and give one "
+    "way alone to read a text: no repeat within a repeat, \"{2,20}\" for \"+\", no \"check\" of many lengths";
+
+Result<> check_cost(const DocumentReader& reader, std::string_view pointer, std::size_t cost) {
+  if (cost <= kMaxPatternCost) return {};
+  return reader.fault(pointer, fmt::format("the pattern tries up to {} places a byte of the text that is worst for it, "
+                                           "and may try {}: {}",
+                                           cost, kMaxPatternCost, kCheaper));
+}
+
 Result<std::vector<Pattern>> read_patterns(const DocumentReader& reader, const json::object& object,
                                            std::string_view pointer, std::string_view key) {
   std::vector<Pattern> patterns;
@@ -137,6 +153,7 @@ Result<std::vector<Pattern>> read_patterns(const DocumentReader& reader, const j
     if (!pattern) {
       return reader.fault(pointer_append(pointer_append(pointer, key), std::to_string(i)), pattern.error().detail);
     }
+    SB_CHECK(check_cost(reader, pointer_append(pointer_append(pointer, key), std::to_string(i)), pattern->cost(false)));
     patterns.push_back(std::move(*pattern));
   }
   return patterns;
@@ -237,9 +254,33 @@ Result<> read_detectors(const DocumentReader& reader, const json::object& top, D
     custom.score = static_cast<float>(score);
     auto detector = make_custom_detector(std::move(custom));
     if (!detector) return reader.fault(pointer, detector.error().detail);
+    SB_CHECK(check_cost(reader, pointer_append(pointer, "pattern"), (*detector)->cost()));
     detectors.push_back(std::move(*detector));
   }
   return {};
+}
+
+// All patterns of the document together, `own` being its detectors.
+Result<> check_costs(const DocumentReader& reader, std::span<const std::shared_ptr<const Detector>> own,
+                     const std::vector<Rule>& rules) {
+  std::size_t total = 0;
+  std::size_t most = 0;
+  std::string dearest;
+  const auto add = [&](const Detector& detector, std::string_view list, std::size_t index) {
+    total += detector.cost();
+    if (detector.cost() <= most) return;
+    most = detector.cost();
+    dearest = fmt::format("/{}/{}", list, index);
+  };
+  for (std::size_t i = 0; i < own.size(); ++i) add(*own[i], "detectors", i);
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    if (rules[i].denied) add(*rules[i].denied, "rules", i);
+  }
+  if (total <= kMaxPatternsCost) return {};
+  return reader.fault(dearest,
+                      fmt::format("all patterns together try up to {} places a byte of the worst text, and may "
+                                  "try {}; those here try most, {}: {}",
+                                  total, kMaxPatternsCost, most, kCheaper));
 }
 
 }  // namespace
@@ -266,6 +307,7 @@ Result<std::shared_ptr<const Policy>> Policy::load(std::string_view yaml, std::s
   const std::size_t shipped = detectors.size();
   SB_CHECK(read_detectors(reader, *top, detectors));
   SB_TRY(policy->rules_, read_rules(reader, *top, detectors, detectors.size() - shipped));
+  SB_CHECK(check_costs(reader, std::span(detectors).subspan(shipped), policy->rules_));
   SB_TRY(policy->checks_, read_checks(reader, *top));
   std::string canonical;
   append_canonical(canonical, document->value);

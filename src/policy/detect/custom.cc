@@ -32,7 +32,9 @@ class PatternDetector final : public Detector {
       : it_(std::move(description)), pattern_(std::move(pattern)), check_(check), words_(it_.words) {
     for (auto& word : it_.context) word = sb::to_lower(word);
     wake_ = words_.first_bytes();
-    if (pattern_) wake_ += pattern_->first_bytes();
+    if (!pattern_) return;
+    wake_ += pattern_->first_bytes();
+    cost_ = pattern_->cost(check_ != nullptr);
   }
 
   std::string_view name() const override { return it_.name; }
@@ -41,6 +43,7 @@ class PatternDetector final : public Detector {
     if (it_.type == kDeniedType) return {};  // no rule speaks of it by its type
     return {it_.type};
   }
+  std::size_t cost() const override { return cost_; }
   std::string_view wake_bytes() const override { return wake_; }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
@@ -86,6 +89,7 @@ class PatternDetector final : public Detector {
   CheckFunction check_;
   WordSet words_;
   std::string wake_;
+  std::size_t cost_ = 0;
 };
 
 }  // namespace

@@ -112,12 +112,18 @@ class Pattern::Compiler {
     }
     const std::size_t after = at_;
     Part all = one;
+    Part before = one;
     for (std::size_t copy = 2; copy <= (unbounded ? std::max<std::size_t>(least, 1) : most); ++copy) {
       at_ = begin;
       SB_TRY(one, atom());
       SB_ASSERT(at_ == end);
-      if (copy > least) one.nullable = true;
-      all = joined(all, one);
+      if (copy <= least) {
+        before = all = joined(all, one);
+      } else {  // behind the copy before alone: one that is left out is as good as any other
+        connect(before.last, one.first);
+        all.last |= one.last;
+        before = one;
+      }
     }
     at_ = after;
     if (unbounded) connect(one.last, one.first);
@@ -243,6 +249,39 @@ Pattern::States Pattern::follow_of(const States& states) const {
   States next;
   for (std::size_t i = states._Find_first(); i < follow_.size(); i = states._Find_next(i)) next |= follow_[i];
   return next;
+}
+
+// Of `steps` bytes among these behind each other: what each may be, and all ways to have come there, counted as one.
+std::size_t Pattern::cost_among(const std::bitset<256>& bytes, std::size_t steps, bool checked) const {
+  std::size_t cost = 0;
+  States reached = first_;
+  for (std::size_t step = 1; step <= steps && reached.any(); ++step) {
+    std::size_t most = 0;
+    States all;
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      if (!bytes[byte]) continue;
+      const States now = reached & by_byte_[byte];
+      const bool ends = checked && (now & last_).any();
+      most = std::max(most, now.count() + (ends ? step : 0));
+      all |= now;
+    }
+    cost += most;
+    reached = follow_of(all);
+  }
+  return cost;
+}
+
+std::size_t Pattern::cost(bool checked) const {
+  constexpr std::size_t kMostBytes = 4 * kWindowBytes;  // of a window of other letters
+  Bytes high;
+  bool begins_words = true;
+  for (std::size_t byte = 0; byte < 256; ++byte) {
+    high[byte] = byte >= 0x80;
+    if ((first_ & by_byte_[byte]).any() && !is_alnum(static_cast<int>(byte))) begins_words = false;
+  }
+  // Where it begins with letters and digits it is tried at words, every second byte at most.
+  if (begins_words) return (cost_among(~Bytes(), kWindowBytes, checked) + 1) / 2;
+  return std::max(cost_among(~Bytes(), kWindowBytes, checked), cost_among(high, kMostBytes, checked));
 }
 
 Tail Pattern::tail_behind(std::string_view match) const {

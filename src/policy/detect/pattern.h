@@ -45,6 +45,10 @@ class Pattern {
     }
   }
 
+  /// How much work the worst text is for each of its bytes: places of the pattern that are tried, and for `checked`, a
+  /// detector with check digits, what is read for them. A bound, found by following all that may match at once.
+  std::size_t cost(bool checked) const;
+
   /// How a match goes on that fills its window: by the narrowest tail that has all that may follow; none where it ends.
   Tail tail_behind(std::string_view match) const;
 
@@ -56,6 +60,7 @@ class Pattern {
   class Compiler;
 
   States follow_of(const States& states) const;
+  std::size_t cost_among(const std::bitset<256>& bytes, std::size_t steps, bool checked) const;
 
   States first_, last_;
   std::vector<States> follow_;   // by position
