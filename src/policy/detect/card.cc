@@ -72,10 +72,11 @@ class Grouping {
     } while (++groups_ < run.group_count && goes_on(run.groups[groups_]));
   }
 
-  // Whether the first `used` groups stand as cards are printed: 4-4-4-4(-3), 4-6-5, 4-6-4, 4-4-5; or digit by digit.
+  // Whether the first `used` groups stand as cards are printed or kept: 4-4-4-4(-3), 4-6-5, 4-6-4, 4-4-5, 6-10; or
+  // digit by digit.
   bool is_cards(std::size_t used) const {
-    static constexpr std::array<std::uint64_t, 7> kGroupings = {0x04040404, 0x0404040403, 0x040605, 0x040604,
-                                                                0x040405,   0x06040606,   0x0607};
+    static constexpr std::array<std::uint64_t, 8> kGroupings = {0x04040404, 0x0404040403, 0x040605, 0x040604,
+                                                                0x040405,   0x06040606,   0x0607,   0x060a};
     if (used > groups_) return false;
     if (used <= single_) return true;
     return used <= codes_.size() && std::ranges::find(kGroupings, codes_[used - 1]) != kGroupings.end();
@@ -109,15 +110,19 @@ namespace {
 // The longest card of four groups with marks between them.
 constexpr std::size_t kMarkedBytes = 16 + 3 * 4;
 
-// Whether one of the marks stands there at all: behind most groups of four digits none does. REQUIRES: all can be seen.
+// Whether one of the marks stands there at all, or blanks side by side: behind most groups of four digits none does.
+// REQUIRES: all can be seen.
 bool may_be_marked(std::string_view text, std::size_t at) {
   const Bytes64 bytes(text, at);
-  return (bytes.bits([](__m256i b) {
-           const auto is = [&](char mark) { return _mm256_cmpeq_epi8(b, _mm256_set1_epi8(mark)); };
-           const __m256i any = _mm256_or_si256(_mm256_or_si256(is('*'), is('|')), _mm256_or_si256(is('/'), is('~')));
-           return static_cast<std::uint32_t>(_mm256_movemask_epi8(any));
-         }) &
-          low_bits(kMarkedBytes)) != 0;
+  const std::uint64_t marks = bytes.bits([](__m256i b) {
+    const auto is = [&](char mark) { return _mm256_cmpeq_epi8(b, _mm256_set1_epi8(mark)); };
+    const __m256i any = _mm256_or_si256(_mm256_or_si256(is('*'), is('|')), _mm256_or_si256(is('/'), is('~')));
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(any));
+  });
+  const std::uint64_t blanks = bytes.bits([](__m256i b) {
+    return static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(b, _mm256_set1_epi8(' '))));
+  });
+  return ((marks | (blanks & blanks >> 1)) & low_bits(kMarkedBytes)) != 0;
 }
 
 // Behind what stands between two cells or marked groups from `at` on: blanks and one kind of mark, learnt from the
@@ -145,15 +150,20 @@ void classify_marked_card(ScanWindow& window, std::size_t at, Findings& out) {
   if (at + kMarkedBytes <= window.stop() && !may_be_marked(window.text(), at)) return;
   std::size_t i = at;
   int mark = 0;
+  bool wide = false;  // several blanks in a row
   for (std::size_t group = 0; group < kGroups; ++group) {
+    const std::size_t behind = i;
     if (group > 0 && (i = behind_marks(window, i, mark)) == 0) return;
+    wide = wide || i > behind + 1;
     for (std::size_t n = 0; n < kDigits; ++n, ++i) {
       if (!is_digit(window.at(i))) return;
       digits[group * kDigits + n] = static_cast<char>(window.at(i));
     }
   }
   const std::string_view number(digits.data(), digits.size());
-  if (mark == 0 || is_alnum(window.at(i)) || !check::luhn(number) || !is_card_range(number) || all_same(number)) return;
+  if ((mark == 0 && !wide) || is_alnum(window.at(i)) || !check::luhn(number) || !is_card_range(number) ||
+      all_same(number))
+    return;
   out.push_back({kCardType, "card", "luhn_marked", {at, i}, 0.9F});
 }
 

@@ -141,6 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"holder=Al&card=4111+1111+1111+1111&cvc=9", "CREDIT_CARD", "4111+1111+1111+1111"},
                     Case{"card%3D4111%2B1111%2B1111%2B1111", "CREDIT_CARD", "4111%2B1111%2B1111%2B1111"},
                     Case{"scan_4111_1111_1111_1111_front.png", "CREDIT_CARD", "4111_1111_1111_1111"},
+                    Case{"issuer and number 411111 1111111111.", "CREDIT_CARD", "411111 1111111111"},
+                    Case{"in columns 4111  1111   1111    1111 now", "CREDIT_CARD", "4111  1111   1111    1111"},
                     Case{"amex=3782+822463+10005", "CREDIT_CARD", "3782+822463+10005"},
                     Case{"wrapped 4012 8888\n8888 1881 now", "CREDIT_CARD", "4012 8888\n8888 1881"},
                     Case{"**4012** 8888 8888 1881", "CREDIT_CARD", "4012** 8888 8888 1881"},
@@ -152,6 +154,8 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Bank, Found,
     testing::Values(Case{"IBAN DE89 3704 0044 0532 0130 00 thanks", "IBAN", "DE89 3704 0044 0532 0130 00"},
+                    Case{"to IBANDE89370400440532013000, please", "IBAN", "DE89370400440532013000"},
+                    Case{"ibanDE89 3704 0044 0532 0130 00", "IBAN", "DE89 3704 0044 0532 0130 00"},
                     Case{"iban lower lt088534532524874473", "IBAN", "lt088534532524874473"},
                     Case{"IE23-PMFM-6869-4094-4787-90", "IBAN", "IE23-PMFM-6869-4094-4787-90"},
                     Case{"<td>GB29 NWBK 6016 1331 9268 19</td>", "IBAN", "GB29 NWBK 6016 1331 9268 19"},

@@ -82,7 +82,7 @@ void classify_iban(ScanWindow& window, std::size_t start, Findings& out) {
   char country[2];
   for (std::size_t i = 0; i < 2; ++i) country[i] = static_cast<char>(to_upper(window.at(start + i)));
   const Structure* structure = structure_of({country, 2});
-  if (structure == nullptr || !is_digit(window.at(start + 3)) || !begins_word(window.text(), start)) return;
+  if (structure == nullptr || !is_digit(window.at(start + 3))) return;
   const std::size_t length = length_of(*structure);
   std::array<char, 34> iban;
   std::size_t count = 0;

@@ -140,6 +140,15 @@ bool is_glued(ScanWindow& window, std::size_t start, std::size_t at) {
   return end - at > 2 && !is_alnum(window.at(end));
 }
 
+// "IBANDE89...": the word that announces one, and nothing between.
+constexpr std::string_view kIbanWord = "iban";
+bool begins_with_iban(ScanWindow& window, std::size_t start) {
+  for (std::size_t i = 0; i < kIbanWord.size(); ++i) {
+    if (to_lower(window.at(start + i)) != kIbanWord[i]) return false;
+  }
+  return begins_word(window.text(), start);
+}
+
 // Digit by digit, at the window's end.
 [[gnu::noinline]] Number number_at_end(ScanWindow& window, std::size_t at) {
   Number number{.end = at};
@@ -189,7 +198,7 @@ class NumberDetector final : public Detector {
     if (letters == start) return;
     window.rebase(letters);
     read_token_run(window, letters, run);
-    if (start - letters == 3) classify_iban(window, letters, out);  // "DE 89 3704 ..."
+    if (start - letters == 3 && begins_word(text, letters)) classify_iban(window, letters, out);  // "DE 89 3704 ..."
     if (run.group_count < 2) return;
     classify_identifiers(window, run, out);
     classify_named(window, run, out);
@@ -226,7 +235,9 @@ class NumberDetector final : public Detector {
   static void judge_word(ScanWindow& window, std::size_t start, TokenRun& run, Findings& out) {
     window.rebase(start);
     read_token_run(window, start, run);
-    if (is_letter(window.at(start + 1)) && is_digit(window.at(start + 2))) classify_iban(window, start, out);
+    if (is_letter(window.at(start + 1)) && is_digit(window.at(start + 2)) && begins_word(window.text(), start))
+      classify_iban(window, start, out);
+    if (begins_with_iban(window, start)) classify_iban(window, start + kIbanWord.size(), out);
     if (run.group_count > 0) {
       classify_identifiers(window, run, out);
       classify_named(window, run, out);
