@@ -1,3 +1,5 @@
-add_executable(policy_fuzz ${CMAKE_CURRENT_LIST_DIR}/policy_fuzz.cc)
-target_link_libraries(policy_fuzz PRIVATE sb_policy)
-target_link_options(policy_fuzz PRIVATE -fsanitize=fuzzer)
+foreach(name policy policy_fold policy_json)
+  add_executable(${name}_fuzz ${CMAKE_CURRENT_LIST_DIR}/${name}_fuzz.cc)
+  target_link_libraries(${name}_fuzz PRIVATE sb_policy)
+  target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+endforeach()
