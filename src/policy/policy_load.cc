@@ -22,10 +22,9 @@ using Detectors = std::vector<std::shared_ptr<const Detector>>;
 constexpr std::size_t kMaxRules = 64;
 // Detectors and rules with "deny" together: the scanner takes 64, ours included.
 constexpr std::size_t kMaxDetectors = 16;
-// What patterns may cost a byte of the worst text (Pattern::cost): one, and all that look at every text. At the second
+// What patterns may cost a byte of the worst text (Pattern::cost): one, and all that look at every text together. There
 // a kilobyte of such a text takes up to 10 ms: a place costs some 20 ns.
-constexpr std::size_t kMaxPatternCost = 256;
-constexpr std::size_t kMaxPatternsCost = 512;
+constexpr std::size_t kMaxPatternCost = 512;
 
 const std::vector<std::string> kTopKeys = {"name", "version", "description", "mode", "detectors", "rules", "checks"};
 const std::vector<std::string> kModes = {"enforce", "log_only"};
@@ -276,11 +275,11 @@ Result<> check_costs(const DocumentReader& reader, std::span<const std::shared_p
   for (std::size_t i = 0; i < rules.size(); ++i) {
     if (rules[i].denied) add(*rules[i].denied, "rules", i);
   }
-  if (total <= kMaxPatternsCost) return {};
+  if (total <= kMaxPatternCost) return {};
   return reader.fault(dearest,
                       fmt::format("all patterns together try up to {} places a byte of the worst text, and may "
                                   "try {}; those here try most, {}: {}",
-                                  total, kMaxPatternsCost, most, kCheaper));
+                                  total, kMaxPatternCost, most, kCheaper));
 }
 
 }  // namespace

@@ -1,5 +1,0 @@
-foreach(name policy policy_fold policy_json)
-  add_executable(${name}_fuzz ${CMAKE_CURRENT_LIST_DIR}/${name}_fuzz.cc)
-  target_link_libraries(${name}_fuzz PRIVATE sb_policy)
-  target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
-endforeach()
