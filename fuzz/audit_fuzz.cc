@@ -12,16 +12,16 @@ using namespace sb;
 
 static void canonical(std::string_view text) {
   std::string once;
-  if (!audit::append_canonical_text(once, text)) return;
+  if (!append_canonical_text(once, text)) return;
   std::string twice;
   // RFC 8785 writes doubles up to 1e21 as integers, the parser reads none beyond 64 bits.
-  SB_ASSERT(!audit::append_rewritten(twice, once).has_value() || once == twice);
+  SB_ASSERT(!append_rewritten(twice, once).has_value() || once == twice);
 }
 
 static void leaf_of(std::string_view text) {
   store::LeafDraft draft;
   draft.kind = "k";
-  draft.summary = text;
+  draft.summary = std::string(text);
   draft.actor = text.substr(0, text.size() / 2);
   const auto leaf = audit::parse_leaf(audit::encode_leaf(LeafIndex{7}, draft));
   SB_ASSERT(leaf && leaf->seq == 7);

@@ -122,6 +122,8 @@ class Settling {
       if (finding.weight != Weight::acts || finding.span.end <= taken || finding.resumes) return false;
       if (out_.open_tails[index_of(Weight::acts)]) return is_undecided(begin);
       finding.span.begin = taken;
+      // What is left of an address may begin there, too: it begins behind this one, as behind the one before.
+      if (address && address->holds(taken)) cut(*address, finding);
     }
     began = last_begin_ = begin;
     const bool is_open = finding.tail != Tail::none && finding.tail != Tail::url;
