@@ -112,7 +112,7 @@ Task<Result<>> PolicyBook::open(std::string text, std::string origin) {
   std::shared_ptr<const policy::Policy> in_force = file;
   if (hash != file->hash()) {
     if (auto kept = co_await text_of(hash)) {
-      SB_CO_TRY(in_force, policy::Policy::load(*kept, "policy " + hash.substr(0, 16)));
+      SB_CO_TRY(in_force, policy::Policy::load_kept(*kept, "policy " + hash.substr(0, 16)));
     } else if (rules_.two_people) {
       co_return fail(kept.error().code,
                      fmt::format("{} was changed and waits for a second person (policy.approval), but the version in "
@@ -241,7 +241,7 @@ Task<Result<PolicyVersion>> PolicyBook::approve(std::string hash, std::string ap
                    fmt::format("this version does not wait for approval: it is {}", to_string(found->state)));
   SB_CO_CHECK(check_approver(*found, approver, keys));
   SB_CO_TRY(auto text, co_await text_of(hash));
-  SB_CO_TRY(auto policy, policy::Policy::load(text, "policy"));
+  SB_CO_TRY(auto policy, policy::Policy::load_kept(text, "policy"));
   found->approver = std::move(approver);
   make_active(book, hash);
   const PolicyVersion approved = *found;

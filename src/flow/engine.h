@@ -350,9 +350,10 @@ class Engine {
   Task<Result<std::size_t>> offer_each(std::vector<RunId> runs, const std::string& tenant, const json::value& event,
                                        const Carried& carried);
   Task<Result<bool>> offer(RunId id, const std::string& tenant, const json::value& event, const Carried& carried);
-  /// To a run that is at hand. False: it does not listen for such a thing, or a check of its policy objects. Errors: as
-  /// the guard's.
+  /// To a run that is at hand. False: it has it already, does not listen for such a thing, or a check of its policy
+  /// objects. Errors: as the guard's.
   Result<bool> tell(LiveRun& run, const json::value& event, const Carried& carried);
+  std::string heard_name(const LiveRun& run, const json::value& event) const;
   Result<Started> started_before(store::RunRow row, std::string_view request_hash) const;
   // timers.cc
   void set_alarm();

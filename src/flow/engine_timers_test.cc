@@ -144,6 +144,24 @@ TEST_F(AtRest, AnEventThatFindsNoRoomIsSentAgain) {
   EXPECT_EQ(status_of(run), RunStatus::completed);
 }
 
+// Its commit is on disk, that the event is known is not: the sender has no answer.
+TEST_F(AtRest, AnEventThatIsSentAgainIsCountedOnce) {
+  const RunId run =
+      rest(flow_of("counts", "do:\n  - hear: {listen: {to: {any: [{with: {type: go}}], until: 'length >= 2'}}}\n"));
+  full_at_ = 2;
+  Carried nothing;
+  EXPECT_EQ(get(events_->publish(event_of("go"), "acme", std::move(nothing))).error().code, Errc::disk_full);
+  full_at_ = -1;
+  EXPECT_EQ(publish("go"), 0U) << "it has it";
+  EXPECT_EQ(status_of(run), RunStatus::waiting);
+  restart();
+  json::value other = event_of("go");
+  other.as_object()["id"] = "go-2";
+  Carried none;
+  EXPECT_EQ(get(events_->publish(other, "acme", std::move(none)))->runs, 1U);
+  work_until([&] { return status_of(run) == RunStatus::completed; });
+}
+
 TEST_F(AtRest, AnEventThatComesWhileARunGoesToRestIsNotLost) {
   const auto run = start_run(flow_of("listens", kListens));
   std::optional<Result<>> driven;

@@ -53,7 +53,8 @@ Task<Result<EventHub::Receipt>> EventHub::publish(json::value event, std::string
     receipt.runs = *taken;
   else
     failed = std::unexpected(taken.error());
-  // Last: until this is on disk the sender has no answer, sends again, and runs that have the event already know it.
+  // Last: until this is on disk the sender has no answer, sends again, and runs that have the event already know it
+  // (LiveRun::heard).
   if (failed) failed = co_await remember(name, tenant, receipt.runs);
   leave();
   if (!failed) co_return std::unexpected(failed.error());

@@ -16,6 +16,12 @@ namespace {
 
 constexpr std::size_t kTellingsAtOnce = 128;
 constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{10'000};
+constexpr int kTextDepth = 80;  // of a telling: what stands around an output that is as deep as may be
+
+// What passes by itself holds up what is behind; what else keeps a flow from hearing (it is gone, or damaged) stays.
+bool passes(const Error& error) {
+  return error.code == Errc::disk_full || error.code == Errc::unavailable || error.code == Errc::deadline_exceeded;
+}
 
 }  // namespace
 
@@ -31,7 +37,7 @@ std::string Telling::to_text() const {
 }
 
 Result<Telling> Telling::from_text(std::string_view text) {
-  const auto parsed = parse_json(text);
+  const auto parsed = parse_json(text, kTextDepth);
   const auto* event = parsed ? find_member(*parsed, "event") : nullptr;
   const auto* values = parsed ? find_member(*parsed, "values") : nullptr;
   if (!event || !event->is_object() || !values || !values->is_array())
@@ -82,6 +88,7 @@ Task<Result<bool>> LifecyclePost::tell_some() {
   const bool more = rows.size() == kTellingsAtOnce;
   std::vector<std::int64_t> told;
   const auto done = co_await tell(std::move(rows), told);
+  known_.reset();  // a run may be erased before the next ones
   if (!told.empty()) {
     store::Commit commit;
     commit.told = std::move(told);
@@ -91,7 +98,7 @@ Task<Result<bool>> LifecyclePost::tell_some() {
   co_return more;
 }
 
-// First all of them here: a broker that is away does not keep flows from hearing.
+// First all of these here, then outside.
 Task<Result<>> LifecyclePost::tell(std::vector<store::OutboxRow> rows, std::vector<std::int64_t>& told) {
   std::vector<Opened> opened;
   Result<> failed;
@@ -139,7 +146,12 @@ Task<Result<std::optional<LifecyclePost::Opened>>> LifecyclePost::open(const sto
 Task<Result<>> LifecyclePost::tell_inside(const Opened& opened) {
   if (!opened.telling.inside) co_return Result<>();
   auto carried = opened.telling.carried;
-  SB_CO_CHECK(co_await parts_.hub.tell(opened.telling.event, opened.tenant, std::move(carried)));
+  const auto runs = co_await parts_.hub.tell(opened.telling.event, opened.tenant, std::move(carried));
+  if (!runs && passes(runs.error())) co_return std::unexpected(runs.error());
+  if (!runs) {
+    log_error("lifecycle.not_heard",
+              {{"event", string_member(opened.telling.event, "id")}, {"detail", runs.error().detail}});
+  }
   co_return Result<>();
 }
 

@@ -105,6 +105,8 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
                                            Executor>>
       signal;                     ///< cancelled when a result or a command is there
   std::uint64_t events_told = 0;  ///< to the machine, since the run is in memory
+  /// Names of the last events that it took: one whose sender had no answer comes again.
+  std::vector<std::string> heard;
   enum class Wish { none, suspend, cancel } wish = Wish::none;
 
   // What becomes of it, for those who want to be told.

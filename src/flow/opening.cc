@@ -186,6 +186,11 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->state_hash = string_member(state, "hash");
   run->marked = static_cast<std::uint64_t>(int_member(state, "marked", 0));
   run->observes = bool_member(state, "observes");
+  if (const auto* heard = find_member(state, "heard"); heard && heard->is_array()) {
+    for (const auto& name : heard->get_array()) {
+      if (const auto* text = name.if_string()) run->heard.emplace_back(*text);
+    }
+  }
   observe(*run);
   run->guard.read_request(row_input);
   if (bool_member(state, "local")) run->guard.keep_local();

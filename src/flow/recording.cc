@@ -158,12 +158,14 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     // who may see it, so that it is treated as it would have been.
     json::array findings;
     for (const auto type : run.guard.given_types()) findings.push_back(json::string(type));
+    json::array heard;
+    for (const auto& name : run.heard) heard.push_back(json::string(name));
     row.state.insert(
         1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},"
-                       "\"restores\":{},\"chat\":{},\"person\":{},\"marked\":{},\"observes\":{},",
+                       "\"restores\":{},\"chat\":{},\"person\":{},\"marked\":{},\"observes\":{},\"heard\":{},",
                        run.next_step, run.state_hash, to_text(findings), run.outside_asked, run.guard.needs_local(),
                        run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request, run.needs_person,
-                       run.marked, run.observes));
+                       run.marked, run.observes, to_text(heard)));
   }
   row.input.clear();
   row.vault = run.guard.vault_json();

@@ -14,6 +14,8 @@
 namespace sb::flow {
 namespace {
 
+constexpr std::size_t kMostHeard = 64;  // events that a run knows again
+
 using Signal =
     asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
 
@@ -173,8 +175,17 @@ void Engine::let_go(const LiveRun& run) {
   parts_.in_flight.leave(run.row.tenant, run.row.idempotency_key, run.pending);
 }
 
+// As the hub names it, but shorter: it need only be told from the others of one run.
+std::string Engine::heard_name(const LiveRun& run, const json::value& event) const {
+  constexpr std::size_t kDigits = 16;
+  return parts_.pseudonyms.event(run.row.tenant, string_member(event, "source"), string_member(event, "id"))
+      .substr(0, kDigits);
+}
+
 // What an event brings is treated as what a caller sends; whose it is says the event itself, as it came.
 Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried& carried) {
+  std::string heard = heard_name(run, event);
+  if (std::ranges::find(run.heard, heard) != run.heard.end()) return false;
   const policy::TokenVault before = run.guard.vault();
   auto step = guard_step("guard.event", policy::Direction::inbound, parts_.clock.now_us());
   SB_TRY(std::string text, policy::carry_into(run.guard.vault(), to_text(event), carried.values));
@@ -191,6 +202,8 @@ Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried&
     return false;
   }
   ++run.events_told;
+  if (run.heard.size() == kMostHeard) run.heard.erase(run.heard.begin());
+  run.heard.push_back(std::move(heard));
   if (carried.local) run.guard.keep_local();
   run.observes = run.observes || carried.observes;
   step.ended_us = parts_.clock.now_us();

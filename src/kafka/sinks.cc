@@ -43,7 +43,9 @@ bool Sinks::wants(std::string_view type) const {
   return std::ranges::any_of(sinks_, [&](const Sink& sink) { return takes(sink, type); });
 }
 
+// To every topic, whatever another says. Of several errors the one that may pass.
 Task<Result<>> Sinks::write(json::value event) {
+  Result<> worst;
   for (std::size_t i = 0; i < sinks_.size(); ++i) {
     if (!takes(sinks_[i], string_member(event, "type"))) continue;
     auto message = event_message(sinks_[i].topic, event);
@@ -52,11 +54,12 @@ Task<Result<>> Sinks::write(json::value event) {
       failures_.at(i).add();
       log_error("kafka.not_written",
                 {{"topic", sinks_[i].topic}, {"code", to_string(done.error().code)}, {"detail", done.error().detail}});
-      co_return std::unexpected(done.error());
+      if (worst || done.error().code == Errc::unavailable) worst = std::unexpected(done.error());
+      continue;
     }
     written_.at(i).add();
   }
-  co_return Result<>();
+  co_return worst;
 }
 
 }  // namespace sb::kafka

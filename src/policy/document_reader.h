@@ -15,7 +15,11 @@ namespace sb::policy {
 /// Borrows the document and its name. All calls: Errors: invalid_argument: "ORIGIN: line L, column C: ...".
 class DocumentReader {
  public:
-  DocumentReader(const YamlDocument& document, std::string_view origin) : document_(document), origin_(origin) {}
+  /// `limits_costs`: what own patterns may cost is held against the limits.
+  DocumentReader(const YamlDocument& document, std::string_view origin, bool limits_costs)
+      : document_(document), origin_(origin), limits_costs_(limits_costs) {}
+
+  bool limits_costs() const { return limits_costs_; }
 
   std::unexpected<Error> fault(std::string_view pointer, std::string_view what) const;
   std::unexpected<Error> unknown(std::string_view pointer, std::string_view kind, std::string_view word,
@@ -42,6 +46,7 @@ class DocumentReader {
  private:
   const YamlDocument& document_;
   std::string_view origin_;
+  bool limits_costs_;
 };
 
 }  // namespace sb::policy

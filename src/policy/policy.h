@@ -24,6 +24,8 @@ class Policy {
   /// Errors: invalid_argument: "ORIGIN: line L, column C: ...", with the nearest known key or word.
   static Result<std::shared_ptr<const Policy>> load(std::string_view yaml, std::string_view origin,
                                                     std::vector<std::shared_ptr<const Detector>> more = {});
+  /// One that was taken before, maybe by an earlier program: its own patterns may cost what they cost.
+  static Result<std::shared_ptr<const Policy>> load_kept(std::string_view yaml, std::string_view origin);
 
   /// Knows nothing but placeholders: for restoring alone.
   static const Policy& restore_only();
@@ -54,6 +56,9 @@ class Policy {
   static bool is_allowed(const Rule& rule, std::string_view value);
 
  private:
+  static Result<std::shared_ptr<const Policy>> read(std::string_view yaml, std::string_view origin,
+                                                    std::vector<std::shared_ptr<const Detector>> more,
+                                                    bool limits_costs);
   Policy() = default;
   void build_scanners(const std::vector<std::shared_ptr<const Detector>>& detectors);
 

@@ -137,7 +137,7 @@ constexpr std::string_view kCheaper =
     "way alone to read a text: no repeat within a repeat, \"{2,20}\" for \"+\", no \"check\" of many lengths";
 
 Result<> check_cost(const DocumentReader& reader, std::string_view pointer, std::size_t cost) {
-  if (cost <= kMaxPatternCost) return {};
+  if (!reader.limits_costs() || cost <= kMaxPatternCost) return {};
   return reader.fault(pointer, fmt::format("the pattern tries up to {} places a byte of the text that is worst for it, "
                                            "and may try {}: {}",
                                            cost, kMaxPatternCost, kCheaper));
@@ -275,7 +275,7 @@ Result<> check_costs(const DocumentReader& reader, std::span<const std::shared_p
   for (std::size_t i = 0; i < rules.size(); ++i) {
     if (rules[i].denied) add(*rules[i].denied, "rules", i);
   }
-  if (total <= kMaxPatternCost) return {};
+  if (!reader.limits_costs() || total <= kMaxPatternCost) return {};
   return reader.fault(dearest,
                       fmt::format("all patterns together try up to {} places a byte of the worst text, and may "
                                   "try {}; those here try most, {}: {}",
@@ -286,9 +286,19 @@ Result<> check_costs(const DocumentReader& reader, std::span<const std::shared_p
 
 Result<std::shared_ptr<const Policy>> Policy::load(std::string_view yaml, std::string_view origin,
                                                    std::vector<std::shared_ptr<const Detector>> more) {
+  return read(yaml, origin, std::move(more), true);
+}
+
+Result<std::shared_ptr<const Policy>> Policy::load_kept(std::string_view yaml, std::string_view origin) {
+  return read(yaml, origin, {}, false);
+}
+
+Result<std::shared_ptr<const Policy>> Policy::read(std::string_view yaml, std::string_view origin,
+                                                   std::vector<std::shared_ptr<const Detector>> more,
+                                                   bool limits_costs) {
   auto document = parse_yaml(yaml);
   if (!document) return fail(document.error().code, fmt::format("{}: {}", origin, document.error().detail));
-  const DocumentReader reader(*document, origin);
+  const DocumentReader reader(*document, origin, limits_costs);
   SB_TRY(const auto* top, reader.object(document->value, "", "a policy", kTopKeys));
   auto detectors = make_builtin_detectors();
   detectors.push_back(make_tagger_detector());

@@ -53,13 +53,13 @@ json::object calibration_of(const Calibration& c, const Thresholds& t, const std
   }
   json::object out{{"temperature", exact(c.temperature)},
                    {"out_of_scope_gate", exact_all(c.out_of_scope)},
-                   {"levels", std::move(levels)},
+                   // Under a name that programs which know no lines do not know: they say so instead of going in steps.
+                   {c.confidence.lines ? "lines" : "levels", std::move(levels)},
                    {"thresholds",
                     {{"script", exact(t.script)},
                      {"human", exact(t.human)},
                      {"veto", exact(t.veto)},
                      {"confidence", exact(t.confidence)}}}};
-  if (c.confidence.lines) out["confidence"] = "lines";
   if (c.outside_at <= 1) out["outside_at"] = exact(c.outside_at);
   if (origin) out["origin"] = origin_of(*origin);
   return out;
@@ -220,11 +220,11 @@ void read_calibration(HeaderReader reader, HeaderReader& faults, Calibration& c,
   c.temperature = reader.number("temperature");
   c.out_of_scope = reader.numbers("out_of_scope_gate");
   if (reader.has("outside_at")) c.outside_at = reader.number("outside_at");
-  const auto levels = reader.numbers("levels");
+  c.confidence.lines = reader.has("lines");
+  const auto levels = reader.numbers(c.confidence.lines ? "lines" : "levels");
   for (std::size_t i = 0; i + 3 <= levels.size(); i += 3) {
     c.confidence.levels.push_back({levels[i], levels[i + 1], levels[i + 2]});
   }
-  c.confidence.lines = reader.has("confidence") && reader.text("confidence") == "lines";
   auto thresholds = reader.inside("thresholds");
   t = {thresholds.number("script"), thresholds.number("human"), thresholds.number("veto"),
        thresholds.number("confidence")};

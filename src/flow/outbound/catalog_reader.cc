@@ -5,7 +5,6 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "base/yaml.h"
 
@@ -26,7 +25,7 @@ Task<Cataloged> CatalogReader::read(json::value document) {
     wanted.pop_front();
     const std::string name = call.text();
     if (had.functions.contains(name) || had.failures.contains(name)) continue;
-    if (had.functions.size() >= kMostFunctions) {
+    if (had.functions.size() + had.failures.size() >= kMostFunctions) {  // a host that fails is not asked for ever
       had.failures.emplace(name, fmt::format("a flow calls at most {} functions of catalogs", kMostFunctions));
       continue;
     }
@@ -63,7 +62,9 @@ Result<std::string> CatalogReader::from_folder(const CatalogCall& call) const {
     return fail(Errc::not_found, "this server has no catalog `default` (flows.catalog), and use.catalogs has none");
   std::ifstream file(std::filesystem::path(folder_) / call.path(), std::ios::binary);
   if (!file) return fail(Errc::not_found, fmt::format("the catalog `default` of this server has no {}", call.path()));
-  std::string text(std::istreambuf_iterator<char>(file), {});
+  std::string text(kMostBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > kMostBytes)
     return fail(Errc::too_large, fmt::format("{} has more than {} bytes", call.path(), kMostBytes));
   return text;

@@ -193,6 +193,15 @@ TEST(Pattern, NorMayAllOfAPolicyCostMoreTogether) {
   EXPECT_NE(refused.error().detail.find("all patterns together"), std::string::npos) << refused.error().detail;
 }
 
+TEST(Pattern, WhatIsInForceAlreadyMayCostWhatItCosts) {
+  const std::string yaml =
+      "{name: p, version: 1, detectors: [{name: a, type: A, pattern: '.+'}, {name: b, type: B, pattern: '.+'}, {name: "
+      "c, "
+      "type: C, pattern: '.+'}], rules: [{types: [A], action: redact}]}";
+  EXPECT_FALSE(Policy::load(yaml, "own.yaml"));
+  EXPECT_TRUE(Policy::load_kept(yaml, "own.yaml"));
+}
+
 TEST(Pattern, ManyAsPoliciesHaveThemAreFine) {
   EXPECT_TRUE(policy_of(std::vector<std::string>(10, "(?i)(emp|con|ext)[-_ ]?[a-z]{0,3}\\d{4,12}(/\\d{2})?")));
   EXPECT_TRUE(policy_of(std::vector<std::string>(8, "[A-Za-z0-9+/=_-]{20,}")));
