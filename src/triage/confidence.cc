@@ -1,7 +1,6 @@
 #include "triage/confidence.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 

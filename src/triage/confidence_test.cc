@@ -64,6 +64,20 @@ TEST(LearnConfidence, WhatItSaysOfUnseenAnswersIsTrue) {
   EXPECT_LT(calibration_error(fresh), 0.03);
 }
 
+// Right three times in ten below, nine in ten above: a line between the two says what is true of nothing.
+TEST(LearnConfidence, StepsAreTakenWhereTheTruthHasOne) {
+  auto answers = too_sure(6000, 5);
+  SplitMix random(6);
+  for (auto& answer : answers) answer.right = random.below(10) < (answer.confidence < 0.6 ? 3 : 9);
+  EXPECT_FALSE(learn_confidence(answers, 1).lines);
+}
+
+TEST(LearnConfidence, LinesWhereItRisesAndThereAreFewAnswers) {
+  int lines = 0;
+  for (std::uint64_t seed = 10; seed < 20; ++seed) lines += learn_confidence(too_sure(130, seed), 1).lines;
+  EXPECT_GT(lines, 5);
+}
+
 TEST(LearnConfidence, ALevelHasTwentyAnswers) {
   EXPECT_EQ(learn_confidence(too_sure(120, 3), 1).levels.size() % 2, 0U);
   EXPECT_LE(learn_confidence(too_sure(120, 3), 1).levels.size(), 6U);
