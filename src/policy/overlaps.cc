@@ -75,6 +75,8 @@ class Settling {
       follow(*address, complete_ ? size : out_.place.decided);
       if (address->closed || complete_) continue;
       if (address->index == kNowhere) begin_anew(*address);
+      // What vanished behind its end lies inside where it goes on.
+      if (address->finding.weight == Weight::acts) out_.place.decided = std::min(out_.place.decided, address->end());
       out_.open_tails[index_of(address->finding.weight)] = ScanResult::OpenTail{address->index, 0};
     }
     out_.findings.swap(out_.settled);
