@@ -37,7 +37,12 @@ constexpr Words kWords[] = {
     {wallet, "btc bitcoin wallet eth ethereum segwit crypto litecoin ltc"},
     {birth,
      "dob birth born birthday birthdate geburtsdatum geboren geburtstag né née naissance nacimiento nacido "
-     "nacida nato nata nascita geboortedatum urodzenia urodzony nascimento geb"},
+     "nacida nato nata nascita geboortedatum urodzenia urodzony nascimento geb "
+     "urodzona nascido nascida född födelsedatum født fødselsdato syntynyt syntymäaika doğum doğumlu narozen narozena "
+     "narození született születési născut născută nașterii rođen rođena lahir sinh "
+     "рождения родился родилась Родился Родилась рождён рождена народження народився народилася роден родена "
+     "γέννησης γεννήθηκε לידה נולד נולדה الميلاد ميلاد مواليد जन्म जन्मतिथि "
+     "出生日期 出生 出生于 生于 生日 出生年月日 生年月日 誕生日 생년월일 출생 생일"},
     {time, "date when since until before on datum fecha dato dated expires expiry exp valid"},
     {passport, "passport passports travel"},
     {passport | us, "usa"},

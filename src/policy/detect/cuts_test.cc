@@ -46,6 +46,9 @@ const std::string_view kTexts[] = {
     "Q1w2E3r4T5y6U7i8O9p0, {\"password\": \"correct horse battery staple\"}, the api key you need is "
     "Q1w2E3r4T5y6U7i8O9p0",
     "seed phrase: legal winner thank year wave sausage worth useful legal winner thank yellow",
+    "ann[at]pages[dot]org or ann(at)pages(dot)org, mat[at a(at b{at, 192[.]0[.]2[.]17, hxxps[:]//pages[.]org/x, a[dot",
+    "born 1984年3月12日生, 생년월일: 1984년 3월 12일, 4899·6141·5790·0725 · 1, родился 12 марта 1984 года, "
+    "她出生于1984年3月12日。",
     "mysql://iam:Zx81kkQ2Zx82kkQ3Zx83kkQ4Zx84kkQ5Zx85kkQ6Zx86kkQ7Zx87kkQ8Zx88kkQ9@db:3306/x, "
     "mysql://iam:Zx81kkQ2Zx82kkQ3Zx83kkQ4Zx84kkQ5Zx85kkQ6Zx86kkQ7Zx87kkQ8@db - name: DB_PASSWORD\n  value: Sommer2024!",
     "| 4012 | 8888 | 8888 | 1881 | 4012 8888\n8888 1881, **4012** 8888 8888 1881, 4012/8888/8888/1881",

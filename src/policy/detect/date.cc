@@ -12,26 +12,209 @@ namespace {
 struct Month {
   std::string_view name;
   int number;
+  bool needs_year = false;  // and stands behind its day
 };
+constexpr std::size_t kMaxMonthBytes = 24;
+using MonthBuffer = std::array<char, kMaxMonthBytes>;
 
-// Whole names and the usual abbreviations: English, German, French, Spanish, Italian, Dutch, Portuguese, Polish.
+// Whole names and the usual abbreviations: English, German, French, Spanish, Italian, Dutch, Portuguese, Polish; then
+// others.
 constexpr Month kMonths[] = {
-    {"jan", 1},       {"january", 1},   {"januar", 1},    {"janvier", 1},    {"enero", 1},     {"gennaio", 1},
-    {"januari", 1},   {"janeiro", 1},   {"stycznia", 1},  {"feb", 2},        {"february", 2},  {"februar", 2},
-    {"février", 2},   {"febrero", 2},   {"febbraio", 2},  {"februari", 2},   {"fevereiro", 2}, {"lutego", 2},
-    {"mar", 3},       {"march", 3},     {"märz", 3},      {"mars", 3},       {"marzo", 3},     {"maart", 3},
-    {"março", 3},     {"marca", 3},     {"apr", 4},       {"april", 4},      {"avril", 4},     {"abril", 4},
-    {"aprile", 4},    {"kwietnia", 4},  {"may", 5},       {"mai", 5},        {"mayo", 5},      {"maggio", 5},
-    {"mei", 5},       {"maio", 5},      {"maja", 5},      {"jun", 6},        {"june", 6},      {"juni", 6},
-    {"juin", 6},      {"junio", 6},     {"giugno", 6},    {"junho", 6},      {"czerwca", 6},   {"jul", 7},
-    {"july", 7},      {"juli", 7},      {"juillet", 7},   {"julio", 7},      {"luglio", 7},    {"julho", 7},
-    {"lipca", 7},     {"aug", 8},       {"august", 8},    {"août", 8},       {"agosto", 8},    {"augustus", 8},
-    {"sierpnia", 8},  {"sep", 9},       {"sept", 9},      {"september", 9},  {"septembre", 9}, {"septiembre", 9},
-    {"settembre", 9}, {"setembro", 9},  {"września", 9},  {"oct", 10},       {"okt", 10},      {"october", 10},
-    {"oktober", 10},  {"octobre", 10},  {"octubre", 10},  {"ottobre", 10},   {"outubro", 10},  {"października", 10},
-    {"nov", 11},      {"november", 11}, {"novembre", 11}, {"noviembre", 11}, {"novembro", 11}, {"listopada", 11},
-    {"dec", 12},      {"dez", 12},      {"december", 12}, {"dezember", 12},  {"décembre", 12}, {"diciembre", 12},
-    {"dicembre", 12}, {"dezembro", 12}, {"grudnia", 12},
+    {"jan", 1},
+    {"january", 1},
+    {"januar", 1},
+    {"janvier", 1},
+    {"enero", 1},
+    {"gennaio", 1},
+    {"januari", 1},
+    {"janeiro", 1},
+    {"stycznia", 1},
+    {"feb", 2},
+    {"february", 2},
+    {"februar", 2},
+    {"février", 2},
+    {"febrero", 2},
+    {"febbraio", 2},
+    {"februari", 2},
+    {"fevereiro", 2},
+    {"lutego", 2},
+    {"mar", 3},
+    {"march", 3},
+    {"märz", 3},
+    {"mars", 3},
+    {"marzo", 3},
+    {"maart", 3},
+    {"março", 3},
+    {"marca", 3},
+    {"apr", 4},
+    {"april", 4},
+    {"avril", 4},
+    {"abril", 4},
+    {"aprile", 4},
+    {"kwietnia", 4},
+    {"may", 5},
+    {"mai", 5},
+    {"mayo", 5},
+    {"maggio", 5},
+    {"mei", 5},
+    {"maio", 5},
+    {"maja", 5},
+    {"jun", 6},
+    {"june", 6},
+    {"juni", 6},
+    {"juin", 6},
+    {"junio", 6},
+    {"giugno", 6},
+    {"junho", 6},
+    {"czerwca", 6},
+    {"jul", 7},
+    {"july", 7},
+    {"juli", 7},
+    {"juillet", 7},
+    {"julio", 7},
+    {"luglio", 7},
+    {"julho", 7},
+    {"lipca", 7},
+    {"aug", 8},
+    {"august", 8},
+    {"août", 8},
+    {"agosto", 8},
+    {"augustus", 8},
+    {"sierpnia", 8},
+    {"sep", 9},
+    {"sept", 9},
+    {"september", 9},
+    {"septembre", 9},
+    {"septiembre", 9},
+    {"settembre", 9},
+    {"setembro", 9},
+    {"września", 9},
+    {"oct", 10},
+    {"okt", 10},
+    {"october", 10},
+    {"oktober", 10},
+    {"octobre", 10},
+    {"octubre", 10},
+    {"ottobre", 10},
+    {"outubro", 10},
+    {"października", 10},
+    {"nov", 11},
+    {"november", 11},
+    {"novembre", 11},
+    {"noviembre", 11},
+    {"novembro", 11},
+    {"listopada", 11},
+    {"dec", 12},
+    {"dez", 12},
+    {"december", 12},
+    {"dezember", 12},
+    {"décembre", 12},
+    {"diciembre", 12},
+    {"dicembre", 12},
+    {"dezembro", 12},
+    {"grudnia", 12},
+    // Russian, Ukrainian, Bulgarian, Greek, Turkish, Finnish, Czech, Romanian, Swedish, Danish, Indonesian: read behind
+    // a day and before a year alone, for many are words of other languages.
+    {"января", 1, true},
+    {"февраля", 2, true},
+    {"марта", 3, true},
+    {"апреля", 4, true},
+    {"мая", 5, true},
+    {"июня", 6, true},
+    {"июля", 7, true},
+    {"августа", 8, true},
+    {"сентября", 9, true},
+    {"октября", 10, true},
+    {"ноября", 11, true},
+    {"декабря", 12, true},
+    {"січня", 1, true},
+    {"лютого", 2, true},
+    {"березня", 3, true},
+    {"квітня", 4, true},
+    {"травня", 5, true},
+    {"червня", 6, true},
+    {"липня", 7, true},
+    {"серпня", 8, true},
+    {"вересня", 9, true},
+    {"жовтня", 10, true},
+    {"листопада", 11, true},
+    {"грудня", 12, true},
+    {"ocak", 1, true},
+    {"şubat", 2, true},
+    {"mart", 3, true},
+    {"nisan", 4, true},
+    {"mayıs", 5, true},
+    {"haziran", 6, true},
+    {"temmuz", 7, true},
+    {"ağustos", 8, true},
+    {"eylül", 9, true},
+    {"ekim", 10, true},
+    {"kasım", 11, true},
+    {"aralık", 12, true},
+    {"maj", 5, true},
+    {"augusti", 8, true},
+    {"marts", 3, true},
+    {"tammikuuta", 1, true},
+    {"helmikuuta", 2, true},
+    {"maaliskuuta", 3, true},
+    {"huhtikuuta", 4, true},
+    {"toukokuuta", 5, true},
+    {"kesäkuuta", 6, true},
+    {"heinäkuuta", 7, true},
+    {"elokuuta", 8, true},
+    {"syyskuuta", 9, true},
+    {"lokakuuta", 10, true},
+    {"marraskuuta", 11, true},
+    {"joulukuuta", 12, true},
+    {"ledna", 1, true},
+    {"února", 2, true},
+    {"března", 3, true},
+    {"dubna", 4, true},
+    {"května", 5, true},
+    {"června", 6, true},
+    {"července", 7, true},
+    {"srpna", 8, true},
+    {"září", 9, true},
+    {"října", 10, true},
+    {"listopadu", 11, true},
+    {"prosince", 12, true},
+    {"ianuarie", 1, true},
+    {"februarie", 2, true},
+    {"martie", 3, true},
+    {"aprilie", 4, true},
+    {"iunie", 6, true},
+    {"iulie", 7, true},
+    {"septembrie", 9, true},
+    {"octombrie", 10, true},
+    {"noiembrie", 11, true},
+    {"decembrie", 12, true},
+    {"ιανουαρίου", 1, true},
+    {"φεβρουαρίου", 2, true},
+    {"μαρτίου", 3, true},
+    {"απριλίου", 4, true},
+    {"μαΐου", 5, true},
+    {"ιουνίου", 6, true},
+    {"ιουλίου", 7, true},
+    {"αυγούστου", 8, true},
+    {"σεπτεμβρίου", 9, true},
+    {"οκτωβρίου", 10, true},
+    {"νοεμβρίου", 11, true},
+    {"δεκεμβρίου", 12, true},
+    {"януари", 1, true},
+    {"февруари", 2, true},
+    {"март", 3, true},
+    {"април", 4, true},
+    {"май", 5, true},
+    {"юни", 6, true},
+    {"юли", 7, true},
+    {"август", 8, true},
+    {"септември", 9, true},
+    {"октомври", 10, true},
+    {"ноември", 11, true},
+    {"декември", 12, true},
+    {"maret", 3, true},
+    {"agustus", 8, true},
+    {"desember", 12, true},
 };
 
 constexpr std::string_view kWeekdays[] = {"monday",   "tuesday",    "wednesday", "thursday", "friday",
@@ -42,7 +225,7 @@ constexpr std::string_view kDigitWords[] = {"zero", "one",   "two",   "three", "
 constexpr PackedWords kPackedDigitWords(kDigitWords);
 
 // The word at `at`, in lower case; its end. Empty where it is longer than `word`.
-std::string_view read_word(ScanWindow& window, std::size_t at, std::array<char, 16>& word, std::size_t& end) {
+std::string_view read_word(ScanWindow& window, std::size_t at, MonthBuffer& word, std::size_t& end) {
   std::size_t size = 0;
   for (end = at; is_a(window.at(end), kUpper | kLower | kHigh); ++end) {
     if (size == word.size()) return {};
@@ -52,7 +235,7 @@ std::string_view read_word(ScanWindow& window, std::size_t at, std::array<char, 
 }
 
 constexpr std::size_t word_slot(std::string_view word) {
-  return static_cast<std::size_t>(word[0] & 31) * 16 + word.size() - 1;
+  return static_cast<std::size_t>(word[0] & 31) * kMaxMonthBytes + word.size() - 1;
 }
 constexpr auto kMonthsBySlot = [] {
   auto months = std::to_array(kMonths);
@@ -69,7 +252,7 @@ struct WordSlot {
   bool digit = false;
 };
 constexpr auto kWordSlots = [] {
-  std::array<WordSlot, 32 * 16> slots{};
+  std::array<WordSlot, 32 * kMaxMonthBytes> slots{};
   for (std::uint8_t i = 0; i < kMonthsBySlot.size(); ++i) {
     auto& slot = slots[word_slot(kMonthsBySlot[i].name)];
     if (slot.months_end == 0) slot.months_begin = i;
@@ -80,17 +263,18 @@ constexpr auto kWordSlots = [] {
   return slots;
 }();
 
-int month_of(std::string_view word) {
-  if (word.size() < 3) return 0;
+// Null: none is called so.
+const Month* month_of(std::string_view word) {
+  if (word.size() < 3) return nullptr;
   const WordSlot& slot = kWordSlots[word_slot(word)];
   for (std::size_t i = slot.months_begin; i < slot.months_end; ++i) {
-    if (kMonthsBySlot[i].name == word) return kMonthsBySlot[i].number;
+    if (kMonthsBySlot[i].name == word) return &kMonthsBySlot[i];
   }
-  return 0;
+  return nullptr;
 }
 
-int month_at(ScanWindow& window, std::size_t at, std::size_t& end) {
-  std::array<char, 16> buffer;
+const Month* month_at(ScanWindow& window, std::size_t at, std::size_t& end) {
+  MonthBuffer buffer;
   const auto word = read_word(window, at, buffer, end);
   return month_of(word);
 }
@@ -185,10 +369,55 @@ bool follows_preposition(std::string_view text, std::size_t at) {
   return kYearWords.has(word);
 }
 
+// What stands behind the year, the month and the day in Chinese and Japanese, and in Korean.
+struct EastAsianUnits {
+  std::string_view year, month, day;
+};
+constexpr EastAsianUnits kEastAsianUnits[] = {{"年", "月", "日"}, {"년", "월", "일"}};
+// "Born", behind such a date; and right before it, where no blank parts it from what stands before.
+constexpr std::string_view kBornBehind[] = {"生", "出生", "출생"};
+constexpr std::string_view kBornBefore[] = {"生于", "生於", "出生"};
+
+// Behind `what` where it stands at `at`, else 0.
+std::size_t behind_text(ScanWindow& window, std::size_t at, std::string_view what) {
+  for (const char c : what) {
+    if (window.at(at++) != static_cast<unsigned char>(c)) return 0;
+  }
+  return at;
+}
+
+// "1984年3月12日", "1984년 3월 12일": the number at `at`, a blank maybe before it, and the unit behind it.
+std::size_t behind_unit(ScanWindow& window, std::size_t at, std::string_view unit, int most) {
+  if (window.at(at) == ' ') ++at;
+  const Number number = number_at(window, at);
+  const bool fits = number.digits >= 1 && number.digits <= 2 && number.value >= 1 && number.value <= most;
+  return fits ? behind_text(window, number.end, unit) : 0;
+}
+
+bool east_asian_date(ScanWindow& window, std::size_t at, const Number& year, Findings& out) {
+  if (!is_year(year) || !is_a(window.at(year.end), kHigh)) return false;
+  for (const auto& units : kEastAsianUnits) {
+    std::size_t end = behind_text(window, year.end, units.year);
+    if (end > 0) end = behind_unit(window, end, units.month, 12);
+    if (end > 0) end = behind_unit(window, end, units.day, 31);
+    if (end == 0) continue;
+    const std::size_t next = window.at(end) == ' ' ? end + 1 : end;
+    const auto before = window.before(at);
+    if (std::ranges::any_of(kBornBefore, [&](std::string_view word) { return before.ends_with(word); }) ||
+        std::ranges::any_of(kBornBehind, [&](std::string_view word) { return behind_text(window, next, word) > 0; }))
+      out.push_back({kBirthType, "date", "east_asian", {at, end}, 0.9F});
+    else
+      report(window, at, end, "east_asian", 0.75F, out);
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 bool classify_date(ScanWindow& window, std::size_t at, const Number& first, Findings& out) {
   const auto text = window.text();
+  if (east_asian_date(window, at, first, out)) return true;  // whatever letters stand before it
   if (at > 0) {
     const int before = byte_of(text, at - 1);
     if (is_a(before, kDigit | kUpper | kLower | kHigh) || before == '$' || before == '_') return false;
@@ -212,12 +441,13 @@ bool classify_date(ScanWindow& window, std::size_t at, const Number& first, Find
   const int mark = window.at(i);
   if (mark != ' ' && mark != '-') return false;
   ++i;
-  if (!is_a(window.at(i), kUpper | kLower)) return false;
+  if (!is_a(window.at(i), kUpper | kLower | kHigh)) return false;
   if (mark == ' ' && (window.at(i) == 'o' || window.at(i) == 'd') &&
       (window.at(i + 1) == 'f' || window.at(i + 1) == 'e') && window.at(i + 2) == ' ')
     i += 3;
   std::size_t end = 0;
-  if (month_at(window, i, end) == 0) return false;
+  const Month* const month = month_at(window, i, end);
+  if (!month) return false;
   i = end;
   if (window.at(i) == ',' || window.at(i) == '.') ++i;
   if (window.at(i) == ' ' || window.at(i) == '-') ++i;
@@ -225,7 +455,7 @@ bool classify_date(ScanWindow& window, std::size_t at, const Number& first, Find
   const Number year = number_at(window, i);
   if (is_year(year) && ends_date(window, year.end, '-'))
     report(window, at, with_time(window, year.end), "day_month_year", 0.75F, out);
-  else if (mark == '-' || end - first.end > 4)
+  else if (!month->needs_year && (mark == '-' || end - first.end > 4))
     report(window, at, end, "day_month", 0.4F, out);
   else
     return false;
@@ -243,14 +473,16 @@ class DateWordDetector final : public Detector {
   std::vector<std::string_view> types() const override { return {kDateType, kBirthType, kPhoneType}; }
   std::vector<std::string_view> wake_literals() const override {
     std::vector<std::string_view> words(std::begin(kWeekdays), std::end(kWeekdays));
-    for (const auto& month : kMonths) words.push_back(month.name);
+    for (const auto& month : kMonths) {
+      if (!month.needs_year) words.push_back(month.name);
+    }
     words.insert(words.end(), std::begin(kDigitWords), std::end(kDigitWords));
     return words;
   }
 
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
     window.begin(at);
-    std::array<char, 16> buffer;
+    MonthBuffer buffer;
     std::size_t end = 0;
     const auto word = read_word(window, at, buffer, end);
     if (word.empty()) return;
@@ -258,7 +490,7 @@ class DateWordDetector final : public Detector {
     if (slot.digit && kPackedDigitWords.has(word)) return spoken_number(window, at, out);
     if (slot.weekday && std::ranges::find(kWeekdays, word) != std::end(kWeekdays))
       return out.push_back({kDateType, "date", "weekday", {at, end}, 0.35F});
-    if (month_of(word) != 0) month_first(window, at, end, out);
+    if (const Month* const month = month_of(word); month && !month->needs_year) month_first(window, at, end, out);
   }
 
  private:
@@ -288,7 +520,7 @@ class DateWordDetector final : public Detector {
     std::size_t digits = 0;
     std::size_t end = at;
     for (std::size_t i = at;;) {
-      std::array<char, 16> buffer;
+      MonthBuffer buffer;
       std::size_t word_end = 0;
       const auto word = read_word(window, i, buffer, word_end);
       if (!kPackedDigitWords.has(word)) break;

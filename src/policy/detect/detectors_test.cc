@@ -57,7 +57,30 @@ INSTANTIATE_TEST_SUITE_P(Email, Found,
                                          Case{"a.b@c.museum...", "EMAIL", "a.b@c.museum"},
                                          Case{"email=ann.lee@pages.org", "EMAIL", "ann.lee@pages.org"},
                                          Case{"wrapped ann@\npages.org", "EMAIL", "ann@\npages.org"},
-                                         Case{"**ann**@pages.org", "EMAIL", "ann**@pages.org"}));
+                                         Case{"**ann**@pages.org", "EMAIL", "ann**@pages.org"},
+                                         Case{"to ann[at]pages[dot]org now", "EMAIL", "ann[at]pages[dot]org"},
+                                         Case{"to ann(at)pages(dot)org now", "EMAIL", "ann(at)pages(dot)org"},
+                                         Case{"to ann[@]pages[.]org now", "EMAIL", "ann[@]pages[.]org"}));
+
+INSTANTIATE_TEST_SUITE_P(BirthInManyLanguages, Found,
+                         testing::Values(Case{"Родился 12 марта 1984 года в Казани", "DATE_OF_BIRTH", "12 марта 1984"},
+                                         Case{"дата рождения: 12.03.1984", "DATE_OF_BIRTH", "12.03.1984"},
+                                         Case{"народилася 5 червня 1990", "DATE_OF_BIRTH", "5 червня 1990"},
+                                         Case{"出生日期：1984-03-12", "DATE_OF_BIRTH", "1984-03-12"},
+                                         Case{"她出生于1984年3月12日，在北京", "DATE_OF_BIRTH", "1984年3月12日"},
+                                         Case{"1984年3月12日生まれ、東京", "DATE_OF_BIRTH", "1984年3月12日"},
+                                         Case{"생년월일: 1984년 3월 12일", "DATE_OF_BIRTH", "1984년 3월 12일"},
+                                         Case{"doğum tarihi 12.03.1984", "DATE_OF_BIRTH", "12.03.1984"},
+                                         Case{"doğumlu 3 mayıs 1991", "DATE_OF_BIRTH", "3 mayıs 1991"},
+                                         Case{"född 1984-03-12 i Lund", "DATE_OF_BIRTH", "1984-03-12"},
+                                         Case{"narozena 7. listopadu 1975", "DATE_OF_BIRTH", "7. listopadu 1975"},
+                                         Case{"会議は2024年5月1日です", "DATE_TIME", "2024年5月1日"},
+                                         Case{"встреча 1 мая 2024", "DATE_TIME", "1 мая 2024"}));
+
+INSTANTIATE_TEST_SUITE_P(Unlinked, Found,
+                         testing::Values(Case{"from 192[.]0[.]2[.]17 again", "IP_ADDRESS", "192[.]0[.]2[.]17"},
+                                         Case{"at hxxps[:]//pages[.]org/x, see", "URL", "hxxps[:]//pages[.]org/x"},
+                                         Case{"of pages[.]org/reports now", "URL", "pages[.]org/reports"}));
 
 constexpr std::string_view kLongLocal = "greta.maria.lindqvist-von-sternberg+newsletter2024.spring.issue1";
 static_assert(kLongLocal.size() == kMaxWordBytes);
@@ -128,6 +151,7 @@ INSTANTIATE_TEST_SUITE_P(
                          "6141\xe2\x80\x93"
                          "5790\xe2\x80\x93"
                          "0725"},
+                    Case{"raised dots 4899·6141·5790·0725", "CREDIT_CARD", "4899·6141·5790·0725"},
                     Case{"zero width 4111\xe2\x80\x8b"
                          "1111\xe2\x80\x8b"
                          "1111\xe2\x80\x8b"

@@ -147,14 +147,14 @@ class EmailDetector final : public Detector {
     std::size_t end = text.size();
     const std::size_t tail = end > 6 ? end - 6 : 0;
     while (end > tail && std::string_view(" [({at@\"*AT").find(text[end - 1]) != std::string_view::npos) --end;
-    while (end < text.size() && text[end] != ' ' && text[end] != '"' && text[end] != '*') ++end;
+    while (end < text.size() && std::string_view(" \"*[({").find(text[end]) == std::string_view::npos) ++end;
     if (end > 1 && end == text.size() && is_alnum(byte_of(text, end - 1)) && text[end - 2] == ' ') --end;
     if (end == text.size()) return end;
     if (is_alnum(byte_of(text, end))) return spaced_start(text, end, least);
     const std::size_t spaced = text[end] == ' ' ? spaced_start(text, end + 1, least) : text.size();
     const std::size_t local = local_start(text, end, least);
     const bool is_host = local > 0 && text[local - 1] == '@';
-    const bool marked = text[end] == '"' || text[end] == '*';
+    const bool marked = text[end] != ' ';
     const bool held = local < end && !is_host && (marked || is_telling_local(text.substr(local, end - local)));
     return std::min(spaced <= end ? spaced : text.size(), held ? local : text.size());
   }
@@ -201,7 +201,8 @@ class EmailDetector final : public Detector {
     // A plain word before it was let go already where a stream paused behind it; the rest of the address is enough.
     std::size_t start = local_start(text, local_end, window.first(local_end, kMaxWordBytes));
     if (start == local_end) return;
-    if (!is_telling_local(text.substr(start, local_end - start))) start = at;
+    const bool is_glued = local_end == at;
+    if (!is_glued && !is_telling_local(text.substr(start, local_end - start))) start = at;
     window.begin(start);
     std::size_t i = behind_spoken(window, at, "at");
     if (i == 0) return;

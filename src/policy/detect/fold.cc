@@ -27,7 +27,7 @@ constexpr Folded kAsIs{};
 // Bytes that may begin something that folds.
 constexpr auto kLeads = [] {
   std::array<bool, 256> leads{};
-  for (const unsigned char c : {'%', '&', '\\', '<'}) leads[c] = true;
+  for (const unsigned char c : {'%', '&', '\\', '<', '['}) leads[c] = true;
   for (const unsigned c : {0xc2U, 0xccU, 0xd9U, 0xdbU, 0xe0U, 0xe2U, 0xe3U, 0xefU, 0xf0U, 0xf3U}) leads[c] = true;
   return leads;
 }();
@@ -96,6 +96,18 @@ bool is_cut_sequence(std::string_view text, std::size_t i) {
   return i + size > text.size() && std::ranges::none_of(text.substr(i + 1), is_lead);
 }
 
+// Dots in the middle of a line.
+bool is_raised_dot(int c) {
+  return c == 0xb7 || c == 0x2022 || c == 0x2027 || c == 0x2219 || c == 0x22c5;
+}
+
+// "4111·1111": before a digit such a dot parts groups.
+Folded fold_raised_dot(std::string_view text, std::size_t i, std::size_t size) {
+  const int next = byte_of(text, i + size);
+  if (next < 0) return {.size = 0, .value = 0, .cut = true};
+  return is_digit(next) ? Folded{size, '-', false} : kAsIs;
+}
+
 // Decodes the UTF-8 sequence at `i`, which need not be valid.
 Folded fold_utf8(std::string_view text, std::size_t i) {
   const int lead = byte_of(text, i);
@@ -107,6 +119,7 @@ Folded fold_utf8(std::string_view text, std::size_t i) {
     if ((byte & 0xc0) != 0x80) return kAsIs;
     c = c << 6 | (byte & 0x3f);
   }
+  if (is_raised_dot(c)) return fold_raised_dot(text, i, size);
   const int value = fold_character(c);
   return value == kNone ? kAsIs : Folded{size, value, false};
 }
@@ -208,8 +221,26 @@ Folded fold_entity(std::string_view text, std::size_t i) {
   return kAsIs;
 }
 
+// "192[.]0[.]2[.]1", "pages[dot]org", "ann[@]pages.org", "http[:]//": marks in brackets, so that no program makes links
+// of them. Before a blank they are something else.
+Folded fold_bracket(std::string_view text, std::size_t i) {
+  static constexpr std::pair<std::string_view, char> kBracketed[] = {
+      {"[.]", '.'}, {"[dot]", '.'}, {"[@]", '@'}, {"[:]", ':'}};
+  for (const auto& [writing, value] : kBracketed) {
+    const auto rest = text.substr(i, writing.size());
+    if (rest != writing && writing.starts_with(rest)) return {.size = 0, .value = 0, .cut = true};
+    if (rest != writing) continue;
+    const int next = byte_of(text, i + writing.size());
+    if (next < 0) return {.size = 0, .value = 0, .cut = true};
+    return is_a(next, kDigit | kUpper | kLower | kHigh) || next == '/' ? Folded{writing.size(), value, false} : kAsIs;
+  }
+  return kAsIs;
+}
+
 Folded fold_at(std::string_view text, std::size_t i) {
   switch (text[i]) {
+    case '[':
+      return fold_bracket(text, i);
     case '%':
       return fold_percent(text, i);
     case '&':
@@ -233,8 +264,9 @@ std::size_t next_candidate(std::string_view text, std::size_t i) {
   const auto equal = [](__m256i bytes, char c) { return _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(c)); };
   for (; i + 32 <= text.size(); i += 32) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(reinterpret_cast<const char*>(data) + i));
-    const __m256i marks = _mm256_or_si256(_mm256_or_si256(equal(bytes, '%'), equal(bytes, '&')),
-                                          _mm256_or_si256(equal(bytes, '\\'), equal(bytes, '<')));
+    const __m256i marks =
+        _mm256_or_si256(_mm256_or_si256(_mm256_or_si256(equal(bytes, '%'), equal(bytes, '&')), equal(bytes, '[')),
+                        _mm256_or_si256(equal(bytes, '\\'), equal(bytes, '<')));
     const auto mask = static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_or_si256(bytes, marks)));
     if (mask != 0) return i + static_cast<std::size_t>(std::countr_zero(mask));
   }

@@ -6,12 +6,12 @@
 /// - zero-width characters, variation selectors, tags, lines through a character, soft hyphens, bidi marks and <wbr>
 ///   vanish; where so many stand in a row that a character and they would be longer than kMaxCharacterBytes, those
 ///   behind are read as blanks
-/// - escapes of URLs (%40 %2540), HTML (&#64; &nbsp;), JSON and source code (\u0040 \x40 \n \") become what they are
-///   written for
+/// - escapes of URLs (%40 %2540), HTML (&#64; &nbsp;), JSON and source code (\u0040 \x40 \n \") and marks that brackets
+///   keep from being links ([.] [dot] [@] [:]) become what they are written for
 ///
-/// Plain ASCII without '%', '&', '\' and '<' costs one vectorised look. Folding is local: what a byte becomes depends
-/// on at most kMaxFoldBytes behind and kMaxCharacterBytes before it. What a stream has let out it keeps as folded: see
-/// FoldedBefore.
+/// Plain ASCII without '%', '&', '\', '<' and '[' costs one vectorised look. Folding is local: what a byte becomes
+/// depends on at most kMaxFoldBytes behind and kMaxCharacterBytes before it. What a stream has let out it keeps as
+/// folded: see FoldedBefore.
 #pragma once
 
 #include <algorithm>

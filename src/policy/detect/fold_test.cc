@@ -36,6 +36,8 @@ INSTANTIATE_TEST_SUITE_P(
                              "b<wbr>c",
                              "abc"},
                     FoldCase{"a%40b%2ec 5%zz", "a@b.c 5%zz"},
+                    FoldCase{"a[.]b[dot]c[@]d[:]/ [.] x[.", "a.b.c@d:/ [.] x[."},
+                    FoldCase{"41·11•11 col·lega · 1", "41-11-11 col·lega · 1"},
                     FoldCase{"a&#64;b&#x2E;c&nbsp;d&unknown;", "a@b.c d&unknown;"},
                     FoldCase{"a&amp;#64;b&amp;#x2e;c &amp; &amp;#zz;", "a@b.c & &#zz;"},
                     FoldCase{R"(a\u0040b\n\"c\" \_ \x)", "a@b\n\"c\" \\_ \\x"},
@@ -58,7 +60,7 @@ TEST(Fold, OffsetsGoBackToWhatStandsThere) {
 
 TEST(Fold, WhatTheEndCutsIsLeftOutUntilItIsWhole) {
   for (const std::string_view whole : {"ab%40", "ab&#64;", "ab\\u0040", "ab\xef\xbc\xa0", "ab<wbr>", "ab&commat;",
-                                       "ab&amp;#64;", "ab%2540", "ab\\x40"}) {
+                                       "ab[dot]", "ab&amp;#64;", "ab%2540", "ab\\x40"}) {
     for (std::size_t size = 3; size < whole.size(); ++size) {
       Fold fold;
       fold.assign(whole.substr(0, size), false);

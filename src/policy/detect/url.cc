@@ -11,7 +11,7 @@
 namespace sb::policy {
 namespace {
 
-constexpr PackedWords kUrlSchemes({"http", "https", "ftp", "ftps", "sftp", "ws", "wss", "ssh", "git"});
+constexpr PackedWords kUrlSchemes({"http", "https", "ftp", "ftps", "sftp", "ws", "wss", "ssh", "git", "hxxp", "hxxps"});
 
 // Of names that stand without a scheme, only those under the most used top-level domains: "node.js" and "a.out" are
 // files.
