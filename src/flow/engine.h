@@ -155,7 +155,7 @@ class Engine {
   /// Guards the input and makes the run, in memory. Errors: invalid_argument, too_large, policy_denied (inbound block).
   Result<std::shared_ptr<LiveRun>> prepare(RunRequest request, std::shared_ptr<Pending> pending, RunId id);
   /// Whether others of this shard would have to wait too long for it.
-  static bool is_long(const RunRequest& request) { return request.input.size() > kLongInput; }
+  bool is_long(const RunRequest& request) const;
   /// The same for these: a thread of their own looks at the input, one after the other.
   Task<Result<std::shared_ptr<LiveRun>>> prepare_long(RunRequest request, std::shared_ptr<Pending> pending, RunId id);
 
@@ -251,6 +251,7 @@ class Engine {
 
  private:
   static constexpr std::size_t kLongInput = 256 << 10;  // some 30 ms of looking, 60 where it is made to be slow
+  static constexpr std::size_t kOwnCost = 8;            // of our detectors a byte, in places of a policy's patterns
   // opening.cc: how runs come into memory
   struct Opening;
   Result<Opening> open(RunRequest request, std::shared_ptr<Pending> pending, RunId id);

@@ -43,6 +43,13 @@ Result<Engine::Opening> Engine::open(RunRequest request, std::shared_ptr<Pending
   return Opening{std::move(request), std::move(pending), id, now, std::move(subject), std::move(key), std::move(guard)};
 }
 
+// Beside a policy's own patterns our detectors are cheap.
+bool Engine::is_long(const RunRequest& request) const {
+  if (request.input.size() <= kLongInput / (1 + policy::kMaxPatternCost / kOwnCost)) return false;
+  const std::size_t cost = parts_.policy()->scanner(policy::Direction::inbound).cost();
+  return request.input.size() * (kOwnCost + cost) > kLongInput * kOwnCost;
+}
+
 Result<GuardOutcome> Engine::inspect(Opening& opening) {
   return opening.guard.inspect(policy::Direction::inbound, std::move(opening.request.input), opening.request.profile);
 }

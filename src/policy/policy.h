@@ -16,6 +16,10 @@
 
 namespace sb::policy {
 
+/// What patterns may cost a byte of the worst text (Pattern::cost): one, and all that look at every text together.
+/// There a kilobyte of such a text takes up to 10 ms: a place costs some 20 ns.
+inline constexpr std::size_t kMaxPatternCost = 512;
+
 /// One version of a policy document. Immutable and thread-safe; findings point into it.
 class Policy {
  public:

@@ -22,9 +22,6 @@ using Detectors = std::vector<std::shared_ptr<const Detector>>;
 constexpr std::size_t kMaxRules = 64;
 // Detectors and rules with "deny" together: the scanner takes 64, ours included.
 constexpr std::size_t kMaxDetectors = 16;
-// What patterns may cost a byte of the worst text (Pattern::cost): one, and all that look at every text together. There
-// a kilobyte of such a text takes up to 10 ms: a place costs some 20 ns.
-constexpr std::size_t kMaxPatternCost = 512;
 
 const std::vector<std::string> kTopKeys = {"name", "version", "description", "mode", "detectors", "rules", "checks"};
 const std::vector<std::string> kModes = {"enforce", "log_only"};

@@ -285,6 +285,12 @@ void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, s
   out.names.settle(complete ? text.size() : fold.from_raw(out.place.decided));
 }
 
+std::size_t Scanner::cost() const {
+  std::size_t total = 0;
+  for (const auto& detector : detectors_) total += detector->cost();
+  return total;
+}
+
 bool Scanner::cares(const Finding& finding) const {
   if (wanted_.empty()) return true;
   std::size_t at = address_hash(finding.type.data()) & (wanted_.size() - 1);

@@ -97,6 +97,8 @@ class Scanner {
   }
 
   bool empty() const { return detectors_.empty(); }
+  /// What a policy's author makes each byte of the worst text cost (Detector::cost), all together.
+  std::size_t cost() const;
 
  private:
   struct Block;

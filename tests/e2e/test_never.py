@@ -122,13 +122,19 @@ def chat_of(content: bytes) -> bytes:
     return b'{"model":"simulated","messages":[{"role":"user","content":"' + content + b'"}]}'
 
 
-def test_a_long_text_keeps_nobody_else_waiting(own_server):
-    server = own_server(server={"shards": 1}).start()
+DEAR = "{name: p, version: 1, rules: [{name: x, deny_patterns: ['[^a]+', '[^b]+'], action: mask}]}"
+
+
+@pytest.mark.parametrize("policy, text", [(None, b"(-%34" * ((9 << 20) // 5)), (DEAR, "\U0001f600".encode() * 60_000)],
+                         ids=["of many bytes", "of few, under dear patterns"])
+def test_a_long_text_keeps_nobody_else_waiting(own_server, policy, text):
+    server = with_policy(own_server, policy) if policy else own_server()
+    server.start()
     replies = []
 
     def ask():
         begun = time.monotonic()
-        reply = server.call("POST", "/v1/chat/completions", chat_of(b"(-%34" * ((9 << 20) // 5)))
+        reply = server.call("POST", "/v1/chat/completions", chat_of(text))
         replies.append((reply.status, time.monotonic() - begun))
 
     asking = threading.Thread(target=ask)

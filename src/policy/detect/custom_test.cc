@@ -73,6 +73,13 @@ TEST(CustomDetector, WordsIgnoreCaseAndAccentsOfOtherLetters) {
   EXPECT_EQ(found(names, "Müller GmbHs"), Values{});
 }
 
+TEST(CustomDetector, WordsAreKnownInLettersThatLookLikeTheirs) {
+  const CustomDetector names{.name = "p", .type = "PROJECT", .words = {"project x ray", "Cape"}};
+  for (const char* text : {"prоjесt х rаy", "рroject x ray", "РRОJECT Χ RАY", "саре", "Сape"})
+    EXPECT_EQ(found(names, text), Values{text});
+  EXPECT_EQ(found(names, "рисаре, рrojects x ray, ясаре"), Values{}) << "the end of another word";
+}
+
 TEST(CustomDetector, AMatchGoesOnBehindItsWindow) {
   const std::string digits(120, '7');
   EXPECT_EQ(found({.name = "n", .type = "T", .pattern = "X-[A-Z0-9]+"}, "to X-" + digits + " now"),

@@ -20,6 +20,10 @@ constexpr bool is_combining(std::uint32_t point) {
   return point >= 0x300 && point <= 0x36f;
 }
 
+/// The Latin letter that a Cyrillic or Greek one cannot be told from (Unicode Technical Standard 39, confusables), in
+/// its case; 0: there is none. All are of two bytes in UTF-8.
+char latin_look_alike(std::uint32_t point);
+
 /// A Latin, Greek or Cyrillic letter in lower case and without its accent; any other character as it is.
 std::uint32_t plain_letter(std::uint32_t point);
 

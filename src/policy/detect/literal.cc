@@ -34,6 +34,9 @@ std::size_t first_of(char32_t letter) {
 struct Plain {
   char32_t letter = kNoLetter;
   std::size_t end = 0;
+  char32_t latin = kNoLetter;  // what it looks like
+
+  bool is(char32_t wanted) const { return letter == wanted || latin == wanted; }
 };
 
 template <class Window>
@@ -53,6 +56,8 @@ Plain read_character(Window& window, std::size_t at) {
 template <class Window>
 Plain read_plain(Window& window, std::size_t at) {
   Plain plain = read_character(window, at);
+  if (const char latin = latin_look_alike(plain.letter); latin != '\0')
+    plain.latin = static_cast<char32_t>(to_lower(static_cast<unsigned char>(latin)));
   plain.letter = plain_letter(plain.letter);
   constexpr int kFirstCombining = 0xcc;  // U+0300..U+036F
   constexpr int kLastCombining = 0xcd;
@@ -75,7 +80,7 @@ std::size_t match_word(ScanWindow& window, std::size_t at, std::u32string_view w
       continue;
     }
     const Plain plain = read_plain(window, at);
-    if (plain.letter != letter) return 0;
+    if (!plain.is(letter)) return 0;
     is_letter = is_alnum(byte_of(window.text(), at)) || has_case(letter);
     at = plain.end;
   }
@@ -109,11 +114,15 @@ std::u32string plain_word(std::string_view word) {
   return plain;
 }
 
+// Of Greek and Cyrillic letters that look like Latin ones.
+constexpr std::string_view kLookAlikeLeads = "\xce\xcf\xd0\xd1\xd2\xd4";
+
 // The bytes at which `plain`, listed as `word`, may begin.
 void add_first_bytes(std::u32string_view plain, std::string_view word, std::string& bytes) {
   if (plain[0] < 0x80) {
     bytes += static_cast<char>(plain[0]);
     bytes += static_cast<char>(to_upper(static_cast<int>(plain[0])));
+    if (is_letter(static_cast<int>(plain[0]))) bytes += kLookAlikeLeads;
   }
   const int lead = byte_of(word, 0);
   if (lead < 0x80) return;
@@ -222,7 +231,15 @@ WordSet::WordSet(std::vector<std::string> words) {
 }
 
 std::size_t WordSet::match(ScanWindow& window, std::size_t at) const {
-  const char32_t first = read_plain(window, at).letter;
+  const Plain first = read_plain(window, at);
+  const std::size_t end = match_words(window, at, first.letter);
+  // In the middle of a word of another script every letter looks like one.
+  const int before = at > 0 ? byte_of(window.text(), at - 1) : ScanWindow::kEnd;
+  if (first.latin == kNoLetter || is_a(before, kDigit | kUpper | kLower | kHigh)) return end;
+  return std::max(end, match_words(window, at, first.latin));
+}
+
+std::size_t WordSet::match_words(ScanWindow& window, std::size_t at, char32_t first) const {
   for (std::size_t n = by_first_[first_of(first)]; n < by_first_[first_of(first) + 1]; ++n) {
     if (const std::size_t end = match_word(window, at, words_[n]); end != 0) return end;
   }

@@ -12,8 +12,9 @@
 
 namespace sb::policy {
 
-/// Words looked for at a place: whole words, in any letter case, with accents or without (Latin, Greek, Cyrillic); what
-/// sets their parts apart may be any run of blanks, line ends, '-' and '_'. Of several the longest.
+/// Words looked for at a place: whole words, in any letter case, with accents or without (Latin, Greek, Cyrillic),
+/// Latin letters also as Greek and Cyrillic ones that look like them; what sets their parts apart may be any run of
+/// blanks, line ends, '-' and '_'. Of several the longest.
 class WordSet {
  public:
   static constexpr std::size_t kMaxWordBytes = 48;
@@ -26,6 +27,9 @@ class WordSet {
   std::size_t match(ScanWindow& window, std::size_t at) const;
 
  private:
+  // Of those that begin with `first`.
+  std::size_t match_words(ScanWindow& window, std::size_t at, char32_t first) const;
+
   std::vector<std::u32string> words_;          // plain letters and kGap; by first_of, then the longest first
   std::array<std::uint16_t, 257> by_first_{};  // where the words of each first_of begin
   std::string first_bytes_;

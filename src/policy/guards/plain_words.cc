@@ -1,10 +1,11 @@
 #include "policy/guards/plain_words.h"
 
 #include <algorithm>
-#include <utility>
+#include <cstdint>
 
 #include "policy/detect/bytes_class.h"
 #include "policy/detect/fold.h"
+#include "policy/detect/letters.h"
 
 namespace sb::policy {
 namespace {
@@ -12,16 +13,6 @@ namespace {
 bool is_word_byte(char c) {
   return is_a(static_cast<unsigned char>(c), kDigit | kUpper | kLower | kHigh);
 }
-
-// Cyrillic and Greek letters that nobody tells from Latin ones (Unicode Technical Standard 39, confusables).
-constexpr std::pair<std::string_view, char> kLookAlikes[] = {
-    {"а", 'a'}, {"с", 'c'}, {"е", 'e'}, {"һ", 'h'}, {"і", 'i'}, {"ј", 'j'}, {"к", 'k'}, {"м", 'm'},
-    {"о", 'o'}, {"р", 'p'}, {"ѕ", 's'}, {"т", 't'}, {"у", 'y'}, {"х", 'x'}, {"ԁ", 'd'}, {"ԛ", 'q'},
-    {"ԝ", 'w'}, {"А", 'A'}, {"В", 'B'}, {"С", 'C'}, {"Е", 'E'}, {"Н", 'H'}, {"І", 'I'}, {"Ј", 'J'},
-    {"К", 'K'}, {"М", 'M'}, {"О", 'O'}, {"Р", 'P'}, {"Ѕ", 'S'}, {"Т", 'T'}, {"У", 'Y'}, {"Х", 'X'},
-    {"α", 'a'}, {"ε", 'e'}, {"ι", 'i'}, {"κ", 'k'}, {"ν", 'v'}, {"ο", 'o'}, {"ρ", 'p'}, {"τ", 't'},
-    {"υ", 'u'}, {"χ", 'x'}, {"Α", 'A'}, {"Β", 'B'}, {"Ε", 'E'}, {"Ζ", 'Z'}, {"Η", 'H'}, {"Ι", 'I'},
-    {"Κ", 'K'}, {"Μ", 'M'}, {"Ν", 'N'}, {"Ο", 'O'}, {"Ρ", 'P'}, {"Τ", 'T'}, {"Υ", 'Y'}, {"Χ", 'X'}};
 
 // A word in two scripts is one in disguise; one that is all Cyrillic or Greek is a word of that language.
 void append_word(std::string& out, std::string_view word) {
@@ -32,11 +23,14 @@ void append_word(std::string& out, std::string_view word) {
     out += word;
     return;
   }
-  while (!word.empty()) {
-    const auto* same = std::ranges::find_if(kLookAlikes, [&](const auto& one) { return word.starts_with(one.first); });
-    const bool found = same != std::end(kLookAlikes);
-    out += found ? same->second : word.front();
-    word.remove_prefix(found ? same->first.size() : 1);
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    const int lead = byte_of(word, i);
+    const int next = byte_of(word, i + 1);
+    const bool two_bytes = lead >= 0xc2 && lead < 0xe0 && next >= 0 && (next & 0xc0) == 0x80;
+    const char alike =
+        two_bytes ? latin_look_alike(static_cast<std::uint32_t>((lead & 0x1f) << 6 | (next & 0x3f))) : '\0';
+    out += alike != '\0' ? alike : word[i];
+    if (alike != '\0') ++i;
   }
 }
 
