@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <vector>
 
 #include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
@@ -175,8 +176,9 @@ class Table {
   bool may_know(std::uint32_t hash) const { return (bits_[hash % kBits / 64] >> hash % 64 & 1) != 0; }
 
   [[gnu::noinline]] std::uint64_t find(std::uint32_t hash, std::string_view word) const {
-    for (std::size_t at = hash % kSlots; words_[at].topics != 0; at = (at + 1) % kSlots) {
-      if (same_word(words_[at].word, word)) return words_[at].topics;
+    for (std::size_t at = hash % kSlots; slots_[at] != 0; at = (at + 1) % kSlots) {
+      const Known& known = words_[slots_[at]];
+      if (known.hash == hash && same_word(known.word, word)) return known.topics;
     }
     return 0;
   }
@@ -199,17 +201,22 @@ class Table {
     const std::uint32_t hash = hash_of(word, 0, word.size());
     bits_[hash % kBits / 64] |= std::uint64_t{1} << hash % 64;
     std::size_t at = hash % kSlots;
-    while (words_[at].topics != 0 && words_[at].word != word) at = (at + 1) % kSlots;
-    words_[at].word = word;
-    words_[at].topics |= topics;
+    while (slots_[at] != 0 && words_[slots_[at]].word != word) at = (at + 1) % kSlots;
+    if (slots_[at] == 0) {
+      slots_[at] = static_cast<std::uint16_t>(words_.size());
+      words_.push_back({word, 0, hash});
+    }
+    words_[slots_[at]].topics |= topics;
   }
 
   struct Known {
     std::string_view word;
     std::uint64_t topics = 0;
+    std::uint32_t hash = 0;
   };
   std::array<std::uint64_t, kBits / 64> bits_{};
-  std::array<Known, kSlots> words_{};
+  std::array<std::uint16_t, kSlots> slots_{};  // near each other, as the bits are; the words are not all asked for
+  std::vector<Known> words_{1};                // by slot; the first is none
 };
 
 }  // namespace

@@ -429,21 +429,17 @@ std::size_t Fold::from_raw(std::size_t raw) const {
   return std::min(index, copy_.size());
 }
 
-// Whether the `count` characters from `index` on are ASCII as folded, with nothing hidden between them and room in a
-// window: as most are.
-bool Fold::is_plain(std::size_t index, std::size_t count) const {
-  const std::size_t end = index + count;
-  if (end > text().size() || next_wide(text(), index, end) != end) return false;
-  const auto first = place_from(index);
-  const auto last = place_from(end);
-  if (first == last) return true;
-  if (last[-1].hidden != hidden_before(index)) return false;
-  return raw_end(end) <= raw_begin(index) + kWindowRawBytes;
+// Whether no character vanished between the one at `index` and that at `end`, and there is room in a window for them.
+bool Fold::fit_a_window(std::size_t index, std::size_t end) const {
+  return sparse_ ||
+         (hidden_before(index) == hidden_before(end) && raw_begin(end) <= raw_begin(index) + kWindowRawBytes);
 }
 
 std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   const auto all = text();
-  if (!sparse_ && is_plain(index, count)) return index + count;
+  std::size_t left = count;
+  const std::size_t behind = count_off(all, index, std::min(all.size(), index + 4 * count), left);
+  if (left == 0 && fit_a_window(index, behind)) return behind;
   const std::size_t raw_end = sparse_ ? std::string_view::npos : raw_begin(index) + kWindowRawBytes;
   const bool ends = raw_end <= folded_;
   // No character has more than four bytes; what has is no text, and must not make a window longer.

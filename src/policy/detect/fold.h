@@ -95,7 +95,7 @@ class Fold {
   Places::const_iterator place_from(std::size_t index) const;
   std::uint32_t hidden_before(std::size_t index) const;
   void add_place(const Place& place);
-  bool is_plain(std::size_t index, std::size_t count) const;
+  bool fit_a_window(std::size_t index, std::size_t end) const;
   std::size_t skip_wide(std::size_t index, std::size_t count) const;
   void copy_folded(std::size_t first, bool complete);
   bool leaves_room(Near& near) const;
