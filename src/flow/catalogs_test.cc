@@ -53,18 +53,17 @@ TEST_P(CatalogRoots, LeadToTheRawFile) {
   EXPECT_EQ(place->url, std::string(GetParam().url) + "/functions/log/1.0.0/function.yaml");
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, CatalogRoots,
-                         testing::Values(RootCase{"plain", "https://a.test/catalog", "https://a.test/catalog"},
-                                         RootCase{"slash", "https://a.test/catalog/", "https://a.test/catalog"},
-                                         RootCase{"github", "https://github.com/o/r",
-                                                  "https://raw.githubusercontent.com/o/r/refs/heads/main"},
-                                         RootCase{"github_branch", "https://github.com/o/r/tree/next",
-                                                  "https://raw.githubusercontent.com/o/r/refs/heads/next"},
-                                         RootCase{"github_folder", "https://github.com/o/r/tree/next/a/b",
-                                                  "https://raw.githubusercontent.com/o/r/refs/heads/next/a/b"},
-                                         RootCase{"gitlab", "https://gitlab.com/o/r/-/tree/main/a",
-                                                  "https://gitlab.com/o/r/-/raw/main/a"}),
-                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Cases, CatalogRoots,
+    testing::Values(RootCase{"plain", "https://a.test/catalog", "https://a.test/catalog"},
+                    RootCase{"slash", "https://a.test/catalog/", "https://a.test/catalog"},
+                    RootCase{"github", "https://github.com/o/r", "https://raw.githubusercontent.com/o/r/HEAD"},
+                    RootCase{"github_branch", "https://github.com/o/r/tree/next",
+                             "https://raw.githubusercontent.com/o/r/next"},
+                    RootCase{"github_folder", "https://github.com/o/r/tree/next/a/b",
+                             "https://raw.githubusercontent.com/o/r/next/a/b"},
+                    RootCase{"gitlab", "https://gitlab.com/o/r/-/tree/main/a", "https://gitlab.com/o/r/-/raw/main/a"}),
+    [](const auto& info) { return std::string(info.param.name); });
 
 TEST(CatalogPlaces, DefaultIsTheServersUnlessTheFlowHasItsOwn) {
   EXPECT_EQ(place_of(json::object(), {"f", "1.0.0", "default"})->url, "");
@@ -91,6 +90,15 @@ TEST(CatalogCalls, AreThoseOfTasksNotOfData) {
   const auto calls = catalog_calls(*yaml);
   ASSERT_EQ(calls.size(), 2U);
   EXPECT_EQ(calls[0].text() + " " + calls[1].text(), "x:1.0.0@c y:1.0.0@c");
+}
+
+TEST(CatalogCalls, AreFoundInTasksThatAreCalledLikeMembers) {
+  const auto yaml = parse_json(R"({"use":{"functions":{"document":{"call":"w:1.0.0@c"}}},
+    "do":[{"set":{"call":"x:1.0.0@c"}},{"call":{"do":[{"with":{"call":"y:1.0.0@c","with":{"call":"not:1.0.0@c"}}}]}},
+          {"do":{"listen":{"to":{"any":[{"with":{"call":"not:1.0.0@c"}}]},"foreach":{"do":[{"do":{"call":"z:1.0.0@c"}}]}}}}]})");
+  std::string all;
+  for (const auto& call : catalog_calls(*yaml)) all += call.name;
+  EXPECT_EQ(all, "wxyz");
 }
 
 constexpr std::string_view kCalls = R"(use:

@@ -32,7 +32,7 @@ class LifecycleTold : public EngineTest {
   /// What waits in the outbox.
   std::vector<Telling> waiting() {
     std::vector<Telling> all;
-    const auto rows = wait(store_->outbox(1'000));
+    const auto rows = wait(store_->outbox(0, 1'000));
     for (const auto& row : *rows) {
       const auto run = wait(store_->load_run(row.run));
       const auto text = Sealer::open(*sealer_.key_of(*run), row.run, place::outbox(row.seq), row.sealed);
@@ -57,8 +57,9 @@ class LifecycleTold : public EngineTest {
   int tell_all() {
     const auto post = new_post();
     int rounds = 0;
-    for (; !wait(store_->outbox(1))->empty(); ++rounds) {
-      EXPECT_TRUE(wait(post->tell_some()));
+    for (; !wait(store_->outbox(0, 1))->empty(); ++rounds) {
+      EXPECT_TRUE(wait(post->tell_here()));
+      EXPECT_TRUE(wait(post->tell_outside()));
       if (rounds > 50) {
         ADD_FAILURE() << "it never ends";
         break;
@@ -216,24 +217,46 @@ TEST_F(LifecycleTold, ValuesStayBehindPlaceholdersAndWhatThePolicyBlocksIsLeftOu
 }
 
 TEST_F(LifecycleTold, WhatIsRefusedOutsideForNowComesAgainInOrder) {
-  std::vector<std::string> outside;
-  int refused = 2;
+  std::vector<int> outside;
+  int refuses = 3;
   events_out_ = EventsOut{[](std::string_view) { return true; },
                           [&](json::value event) -> Task<Result<>> {
-                            if (refused > 0 && --refused >= 0) co_return fail(Errc::unavailable, "no broker");
-                            outside.emplace_back(event.at("id").as_string());
+                            const std::string_view id = event.at("id").as_string();
+                            const int number = std::stoi(std::string(id.substr(id.rfind('-') + 1)));
+                            if (number == refuses) co_return fail(Errc::unavailable, "no broker");
+                            outside.push_back(number);
                             co_return Result<>();
                           }};
-  const RunId id = ended(flow_of("plain", kTwoSets));
+  (void)ended(flow_of("plain", kTwoSets));
   const auto post = new_post();
-  EXPECT_FALSE(wait(post->tell_some()));
-  EXPECT_FALSE(wait(post->tell_some()));
-  EXPECT_EQ(waiting().size(), 8U);
-  EXPECT_TRUE(wait(post->tell_some()));
+  EXPECT_FALSE(*wait(post->tell_outside())) << "flows here come first";
+  EXPECT_TRUE(wait(post->tell_here()));
+  EXPECT_FALSE(wait(post->tell_outside()));
+  EXPECT_EQ(outside, (std::vector{1, 2, 4, 5, 6, 7, 8}));
+  EXPECT_EQ(waiting().size(), 6U) << "what is behind it in its run has not been told either";
+  EXPECT_FALSE(wait(post->tell_outside()));
+  refuses = 0;
+  outside.clear();
+  EXPECT_TRUE(wait(post->tell_outside()));
+  EXPECT_EQ(outside, (std::vector{3, 4, 5, 6, 7, 8}));
   EXPECT_TRUE(waiting().empty());
-  std::vector<std::string> expected;
-  for (int i = 1; i <= 8; ++i) expected.push_back(fmt::format("{}-lifecycle-{}", id.to_string(), i));
-  EXPECT_EQ(outside, expected);
+}
+
+TEST_F(LifecycleTold, FlowsHearWhateverIsAwayOutside) {
+  constexpr std::size_t kRuns = 40;  // more events than are told at once
+  events_out_ = EventsOut{[](std::string_view) { return true; },
+                          [](json::value) -> Task<Result<>> { co_return fail(Errc::unavailable, "no broker"); }};
+  std::int64_t waiting_outside = 0;
+  (void)flow_of("hears", fmt::format("schedule: {{on: {{one: {{with: {{type: {}workflow.completed.v1}}}}}}}}\n{}",
+                                     kLifecyclePrefix, kTwoSets));
+  const auto plain = flow_of("plain", kTwoSets);
+  for (std::size_t i = 0; i < kRuns; ++i) (void)ended(plain);
+  LifecyclePost post({*store_, sealer_, *events_, events_out_, {}, [&](auto events) { waiting_outside = events; }},
+                     io_->get_executor());
+  while (*wait(post.tell_here())) EXPECT_FALSE(wait(post.tell_outside()));
+  EXPECT_EQ(runs_of("hears").size(), kRuns);
+  EXPECT_FALSE(wait(post.tell_outside()));
+  EXPECT_GE(waiting_outside, static_cast<std::int64_t>(8 * kRuns));
 }
 
 TEST_F(LifecycleTold, AnErasedRunTellsNothingMore) {

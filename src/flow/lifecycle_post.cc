@@ -1,9 +1,11 @@
 #include "flow/lifecycle_post.h"
 
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <memory>
 
 #include "base/log.h"
 #include "flow/event_hub.h"
@@ -57,17 +59,29 @@ Result<Telling> Telling::from_text(std::string_view text) {
 }
 
 void LifecyclePost::nudge() {
-  if (nudged_.exchange(true)) return;
-  asio::post(executor_, [this] { pause_.cancel(); });
+  nudge(here_);
 }
 
-Task<void> LifecyclePost::keep() {
+void LifecyclePost::nudge(Keeper& keeper) {
+  if (keeper.nudged.exchange(true)) return;
+  asio::post(executor_, [&keeper] { keeper.pause.cancel(); });
+}
+
+Task<void> LifecyclePost::keep_here() {
+  return keep(here_, &LifecyclePost::tell_here);
+}
+
+Task<void> LifecyclePost::keep_outside() {
+  return keep(outside_, &LifecyclePost::tell_outside);
+}
+
+Task<void> LifecyclePost::keep(Keeper& keeper, Task<Result<bool>> (LifecyclePost::*tell)()) {
   auto pause = kFirstPause;
   boost::system::error_code ignored;
   asio::steady_timer backing_off(executor_);  // nobody cuts it short: what stands in the way is not what is new
   while (true) {
-    nudged_ = false;
-    const auto more = co_await tell_some();
+    keeper.nudged = false;
+    const auto more = co_await (this->*tell)();
     if (!more) {
       log_warn("lifecycle.waiting", {{"code", to_string(more.error().code)}, {"detail", more.error().detail}});
       backing_off.expires_after(pause);
@@ -76,74 +90,97 @@ Task<void> LifecyclePost::keep() {
       continue;
     }
     pause = kFirstPause;
-    if (*more || nudged_) continue;
-    pause_.expires_at(std::chrono::steady_clock::time_point::max());
-    co_await pause_.async_wait(asio::redirect_error(use_task, ignored));
+    if (*more || keeper.nudged) continue;
+    keeper.pause.expires_at(std::chrono::steady_clock::time_point::max());
+    co_await keeper.pause.async_wait(asio::redirect_error(use_task, ignored));
   }
 }
 
-Task<Result<bool>> LifecyclePost::tell_some() {
-  SB_CO_TRY(auto rows, co_await store::read_patiently([&] { return parts_.store.outbox(kTellingsAtOnce); }));
-  if (rows.empty()) co_return false;
-  const bool more = rows.size() == kTellingsAtOnce;
+Task<Result<bool>> LifecyclePost::tell_here() {
+  SB_CO_TRY(auto rows, co_await store::read_patiently([&] { return parts_.store.outbox(heard_to_, kTellingsAtOnce); }));
   std::vector<std::int64_t> told;
-  const auto done = co_await tell(std::move(rows), told);
-  known_.reset();  // a run may be erased before the next ones
-  if (!told.empty()) {
-    store::Commit commit;
-    commit.told = std::move(told);
-    SB_CO_CHECK(co_await parts_.store.commit(std::move(commit)));
-  }
-  if (!done) co_return std::unexpected(done.error());
-  co_return more;
-}
-
-// First all of these here, then outside.
-Task<Result<>> LifecyclePost::tell(std::vector<store::OutboxRow> rows, std::vector<std::int64_t>& told) {
-  std::vector<Opened> opened;
+  std::int64_t heard_to = heard_to_;
+  std::optional<Known> known;
   Result<> failed;
   for (const auto& row : rows) {
-    auto one = co_await open(row);
-    if (!one) {
-      failed = std::unexpected(one.error());
-      break;
-    }
-    if (!*one) {
-      told.push_back(row.no);
-      count(false);
-      continue;
-    }
-    failed = co_await tell_inside(**one);
+    const auto opened = co_await open(row, known);
+    failed = !opened ? Result<>(std::unexpected(opened.error())) : *opened ? co_await tell_flows(**opened) : Result<>();
     if (!failed) break;
-    opened.push_back(**std::move(one));
+    heard_to = row.no;
+    if (*opened && goes_outside(**opened)) continue;
+    told.push_back(row.no);
+    count(opened->has_value());
   }
-  for (auto& one : opened) {
-    SB_CO_CHECK(co_await tell_outside(one));
-    told.push_back(one.no);
-    count(true);
-  }
-  co_return failed;
+  SB_CO_CHECK(co_await take_out(std::move(told)));
+  heard_to_ = heard_to;
+  if (!rows.empty()) nudge(outside_);
+  if (!failed) co_return std::unexpected(failed.error());
+  co_return !rows.empty();
 }
 
-// Nothing: the run's content is gone, or it cannot be read; that will not change.
-Task<Result<std::optional<LifecyclePost::Opened>>> LifecyclePost::open(const store::OutboxRow& row) {
-  if (!known_ || known_->run != row.run) {
+Task<Result<bool>> LifecyclePost::tell_outside() {
+  SB_CO_TRY(auto rows, co_await store::read_patiently([&] { return parts_.store.outbox(0, kTellingsAtOnce); }));
+  std::erase_if(rows, [&](const store::OutboxRow& row) { return row.no > heard_to_; });
+  if (parts_.on_waiting) parts_.on_waiting(rows.empty() ? 0 : heard_to_ - rows.front().no + 1);
+  std::vector<std::int64_t> told;
+  std::vector<Opened> opened;
+  std::optional<Known> known;
+  for (const auto& row : rows) {
+    SB_CO_TRY(auto one, co_await open(row, known));
+    if (one) {
+      opened.push_back(*std::move(one));
+    } else {
+      told.push_back(row.no);
+      count(false);
+    }
+  }
+  const auto written = co_await write_all(opened);
+  std::vector<RunId> behind;  // runs of which one could not be told
+  Result<> failed;
+  for (std::size_t i = 0; i < opened.size(); ++i) {
+    // What a topic refuses for good it refuses to everybody who asks again; whoever writes has counted and logged it.
+    const bool waits = !written[i] && written[i].error().code == Errc::unavailable;
+    if (waits && failed) failed = written[i];
+    if (waits) behind.push_back(opened[i].run);
+    if (std::ranges::find(behind, opened[i].run) != behind.end()) continue;
+    told.push_back(opened[i].no);
+    count(true);
+  }
+  SB_CO_CHECK(co_await take_out(std::move(told)));
+  if (!failed) co_return std::unexpected(failed.error());
+  co_return !rows.empty();
+}
+
+Task<Result<>> LifecyclePost::take_out(std::vector<std::int64_t> told) {
+  if (told.empty()) co_return Result<>();
+  store::Commit commit;
+  commit.told = std::move(told);
+  const auto done = co_await parts_.store.commit(std::move(commit));
+  if (!done) co_return std::unexpected(done.error());
+  co_return Result<>();
+}
+
+// Nothing: the run's content is gone, or it cannot be read; that will not change. `known`: the run of the last row,
+// mostly that of the next one; one that is erased meanwhile is known for a page.
+Task<Result<std::optional<LifecyclePost::Opened>>> LifecyclePost::open(const store::OutboxRow& row,
+                                                                       std::optional<Known>& known) {
+  if (!known || known->run != row.run) {
     const auto run = co_await store::read_patiently([&] { return parts_.store.load_run(row.run); });
     if (!run && run.error().code != Errc::not_found) co_return std::unexpected(run.error());
     const auto key = run ? parts_.sealer.key_of(*run) : Result<std::string>(std::string());
-    known_ = Known{row.run, run ? run->tenant : std::string(), key.value_or(std::string())};
+    known = Known{row.run, run ? run->tenant : std::string(), key.value_or(std::string())};
   }
-  if (known_->key.empty()) co_return std::nullopt;
-  const auto text = Sealer::open(known_->key, row.run, place::outbox(row.seq), row.sealed);
+  if (known->key.empty()) co_return std::nullopt;
+  const auto text = Sealer::open(known->key, row.run, place::outbox(row.seq), row.sealed);
   auto telling = text ? Telling::from_text(*text) : Result<Telling>(std::unexpected(text.error()));
   if (!telling) {
     log_error("lifecycle.not_told", {{"run", row.run.to_string()}, {"detail", telling.error().detail}});
     co_return std::nullopt;
   }
-  co_return Opened{row.no, known_->tenant, *std::move(telling)};
+  co_return Opened{row.no, row.run, known->tenant, *std::move(telling)};
 }
 
-Task<Result<>> LifecyclePost::tell_inside(const Opened& opened) {
+Task<Result<>> LifecyclePost::tell_flows(const Opened& opened) {
   if (!opened.telling.inside) co_return Result<>();
   auto carried = opened.telling.carried;
   const auto runs = co_await parts_.hub.tell(opened.telling.event, opened.tenant, std::move(carried));
@@ -155,14 +192,39 @@ Task<Result<>> LifecyclePost::tell_inside(const Opened& opened) {
   co_return Result<>();
 }
 
-// What a topic refuses for good it refuses to everybody who asks again; whoever writes has counted and logged it.
-Task<Result<>> LifecyclePost::tell_outside(Opened& opened) {
-  auto& event = opened.telling.event;
-  if (!parts_.out || !parts_.out->wants(string_member(event, "type"))) co_return Result<>();
-  if (opened.telling.carried.local) keep_content(event);
-  const auto written = co_await parts_.out->write(std::move(event));
-  if (!written && written.error().code == Errc::unavailable) co_return std::unexpected(written.error());
-  co_return Result<>();
+bool LifecyclePost::goes_outside(const Opened& opened) const {
+  return parts_.out && parts_.out->wants(string_member(opened.telling.event, "type"));
+}
+
+struct LifecyclePost::Writing {
+  Writing(std::size_t events, Executor executor) : results(events), left(events), all(executor) {
+    all.expires_at(std::chrono::steady_clock::time_point::max());
+  }
+  std::vector<Result<>> results;
+  std::size_t left;
+  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor> all;
+};
+
+// All are under way at once, begun in order: each alone would wait for its acknowledgement.
+Task<std::vector<Result<>>> LifecyclePost::write_all(std::vector<Opened>& opened) {
+  const auto writing = std::make_shared<Writing>(opened.size(), executor_);
+  for (std::size_t i = 0; i < opened.size(); ++i) {
+    auto& event = opened[i].telling.event;
+    if (!goes_outside(opened[i])) {  // the configuration is another one since it was heard
+      --writing->left;
+      continue;
+    }
+    if (opened[i].telling.carried.local) keep_content(event);
+    asio::co_spawn(executor_, parts_.out->write(std::move(event)),
+                   [writing, i](const std::exception_ptr& failed, Result<> result) {
+                     writing->results[i] =
+                         failed ? fail(Errc::unavailable, "the event could not be written") : std::move(result);
+                     if (--writing->left == 0) writing->all.cancel();
+                   });
+  }
+  boost::system::error_code ignored;
+  if (writing->left > 0) co_await writing->all.async_wait(asio::redirect_error(use_task, ignored));
+  co_return std::move(writing->results);
 }
 
 }  // namespace sb::flow

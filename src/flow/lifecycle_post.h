@@ -41,53 +41,69 @@ struct Telling {
   static Result<Telling> from_text(std::string_view text);
 };
 
-/// One for a server; belongs to the executor that keep() runs on.
+/// One for a server; belongs to the executor that its keepers run on.
 ///
-/// In the order in which the outbox has them. What was told is taken out of it, so a crash in between tells it again,
-/// under the same id: the hub knows it then. Where it cannot be told now everything behind it waits.
+/// Flows here hear everything in the order in which the outbox has it, whatever systems outside take; those get what
+/// was heard here, of each run in order. What everybody has is taken out of the outbox, so a crash in between tells it
+/// again, under the same id: the hub knows it then. What cannot be told now, and all of its run behind it, waits.
 class LifecyclePost {
  public:
   struct Parts {  ///< borrowed; all of it outlives the post
     store::Store& store;
     const Sealer& sealer;
     EventHub& hub;
-    std::optional<EventsOut> out{};             ///< nothing: they stay here
-    std::function<void(bool told)> on_event{};  ///< false: given up; empty: nobody counts them
+    std::optional<EventsOut> out{};                         ///< nothing: they stay here
+    std::function<void(bool told)> on_event{};              ///< false: given up; empty: nobody counts them
+    std::function<void(std::int64_t events)> on_waiting{};  ///< so many at most wait for a system outside
   };
-  LifecyclePost(Parts parts, Executor executor) : parts_(std::move(parts)), executor_(executor), pause_(executor) {}
+  LifecyclePost(Parts parts, Executor executor)
+      : parts_(std::move(parts)), executor_(executor), here_(executor), outside_(executor) {}
 
   /// There may be something to tell. Any thread.
   void nudge();
-  /// Tells, for ever.
-  Task<void> keep();
+  /// Tell flows here, and systems outside, for ever.
+  Task<void> keep_here();
+  Task<void> keep_outside();
   /// Tells the next ones, as many as are read at once. False: that was all. Errors: what keeps the first of those that
   /// are left from being told.
-  Task<Result<bool>> tell_some();
+  Task<Result<bool>> tell_here();
+  /// The same of what was heard here.
+  Task<Result<bool>> tell_outside();
 
  private:
-  struct Opened {
-    std::int64_t no = 0;
-    std::string tenant;
-    Telling telling;
-  };
-  Task<Result<std::optional<Opened>>> open(const store::OutboxRow& row);
-  Task<Result<>> tell_inside(const Opened& opened);
-  Task<Result<>> tell_outside(Opened& opened);
-  Task<Result<>> tell(std::vector<store::OutboxRow> rows, std::vector<std::int64_t>& told);
-  void count(bool told) const {
-    if (parts_.on_event) parts_.on_event(told);
-  }
-
   struct Known {
     RunId run;
     std::string tenant, key;  ///< empty: its content is gone
   };
+  struct Opened {
+    std::int64_t no = 0;
+    RunId run;
+    std::string tenant;
+    Telling telling;
+  };
+  /// Who tells, and how far it is.
+  struct Keeper {
+    explicit Keeper(Executor executor) : pause(executor) {}
+    asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor> pause;
+    std::atomic<bool> nudged = false;
+  };
+  struct Writing;
+
+  void nudge(Keeper& keeper);
+  Task<void> keep(Keeper& keeper, Task<Result<bool>> (LifecyclePost::*tell)());
+  Task<Result<std::optional<Opened>>> open(const store::OutboxRow& row, std::optional<Known>& known);
+  Task<Result<>> tell_flows(const Opened& opened);
+  Task<std::vector<Result<>>> write_all(std::vector<Opened>& opened);
+  Task<Result<>> take_out(std::vector<std::int64_t> told);
+  bool goes_outside(const Opened& opened) const;
+  void count(bool told) const {
+    if (parts_.on_event) parts_.on_event(told);
+  }
 
   Parts parts_;
   Executor executor_;
-  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor> pause_;
-  std::atomic<bool> nudged_ = false;
-  std::optional<Known> known_;  ///< the run of the last row: mostly that of the next one
+  Keeper here_, outside_;
+  std::int64_t heard_to_ = 0;  ///< the number of the last that flows here have heard since the start
 };
 
 }  // namespace sb::flow

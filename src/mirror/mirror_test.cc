@@ -71,14 +71,14 @@ TEST_F(Mirrored, WhatRunsHaveToTellIsInWhatIsMadeAgainAndWhatWasToldIsNot) {
   commit.outbox = {{0, commit.create->id, 1, "told"}, {0, commit.create->id, 2, "waits"}};
   ASSERT_TRUE(wait_for(store_->commit(std::move(commit))));
   store::Commit told;
-  told.told = {wait_for(store_->outbox(10))->at(0).no};
+  told.told = {wait_for(store_->outbox(0, 10))->at(0).no};
   ASSERT_TRUE(wait_for(store_->commit(std::move(told))));
   close();
   EXPECT_TRUE(check(*open_target(place_, {}).value(), kKey, data_)->ok());
   data_ = restored("again");
   open();
   ASSERT_EQ(opened_, Errc{0}) << why_;
-  const auto rows = wait_for(store_->outbox(10));
+  const auto rows = wait_for(store_->outbox(0, 10));
   ASSERT_EQ(rows->size(), 1U);
   EXPECT_EQ(rows->at(0).sealed, "waits");
 }

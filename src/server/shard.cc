@@ -230,15 +230,20 @@ void Shard::adopt_post() {
       "signalbox_flow_lifecycle_events_total",
       "Lifecycle events that were told, and that were given up because their run's content is gone or damaged.",
       {{"outcome", {"told", "given_up"}}});
+  auto& waiting =
+      process_metrics().gauge("signalbox_flow_lifecycle_events_waiting",
+                              "From the oldest lifecycle event that a topic has not taken yet to the newest.");
   parts_->post = std::make_unique<flow::LifecyclePost>(
       flow::LifecyclePost::Parts{*services.store, *services.sealer, *services.events, events_out(services),
-                                 [counted](bool told) { counted.at(told ? 0 : 1).add(); }},
+                                 [counted](bool told) { counted.at(told ? 0 : 1).add(); },
+                                 [&waiting](std::int64_t events) { waiting.set(events); }},
       parts_->io.get_executor());
   services.on_outbox = [post = parts_->post.get()] { post->nudge(); };
 }
 
 void Shard::start_post() {
-  spawn([post = parts_->post.get()] { return post->keep(); });
+  spawn([post = parts_->post.get()] { return post->keep_here(); });
+  spawn([post = parts_->post.get()] { return post->keep_outside(); });
 }
 
 void Shard::adopt(std::unique_ptr<kafka::Source> source) {

@@ -58,7 +58,9 @@ class StagedStore final : public store::Store {
                                                             std::size_t limit) override {
     return read(&Store::listeners, std::move(tenant), std::move(type), after, limit);
   }
-  Task<Result<std::vector<store::OutboxRow>>> outbox(std::size_t limit) override { return read(&Store::outbox, limit); }
+  Task<Result<std::vector<store::OutboxRow>>> outbox(std::int64_t after, std::size_t limit) override {
+    return read(&Store::outbox, after, limit);
+  }
   Task<Result<store::ReviewRow>> load_review(ReviewId review) override { return read(&Store::load_review, review); }
   Task<Result<std::vector<store::ReviewRow>>> list_reviews(store::ReviewFilter filter) override {
     return read(&Store::list_reviews, std::move(filter));

@@ -203,6 +203,7 @@ struct EventListener {
 };
 
 /// Something that a run has to tell others, once: kept with the change that it tells of, until it is told.
+inline constexpr std::size_t kOutboxPageBytes = 1 << 20;
 struct OutboxRow {
   std::int64_t no = 0;  ///< the store's number of it, only ever grows; 0: not stored yet
   RunId run;
@@ -349,8 +350,9 @@ class Store {
   /// Runs of `tenant` at rest that an event of that type may wake: a page of those with a number > `after`, in order.
   virtual Task<Result<std::vector<EventListener>>> listeners(std::string tenant, std::string type, std::int64_t after,
                                                              std::size_t limit) = 0;
-  /// The oldest `limit` that are still to be told.
-  virtual Task<Result<std::vector<OutboxRow>>> outbox(std::size_t limit) = 0;
+  /// The oldest behind `after` that are still to be told: a page of at most `limit`, and of kOutboxPageBytes with the
+  /// last one left out.
+  virtual Task<Result<std::vector<OutboxRow>>> outbox(std::int64_t after, std::size_t limit) = 0;
   virtual Task<Result<ReviewRow>> load_review(ReviewId review) = 0;
   virtual Task<Result<std::vector<ReviewRow>>> list_reviews(ReviewFilter filter) = 0;  ///< by priority, then age
   /// Of runs that began in [from, to), by day and all that tells them apart, in that order.

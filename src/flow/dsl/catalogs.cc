@@ -26,22 +26,29 @@ bool is_data(std::string_view member) {
   return std::ranges::find(kData, member) != kData.end();
 }
 
-void collect_calls(const json::value& value, std::vector<CatalogCall>& calls) {
+/// What is below has names that somebody gave: tasks of a list, functions. A task may be called `set` or `call`.
+bool has_names(std::string_view member) {
+  constexpr std::array<std::string_view, 7> kNamed = {"do",    "try",        "branches", "before",
+                                                      "after", "extensions", "functions"};
+  return std::ranges::find(kNamed, member) != kNamed.end();
+}
+
+void collect_calls(const json::value& value, bool named, std::vector<CatalogCall>& calls) {
   if (const auto* list = value.if_array()) {
-    for (const auto& one : *list) collect_calls(one, calls);
+    for (const auto& one : *list) collect_calls(one, named, calls);
   }
   const auto* object = value.if_object();
   if (!object) return;
   for (const auto& [name, member] : *object) {
-    if (const auto* text = member.if_string(); text && std::string_view(name) == "call") {
+    if (const auto* text = member.if_string(); text && !named && std::string_view(name) == "call") {
       const auto call = CatalogCall::parse(*text);
       if (call && std::ranges::find(calls, call->text(), &CatalogCall::text) == calls.end()) calls.push_back(*call);
     }
-    if (!is_data(name)) collect_calls(member, calls);
+    if (named || !is_data(name)) collect_calls(member, !named && has_names(name), calls);
   }
 }
 
-/// "https://github.com/OWNER/REPOSITORY[/tree/BRANCH[/FOLDER]]" as raw files; others as they are.
+/// "https://github.com/OWNER/REPOSITORY[/tree/BRANCH_OR_TAG[/FOLDER]]" as raw files; others as they are.
 std::string raw_root(std::string url) {
   while (url.ends_with('/')) url.pop_back();
   constexpr std::string_view kGitHub = "https://github.com/", kGitLab = "https://gitlab.com/";
@@ -53,8 +60,8 @@ std::string raw_root(std::string url) {
   const auto parts = split(std::string_view(url).substr(kGitHub.size()), '/');
   const bool has_branch = parts.size() >= 4 && parts[2] == "tree";
   if (parts.size() != 2 && !has_branch) return url;
-  std::string raw = fmt::format("https://raw.githubusercontent.com/{}/{}/refs/heads/{}", parts[0], parts[1],
-                                has_branch ? parts[3] : std::string_view("main"));
+  std::string raw = fmt::format("https://raw.githubusercontent.com/{}/{}/{}", parts[0], parts[1],
+                                has_branch ? parts[3] : std::string_view("HEAD"));
   for (std::size_t i = 4; i < parts.size(); ++i) raw += fmt::format("/{}", parts[i]);
   return raw;
 }
@@ -110,7 +117,7 @@ Result<std::optional<Cataloged>> Cataloged::from_text(std::string_view text, std
 
 std::vector<CatalogCall> catalog_calls(const json::value& document) {
   std::vector<CatalogCall> calls;
-  collect_calls(document, calls);
+  collect_calls(document, false, calls);
   return calls;
 }
 

@@ -55,7 +55,7 @@ struct CatalogPlace {
   std::string url;
   json::value authentication;  ///< null: none
 };
-/// `flow`: its document. The web page of a branch at GitHub or GitLab means the raw files behind it.
+/// `flow`: its document. The web page of a branch or a tag at GitHub or GitLab means the raw files behind it.
 /// Errors: invalid_argument, not_found (no such catalog).
 Result<CatalogPlace> place_of(const json::value& flow, const CatalogCall& call);
 

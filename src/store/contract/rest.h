@@ -70,7 +70,7 @@ TEST_P(StoreContract, TimersComeInTheOrderOfTheirTimesPageByPage) {
 }
 
 TEST_P(StoreContract, WhatARunHasToTellComesWithItsChangeAndGoesWhenItIsTold) {
-  const auto rows = [&](std::size_t limit = 10) { return *wait_for(store_->outbox(limit)); };
+  const auto rows = [&](std::size_t limit = 10) { return *wait_for(store_->outbox(0, limit)); };
   const RunId id = new_run_id(), other = new_run_id();
   Commit born = create(id);
   const RunRow row = *born.create;

@@ -126,7 +126,9 @@ Result<> Reader::prepare_statements() {
        "SELECT run, (SELECT id FROM runs WHERE no = run) FROM ("
        "SELECT run FROM listeners WHERE tenant = ?1 AND type = ?2 AND run > ?3 "
        "UNION SELECT run FROM listeners WHERE tenant = ?1 AND type = '' AND run > ?3 ORDER BY run LIMIT ?4)"},
-      {outbox_, "SELECT o.no, r.id, o.seq, o.body FROM outbox o JOIN runs r ON r.no = o.run ORDER BY o.no LIMIT ?"},
+      {outbox_,
+       "SELECT o.no, r.id, o.seq, o.body FROM outbox o JOIN runs r ON r.no = o.run WHERE o.no > ? "
+       "ORDER BY o.no LIMIT ?"},
   };
   for (const auto& [statement, sql] : all) {
     SB_TRY(statement, database_.prepare(sql));
@@ -400,14 +402,17 @@ Result<std::vector<CostRow>> Reader::costs(const std::string& tenant, Micros fro
   return rows;
 }
 
-Result<std::vector<OutboxRow>> Reader::outbox(std::size_t limit) {
+Result<std::vector<OutboxRow>> Reader::outbox(std::int64_t after, std::size_t limit) {
   const ResetAtEnd reset(outbox_);
-  outbox_.bind(1, static_cast<std::int64_t>(limit));
+  outbox_.bind(1, after).bind(2, static_cast<std::int64_t>(limit));
   std::vector<OutboxRow> rows;
+  std::size_t bytes = 0;
   int result;
   while ((result = outbox_.step()) == SQLITE_ROW) {
     rows.push_back({outbox_.integer(0), RunId{uuid_of(outbox_.bytes(1))},
                     static_cast<std::uint64_t>(outbox_.integer(2)), std::string(outbox_.bytes(3))});
+    bytes += rows.back().sealed.size();
+    if (bytes >= kOutboxPageBytes) return rows;
   }
   if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot read what is to be told from"));
   return rows;

@@ -23,7 +23,7 @@ class Reader {
   Result<std::vector<Timer>> timers(const Timer& after, std::size_t limit);
   Result<std::vector<EventListener>> listeners(const std::string& tenant, const std::string& type, std::int64_t after,
                                                std::size_t limit);
-  Result<std::vector<OutboxRow>> outbox(std::size_t limit);
+  Result<std::vector<OutboxRow>> outbox(std::int64_t after, std::size_t limit);
   Result<ReviewRow> load_review(ReviewId review);
   Result<std::vector<ReviewRow>> list_reviews(const ReviewFilter& filter);
   Result<std::vector<CostRow>> costs(const std::string& tenant, Micros from_us, Micros to_us);

@@ -83,8 +83,8 @@ class SqliteStore final : public Store {
       return reader.listeners(tenant, type, after, limit);
     });
   }
-  Task<Result<std::vector<OutboxRow>>> outbox(std::size_t limit) override {
-    return read<std::vector<OutboxRow>>([limit](Reader& reader) { return reader.outbox(limit); });
+  Task<Result<std::vector<OutboxRow>>> outbox(std::int64_t after, std::size_t limit) override {
+    return read<std::vector<OutboxRow>>([=](Reader& reader) { return reader.outbox(after, limit); });
   }
   Task<Result<ReviewRow>> load_review(ReviewId review) override {
     return read<ReviewRow>([review](Reader& reader) { return reader.load_review(review); });
