@@ -100,6 +100,7 @@ Task<Result<bool>> LifecyclePost::tell_here() {
   SB_CO_TRY(auto rows, co_await store::read_patiently([&] { return parts_.store.outbox(heard_to_, kTellingsAtOnce); }));
   std::vector<std::int64_t> told;
   std::int64_t heard_to = heard_to_;
+  bool more_outside = false;
   std::optional<Known> known;
   Result<> failed;
   for (const auto& row : rows) {
@@ -107,13 +108,16 @@ Task<Result<bool>> LifecyclePost::tell_here() {
     failed = !opened ? Result<>(std::unexpected(opened.error())) : *opened ? co_await tell_flows(**opened) : Result<>();
     if (!failed) break;
     heard_to = row.no;
-    if (*opened && goes_outside(**opened)) continue;
+    if (*opened && goes_outside(**opened)) {
+      more_outside = true;
+      continue;
+    }
     told.push_back(row.no);
     count(opened->has_value());
   }
   SB_CO_CHECK(co_await take_out(std::move(told)));
   heard_to_ = heard_to;
-  if (!rows.empty()) nudge(outside_);
+  if (more_outside) nudge(outside_);
   if (!failed) co_return std::unexpected(failed.error());
   co_return !rows.empty();
 }
