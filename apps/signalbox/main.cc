@@ -15,6 +15,7 @@
 #include "cli/replay_command.h"
 #include "cli/reviews_command.h"
 #include "cli/serve_command.h"
+#include "cli/triage_command.h"
 #include "flow/injection.h"
 #include "flow/recorded_traffic.h"
 #include "injection_training.h"
@@ -40,6 +41,7 @@ constexpr Delegate kDelegates[] = {
      [](std::span<const std::string> a) { return sb::model::simulate_command(a); }},
     {"triage", "train, evaluate, tune, apply and explain the choice of a tier",
      [](std::span<const std::string> a) {
+       if (sb::cli::is_live_triage(a)) return sb::cli::live_triage_command(a, std::cout, std::cerr);
        return sb::triage::triage_command(a, std::cin, std::cout, std::cerr, sb::cli::read_decision);
      }},
     {"policy", "scan texts with a policy, test a policy",

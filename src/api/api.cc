@@ -92,6 +92,7 @@ const std::vector<Api::Route>& Api::routes() {
       {"GET", "/api/v1/reviews/*", P::read_reviews, &Api::get_review},
       {"POST", "/api/v1/reviews/*/*", P::decide_reviews, &Api::act_on_review},
       {"GET", "/api/v1/costs", P::read_costs, &Api::get_costs},
+      {"GET", "/api/v1/triage/trials", P::read_costs, &Api::get_trials},
       {"GET", "/api/v1/policies", P::read_setup, &Api::list_policies},
       {"POST", "/api/v1/policies", P::change_setup, &Api::publish_policy},
       {"GET", "/api/v1/policies/*", P::read_setup, &Api::get_policy},

@@ -77,6 +77,8 @@ struct ApiParts {
   flow::CatalogReader* catalogs = nullptr;               ///< null: flows call no functions of catalogs
   flow::EventHub* events = nullptr;                      ///< null: no events are taken, and runs are not told anything
   std::function<MirrorProgress()> mirror_progress = {};  ///< empty: there is no mirror
+  /// How trials of triage stand, of a tenant's runs or (empty) all, as JSON. Errors: unavailable.
+  std::function<Task<Result<std::string>>(std::string tenant)> report_trials = {};
 };
 
 class Api {
@@ -127,6 +129,7 @@ class Api {
   Task<void> explain_costs(http::Exchange& exchange, const Caller& caller, std::string_view run_id);
   /// Of the keys with a limit that the caller may see. `rows`: of the last days.
   json::array budgets(const Caller& caller, const std::vector<store::CostRow>& rows, Micros now_us) const;
+  Task<void> get_trials(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> list_policies(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_policy(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> publish_policy(http::Exchange&, const Caller&, std::vector<std::string>);

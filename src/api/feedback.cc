@@ -104,10 +104,13 @@ Task<void> Api::give_feedback(http::Exchange& exchange, const Caller& caller, st
     co_return co_await respond_error(
         exchange, Error(Errc::unavailable, "other feedback on this run is being written; try again"));
   auto taken = co_await take_feedback(caller, *row, *feedback);
+  const auto trial = co_await parts_.engine.deciding_trial(row->id);
   parts_.in_flight.leave(row->tenant, place, entry.pending);
   if (!taken) co_return co_await respond_error(exchange, taken.error());
   // Applications speak for callers, of whose number nobody is sure: they do not move what all others get.
-  if (*taken) parts_.engine.judged(row->route, !feedback->correct, caller.role != Role::client);
+  if (*taken && trial)
+    parts_.engine.judged(
+        {.route = row->route, .wrong = !feedback->correct, .counts = caller.role != Role::client, .trial = *trial});
   co_await respond_json(exchange, *taken ? 201 : 200,
                         to_text(json::object{{"run", row->id.to_string()}, {"recorded", true}}));
 }

@@ -62,6 +62,10 @@ Result<Loaded> load_candidate(const Invocation& it) {
   if (!config.triage.file.empty()) {
     SB_TRY(out.candidate.router, triage::Router::load(config.triage.file));
   }
+  for (const auto& trial : config.triage.trials) {
+    auto& trials = trial.mode == TrialMode::split ? out.candidate.splits : out.candidate.shadows;
+    SB_TRY(trials[trial.name], triage::Router::load(trial.file));
+  }
   return out;
 }
 

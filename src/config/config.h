@@ -150,9 +150,23 @@ struct PromiseConfig {
   std::int64_t judge_errs_per_mille = 50;
 };
 
+enum class TrialMode { shadow, split };
+
+/// A candidate beside the triage in force.
+struct TrialConfig {
+  std::string name;
+  std::string file;
+  TrialMode mode = TrialMode::shadow;
+  std::int64_t weight_per_mille = 1000;
+  std::vector<std::string> tenants;         ///< none: all
+  std::map<std::string, std::string> tags;  ///< entries of the request's metadata; none: any
+  std::string sticky_by = "conversation_id";
+};
+
 struct TriageConfig {
   std::string file;  ///< empty: rules and tiers only, no classifier
   std::optional<PromiseConfig> promise;
+  std::vector<TrialConfig> trials;
 };
 
 struct ScriptsConfig {

@@ -253,6 +253,17 @@ const Wrong kWrong[] = {
      "cache.semantic: needs cache.exact_ttl_s"},
     {"likeness_without_an_encoder", "cache: {exact_ttl_s: 60, semantic: {file: l.json}}\n",
      R"(cache.semantic: the key "encoder" is missing)"},
+    {"trial_beside_nothing", "triage: {trials: [{name: a, file: a.yaml}]}\n", "triage.trials: needs triage.file"},
+    {"trial_key_misspelt", "triage: {file: t.yaml, trials: [{name: a, file: a.yaml, weight: 5}]}\n",
+     R"(triage.trials[0].weight: unknown key; did you mean "weight_per_mille"?)"},
+    {"trial_named_twice", "triage: {file: t.yaml, trials: [{name: a, file: a.yaml}, {name: a, file: b.yaml}]}\n",
+     "triage.trials[1].name: is there twice"},
+    {"trial_of_everything", "triage: {file: t.yaml, trials: [{name: a, file: a.yaml, mode: split}]}\n",
+     "triage.trials[0].weight_per_mille: gives the candidate everything"},
+    {"trial_never_reached",
+     "triage: {file: t.yaml, trials: [{name: a, file: a.yaml, mode: split, weight_per_mille: 10}, {name: b, file: "
+     "a.yaml, mode: split, tenants: [acme]}]}\n",
+     R"(triage.trials[1]: is never reached: a request is in one split, and "a" before it speaks of all)"},
     {"set_through_a_value", "currency: EUR\n", R"(--set /currency/x: "x" is not inside a section)", {"currency.x=1"}},
     {"set_past_the_end", "", "there is no list with an entry [4]", {"tiers.a.deployments[4]=1"}},
 };

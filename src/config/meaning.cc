@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/bytes.h"
 
@@ -107,6 +108,38 @@ void check_cache(const CacheConfig& cache, ReadState& state) {
                         "needs cache.exact_ttl_s, how long an answer may be given again");
 }
 
+// A split without a limit of its own takes all that come to it: what stands behind it would wait for ever.
+bool takes_all(const TrialConfig& trial) {
+  return trial.mode == TrialMode::split && trial.tenants.empty() && trial.tags.empty();
+}
+
+void check_trials(const TriageConfig& triage, ReadState& state) {
+  const auto place = Place{}.member("triage").member("trials");
+  constexpr std::size_t kMostTrials = 8;  // each is a row of metrics, and a shadow takes its time of each request
+  if (triage.trials.size() > kMostTrials) state.value_problem(place, fmt::format("has {} at most", kMostTrials));
+  if (!triage.trials.empty() && triage.file.empty())
+    state.value_problem(place, "needs triage.file: what is tried is tried beside it");
+  const TrialConfig* first_for_all = nullptr;
+  for (std::size_t i = 0; i < triage.trials.size(); ++i) {
+    const auto& trial = triage.trials[i];
+    const auto here = place.element(i);
+    const auto before = std::span(triage.trials).first(i);
+    if (std::ranges::find(before, trial.name, &TrialConfig::name) != before.end())
+      state.value_problem(here.member("name"), "is there twice; the record knows trials by their names");
+    if (trial.mode != TrialMode::split) continue;
+    if (first_for_all)
+      state.value_problem(here, fmt::format("is never reached: a request is in one split, and \"{}\" before it speaks "
+                                            "of all; put the narrower one first",
+                                            first_for_all->name));
+    if (!takes_all(trial)) continue;
+    first_for_all = &trial;
+    if (trial.weight_per_mille == 1000)
+      state.value_problem(here.member("weight_per_mille"),
+                          "gives the candidate everything, and nothing to compare it with: make it triage.file, or "
+                          "say a weight below 1000, tenants or tags");
+  }
+}
+
 void check_kafka(const KafkaConfig& kafka, ReadState& state) {
   const auto place = Place{}.member("kafka");
   for (const auto& [name, source] : kafka.sources) {
@@ -137,6 +170,7 @@ void check_meaning(const Config& config, ReadState& state) {
   check_witnesses(config.audit, state);
   check_mirror(config, state);
   check_cache(config.cache, state);
+  check_trials(config.triage, state);
   if (config.kafka) check_kafka(*config.kafka, state);
   for (const auto& [name, target] : config.models.aliases) {
     const auto place = Place{}.member("models").member("aliases").member(name);

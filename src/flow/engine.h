@@ -44,6 +44,7 @@
 #include "triage/likeness.h"
 #include "triage/live_router.h"
 #include "triage/router.h"
+#include "triage/trials.h"
 
 namespace sb::flow {
 
@@ -122,6 +123,8 @@ struct EngineParts {
   std::function<void(CacheOutcome)> on_cache{};                          ///< likewise
   std::function<void(const triage::Verdict&)> on_verified{};             ///< of answers of the small model; likewise
   std::function<void()> on_outbox{};                                     ///< a run has something to tell; likewise
+  triage::Trials* trials = nullptr;                                      ///< null: no candidate is tried
+  std::function<void(const triage::RouteDecision&)> on_trial{};  ///< of requests in trials; empty: nobody counts
 };
 
 struct RunRequest {
@@ -223,9 +226,17 @@ class Engine {
   void keep_schedules();
 
   // promise.cc
-  /// A verdict on what `route` answered, of a person or of a model that errs in a share `errs` of right answers.
-  /// `counts`: the guard of the promise takes it for one of answers drawn at random.
-  void judged(std::string_view route, bool wrong, bool counts, double errs = 0);
+  /// A verdict on an answer, of a person or of a model.
+  struct Judged {
+    std::string_view route;  ///< that answered
+    bool wrong = false;
+    bool counts = true;        ///< the guard of the promise takes it for one of answers drawn at random
+    double errs = 0;           ///< of right answers, the share that this judge calls wrong
+    std::string_view trial{};  ///< whose candidate chose the route; empty: the router in force did
+  };
+  void judged(const Judged& verdict);
+  /// Whose candidate chose the run's route; empty: none. Errors: as the store's.
+  Task<Result<std::string>> deciding_trial(RunId run);
   /// What somebody says of a run, as the policy lets it be stored, under the run's key.
   struct Remark {
     std::string sealed;
@@ -371,7 +382,21 @@ class Engine {
   // routes.cc
   std::expected<CallResult, Problem> triage(LiveRun& run);
   std::expected<CallResult, Problem> triage_text(LiveRun& run, const Machine::Call& call);
-  CallResult routed(const triage::RouteDecision& decision) const;
+  /// Where nobody has to look at the request; nothing: somebody has.
+  std::optional<CallResult> without_looking(LiveRun& run);
+  triage::RouteDecision decide(LiveRun& run);
+  /// The run goes that way.
+  CallResult follow(LiveRun& run, const triage::RouteDecision& decision);
+  static CallResult routed(const triage::RouteDecision& decision, const triage::Router* router);
+  // trials.cc: candidates beside the router in force
+  /// REQUIRES trials. Null: it is in none.
+  std::unique_ptr<triage::Membership> trials_of(RunRequest& request, RunId id) const;
+  bool has_shadows(const LiveRun& run) const { return run.trials && !run.trials->shadows.empty(); }
+  Task<std::expected<CallResult, Problem>> triage_beside_shadows(LiveRun& run);
+  Task<std::vector<triage::ShadowDecision>> shadows_of(LiveRun& run, const triage::RouteDecision& decided);
+  struct SlowShadow;
+  Task<void> look_slowly(std::shared_ptr<SlowShadow> shadow);
+  void shadow_decided(triage::Trial& trial, const triage::RouteDecision& decision);
   // model_call.cc
   /// `wanted`: tier or model.
   std::expected<const model::Target*, Problem> target_of(LiveRun& run, std::string wanted,
@@ -406,17 +431,18 @@ class Engine {
   void guard_failure(LiveRun& run, model::Failure failure);
   // verify.cc: the small model's answer before it is given
   std::expected<CallResult, Problem> verify(LiveRun& run, const Machine::Call& call);
-  triage::Verdict look_at(LiveRun& run, const Machine::Call& call);
+  static triage::Verdict look_at(LiveRun& run, const Machine::Call& call);
   bool may_ask(const LiveRun& run, std::string_view wanted) const;
   /// The task after it looks at its answer.
   static bool is_looked_at(const TaskNode& task, const Flow& flow);
-  bool looks_for(triage::AnswerFault fault) const;
+  static bool looks_for(const LiveRun& run, triage::AnswerFault fault);
   /// In place of an answer that the policy does not let pass for its form: one that says nothing, for `verify`.
   CallResult formless(LiveRun& run);
   // promise.cc
-  void watch(const triage::RouteDecision& decision);
-  void promise_changed(triage::PromiseChange change);
-  Task<void> record_promise(triage::PromiseChange change);
+  void watch(const LiveRun& run, const triage::RouteDecision& decision);
+  /// `trial`: of whose candidate; null: of the router in force.
+  void promise_changed(triage::PromiseChange change, triage::Trial* trial);
+  Task<void> record_promise(triage::PromiseChange change, triage::Trial* trial, bool ended);
   /// Of a run that has ended and is on disk.
   void ask_second_opinion(LiveRun& run);
   struct Opinion;
@@ -461,6 +487,8 @@ class Engine {
   Workers workers_;
   Workers readers_;          ///< of questions: they do not wait behind long inputs
   std::size_t reading_ = 0;  ///< questions that wait for them
+  Workers onlookers_;        ///< of shadows that take their time
+  std::size_t looking_ = 0;  ///< shadows that wait for them
   Parking parking_;
   std::size_t waking_ = 0;  ///< runs that are being read because their time has come
   /// Events of `schedule.on.all` so far; in memory only.

@@ -169,6 +169,7 @@ class EngineTest : public ::testing::Test {
                       on_verdict_,
                       on_cache_,
                       on_verified_};
+    parts.trials = trials_.get();
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
     engine_options.processes = {"shell"};
@@ -253,6 +254,7 @@ class EngineTest : public ::testing::Test {
   std::function<std::unique_ptr<model::Provider>()> other_provider_;  ///< in place of the watched one; by `start`
   triage::LiveRouter* promise_ = nullptr;                             ///< read by `start`, as what follows
   std::function<void(std::string_view, bool)> on_verdict_;
+  std::unique_ptr<triage::Trials> trials_;
   std::function<void(CacheOutcome)> on_cache_;
   std::function<void(const triage::Verdict&)> on_verified_;
   DoubleAnswers double_answers_{};

@@ -33,7 +33,10 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::call(LiveRun& run, cons
     run.error_code = Errc::invalid_argument;
     return at_once(std::expected<CallResult, Problem>(std::unexpected(*std::move(misfit))));
   }
-  if (function == "triage") return at_once(find_member(call.with, "text") ? triage_text(run, call) : triage(run));
+  if (function == "triage") {
+    if (find_member(call.with, "text")) return at_once(triage_text(run, call));
+    return has_shadows(run) ? triage_beside_shadows(run) : at_once(triage(run));
+  }
   if (function == "review") return at_once(review(run, call));
   if (function == "verify") return at_once(verify(run, call));
   if (function == "script") return script(run, call);

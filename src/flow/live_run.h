@@ -23,6 +23,7 @@
 #include "flow/model_call.h"
 #include "model/gateway.h"
 #include "store/store.h"
+#include "triage/trials.h"
 
 namespace sb::flow {
 
@@ -47,7 +48,9 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::string sealed_output;  ///< of row.output, where it was committed to
   std::string actor;          ///< who asked, as the record calls them
   std::string triage;         ///< version of the triage that decides; empty: none
-  std::string state_hash;     ///< hex; over all that was recorded of the run so far
+  std::shared_ptr<const triage::Router> router;  ///< that decides from its beginning on; null: no triage
+  std::unique_ptr<triage::Membership> trials;    ///< of triage; null: it is in none
+  std::string state_hash;                        ///< hex; over all that was recorded of the run so far
   Machine machine;
   GuardSession guard;
   Data input;            ///< policed

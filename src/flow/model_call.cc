@@ -142,7 +142,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   auto answer =
       chat.stream ? co_await streamed_answer(run, asked, chat) : co_await whole_answer(run, asked, chat, embed);
   if (!answer && ours.correction) answer = co_await repaired_answer(run, asked, chat);
-  if (!answer && looked_at && ours.formless && looks_for(triage::AnswerFault::schema)) answer = formless(run);
+  if (!answer && looked_at && ours.formless && looks_for(run, triage::AnswerFault::schema)) answer = formless(run);
   reserved->settle(run.call_cost);
   if (answer)
     ours.answer = answer->output;

@@ -23,6 +23,7 @@ struct Engine::Opening {
   std::string subject;
   Sealer::RunKey key;
   GuardSession guard;
+  std::unique_ptr<triage::Membership> trials;
 };
 
 Result<Engine::Opening> Engine::open(RunRequest request, std::shared_ptr<Pending> pending, RunId id) {
@@ -37,10 +38,12 @@ Result<Engine::Opening> Engine::open(RunRequest request, std::shared_ptr<Pending
        reach_of(request.profile, request.requested_model), request.may_restore && request.carried.may_restore},
       tenant_key(request.tenant), parts_.injection);
   guard.tie_hashes_to(key.key);
+  auto trials = parts_.trials ? trials_of(request, id) : nullptr;
   if (!request.carried.values.empty()) {
     SB_TRY(request.input, policy::carry_into(guard.vault(), request.input, request.carried.values));
   }
-  return Opening{std::move(request), std::move(pending), id, now, std::move(subject), std::move(key), std::move(guard)};
+  return Opening{std::move(request), std::move(pending), id, now, std::move(subject), std::move(key),
+                 std::move(guard),   std::move(trials)};
 }
 
 // Beside a policy's own patterns our detectors are cheap.
@@ -73,7 +76,7 @@ Task<Result<std::shared_ptr<LiveRun>>> Engine::prepare_long(RunRequest request, 
 }
 
 std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
-  auto& [request, pending, id, now, subject, key, guard] = opening;
+  auto& [request, pending, id, now, subject, key, guard, trials] = opening;
   if (request.carried.local) guard.keep_local();
 
   store::RunRow row;
@@ -106,6 +109,7 @@ std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
   run->request_id = std::move(request.request_id);
   run->cache = request.cache;
   run->requested_model = std::move(request.requested_model);
+  run->trials = std::move(trials);
   run->observes = request.carried.observes;
   observe(*run);
   mark(*run, {Lifecycle::started});
@@ -179,6 +183,8 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
   run->data_key = std::move(data_key);
   run->actor = parts_.pseudonyms.actor(run->row.key);
+  if (const auto* kept = find_member(state, "trials"); kept && parts_.trials)
+    run->trials = parts_.trials->read_membership(*kept);
   note_versions(*run);
   run->input = input;
   run->profile = profile;

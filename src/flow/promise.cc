@@ -31,31 +31,52 @@ std::string chosen_by(const store::StepRow& step) {
   return std::string(string_member(parse_json(step.decision).value_or(nullptr), "chosen"));
 }
 
+/// Whose candidate chose the route of the run; empty: none.
+std::string deciding_trial_of(const std::vector<store::StepRow>& steps) {
+  for (const auto& step : steps) {
+    if (step.kind != "triage") continue;
+    const auto decision = parse_json(step.decision).value_or(nullptr);
+    const auto* trial = find_member(decision, "trial");
+    if (trial && string_member(*trial, "by") == "candidate") return std::string(string_member(*trial, "name"));
+  }
+  return {};
+}
+
 }  // namespace
 
-void Engine::watch(const triage::RouteDecision& decision) {
-  if (!parts_.promise) return;
-  if (auto change = parts_.promise->saw(decision)) promise_changed(*std::move(change));
+void Engine::watch(const LiveRun& run, const triage::RouteDecision& decision) {
+  auto* trial = run.trials ? run.trials->deciding() : nullptr;
+  auto* live = trial ? &trial->live() : parts_.promise;
+  if (!live) return;
+  if (auto change = live->saw(decision)) promise_changed(*std::move(change), trial);
 }
 
 // The next query is already routed by it; the record follows by itself.
-void Engine::promise_changed(triage::PromiseChange change) {
-  asio::co_spawn(io_, record_promise(std::move(change)), asio::detached);
+void Engine::promise_changed(triage::PromiseChange change, triage::Trial* trial) {
+  // Whose scripts are wrong more often than is promised decides for nobody any more.
+  const bool ended = trial && change.proved.judged > 0 && trial->end(parts_.clock.now_us());
+  asio::co_spawn(io_, record_promise(std::move(change), trial, ended), asio::detached);
 }
 
-Task<void> Engine::record_promise(triage::PromiseChange change) {
+Task<void> Engine::record_promise(triage::PromiseChange change, triage::Trial* trial, bool ended) {
+  const std::string_view name = trial ? std::string_view(trial->rules().name) : std::string_view();
   const bool tightens = change.tightens();
-  log_warn(tightens ? "triage.tightened" : "triage.relaxed", {{"cause", change.cause},
-                                                              {"threshold", change.after.threshold},
-                                                              {"before", change.before.threshold},
-                                                              {"out_of_scope", change.after.tuned_for}});
+  const char* const event = ended ? "triage.trial_ended" : tightens ? "triage.tightened" : "triage.relaxed";
+  log_warn(event, {{"cause", change.cause},
+                   {"trial", name},
+                   {"threshold", change.after.threshold},
+                   {"before", change.before.threshold},
+                   {"out_of_scope", change.after.tuned_for}});
   // A later change may be on its way, too: the document always says what is in force now.
   const auto written = co_await store::read_patiently([&] {
     store::Commit commit;
-    commit.documents.emplace_back(kPromiseDocument, parts_.promise->state_json());
+    if (trial)
+      commit.documents.emplace_back(triage::trial_document(name), triage::to_json(trial->state()));
+    else
+      commit.documents.emplace_back(kPromiseDocument, parts_.promise->state_json());
     store::LeafDraft leaf;
-    leaf.kind = tightens ? "promise.tighten" : "promise.relax";
-    leaf.summary = triage::record_of(change).text();
+    leaf.kind = ended ? "trial.end" : tightens ? "promise.tighten" : "promise.relax";
+    leaf.summary = triage::record_of(change, name).text();
     leaf.time_us = parts_.clock.now_us();
     commit.leaves.push_back(std::move(leaf));
     return parts_.store.commit(std::move(commit));
@@ -64,10 +85,20 @@ Task<void> Engine::record_promise(triage::PromiseChange change) {
     log_error("triage.not_recorded", {{"code", to_string(written.error().code)}, {"detail", written.error().detail}});
 }
 
-void Engine::judged(std::string_view route, bool wrong, bool counts, double errs) {
-  if (parts_.on_verdict) parts_.on_verdict(route, wrong);
-  if (!counts || !parts_.promise || route != "script") return;
-  if (auto change = parts_.promise->judged(wrong, errs)) promise_changed(*std::move(change));
+void Engine::judged(const Judged& verdict) {
+  if (parts_.on_verdict) parts_.on_verdict(verdict.route, verdict.wrong);
+  if (!verdict.counts || verdict.route != "script") return;
+  auto* trial = parts_.trials && !verdict.trial.empty() ? parts_.trials->find(verdict.trial) : nullptr;
+  if (!verdict.trial.empty() && !trial) return;  // a former trial's candidate is nobody's any more
+  auto* live = trial ? &trial->live() : parts_.promise;
+  if (!live) return;
+  if (auto change = live->judged(verdict.wrong, verdict.errs)) promise_changed(*std::move(change), trial);
+}
+
+Task<Result<std::string>> Engine::deciding_trial(RunId run) {
+  if (!parts_.trials || !parts_.trials->splits()) co_return std::string();
+  SB_CO_TRY(const auto steps, co_await parts_.store.load_steps(run));
+  co_return deciding_trial_of(steps);
 }
 
 // What was put to the person is the answer of the script or model before it; an answer that nobody proposed is
@@ -75,6 +106,7 @@ void Engine::judged(std::string_view route, bool wrong, bool counts, double errs
 void Engine::judged_by_person(const std::vector<store::StepRow>& steps, const store::ReviewRow& review,
                               store::ReviewState state) {
   std::string route, answered;
+  const std::string trial = deciding_trial_of(steps);
   for (const auto& step : steps) {
     if (step.index >= review.step || !step.error.empty()) continue;
     if (step.kind == "triage") route = chosen_by(step);
@@ -82,7 +114,7 @@ void Engine::judged_by_person(const std::vector<store::StepRow>& steps, const st
     if (step.kind == "script" || step.kind == "chat") answered = chosen_by(step);
   }
   if (answered.empty() || answered == "abstain" || (route != "script" && route != "small")) return;
-  judged(route, state != store::ReviewState::approved, true);
+  judged({.route = route, .wrong = state != store::ReviewState::approved, .trial = trial});
 }
 
 struct Engine::Opinion {
@@ -90,6 +122,7 @@ struct Engine::Opinion {
   RunId about;
   std::string tenant;
   std::string route;
+  std::string trial;
   std::string request;
   Carried carried;
 };
@@ -114,6 +147,7 @@ void Engine::ask_second_opinion(LiveRun& run) {
       run.row.id,
       run.row.tenant,
       run.row.route,
+      run.trials && run.trials->deciding() ? run.trials->deciding()->rules().name : std::string(),
       to_text(json::object{{"model", wanted.judge},
                            {"messages", json::array{json::object{{"role", "system"}, {"content", kJudgesTask}},
                                                     json::object{{"role", "user"}, {"content", both}}}}}),
@@ -163,7 +197,7 @@ Task<void> Engine::second_opinion(Opinion wanted) {
   leaf.time_us = parts_.clock.now_us();
   commit.leaves.push_back(std::move(leaf));
   if (const auto written = co_await parts_.store.commit(std::move(commit)); !written) co_return;
-  judged(wanted.route, *wrong, true, options_.double_answers.errs);
+  judged({.route = wanted.route, .wrong = *wrong, .errs = options_.double_answers.errs, .trial = wanted.trial});
 }
 
 Result<Engine::Remark> Engine::seal_remark(const store::RunRow& run, std::string_view author,

@@ -44,7 +44,9 @@ void Engine::chain(LiveRun& run, store::LeafDraft& leaf) const {
 }
 
 void Engine::note_versions(LiveRun& run) const {
-  if (const auto router = parts_.router()) run.triage = router->version();
+  const auto* trial = run.trials ? run.trials->deciding() : nullptr;
+  run.router = trial ? trial->candidate() : parts_.router();
+  if (run.router) run.triage = run.router->version();
 }
 
 const CanonicalJson& Engine::versions_of(LiveRun& run, std::string_view model) {
@@ -160,12 +162,14 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
     for (const auto type : run.guard.given_types()) findings.push_back(json::string(type));
     json::array heard;
     for (const auto& name : run.heard) heard.push_back(json::string(name));
+    const auto trials =
+        run.trials ? fmt::format("\"trials\":{},", triage::Trials::to_json(*run.trials)) : std::string();
     row.state.insert(
         1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},"
-                       "\"restores\":{},\"chat\":{},\"person\":{},\"marked\":{},\"observes\":{},\"heard\":{},",
+                       "\"restores\":{},\"chat\":{},\"person\":{},\"marked\":{},\"observes\":{},\"heard\":{},{}",
                        run.next_step, run.state_hash, to_text(findings), run.outside_asked, run.guard.needs_local(),
                        run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request, run.needs_person,
-                       run.marked, run.observes, to_text(heard)));
+                       run.marked, run.observes, to_text(heard), trials));
   }
   row.input.clear();
   row.vault = run.guard.vault_json();

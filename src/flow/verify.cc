@@ -79,9 +79,8 @@ bool Engine::is_looked_at(const TaskNode& task, const Flow& flow) {
   return next && next->kind == CallKind::builtin && next->function == "verify";
 }
 
-bool Engine::looks_for(triage::AnswerFault fault) const {
-  const auto router = parts_.router();
-  const auto* cascade = router ? router->cascade() : nullptr;
+bool Engine::looks_for(const LiveRun& run, triage::AnswerFault fault) {
+  const auto* cascade = run.router ? run.router->cascade() : nullptr;
   return cascade && std::ranges::find(cascade->checks, fault) != cascade->checks.end();
 }
 
@@ -106,8 +105,7 @@ bool Engine::may_ask(const LiveRun& run, std::string_view wanted) const {
 }
 
 triage::Verdict Engine::look_at(LiveRun& run, const Machine::Call& call) {
-  const auto router = parts_.router();
-  const auto* cascade = router ? router->cascade() : nullptr;
+  const auto* cascade = run.router ? run.router->cascade() : nullptr;
   if (run.model_call.formless && cascade)
     return triage::verify(*cascade, {.prompt = {}, .misformed = true, .withheld = true});
   const auto* choices = find_member(call.input.value(), "choices");
@@ -131,9 +129,9 @@ std::expected<Engine::CallResult, Problem> Engine::verify(LiveRun& run, const Ma
   const std::string_view instead = string_member(call.with, "instead", "large");
   const bool may_pass_on = may_ask(run, instead);
   verdict.kept = verdict.doubtful() && !verdict.vetoed() && !may_pass_on;
-  const auto router = parts_.router();
   CallResult result;
-  result.decision = triage::record_of(verdict, router ? std::string_view(router->version()) : std::string_view());
+  result.decision =
+      triage::record_of(verdict, run.router ? std::string_view(run.router->version()) : std::string_view());
   const bool looked = !verdict.looked.empty() || verdict.gain;
   if (parts_.on_verified && looked) parts_.on_verified(verdict);
   if (verdict.accepted()) {

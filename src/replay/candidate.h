@@ -2,7 +2,9 @@
 /// differs.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include "model/catalog.h"
 #include "policy/guards/check.h"
@@ -17,6 +19,14 @@ struct Candidate {
   std::shared_ptr<const model::Catalog> catalog;
   std::shared_ptr<const policy::Policy> policy;
   const policy::InjectionScorer* scorer = nullptr;  ///< null: injection checks object to everything
+  /// Of its splits and shadows by name. Who is in a split the record alone knows.
+  std::map<std::string, std::shared_ptr<const triage::Router>, std::less<>> splits{}, shadows{};
+
+  /// That decides where `recorded` was decided: who was given a split's candidate gets it again, where it is there.
+  /// Null: no triage.
+  std::shared_ptr<const triage::Router> router_of(const triage::RouteDecision& recorded) const;
+  /// What was so then, and is so under this: the split that the asker was in, and what shadows said.
+  void keep_trials(const triage::RouteDecision& recorded, triage::RouteDecision& again) const;
 
   /// As decisions name it.
   std::string policy_version() const { return policy->hash().substr(0, 16); }

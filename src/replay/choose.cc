@@ -28,14 +28,15 @@ Choice choice_of(const triage::RouteDecision& decision, bool from_text) {
 // Where nobody needs to look at anything: as Engine::triage does it.
 std::optional<Choice> without_looking(const Candidate& candidate, const RecordedChoice& recorded) {
   if (recorded.by == By::caller || recorded.by == By::policy) return Choice{.route = recorded.route};
-  if (!candidate.router) return Choice{.route = "large"};
+  if (!candidate.router_of(recorded.decision)) return Choice{.route = "large"};
   return std::nullopt;
 }
 
 std::expected<Choice, Reason> from_record(const Candidate& candidate, const RecordedChoice& recorded) {
   if (auto choice = without_looking(candidate, recorded)) return *std::move(choice);
-  const auto again = candidate.router->decide_again(recorded.decision);
+  auto again = candidate.router_of(recorded.decision)->decide_again(recorded.decision);
   if (!again) return std::unexpected(reason_of(again.error()));
+  candidate.keep_trials(recorded.decision, *again);
   return choice_of(*again, false);
 }
 
@@ -73,8 +74,11 @@ class Looker {
     if (verdict_ == policy::Verdict::human || (same_policy_ && recorded.by == By::policy)) return {.route = "human"};
     const bool named = !asked_model().empty() && asked_model() != "auto";
     if (recorded.by == By::policy && named) return {.route = route_of_named(), .from_text = true};
-    if (!candidate_.router) return {.route = "large"};
-    return choice_of(candidate_.router->route(query_of(recorded)), true);
+    const auto router = candidate_.router_of(recorded.decision);
+    if (!router) return {.route = "large"};
+    auto decision = router->route(query_of(recorded));
+    candidate_.keep_trials(recorded.decision, decision);
+    return choice_of(decision, true);
   }
 
   const FindingCounts& found() const { return same_policy_ ? run_.inbound : found_; }

@@ -26,7 +26,8 @@ std::optional<std::expected<LookedAgain, triage::Unverified>> look_again(const C
                                                                          const RecordedRun& run) {
   using Fate = LookedAgain::Fate;
   if (!run.look && !would_be_looked_at(run)) return std::nullopt;
-  const auto* cascade = candidate.router ? candidate.router->cascade() : nullptr;
+  const auto router = run.choices.empty() ? candidate.router : candidate.router_of(run.choices.front().decision);
+  const auto* cascade = router ? router->cascade() : nullptr;
   if (!cascade) {
     if (!run.look) return std::nullopt;
     // Where nobody looked then either, the record is the same but for the version that did not ask for it.
@@ -39,7 +40,7 @@ std::optional<std::expected<LookedAgain, triage::Unverified>> look_again(const C
   const auto verdict = triage::verify_again(*cascade, run.look->verdict);
   if (!verdict) return std::unexpected(verdict.error());
   return LookedAgain{verdict->accepted() ? Fate::given : Fate::passed_on,
-                     std::string(triage::record_of(*verdict, candidate.router->version()).text())};
+                     std::string(triage::record_of(*verdict, router->version()).text())};
 }
 
 }  // namespace sb::replay

@@ -128,6 +128,7 @@ Result<RecordedRun> recorded_run(const store::sqlite::ScannedRun& scanned) {
                   .flow = row.flow,
                   .status = row.status,
                   .erased = row.erased,
+                  .began_us = row.created_us,
                   .took_us = row.ended_us == 0 ? 0 : row.ended_us - row.created_us,
                   .route = row.route,
                   .cost = row.cost,

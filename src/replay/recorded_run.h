@@ -64,6 +64,7 @@ struct RecordedRun {
   std::string flow;
   store::RunStatus status{};
   bool erased = false;
+  Micros began_us = 0;
   Micros took_us = 0;  ///< 0: not ended
   std::string route;   ///< that answered; another than the chosen one where a script had no answer
   MicroMoney cost = 0;

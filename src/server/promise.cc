@@ -40,7 +40,18 @@ Result<std::unique_ptr<triage::LiveRouter>> make_promise(std::shared_ptr<const t
 
 }  // namespace
 
-Result<> load_promise(Services& services) {
+Result<std::unique_ptr<triage::LiveRouter>> make_live(std::shared_ptr<const triage::Router> router,
+                                                      const TriageConfig& config) {
+  if (!config.promise) return std::make_unique<triage::LiveRouter>(std::move(router));
+  if (!router || !router->model())
+    return fail(Errc::invalid_argument, "triage.promise: its document names no classifier that could promise anything",
+                "triage.promise");
+  auto made = make_promise(std::move(router), *config.promise);
+  if (!made) return fail(made.error().code, "triage.promise: " + made.error().detail, "triage.promise");
+  return made;
+}
+
+Result<> load_live(Services& services, std::shared_ptr<const triage::Router> router) {
   const auto route = [](std::string_view name) -> std::size_t {
     return name == "script" ? 0 : name == "small" ? 1 : 2;
   };
@@ -50,16 +61,12 @@ Result<> load_promise(Services& services) {
                                     "than promised: the guard tightens; of the small model: look at `large_when`.",
                                     {{"route", {"script", "small", "other"}}, {"verdict", {"right", "wrong"}}})](
                             std::string_view name, bool wrong) { verdicts.at(route(name), wrong ? 1 : 0).add(); };
-  const auto& config = services.config.triage.promise;
-  if (!config) return {};
-  if (!services.router || !services.router->model())
-    return fail(Errc::invalid_argument, "triage.promise: triage.file names no classifier that could promise anything",
-                "triage.promise");
-  auto made = make_promise(services.router, *config);
-  if (!made) return fail(made.error().code, "triage.promise: " + made.error().detail, "triage.promise");
-  services.promise = *std::move(made);
+  const auto& config = services.config.triage;
+  if (!router && !config.promise) return {};
+  SB_TRY(services.live, make_live(std::move(router), config));
+  if (!config.promise) return {};
   SB_TRY(const auto before, wait_for(services.store->load_document(flow::kPromiseDocument), services.startup));
-  if (before) services.promise->resume(*before);
+  if (before) services.live->resume(*before);
   return {};
 }
 
@@ -70,10 +77,10 @@ flow::DoubleAnswers double_answers(const PromiseConfig& config) {
 }
 
 void register_promise_metrics(const Services& services) {
-  if (!services.promise) return;
+  if (!services.config.triage.promise) return;
   auto& registry = process_metrics();
   const auto probe = [&](std::string_view name, std::string_view help, auto read) {
-    registry.probe(name, help, [&services, read] { return static_cast<double>(read(*services.promise)); });
+    registry.probe(name, help, [&services, read] { return static_cast<double>(read(*services.live)); });
   };
   using triage::LiveRouter;
   probe(

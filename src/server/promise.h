@@ -5,10 +5,14 @@
 
 namespace sb::server {
 
-/// Sets Services::promise where something is promised, as the last server left it. REQUIRES the router and the store.
-/// Errors: invalid_argument (no classifier, or the labelled texts do not support it: how many it takes), as
-/// read_dataset and read_routes.
-Result<> load_promise(Services& services);
+/// Sets Services::live to what decides, as the last server left its guard. REQUIRES the store. `router`: null: no
+/// triage. Errors: invalid_argument (something is promised, and there is no classifier, or the labelled texts do not
+/// support it: how many it takes), as read_dataset and read_routes.
+Result<> load_live(Services& services, std::shared_ptr<const triage::Router> router);
+
+/// The router as it decides live, watched where the configuration promises something. Errors: as load_live.
+Result<std::unique_ptr<triage::LiveRouter>> make_live(std::shared_ptr<const triage::Router> router,
+                                                      const TriageConfig& config);
 
 flow::DoubleAnswers double_answers(const PromiseConfig& config);
 

@@ -20,6 +20,7 @@
 #include "server/record.h"
 #include "server/request_names.h"
 #include "server/tenant_keys.h"
+#include "server/trials.h"
 #include "server/wait_for.h"
 #include "triage/verifier.h"
 
@@ -242,15 +243,16 @@ Result<> load_content(Services& services) {
   SB_TRY(auto catalog, model::Catalog::create(std::move(catalog_settings)));
   services.catalog = std::make_unique<model::Catalog>(std::move(catalog));
   SB_CHECK(load_policy(services));
+  std::shared_ptr<const triage::Router> router;
   if (!config.triage.file.empty()) {
-    SB_TRY(services.router, triage::Router::load(config.triage.file));
-    const auto& weights = services.router->model();
-    const auto* cascade = services.router->cascade();
-    services.setup["triage"] = services.router->version() + " " + (weights ? weights->version() : std::string());
+    SB_TRY(router, triage::Router::load(config.triage.file));
+    const auto& weights = router->model();
+    const auto* cascade = router->cascade();
+    services.setup["triage"] = router->version() + " " + (weights ? weights->version() : std::string());
     if (cascade && cascade->verifier) services.setup["triage"] += " " + cascade->verifier->version();
   }
   services.on_verified = verified_counter();
-  SB_CHECK(load_promise(services));
+  SB_CHECK(load_live(services, std::move(router)));
   if (!config.scripts.dir.empty()) {
     SB_TRY(services.scripts, script::ScriptRegistry::load(config.scripts.dir));
   } else {
@@ -260,6 +262,7 @@ Result<> load_content(Services& services) {
   for (const auto& [name, script] : services.scripts->scripts()) scripts.push_back(name + " " + script.version);
   services.setup["scripts"] = hash_of_lines(std::move(scripts));
   services.setup["config"] = config.hash;
+  SB_CHECK(load_trials(services));
   SB_CHECK(open_cache(services));
   SB_CHECK(load_flow_outside(services));
   SB_TRY(services.lifecycle, lifecycle_options(config));

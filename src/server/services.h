@@ -2,6 +2,7 @@
 /// reverse.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,6 +34,7 @@
 #include "telemetry/metrics.h"
 #include "triage/live_router.h"
 #include "triage/router.h"
+#include "triage/trials.h"
 
 namespace sb::server {
 
@@ -57,8 +59,10 @@ struct Services {
   std::unique_ptr<script::ScriptRegistry> scripts;  ///< empty: none configured
   std::unique_ptr<api::PolicyBook> policies;
   std::unique_ptr<const policy::InjectionScorer> injection;
-  std::shared_ptr<const triage::Router> router;            ///< null: none configured
-  std::unique_ptr<triage::LiveRouter> promise;             ///< null: nothing is promised
+  std::unique_ptr<triage::LiveRouter> live;  ///< the triage in force; null: none configured
+  std::unique_ptr<triage::Trials> trials;    ///< null: nothing is tried
+  std::function<void(const triage::RouteDecision&)> on_trial;
+  std::atomic<bool> counting_trials = false;               ///< one at a time: it takes a processor
   std::function<void(std::string_view, bool)> on_verdict;  ///< counts it; as EngineParts
   std::function<void(const triage::Verdict&)> on_verified;
   flow::FlowRegistry flows;

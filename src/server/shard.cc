@@ -18,6 +18,7 @@
 #include "model/gateway.h"
 #include "model/provider.h"
 #include "server/kafka.h"
+#include "server/trials.h"
 
 namespace sb::server {
 
@@ -50,6 +51,7 @@ struct Shard::Parts {
   std::unique_ptr<http::Server> server;
   std::vector<std::unique_ptr<kafka::Source>> sources;
   std::unique_ptr<flow::LifecyclePost> post;  ///< of one shard
+  Workers reports;                            ///< count what the record says
 };
 
 namespace {
@@ -108,7 +110,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           p.scripts.get(),
                           services.scripts.get(),
                           [&services] { return services.policies->current(); },
-                          [&services] { return services.promise ? services.promise->current() : services.router; },
+                          [&services] { return services.live ? services.live->current() : nullptr; },
                           *services.tenant_keys,
                           Pseudonyms(services.pseudonym_secret),
                           services.injection.get(),
@@ -122,8 +124,10 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   parts.on_outbox = [&services] {
     if (services.on_outbox) services.on_outbox();
   };
-  parts.promise = services.promise.get();
+  if (config.triage.promise) parts.promise = services.live.get();
   parts.on_verdict = services.on_verdict;
+  parts.trials = services.trials.get();
+  parts.on_trial = services.on_trial;
   parts.on_cache = services.on_cache;
   parts.on_verified = services.on_verified;
   flow::EngineOptions engine_options;
@@ -169,6 +173,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   surface.currency = config.currency;
   surface.events = services.events.get();
   surface.catalogs = p.catalogs.get();
+  surface.report_trials = [&p](std::string tenant) { return report_trials(p.services, p.reports, std::move(tenant)); };
   if (services.mirror) {
     surface.mirror_progress = [&mirror = *services.mirror] {
       const auto stats = mirror.stats();

@@ -36,6 +36,7 @@ constexpr std::string_view kHelp = R"(signalbox triage: the small model that dec
   outcomes what the large model would gain, from recorded outcomes of both
   likeness how alike questions must be for one answer to do for both, from labelled texts
   encoder  weights of a sentence encoder -> the file that tier 1 reads
+  trials   how candidates do on a running server, beside the triage in force
 
 `signalbox triage <command> --help` explains one. A first round:
 

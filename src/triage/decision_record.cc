@@ -51,6 +51,18 @@ void append_basis(RecordWriter& out, const RouteBasis& basis) {
   out.end_object();
 }
 
+void append_shadow(RecordWriter& out, const ShadowDecision& shadow) {
+  out.begin_object();
+  if (!shadow.unknown.empty()) {
+    out.member("trial", named(shadow.trial)).member("unknown", ours(shadow.unknown)).end_object();
+    return;
+  }
+  out.member("classifier", ours(shadow.model_version)).key("confidence").decimal(shadow.confidence, 4);
+  out.member("intent", named(shadow.intent)).member("route", ours(to_string(shadow.route)));
+  out.member("script", named(shadow.script)).member("triage", ours(shadow.config_version));
+  out.member("trial", named(shadow.trial)).end_object();
+}
+
 // Takes members; the first that is none of its type is the fault.
 class Members {
  public:
@@ -113,6 +125,21 @@ class Members {
   std::string fault_;
 };
 
+Result<ShadowDecision> read_shadow(const json::value& document) {
+  Members from(document);
+  ShadowDecision out{.trial = from.text("trial"), .unknown = from.text("unknown")};
+  const auto route = route_from(from.text("route"));
+  if (out.unknown.empty() && !route) return fail(Errc::corrupt, "a recorded choice of a route: a shadow has none");
+  out.route = route.value_or(Route::large);
+  out.intent = from.text("intent");
+  out.script = from.text("script");
+  out.confidence = from.number("confidence");
+  out.model_version = from.text("classifier");
+  out.config_version = from.text("triage");
+  SB_CHECK(from.result());
+  return out;
+}
+
 Result<RouteBasis> read_basis(const json::value& document) {
   Members from(document);
   RouteBasis basis;
@@ -158,9 +185,29 @@ RecordJson record_of(const RouteDecision& decision) {
   out.key("reasons").begin_array();
   for (const auto& reason : decision.reasons) out.string(named(reason));
   out.end_array().key("score").decimal(decision.confidence, 4).member("script", named(decision.script));
-  out.key("threshold").decimal(decision.threshold, 4).key("versions").begin_object();
+  if (!decision.shadows.empty()) {
+    out.key("shadows").begin_array();
+    for (const auto& shadow : decision.shadows) append_shadow(out, shadow);
+    out.end_array();
+  }
+  out.key("threshold").decimal(decision.threshold, 4);
+  if (!decision.trial.empty()) {
+    out.key("trial").begin_object().member("by", decision.by_candidate ? RecordText("candidate") : "in force");
+    out.member("name", named(decision.trial)).end_object();
+  }
+  out.key("versions").begin_object();
   out.member("classifier", ours(decision.model_version)).member("triage", ours(decision.config_version)).end_object();
   return std::move(out.end_object()).take();
+}
+
+ShadowDecision shadow_of(std::string trial, const RouteDecision& decision) {
+  return {.trial = std::move(trial),
+          .route = decision.route,
+          .intent = decision.intent,
+          .script = decision.script,
+          .confidence = decision.confidence,
+          .model_version = decision.model_version,
+          .config_version = decision.config_version};
 }
 
 Result<RouteDecision> read_record(const json::value& document) {
@@ -185,6 +232,13 @@ Result<RouteDecision> read_record(const json::value& document) {
   if (const auto* versions = find_member(document, "versions")) {
     out.model_version = string_member(*versions, "classifier");
     out.config_version = string_member(*versions, "triage");
+  }
+  for (const auto& one : from.list("shadows")) {
+    SB_TRY(out.shadows.emplace_back(), read_shadow(one));
+  }
+  if (const auto* trial = find_member(document, "trial")) {
+    out.trial = string_member(*trial, "name");
+    out.by_candidate = string_member(*trial, "by") == "candidate";
   }
   if (const auto* basis = find_member(document, "basis")) {
     SB_TRY(out.basis, read_basis(*basis));

@@ -18,6 +18,8 @@ inline constexpr char kAskedByPolicy[] = "the policy asks for a person";
 inline constexpr char kNoTriage[] = "no triage is configured";
 
 RecordJson record_of(const RouteDecision& decision);
+/// Of a candidate's decision, what goes on record beside the one that counts.
+ShadowDecision shadow_of(std::string trial, const RouteDecision& decision);
 
 /// What the classifier said in numbers is exact again, what is beside it has four places. Choices of before a basis
 /// was kept come back without one. Errors: corrupt (not such a document; names the member).

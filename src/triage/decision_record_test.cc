@@ -70,6 +70,24 @@ std::string text_of(const RouteDecision& decision) {
   return std::string(record_of(decision).text());
 }
 
+TEST(DecisionRecord, ReadsBackTrialsAndShadowsToo) {
+  const auto router = router_of(document("{script: 0.5}"));
+  auto decision = router->route(queries().front());
+  decision.trial = "split";
+  decision.by_candidate = true;
+  decision.shadows = {shadow_of("a", decision), {.trial = "b", .unknown = "late"}};
+  const auto back = read_back(decision);
+  EXPECT_EQ(text_of(back), text_of(decision));
+  EXPECT_EQ(back.trial, "split");
+  EXPECT_TRUE(back.by_candidate);
+  ASSERT_EQ(back.shadows.size(), 2U);
+  EXPECT_EQ(back.shadows[0].intent, decision.intent);
+  EXPECT_EQ(back.shadows[1].unknown, "late");
+  EXPECT_THAT(text_of(decision), HasSubstr(R"("trial":{"by":"candidate","name":"split"})"));
+  decision.by_candidate = false;
+  EXPECT_FALSE(read_back(decision).by_candidate);
+}
+
 TEST(DecisionRecord, ReadsBackAsItWasWritten) {
   const auto router = router_of(document("{script: 0.5}"));
   for (const auto& query : queries()) {

@@ -256,6 +256,16 @@ std::string recorded_lines(const json::value& decision) {
   }
   if (const auto floor = string_member(decision, "floor"); !floor.empty())
     out += fmt::format("tightened the guard of the promise asked scripts for {} at the least\n", floor);
+  if (const auto* trial = find_member(decision, "trial"))
+    out += fmt::format("trial     {}: the {} has decided\n", string_member(*trial, "name"),
+                       string_member(*trial, "by") == "candidate" ? "candidate" : "triage in force");
+  if (const auto* shadows = find_member(decision, "shadows"); shadows && shadows->is_array()) {
+    for (const auto& one : shadows->get_array()) {
+      const auto unknown = string_member(one, "unknown");
+      out += fmt::format("shadow    {}: {} {}\n", string_member(one, "trial"),
+                         unknown.empty() ? string_member(one, "route") : unknown, string_member(one, "script"));
+    }
+  }
   if (const auto* others = find_member(decision, "alternatives"); others && others->is_array()) {
     for (const auto& one : others->get_array()) {
       const auto* probability = find_member(one, "probability");

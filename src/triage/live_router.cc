@@ -10,6 +10,8 @@
 namespace sb::triage {
 namespace {
 
+constexpr std::string_view kByVerdicts = "verdicts";
+
 void append_state(RecordWriter& out, RecordText name, const PromiseState& state) {
   out.key(name).begin_object().member("changes", state.changes).key("out_of_scope").decimal(state.tuned_for, 4);
   // As text: the canonical form of a JSON number is another one.
@@ -38,14 +40,21 @@ std::vector<Watched> watched(const Router& router, std::span<const Example> labe
   return out;
 }
 
-RecordJson record_of(const PromiseChange& change) {
-  RecordWriter out(320);
+RecordJson record_of(const PromiseChange& change, std::string_view trial) {
+  RecordWriter out(400);
   out.begin_object();
   append_state(out, "after", change.after);
   append_state(out, "before", change.before);
-  out.member("cause", RecordText::ours(change.cause)).member("observed", change.observed).end_object();
-  return std::move(out).take();
+  out.member("cause", RecordText::ours(change.cause));
+  const bool by_verdicts = change.proved.judged > 0;
+  if (by_verdicts) out.member("judged", change.proved.judged);
+  out.member("observed", change.observed);
+  if (!trial.empty()) out.member("trial", RecordText::configured(trial));
+  if (by_verdicts) out.member("wrong", change.proved.wrong);
+  return std::move(out.end_object()).take();
 }
+
+LiveRouter::LiveRouter(std::shared_ptr<const Router> router) : base_(std::move(router)), current_(base_) {}
 
 LiveRouter::LiveRouter(std::shared_ptr<const Router> router, PromiseGuard guard, std::string promise)
     : base_(std::move(router)), promise_(std::move(promise)), guard_(std::move(guard)) {
@@ -53,7 +62,7 @@ LiveRouter::LiveRouter(std::shared_ptr<const Router> router, PromiseGuard guard,
 }
 
 void LiveRouter::renew() {
-  current_ = base_->with_script_floor(guard_.threshold());
+  current_ = guard_ ? base_->with_script_floor(guard_->threshold()) : base_;
 }
 
 std::shared_ptr<const Router> LiveRouter::current() const {
@@ -61,13 +70,29 @@ std::shared_ptr<const Router> LiveRouter::current() const {
   return current_;
 }
 
+bool LiveRouter::is_watched() const {
+  const std::lock_guard lock(mutex_);
+  return guard_.has_value();
+}
+
+void LiveRouter::replace(std::unique_ptr<LiveRouter> next) {
+  const std::scoped_lock lock(mutex_, next->mutex_);
+  // What was in force goes with `next`, when the lock is free again.
+  std::swap(base_, next->base_);
+  std::swap(promise_, next->promise_);
+  std::swap(guard_, next->guard_);
+  std::swap(current_, next->current_);
+}
+
 template <class Tell>
 std::optional<PromiseChange> LiveRouter::told(std::string_view cause, Tell&& tell) {
   const std::lock_guard lock(mutex_);
-  const PromiseState before = guard_.state();
-  if (!tell(guard_)) return std::nullopt;
+  if (!guard_) return std::nullopt;
+  const PromiseState before = guard_->state();
+  if (!tell(*guard_)) return std::nullopt;
   renew();
-  return PromiseChange{before, guard_.state(), cause, guard_.observed()};
+  return PromiseChange{before, guard_->state(), cause, guard_->observed(),
+                       cause == kByVerdicts ? guard_->proved() : Suspicion()};
 }
 
 std::optional<PromiseChange> LiveRouter::saw(const RouteDecision& decision) {
@@ -76,21 +101,22 @@ std::optional<PromiseChange> LiveRouter::saw(const RouteDecision& decision) {
 }
 
 std::optional<PromiseChange> LiveRouter::judged(bool wrong, double errs) {
-  return told("verdicts", [&](PromiseGuard& guard) { return guard.judged(wrong, errs); });
+  return told(kByVerdicts, [&](PromiseGuard& guard) { return guard.judged(wrong, errs); });
 }
 
 PromiseState LiveRouter::state() const {
   const std::lock_guard lock(mutex_);
-  return guard_.state();
+  return guard_ ? guard_->state() : PromiseState();
 }
 
 std::uint64_t LiveRouter::observed() const {
   const std::lock_guard lock(mutex_);
-  return guard_.observed();
+  return guard_ ? guard_->observed() : 0;
 }
 
 std::string LiveRouter::state_json() const {
-  const auto now = state();
+  const std::lock_guard lock(mutex_);
+  const auto now = guard_ ? guard_->state() : PromiseState();
   return to_text(json::object{{"changes", now.changes},
                               {"promise", promise_},
                               {"threshold", fmt::format("{}", now.threshold)},
@@ -102,9 +128,10 @@ void LiveRouter::resume(std::string_view state_json) {
   const auto state = parse_json(state_json).value_or(nullptr);
   const auto threshold = number_of(state, "threshold"), tuned_for = number_of(state, "tuned_for"),
              wrong_scripts = number_of(state, "wrong_scripts");
-  if (string_member(state, "promise") != promise_ || !threshold || !tuned_for || !wrong_scripts) return;
+  if (!threshold || !tuned_for || !wrong_scripts) return;
   const std::lock_guard lock(mutex_);
-  guard_.resume({*threshold, *tuned_for, *wrong_scripts, static_cast<std::uint64_t>(int_member(state, "changes"))});
+  if (!guard_ || string_member(state, "promise") != promise_) return;
+  guard_->resume({*threshold, *tuned_for, *wrong_scripts, static_cast<std::uint64_t>(int_member(state, "changes"))});
   renew();
 }
 

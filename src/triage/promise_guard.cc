@@ -117,6 +117,7 @@ bool PromiseGuard::judged(bool wrong, double errs) {
   // The labelled texts promise less than the traffic shows by this factor; at least they are off by half.
   const double shown = std::max(kLeastTimes * options_.target.wrong_scripts, share_of(wrong_, verdicts_) - errs);
   now_.wrong_scripts *= options_.target.wrong_scripts / shown;
+  proved_ = {verdicts_, wrong_};
   tighten();
   return true;
 }

@@ -51,6 +51,12 @@ struct PromiseState {
   friend bool operator==(const PromiseState&, const PromiseState&) = default;
 };
 
+/// Verdicts since there was nothing to suspect.
+struct Suspicion {
+  std::uint64_t judged = 0;
+  std::uint64_t wrong = 0;
+};
+
 class PromiseGuard {
  public:
   /// Errors: invalid_argument (too few labelled texts, or the flag tells nothing), and tune's, for the first threshold.
@@ -65,6 +71,8 @@ class PromiseGuard {
   void resume(const PromiseState& state);
 
   const PromiseState& state() const { return now_; }
+  /// What the last change by verdicts rests on.
+  const Suspicion& proved() const { return proved_; }
   /// For scripts; above 1: nothing is scripted.
   double threshold() const { return now_.threshold; }
   /// The share of queries out of scope that it is tuned for.
@@ -102,8 +110,9 @@ class PromiseGuard {
   double suspicion_ = 0;        ///< of the CUSUM over verdicts
   std::uint64_t verdicts_ = 0;  ///< since it stood at zero
   std::uint64_t wrong_ = 0;     ///< of these
-  std::uint64_t since_ = 0;     ///< queries since the sum stood at zero
-  std::uint64_t flagged_ = 0;   ///< of these
+  Suspicion proved_;
+  std::uint64_t since_ = 0;    ///< queries since the sum stood at zero
+  std::uint64_t flagged_ = 0;  ///< of these
   std::uint64_t observed_ = 0;
 };
 

@@ -322,6 +322,14 @@ RouteDecision Router::decide(const RouteQuery& query, const Prediction* seen) co
 }
 
 std::expected<RouteDecision, Unknown> Router::decide_again(const RouteDecision& before) const {
+  return decide_from(before, before.floor);  // the traffic was what it was
+}
+
+std::expected<RouteDecision, Unknown> Router::decide_beside(const RouteDecision& other) const {
+  return decide_from(other, config_->script_floor);
+}
+
+std::expected<RouteDecision, Unknown> Router::decide_from(const RouteDecision& before, double floor) const {
   if (before.basis.sight.empty()) return std::unexpected(Unknown::not_recorded);
   if (before.basis.sight != config_->sight) return std::unexpected(Unknown::other_sight);
   RouteDecision out;
@@ -336,7 +344,7 @@ std::expected<RouteDecision, Unknown> Router::decide_again(const RouteDecision& 
     return out;
   }
   if (!before.basis.seen) return std::unexpected(Unknown::nobody_looked);
-  out.floor = before.floor;  // the traffic was what it was
+  out.floor = floor;
   auto seen = config_->model->recall(*before.basis.seen, before.intent);
   if (!seen) return std::unexpected(Unknown::not_recorded);
   seen->out_of_scope = before.out_of_scope;

@@ -57,6 +57,18 @@ struct RouteBasis {
   std::optional<Seen> seen;       ///< none: a rule decided, or there is no model
 };
 
+/// What a candidate that decides beside another router would have done.
+struct ShadowDecision {
+  std::string trial;      ///< its name
+  std::string unknown{};  ///< why it said nothing: late, busy, failed; empty: it has decided
+  Route route = Route::large;
+  std::string intent{};
+  std::string script{};
+  double confidence = 0;
+  std::string model_version{};
+  std::string config_version{};
+};
+
 struct RouteDecision {
   Route route = Route::large;
   std::string intent;       ///< likeliest; empty where nobody looked (a rule decided) or nothing was readable
@@ -70,6 +82,9 @@ struct RouteDecision {
   std::string model_version;              ///< which weights looked; empty if none did
   std::string config_version;             ///< first 16 hex digits of the document's SHA-256
   RouteBasis basis;
+  std::string trial{};        ///< the split that the asker is in; empty: none
+  bool by_candidate = false;  ///< its candidate has decided; else the router in force has
+  std::vector<ShadowDecision> shadows{};
 };
 
 /// Why a decision cannot be made again from what it rested on.
@@ -100,6 +115,8 @@ class Router {
   RouteDecision decide(const RouteQuery& query, const Prediction* seen) const;
   /// The same for a text that was looked at before and is not at hand: what `before.basis` tells, and the intent.
   std::expected<RouteDecision, Unknown> decide_again(const RouteDecision& before) const;
+  /// The same for a text that another router of the same sight has just looked at: under the floor of this one.
+  std::expected<RouteDecision, Unknown> decide_beside(const RouteDecision& other) const;
 
   /// The thresholds in force for what the classifier said: the document's, else those of the tier that looked.
   Thresholds limits(const Prediction& seen) const;
@@ -124,6 +141,8 @@ class Router {
   explicit Router(std::shared_ptr<const Config> config);
 
  private:
+  std::expected<RouteDecision, Unknown> decide_from(const RouteDecision& before, double floor) const;
+
   std::shared_ptr<const Config> config_;
 };
 

@@ -35,6 +35,31 @@ auto promise_section() {
                 .max = 500});
 }
 
+auto trial_entry() {
+  using T = TrialConfig;
+  return declare<T>("A candidate beside the triage in force.")
+      .text("name", &T::name,
+            {.about = "What the record, metrics and `signalbox triage trials` call it.",
+             .form = &kName,
+             .required = true})
+      .path("file", &T::file, {.about = "Its triage document, as `triage.file`.", .required = true})
+      .choice("mode", &T::mode, {{"shadow", TrialMode::shadow}, {"split", TrialMode::split}},
+              {.about = "`shadow`: it decides too, on record, and nothing comes of it. `split`: it decides for some "
+                        "of those who ask."})
+      .integer("weight_per_mille", &T::weight_per_mille,
+               {.about = "Of the askers that it speaks of, so many get the candidate: drawn by a hash of the trial's "
+                         "name and of who asks.",
+                .min = 1,
+                .max = 1'000})
+      .texts("tenants", &T::tenants, {.about = "It speaks of these alone; none: of all.", .form = &kName})
+      .texts("tags", &T::tags,
+             {.about = "It speaks of chats whose `metadata` have all of these entries.", .names = &kName})
+      .text("sticky_by", &T::sticky_by,
+            {.about = "Entry of a chat's `metadata` that names what stays on one side, such as a conversation; where "
+                      "a request has none, its person does (`x-signalbox-subject`, else `user`), else its API key.",
+             .form = &kName});
+}
+
 }  // namespace
 
 Declaration<TriageConfig> triage_section() {
@@ -42,7 +67,9 @@ Declaration<TriageConfig> triage_section() {
       .path("file", &TriageConfig::file,
             {.about = "Trained classifier with routes and thresholds; empty routes by rules alone."})
       .section("promise", &TriageConfig::promise, promise_section(),
-               {.about = "Watches in production that scripts are as seldom wrong as promised."});
+               {.about = "Watches in production that scripts are as seldom wrong as promised."})
+      .list("trials", &TriageConfig::trials, trial_entry(),
+            {.about = "Candidates that are tried beside `file`, on live traffic."});
 }
 
 }  // namespace sb::config
