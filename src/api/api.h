@@ -12,6 +12,7 @@
 #include "api/change_gate.h"
 #include "api/policy_book.h"
 #include "api/sse_audience.h"
+#include "api/triage_book.h"
 #include "flow/caller_names.h"
 #include "flow/engine.h"
 #include "http/server.h"
@@ -79,6 +80,7 @@ struct ApiParts {
   std::function<MirrorProgress()> mirror_progress = {};  ///< empty: there is no mirror
   /// How trials of triage stand, of a tenant's runs or (empty) all, as JSON. Errors: unavailable.
   std::function<Task<Result<std::string>>(std::string tenant)> report_trials = {};
+  TriageBook* triage = nullptr;  ///< null: no triage is configured
 };
 
 class Api {
@@ -130,6 +132,9 @@ class Api {
   /// Of the keys with a limit that the caller may see. `rows`: of the last days.
   json::array budgets(const Caller& caller, const std::vector<store::CostRow>& rows, Micros now_us) const;
   Task<void> get_trials(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> list_triage_versions(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> use_triage_version(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> approve_triage_version(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> list_policies(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_policy(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> publish_policy(http::Exchange&, const Caller&, std::vector<std::string>);

@@ -32,6 +32,10 @@ std::string tenant_scope(const Caller& caller) {
   return caller.role == Role::admin ? std::string() : caller.tenant;
 }
 
+bool is_for_all_tenants(const Caller& caller) {
+  return caller.role == Role::admin || caller.tenant == kOwnTenant;
+}
+
 std::string actor_of(const Caller& caller) {
   return caller.key_id.empty() ? "local" : caller.key_id;
 }

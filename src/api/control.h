@@ -20,6 +20,10 @@ json::value json_or_null(std::string_view text);
 bool may_see(const Caller& caller, std::string_view tenant);
 std::string tenant_scope(const Caller& caller);  ///< empty: all
 std::string actor_of(const Caller& caller);
+/// Of who runs the installation: its first admin is of it, and what is configured is.
+inline constexpr std::string_view kOwnTenant = "default";
+/// Who may see and change what holds for all tenants: admins, and who is of that one.
+bool is_for_all_tenants(const Caller& caller);
 
 /// Errors: invalid_argument, naming the member and the nearest one there is.
 Result<> only_members(const json::value& value, const std::vector<std::string>& known);

@@ -18,14 +18,7 @@ json::object version_json(const PolicyVersion& version) {
           {"createdAt", rfc3339(version.created_us)}};
 }
 
-// Of who runs the installation: its first admin is of it, and what is configured is.
-constexpr std::string_view kOwnTenant = "default";
-
 // One policy holds for all tenants, and its lists may name what only one of them is to know.
-bool is_for_all_tenants(const Caller& caller) {
-  return caller.role == Role::admin || caller.tenant == kOwnTenant;
-}
-
 Result<> require_all_tenants(const Caller& caller, std::string_view what) {
   if (is_for_all_tenants(caller)) return {};
   return fail(Errc::permission_denied,

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 
+#include "api/approval.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "flow/sealed_documents.h"
 #include "http/client.h"
-#include "keys/lineage.h"
 
 namespace sb::api {
 namespace {
@@ -56,24 +56,6 @@ std::vector<PolicyVersion> versions_from(const json::value& index) {
                         int_member(item, "created_us")});
   }
   return versions;
-}
-
-// Keys are all we know of people. Who has none, or the file's, is known by that.
-Result<> check_approver(const PolicyVersion& version, const std::string& approver, std::span<const KeyRecord> keys) {
-  const auto denied = [](std::string_view why) { return fail(Errc::permission_denied, std::string(why)); };
-  if (version.author == approver) return denied("who wrote a policy cannot approve it; use another person's key");
-  const auto key = KeyId::parse(approver);
-  const auto record = key ? std::ranges::find(keys, *key, &KeyRecord::id) : keys.end();
-  if (record == keys.end()) return {};
-  if (record->created_us >= version.created_us)
-    return denied(
-        "a key that was made after a policy was published cannot approve it: its author may have made it; use "
-        "an older key of another person, or publish again");
-  if (const auto author = KeyId::parse(version.author); author && may_be_one_person(keys, *author, *key))
-    return denied(
-        "the keys of its author and of who approves a policy must not have made one another, nor come from one key "
-        "below the first: one person may hold both; use a key that another admin made");
-  return {};
 }
 
 }  // namespace
@@ -239,7 +221,7 @@ Task<Result<PolicyVersion>> PolicyBook::approve(std::string hash, std::string ap
   if (found->state != PolicyState::pending)
     co_return fail(Errc::conflict,
                    fmt::format("this version does not wait for approval: it is {}", to_string(found->state)));
-  SB_CO_CHECK(check_approver(*found, approver, keys));
+  SB_CO_CHECK(check_approver({found->author, found->created_us, "policy"}, approver, keys));
   SB_CO_TRY(auto text, co_await text_of(hash));
   SB_CO_TRY(auto policy, policy::Policy::load_kept(text, "policy"));
   found->approver = std::move(approver);

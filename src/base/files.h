@@ -15,4 +15,8 @@ Errc errc_of_errno(int error);
 /// that a command can make again. Errors: internal (the file, and why).
 Result<> replace_file(const std::string& path, std::string_view bytes);
 
+/// The same, and on disk when it returns: for what a server keeps. Errors: disk_full, permission_denied, not_found (the
+/// folder), internal.
+Result<> store_file(const std::string& path, std::string_view bytes);
+
 }  // namespace sb

@@ -1,5 +1,5 @@
-/// `signalbox triage trials`: what a running server tries beside its triage. The module's own commands are in
-/// triage/command.h.
+/// `signalbox triage trials`, `versions`, `use`, `approve`: the triage of a running server. The module's own commands
+/// are in triage/command.h.
 #pragma once
 
 #include <iosfwd>

@@ -125,14 +125,15 @@ struct ModelsConfig {
   std::map<std::string, std::string> aliases;  ///< name a client sends -> `auto`, a tier, or "provider/model"
 };
 
-enum class PolicyApproval { none, two_people };
+/// Whether what somebody wants in force asks somebody else.
+enum class Approval { none, two_people };
 
 struct GuardHostConfig {
   std::string name;  ///< "host" or "host:port"
 };
 struct PolicyConfig {
   std::string file;  ///< empty: the built-in default policy
-  PolicyApproval approval = PolicyApproval::none;
+  Approval approval = Approval::none;
   std::string injection_model;               ///< empty: the built-in classifier
   std::vector<GuardHostConfig> guard_hosts;  ///< that policies which come by the API may ask
 };
@@ -165,6 +166,7 @@ struct TrialConfig {
 
 struct TriageConfig {
   std::string file;  ///< empty: rules and tiers only, no classifier
+  Approval approval = Approval::none;
   std::optional<PromiseConfig> promise;
   std::vector<TrialConfig> trials;
 };

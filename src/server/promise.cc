@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/crypto.h"
 #include "server/wait_for.h"
+#include "triage/verifier.h"
 
 namespace sb::server {
 namespace {
@@ -51,7 +52,29 @@ Result<std::unique_ptr<triage::LiveRouter>> make_live(std::shared_ptr<const tria
   return made;
 }
 
-Result<> load_live(Services& services, std::shared_ptr<const triage::Router> router) {
+namespace {
+
+/// The router that is to decide, by the configuration's document and what was put in force since it was written.
+Result<std::shared_ptr<const triage::Router>> open_versions(Services& services) {
+  const auto& config = services.config.triage;
+  services.triage_versions = std::make_unique<api::TriageBook>(
+      *services.store, system_clock(), services.changes, Pseudonyms(services.pseudonym_secret),
+      triage::KeptVersions(services.data.path() + "/triage"), config.approval == Approval::two_people,
+      [config](std::shared_ptr<const triage::Router> router) { return make_live(std::move(router), config); });
+  return wait_for(services.triage_versions->open(config.file), services.startup);
+}
+
+/// As the setup on record names it.
+std::string version_of(const triage::Router& router) {
+  std::string version = router.version() + " " + (router.model() ? router.model()->version() : std::string());
+  const auto* cascade = router.cascade();
+  if (cascade && cascade->verifier) version += " " + cascade->verifier->version();
+  return version;
+}
+
+}  // namespace
+
+Result<> load_live(Services& services) {
   const auto route = [](std::string_view name) -> std::size_t {
     return name == "script" ? 0 : name == "small" ? 1 : 2;
   };
@@ -62,8 +85,14 @@ Result<> load_live(Services& services, std::shared_ptr<const triage::Router> rou
                                     {{"route", {"script", "small", "other"}}, {"verdict", {"right", "wrong"}}})](
                             std::string_view name, bool wrong) { verdicts.at(route(name), wrong ? 1 : 0).add(); };
   const auto& config = services.config.triage;
-  if (!router && !config.promise) return {};
+  if (config.file.empty() && !config.promise) return {};
+  std::shared_ptr<const triage::Router> router;
+  if (!config.file.empty()) {
+    SB_TRY(router, open_versions(services));
+    services.setup["triage"] = version_of(*router);
+  }
   SB_TRY(services.live, make_live(std::move(router), config));
+  SB_CHECK(wait_for(services.triage_versions->begin(*services.live), services.startup));
   if (!config.promise) return {};
   SB_TRY(const auto before, wait_for(services.store->load_document(flow::kPromiseDocument), services.startup));
   if (before) services.live->resume(*before);

@@ -5,10 +5,10 @@
 
 namespace sb::server {
 
-/// Sets Services::live to what decides, as the last server left its guard. REQUIRES the store. `router`: null: no
-/// triage. Errors: invalid_argument (something is promised, and there is no classifier, or the labelled texts do not
-/// support it: how many it takes), as read_dataset and read_routes.
-Result<> load_live(Services& services, std::shared_ptr<const triage::Router> router);
+/// Sets Services::live to what decides, as the last server left it and its guard, and Services::triage_versions.
+/// REQUIRES the store. Errors: of the document; invalid_argument (something is promised, and there is no classifier, or
+/// the labelled texts do not support it: how many it takes), as read_dataset and read_routes.
+Result<> load_live(Services& services);
 
 /// The router as it decides live, watched where the configuration promises something. Errors: as load_live.
 Result<std::unique_ptr<triage::LiveRouter>> make_live(std::shared_ptr<const triage::Router> router,

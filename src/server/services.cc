@@ -22,7 +22,6 @@
 #include "server/tenant_keys.h"
 #include "server/trials.h"
 #include "server/wait_for.h"
-#include "triage/verifier.h"
 
 namespace sb::server {
 namespace {
@@ -35,7 +34,7 @@ std::string hash_of_lines(std::vector<std::string> lines) {
 Result<> load_policy(Services& services) {
   const Config& config = services.config;
   SB_TRY(auto text, policy_text(config));
-  api::PublishRules rules{config.policy.approval == PolicyApproval::two_people, {}};
+  api::PublishRules rules{config.policy.approval == Approval::two_people, {}};
   for (const auto& host : config.policy.guard_hosts) rules.guard_hosts.push_back(host.name);
   services.policies =
       std::make_unique<api::PolicyBook>(*services.store, *services.sealer, system_clock(), services.changes,
@@ -243,16 +242,8 @@ Result<> load_content(Services& services) {
   SB_TRY(auto catalog, model::Catalog::create(std::move(catalog_settings)));
   services.catalog = std::make_unique<model::Catalog>(std::move(catalog));
   SB_CHECK(load_policy(services));
-  std::shared_ptr<const triage::Router> router;
-  if (!config.triage.file.empty()) {
-    SB_TRY(router, triage::Router::load(config.triage.file));
-    const auto& weights = router->model();
-    const auto* cascade = router->cascade();
-    services.setup["triage"] = router->version() + " " + (weights ? weights->version() : std::string());
-    if (cascade && cascade->verifier) services.setup["triage"] += " " + cascade->verifier->version();
-  }
   services.on_verified = verified_counter();
-  SB_CHECK(load_live(services, std::move(router)));
+  SB_CHECK(load_live(services));
   if (!config.scripts.dir.empty()) {
     SB_TRY(services.scripts, script::ScriptRegistry::load(config.scripts.dir));
   } else {

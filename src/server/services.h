@@ -16,6 +16,7 @@
 #include "api/key_rotation.h"
 #include "api/openings.h"
 #include "api/policy_book.h"
+#include "api/triage_book.h"
 #include "audit/log.h"
 #include "config/config.h"
 #include "flow/engine.h"
@@ -59,8 +60,9 @@ struct Services {
   std::unique_ptr<script::ScriptRegistry> scripts;  ///< empty: none configured
   std::unique_ptr<api::PolicyBook> policies;
   std::unique_ptr<const policy::InjectionScorer> injection;
-  std::unique_ptr<triage::LiveRouter> live;  ///< the triage in force; null: none configured
-  std::unique_ptr<triage::Trials> trials;    ///< null: nothing is tried
+  std::unique_ptr<triage::LiveRouter> live;          ///< the triage in force; null: none configured
+  std::unique_ptr<api::TriageBook> triage_versions;  ///< null with it
+  std::unique_ptr<triage::Trials> trials;            ///< null: nothing is tried
   std::function<void(const triage::RouteDecision&)> on_trial;
   std::atomic<bool> counting_trials = false;               ///< one at a time: it takes a processor
   std::function<void(std::string_view, bool)> on_verdict;  ///< counts it; as EngineParts

@@ -173,6 +173,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   surface.currency = config.currency;
   surface.events = services.events.get();
   surface.catalogs = p.catalogs.get();
+  surface.triage = services.triage_versions.get();
   surface.report_trials = [&p](std::string tenant) { return report_trials(p.services, p.reports, std::move(tenant)); };
   if (services.mirror) {
     surface.mirror_progress = [&mirror = *services.mirror] {

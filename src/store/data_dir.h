@@ -2,6 +2,7 @@
 ///
 ///     DIR/signalbox.db          runs, reviews, the record   (mode 0600, with -wal, -shm and .lock beside it)
 ///     DIR/audit                 the published log           (audit/tile_files.h)
+///     DIR/triage                versions of triage, by content (triage/kept_versions.h)
 ///     DIR/mirror-spool          what may not be in the mirror yet (mirror/spool.h)
 ///     DIR/keys/audit.seed       Ed25519 seed that signs tree heads
 ///     DIR/keys/vault.key        AES-256 key of sealed placeholder maps

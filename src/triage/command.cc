@@ -37,6 +37,7 @@ constexpr std::string_view kHelp = R"(signalbox triage: the small model that dec
   likeness how alike questions must be for one answer to do for both, from labelled texts
   encoder  weights of a sentence encoder -> the file that tier 1 reads
   trials   how candidates do on a running server, beside the triage in force
+  versions what was ever in force on a running server; `use` puts one in force again, `approve` is a second person's word
 
 `signalbox triage <command> --help` explains one. A first round:
 

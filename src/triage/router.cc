@@ -396,33 +396,4 @@ Result<std::shared_ptr<const Router>> Router::from_text(std::string_view yaml, c
   return std::make_shared<const Router>(std::make_shared<const Config>(std::move(config)));
 }
 
-Result<std::shared_ptr<const Router>> Router::load(const std::string& yaml_path) {
-  std::ifstream file(yaml_path, std::ios::binary);
-  if (!file) return fail(Errc::not_found, fmt::format("triage: {}: cannot be opened", yaml_path));
-  std::ostringstream text;
-  text << file.rdbuf();
-  SB_TRY(const auto config, parse_router_config(text.view(), yaml_path));
-  const auto beside = [&](const std::string& path) {
-    return (std::filesystem::path(yaml_path).parent_path() / path).string();
-  };
-  std::optional<IntentModel> model;
-  if (!config.model_path.empty()) {
-    SB_TRY(model, IntentModel::load_file(beside(config.model_path)));
-  }
-  std::optional<Encoder> encoder;
-  if (!config.encoder_path.empty() && (model || !config.verifier_path.empty())) {
-    SB_TRY(encoder, Encoder::load_file(beside(config.encoder_path)));
-  }
-  if (model && encoder) {
-    auto two_tiers = model->with_encoder(*encoder);
-    if (!two_tiers) return fail(two_tiers.error().code, fmt::format("{}: {}", yaml_path, two_tiers.error().detail));
-    model = *std::move(two_tiers);
-  }
-  std::shared_ptr<const Verifier> verifier;
-  if (!config.verifier_path.empty()) {
-    SB_TRY(verifier, Verifier::load_file(beside(config.verifier_path), std::move(encoder)));
-  }
-  return from_text(text.view(), yaml_path, std::move(model), std::move(verifier));
-}
-
 }  // namespace sb::triage

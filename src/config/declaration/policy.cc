@@ -10,8 +10,7 @@ Declaration<PolicyConfig> policy_section() {
   return declare<PolicyConfig>("What may pass, in and out.")
       .path("file", &PolicyConfig::file,
             {.about = "Policy document; empty is the built-in default policy. SIGHUP reads it again."})
-      .choice("approval", &PolicyConfig::approval,
-              {{"none", PolicyApproval::none}, {"two_people", PolicyApproval::two_people}},
+      .choice("approval", &PolicyConfig::approval, {{"none", Approval::none}, {"two_people", Approval::two_people}},
               {.about = "`two_people`: a changed policy is in force only when another key than its author's approved "
                         "it."})
       .path("injection_model", &PolicyConfig::injection_model,

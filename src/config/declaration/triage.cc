@@ -66,6 +66,9 @@ Declaration<TriageConfig> triage_section() {
   return declare<TriageConfig>("How requests for `auto` are routed.")
       .path("file", &TriageConfig::file,
             {.about = "Trained classifier with routes and thresholds; empty routes by rules alone."})
+      .choice("approval", &TriageConfig::approval, {{"none", Approval::none}, {"two_people", Approval::two_people}},
+              {.about = "`two_people`: a changed document, or a version that is to be in force again, is so only when "
+                        "another key than its author's approved it."})
       .section("promise", &TriageConfig::promise, promise_section(),
                {.about = "Watches in production that scripts are as seldom wrong as promised."})
       .list("trials", &TriageConfig::trials, trial_entry(),

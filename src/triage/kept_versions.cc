@@ -1,0 +1,89 @@
+#include "triage/kept_versions.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "base/bytes.h"
+#include "base/crypto.h"
+#include "base/files.h"
+#include "base/json.h"
+#include "triage/router_config.h"
+#include "triage/router_files.h"
+
+namespace sb::triage {
+namespace {
+
+constexpr std::size_t kIdDigits = 32;
+
+Result<std::string> read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  if (!file) return fail(Errc::not_found, fmt::format("triage: {}: cannot be read", path));
+  return std::move(bytes).str();
+}
+
+bool is_id(std::string_view id) {
+  return id.size() == kIdDigits && id.find_first_not_of("0123456789abcdef") == id.npos;
+}
+
+}  // namespace
+
+Result<> KeptVersions::write(const std::map<std::string, std::string>& files, const std::string& place,
+                             const std::string& list) const {
+  std::error_code error;
+  std::filesystem::create_directories(folder_ + "/files", error);
+  if (error) return fail(errc_of_errno(error.value()), fmt::format("{}: {}", folder_, error.message()));
+  for (const auto& [hash, bytes] : files) {
+    if (!std::filesystem::exists(path_of(hash), error)) SB_CHECK(store_file(path_of(hash), bytes));
+  }
+  if (std::filesystem::exists(place, error)) return {};
+  return store_file(place, list);  // last: who finds it finds the files
+}
+
+Result<KeptVersions::Kept> KeptVersions::keep(const std::string& yaml_path) const {
+  SB_TRY(auto document, read(yaml_path));
+  SB_TRY(const auto config, parse_router_config(document, yaml_path));
+  std::map<std::string, std::string> files;
+  const auto add = [&](std::string bytes) {
+    auto hash = to_hex(sha256(bytes));
+    files[hash] = std::move(bytes);
+    return hash;
+  };
+  json::object names;
+  for (const auto& name : {config.model_path, config.encoder_path, config.verifier_path}) {
+    if (name.empty()) continue;
+    SB_TRY(auto bytes, read(beside(yaml_path, name)));
+    names[name] = add(std::move(bytes));
+  }
+  const auto list = to_text(json::object{{"document", add(std::move(document))}, {"files", std::move(names)}});
+  auto id = to_hex(sha256(list)).substr(0, kIdDigits);
+  auto written = write(files, fmt::format("{}/{}.json", folder_, id), list);
+  return Kept{std::move(id), std::move(written)};
+}
+
+Result<std::shared_ptr<const Router>> KeptVersions::load(const std::string& id) const {
+  const auto list = is_id(id) ? read(fmt::format("{}/{}.json", folder_, id)) : Result<std::string>();
+  if (!is_id(id) || !list) return fail(Errc::not_found, fmt::format("triage version {} is not kept here", id), "version");
+  if (to_hex(sha256(*list)).substr(0, kIdDigits) != id)
+    return fail(Errc::corrupt, fmt::format("triage version {}: its list of files is damaged", id));
+  SB_TRY(const auto parsed, parse_json(*list));
+  std::map<std::string, std::string> paths;
+  const auto whole = [&](std::string_view hash) -> Result<std::string> {
+    SB_TRY(auto bytes, read(path_of(std::string(hash))));
+    if (to_hex(sha256(bytes)) == hash) return bytes;
+    return fail(Errc::corrupt, fmt::format("triage version {}: {} is damaged", id, path_of(std::string(hash))));
+  };
+  for (const auto& [name, hash] : find_member(parsed, "files")->get_object()) {
+    SB_CHECK(whole(std::string_view(hash.get_string())));
+    paths[std::string(name)] = path_of(std::string(hash.get_string()));
+  }
+  SB_TRY(const auto document, whole(string_member(parsed, "document")));
+  return load_router(document, "triage version " + id, [&](const std::string& name) { return paths[name]; });
+}
+
+}  // namespace sb::triage

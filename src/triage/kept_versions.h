@@ -1,0 +1,42 @@
+/// Versions of triage, kept by content: a document with all that it names, whatever becomes of the files they were read
+/// from.
+///
+///     FOLDER/files/SHA256     one file
+///     FOLDER/ID.json          what a version is made of: {"document": SHA256, "files": {name in the document: SHA256}}
+///
+/// A version's id is the beginning of the SHA-256 of that list, so the same files are the same version. Any number of
+/// threads may load; one keeps at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/errors.h"
+#include "triage/router.h"
+
+namespace sb::triage {
+
+class KeptVersions {
+ public:
+  explicit KeptVersions(std::string folder) : folder_(std::move(folder)) {}
+
+  struct Kept {
+    std::string id;
+    Result<> written;  ///< on disk; errors: disk_full, permission_denied
+  };
+  /// Keeps the document at `yaml_path` and what it names. Errors: of the document, as Router::load.
+  Result<Kept> keep(const std::string& yaml_path) const;
+
+  /// Errors: not_found (not kept here), corrupt (a file is not what it was), as Router::load.
+  Result<std::shared_ptr<const Router>> load(const std::string& id) const;
+
+ private:
+  Result<> write(const std::map<std::string, std::string>& files, const std::string& place,
+                 const std::string& list) const;
+  std::string path_of(const std::string& sha256) const { return folder_ + "/files/" + sha256; }
+
+  std::string folder_;
+};
+
+}  // namespace sb::triage

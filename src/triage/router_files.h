@@ -1,0 +1,20 @@
+/// A router from a document's text and the files that it names, wherever these lie.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "triage/router.h"
+
+namespace sb::triage {
+
+/// `path_of`: where a file lies that the document calls so. Errors: as Router::load.
+Result<std::shared_ptr<const Router>> load_router(std::string_view yaml, const std::string& name,
+                                                  const std::function<std::string(const std::string&)>& path_of);
+
+/// Where a document's files lie that says nothing else: from its own folder on.
+std::string beside(const std::string& document_path, const std::string& name);
+
+}  // namespace sb::triage
