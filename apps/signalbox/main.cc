@@ -14,6 +14,7 @@
 #include "cli/recorded_decisions.h"
 #include "cli/replay_command.h"
 #include "cli/reviews_command.h"
+#include "cli/runs_command.h"
 #include "cli/serve_command.h"
 #include "cli/triage_command.h"
 #include "flow/injection.h"
@@ -76,6 +77,7 @@ int main(int argc, char** argv) {
   root.add(sb::cli::serve_command());
   root.add(sb::cli::config_command());
   root.add(sb::cli::flow_command());
+  root.add(sb::cli::runs_command());
   root.add(sb::cli::reviews_command());
   root.add(sb::cli::erase_command());
   root.add(sb::cli::attest_command());

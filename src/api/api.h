@@ -10,6 +10,7 @@
 
 #include "api/auth.h"
 #include "api/change_gate.h"
+#include "api/cost_report.h"
 #include "api/policy_book.h"
 #include "api/sse_audience.h"
 #include "api/triage_book.h"
@@ -118,9 +119,18 @@ class Api {
   Task<void> act_on_run(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> give_feedback(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_feedback(http::Exchange&, const Caller&, std::vector<std::string>);
+  /// A run that the caller may say something of. Errors: not_found, conflict (erased).
+  Task<Result<store::RunRow>> run_of_caller(const Caller& caller, std::string_view id);
+  /// The same, of one that has ended. Errors: conflict.
   Task<Result<store::RunRow>> run_for_feedback(const Caller& caller, std::string_view id);
   /// False: it was there. Errors: already_exists (the same key has said otherwise), conflict, policy_denied.
   Task<Result<bool>> take_feedback(const Caller& caller, const store::RunRow& row, const Feedback& feedback);
+  Task<void> add_note(http::Exchange&, const Caller&, std::vector<std::string>);
+  /// False: it was there. Errors: already_exists (the same key has said otherwise), conflict, policy_denied.
+  Task<Result<bool>> take_note(const Caller& caller, const store::RunRow& row, store::NoteKind kind,
+                               const json::value& said);
+  /// Errors: as the store's.
+  Task<Result<TagSets>> tags_of(const std::vector<store::CostRow>& rows);
   Task<void> post_event(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> add_flow(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> list_flows(http::Exchange&, const Caller&, std::vector<std::string>);

@@ -53,12 +53,20 @@ std::string_view provider_of(const store::CostRow& row) {
              : std::string_view(row.model).substr(0, slash);
 }
 
+constexpr std::string_view kOtherTags = "other tags";
+
+json::object tags_of_row(const store::CostRow& row, const TagSets& sets) {
+  if (row.other_tags) return {{kOtherTags, true}};
+  const auto found = row.tagged ? sets.find(*row.tagged) : sets.end();
+  return found == sets.end() ? json::object() : found->second;
+}
+
 }  // namespace
 
-json::object costs_json(std::span<const store::CostRow> rows) {
+json::object costs_json(std::span<const store::CostRow> rows, const TagSets& tags) {
   MicroMoney total = 0, all_large = 0, opinions = 0, passed_on_cost = 0, rejected = 0;
   std::uint64_t runs = 0, passed_on = 0;
-  json::object by_route, by_model, by_key, by_tenant, by_flow, by_day;
+  json::object by_route, by_model, by_key, by_tenant, by_flow, by_day, by_tag;
   const auto add = [](json::object& into, std::string_view name, const store::CostRow& row) {
     auto& slot = into[name.empty() ? std::string_view("none") : name];
     if (!slot.is_object())
@@ -83,6 +91,11 @@ json::object costs_json(std::span<const store::CostRow> rows) {
     add(by_tenant, row.tenant, row);
     add(by_flow, row.flow, row);
     add(by_day, rfc3339(row.day_us).substr(0, 10), row);
+    for (const auto& [name, value] : tags_of_row(row, tags)) {
+      const auto* text = value.if_string();
+      add(by_tag, text ? fmt::format("{}:{}", std::string_view(name), std::string_view(*text)) : std::string(name),
+          row);
+    }
   }
   const double saved =
       all_large > 0 ? 100.0 * static_cast<double>(all_large - total) / static_cast<double>(all_large) : 0.0;
@@ -97,20 +110,21 @@ json::object costs_json(std::span<const store::CostRow> rows) {
           {"by_key", std::move(by_key)},
           {"by_tenant", std::move(by_tenant)},
           {"by_flow", std::move(by_flow)},
-          {"by_day", std::move(by_day)}};
+          {"by_day", std::move(by_day)},
+          {"by_tag", std::move(by_tag)}};
 }
 
-std::string costs_csv(std::span<const store::CostRow> rows, std::string_view currency) {
-  std::string out = "day,tenant,key,flow,route,model,runs,cost_micro,all_large_micro,currency\r\n";
+std::string costs_csv(std::span<const store::CostRow> rows, std::string_view currency, const TagSets& tags) {
+  std::string out = "day,tenant,key,flow,route,model,runs,cost_micro,all_large_micro,currency,tags\r\n";
   for (const auto& row : rows) {
     out += line({rfc3339(row.day_us).substr(0, 10), field(row.tenant), field(row.key), field(row.flow),
                  field(row.route), field(row.model), std::to_string(row.runs), std::to_string(row.cost),
-                 std::to_string(row.cost_all_large), field(currency)});
+                 std::to_string(row.cost_all_large), field(currency), field(to_text(tags_of_row(row, tags)))});
   }
   return out;
 }
 
-std::string costs_focus(std::span<const store::CostRow> rows, std::string_view currency) {
+std::string costs_focus(std::span<const store::CostRow> rows, std::string_view currency, const TagSets& sets) {
   std::string out =
       "BilledCost,BillingAccountId,BillingAccountName,BillingCurrency,BillingPeriodEnd,BillingPeriodStart,"
       "ChargeCategory,ChargeClass,ChargeDescription,ChargeFrequency,ChargePeriodEnd,ChargePeriodStart,ConsumedQuantity,"
@@ -118,7 +132,8 @@ std::string costs_focus(std::span<const store::CostRow> rows, std::string_view c
       "PublisherName,ResourceId,ResourceName,ServiceCategory,ServiceName,SubAccountId,Tags,x_AllLargeCost,x_Route\r\n";
   for (const auto& row : rows) {
     const std::string cost = amount(row.cost), runs = std::to_string(row.runs), provider = field(provider_of(row));
-    const auto tags = to_text(json::object{{"flow", row.flow}, {"key", row.key}, {"route", row.route}});
+    json::object tags{{"flow", row.flow}, {"key", row.key}, {"route", row.route}};
+    for (const auto& [name, value] : tags_of_row(row, sets)) tags.emplace(name, value);
     const std::string what = row.model.empty() ? "none" : row.model;
     out += line({cost,
                  field(row.tenant),
@@ -147,7 +162,7 @@ std::string costs_focus(std::span<const store::CostRow> rows, std::string_view c
                  "AI and Machine Learning",
                  field(row.flow),
                  field(row.key),
-                 field(tags),
+                 field(to_text(tags)),
                  amount(row.cost_all_large),
                  field(row.route)});
   }

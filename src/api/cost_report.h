@@ -3,6 +3,7 @@
 /// Pure: values in, text out.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,18 +23,23 @@ inline constexpr Micros kDay = 86'400'000'000;
 /// Runs of this flow are second opinions on answers: what triage's promise costs.
 inline constexpr std::string_view kOpinionsFlow = "signalbox/second-opinion@";
 
+/// Tags by the run that CostRow::tagged names.
+using TagSets = std::map<RunId, json::object>;
+
 /// {"runs", "total_micro", "all_large_micro", "saved_percent", "by_route": {NAME: {"runs", "cost_micro",
 /// "all_large_micro", "escalated_runs"}}, "by_model", "by_key", "by_tenant", "by_flow", "by_day",
+/// "by_tag" (NAME:VALUE; a run counts with each of its tags; "other tags": of sets of tags that are not told apart),
 /// "double_answers_micro", "escalations": {"runs", "cost_micro", "rejected_micro"}}. Escalations: runs in which a small
 /// answer did not do; their whole cost, and that of the small answers in it.
-json::object costs_json(std::span<const store::CostRow> rows);
+json::object costs_json(std::span<const store::CostRow> rows, const TagSets& tags = {});
 
 /// The rows themselves, for spreadsheets (RFC 4180).
-std::string costs_csv(std::span<const store::CostRow> rows, std::string_view currency);
+std::string costs_csv(std::span<const store::CostRow> rows, std::string_view currency, const TagSets& tags = {});
 
 /// The same in the columns of FOCUS 1.2 (FinOps Open Cost and Usage Specification): those that it demands, those of
-/// resource and usage, and ours with `x_`. One row a day, key, flow, route and model; amounts in whole currency units.
-std::string costs_focus(std::span<const store::CostRow> rows, std::string_view currency);
+/// resource and usage, and ours with `x_`. One row a day, key, flow, route, model and set of tags; amounts in whole
+/// currency units. `Tags` has ours (flow, key, route), and those of the runs that are not called so.
+std::string costs_focus(std::span<const store::CostRow> rows, std::string_view currency, const TagSets& tags = {});
 
 /// What will be spent by the end of a time of which so much is left.
 struct Forecast {

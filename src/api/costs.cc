@@ -141,15 +141,17 @@ Task<void> Api::get_costs(http::Exchange& exchange, const Caller& caller, std::v
                                      Error(Errc::invalid_argument, "format is one of json, csv, focus", "format"));
   auto rows = co_await parts_.store.costs(tenant_scope(caller), *from, *to);
   if (!rows) co_return co_await respond_error(exchange, rows.error());
+  const auto tags = co_await tags_of(*rows);
+  if (!tags) co_return co_await respond_error(exchange, tags.error());
   if (format != "json") {
-    auto text = format == "csv" ? costs_csv(*rows, parts_.currency) : costs_focus(*rows, parts_.currency);
+    auto text = format == "csv" ? costs_csv(*rows, parts_.currency, *tags) : costs_focus(*rows, parts_.currency, *tags);
     co_return co_await respond_json(exchange, 200, std::move(text), {{"content-type", "text/csv; charset=utf-8"}});
   }
   // Forecasts rest on what was spent last, whatever was asked for.
   const Micros lately = std::min(month_start(now), ((now / kDay) - static_cast<Micros>(kMostDays)) * kDay);
   auto recent = co_await parts_.store.costs(tenant_scope(caller), lately, now + 1);
   if (!recent) co_return co_await respond_error(exchange, recent.error());
-  json::object body = costs_json(*rows);
+  json::object body = costs_json(*rows, *tags);
   body["currency"] = parts_.currency;
   body["forecast_month"] = forecast_json(
       forecast(whole_days(*recent, now), spent_since(*recent, month_start(now)), days_left_in_month(now)));

@@ -79,14 +79,19 @@ Result<json::array> entries_of(const std::optional<std::string>& document) {
 }  // namespace
 
 // Of an application only its own runs are its own; people see their tenant's.
-Task<Result<store::RunRow>> Api::run_for_feedback(const Caller& caller, std::string_view id) {
+Task<Result<store::RunRow>> Api::run_of_caller(const Caller& caller, std::string_view id) {
   const auto run = RunId::parse(id);
   if (!run) co_return fail(Errc::invalid_argument, "a run id is a UUID", "id");
   auto row = co_await parts_.store.load_run(*run);
   const bool shown = row && may_see(caller, row->tenant) && (caller.role != Role::client || caller.key_id == row->key);
   if (!shown) co_return std::unexpected(row ? no_such("run") : not_shown(row, "run"));
   if (row->erased) co_return fail(Errc::conflict, "the run's content was erased");
-  if (!store::is_final(row->status)) co_return fail(Errc::conflict, "the run goes on: there is no answer yet");
+  co_return row;
+}
+
+Task<Result<store::RunRow>> Api::run_for_feedback(const Caller& caller, std::string_view id) {
+  auto row = co_await run_of_caller(caller, id);
+  if (row && !store::is_final(row->status)) co_return fail(Errc::conflict, "the run goes on: there is no answer yet");
   co_return row;
 }
 

@@ -42,6 +42,7 @@ Task<void> Api::list_runs(http::Exchange& exchange, const Caller& caller, std::v
   const auto& request = exchange.request();
   store::RunFilter filter;
   filter.tenant = tenant_scope(caller);
+  if (filter.tenant.empty()) filter.tenant = request.query_param("tenant").value_or("");
   filter.limit = limit_of(request, 50);
   filter.flow = request.query_param("flow").value_or("");
   filter.route = request.query_param("route").value_or("");
@@ -52,6 +53,14 @@ Task<void> Api::list_runs(http::Exchange& exchange, const Caller& caller, std::v
           exchange,
           Error(Errc::invalid_argument,
                 "status is one of pending, running, waiting, suspended, cancelled, faulted, completed", "status"));
+  }
+  if (const auto tag = request.query_param("tag")) {
+    const auto colon = tag->find(':');
+    if (colon == std::string::npos)
+      co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "`tag` is NAME:VALUE", "tag"));
+    if (filter.tenant.empty()) filter.tenant = caller.tenant;  // a tag is a tenant's
+    filter.tag = parts_.pseudonyms.tag(filter.tenant, std::string_view(*tag).substr(0, colon),
+                                       std::string_view(*tag).substr(colon + 1));
   }
   if (const auto before = request.query_param("before")) {
     filter.before = RunId::parse(*before);
@@ -183,6 +192,10 @@ Task<void> Api::answer_run(http::Exchange& exchange, store::RunRow row, bool res
   };
   auto steps = co_await parts_.store.load_steps(row.id);
   if (!steps) co_return co_await respond_error(exchange, steps.error());
+  const auto notes = co_await parts_.store.notes(row.id);
+  if (!notes) co_return co_await respond_error(exchange, notes.error());
+  auto noted = parts_.engine.open_notes(row, *notes, opened_run ? &opened_run->guard : nullptr);
+  if (!noted) co_return co_await respond_error(exchange, noted.error());
   if (auto opened = parts_.engine.unseal(row); !opened) co_return co_await respond_error(exchange, opened.error());
   if (auto opened = parts_.engine.unseal(row, *steps); !opened)
     co_return co_await respond_error(exchange, opened.error());
@@ -192,6 +205,7 @@ Task<void> Api::answer_run(http::Exchange& exchange, store::RunRow row, bool res
   body["output"] = row.status == store::RunStatus::completed ? shown(row.output) : json::value(nullptr);
   body["error"] = shown(row.error);
   if (row.erased) body["erased"] = true;
+  for (auto& [kind, all] : *noted) body[kind] = std::move(all);
   json::array tasks;
   std::ranges::stable_sort(*steps, {}, &store::StepRow::started_us);
   for (const auto& step : *steps) tasks.push_back(step_json(step));

@@ -71,6 +71,11 @@ std::optional<ReviewId> review_of(const LeafFields& leaf) {
   return summary ? ReviewId::parse(string_member(*summary, "review")) : std::nullopt;
 }
 
+std::string note_of(const LeafFields& leaf) {
+  const auto summary = parse_json(leaf.summary);
+  return summary ? std::string(string_member(*summary, "note")) : std::string();
+}
+
 HoldClaim hold_of(const LeafFields& leaf) {
   const auto summary = parse_json(leaf.summary);
   if (!summary) return {};

@@ -26,6 +26,8 @@ std::uint64_t runs_erased_before(const LeafFields& leaf);
 bool goes_on(const LeafFields& leaf);
 /// Of a claim or a verdict: of which review.
 std::optional<ReviewId> review_of(const LeafFields& leaf);
+/// Of what a key noted on a run: under which name.
+std::string note_of(const LeafFields& leaf);
 /// Whom a legal hold protects, as its leaf and its row say it.
 struct HoldClaim {
   std::string id;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "audit/stored_claims.h"
 #include "base/bytes.h"
 #include "base/crypto.h"
@@ -21,13 +23,25 @@ std::string_view context_of(const RunId& run) {
 std::string_view purpose_of(std::string_view kind) {
   if (kind == "run.start") return "input";
   if (kind == "run.end") return "output";
+  if (kind == "run.feedback") return "feedback";
+  if (kind == "run.annotation") return "annotate";
+  if (kind == "run.score") return "score";
   return kind == "review.verdict" ? "verdict" : "";
+}
+
+/// Of what a key noted on a run, but for tags; nothing: another leaf.
+std::optional<store::NoteKind> note_kind_of(const LeafFields& leaf) {
+  if (leaf.kind == "run.annotation") return store::NoteKind::annotation;
+  return leaf.kind == "run.score" ? std::optional(store::NoteKind::score) : std::nullopt;
 }
 
 // As flow/sealer.h binds it.
 std::string place_of(const LeafFields& leaf) {
   const auto review = leaf.kind == "review.verdict" ? review_of(leaf) : std::nullopt;
-  return review ? "verdict/" + review->to_string() : std::string(purpose_of(leaf.kind));
+  if (review) return "verdict/" + review->to_string();
+  if (const auto kind = note_kind_of(leaf)) return fmt::format("note/{}/{}", static_cast<int>(*kind), note_of(leaf));
+  if (leaf.kind == "run.feedback") return fmt::format("feedback/{}", leaf.actor);
+  return std::string(purpose_of(leaf.kind));
 }
 
 }  // namespace
@@ -56,10 +70,30 @@ Result<std::string> StoredContents::key_of(const store::RunRow& run) {
 Result<std::string> StoredContents::content_of(const LeafFields& leaf, const store::RunRow& run) {
   if (leaf.kind == "run.start") return run.input;
   if (leaf.kind == "run.end") return run.output;
+  if (leaf.kind == "run.feedback") return feedback_content(leaf);
+  if (note_kind_of(leaf)) return note_content(leaf, run.id);
   const auto id = review_of(leaf);
   if (!id) return fail(Errc::corrupt, "its review is no UUID");
   SB_TRY(const store::ReviewRow review, reader_->load_review(*id));
   return review.verdict;
+}
+
+Result<std::string> StoredContents::note_content(const LeafFields& leaf, const RunId& run) {
+  SB_TRY(const auto notes, reader_->notes(run));
+  const auto found = std::ranges::find_if(
+      notes, [&](const store::NoteRow& note) { return note.kind == note_kind_of(leaf) && note.name == note_of(leaf); });
+  return found == notes.end() ? std::string() : found->sealed;
+}
+
+Result<std::string> StoredContents::feedback_content(const LeafFields& leaf) {
+  SB_TRY(const auto document, reader_->load_document(fmt::format("feedback/{}", leaf.run)));
+  SB_TRY(const json::value said, parse_json(document.value_or("[]")));
+  if (!said.is_array()) return fail(Errc::corrupt, "the feedback on its run is damaged");
+  for (const auto& one : said.get_array()) {
+    if (string_member(one, "author") == leaf.actor)
+      return from_base64(string_member(one, "comment")).value_or(std::string());
+  }
+  return std::string();
 }
 
 Result<StoredContents::Comparison> StoredContents::compare(const LeafFields& leaf) {

@@ -33,6 +33,8 @@ class StoredContents {
       : reader_(std::move(reader)), master_(std::move(master)), keys_(master_) {}
   Result<> load_keys();
   Result<std::string> content_of(const LeafFields& leaf, const store::RunRow& run);
+  Result<std::string> note_content(const LeafFields& leaf, const RunId& run);
+  Result<std::string> feedback_content(const LeafFields& leaf);
 
   std::unique_ptr<store::sqlite::Reader> reader_;
   const std::string master_;

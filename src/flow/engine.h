@@ -247,6 +247,23 @@ class Engine {
   /// Errors: corrupt.
   Result<std::string> open_remark(const store::RunRow& run, std::string_view author, std::string_view sealed) const;
 
+  // noting.cc
+  struct Noting {
+    store::NoteRow row;
+    std::string commitment;  ///< for the record; empty: of a tag
+  };
+  /// What `author` notes on a stored run, as the policy lets it be stored. `said`: as read_note gives it. The same
+  /// author's note of that name, or text, has the same NoteRow::name. Errors: policy_denied; not_found (erased),
+  /// corrupt.
+  Result<Noting> noting(const store::RunRow& run, store::NoteKind kind, const json::value& said,
+                        std::string_view author) const;
+  /// Whether a note is the one that `noting` made of the same. Errors: not_found (erased), corrupt.
+  Result<bool> says_the_same(const store::RunRow& run, const store::NoteRow& before, const json::value& said) const;
+  /// As notes_json. `restorer`: of a caller who may see the values behind the run's placeholders; null: they stay.
+  /// Errors: corrupt.
+  Result<json::object> open_notes(const store::RunRow& run, const std::vector<store::NoteRow>& notes,
+                                  const GuardSession* restorer = nullptr) const;
+
   /// Opens sealed columns of a row in place.
   Result<> unseal(store::RunRow& row) const;
   /// Opens what the run's steps say in their errors, in place.
@@ -379,6 +396,12 @@ class Engine {
   static std::expected<CallResult, Problem> validate(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> ask_in_own_words(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> own_request(LiveRun& run, const Machine::Call& call);
+  // noting.cc
+  Task<std::expected<CallResult, Problem>> note(LiveRun& run, const Machine::Call& call, store::NoteKind kind);
+  store::NoteRow note_row(const store::RunRow& run, store::NoteKind kind, const json::value& said,
+                          std::string_view apart) const;
+  /// Whether the run may have it beside what is noted already. Errors: as the store's.
+  Task<Result<bool>> has_room(const LiveRun& run, const store::NoteRow& note);
   // routes.cc
   std::expected<CallResult, Problem> triage(LiveRun& run);
   std::expected<CallResult, Problem> triage_text(LiveRun& run, const Machine::Call& call);

@@ -6,6 +6,7 @@
 #include "flow/chat_completion.h"
 #include "flow/engine.h"
 #include "flow/function_problems.h"
+#include "flow/notes.h"
 
 namespace sb::flow {
 namespace {
@@ -42,6 +43,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::call(LiveRun& run, cons
   if (function == "script") return script(run, call);
   if (function == "guard") return at_once(guard_value(run, call));
   if (function == "validate") return at_once(validate(run, call));
+  if (const auto kind = note_kind(function)) return note(run, call, *kind);
   return find_member(call.with, ours.extended_by) ? ask_in_own_words(run, call) : model_call(run, call, std::nullopt);
 }
 

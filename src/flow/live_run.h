@@ -130,6 +130,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
     CanonicalJson text;
   } versions;
   std::vector<store::StreamChunk> chunks;
+  std::vector<store::NoteRow> notes;
   std::optional<store::ReviewRow> review_create;
   std::optional<store::ReviewChange> review_change;
   store::WakeUp wake;  ///< of the commit that puts it to rest

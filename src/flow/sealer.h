@@ -38,6 +38,9 @@ inline std::string verdict(const ReviewId& review) {
 inline std::string outbox(std::uint64_t seq) {
   return fmt::format("outbox/{}", seq);
 }
+inline std::string note(int kind, std::string_view name) {
+  return fmt::format("note/{}/{}", kind, name);
+}
 inline std::string feedback(std::string_view author) {
   return fmt::format("feedback/{}", author);
 }

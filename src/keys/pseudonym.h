@@ -29,6 +29,14 @@ class Pseudonyms {
   std::string event(std::string_view tenant, std::string_view source, std::string_view id) const {
     return digest("event/", tenant, std::string(source) + '\0' + std::string(id)).substr(0, 32);
   }
+  /// Of a tag: runs of the tenant are found by it. 32 hex digits.
+  std::string tag(std::string_view tenant, std::string_view name, std::string_view value) const {
+    return digest("tag/", tenant, std::string(name) + '\0' + std::string(value)).substr(0, 32);
+  }
+  /// Of what tells a run's notes apart. 32 hex digits.
+  std::string note(std::string_view tenant, std::string_view what) const {
+    return digest("note/", tenant, what).substr(0, 32);
+  }
   /// So begins what `request_key` makes, and no key that a client is likely to choose.
   static constexpr std::string_view kRequestKey = "~1-";
 

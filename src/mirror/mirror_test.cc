@@ -83,6 +83,30 @@ TEST_F(Mirrored, WhatRunsHaveToTellIsInWhatIsMadeAgainAndWhatWasToldIsNot) {
   EXPECT_EQ(rows->at(0).sealed, "waits");
 }
 
+TEST_F(Mirrored, WhatIsNotedOnRunsIsInWhatIsMadeAgainAndWhatWasErasedIsNot) {
+  open();
+  std::vector<RunId> runs;
+  for (int i = 0; i < 2; ++i) {
+    store::Commit commit = chat_commit(runs.emplace_back(new_run_id()));
+    commit.create->data_key = "wrapped key";
+    commit.notes = {{store::NoteKind::tag, "team", "mark", "beta"}, {store::NoteKind::annotation, "a", "", "words"}};
+    ASSERT_TRUE(wait_for(store_->commit(std::move(commit))));
+  }
+  store::Commit erasure;
+  erasure.erase = {runs[1]};
+  ASSERT_TRUE(wait_for(store_->commit(std::move(erasure))));
+  close();
+  EXPECT_TRUE(check(*open_target(place_, {}).value(), kKey, data_)->ok());
+  data_ = restored("again");
+  open();
+  ASSERT_EQ(opened_, Errc{0}) << why_;
+  EXPECT_EQ(wait_for(store_->notes(runs[0]))->size(), 2U);
+  EXPECT_TRUE(wait_for(store_->notes(runs[1]))->empty());
+  store::RunFilter filter;
+  filter.tag = "mark";
+  EXPECT_EQ(wait_for(store_->list_runs(filter))->size(), 1U);
+}
+
 TEST_F(Mirrored, FaultsOfThePlaceOnlyAddLagAndLoseNothing) {
   open(false);
   faults_.some = 7;

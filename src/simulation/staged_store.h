@@ -61,6 +61,7 @@ class StagedStore final : public store::Store {
   Task<Result<std::vector<store::OutboxRow>>> outbox(std::int64_t after, std::size_t limit) override {
     return read(&Store::outbox, after, limit);
   }
+  Task<Result<std::vector<store::NoteRow>>> notes(RunId run) override { return read(&Store::notes, run); }
   Task<Result<store::ReviewRow>> load_review(ReviewId review) override { return read(&Store::load_review, review); }
   Task<Result<std::vector<store::ReviewRow>>> list_reviews(store::ReviewFilter filter) override {
     return read(&Store::list_reviews, std::move(filter));

@@ -211,6 +211,15 @@ struct OutboxRow {
   std::string sealed;
 };
 
+/// What is noted on a run beside what it did. Stored: append, never renumber.
+enum class NoteKind : std::uint8_t { tag = 0, annotation = 1, score = 2 };
+struct NoteRow {
+  NoteKind kind = NoteKind::tag;
+  std::string name;    ///< within run and kind; another of that name takes its place
+  std::string mark;    ///< of a tag: what all runs with it are found by; empty: of no tag
+  std::string sealed;  ///< under the run's key
+};
+
 /// Under what a run's request is found again.
 struct RequestName {
   RunId run;
@@ -240,13 +249,14 @@ struct Commit {
   std::optional<ReviewChange> review_change;  ///< Errors: conflict
   std::vector<StreamChunk> chunks;
   std::vector<OutboxRow> outbox;   ///< of `run`, in order
+  std::vector<NoteRow> notes;      ///< on `run`. Errors: conflict (it was erased)
   std::vector<std::int64_t> told;  ///< OutboxRow::no: these go; those that are gone already are ignored
   std::string spend_key;           ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
   MicroMoney spend = 0;
   Micros spend_at_us = 0;
   /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, errors, review texts,
-  /// what it has still to tell. Steps, costs and the record stay; a step's output and error become `null`. Not together
-  /// with `create` or `update`.
+  /// what it has still to tell, what was noted on them. Steps, costs and the record stay; a step's output and error
+  /// become `null`. Not together with `create` or `update`.
   std::vector<RunId> erase;
   std::vector<TenantToken> tokens;         ///< kept once for each tenant, token and subject
   std::vector<std::int64_t> erase_tokens;  ///< PersonsToken::no; those that are gone already are ignored
@@ -273,6 +283,7 @@ struct RunFilter {
   std::string flow;    ///< "namespace/name" prefix; empty: all
   std::optional<RunStatus> status;
   std::string route;
+  std::string tag;              ///< NoteRow::mark; empty: whatever their tags
   std::optional<RunId> before;  ///< page: runs with a smaller id, newest first
   std::size_t limit = 50;       ///< at most 1,000
 };
@@ -291,6 +302,8 @@ struct CostRow {
   std::string flow;  ///< "namespace/name@version"
   std::string route;
   std::string model;
+  std::optional<RunId> tagged;  ///< one that has the tags that all of them have; none: they have none, or `other_tags`
+  bool other_tags = false;      ///< their tags are not among the kMaxTagSets that cost most in that time
   std::uint64_t runs = 0;
   MicroMoney cost = 0;
   MicroMoney cost_all_large = 0;
@@ -298,6 +311,9 @@ struct CostRow {
   MicroMoney passed_on_cost = 0;     ///< of these runs
   MicroMoney rejected_cost = 0;      ///< of that, for the small answers
 };
+
+/// Costs are told apart by so many sets of tags.
+inline constexpr std::size_t kMaxTagSets = 500;
 
 /// Counts by upper bound: `counts[i]` holds values <= `kBounds[i]`, the last one all above.
 struct GroupSizes {
@@ -353,6 +369,7 @@ class Store {
   /// The oldest behind `after` that are still to be told: a page of at most `limit`, and of kOutboxPageBytes with the
   /// last one left out.
   virtual Task<Result<std::vector<OutboxRow>>> outbox(std::int64_t after, std::size_t limit) = 0;
+  virtual Task<Result<std::vector<NoteRow>>> notes(RunId run) = 0;  ///< by kind and name
   virtual Task<Result<ReviewRow>> load_review(ReviewId review) = 0;
   virtual Task<Result<std::vector<ReviewRow>>> list_reviews(ReviewFilter filter) = 0;  ///< by priority, then age
   /// Of runs that began in [from, to), by day and all that tells them apart, in that order.

@@ -3,6 +3,7 @@
 
 #include "store/contract/erasure.h"
 #include "store/contract/lists.h"
+#include "store/contract/notes.h"
 #include "store/contract/rest.h"
 #include "store/contract/reviews.h"
 #include "store/contract/runs.h"

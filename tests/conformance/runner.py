@@ -358,6 +358,14 @@ def _(play, doc):
     play.same(play.output(), read(doc), "the output")
 
 
+@step(r"the run's (tags|annotations|scores) should be:")
+def _(play, doc, what):
+    noted = play.finish()[what]
+    if isinstance(noted, list):
+        check(all(note.pop("at", "") and note.pop("step", 0) for note in noted), f"some have no time: {show(noted)}")
+    play.same(noted, read(doc), what)
+
+
 @step(r"what is told of the run should be:")
 def _(play, doc):
     """`TYPE` or `TYPE PLACE` each, in order, as a flow `lifecycle` of the scenario's own heard it: once each."""

@@ -38,10 +38,12 @@ def test_feedback_is_kept_once_and_on_record(own_server):
     server.start()
     assert server.call("GET", path, key=reviewer).json()["feedback"] == kept
     assert server.call("POST", path, said, key=client).status == 200, "over a restart too"
+    contents = lambda: cli("audit", "verify", "--data", str(server.data), "--contents")
+    assert contents().returncode == 0, contents().stdout
     server.call("POST", "/api/v1/erasures", {"run": run, "legal_basis": "test"})
     assert server.call("GET", path, key=reviewer).status == 409
     server.process.stop()
-    assert server.verify().returncode == 0
+    assert server.verify().returncode == 0 and contents().returncode == 0, contents().stdout
 
 
 def test_only_who_may_says_something(own_server):

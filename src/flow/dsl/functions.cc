@@ -82,6 +82,31 @@ constexpr std::string_view kFunctions = R"json({
       "value": {},
       "schema": {"type": ["object", "boolean"], "description": "JSON Schema 2020-12"}
     }
+  },
+  "tag": {
+    "description": "Notes a name and a value on the run, by which runs are found and costs are told apart; gives its input. Another value under the name takes the place of the one before.",
+    "required": ["name", "value"],
+    "properties": {
+      "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+      "value": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^\\x00-\\x1f\\x7f]*$", "description": "no personal data: what the policy takes out of texts is refused here"}
+    }
+  },
+  "annotate": {
+    "description": "Notes a text on the run; gives its input. Sealed as the run's contents are.",
+    "required": ["text"],
+    "properties": {
+      "text": {"type": "string", "minLength": 1, "maxLength": 4096}
+    }
+  },
+  "score": {
+    "description": "Notes on the run how good it is, in Langfuse's words; gives its input.",
+    "required": ["name", "value"],
+    "properties": {
+      "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+      "value": {"anyOf": [{"type": "number"}, {"type": "boolean"}, {"type": "string", "minLength": 1, "maxLength": 200}]},
+      "dataType": {"enum": ["NUMERIC", "CATEGORICAL", "BOOLEAN"], "description": "what `value` is; without it, what it looks like"},
+      "comment": {"type": "string", "minLength": 1, "maxLength": 4096}
+    }
   }
 })json";
 

@@ -10,8 +10,9 @@ namespace sb::store::sqlite {
 namespace {
 
 // Data keys and placeholders travel apart: they must be able to go.
-constexpr const char* kTables[] = {"journal",  "runs",      "states", "timers",     "listeners",    "reviews",
-                                   "spending", "documents", "leaves", "tree_heads", "mirror_state", "outbox"};
+constexpr const char* kTables[] = {"journal",      "runs",     "states",    "timers", "listeners",
+                                   "reviews",      "spending", "documents", "leaves", "tree_heads",
+                                   "mirror_state", "outbox",   "notes"};
 
 std::unexpected<Error> failed(const char* what) {
   return fail(Errc::internal, std::string("cannot ") + what + " the changes of a group of commits");

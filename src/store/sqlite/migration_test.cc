@@ -4,10 +4,15 @@
 #include <fstream>
 #include <iterator>
 
+#include "store/sqlite/sql.h"
 #include "store/sqlite/sqlite_store_testing.h"
 
 namespace sb::store::testing {
 namespace {
+
+/// Takes migrations back, from the newest to the outbox's; more statements follow.
+#define SB_WITHOUT_NOTES "DROP TABLE notes; DROP INDEX runs_tagged; ALTER TABLE runs DROP COLUMN tags; "
+#define SB_WITHOUT_OUTBOX SB_WITHOUT_NOTES "DROP TABLE outbox; "
 
 TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
   const RunId erased = new_run_id(), kept = new_run_id();
@@ -21,10 +26,11 @@ TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
     }
   }
   // As an erasure of schema 3 left it.
-  sql("PRAGMA user_version = 3; DROP TABLE mirror_lineages; ALTER TABLE mirror_state DROP COLUMN mark; ALTER "
-      "TABLE runs DROP COLUMN rejected_cost; DROP TABLE timers; DROP TABLE listeners; DROP TABLE outbox; UPDATE "
-      "data_keys SET wrapped = "
-      "NULL WHERE run = (SELECT min(no) FROM runs)");
+  sql(SB_WITHOUT_OUTBOX
+      "PRAGMA user_version = 3; DROP TABLE mirror_lineages; ALTER TABLE mirror_state DROP COLUMN mark; ALTER TABLE "
+      "runs "
+      "DROP COLUMN rejected_cost; DROP TABLE timers; DROP TABLE listeners; UPDATE data_keys SET wrapped = NULL WHERE "
+      "run = (SELECT min(no) FROM runs)");
   const auto store = open();
   ASSERT_TRUE(wait_for(store->load_run(erased))->erased);
   EXPECT_EQ(wait_for(store->load_steps(erased))->at(1).error, "null");
@@ -43,9 +49,10 @@ TEST_F(SqliteStore, DocumentsInClearAreSealedByTheMigrationAndLeaveNoTrace) {
     commit.documents.emplace_back("flow:a/large@1", large);
     ASSERT_TRUE(wait_for(store->commit(std::move(commit))));
   }
-  sql("PRAGMA secure_delete = FAST; UPDATE documents SET body = x'00' || CAST(printf('%.*c', 60000, 'y') || "
+  sql(SB_WITHOUT_OUTBOX
+      "PRAGMA secure_delete = FAST; UPDATE documents SET body = x'00' || CAST(printf('%.*c', 60000, 'y') || "
       "'canary-51ab of a policy' AS BLOB) WHERE name = 'policy:ab'; UPDATE documents SET body = x'00706c61696e' WHERE "
-      "name = 'policy:ab'; PRAGMA user_version = 9; DROP TABLE outbox; PRAGMA wal_checkpoint(TRUNCATE)");
+      "name = 'policy:ab'; PRAGMA user_version = 9; PRAGMA wal_checkpoint(TRUNCATE)");
   const auto file = [&] {
     std::ifstream bytes(folder_.file("test.db"), std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(bytes), {});
@@ -108,8 +115,8 @@ TEST_F(SqliteStore, RunsThatWereAtRestBeforeThereWereTimersAreWokenOnce) {
       ASSERT_TRUE(wait_for(store->commit(std::move(commit))));
     }
   }
-  sql("PRAGMA user_version = 5; DROP TABLE outbox; DROP TABLE timers; DROP TABLE listeners; ALTER TABLE runs DROP "
-      "COLUMN rejected_cost");
+  sql(SB_WITHOUT_OUTBOX
+      "PRAGMA user_version = 5; DROP TABLE timers; DROP TABLE listeners; ALTER TABLE runs DROP COLUMN rejected_cost");
   const auto store = open();
   const auto timers = wait_for(store->timers({}, 10));
   ASSERT_TRUE(timers) << timers.error().detail;
@@ -118,6 +125,31 @@ TEST_F(SqliteStore, RunsThatWereAtRestBeforeThereWereTimersAreWokenOnce) {
   EXPECT_EQ(timers->at(1).run, decided);
   EXPECT_LT(timers->at(0).due_us, system_clock().now_us());
 }
+
+TEST_F(SqliteStore, RunsFromBeforeThereWereNotesHaveNoneAndTakeThem) {
+  const RunId id = new_run_id();
+  {
+    const auto store = open();
+    ASSERT_TRUE(wait_for(store->commit(chat_commit(id))));
+  }
+  sql(SB_WITHOUT_NOTES "PRAGMA user_version = 12; UPDATE mirror_state SET groups = 7");
+  const auto store = open();
+  EXPECT_TRUE(wait_for(store->notes(id))->empty());
+  EXPECT_EQ(wait_for(store->load_run(id))->cost, 120);
+  Commit noted;
+  noted.run = id;
+  noted.notes = {{NoteKind::tag, "team", "mark", "beta"}};
+  ASSERT_TRUE(wait_for(store->commit(std::move(noted))));
+  const auto costs = wait_for(store->costs("acme", 0, INT64_MAX));
+  ASSERT_EQ(costs->size(), 1U);
+  EXPECT_EQ(costs->at(0).tagged, id);
+  sqlite::Database copy = *sqlite::Database::open(folder_.file("test.db"), sqlite::Database::Access::read_only);
+  EXPECT_EQ(copy.integer("SELECT groups FROM mirror_state").value(), 9)
+      << "the migration, and a start without a mirror";
+}
+
+#undef SB_WITHOUT_OUTBOX
+#undef SB_WITHOUT_NOTES
 
 }  // namespace
 }  // namespace sb::store::testing

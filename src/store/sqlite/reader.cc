@@ -111,10 +111,16 @@ Result<> Reader::prepare_statements() {
        "SELECT " SB_RUN_COLUMNS " FROM runs WHERE status = ? AND status <> 6 AND id > ? ORDER BY id LIMIT ?"},
       {review_, "SELECT " SB_REVIEW_COLUMNS " FROM reviews WHERE id = ?"},
       {costs_,
+       // Which sets of tags are told apart is known first, from the index of runs that have any.
+       "WITH sets (tags, run) AS MATERIALIZED (SELECT tags, max(id) FROM runs WHERE tags IS NOT NULL AND created_us >= "
+       "?1 AND created_us < ?2 AND (?3 = '' OR tenant = ?3) GROUP BY tags ORDER BY sum(cost) DESC, tags LIMIT ?4) "
        "SELECT route, model, count(*), sum(cost), sum(cost_all_large), created_us / 86400000000 AS day, tenant, key, "
-       "flow, count(rejected_cost), sum(iif(rejected_cost IS NULL, 0, cost)), coalesce(sum(rejected_cost), 0) "
-       "FROM runs WHERE created_us >= ?1 AND created_us < ?2 AND (?3 = '' OR tenant = ?3) "
-       "GROUP BY day, tenant, key, flow, route, model ORDER BY day, tenant, key, flow, route, model"},
+       "flow, count(rejected_cost), sum(iif(rejected_cost IS NULL, 0, cost)), coalesce(sum(rejected_cost), 0), "
+       "sets.run "
+       "AS tagged, runs.tags IS NOT NULL AND sets.run IS NULL AS others "
+       "FROM runs LEFT JOIN sets ON sets.tags = runs.tags WHERE created_us >= ?1 AND created_us < ?2 AND (?3 = '' OR "
+       "tenant = ?3) GROUP BY day, tenant, key, flow, route, model, tagged, others "
+       "ORDER BY day, tenant, key, flow, route, model, tagged, others"},
       {spend_, "SELECT amount FROM spending WHERE key = ? AND day = ?"},
       {token_, "SELECT sealed FROM tenant_tokens WHERE tenant = ? AND token = ? LIMIT 1"},
       {document_, "SELECT body FROM documents WHERE name = ?"},
@@ -129,6 +135,7 @@ Result<> Reader::prepare_statements() {
       {outbox_,
        "SELECT o.no, r.id, o.seq, o.body FROM outbox o JOIN runs r ON r.no = o.run WHERE o.no > ? "
        "ORDER BY o.no LIMIT ?"},
+      {notes_, "SELECT kind, name, mark, body FROM notes WHERE run = ? ORDER BY kind, name"},
   };
   for (const auto& [statement, sql] : all) {
     SB_TRY(statement, database_.prepare(sql));
@@ -278,14 +285,18 @@ Result<std::vector<NamedRequest>> Reader::requests_named_without(const std::stri
 }
 
 Result<std::vector<RunRow>> Reader::list_runs(const RunFilter& filter) {
-  std::string sql = "SELECT " SB_RUN_COLUMNS " FROM runs WHERE 1";
+  // By a tag: the index of tags has its runs in the order of the list.
+  std::string sql = filter.tag.empty() ? "SELECT " SB_RUN_COLUMNS " FROM runs WHERE 1"
+                                       : "SELECT " SB_RUN_COLUMNS
+                                         " FROM notes CROSS JOIN runs ON id = run WHERE mark = ?7";
   if (!filter.tenant.empty()) sql += " AND tenant = ?1";
   if (!filter.flow.empty()) sql += " AND (flow = ?2 OR substr(flow, 1, length(?2) + 1) = ?2 || '@')";
   if (filter.status)
     sql += *filter.status == RunStatus::completed ? " AND status = ?3" : " AND status = ?3 AND status <> 6";
   if (!filter.route.empty()) sql += " AND route = ?4";
-  if (filter.before) sql += " AND id < ?5";
-  sql += " ORDER BY id DESC LIMIT ?6";
+  const std::string_view order = filter.tag.empty() ? "id" : "run";
+  if (filter.before) sql += fmt::format(" AND {} < ?5", order);
+  sql += fmt::format(" ORDER BY {} DESC LIMIT ?6", order);
   SB_TRY(Statement list, database_.prepare(sql));
   list.bind(6, static_cast<std::int64_t>(std::min(filter.limit, kMaxPage)));
   if (!filter.tenant.empty()) list.bind(1, filter.tenant);
@@ -293,6 +304,7 @@ Result<std::vector<RunRow>> Reader::list_runs(const RunFilter& filter) {
   if (filter.status) list.bind(3, static_cast<std::int64_t>(*filter.status));
   if (!filter.route.empty()) list.bind(4, filter.route);
   if (filter.before) list.bind_blob(5, blob_of(filter.before->uuid));
+  if (!filter.tag.empty()) list.bind(7, filter.tag);
   std::vector<RunRow> runs;
   int result;
   while ((result = list.step()) == SQLITE_ROW) runs.push_back(thin_run(list));
@@ -350,6 +362,17 @@ Result<std::vector<EventListener>> Reader::listeners(const std::string& tenant, 
   return found;
 }
 
+Result<std::vector<NoteRow>> Reader::notes(RunId run) {
+  const ResetAtEnd reset(notes_);
+  notes_.bind_blob(1, blob_of(run.uuid));
+  std::vector<NoteRow> found;
+  int result;
+  while ((result = notes_.step()) == SQLITE_ROW)
+    found.push_back({static_cast<NoteKind>(notes_.integer(0)), notes_.text(1), notes_.text(2), notes_.text(3)});
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot read what is noted from"));
+  return found;
+}
+
 Result<ReviewRow> Reader::load_review(ReviewId id) {
   const ResetAtEnd reset(review_);
   const int result = review_.bind_blob(1, blob_of(id.uuid)).step();
@@ -379,7 +402,7 @@ Result<std::vector<ReviewRow>> Reader::list_reviews(const ReviewFilter& filter) 
 
 Result<std::vector<CostRow>> Reader::costs(const std::string& tenant, Micros from_us, Micros to_us) {
   const ResetAtEnd reset(costs_);
-  costs_.bind(1, from_us).bind(2, to_us).bind(3, tenant);
+  costs_.bind(1, from_us).bind(2, to_us).bind(3, tenant).bind(4, static_cast<std::int64_t>(kMaxTagSets));
   std::vector<CostRow> rows;
   int result;
   while ((result = costs_.step()) == SQLITE_ROW) {
@@ -396,6 +419,8 @@ Result<std::vector<CostRow>> Reader::costs(const std::string& tenant, Micros fro
     row.passed_on_runs = static_cast<std::uint64_t>(costs_.integer(9));
     row.passed_on_cost = costs_.integer(10);
     row.rejected_cost = costs_.integer(11);
+    if (!costs_.bytes(12).empty()) row.tagged = RunId(uuid_of(costs_.bytes(12)));
+    row.other_tags = costs_.integer(13) != 0;
     rows.push_back(std::move(row));
   }
   if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot sum up costs of"));

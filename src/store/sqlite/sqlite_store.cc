@@ -86,6 +86,9 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<OutboxRow>>> outbox(std::int64_t after, std::size_t limit) override {
     return read<std::vector<OutboxRow>>([=](Reader& reader) { return reader.outbox(after, limit); });
   }
+  Task<Result<std::vector<NoteRow>>> notes(RunId run) override {
+    return read<std::vector<NoteRow>>([run](Reader& reader) { return reader.notes(run); });
+  }
   Task<Result<ReviewRow>> load_review(ReviewId review) override {
     return read<ReviewRow>([review](Reader& reader) { return reader.load_review(review); });
   }

@@ -57,6 +57,7 @@ class Writer {
     Statement insert_journal, read_journal, put_state, drop_state;
     Statement put_timer, drop_timer, put_listener, drop_listeners;
     Statement put_outbox, drop_told, drop_outbox;
+    Statement put_note, drop_notes, list_marks, set_tags, find_erased;
     Statement insert_review, find_review, update_review;
     Statement add_spending, put_document;
     Statement insert_token, drop_token, reseal_key, reseal_token, find_other_key, find_other_token;
@@ -98,6 +99,9 @@ class Writer {
   Result<> rouse(const OpenRun& run);
   Result<> write_rest(Work& work);
   Result<> write_outbox(const Work& work);
+  Result<> check_notes(const Work& work);
+  Result<> write_notes(const Work& work);
+  Result<> set_tags(const Work& work);
   Result<> check_keys(const Commit& commit);
   Result<> write_keys(const Commit& commit);
   Result<> keep_token(const TenantToken& token);

@@ -63,6 +63,7 @@ Result<> Writer::erase_run(RunId id) {
   }
   SB_CHECK(run(sql_.drop_state.bind(1, no), "cannot erase a run's state in"));
   SB_CHECK(run(sql_.drop_outbox.bind(1, no), "cannot erase what a run has to tell in"));
+  SB_CHECK(run(sql_.drop_notes.bind_blob(1, blob_of(id.uuid)), "cannot erase what was noted in"));
   SB_CHECK(run(sql_.scrub_reviews.bind_blob(1, blob_of(id.uuid)), "cannot erase a review in"));
   return run(sql_.scrub_run.bind(1, no), "cannot erase a run's request in");
 }

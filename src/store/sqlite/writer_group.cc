@@ -1,6 +1,8 @@
 // What a commit brings beside its run, and what a group writes once for all its commits.
+#include <fmt/format.h>
 #include <sqlite3.h>
 
+#include "base/crypto.h"
 #include "store/sqlite/columns.h"
 #include "store/sqlite/writer.h"
 
@@ -30,6 +32,7 @@ Result<> Writer::write_rest(Work& work) {
     SB_CHECK(run(sql_.expire_reviews.bind_blob(1, blob_of(commit.update->id.uuid)), "cannot store a review in"));
   if (!commit.spend_key.empty()) group_spending_[{commit.spend_key, day_of(commit.spend_at_us)}] += commit.spend;
   SB_CHECK(write_outbox(work));
+  SB_CHECK(write_notes(work));
   SB_CHECK(erase(commit));
   SB_CHECK(write_keys(commit));
   SB_CHECK(rename_requests(commit.rename));
@@ -49,6 +52,48 @@ Result<> Writer::write_outbox(const Work& work) {
   for (const std::int64_t no : commit.told)
     SB_CHECK(run(sql_.drop_told.bind(1, no), "cannot take what was told out of"));
   return {};
+}
+
+// Sealed under a key that is gone, and found by its mark all the same: nothing may be added to a run that was erased.
+Result<> Writer::check_notes(const Work& work) {
+  const Commit& commit = work.prepared.commit;
+  if (commit.notes.empty() || !work.run) return {};
+  const ResetAtEnd reset(sql_.find_erased);
+  const int found = sql_.find_erased.bind(1, work.run->no).step();
+  if (found == SQLITE_DONE) return {};
+  if (found != SQLITE_ROW) return fatal("cannot read a run's key from");
+  return fail(Errc::conflict, fmt::format("the content of run {} was erased", commit.run.to_string()));
+}
+
+Result<> Writer::write_notes(const Work& work) {
+  const Commit& commit = work.prepared.commit;
+  bool tagged = false;
+  for (const NoteRow& note : commit.notes) {
+    sql_.put_note.bind_blob(1, blob_of(commit.run.uuid)).bind(2, static_cast<std::int64_t>(note.kind));
+    sql_.put_note.bind(3, note.name);
+    if (note.mark.empty())
+      sql_.put_note.bind_null(4);
+    else
+      sql_.put_note.bind(4, note.mark);
+    SB_CHECK(run(sql_.put_note.bind_blob(5, note.sealed), "cannot store what is noted in"));
+    tagged |= note.kind == NoteKind::tag;
+  }
+  return tagged ? set_tags(work) : Result<>();
+}
+
+Result<> Writer::set_tags(const Work& work) {
+  std::string marks;
+  {
+    const ResetAtEnd reset(sql_.list_marks);
+    sql_.list_marks.bind_blob(1, blob_of(work.prepared.commit.run.uuid));
+    int result;
+    while ((result = sql_.list_marks.step()) == SQLITE_ROW) (marks += sql_.list_marks.bytes(0)) += '\n';
+    if (result != SQLITE_DONE) return fatal("cannot read tags from");
+  }
+  const Digest hash = sha256(marks);
+  constexpr std::size_t kBytes = 16;  // sets of tags are as far apart as runs are
+  sql_.set_tags.bind_blob(1, {reinterpret_cast<const char*>(hash.data()), kBytes}).bind(2, work.run->no);
+  return run(sql_.set_tags, "cannot store tags in");
 }
 
 Result<> Writer::write_review(const PreparedCommit& prepared) {

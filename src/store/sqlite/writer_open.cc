@@ -148,6 +148,11 @@ Result<> Writer::prepare_statements() {
       {sql_.put_outbox, "INSERT INTO outbox (run, seq, body) VALUES (?, ?, ?)"},
       {sql_.drop_told, "DELETE FROM outbox WHERE no = ?"},
       {sql_.drop_outbox, "DELETE FROM outbox WHERE run = ?"},
+      {sql_.put_note, "INSERT OR REPLACE INTO notes (run, kind, name, mark, body) VALUES (?, ?, ?, ?, ?)"},
+      {sql_.drop_notes, "DELETE FROM notes WHERE run = ?"},
+      {sql_.list_marks, "SELECT mark FROM notes WHERE run = ? AND kind = 0 ORDER BY mark"},
+      {sql_.set_tags, "UPDATE runs SET tags = ? WHERE no = ?"},
+      {sql_.find_erased, "SELECT 1 FROM data_keys WHERE run = ? AND wrapped IS NULL"},
       {sql_.insert_review,
        "INSERT INTO reviews (id, state, reason, priority, claimed_by, claim_until_us, decided_by, decided_us, due_us, "
        "question, "
@@ -180,7 +185,8 @@ Result<> Writer::prepare_statements() {
        "INSERT INTO data_keys (run, subject, wrapped) VALUES (?, NULL, NULL) ON CONFLICT (run) DO UPDATE SET subject = "
        "NULL, wrapped = NULL"},
       {sql_.replace_body, "UPDATE journal SET body = ? WHERE no = ?"},
-      {sql_.scrub_run, "UPDATE runs SET request_hash = '', idempotency_key = NULL, error = NULL WHERE no = ?"},
+      {sql_.scrub_run,
+       "UPDATE runs SET request_hash = '', idempotency_key = NULL, error = NULL, tags = NULL WHERE no = ?"},
       {sql_.rename_request, "UPDATE runs SET idempotency_key = ?1, request_hash = ?2 WHERE id = ?3"},
       {sql_.scrub_reviews, "UPDATE reviews SET question = x'00', verdict = x'00', reason = '' WHERE run = ?"},
       {sql_.count_group, "UPDATE mirror_state SET groups = groups + 1, mark = randomblob(8) RETURNING mark"},
