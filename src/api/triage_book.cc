@@ -145,10 +145,11 @@ Task<Result<std::shared_ptr<const triage::Router>>> TriageBook::open(std::string
   if (before != id && !before.empty() && (!changed || waits)) {
     auto kept = kept_.load(before);
     if (!kept)
-      co_return fail(kept.error().code,
-                     fmt::format("the triage in force, {}, cannot be taken from the data folder ({}); start once with its "
-                                 "files as triage.file",
-                                 before, kept.error().detail));
+      co_return fail(
+          kept.error().code,
+          fmt::format("the triage in force, {}, cannot be taken from the data folder ({}); start once with its "
+                      "files as triage.file",
+                      before, kept.error().detail));
     in_force = *std::move(kept);
   }
   if (changed && before != id) {

@@ -89,10 +89,10 @@ class TriageBook {
   const bool two_people_;
   const MakeLive make_live_;
   triage::LiveRouter* live_ = nullptr;  ///< since the start
-  bool changed_at_start_ = false;      ///< the configuration's document is another one
-  std::string new_at_start_;           ///< its id, where that is no version in force already
-  std::string before_start_;           ///< id of the version in force until then
-  mutable std::mutex mutex_;  // over what follows
+  bool changed_at_start_ = false;       ///< the configuration's document is another one
+  std::string new_at_start_;            ///< its id, where that is no version in force already
+  std::string before_start_;            ///< id of the version in force until then
+  mutable std::mutex mutex_;            // over what follows
   Book book_;
 };
 

@@ -419,7 +419,7 @@ class Engine {
   Task<std::vector<triage::ShadowDecision>> shadows_of(LiveRun& run, const triage::RouteDecision& decided);
   struct SlowShadow;
   Task<void> look_slowly(std::shared_ptr<SlowShadow> shadow);
-  void shadow_decided(triage::Trial& trial, const triage::RouteDecision& decision);
+  void shadow_decided(triage::LiveTrial& trial, const triage::RouteDecision& decision);
   // model_call.cc
   /// `wanted`: tier or model.
   std::expected<const model::Target*, Problem> target_of(LiveRun& run, std::string wanted,
@@ -464,8 +464,8 @@ class Engine {
   // promise.cc
   void watch(const LiveRun& run, const triage::RouteDecision& decision);
   /// `trial`: of whose candidate; null: of the router in force.
-  void promise_changed(triage::PromiseChange change, triage::Trial* trial);
-  Task<void> record_promise(triage::PromiseChange change, triage::Trial* trial, bool ended);
+  void promise_changed(triage::PromiseChange change, triage::LiveTrial* trial);
+  Task<void> record_promise(triage::PromiseChange change, triage::LiveTrial* trial, bool ended);
   /// Of a run that has ended and is on disk.
   void ask_second_opinion(LiveRun& run);
   struct Opinion;

@@ -23,9 +23,9 @@ class TrialsOfTriage : public EngineTest {
   TrialsOfTriage() { router_ = plain_router(kToSmall); }
 
   void try_out(std::vector<TrialRules> all, std::unique_ptr<triage::LiveRouter> guard = nullptr) {
-    std::vector<std::unique_ptr<triage::Trial>> trials;
+    std::vector<std::unique_ptr<triage::LiveTrial>> trials;
     for (auto& rules : all)
-      trials.push_back(std::make_unique<triage::Trial>(
+      trials.push_back(std::make_unique<triage::LiveTrial>(
           std::move(rules), guard ? std::move(guard) : std::make_unique<triage::LiveRouter>(candidate_), "identity"));
     trials_ = std::make_unique<triage::Trials>(std::move(trials));
     restart();

@@ -52,13 +52,13 @@ void Engine::watch(const LiveRun& run, const triage::RouteDecision& decision) {
 }
 
 // The next query is already routed by it; the record follows by itself.
-void Engine::promise_changed(triage::PromiseChange change, triage::Trial* trial) {
+void Engine::promise_changed(triage::PromiseChange change, triage::LiveTrial* trial) {
   // Whose scripts are wrong more often than is promised decides for nobody any more.
   const bool ended = trial && change.proved.judged > 0 && trial->end(parts_.clock.now_us());
   asio::co_spawn(io_, record_promise(std::move(change), trial, ended), asio::detached);
 }
 
-Task<void> Engine::record_promise(triage::PromiseChange change, triage::Trial* trial, bool ended) {
+Task<void> Engine::record_promise(triage::PromiseChange change, triage::LiveTrial* trial, bool ended) {
   const std::string_view name = trial ? std::string_view(trial->rules().name) : std::string_view();
   const bool tightens = change.tightens();
   const char* const event = ended ? "triage.trial_ended" : tightens ? "triage.tightened" : "triage.relaxed";

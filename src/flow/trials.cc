@@ -68,7 +68,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::triage_beside_shadows(L
 
 /// A candidate that takes its time, with all that it looks at: who waits for it may be gone before it has decided.
 struct Engine::SlowShadow {
-  SlowShadow(triage::Trial& t, const triage::RouteDecision& by, const triage::RouteQuery& asked,
+  SlowShadow(triage::LiveTrial& t, const triage::RouteDecision& by, const triage::RouteQuery& asked,
              const Executor& executor)
       : trial(t),
         candidate(t.candidate()),
@@ -84,7 +84,7 @@ struct Engine::SlowShadow {
   }
   SlowShadow(const SlowShadow&) = delete;
 
-  triage::Trial& trial;
+  triage::LiveTrial& trial;
   const std::shared_ptr<const triage::Router> candidate;
   const triage::RouteDecision decided;
   const std::string text;
@@ -109,7 +109,7 @@ Task<void> Engine::look_slowly(std::shared_ptr<SlowShadow> shadow) {
   shadow->done.cancel();
 }
 
-void Engine::shadow_decided(triage::Trial& trial, const triage::RouteDecision& decision) {
+void Engine::shadow_decided(triage::LiveTrial& trial, const triage::RouteDecision& decision) {
   if (auto change = trial.live().saw(decision)) promise_changed(*std::move(change), &trial);
 }
 

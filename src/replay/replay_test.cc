@@ -213,12 +213,12 @@ TEST_F(ReplayTest, UnderTheUnchangedConfigurationNothingDiffers) {
 class ReplayOfTrials : public ReplayTest {
  protected:
   ReplayOfTrials() {
-    std::vector<std::unique_ptr<triage::Trial>> trials;
-    trials.push_back(std::make_unique<triage::Trial>(
+    std::vector<std::unique_ptr<triage::LiveTrial>> trials;
+    trials.push_back(std::make_unique<triage::LiveTrial>(
         triage::TrialRules{.name = "half", .mode = triage::TrialMode::split, .weight_per_mille = 500},
         std::make_unique<triage::LiveRouter>(careful_), "identity"));
-    trials.push_back(std::make_unique<triage::Trial>(triage::TrialRules{.name = "watch"},
-                                                     std::make_unique<triage::LiveRouter>(other_), "identity"));
+    trials.push_back(std::make_unique<triage::LiveTrial>(triage::TrialRules{.name = "watch"},
+                                                         std::make_unique<triage::LiveRouter>(other_), "identity"));
     trials_ = std::make_unique<triage::Trials>(std::move(trials));
     restart();
     int i = 0;

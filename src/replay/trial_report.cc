@@ -129,7 +129,7 @@ void Arm::add(const RecordedRun& run, const RecordedChoice& choice, const std::v
   one.wrong += wrong;
 }
 
-TrialSums::TrialSums(const triage::Trial& trial)
+TrialSums::TrialSums(const triage::LiveTrial& trial)
     : rules_(trial.rules()),
       state_(trial.state()),
       version_(trial.candidate()->version()),

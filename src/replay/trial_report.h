@@ -62,7 +62,7 @@ struct Beside {
 
 class TrialSums {
  public:
-  explicit TrialSums(const triage::Trial& trial);
+  explicit TrialSums(const triage::LiveTrial& trial);
 
   void add(const RecordedRun& run, const RunVerdicts& verdicts);
   json::object to_json() const;

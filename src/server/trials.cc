@@ -53,15 +53,15 @@ Result<std::unique_ptr<triage::LiveRouter>> live_candidate(const Services& servi
   return std::make_unique<triage::LiveRouter>(std::move(candidate));
 }
 
-Result<std::unique_ptr<triage::Trial>> make_trial(const Services& services, const TrialConfig& config) {
+Result<std::unique_ptr<triage::LiveTrial>> make_trial(const Services& services, const TrialConfig& config) {
   SB_TRY(auto candidate, triage::Router::load(config.file));
   SB_CHECK(check_scripts(services, *candidate));
   auto identity = identity_of(services, config, *candidate);
   SB_TRY(auto live, live_candidate(services, config, std::move(candidate)));
-  return std::make_unique<triage::Trial>(rules_of(config), std::move(live), std::move(identity));
+  return std::make_unique<triage::LiveTrial>(rules_of(config), std::move(live), std::move(identity));
 }
 
-Result<> begin(const Services& services, triage::Trial& trial, asio::io_context& startup) {
+Result<> begin(const Services& services, triage::LiveTrial& trial, asio::io_context& startup) {
   const auto now = system_clock().now_us();
   trial.resume({trial.identity(), now, services.store->stats().leaves, 0, {}});
   store::Commit commit;
@@ -108,7 +108,7 @@ void count_trials(Services& services) {
 Result<> load_trials(Services& services) {
   const auto& configured = services.config.triage.trials;
   if (configured.empty()) return {};
-  std::vector<std::unique_ptr<triage::Trial>> trials;
+  std::vector<std::unique_ptr<triage::LiveTrial>> trials;
   for (std::size_t i = 0; i < configured.size(); ++i) {
     auto trial = make_trial(services, configured[i]);
     const auto place = fmt::format("triage.trials[{}]", i);

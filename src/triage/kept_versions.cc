@@ -68,7 +68,8 @@ Result<KeptVersions::Kept> KeptVersions::keep(const std::string& yaml_path) cons
 
 Result<std::shared_ptr<const Router>> KeptVersions::load(const std::string& id) const {
   const auto list = is_id(id) ? read(fmt::format("{}/{}.json", folder_, id)) : Result<std::string>();
-  if (!is_id(id) || !list) return fail(Errc::not_found, fmt::format("triage version {} is not kept here", id), "version");
+  if (!is_id(id) || !list)
+    return fail(Errc::not_found, fmt::format("triage version {} is not kept here", id), "version");
   if (to_hex(sha256(*list)).substr(0, kIdDigits) != id)
     return fail(Errc::corrupt, fmt::format("triage version {}: its list of files is damaged", id));
   SB_TRY(const auto parsed, parse_json(*list));

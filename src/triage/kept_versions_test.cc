@@ -67,12 +67,11 @@ TEST_F(KeptVersionsTest, TheSameFilesAreTheSameVersionAndAnyOtherIsAnother) {
   write("version: 1\nmodel: models/tests.sbm\nthresholds: {script: 0.6}\n");
   const auto other = keep();
   EXPECT_NE(other, id);
-  std::ofstream(folder_ / "here" / "models" / "tests.sbm", std::ios::binary)
-      << encode_model([] {
-           auto data = test_model().data();
-           data.thresholds.script = 0.75;
-           return data;
-         }());
+  std::ofstream(folder_ / "here" / "models" / "tests.sbm", std::ios::binary) << encode_model([] {
+    auto data = test_model().data();
+    data.thresholds.script = 0.75;
+    return data;
+  }());
   EXPECT_NE(keep(), other) << "another model under the same document";
   EXPECT_TRUE(versions_.load(id));
 }

@@ -58,22 +58,22 @@ std::optional<TrialState> read_trial_state(std::string_view text) {
                     std::string(string_member(*parsed, "guard"))};
 }
 
-Trial::Trial(TrialRules rules, std::unique_ptr<LiveRouter> candidate, std::string identity)
+LiveTrial::LiveTrial(TrialRules rules, std::unique_ptr<LiveRouter> candidate, std::string identity)
     : rules_(std::move(rules)), live_(std::move(candidate)), identity_(std::move(identity)) {}
 
-void Trial::resume(const TrialState& state) {
+void LiveTrial::resume(const TrialState& state) {
   began_us_ = state.began_us;
   from_leaf_ = state.from_leaf;
   ended_us_ = state.ended_us;
   if (!state.guard.empty()) live_->resume(state.guard);
 }
 
-bool Trial::end(Micros now_us) {
+bool LiveTrial::end(Micros now_us) {
   Micros goes_on = 0;
   return ended_us_.compare_exchange_strong(goes_on, now_us, std::memory_order_acq_rel);
 }
 
-TrialState Trial::state() const {
+TrialState LiveTrial::state() const {
   return {identity_, began_us_, from_leaf_, ended_us_.load(std::memory_order_acquire),
           live_->is_watched() ? live_->state_json() : std::string()};
 }
@@ -117,7 +117,7 @@ std::unique_ptr<Membership> Trials::read_membership(const json::value& kept) con
   return out->split || !out->shadows.empty() ? std::move(out) : nullptr;
 }
 
-Trial* Trials::find(std::string_view name) const {
+LiveTrial* Trials::find(std::string_view name) const {
   const auto found = std::ranges::find_if(trials_, [&](const auto& trial) { return trial->rules().name == name; });
   return found == trials_.end() ? nullptr : found->get();
 }

@@ -60,9 +60,9 @@ std::string to_json(const TrialState& state);
 /// Nothing where the text is no such state.
 std::optional<TrialState> read_trial_state(std::string_view json);
 
-class Trial {
+class LiveTrial {
  public:
-  Trial(TrialRules rules, std::unique_ptr<LiveRouter> candidate, std::string identity);
+  LiveTrial(TrialRules rules, std::unique_ptr<LiveRouter> candidate, std::string identity);
 
   const TrialRules& rules() const { return rules_; }
   LiveRouter& live() const { return *live_; }
@@ -88,17 +88,17 @@ class Trial {
 
 /// The trials that a request is in, from its beginning to its end: that of a trial changes nothing for it.
 struct Membership {
-  Trial* split = nullptr;
+  LiveTrial* split = nullptr;
   bool candidate = false;  ///< of the split: its candidate decides; else the router in force does
-  std::vector<Trial*> shadows;
+  std::vector<LiveTrial*> shadows;
 
   /// Whose candidate decides; null: the router in force does.
-  Trial* deciding() const { return candidate ? split : nullptr; }
+  LiveTrial* deciding() const { return candidate ? split : nullptr; }
 };
 
 class Trials {
  public:
-  explicit Trials(std::vector<std::unique_ptr<Trial>> trials) : trials_(std::move(trials)) {}
+  explicit Trials(std::vector<std::unique_ptr<LiveTrial>> trials) : trials_(std::move(trials)) {}
 
   /// Null: in none.
   std::unique_ptr<Membership> membership(const Asker& asker) const;
@@ -106,12 +106,12 @@ class Trials {
   static std::string to_json(const Membership& membership);
   std::unique_ptr<Membership> read_membership(const json::value& kept) const;
 
-  Trial* find(std::string_view name) const;
-  const std::vector<std::unique_ptr<Trial>>& all() const { return trials_; }
+  LiveTrial* find(std::string_view name) const;
+  const std::vector<std::unique_ptr<LiveTrial>>& all() const { return trials_; }
   bool splits() const;
 
  private:
-  std::vector<std::unique_ptr<Trial>> trials_;
+  std::vector<std::unique_ptr<LiveTrial>> trials_;
 };
 
 /// The shadow's word on what `decided` says of a query. `query` is looked at only where the candidate sees it in

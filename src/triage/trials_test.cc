@@ -23,12 +23,12 @@ std::shared_ptr<const Router> desk(double script) {
   return *router;
 }
 
-std::unique_ptr<Trial> trial(TrialRules rules) {
-  return std::make_unique<Trial>(std::move(rules), std::make_unique<LiveRouter>(desk(0.9)), "identity");
+std::unique_ptr<LiveTrial> trial(TrialRules rules) {
+  return std::make_unique<LiveTrial>(std::move(rules), std::make_unique<LiveRouter>(desk(0.9)), "identity");
 }
 
 Trials trials_of(std::vector<TrialRules> rules) {
-  std::vector<std::unique_ptr<Trial>> all;
+  std::vector<std::unique_ptr<LiveTrial>> all;
   for (auto& one : rules) all.push_back(trial(std::move(one)));
   return Trials(std::move(all));
 }
