@@ -65,9 +65,11 @@ TEST(CostReport, EachSumIsTheWhole) {
 TEST(CostReport, CsvKeepsOneLineARowAndQuotes) {
   auto odd = row_of(kToday, "small", "openai/a,\"b\"", 7);
   odd.tenant = "=cmd()";
-  EXPECT_EQ(costs_csv(std::vector{odd}, "EUR"),
-            "day,tenant,key,flow,route,model,runs,cost_micro,all_large_micro,currency\r\n"
-            "2024-10-04,'=cmd(),0190-key,signalbox/chat@1.0.0,small,\"openai/a,\"\"b\"\"\",3,7,70,EUR\r\n");
+  odd.tagged = RunId();
+  EXPECT_EQ(costs_csv(std::vector{odd}, "EUR", {{RunId(), {{"team", "beta"}}}}),
+            "day,tenant,key,flow,route,model,runs,cost_micro,all_large_micro,currency,tags\r\n"
+            "2024-10-04,'=cmd(),0190-key,signalbox/chat@1.0.0,small,\"openai/a,\"\"b\"\"\",3,7,70,EUR,"
+            "\"{\"\"team\"\":\"\"beta\"\"}\"\r\n");
 }
 
 /// What FOCUS 1.2 demands is there, in every row, and the money is exact.

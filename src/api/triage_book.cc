@@ -13,9 +13,9 @@
 namespace sb::api {
 namespace {
 
-constexpr std::string_view kIndex = "triage_versions";
-constexpr std::string_view kFileAuthor = "file";
-constexpr std::size_t kMaxVersions = 100;  // older ones that are retired are no longer listed; their files stay
+constexpr std::string_view kTriageIndex = "triage_versions";
+constexpr std::string_view kTriageFileAuthor = "file";
+constexpr std::size_t kMaxTriageVersions = 100;  // older ones that are retired are no longer listed; their files stay
 
 json::value index_of(const std::vector<TriageVersion>& versions, std::string_view file) {
   json::array list;
@@ -68,7 +68,7 @@ TriageVersion version_of(std::string id, const triage::Router& router, Micros no
           .triage = router.version(),
           .classifier = router.model() ? router.model()->version() : std::string(),
           .state = TriageState::active,
-          .author = std::string(kFileAuthor),
+          .author = std::string(kTriageFileAuthor),
           .approver = {},
           .created_us = now,
           .figures = figures_of(router)};
@@ -106,7 +106,7 @@ std::string TriageBook::in_force() const {
 TriageVersion& TriageBook::at_the_front(Book& book, TriageVersion version) {
   std::erase_if(book.versions, [&](const TriageVersion& v) { return v.id == version.id; });
   book.versions.insert(book.versions.begin(), std::move(version));
-  while (book.versions.size() > kMaxVersions && book.versions.back().state == TriageState::retired)
+  while (book.versions.size() > kMaxTriageVersions && book.versions.back().state == TriageState::retired)
     book.versions.pop_back();
   return book.versions.front();
 }
@@ -129,7 +129,7 @@ Task<Result<std::shared_ptr<const triage::Router>>> TriageBook::open(std::string
     log_warn("triage.not_kept", {{"detail", written.error().detail}});
   }
   const std::string& id = kept_now.id;
-  SB_CO_TRY(const auto stored, co_await store_.load_document(std::string(kIndex)));
+  SB_CO_TRY(const auto stored, co_await store_.load_document(std::string(kTriageIndex)));
   const auto index = parse_json(stored.value_or("{}")).value_or(nullptr);
   Book book{{}, std::string(string_member(index, "file"))};
   if (const auto* list = find_member(index, "versions"); list && list->is_array()) {
@@ -248,7 +248,7 @@ store::LeafDraft TriageBook::leaf_of(const TriageVersion& changed, std::string_v
 
 Task<Result<>> TriageBook::write(const Book& next, std::optional<store::LeafDraft> leaf) {
   store::Commit commit;
-  commit.documents.emplace_back(kIndex, to_text(index_of(next.versions, next.file)));
+  commit.documents.emplace_back(kTriageIndex, to_text(index_of(next.versions, next.file)));
   if (leaf) commit.leaves.push_back(*std::move(leaf));
   return store_.commit(std::move(commit));
 }

@@ -37,7 +37,7 @@ int list_versions(const Invocation& it) {
   return kExitOk;
 }
 
-int act(const Invocation& it, std::string_view verb) {
+int act_on_version(const Invocation& it, std::string_view verb) {
   const auto answer =
       call_api(it, "POST", fmt::format("/api/v1/triage/versions/{}/{}", it.position("version"), verb), "{}");
   if (!answer) return it.fail(answer.error());
@@ -69,10 +69,10 @@ int live_triage_command(std::span<const std::string> arguments, std::ostream& ou
                     .about("From the next request on; requests in work end as they began. Where triage.approval asks "
                            "two people, it waits for the second.")
                     .required("version", "its id, as `signalbox triage versions` lists it")
-                    .run([](const Invocation& it) { return act(it, "use"); }));
+                    .run([](const Invocation& it) { return act_on_version(it, "use"); }));
   add_api_flags(triage.add(Command("approve", "a second person's word on a version that waits"))
                     .required("version", "its id")
-                    .run([](const Invocation& it) { return act(it, "approve"); }));
+                    .run([](const Invocation& it) { return act_on_version(it, "approve"); }));
   std::vector<std::string> all{"triage"};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return root.dispatch(all, out, err);

@@ -61,7 +61,7 @@ Result<std::unique_ptr<triage::LiveTrial>> make_trial(const Services& services, 
   return std::make_unique<triage::LiveTrial>(rules_of(config), std::move(live), std::move(identity));
 }
 
-Result<> begin(const Services& services, triage::LiveTrial& trial, asio::io_context& startup) {
+Result<> begin_trial(const Services& services, triage::LiveTrial& trial, asio::io_context& startup) {
   const auto now = system_clock().now_us();
   trial.resume({trial.identity(), now, services.store->stats().leaves, 0, {}});
   store::Commit commit;
@@ -119,7 +119,7 @@ Result<> load_trials(Services& services) {
     if (state && state->identity == (*trial)->identity())
       (*trial)->resume(*state);
     else
-      SB_CHECK(begin(services, **trial, services.startup));
+      SB_CHECK(begin_trial(services, **trial, services.startup));
     trials.push_back(*std::move(trial));
   }
   services.trials = std::make_unique<triage::Trials>(std::move(trials));

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kIdDigits = 32;
 
-Result<std::string> read(const std::string& path) {
+Result<std::string> read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream bytes;
   bytes << file.rdbuf();
@@ -46,7 +46,7 @@ Result<> KeptVersions::write(const std::map<std::string, std::string>& files, co
 }
 
 Result<KeptVersions::Kept> KeptVersions::keep(const std::string& yaml_path) const {
-  SB_TRY(auto document, read(yaml_path));
+  SB_TRY(auto document, read_bytes(yaml_path));
   SB_TRY(const auto config, parse_router_config(document, yaml_path));
   std::map<std::string, std::string> files;
   const auto add = [&](std::string bytes) {
@@ -57,7 +57,7 @@ Result<KeptVersions::Kept> KeptVersions::keep(const std::string& yaml_path) cons
   json::object names;
   for (const auto& name : {config.model_path, config.encoder_path, config.verifier_path}) {
     if (name.empty()) continue;
-    SB_TRY(auto bytes, read(beside(yaml_path, name)));
+    SB_TRY(auto bytes, read_bytes(beside(yaml_path, name)));
     names[name] = add(std::move(bytes));
   }
   const auto list = to_text(json::object{{"document", add(std::move(document))}, {"files", std::move(names)}});
@@ -67,7 +67,7 @@ Result<KeptVersions::Kept> KeptVersions::keep(const std::string& yaml_path) cons
 }
 
 Result<std::shared_ptr<const Router>> KeptVersions::load(const std::string& id) const {
-  const auto list = is_id(id) ? read(fmt::format("{}/{}.json", folder_, id)) : Result<std::string>();
+  const auto list = is_id(id) ? read_bytes(fmt::format("{}/{}.json", folder_, id)) : Result<std::string>();
   if (!is_id(id) || !list)
     return fail(Errc::not_found, fmt::format("triage version {} is not kept here", id), "version");
   if (to_hex(sha256(*list)).substr(0, kIdDigits) != id)
@@ -75,7 +75,7 @@ Result<std::shared_ptr<const Router>> KeptVersions::load(const std::string& id) 
   SB_TRY(const auto parsed, parse_json(*list));
   std::map<std::string, std::string> paths;
   const auto whole = [&](std::string_view hash) -> Result<std::string> {
-    SB_TRY(auto bytes, read(path_of(std::string(hash))));
+    SB_TRY(auto bytes, read_bytes(path_of(std::string(hash))));
     if (to_hex(sha256(bytes)) == hash) return bytes;
     return fail(Errc::corrupt, fmt::format("triage version {}: {} is damaged", id, path_of(std::string(hash))));
   };

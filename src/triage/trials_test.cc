@@ -12,7 +12,7 @@
 namespace sb::triage {
 namespace {
 
-std::shared_ptr<const Router> desk(double script) {
+std::shared_ptr<const Router> small_desk(double script) {
   auto router =
       Router::from_text(fmt::format("version: 1\nmodel: tests.sbm\nthresholds: {{script: {}, human: 0.4, veto: 0.3}}\n"
                                     "scripts: {{hours: opening-hours, balance: show-balance}}\n"
@@ -23,13 +23,13 @@ std::shared_ptr<const Router> desk(double script) {
   return *router;
 }
 
-std::unique_ptr<LiveTrial> trial(TrialRules rules) {
-  return std::make_unique<LiveTrial>(std::move(rules), std::make_unique<LiveRouter>(desk(0.9)), "identity");
+std::unique_ptr<LiveTrial> make_trial(TrialRules rules) {
+  return std::make_unique<LiveTrial>(std::move(rules), std::make_unique<LiveRouter>(small_desk(0.9)), "identity");
 }
 
 Trials trials_of(std::vector<TrialRules> rules) {
   std::vector<std::unique_ptr<LiveTrial>> all;
-  for (auto& one : rules) all.push_back(trial(std::move(one)));
+  for (auto& one : rules) all.push_back(make_trial(std::move(one)));
   return Trials(std::move(all));
 }
 
@@ -148,8 +148,8 @@ TEST(Trials, StateAndMembershipReadBackAsTheyWereWritten) {
 }
 
 TEST(Trials, AShadowOfTheSameSightSaysWhatItWouldSayOfTheText) {
-  const auto decides = desk(0.5)->with_script_floor(1.1);  // its guard lets nothing be scripted
-  const auto candidate = desk(0.5)->with_script_floor(0.6);
+  const auto decides = small_desk(0.5)->with_script_floor(1.1);  // its guard lets nothing be scripted
+  const auto candidate = small_desk(0.5)->with_script_floor(0.6);
   std::set<bool> differ;
   for (const auto& example : test_dataset().examples) {
     const RouteQuery query{.text = example.text, .prompt_bytes = example.text.size()};

@@ -56,9 +56,9 @@ Feature: Notes on the run
     """
     And the run's annotations should be:
     """yaml
-    - {text: round 0, task: /do/0/all/for/do/1/words}
-    - {text: round 1, task: /do/0/all/for/do/1/words}
-    - {text: round 2, task: /do/0/all/for/do/1/words}
+    - {text: round 0, task: /do/0/all/do/1/words}
+    - {text: round 1, task: /do/0/all/do/1/words}
+    - {text: round 2, task: /do/0/all/do/1/words}
     """
 
   Scenario: A score whose value is of another type is caught
