@@ -150,6 +150,10 @@ Task<Result<Api::Work>> Api::begin_work(http::Exchange& exchange, const Caller& 
   wanted.cache = read_cache_control(exchange.request().headers);
   auto& engine = parts_.engine;
   const RunId id = entry.pending->run();
+  if (!engine.takes(caller.tenant, *wanted.flow)) {
+    parts_.in_flight.leave(caller.tenant, asked.key, entry.pending);
+    co_return std::unexpected(flow::Engine::queue_full());
+  }
   auto run = engine.is_long(wanted) ? co_await engine.prepare_long(std::move(wanted), entry.pending, id)
                                     : engine.prepare(std::move(wanted), entry.pending, id);
   if (!run) {

@@ -216,6 +216,10 @@ Task<void> Api::answer_run(http::Exchange& exchange, store::RunRow row, bool res
 Task<Result<>> Api::start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pending> pending) {
   const std::string tenant = wanted.tenant, key = wanted.idempotency_key;
   auto& engine = parts_.engine;
+  if (!engine.takes(tenant, *wanted.flow)) {
+    parts_.in_flight.leave(tenant, key, pending);
+    co_return std::unexpected(flow::Engine::queue_full());
+  }
   auto run = engine.is_long(wanted) ? co_await engine.prepare_long(std::move(wanted), pending, pending->run())
                                     : engine.prepare(std::move(wanted), pending, pending->run());
   if (!run) {

@@ -189,6 +189,18 @@ struct LifecycleConfig {
   std::vector<std::string> flows;  ///< likewise; none: all
   bool output = false;
 };
+struct WorkLimitConfig {
+  std::string name;       ///< of a tenant, or "namespace/name" of a flow
+  std::size_t limit = 0;  ///< 0: none
+};
+/// Runs at work at once.
+struct AtWorkConfig {
+  std::size_t all = 0;  ///< 0: no limit, as in what follows
+  std::size_t per_tenant = 0;
+  std::vector<WorkLimitConfig> tenants;
+  std::vector<WorkLimitConfig> flows;
+  std::size_t queue = 1'000;
+};
 struct FlowsConfig {
   std::string dir;
   std::string catalog;  ///< folder; empty: there is no catalog `default`
@@ -198,6 +210,7 @@ struct FlowsConfig {
   bool shell = false;
   bool python = false;
   LifecycleConfig lifecycle;
+  AtWorkConfig at_work;
 };
 
 /// Answers to questions that are like the one asked.

@@ -30,6 +30,18 @@ std::string effect_key(const RunId& run, std::uint32_t effect) {
   return fmt::format("{}-{}", run.to_string(), effect);
 }
 
+/// Counted as long as the run waits for it.
+class AwaitedChild {
+ public:
+  explicit AwaitedChild(LiveRun& run) : run_(run) { ++run_.children_awaited; }
+  ~AwaitedChild() { --run_.children_awaited; }
+  AwaitedChild(const AwaitedChild&) = delete;
+  AwaitedChild& operator=(const AwaitedChild&) = delete;
+
+ private:
+  LiveRun& run_;
+};
+
 // Where there is no room for what an effect leaves in the store, the run does not fail: it goes on from its last commit
 // as soon as there is room, and asks again.
 void park_without_room(LiveRun& run, const Error& error) {
@@ -342,8 +354,9 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run,
   if (!carried)
     co_return std::unexpected(
         standard_problem("validation", 400, "The input could not be read", carried.error().detail));
-  auto started = co_await launch(*flow, run.row.tenant, run.row.key, std::move(text),
-                                 fmt::format("child:{}", effect_key(run.row.id, call.id)), *std::move(carried));
+  auto started =
+      co_await launch(*flow, run.row.tenant, run.row.key, std::move(text),
+                      fmt::format("child:{}", effect_key(run.row.id, call.id)), *std::move(carried), task.await);
   if (!started) {
     park_without_room(run, started.error());
     co_return std::unexpected(
@@ -356,6 +369,9 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::child_run(LiveRun& run,
   result.decision = std::move(decision).take();
   if (!task.await) co_return result;
   constexpr std::chrono::seconds kStillWanted{60};
+  const AwaitedChild counted(run);
+  lend_place(run);
+  give_slot(run);
   while (run.machine.wants(call.id)) {
     const auto left = parts_.in_flight.watch(*started);
     auto row = co_await store::read_patiently([&] { return parts_.store.load_run(*started); });

@@ -16,7 +16,11 @@ Engine::~Engine() = default;
 
 Task<Result<>> Engine::drive(std::shared_ptr<LiveRun> run) {
   ++runs_;
-  auto recorded = co_await advance(*run);
+  // What was refused, or is to stop, is only recorded.
+  const bool is_gated = parts_.gate && !run->problem && run->wish == LiveRun::Wish::none;
+  auto recorded = is_gated ? co_await take_place(*run, turn_of(*run)) : Result<>();
+  if (recorded) recorded = co_await advance(*run);
+  run->place.reset();
   if (auto tell = std::exchange(run->on_commit, {})) tell(recorded);
   live_.erase(run->row.id);
   --runs_;
@@ -55,8 +59,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       continue;
     }
     if (std::holds_alternative<Machine::Busy>(action)) {
-      co_await next_result(run);
-      if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
+      SB_CO_CHECK(co_await idle(run));
       continue;
     }
     const auto& due = std::get<Machine::Call>(action);

@@ -33,6 +33,7 @@
 #include "flow/outbound/http_call.h"
 #include "flow/parking.h"
 #include "flow/sealer.h"
+#include "flow/work_gate.h"
 #include "keys/envelope.h"
 #include "keys/limits.h"
 #include "keys/pseudonym.h"
@@ -125,6 +126,7 @@ struct EngineParts {
   std::function<void()> on_outbox{};                                     ///< a run has something to tell; likewise
   triage::Trials* trials = nullptr;                                      ///< null: no candidate is tried
   std::function<void(const triage::RouteDecision&)> on_trial{};  ///< of requests in trials; empty: nobody counts
+  WorkGate* gate = nullptr;  ///< null: as many runs are at work as come; shared by all engines
 };
 
 struct RunRequest {
@@ -147,7 +149,8 @@ struct RunRequest {
   MicroMoney spend_limit_per_day = 0;
   bool may_restore = true;  ///< the caller may see the values behind the placeholders
   CacheWishes cache{};
-  Carried carried{};  ///< with an input that another run gives; then `subject` and `may_restore` are its
+  Carried carried{};          ///< with an input that another run gives; then `subject` and `may_restore` are its
+  bool beyond_queue = false;  ///< it comes however many wait: somebody at work waits for it, or nobody would ask again
 };
 
 class Engine {
@@ -166,6 +169,12 @@ class Engine {
   /// Errors: what kept the record from being written (disk_full, unavailable, lease_lost). A run that is on disk then
   /// goes on from its last commit as soon as there is room again, like after a crash.
   Task<Result<>> drive(std::shared_ptr<LiveRun> run);
+
+  /// Whether a new run may come: it would be at work, or there is room in its tenant's queue. To be asked before
+  /// `prepare` by those who start runs themselves.
+  bool takes(std::string_view tenant, const Flow& flow);
+  /// The refusal where it may not.
+  static Error queue_full();
 
   /// Makes the run durable (status running) without working on it: what `202 Accepted` promises.
   Task<Result<>> accept(std::shared_ptr<LiveRun> run);
@@ -202,11 +211,12 @@ class Engine {
     std::optional<Errc> refused{};  ///< it ended before its first task: policy_denied, invalid_argument (input schema)
   };
   /// Starts a run that nobody waits for, as `request.idempotency_key` in clear; the same key again is the same run.
-  /// Returns when it is on disk. Errors: as prepare and accept; already_exists (the key was another request's).
+  /// Returns when it is on disk. Errors: as prepare and accept; already_exists (the key was another request's);
+  /// rate_limited (as many wait as may).
   Task<Result<Started>> start(RunRequest request);
   /// The same for a schedule, a child, an event.
   Task<Result<RunId>> launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key, std::string input,
-                             std::string idempotency_key, Carried carried);
+                             std::string idempotency_key, Carried carried, bool beyond_queue = false);
   /// Offers an event to runs of this shard that are in memory and listen, but for those in `told`, which grows by them.
   /// The number that took it. Errors: as EventHub::publish.
   Task<Result<std::size_t>> deliver(json::value event, std::string tenant, Carried carried, std::set<RunId>& told);
@@ -488,9 +498,20 @@ class Engine {
   void count_cache(CacheOutcome outcome) const {
     if (parts_.on_cache) parts_.on_cache(outcome);
   }
+  // places.cc
+  /// Returns when the run is at work, or somebody wants it to stop. Errors: as commit.
+  Task<Result<>> take_place(LiveRun& run, WorkGate::Turn turn);
+  static WorkGate::Turn turn_of(const LiveRun& run);
+  /// Gives the place back where all that the run waits for are runs that it started.
+  void lend_place(LiveRun& run);
+  /// As next_result. Errors: of commits.
+  Task<Result<>> idle(LiveRun& run);
   // recovery.cc
+  /// A run that is taken up after a restart and waits for others makes room for the next one.
+  void give_slot(LiveRun& run);
   Task<void> recover_some();
-  Task<void> recover_one(RunId id);
+  /// False: the run has given its slot away.
+  Task<bool> recover_one(RunId id);
   void take_up_later(const LiveRun& run, Errc why);
   // reviews.cc
   std::expected<CallResult, Problem> review(LiveRun& run, const Machine::Call& call);

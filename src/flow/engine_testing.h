@@ -45,6 +45,10 @@ class WatchedProvider final : public model::Provider {
   Task<Result<model::ChatReply>> chat(model::ChatCall call, model::UpstreamModel upstream) override {
     seen.push_back({std::string(call.body), std::string(call.idempotency_key)});
     if (during) during();
+    while (held) {
+      asio::steady_timer pause(co_await asio::this_coro::executor, std::chrono::milliseconds(1));
+      co_await pause.async_wait(use_task);
+    }
     if (forever) {
       asio::steady_timer never(co_await asio::this_coro::executor, std::chrono::hours(1));
       co_await never.async_wait(use_task);
@@ -64,6 +68,7 @@ class WatchedProvider final : public model::Provider {
   std::vector<Seen> seen;
   std::function<void()> during;
   bool forever = false;
+  bool held = false;  ///< answers once it is false
 };
 
 class Listener final : public Audience {
@@ -170,6 +175,8 @@ class EngineTest : public ::testing::Test {
                       on_cache_,
                       on_verified_};
     parts.trials = trials_.get();
+    gate_.emplace(limits_);
+    if (limits_.any()) parts.gate = &*gate_;
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
     engine_options.processes = {"shell"};
@@ -259,6 +266,7 @@ class EngineTest : public ::testing::Test {
   std::function<void(const triage::Verdict&)> on_verified_;
   DoubleAnswers double_answers_{};
   LifecycleOptions lifecycle_{};  ///< read by `start`
+  WorkLimits limits_{};           ///< likewise
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;
@@ -289,6 +297,7 @@ class EngineTest : public ::testing::Test {
   std::unique_ptr<Outbound> outbound_;
   std::unique_ptr<script::ScriptRegistry> script_registry_;  ///< null: no scripts; read by `start`
   std::unique_ptr<script::ScriptRunner> scripts_;
+  std::optional<WorkGate> gate_;
   std::unique_ptr<Engine> engine_;
   WatchedProvider* provider_ = nullptr;
 };

@@ -21,6 +21,7 @@
 #include "flow/in_flight.h"
 #include "flow/machine.h"
 #include "flow/model_call.h"
+#include "flow/work_gate.h"
 #include "model/gateway.h"
 #include "store/store.h"
 #include "triage/trials.h"
@@ -111,6 +112,10 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   /// Names of the last events that it took: one whose sender had no answer comes again.
   std::vector<std::string> heard;
   enum class Wish { none, suspend, cancel } wish = Wish::none;
+  std::unique_ptr<WorkGate::Ticket> place;  ///< at work, or in the queue; null: it rests, or nothing is limited
+  std::size_t children_awaited = 0;         ///< effects under way that are runs of other flows
+  bool is_idle = false;                     ///< nothing is done but what is under way
+  bool has_slot = false;                    ///< of those in which runs are taken up after a restart
 
   // What becomes of it, for those who want to be told.
   std::vector<LifecycleMark> marks;  ///< not yet committed

@@ -20,34 +20,39 @@ Task<void> Engine::recover_some() {
   while (!to_recover_.empty()) {
     const RunId id = to_recover_.front();
     to_recover_.pop_front();
-    co_await recover_one(id);
+    if (!co_await recover_one(id)) co_return;
   }
   --recovering_;
 }
 
-Task<void> Engine::recover_one(RunId id) {
+// Those that it waits for may be among those that are still to be taken up.
+void Engine::give_slot(LiveRun& run) {
+  if (std::exchange(run.has_slot, false)) asio::co_spawn(io_, recover_some(), asio::detached);
+}
+
+Task<bool> Engine::recover_one(RunId id) {
   const bool found_no_room = unrecorded_.erase(id) > 0;
-  if (parts_.in_flight.find(id)) co_return;  // it began here, after the restart
+  if (parts_.in_flight.find(id)) co_return true;  // it began here, after the restart
   auto row = co_await store::read_patiently([&] { return parts_.store.load_run(id); });
   if (row && (parts_.in_flight.find(id) ||
               (row->status != store::RunStatus::running && row->status != store::RunStatus::pending)))
-    co_return;
+    co_return true;
   if (!row) {
     log_error("run.not_resumed",
               {{"run", id.to_string()}, {"code", to_string(row.error().code)}, {"detail", row.error().detail}});
-    co_return;
+    co_return true;
   }
   const std::string tenant = row->tenant, key = row->idempotency_key;
   auto entry = parts_.in_flight.enter(tenant, key, id, row->request_hash);
   // A retry that is looking for this very run may hold the key for a moment.
   if (!entry.owner) entry = parts_.in_flight.enter(tenant, {}, id, row->request_hash);
-  if (!entry.owner) co_return;  // somebody took it up
+  if (!entry.owner) co_return true;  // somebody took it up
   auto run = resume(*std::move(row), entry.pending);
   if (!run) {
     log_error("run.not_resumed",
               {{"run", id.to_string()}, {"code", to_string(run.error().code)}, {"detail", run.error().detail}});
     parts_.in_flight.leave(tenant, key, entry.pending);
-    co_return;
+    co_return true;
   }
   log_info("run.resumed", {{"run", id.to_string()},
                            {"step", (*run)->next_step},
@@ -56,13 +61,16 @@ Task<void> Engine::recover_one(RunId id) {
     // A call whose outcome cannot be recorded would only be paid: first it must be clear that there is room.
     if (auto room = co_await accept(*run); !room) {
       parts_.in_flight.leave(tenant, key, entry.pending);
-      co_return take_up_later(**run, room.error().code);
+      take_up_later(**run, room.error().code);
+      co_return true;
     }
   }
+  (*run)->has_slot = true;
   if (auto driven = co_await drive(*run); !driven) {
     log_error("run.not_recorded",
               {{"run", id.to_string()}, {"code", to_string(driven.error().code)}, {"detail", driven.error().detail}});
   }
+  co_return (*run)->has_slot;
 }
 
 void Engine::take_up_later(const LiveRun& run, Errc why) {

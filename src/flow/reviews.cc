@@ -197,8 +197,8 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   run->leaves.back().step = review.step;
   run->review_change = std::move(change);
 
-  // An effect that follows may take long: the verdict is on disk first, the rest goes on by itself.
-  if (std::holds_alternative<Machine::Call>(run->machine.next())) {
+  // An effect that follows, and its turn, may take long: the verdict is on disk first, the rest goes on by itself.
+  if (parts_.gate || std::holds_alternative<Machine::Call>(run->machine.next())) {
     if (auto accepted = co_await accept(run); !accepted) {
       let_go(*run);
       co_return std::unexpected(accepted.error());

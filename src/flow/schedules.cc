@@ -75,7 +75,7 @@ void Engine::schedule_again(const LiveRun& run) {
         if (!again) co_return;
         Carried nothing;
         auto launched =
-            co_await engine.launch(*again, std::move(tenant), {}, "{}", "after:" + cause, std::move(nothing));
+            co_await engine.launch(*again, std::move(tenant), {}, "{}", "after:" + cause, std::move(nothing), true);
         if (!launched) log_warn("schedule.not_started", {{"flow", flow}, {"detail", launched.error().detail}});
       }(*this, run.row.flow, run.row.tenant, run.row.id.to_string(), after->fixed_us),
       asio::detached);
@@ -95,15 +95,23 @@ Task<Result<std::size_t>> Engine::start_by_event(json::value event, std::string 
     SB_CO_TRY(const json::value came, parse_json(text));
     Scope bare;
     bool mine = on->kind == EventStrategy::Kind::any && on->filters.empty();
+    std::optional<std::size_t> filter;
     for (std::size_t i = 0; i < on->filters.size() && !mine; ++i) {
       if (on->kind == EventStrategy::Kind::all && gathered.matched.contains(i)) continue;
       const auto fits = matches_event(on->filters[i], came, bare, gathered.correlated);
       mine = fits && *fits;
-      if (mine) gathered.matched.insert(i);
+      if (mine) filter = i;
     }
     if (!mine) {
       if (gathered.events.empty()) gathered_.erase(place);
       continue;
+    }
+    if (filter) gathered.matched.insert(*filter);
+    const bool starts = on->kind != EventStrategy::Kind::all || gathered.matched.size() == on->filters.size();
+    if (starts && !takes(tenant, *flow)) {  // before the event is taken: whoever sent it sends it again
+      if (filter) gathered.matched.erase(*filter);
+      if (gathered.events.empty()) gathered_.erase(place);
+      co_return std::unexpected(queue_full());
     }
     gathered.events.push_back(read_event(came, flow->schedule.read));
     gathered.vault = std::move(vault);
@@ -111,7 +119,7 @@ Task<Result<std::size_t>> Engine::start_by_event(json::value event, std::string 
     gathered.carried.local = gathered.carried.local || carried.local;
     gathered.carried.may_restore = gathered.carried.may_restore && carried.may_restore;
     gathered.carried.observes = gathered.carried.observes || carried.observes;
-    if (on->kind == EventStrategy::Kind::all && gathered.matched.size() < on->filters.size()) continue;
+    if (!starts) continue;
     const std::string input = to_text(gathered.events);
     Carried with = std::move(gathered.carried);
     SB_CO_TRY(with.values, policy::carried_values(gathered.vault, input));

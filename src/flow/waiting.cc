@@ -143,7 +143,7 @@ Task<Result<bool>> Engine::park(LiveRun& run) {
 // What other branches have sent out is on the record before anybody is asked; what comes of it may end the wait.
 Task<Result<bool>> Engine::park_for_person(LiveRun& run, std::uint32_t call) {
   while (!run.under_way.empty() && run.wish == LiveRun::Wish::none && run.machine.wants(call))
-    co_await next_result(run);
+    SB_CO_CHECK(co_await idle(run));
   if (run.wish != LiveRun::Wish::none || !run.machine.wants(call)) {
     run.review_create.reset();  // nobody is asked
     co_return false;
@@ -341,7 +341,7 @@ std::optional<Errc> refusal(std::string_view instance) {
 }  // namespace
 
 Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key,
-                                   std::string input, std::string idempotency_key, Carried carried) {
+                                   std::string input, std::string idempotency_key, Carried carried, bool beyond_queue) {
   RunRequest wanted;
   wanted.flow = std::move(flow);
   wanted.tenant = std::move(tenant);
@@ -350,6 +350,7 @@ Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string
   wanted.input = std::move(input);
   wanted.idempotency_key = std::move(idempotency_key);
   wanted.carried = std::move(carried);
+  wanted.beyond_queue = beyond_queue;
   SB_CO_TRY(const Started started, co_await start(std::move(wanted)));
   co_return started.run;
 }
@@ -370,6 +371,10 @@ Task<Result<Engine::Started>> Engine::start(RunRequest request) {
     Started other{entry.pending->run()};
     other.is_on_disk = false;
     co_return other;
+  }
+  if (!request.beyond_queue && !takes(tenant, *request.flow)) {
+    parts_.in_flight.leave(tenant, key, entry.pending);
+    co_return std::unexpected(queue_full());
   }
   auto run = is_long(request) ? co_await prepare_long(std::move(request), entry.pending, id)
                               : prepare(std::move(request), entry.pending, id);

@@ -62,6 +62,13 @@ Result<model::CatalogConfig> catalog_config(const Config& config, ProviderKeys k
   return out;
 }
 
+flow::WorkLimits work_limits(const AtWorkConfig& wanted) {
+  flow::WorkLimits limits{.all = wanted.all, .per_tenant = wanted.per_tenant, .queue = wanted.queue};
+  for (const auto& [name, limit] : wanted.tenants) limits.tenants[name] = limit;
+  for (const auto& [name, limit] : wanted.flows) limits.flows[name] = limit;
+  return limits;
+}
+
 Result<flow::LifecycleOptions> lifecycle_options(const Config& config) {
   const auto& wanted = config.flows.lifecycle;
   const auto types = flow::lifecycle_types();

@@ -8,6 +8,7 @@
 #include "base/errors.h"
 #include "config/config.h"
 #include "flow/lifecycle.h"
+#include "flow/work_gate.h"
 #include "model/catalog.h"
 
 namespace sb::server {
@@ -30,5 +31,8 @@ Result<std::string> read_file(const std::string& path);
 Result<std::string> policy_text(const Config& config);
 /// What errors in it call it.
 std::string policy_origin(const Config& config);
+
+/// `flows.at_work`.
+flow::WorkLimits work_limits(const AtWorkConfig& wanted);
 
 }  // namespace sb::server

@@ -45,6 +45,21 @@ void register_timestamp_probes(MetricRegistry& registry, const Services& service
                  [&services] { return static_cast<double>(services.log->timestamps()->stats().failures); });
 }
 
+void register_gate_probes(MetricRegistry& registry, const Services& services) {
+  if (!services.gate) return;
+  const auto probe = [&](std::string_view name, std::string_view help, auto member) {
+    registry.probe(name, help, [&services, member] { return static_cast<double>(services.gate->stats().*member); });
+  };
+  using Stats = flow::WorkGate::Stats;
+  probe("signalbox_flow_runs_at_work", "Runs that have a place (flows.at_work).", &Stats::at_work);
+  probe("signalbox_flow_runs_queued",
+        "Runs that wait for a place. Growing: more work comes than the limits of flows.at_work let through.",
+        &Stats::queued);
+  probe("signalbox_flow_runs_refused_total",
+        "New runs that found their tenant's queue full (flows.at_work.queue), each time they were tried.",
+        &Stats::refused);
+}
+
 }  // namespace
 
 void register_metrics(Services& services, const std::vector<std::unique_ptr<Shard>>& shards) {
@@ -96,6 +111,7 @@ void register_metrics(Services& services, const std::vector<std::unique_ptr<Shar
     registry.probe("signalbox_flow_cache_bytes",
                    "What answers that may be given again take in memory. At `cache.memory_mb` the oldest go.",
                    [&services] { return static_cast<double>(services.answers->size_bytes()); });
+  register_gate_probes(registry, services);
   registry.probe("signalbox_flow_runs_in_flight",
                  "Runs in work. Near server.limits.max_in_flight, new work is refused.",
                  [&services] { return static_cast<double>(services.in_flight.size()); });

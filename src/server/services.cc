@@ -257,6 +257,8 @@ Result<> load_content(Services& services) {
   SB_CHECK(open_cache(services));
   SB_CHECK(load_flow_outside(services));
   SB_TRY(services.lifecycle, lifecycle_options(config));
+  if (auto limits = work_limits(config.flows.at_work); limits.any())
+    services.gate = std::make_unique<flow::WorkGate>(std::move(limits));
   SB_TRY(services.kafka, open_kafka(config));
   SB_CHECK(load_spending(services));
   return load_flows(services);

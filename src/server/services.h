@@ -23,6 +23,7 @@
 #include "flow/event_hub.h"
 #include "flow/in_flight.h"
 #include "flow/sealer.h"
+#include "flow/work_gate.h"
 #include "keys/key_ring.h"
 #include "mirror/mirror.h"
 #include "model/catalog.h"
@@ -69,6 +70,7 @@ struct Services {
   std::function<void(const triage::Verdict&)> on_verified;
   flow::FlowRegistry flows;
   flow::InFlight in_flight;
+  std::unique_ptr<flow::WorkGate> gate;              ///< null: nothing is limited
   std::unique_ptr<flow::AnswerCache> answers;        ///< null: not configured
   std::shared_ptr<const triage::Likeness> likeness;  ///< likewise
   std::function<void(flow::CacheOutcome)> on_cache;

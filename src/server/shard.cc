@@ -125,6 +125,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
     if (services.on_outbox) services.on_outbox();
   };
   if (config.triage.promise) parts.promise = services.live.get();
+  parts.gate = services.gate.get();
   parts.on_verdict = services.on_verdict;
   parts.trials = services.trials.get();
   parts.on_trial = services.on_trial;

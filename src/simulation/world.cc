@@ -124,6 +124,7 @@ struct World::Life {
   std::unique_ptr<StagedStore> store;
   SpendLedger ledger;
   std::unique_ptr<flow::EventHub> events;
+  std::optional<flow::WorkGate> gate;
   struct Shard {
     Context io;
     asio::executor_work_guard<Executor> work{io.get_executor()};
@@ -150,6 +151,8 @@ World::World(Parts parts)
       catalog_(make_catalog()),
       policy_(*policy::Policy::load(kPolicy, "simulation")),
       key_(KeyId::generate(parts_.time, parts_.draws.entropy())) {
+  // In every second world: parents and children, restarts and wake-ups have to come through with one place to three.
+  if (parts_.draws.one_in(2)) at_work_.all = 1 + parts_.draws.below(3);
   fs::copy(parts_.template_, root_, fs::copy_options::recursive);
   tenant_keys_.add(kTenant, parts_.draws.entropy());
   std::vector<fs::path> files;
@@ -198,6 +201,7 @@ bool World::start() {
       parts_.draws.one_in(3) ? 20'000 : 400,
   });
   life.events = std::make_unique<flow::EventHub>(*life.store, parts_.time, Pseudonyms(kPseudonymSecret));
+  if (at_work_.any()) life.gate.emplace(at_work_);
   for (std::size_t i = 0; i < parts_.engines; ++i) {
     auto& shard = *life.shards.emplace_back(std::make_unique<Life::Shard>());
     shard.sleeper = model::make_sleeper(shard.io);
@@ -221,6 +225,7 @@ bool World::start() {
                              tenant_keys_,
                              Pseudonyms(kPseudonymSecret)};
     engine.events = life.events.get();
+    if (life.gate) engine.gate = &*life.gate;
     flow::EngineOptions engine_options;
     engine_options.recover_in_parallel = 2;
     shard.engine = std::make_unique<flow::Engine>(shard.io, std::move(engine), engine_options);

@@ -97,6 +97,7 @@ class World {
   model::Catalog catalog_;
   std::shared_ptr<const policy::Policy> policy_;
   const KeyId key_;
+  flow::WorkLimits at_work_;  ///< of every life
   std::unique_ptr<Life> life_;
 };
 

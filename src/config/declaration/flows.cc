@@ -53,6 +53,30 @@ Declaration<FlowsConfig> flows_section() {
                .max = 1000})
           .boolean("output", &L::output,
                    {.about = "Whether `completed` says what the run or task gave, as the policy lets it out."});
+  using W = WorkLimitConfig;
+  const auto limit_of = [](const char* whose, const char* name) {
+    return declare<W>(whose)
+        .text("name", &W::name, {.about = name, .required = true})
+        .integer("limit", &W::limit,
+                 {.about = "Runs of it at work at once; 0: no limit.", .unit = "runs", .max = 100'000});
+  };
+  using A = AtWorkConfig;
+  auto at_work =
+      declare<A>(
+          "How many runs are at work at once; the others wait for their turn, tenants in turn. A run that rests "
+          "(a wait, a review, an event), or waits for a run that it started, is not at work.")
+          .integer("all", &A::all, {.about = "In all; 0: no limit.", .unit = "runs", .max = 100'000})
+          .integer("per_tenant", &A::per_tenant,
+                   {.about = "Of each tenant; 0: no limit.", .unit = "runs", .max = 100'000})
+          .list("tenants", &A::tenants, limit_of("One tenant's limit.", "Its name."),
+                {.about = "Of these tenants, in place of `per_tenant`.", .max = 10'000})
+          .list("flows", &A::flows, limit_of("One flow's limit.", "`namespace/name`; all its versions together."),
+                {.about = "Of these flows, of all tenants together.", .max = 10'000})
+          .integer("queue", &A::queue,
+                   {.about = "New runs of one tenant that may wait; beyond it requests are refused (429), and Kafka's "
+                             "records and events stay where they are.",
+                    .unit = "runs",
+                    .max = 100'000});
   using F = FlowsConfig;
   return declare<F>("Flows in the Open Workflow DSL.")
       .path("dir", &F::dir, {.about = "Folder of flow documents; empty is the built-in flows alone."})
@@ -67,7 +91,8 @@ Declaration<FlowsConfig> flows_section() {
       .list("secrets", &F::secrets, secret, {.about = "Secrets of flows.", .max = 1000})
       .boolean("shell", &F::shell, {.about = "Whether `run: shell` may start a walled-in shell."})
       .boolean("python", &F::python, {.about = "Whether `run: script` may start a walled-in Python."})
-      .section("lifecycle", &F::lifecycle, lifecycle);
+      .section("lifecycle", &F::lifecycle, lifecycle)
+      .section("at_work", &F::at_work, at_work);
 }
 
 }  // namespace sb::config
