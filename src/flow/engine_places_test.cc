@@ -12,13 +12,6 @@ constexpr std::string_view kRests = "do:\n  - pause: {wait: {minutes: 1}}\n";
 
 class Places : public EngineTest {
  protected:
-  /// A parent waits for its child's run by a timer of the context: that goes before the context.
-  void restart() {
-    store_.reset();
-    io_->drop_all();
-    in_flight_.reset();
-    EngineTest::restart();
-  }
   void limit(WorkLimits limits) {
     limits_ = std::move(limits);
     restart();

@@ -30,17 +30,17 @@ Task<bool> Pending::wait(std::chrono::milliseconds patience) {
   const auto executor = co_await asio::this_coro::executor;
   using Timer =
       asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
-  // Shared with the waker, which may come after the wait gave up.
+  // The waker may come after the wait gave up, and be kept for longer than the timer's context.
   auto timer = std::make_shared<Timer>(executor, patience);
   auto woken = std::make_shared<bool>(false);
   std::list<std::function<void()>>::iterator place;
   {
     const std::lock_guard lock(mutex_);
     if (resolved_) co_return true;
-    place = waiters_.insert(waiters_.end(), [executor, timer, woken] {
-      asio::post(executor, [timer, woken] {
+    place = waiters_.insert(waiters_.end(), [executor, waiting = std::weak_ptr(timer), woken] {
+      asio::post(executor, [waiting, woken] {
         *woken = true;
-        timer->cancel();
+        if (const auto sleeping = waiting.lock()) sleeping->cancel();
       });
     });
   }
