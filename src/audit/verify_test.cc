@@ -196,7 +196,8 @@ TEST_F(Record, WhatIsStoredOtherwiseThanItIsRecordedIsFound) {
       {"UPDATE runs SET flow_hash = 'other' WHERE status = 2", "the start of run"},
       {"DELETE FROM runs WHERE status = 2", "no run"},
       {"INSERT INTO runs SELECT no + 1000, x'00', tenant, key, flow, flow_hash, status, epoch, route, model, cost, "
-       "cost_all_large, created_us, updated_us, ended_us, steps, last, final, NULL, NULL, error, NULL FROM runs WHERE "
+       "cost_all_large, created_us, updated_us, ended_us, steps, last, final, NULL, NULL, error, NULL, tags FROM runs "
+       "WHERE "
        "status "
        "= 2",
        "2 runs are stored as going on, by the record 1 do"},

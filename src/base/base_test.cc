@@ -105,6 +105,9 @@ TEST(Text, NearestFindsTypos) {
   const std::vector<std::string> keys = {"listen", "data", "providers"};
   EXPECT_EQ(nearest("provders", keys), "providers");
   EXPECT_EQ(nearest("zzzzzzzz", keys), std::nullopt);
+  const std::vector<std::string> longer = {"file", "weight_per_mille"};
+  EXPECT_EQ(nearest("weight", longer), "weight_per_mille");
+  EXPECT_EQ(nearest("wei", longer), std::nullopt);
   EXPECT_EQ(rfc3339(1'700'000'000'123'456), "2023-11-14T22:13:20.123456Z");
 }
 

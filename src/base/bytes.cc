@@ -112,6 +112,7 @@ bool is_valid_utf8(std::string_view text) {
 }
 
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates) {
+  constexpr std::size_t kTellingBeginning = 4;
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const auto& candidate : candidates) {
@@ -121,7 +122,10 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
       best = candidate;
     }
   }
-  return best;
+  if (best || word.size() < kTellingBeginning) return best;
+  const auto begun =
+      std::ranges::find_if(candidates, [&](const auto& candidate) { return candidate.starts_with(word); });
+  return begun == candidates.end() ? best : *begun;
 }
 
 }  // namespace sb

@@ -27,7 +27,8 @@ std::string to_lower(std::string_view text);           ///< ASCII only
 std::vector<std::string_view> split(std::string_view text, char separator);
 bool is_valid_utf8(std::string_view text);
 
-/// The nearest of `candidates` to `word` by edit distance, if near enough to be a typo; for "did you mean".
+/// The nearest of `candidates` to `word` by edit distance, if near enough to be a typo, else the first that it begins;
+/// for "did you mean".
 std::optional<std::string> nearest(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace sb

@@ -38,6 +38,8 @@ class Books {
   void compare(store::Store& disk);
   /// A moment at which timers need not be in time: the wall clock was set, the disk is slow or full, nobody is there.
   void disturbed() { disturbed_us_ = time_.steady_us(); }
+  /// Runs at work are limited: whose time has come waits for a place, for as long as others are at work.
+  void queues() { queues_ = true; }
 
   // The provider.
   void called(std::string_view key, std::string_view body);
@@ -89,6 +91,7 @@ class Books {
   std::optional<store::Commit> doubtful_;
   std::size_t recoveries_ = 0;  ///< crashes, and times that a disk was full
   Micros disturbed_us_ = 0;
+  bool queues_ = false;
 };
 
 }  // namespace sb::simulation

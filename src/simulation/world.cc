@@ -152,7 +152,10 @@ World::World(Parts parts)
       policy_(*policy::Policy::load(kPolicy, "simulation")),
       key_(KeyId::generate(parts_.time, parts_.draws.entropy())) {
   // In every second world: parents and children, restarts and wake-ups have to come through with one place to three.
-  if (parts_.draws.one_in(2)) at_work_.all = 1 + parts_.draws.below(3);
+  if (parts_.draws.one_in(2)) {
+    at_work_.all = 1 + parts_.draws.below(3);
+    parts_.books.queues();
+  }
   fs::copy(parts_.template_, root_, fs::copy_options::recursive);
   tenant_keys_.add(kTenant, parts_.draws.entropy());
   std::vector<fs::path> files;
