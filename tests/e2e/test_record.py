@@ -242,22 +242,21 @@ def test_one_at_a_time_works_on_a_run(own_server, race):
     server = own_server(flows={"shell": True}).start()
     start_flow(server, "races", task)
 
-    def tell(run: str, number: int) -> int:
+    def open_review(run: str) -> str:
+        reviews = server.call("GET", "/api/v1/reviews?state=open&limit=1000").json()["reviews"]
+        return next((review["id"] for review in reviews if review["run"] == run), "")
+
+    def tell(review: str, number: int) -> int:
         if what == "event":
             return server.call("POST", "/api/v1/events", {"specversion": "1.0", "id": str(number), "source": "/x", "type": "a"}).status
-        review = next(r["id"] for r in server.call("GET", "/api/v1/reviews?state=open&limit=1000").json()["reviews"] if r["run"] == run)
         return server.call("POST", f"/api/v1/reviews/{review}/approve").status
-
-    def has_begun(run: str) -> bool:
-        reviews = server.call("GET", "/api/v1/reviews?state=open&limit=1000").json()["reviews"]
-        return what == "event" or any(review["run"] == run for review in reviews)
 
     with ThreadPoolExecutor(2) as pool:
         for i in range(24):
             run = server.call("POST", "/api/v1/flows/test/races/runs", {"input": {"who": "x"}}).json()["id"]
-            until("it to wait", lambda: has_begun(run))
+            review = "" if what == "event" else until("it to wait", lambda: open_review(run))
             command, ends = ("cancel", "cancelled") if i % 2 else ("suspend", "suspended")
-            told = pool.submit(tell, run, i)
+            told = pool.submit(tell, review, i)
             time.sleep(i % 6 * 0.0005)
             commanded = server.call("POST", f"/api/v1/runs/{run}/{command}")
             told.result()
