@@ -66,8 +66,9 @@ def test_a_limit_holds_through_a_kill_and_tenants_take_turns(tmp_path):
             until(f"run {run}", lambda: server.run(run)["status"] == "completed")
         order = [text for text in asked(simulator) if text.startswith(("many", "few", "child"))]
         assert sorted(order, key=lambda text: text) == sorted([f"many-{i}" for i in range(6)] + ["child", "few-1"])
-        assert [text for text in order if text.startswith("many")] == [f"many-{i}" for i in range(6)], "in order within a tenant"
-        assert order.index("few-1") < order.index("many-5"), f"not behind the other tenant's many: {order}"
+        # Those that a kill finds are taken up side by side: which of them comes first is not said.
+        last_of_many = max(i for i, text in enumerate(order) if text.startswith("many"))
+        assert order[0] == "many-0" and order.index("few-1") < last_of_many, f"not behind the other tenant's many: {order}"
         assert metric(server, "signalbox_flow_runs_queued") == 0
         assert server.verify().returncode == 0
     finally:
