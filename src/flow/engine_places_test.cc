@@ -19,20 +19,6 @@ class Places : public EngineTest {
   void flow(std::string_view name, std::string_view tasks) {
     add_flow(fmt::format("document: {{dsl: '1.0.3', namespace: test, name: {}, version: '1.0.0'}}\n{}", name, tasks));
   }
-  void work_until(const std::function<bool()>& done) {
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    io_->restart();
-    while (!done() && std::chrono::steady_clock::now() < patience) io_->run_one_for(std::chrono::milliseconds(10));
-    ASSERT_TRUE(done());
-  }
-  template <class T>
-  T get(Task<T> task) {
-    std::optional<T> result;
-    asio::co_spawn(*io_, std::move(task),
-                   [&](const std::exception_ptr&, T value) { result.emplace(std::move(value)); });
-    work_until([&] { return result.has_value(); });
-    return *std::move(result);
-  }
   Result<Engine::Started> start_of(std::string_view name, std::string_view text = "x",
                                    std::string_view tenant = "acme") {
     RunRequest request;

@@ -31,17 +31,7 @@ class Promise : public EngineTest {
     restart();
   }
   /// Texts of our own that the desk knows, and some that it does not, as drawn scores.
-  void promise_by_drawn_scores(triage::PromiseGuardOptions options) {
-    std::mt19937_64 random(3);
-    std::uniform_real_distribution<double> unit;
-    std::vector<triage::Watched> labelled;
-    for (int i = 0; i < 6'000; ++i) {
-      const bool outside = i % 10 == 0;
-      const double score = outside ? 0.7 * unit(random) : 1 - (0.3 * unit(random));
-      labelled.push_back({{score, !outside, outside, !outside}, outside ? 0.5 + (unit(random) / 2) : unit(random) / 3});
-    }
-    promise(std::move(labelled), options);
-  }
+  void promise_by_drawn_scores(triage::PromiseGuardOptions options) { promise(drawn_scores(), options); }
 
   std::shared_ptr<LiveRun> ask(std::string_view text) {
     auto run = prepare(request_of(text), [](RunRequest& request) { request.durability = store::Durability::async; });

@@ -7,6 +7,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <fstream>
+#include <functional>
+#include <random>
 
 #include "base/log.h"
 #include "flow/engine.h"
@@ -185,6 +187,33 @@ class EngineTest : public ::testing::Test {
     engine_options.lifecycle = lifecycle_;
     engine_ = std::make_unique<Engine>(*io_, std::move(parts), engine_options);
     events_->join(*engine_, io_->get_executor());
+  }
+  /// Works until `done`, at most twenty seconds.
+  void work_until(const std::function<bool()>& done) {
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    io_->restart();
+    while (!done() && std::chrono::steady_clock::now() < patience) io_->run_one_for(std::chrono::milliseconds(10));
+    ASSERT_TRUE(done());
+  }
+  template <class T>
+  T get(Task<T> task) {
+    std::optional<T> result;
+    asio::co_spawn(*io_, std::move(task),
+                   [&](const std::exception_ptr&, T value) { result.emplace(std::move(value)); });
+    work_until([&] { return result.has_value(); });
+    return *std::move(result);
+  }
+  /// Labelled texts, a tenth of them out of scope, as drawn scores.
+  static std::vector<triage::Watched> drawn_scores() {
+    std::mt19937_64 random(3);
+    std::uniform_real_distribution<double> unit;
+    std::vector<triage::Watched> labelled;
+    for (int i = 0; i < 6'000; ++i) {
+      const bool outside = i % 10 == 0;
+      const double score = outside ? 0.7 * unit(random) : 1 - (0.3 * unit(random));
+      labelled.push_back({{score, !outside, outside, !outside}, outside ? 0.5 + (unit(random) / 2) : unit(random) / 3});
+    }
+    return labelled;
   }
   void stop() {
     store_.reset();            // its threads answer on the context: they end first, as in the server

@@ -8,21 +8,6 @@ namespace {
 
 class AtRest : public EngineTest {
  protected:
-  /// Works until `done`, at most ten seconds.
-  void work_until(const std::function<bool()>& done) {
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    io_->restart();
-    while (!done() && std::chrono::steady_clock::now() < patience) io_->run_one_for(std::chrono::milliseconds(10));
-    ASSERT_TRUE(done());
-  }
-  template <class T>
-  T get(Task<T> task) {
-    std::optional<T> result;
-    asio::co_spawn(*io_, std::move(task),
-                   [&](const std::exception_ptr&, T value) { result.emplace(std::move(value)); });
-    work_until([&] { return result.has_value(); });
-    return *std::move(result);
-  }
   RunStatus status_of(RunId id) { return get(store_->load_run(id))->status; }
 
   std::shared_ptr<const Flow> flow_of(std::string_view name, std::string_view tasks) {

@@ -1,5 +1,4 @@
 // Trials of triage on the server's own path: who decides, what goes on record, and how a split ends.
-#include <random>
 
 #include "flow/engine_testing.h"
 #include "triage/dataset.h"
@@ -150,15 +149,7 @@ class TrialsOfTheDesk : public TrialsOfTriage {
     restart();
   }
   std::unique_ptr<triage::LiveRouter> guard() const {
-    std::mt19937_64 random(3);
-    std::uniform_real_distribution<double> unit;
-    std::vector<triage::Watched> labelled;
-    for (int i = 0; i < 6'000; ++i) {
-      const bool outside = i % 10 == 0;
-      const double score = outside ? 0.7 * unit(random) : 1 - (0.3 * unit(random));
-      labelled.push_back({{score, !outside, outside, !outside}, outside ? 0.5 + (unit(random) / 2) : unit(random) / 3});
-    }
-    auto made = triage::PromiseGuard::create(std::move(labelled), {.target = {.wrong_scripts = 0.01}});
+    auto made = triage::PromiseGuard::create(drawn_scores(), {.target = {.wrong_scripts = 0.01}});
     EXPECT_TRUE(made) << made.error().detail;
     return std::make_unique<triage::LiveRouter>(candidate_, *std::move(made), "desk");
   }
