@@ -31,7 +31,9 @@ class ScanWindow {
 
   /// `complete`: nothing follows `fold`'s text.
   ScanWindow(const Fold& fold, bool complete, ContextIndex& context)
-      : text_(fold.text()), fold_(fold), context_(context), complete_(complete) {}
+      : text_(fold.text()), fold_(fold), context_(context), complete_(complete) {
+    if (fold.is_ascii()) plain_end_ = std::string_view::npos;
+  }
 
   std::string_view text() const { return text_; }
 
@@ -42,9 +44,13 @@ class ScanWindow {
 
   /// From here on the candidate that begins at `start` is judged, wherever the trigger stands.
   void rebase(std::size_t start) {
-    if (start == start_) return;
+    if (start >= plain_begin_ && start + kWindowBytes <= plain_end_) [[likely]] {
+      limit_ = start + kWindowBytes;
+      stop_ = std::min(limit_, text_.size());
+    } else if (start != start_) {
+      limit_ = stop_ = 0;
+    }
     start_ = start;
-    limit_ = stop_ = 0;
   }
 
   /// The byte at `index`, kEnd behind the text or behind the candidate's window.
@@ -87,7 +93,7 @@ class ScanWindow {
   std::size_t undecided() const { return std::min(undecided_, text_.size()); }
 
  private:
-  // Most triggers are dismissed by what stands before them: the window is measured when somebody looks into it.
+  // Most triggers are dismissed by what stands before them: other windows are measured when somebody looks into them.
   void measure() {
     limit_ = behind(start_, kWindowBytes);
     stop_ = std::min(limit_, text_.size());
@@ -101,8 +107,7 @@ class ScanWindow {
     if (start < plain_begin_ || start >= plain_end_ || (start + count > plain_end_ && plain_goes_on_)) {
       plain_begin_ = start;
       const std::size_t ahead = std::min(text_.size(), start + kAhead);
-      plain_end_ = next_wide(text_, start, ahead);
-      if (!fold_.is_sparse()) plain_end_ = fold_.next_folded(start, plain_end_);
+      plain_end_ = fold_.next_crowded(start, next_wide(text_, start, ahead));
       plain_goes_on_ = plain_end_ == ahead;
     }
     return start + count <= plain_end_;

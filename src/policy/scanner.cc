@@ -40,9 +40,10 @@ std::size_t first_open_window(const Fold& fold, std::size_t begin) {
 }
 
 // Of the findings from the one at `first` on: those that do not see what woke their detector.
-void drop_out_of_sight(ScanWindow& window, std::size_t at, std::size_t first, Findings& findings) {
+void drop_out_of_sight(const Fold& fold, std::size_t at, std::size_t first, Findings& findings) {
   const auto is_out = [&](const Finding& finding) {
-    return at > finding.span.begin && at >= window.behind(finding.span.begin, kInSight);
+    const std::size_t begin = finding.span.begin;
+    return at > begin && fold.next_crowded(begin, at + 1) <= at && at >= fold.skip_characters(begin, kInSight);
   };
   const auto begin = findings.begin() + static_cast<std::ptrdiff_t>(first);
   findings.erase(std::remove_if(begin, findings.end(), is_out), findings.end());
@@ -250,7 +251,7 @@ void Scanner::scan(std::string_view raw, const ScanPlace& from, bool complete, s
       window.reset(at);
       const std::size_t before = out.findings.size();
       detectors_[static_cast<std::size_t>(std::countr_zero(who))]->verify(window, at, out.findings);
-      if (out.findings.size() > before && !fold.is_sparse()) drop_out_of_sight(window, at, before, out.findings);
+      if (out.findings.size() > before && !fold.is_sparse()) drop_out_of_sight(fold, at, before, out.findings);
     }
   });
   std::size_t decided = text.size();

@@ -26,14 +26,14 @@ class ByteSet {
     return where([](int) { return true; });
   }
 
-  constexpr bool has(int byte) const { return byte >= 0 && has_[static_cast<std::size_t>(byte & 0xff)]; }
+  constexpr bool has(int byte) const { return has_[static_cast<std::size_t>(byte & 0x1ff)]; }
 
  private:
   constexpr void add(std::string_view bytes) {
     for (const char c : bytes) has_[static_cast<unsigned char>(c)] = true;
   }
 
-  std::array<bool, 256> has_{};
+  std::array<bool, 512> has_{};  // the upper half is for what is below 0: no branch asks
 };
 
 }  // namespace sb::policy

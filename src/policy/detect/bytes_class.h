@@ -25,8 +25,9 @@ enum ByteClass : std::uint8_t {
   kBlank = 64,
 };
 
-constexpr std::array<std::uint8_t, 256> make_byte_classes() {
-  std::array<std::uint8_t, 256> classes{};
+// The upper half is for kEnd: no branch asks whether a byte is one.
+constexpr std::array<std::uint8_t, 512> make_byte_classes() {
+  std::array<std::uint8_t, 512> classes{};
   for (int c = '0'; c <= '9'; ++c) classes[c] = kDigit;
   for (int c = 'A'; c <= 'Z'; ++c) classes[c] = kUpper;
   for (int c = 'a'; c <= 'z'; ++c) classes[c] = kLower;
@@ -41,7 +42,7 @@ inline constexpr auto kByteClasses = make_byte_classes();
 
 /// `byte` may be ScanWindow::kEnd, which belongs to no class.
 constexpr bool is_a(int byte, unsigned classes) {
-  return byte >= 0 && (kByteClasses[byte & 0xff] & classes) != 0;
+  return (kByteClasses[byte & 0x1ff] & classes) != 0;
 }
 constexpr bool is_digit(int byte) {
   return byte >= '0' && byte <= '9';
@@ -70,6 +71,16 @@ inline int byte_of(std::string_view text, std::size_t index) {
 }
 
 /// Whether a candidate may begin at `start`: no letter or digit stands before it.
+/// REQUIRES index < text.size().
+inline int byte_at(std::string_view text, std::size_t index) {
+  return static_cast<unsigned char>(text[index]);
+}
+
+/// 1 or 0, for conditions that are asked together, without a branch each: which of them holds is as good as random.
+constexpr unsigned bit(bool holds) {
+  return holds ? 1 : 0;
+}
+
 inline bool begins_word(std::string_view text, std::size_t start) {
   return start == 0 || !is_alnum(byte_of(text, start - 1));
 }

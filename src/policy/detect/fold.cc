@@ -293,7 +293,7 @@ void Fold::assign(std::string_view raw, bool complete, FoldedBefore before) {
   before_ = before;
   identity_ = true;
   ascii_ = next_wide(raw, 0, before.bytes) == before.bytes;
-  sparse_ = true;
+  crowded_.clear();
   folded_ = raw.size();
   for (std::size_t i = next_candidate(raw, before.bytes); i < raw.size(); i = next_candidate(raw, i + 1)) {
     const auto byte = static_cast<unsigned char>(raw[i]);
@@ -352,11 +352,11 @@ void Fold::copy_folded(std::size_t first, bool complete) {
       copy_ += static_cast<char>(found.value);
       last = at;
       i += found.size;
-      sparse_ = sparse_ && leaves_room(near);
+      if (!leaves_room(near)) crowded_.push_back(index);
     } else {
       i += found.size;
       add_place({index, static_cast<std::uint32_t>(i), 1, ++hidden});
-      sparse_ = false;
+      crowded_.push_back(index);
     }
   }
 }
@@ -431,7 +431,7 @@ std::size_t Fold::from_raw(std::size_t raw) const {
 
 // Whether no character vanished between the one at `index` and that at `end`, and there is room in a window for them.
 bool Fold::fit_a_window(std::size_t index, std::size_t end) const {
-  return sparse_ ||
+  return next_crowded(index, end + 1) > end ||
          (hidden_before(index) == hidden_before(end) && raw_begin(end) <= raw_begin(index) + kWindowRawBytes);
 }
 
@@ -440,13 +440,13 @@ std::size_t Fold::skip_wide(std::size_t index, std::size_t count) const {
   std::size_t left = count;
   const std::size_t behind = count_off(all, index, std::min(all.size(), index + 4 * count), left);
   if (left == 0 && fit_a_window(index, behind)) return behind;
-  const std::size_t raw_end = sparse_ ? std::string_view::npos : raw_begin(index) + kWindowRawBytes;
+  const std::size_t raw_end = is_sparse() ? std::string_view::npos : raw_begin(index) + kWindowRawBytes;
   const bool ends = raw_end <= folded_;
   // No character has more than four bytes; what has is no text, and must not make a window longer.
   const std::size_t most = index + 4 * count;
   const std::size_t last = std::min({most, all.size(), ends ? from_raw(raw_end) : all.size()});
   std::size_t at = index;
-  if (!sparse_ && hidden_before(index) != hidden_before(last)) {
+  if (!is_sparse() && hidden_before(index) != hidden_before(last)) {
     std::uint32_t hidden = hidden_before(index);
     for (auto place = place_from(index + 1); place != places_.end() && place->index <= last; ++place) {
       if (place->hidden == hidden) continue;

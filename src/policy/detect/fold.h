@@ -67,13 +67,12 @@ class Fold {
   /// Whether that is `index` + `count` everywhere.
   bool is_ascii() const { return ascii_; }
   /// Whether that is `index` + `count` wherever those bytes are ASCII.
-  bool is_sparse() const { return sparse_; }
-  /// The first byte behind `index` before which something vanished or that was folded; `end` where there is none
-  /// before it.
-  std::size_t next_folded(std::size_t index, std::size_t end) const {
-    if (identity_) return end;
-    const auto place = place_from(index + 1);
-    return place == places_.end() ? end : std::min<std::size_t>(end, place->index);
+  bool is_sparse() const { return crowded_.empty(); }
+  /// The same of the bytes from `index` up to the returned one; `end` where it holds up to there.
+  std::size_t next_crowded(std::size_t index, std::size_t end) const {
+    if (is_sparse()) return end;
+    const auto place = std::ranges::upper_bound(crowded_, index);
+    return place == crowded_.end() ? end : std::min<std::size_t>(end, *place);
   }
 
  private:
@@ -104,8 +103,7 @@ class Fold {
   std::string_view raw_;
   std::size_t folded_ = 0;
   bool identity_ = true;
-  bool ascii_ = true;   // and not only up to some place
-  bool sparse_ = true;  // nothing vanished, and so little folded away anywhere that kWindowRawBytes bounds no window
+  bool ascii_ = true;  // and not only up to some place
   FoldedBefore before_;
   std::string copy_;
   Places places_;
@@ -114,6 +112,8 @@ class Fold {
     std::uint64_t here = 0;    // bit n: one is at its byte n
   };
   std::vector<Block> blocks_;  // each 64 bytes of copy_, up to the last place
+  // In copy_: where something vanished, or so much was folded away that kWindowRawBytes may bound a window.
+  std::vector<std::uint32_t> crowded_;
 };
 
 }  // namespace sb::policy

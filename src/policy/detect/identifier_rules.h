@@ -13,8 +13,8 @@ struct IdentifierRule {
   std::string_view type;  ///< what policies speak of; its bytes live for ever
   /// One character each: '9' a digit, '@' a letter, '*' either; a capital letter stands for itself.
   std::string_view shape;
-  /// How it is written, alternatives apart by blanks: sizes of groups with the mark between them; '~' is one of "- ."
-  /// or a blank, the same throughout, '_' a blank. "*": in any groups.
+  /// How it is written, alternatives apart by blanks: sizes of groups with the mark between them, '_' a blank. "*": in
+  /// any groups.
   std::string_view groups;
   CheckFunction check;         ///< null: none
   std::uint64_t topics;        ///< kinds of words that name it (context.h), and the countries it belongs to

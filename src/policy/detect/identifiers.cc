@@ -20,51 +20,49 @@ constexpr Mask first_bits(std::size_t count) {
   return (Mask{1} << count) - 1;
 }
 
-// A rule in one of its groupings, as it is compared: which characters must be digits, which letters.
+// A rule as it is compared: which characters must be digits, which none.
 struct CompiledRule {
   Mask digits = 0;
   Mask letters = 0;
-  std::uint64_t marks = 0;  // the separators in order, a byte each
   const IdentifierRule* rule = nullptr;
   std::string_view literal = {};  // the shape, where it holds letters of its own
-  bool plus = false;              // a '+' stands before it
 };
 
+// How a value is written, as far as one look into a table tells it. What it cannot tell is asked of each rule it gives.
 struct Layout {
   std::size_t length = 0;
   Mask breaks = 0;           // a separator stands before these characters
+  std::uint64_t marks = 0;   // these, in order, a byte each
   bool digits_only = false;  // no letter among them: half of the rules have some, half have none
+  bool plus = false;         // a '+' stands before it
   friend auto operator<=>(const Layout&, const Layout&) = default;
 };
-constexpr Mask kAnyBreaks = ~Mask{0};
 
-// "3-2-4 9": what each alternative looks like.
-struct DigitGroups {
+// "3-2-4 9": what each alternative looks like; "*": any groups.
+std::vector<Layout> groupings_of(std::string_view groups, std::size_t length) {
+  if (groups == "*") return {{.length = length, .breaks = ~Mask{0}}};
+  std::vector<Layout> all;
   Layout layout;
-  std::uint64_t marks = 0;
-};
-std::vector<DigitGroups> groupings_of(std::string_view groups) {
-  std::vector<DigitGroups> all;
-  DigitGroups grouping;
   unsigned shift = 0;
   for (std::size_t i = 0; i <= groups.size(); ++i) {
     std::size_t count = 0;
     for (; i < groups.size() && is_digit(groups[i]); ++i)
       count = count * 10 + static_cast<std::size_t>(groups[i] - '0');
-    grouping.layout.length += count;
+    layout.length += count;
     if (i == groups.size() || groups[i] == ' ') {
-      all.push_back(std::exchange(grouping, {}));
+      SB_ASSERT(layout.length == length);
+      all.push_back(std::exchange(layout, {}));
       shift = 0;
       continue;
     }
-    grouping.layout.breaks |= Mask{1} << grouping.layout.length;
-    grouping.marks |= std::uint64_t{static_cast<unsigned char>(groups[i] == '_' ? ' ' : groups[i])} << shift;
+    layout.breaks |= Mask{1} << layout.length;
+    layout.marks |= std::uint64_t{static_cast<unsigned char>(groups[i] == '_' ? ' ' : groups[i])} << shift;
     shift += 8;
   }
   return all;
 }
 
-// The rules by layout: one look into a small hash table without collisions gives them, none for most rows of groups.
+// The rules by layout: a look into a hash table that is mostly empty gives them, none for most rows of groups.
 class RuleTable {
  public:
   RuleTable() {
@@ -72,90 +70,72 @@ class RuleTable {
     for (const auto& rule : identifier_rules()) add(rule, all);
     std::ranges::stable_sort(all, {}, &std::pair<Layout, CompiledRule>::first);
     for (std::size_t i = 0; i < all.size(); ++i) {
+      const Layout& layout = all[i].first;
+      if (i == 0 || all[i - 1].first != layout) add_known(layout);
       rules_.push_back(all[i].second);
-      rules_of(all[i].first, static_cast<std::uint16_t>(i)).count++;
-      longest_ = std::max(longest_, all[i].first.length);
+      SB_ASSERT(++known_.back().count <= kMostRules);
+      longest_ = std::max(longest_, layout.length);
     }
-    SB_ASSERT(known_.size() <= kMostLayouts);
-    while (!fill_slots()) factor_ += 2;
-    for (const auto& known : known_) SB_ASSERT(known.rules.count <= kMostRules);
-    for (const auto& rules : in_any_groups_) SB_ASSERT(rules.count <= kMostRules);
+    SB_ASSERT(known_.size() <= kSlots / 4);
   }
 
   // Characters of the longest layout.
   std::size_t longest() const { return longest_; }
 
   std::span<const CompiledRule> find(const Layout& layout) const {
-    const Known& known = known_[slots_[slot_of(layout)]];
-    // Whether it is that one is as good as random: no branch asks.
-    const auto same = static_cast<unsigned>(known.layout.length == layout.length) &
-                      static_cast<unsigned>(known.layout.breaks == layout.breaks) &
-                      static_cast<unsigned>(known.layout.digits_only == layout.digits_only);
-    return {rules_.data() + known.rules.first, std::size_t{known.rules.count} * same};
+    const std::size_t slot = slot_of(layout);
+    return slots_[slot] == 0 ? std::span<const CompiledRule>() : find_from(slot, layout);
   }
 
-  // Of values this long, however they are grouped. REQUIRES length <= longest().
-  std::span<const CompiledRule> find_in_any_groups(std::size_t length) const { return span_of(in_any_groups_[length]); }
+  // Of values this long, however they are grouped.
+  std::span<const CompiledRule> find_in_any_groups(std::size_t length, bool digits_only, bool plus) const {
+    return find({length, ~Mask{0}, 0, digits_only, plus});
+  }
 
  private:
-  static constexpr std::size_t kSlots = 1024;
-  static constexpr std::size_t kMostLayouts = 128;  // of so many, one factor in some thousand parts all
-  static constexpr std::size_t kMostRules = 64;     // of a layout: a set of them is a Mask
-  struct Range {
-    std::uint16_t first = 0;
-    std::uint16_t count = 0;
-  };
+  static constexpr std::size_t kSlots = 4096;
+  static constexpr std::size_t kMostRules = 64;  // of a layout: a set of them is a Mask
   struct Known {
     Layout layout;
-    Range rules;
+    std::uint16_t first = 0;  // of rules_
+    std::uint16_t count = 0;
   };
 
-  std::span<const CompiledRule> span_of(Range range) const { return {rules_.data() + range.first, range.count}; }
-
-  // Where the rules of a layout stand, which begin at `first` where none is known yet.
-  Range& rules_of(const Layout& layout, std::uint16_t first) {
-    Range* range = &in_any_groups_[layout.length];
-    if (layout.breaks != kAnyBreaks) {
-      if (known_.back().layout != layout) known_.push_back({layout, {}});  // they come sorted
-      range = &known_.back().rules;
+  [[gnu::noinline]] std::span<const CompiledRule> find_from(std::size_t slot, const Layout& layout) const {
+    for (; slots_[slot] != 0; slot = (slot + 1) % kSlots) {
+      const Known& known = known_[slots_[slot] - std::size_t{1}];
+      if (known.layout == layout) return {rules_.data() + known.first, known.count};
     }
-    if (range->count == 0) range->first = first;
-    return *range;
+    return {};
   }
 
-  std::size_t slot_of(const Layout& layout) const {
-    const std::uint64_t row = layout.length << 1 | (layout.digits_only ? 1 : 0);
-    return (layout.breaks ^ row * 0xff51afd7ed558ccdULL) * factor_ >> 54;
+  static std::size_t slot_of(const Layout& layout) {
+    const std::uint64_t row = layout.length << 2 | (layout.digits_only ? 2 : 0) | (layout.plus ? 1 : 0);
+    const std::uint64_t mixed =
+        (layout.breaks ^ layout.marks * 0xc2b2ae3d27d4eb4fULL ^ row * 0xff51afd7ed558ccdULL) * 0x9e3779b97f4a7c15ULL;
+    return mixed >> 52;
   }
 
-  // Whether each layout has a slot of its own.
-  bool fill_slots() {
-    slots_.fill(0);
-    for (std::uint8_t n = 1; n < known_.size(); ++n) {
-      if (slots_[slot_of(known_[n].layout)] != 0) return false;
-      slots_[slot_of(known_[n].layout)] = n;
-    }
-    return true;
+  void add_known(const Layout& layout) {
+    known_.push_back({.layout = layout, .first = static_cast<std::uint16_t>(rules_.size())});
+    std::size_t slot = slot_of(layout);
+    while (slots_[slot] != 0) slot = (slot + 1) % kSlots;
+    slots_[slot] = static_cast<std::uint16_t>(known_.size());
   }
 
   static void add(const IdentifierRule& rule, std::vector<std::pair<Layout, CompiledRule>>& all) {
     CompiledRule compiled{.rule = &rule};
     auto shape = rule.shape;
-    compiled.plus = shape.starts_with('+');
-    if (compiled.plus) shape.remove_prefix(1);
+    const bool plus = shape.starts_with('+');
+    if (plus) shape.remove_prefix(1);
     for (std::size_t i = 0; i < shape.size(); ++i) {
       if (is_digit(shape[i])) compiled.digits |= Mask{1} << i;
       if (shape[i] != '*' && !is_digit(shape[i])) compiled.letters |= Mask{1} << i;
       if (is_letter(shape[i]) || (is_digit(shape[i]) && shape[i] != '9')) compiled.literal = shape;
     }
     SB_ASSERT(shape.size() <= TokenRun::kMaxChars);
-    if (rule.groups == "*") {
-      all.emplace_back(Layout{shape.size(), kAnyBreaks}, compiled);
-      return;
-    }
-    for (auto& [layout, marks] : groupings_of(rule.groups)) {
-      SB_ASSERT(layout.length == shape.size());
-      compiled.marks = marks;
+    for (auto& layout : groupings_of(rule.groups, shape.size())) {
+      layout.plus = plus;
       layout.digits_only = true;
       if (compiled.letters == 0) all.emplace_back(layout, compiled);
       layout.digits_only = false;
@@ -164,10 +144,8 @@ class RuleTable {
   }
 
   std::vector<CompiledRule> rules_;
-  std::vector<Known> known_{1};  // by slots_; the first is none
-  std::array<std::uint8_t, kSlots> slots_{};
-  std::uint64_t factor_ = 0x9e3779b97f4a7c15ULL;
-  std::array<Range, TokenRun::kMaxChars + 1> in_any_groups_{};
+  std::vector<Known> known_;
+  std::array<std::uint16_t, kSlots> slots_{};  // which of known_, counted from 1
   std::size_t longest_ = 0;
 };
 
@@ -206,14 +184,10 @@ struct Candidate {
   }
 };
 
-// These tell most rules apart. They are asked of each: inline and without a branch, for which one differs from rule to
-// rule.
+// This tells most rules apart whose values have letters. It is asked of each: inline and without a branch, for which
+// one differs from rule to rule.
 inline unsigned kinds_fit(const Candidate& candidate, const CompiledRule& compiled) {
-  return ((compiled.digits & ~candidate.digits) | (compiled.letters & candidate.digits)) == 0 ? 1 : 0;
-}
-inline unsigned marks_fit(const Candidate& candidate, const CompiledRule& compiled) {
-  return static_cast<unsigned>(compiled.marks == candidate.marks) |
-         static_cast<unsigned>(compiled.marks == candidate.plain_marks);
+  return bit(((compiled.digits & ~candidate.digits) | (compiled.letters & candidate.digits)) == 0);
 }
 
 bool literal_fits(const Candidate& candidate, const CompiledRule& compiled) {
@@ -309,7 +283,6 @@ class Surroundings {
   // The score where a word names the value; 0 where none does.
   float named(const IdentifierRule& rule) {
     const Context& words = context();
-    const auto bit = [](bool holds) { return static_cast<unsigned>(holds); };
     const auto countries = rule.topics & topic::kCountries;
     const unsigned named_country = bit((words.all & countries) != 0);
     const unsigned fits = bit(countries == 0) | named_country | bit((words.all & topic::kCountries) == 0);
@@ -321,7 +294,6 @@ class Surroundings {
   unsigned possible(const IdentifierRule& rule) {
     const auto nearest = context().nearest;
     const float least = (nearest & (topic::other | topic::phone)) != 0 ? 0.9F : 0.7F;
-    const auto bit = [](bool holds) { return static_cast<unsigned>(holds); };
     return bit(named(rule) > 0) | (bit(rule.alone > 0) & bit((nearest & topic::kTelling) == 0)) |
            bit(rule.alone >= least) | (bit(rule.bare > 0) & bit(nearest == 0));
   }
@@ -404,29 +376,25 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
     if (score > 0) out.push_back({rule.type, "identifier", rule.type, {start - (plus ? 1 : 0), end}, score});
   };
   // First which rules may hold, bit by bit, then these.
-  const auto judge_all = [&](std::span<const CompiledRule> rules, const auto& fits) {
-    Mask fitting = 0;
-    for (std::size_t i = 0; i < rules.size(); ++i) {
-      const unsigned same_sign = rules[i].plus == plus ? 1 : 0;
-      fitting |= Mask{fits(rules[i]) & kinds_fit(candidate, rules[i]) & same_sign} << i;
-    }
+  const auto judge_all = [&](std::span<const CompiledRule> rules) __attribute__((always_inline)) {
+    if (rules.empty()) return;
     Mask possible = 0;
-    for (; fitting != 0; fitting &= fitting - 1) {
-      const auto i = static_cast<std::size_t>(std::countr_zero(fitting));
-      possible |= Mask{around.possible(*rules[i].rule)} << i;
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      if (kinds_fit(candidate, rules[i]) != 0) possible |= Mask{around.possible(*rules[i].rule)} << i;
     }
     for (; possible != 0; possible &= possible - 1) judge(rules[static_cast<std::size_t>(std::countr_zero(possible))]);
   };
   while (candidate.used < run.group_count) {
     candidate.add_group();
-    if (candidate.chars.size() > table.longest()) return;
+    const std::size_t length = candidate.chars.size();
+    if (length > table.longest()) return;
+    const bool digits_only = candidate.digits == first_bits(length);
     if (candidate.single_marks) {
-      const bool digits_only = candidate.digits == first_bits(candidate.chars.size());
-      judge_all(table.find({candidate.chars.size(), candidate.breaks, digits_only}),
-                [&](const CompiledRule& compiled) { return marks_fit(candidate, compiled); });
+      judge_all(table.find({length, candidate.breaks, candidate.marks, digits_only, plus}));
+      if (candidate.plain_marks != candidate.marks)
+        judge_all(table.find({length, candidate.breaks, candidate.plain_marks, digits_only, plus}));
     }
-    if (candidate.one_line)
-      judge_all(table.find_in_any_groups(candidate.chars.size()), [](const CompiledRule&) { return 1U; });
+    if (candidate.one_line) judge_all(table.find_in_any_groups(length, digits_only, plus));
   }
 }
 

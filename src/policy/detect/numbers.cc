@@ -56,8 +56,10 @@ std::size_t letters_run(std::string_view text, std::size_t end) {
 
 // "AB 12 34 56 C", "AHC-0933289": a few letters before `start` that belong to it; `start` where there are none.
 std::size_t letters_before(std::string_view text, std::size_t start) {
-  if (start < 2 || (text[start - 1] != ' ' && text[start - 1] != '-') || !is_letter(byte_of(text, start - 2)))
-    return start;
+  static constexpr ByteSet kJoins(" -");
+  if (start < 2) return start;
+  // Most have neither, and which of them is as good as random: one branch.
+  if ((bit(kJoins.has(byte_at(text, start - 1))) & bit(is_letter(byte_at(text, start - 2)))) == 0) return start;
   if (const std::size_t name = name_before(text, start); name < start) return name;
   const std::size_t most = text[start - 1] == '-' ? 8 : 3;
   const std::size_t letters = letters_run(text, start - 1);
@@ -82,7 +84,7 @@ std::size_t opening_before(std::string_view text, std::size_t at) {
 // stand between the long numbers of a list.
 bool continues_number(std::string_view text, std::size_t at) {
   static constexpr ByteSet kJoins("-_./:,");
-  if (at < 2 || !kJoins.has(byte_of(text, at - 1)) || !is_digit(byte_of(text, at - 2))) return false;
+  if (at < 2 || (bit(kJoins.has(byte_at(text, at - 1))) & bit(is_digit(byte_at(text, at - 2)))) == 0) return false;
   return text[at - 1] != ',' || at < 6 || !is_digit(byte_of(text, at - 5)) || !is_digit(byte_of(text, at - 6));
 }
 
@@ -104,7 +106,7 @@ bool is_short_number(ScanWindow& window, std::size_t at, const Number& number) {
 // "5553 3314 7893 ": a short group in a row of groups, which was judged from the row's beginning.
 bool is_inside_row(ScanWindow& window, std::size_t at) {
   const auto text = window.text();
-  if (at < 2 || text[at - 1] != ' ' || !is_digit(byte_of(text, at - 2))) return false;
+  if (at < 2 || (bit(text[at - 1] == ' ') & bit(is_digit(byte_at(text, at - 2)))) == 0) return false;
   std::size_t end = at;
   while (end - at < 7 && is_alnum(window.at(end))) ++end;
   return end - at < 7 && window.at(end) != '-';

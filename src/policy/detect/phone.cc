@@ -119,6 +119,14 @@ bool ends_in_lone_digit(const TokenRun& run, std::size_t used) {
   return used > 2 && run.groups[used - 1].digits == 1;  // which is another thing
 }
 
+// Whether groups from the first on may have a shape for which no word is needed: what begins otherwise has none.
+bool may_have_shape(const Dialled& number, bool plus, bool parenthesis) {
+  std::uint32_t grouping = 0;  // digits of the first four groups, a byte each
+  for (std::size_t i = 0; i < 4; ++i) grouping = grouping << 8 | (i < number.groups ? number.group(i).digits : 0U);
+  return (bit(plus) | bit(parenthesis) | bit(number.run.chars[number.group(0).first] == '0') |
+          bit(grouping >> 8 == 0x030304) | bit(grouping == 0x01030304)) != 0;
+}
+
 // Whether a number that no word announces begins there.
 bool is_plain_number(const Dialled& number) {
   for (std::size_t used = number.groups; used > 0 && number.digits(used).size() >= kLeastPhoneDigits; --used) {
@@ -231,7 +239,13 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
   if (number.groups == 0 || !begins_word(text, start)) return;
   const bool short_run = number.digits(number.groups).size() < kLeastPhoneDigits;
   if (short_run && (run.groups[0].digits > 3 || !vanity(window, run, start, out))) return;
-  if (short_run || is_date(run)) return;
+  if (short_run) return;
+  const bool closes = parenthesis && run.group_count > 1 && run.groups[1].closes;
+  Context words = window.context(start);
+  if (!may_have_shape(number, plus, closes) && (words.nearest & topic::phone) == 0 &&
+      !named_behind(window, number.end(number.groups)))
+    return;
+  if (is_date(run)) return;
   const int before = start > 0 ? byte_of(text, start - 1) : ScanWindow::kEnd;
   // Not behind a mark that joins it to what stands before: "$ 2", "1.5", "A-320", "12:30".
   static constexpr ByteSet kJoins("$-.,:/#_");
@@ -240,9 +254,7 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
     const bool after_label = before == ':' && is_letter(byte_of(text, start - 2));
     if (!after_label) return;
   }
-  Context words = window.context(start);
   const bool surely = plus || (words.nearest & topic::phone) != 0;
-  const bool closes = parenthesis && run.group_count > 1 && run.groups[1].closes;
   const std::size_t joined = joined_groups(run, number.groups, surely);
   const std::size_t in_first = groups_of_first(number, joined, plus, closes, words);
   for (std::size_t used = in_first; used > 0; --used) {
