@@ -76,7 +76,8 @@ inline int byte_at(std::string_view text, std::size_t index) {
   return static_cast<unsigned char>(text[index]);
 }
 
-/// 1 or 0, for conditions that are asked together, without a branch each: which of them holds is as good as random.
+/// 1 or 0: conditions of which one holds or another as good as at random are asked together, by `|` and `&`. Where a
+/// branch follows, __builtin_unpredictable keeps the compiler from making one of each.
 constexpr unsigned bit(bool holds) {
   return holds ? 1 : 0;
 }

@@ -145,13 +145,28 @@ inline std::uint64_t lower_bytes(std::string_view text, std::size_t at, std::siz
   return (bytes | kSmall) & low_bits(8 * size);
 }
 
-// Of the first and the last eight bytes at most: telling words that agree in them are told apart by comparing.
+// Of the first and the last eight bytes at most.
 inline std::uint32_t hash_of(std::string_view text, std::size_t begin, std::size_t end) {
   const std::size_t size = end - begin;
   std::uint64_t mixed = lower_bytes(text, begin, size) * 0x9e3779b97f4a7c15ULL ^ size;
   if (size > 8) mixed ^= lower_bytes(text, end - 8, 8) * 0xff51afd7ed558ccdULL;
   return static_cast<std::uint32_t>(mixed * 0xc4ceb9fe1a85ec53ULL >> 32);
 }
+
+// What tells words of 16 bytes or less apart without a loop: which one it is, is as good as random.
+struct Ends {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::size_t size = 0;
+
+  static Ends of(std::string_view text, std::size_t begin, std::size_t end) {
+    const std::size_t size = end - begin;
+    return {lower_bytes(text, begin, size), lower_bytes(text, size > 8 ? end - 8 : begin, size), size};
+  }
+  friend bool operator==(const Ends& a, const Ends& b) {
+    return ((a.first ^ b.first) | (a.last ^ b.last) | (a.size ^ b.size)) == 0;
+  }
+};
 
 bool same_word(std::string_view lower, std::string_view word) {
   return lower.size() == word.size() && std::ranges::equal(lower, word, [](char a, char b) {
@@ -175,10 +190,13 @@ class Table {
   // Whether it may know a word of this hash; inline, because it is asked of each.
   bool may_know(std::uint32_t hash) const { return (bits_[hash % kBits / 64] >> hash % 64 & 1) != 0; }
 
-  [[gnu::noinline]] std::uint64_t find(std::uint32_t hash, std::string_view word) const {
+  [[gnu::noinline]] std::uint64_t find(std::uint32_t hash, std::string_view text, std::size_t begin,
+                                       std::size_t end) const {
+    const Ends ends = Ends::of(text, begin, end);
     for (std::size_t at = hash % kSlots; slots_[at] != 0; at = (at + 1) % kSlots) {
       const Known& known = words_[slots_[at]];
-      if (known.hash == hash && same_word(known.word, word)) return known.topics;
+      if (known.ends == ends && (known.told_by_ends || same_word(known.word, text.substr(begin, end - begin))))
+        return known.topics;
     }
     return 0;
   }
@@ -188,7 +206,7 @@ class Table {
     for (const std::string_view suffix : {"nummer", "number", "nr"}) {
       if (word.size() <= suffix.size() + 1 || !same_word(suffix, word.substr(word.size() - suffix.size()))) continue;
       const auto stem = word.substr(0, word.size() - suffix.size());
-      return find(hash_of(stem, 0, stem.size()), stem);
+      return find(hash_of(stem, 0, stem.size()), stem, 0, stem.size());
     }
     return 0;
   }
@@ -204,7 +222,8 @@ class Table {
     while (slots_[at] != 0 && words_[slots_[at]].word != word) at = (at + 1) % kSlots;
     if (slots_[at] == 0) {
       slots_[at] = static_cast<std::uint16_t>(words_.size());
-      words_.push_back({word, 0, hash});
+      const bool told_by_ends = word.size() <= 16 && std::ranges::all_of(word, [](char c) { return is_letter(c); });
+      words_.push_back({word, 0, Ends::of(word, 0, word.size()), told_by_ends});
     }
     words_[slots_[at]].topics |= topics;
   }
@@ -212,7 +231,8 @@ class Table {
   struct Known {
     std::string_view word;
     std::uint64_t topics = 0;
-    std::uint32_t hash = 0;
+    Ends ends;
+    bool told_by_ends = false;  // it alone has them: short, and of ASCII letters
   };
   std::array<std::uint64_t, kBits / 64> bits_{};
   std::array<std::uint16_t, kSlots> slots_{};  // near each other, as the bits are; the words are not all asked for
@@ -225,10 +245,10 @@ std::uint64_t topics_of(std::string_view text, std::size_t begin, std::size_t en
   static const Table table;
   const std::uint32_t hash = hash_of(text, begin, end);
   if (table.may_know(hash)) {
-    if (const auto topics = table.find(hash, text.substr(begin, end - begin))) return topics;
+    if (const auto topics = table.find(hash, text, begin, end)) return topics;
   }
-  return end - begin < 5 || to_lower(byte_of(text, end - 1)) != 'r' ? 0
-                                                                    : table.find_stem(text.substr(begin, end - begin));
+  const bool may_have_stem = __builtin_unpredictable((bit(end - begin >= 5) & bit((text[end - 1] | 0x20) == 'r')) != 0);
+  return may_have_stem ? table.find_stem(text.substr(begin, end - begin)) : 0;
 }
 
 }  // namespace sb::policy

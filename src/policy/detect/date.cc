@@ -395,7 +395,7 @@ std::size_t behind_unit(ScanWindow& window, std::size_t at, std::string_view uni
 }
 
 bool east_asian_date(ScanWindow& window, std::size_t at, const Number& year, Findings& out) {
-  if (!is_year(year) || !is_a(window.at(year.end), kHigh)) return false;
+  if (!is_a(window.at(year.end), kHigh) || !is_year(year)) return false;
   for (const auto& units : kEastAsianUnits) {
     std::size_t end = behind_text(window, year.end, units.year);
     if (end > 0) end = behind_unit(window, end, units.month, 12);
@@ -425,7 +425,8 @@ bool classify_date(ScanWindow& window, std::size_t at, const Number& first, Find
         is_digit(byte_of(text, at - 2)))
       return false;
   }
-  if (first.digits > 4 || first.digits == 3) return false;
+  constexpr unsigned kLengths = 1U << 1 | 1U << 2 | 1U << 4;  // of days, months and years
+  if ((kLengths >> first.digits & 1) == 0) return false;
   if (numeric_date(window, at, first, out)) return true;
   if (is_year(first) && follows_preposition(text, at) && ends_date(window, first.end, '-')) {
     report(window, at, first.end, "year", 0.35F, out);

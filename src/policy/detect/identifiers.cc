@@ -62,7 +62,7 @@ std::vector<Layout> groupings_of(std::string_view groups, std::size_t length) {
   return all;
 }
 
-// The rules by layout: a look into a hash table that is mostly empty gives them, none for most rows of groups.
+// The rules by layout: a bit says no for most rows of groups, a hash table knows those of the others.
 class RuleTable {
  public:
   RuleTable() {
@@ -83,8 +83,9 @@ class RuleTable {
   std::size_t longest() const { return longest_; }
 
   std::span<const CompiledRule> find(const Layout& layout) const {
-    const std::size_t slot = slot_of(layout);
-    return slots_[slot] == 0 ? std::span<const CompiledRule>() : find_from(slot, layout);
+    const std::uint64_t hash = hash_of(layout);
+    const bool may_know = (bits_[hash / 64 % bits_.size()] >> hash % 64 & 1) != 0;
+    return may_know ? find_from(hash % kSlots, layout) : std::span<const CompiledRule>();
   }
 
   // Of values this long, however they are grouped.
@@ -93,6 +94,7 @@ class RuleTable {
   }
 
  private:
+  static constexpr std::size_t kBits = 1 << 15;  // 4 KB that stay near
   static constexpr std::size_t kSlots = 4096;
   static constexpr std::size_t kMostRules = 64;  // of a layout: a set of them is a Mask
   struct Known {
@@ -109,16 +111,18 @@ class RuleTable {
     return {};
   }
 
-  static std::size_t slot_of(const Layout& layout) {
+  static std::uint64_t hash_of(const Layout& layout) {
     const std::uint64_t row = layout.length << 2 | (layout.digits_only ? 2 : 0) | (layout.plus ? 1 : 0);
     const std::uint64_t mixed =
         (layout.breaks ^ layout.marks * 0xc2b2ae3d27d4eb4fULL ^ row * 0xff51afd7ed558ccdULL) * 0x9e3779b97f4a7c15ULL;
-    return mixed >> 52;
+    return mixed >> 32;
   }
 
   void add_known(const Layout& layout) {
     known_.push_back({.layout = layout, .first = static_cast<std::uint16_t>(rules_.size())});
-    std::size_t slot = slot_of(layout);
+    const std::uint64_t hash = hash_of(layout);
+    bits_[hash / 64 % bits_.size()] |= std::uint64_t{1} << hash % 64;
+    std::size_t slot = hash % kSlots;
     while (slots_[slot] != 0) slot = (slot + 1) % kSlots;
     slots_[slot] = static_cast<std::uint16_t>(known_.size());
   }
@@ -145,6 +149,7 @@ class RuleTable {
 
   std::vector<CompiledRule> rules_;
   std::vector<Known> known_;
+  std::array<std::uint64_t, kBits / 64> bits_{};
   std::array<std::uint16_t, kSlots> slots_{};  // which of known_, counted from 1
   std::size_t longest_ = 0;
 };
@@ -401,16 +406,20 @@ void classify_identifiers(ScanWindow& window, const TokenRun& run, Findings& out
 void classify_named(ScanWindow& window, const TokenRun& run, Findings& out) {
   const std::size_t start = run.groups[0].begin;
   const auto text = window.text();
-  // Up to four groups with hyphens between them belong together; a blank ends the value.
-  std::size_t used = 1;
-  while (used < run.group_count && used < 4 && run.groups[used].gap == 1 && run.groups[used].separator == '-') ++used;
-  const auto chars = run.compact(used);
-  if (chars.size() > 20 || std::popcount(run.digits & first_bits(chars.size())) < 4) return;
-  if (joined_before(text, start)) return;
+  constexpr std::size_t kMost = 20;  // characters
+  constexpr int kLeastDigits = 4;
+  const auto digits_in = [&](std::size_t size) { return std::popcount(run.digits & first_bits(size)); };
+  const bool alone = run.group_count < 2 || run.groups[1].separator != '-';
+  if (digits_in(alone ? run.groups[0].count : kMost) < kLeastDigits || joined_before(text, start)) return;
   const Context words = window.context(start);
   // "insurance" alone is prose; "insurance number", "policyholder id", "policy #" announce a value.
   const bool announced = (words.segment & topic::number) != 0 || (start > 0 && text[start - 1] == '#');
   if (!announced || (words.nearest & topic::other) != 0) return;
+  // Up to four groups with hyphens between them belong together; a blank ends the value.
+  std::size_t used = 1;
+  while (used < run.group_count && used < 4 && run.groups[used].gap == 1 && run.groups[used].separator == '-') ++used;
+  const auto chars = run.compact(used);
+  if (chars.size() > kMost || digits_in(chars.size()) < kLeastDigits) return;
   const auto* named =
       std::ranges::find_if(kNamed, [&](const NamedLayouts& n) { return (words.nearest & n.topics) != 0; });
   if (named == std::end(kNamed) || joined_behind(window, run, used)) return;

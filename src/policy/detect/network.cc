@@ -9,7 +9,8 @@ namespace sb::policy {
 namespace {
 
 bool is_hex(int byte) {
-  return is_digit(byte) || (to_lower(byte) >= 'a' && to_lower(byte) <= 'f');
+  static constexpr ByteSet kHex("0123456789abcdefABCDEF");
+  return kHex.has(byte);
 }
 
 // Behind the dotted quad that begins at `at`; 0 where none does.
@@ -50,7 +51,6 @@ class NetworkDetector final : public Detector {
   void verify(ScanWindow& window, std::size_t at, Findings& out) const override {
     const auto text = window.text();
     const char mark = text[at];
-    if (at > 0 && !is_hex(byte_of(text, at - 1)) && mark != ':') return;
     if (mark == '.') ipv4(window, at, out);
     if (mark == ':') ipv6(window, at, out);
     mac(window, at, mark, out);

@@ -58,8 +58,9 @@ std::size_t letters_run(std::string_view text, std::size_t end) {
 std::size_t letters_before(std::string_view text, std::size_t start) {
   static constexpr ByteSet kJoins(" -");
   if (start < 2) return start;
-  // Most have neither, and which of them is as good as random: one branch.
-  if ((bit(kJoins.has(byte_at(text, start - 1))) & bit(is_letter(byte_at(text, start - 2)))) == 0) return start;
+  if (__builtin_unpredictable((bit(kJoins.has(byte_at(text, start - 1))) & bit(is_letter(byte_at(text, start - 2)))) ==
+                              0))
+    return start;
   if (const std::size_t name = name_before(text, start); name < start) return name;
   const std::size_t most = text[start - 1] == '-' ? 8 : 3;
   const std::size_t letters = letters_run(text, start - 1);
@@ -84,7 +85,9 @@ std::size_t opening_before(std::string_view text, std::size_t at) {
 // stand between the long numbers of a list.
 bool continues_number(std::string_view text, std::size_t at) {
   static constexpr ByteSet kJoins("-_./:,");
-  if (at < 2 || (bit(kJoins.has(byte_at(text, at - 1))) & bit(is_digit(byte_at(text, at - 2)))) == 0) return false;
+  if (at < 2) return false;
+  if (__builtin_unpredictable((bit(kJoins.has(byte_at(text, at - 1))) & bit(is_digit(byte_at(text, at - 2)))) == 0))
+    return false;
   return text[at - 1] != ',' || at < 6 || !is_digit(byte_of(text, at - 5)) || !is_digit(byte_of(text, at - 6));
 }
 
@@ -106,7 +109,8 @@ bool is_short_number(ScanWindow& window, std::size_t at, const Number& number) {
 // "5553 3314 7893 ": a short group in a row of groups, which was judged from the row's beginning.
 bool is_inside_row(ScanWindow& window, std::size_t at) {
   const auto text = window.text();
-  if (at < 2 || (bit(text[at - 1] == ' ') & bit(is_digit(byte_at(text, at - 2)))) == 0) return false;
+  if (at < 2) return false;
+  if (__builtin_unpredictable((bit(text[at - 1] == ' ') & bit(is_digit(byte_at(text, at - 2)))) == 0)) return false;
   std::size_t end = at;
   while (end - at < 7 && is_alnum(window.at(end))) ++end;
   return end - at < 7 && window.at(end) != '-';

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "policy/detect/builtin.h"
+#include "policy/detect/byte_masks.h"
 #include "policy/detect/bytes_class.h"
 #include "policy/detect/numbers.h"
 #include "policy/detect/phone_plans.h"
@@ -119,12 +120,12 @@ bool ends_in_lone_digit(const TokenRun& run, std::size_t used) {
   return used > 2 && run.groups[used - 1].digits == 1;  // which is another thing
 }
 
-// Whether groups from the first on may have a shape for which no word is needed: what begins otherwise has none.
-bool may_have_shape(const Dialled& number, bool plus, bool parenthesis) {
-  std::uint32_t grouping = 0;  // digits of the first four groups, a byte each
-  for (std::size_t i = 0; i < 4; ++i) grouping = grouping << 8 | (i < number.groups ? number.group(i).digits : 0U);
-  return (bit(plus) | bit(parenthesis) | bit(number.run.chars[number.group(0).first] == '0') |
-          bit(grouping >> 8 == 0x030304) | bit(grouping == 0x01030304)) != 0;
+// Of all groups: whether those from the first on may have a shape for which no word is needed: what begins otherwise
+// has none.
+bool may_have_shape(const Dialled& number, bool parenthesis) {
+  const std::uint64_t leading = number.run.leading & low_bits(8 * number.groups);
+  return (bit(parenthesis) | bit(number.run.chars[0] == '0') | bit((leading & 0xffffff) == 0x040303) |
+          bit((leading & 0xffffffff) == 0x04030301)) != 0;
 }
 
 // Whether a number that no word announces begins there.
@@ -239,13 +240,7 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
   if (number.groups == 0 || !begins_word(text, start)) return;
   const bool short_run = number.digits(number.groups).size() < kLeastPhoneDigits;
   if (short_run && (run.groups[0].digits > 3 || !vanity(window, run, start, out))) return;
-  if (short_run) return;
-  const bool closes = parenthesis && run.group_count > 1 && run.groups[1].closes;
-  Context words = window.context(start);
-  if (!may_have_shape(number, plus, closes) && (words.nearest & topic::phone) == 0 &&
-      !named_behind(window, number.end(number.groups)))
-    return;
-  if (is_date(run)) return;
+  if (short_run || is_date(run)) return;
   const int before = start > 0 ? byte_of(text, start - 1) : ScanWindow::kEnd;
   // Not behind a mark that joins it to what stands before: "$ 2", "1.5", "A-320", "12:30".
   static constexpr ByteSet kJoins("$-.,:/#_");
@@ -254,7 +249,10 @@ void classify_phone(ScanWindow& window, const TokenRun& run, std::size_t start, 
     const bool after_label = before == ':' && is_letter(byte_of(text, start - 2));
     if (!after_label) return;
   }
+  const bool closes = parenthesis && run.group_count > 1 && run.groups[1].closes;
+  Context words = window.context(start);
   const bool surely = plus || (words.nearest & topic::phone) != 0;
+  if (!surely && !may_have_shape(number, closes) && !named_behind(window, number.end(number.groups))) return;
   const std::size_t joined = joined_groups(run, number.groups, surely);
   const std::size_t in_first = groups_of_first(number, joined, plus, closes, words);
   for (std::size_t used = in_first; used > 0; --used) {

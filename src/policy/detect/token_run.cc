@@ -96,6 +96,7 @@ void read_token_run(ScanWindow& window, const std::size_t begin, TokenRun& run) 
   const bool roomy = text.size() >= 64 + TokenRun::kCopied;
   std::uint64_t run_digits = 0;
   std::uint64_t plain = 0;  // bit n: group n is digits alone
+  std::uint64_t all_leading = 0;
   std::size_t size = 0;
   std::size_t at = 0;
   std::size_t groups = 0;
@@ -109,6 +110,7 @@ void read_token_run(ScanWindow& window, const std::size_t begin, TokenRun& run) 
     copy_group(text.data() + at, count, roomy, run.chars.data() + size);
     run_digits |= own_digits << size;
     plain |= std::uint64_t{leading == count} << groups;
+    all_leading |= groups < 8 ? leading << 8 * groups : 0;
     run.groups[groups] = {.begin = begin + at,
                           .end = begin + at + count,
                           .first = static_cast<std::uint8_t>(size),
@@ -130,7 +132,7 @@ void read_token_run(ScanWindow& window, const std::size_t begin, TokenRun& run) 
       break;
     }
     const int byte = static_cast<unsigned char>(text[at]);
-    if ((word | bit(groups == TokenRun::kMaxGroups) | bit(!kGapBytes.has(byte))) != 0) break;
+    if (__builtin_unpredictable((word | bit(groups == TokenRun::kMaxGroups) | bit(!kGapBytes.has(byte))) != 0)) break;
     const bool usual = (alnum >> at & 2) != 0 && kSingleMarks.has(byte);
     gap = usual ? Gap{.separator = text[at], .size = 1} : read_gap(window, begin + at);
     if (gap.size == 0) break;
@@ -138,6 +140,7 @@ void read_token_run(ScanWindow& window, const std::size_t begin, TokenRun& run) 
   }
   run.digits = run_digits;
   run.plain_count = std::min<std::size_t>(groups, static_cast<std::size_t>(std::countr_one(plain)));
+  run.leading = all_leading;
   run.group_count = groups;
   run.cut = cut;
 }

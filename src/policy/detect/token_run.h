@@ -29,6 +29,7 @@ struct TokenRun {
   std::array<char, kMaxChars + kCopied> chars;  ///< compact, letters as they are written
   std::uint64_t digits = 0;                     ///< bit n: chars[n] is one
   std::array<Group, kMaxGroups> groups;
+  std::uint64_t leading = 0;  ///< Group::digits of the first eight groups, a byte each, the first the lowest
   std::size_t group_count = 0;
   std::size_t plain_count = 0;  ///< groups at the beginning that are plain
   bool cut = false;             ///< a group of more characters than any identifier has, or cut by the window: left out
