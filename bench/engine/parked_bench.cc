@@ -36,7 +36,7 @@ Task<void> rest(Workplace& place, const Flows& flows, int& left, int& working) {
   while (left-- > 0) {
     const auto& flow = left % 2 == 0 ? flows.month : flows.never;
     for (;;) {
-      auto run = place.prepare(flow, "{}", store::Durability::async);
+      auto run = place.prepare(flow, "{}", flow::Durability::async);
       if (co_await place.engine().drive(run)) break;
       SB_ASSERT((co_await place.store().flush()).has_value());  // its queue was full
     }

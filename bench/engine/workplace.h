@@ -114,7 +114,7 @@ class Workplace {
     return *loaded;
   }
   std::shared_ptr<flow::LiveRun> prepare(const std::shared_ptr<const flow::Flow>& flow, std::string_view input,
-                                         store::Durability durability = store::Durability::sync) {
+                                         flow::Durability durability = flow::Durability::sync) {
     flow::RunRequest request;
     request.flow = flow;
     request.tenant = kTenant;

@@ -69,7 +69,7 @@ struct ApiParts {
   Openings& openings;
   Pseudonyms pseudonyms;
   audit::LogSource& audit_log;  ///< the published log; one a shard
-  store::Durability durability = store::Durability::sync;
+  flow::Durability durability = flow::Durability::sync;
   std::size_t in_flight_max = 4096;
   std::atomic<bool>* ready = nullptr;  ///< /readyz; false while starting and draining
   bool audit_public = true;            ///< /audit/ needs no key

@@ -57,7 +57,7 @@ struct Api::Work {
 http::Headers Api::run_headers(const flow::LiveRun& run, Micros started_us) const {
   http::Headers headers{{"x-signalbox-run", run.row.id.to_string()},
                         {"x-signalbox-route", run.row.route},
-                        {"x-signalbox-durability", run.durability == store::Durability::sync ? "sync" : "async"}};
+                        {"x-signalbox-durability", std::string(flow::to_string(run.durability))}};
   if (!run.row.model.empty()) headers.add("x-signalbox-model", run.row.model);
   if (!run.intent.empty()) headers.add("x-signalbox-intent", run.intent);
   if (run.review) headers.add("x-signalbox-review", run.review->to_string());

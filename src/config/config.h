@@ -45,7 +45,7 @@ struct ServerConfig {
   std::int64_t request_timeout_ms = 600'000;
 };
 
-enum class Durability { sync, async };
+enum class Durability { sync, async, exit };
 
 struct DataConfig {
   std::string dir = "data";

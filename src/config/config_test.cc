@@ -191,7 +191,7 @@ const Wrong kWrong[] = {
     {"alias_hides_auto", "models: {aliases: {auto: auto}}\n", "models.aliases.auto: this name is already"},
     {"acknowledged_before_it_is_mirrored",
      "data: {durability: async}\nmirror: {url: m, key: env:K, mode: before-ack}\n",
-     "2:36: mirror.mode: before-ack promises what data.durability: async does not keep"},
+     "2:36: mirror.mode: before-ack promises what only data.durability: sync keeps"},
     {"retry_order", "providers: {p: {base_url: http://h, retries: {base_ms: 900, cap_ms: 100}}}\n",
      "providers.p.retries.base_ms: must not be above cap_ms"},
     {"timeout_order", "providers: {p: {base_url: http://h, timeouts: {total_ms: 5}}}\n",

@@ -98,7 +98,7 @@ void check_mirror(const Config& config, ReadState& state) {
   if (config.data.durability == Durability::sync) return;
   state.value_problem(
       Place{}.member("mirror").member("mode"),
-      "before-ack promises what data.durability: async does not keep: an answer could be lost with this machine. "
+      "before-ack promises what only data.durability: sync keeps: an answer could be lost with this machine. "
       "Set data.durability to sync, or mirror.mode to async");
 }
 

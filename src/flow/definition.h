@@ -28,6 +28,24 @@ struct Transition {
   std::size_t target = 0;  ///< index in the list, for `to`
 };
 
+/// When what a run does is written to the store.
+enum class Durability : std::uint8_t {
+  sync,   ///< before each effect, which waits until it is on disk
+  async,  ///< what an effect brought, before the next one; nobody waits for the disk
+  exit,   ///< when the run ends or comes to rest; nobody waits for the disk
+};
+constexpr std::string_view to_string(Durability durability) {
+  switch (durability) {
+    case Durability::sync:
+      return "sync";
+    case Durability::async:
+      return "async";
+    case Durability::exit:
+      break;
+  }
+  return "exit";
+}
+
 /// A length of time: known, or an expression that gives {days ... milliseconds} or ISO 8601 text.
 struct Duration {
   Micros fixed_us = 0;
@@ -194,6 +212,7 @@ struct Flow {
   std::optional<Template> output_as;
   std::shared_ptr<const policy::JsonSchema> input_schema, output_schema;
   std::optional<Duration> timeout;
+  std::optional<Durability> durability;  ///< of its runs, whatever who starts them wants
   std::vector<std::string> secrets;
   Schedule schedule;
   TaskList root;

@@ -136,7 +136,7 @@ Task<Result<>> Engine::finish(LiveRun& run) {
       run.sealed_output.empty() ? std::string() : Sealer::commitment(run.data_key, "output", run.sealed_output));
   std::optional<AnswerCache::Claim> claim;
   claim_answer(run, claim);
-  SB_CO_CHECK(co_await commit(run, status, run.durability));
+  SB_CO_CHECK(co_await commit(run, status));
   if (claim) remember_answer(run, *claim);
   ask_second_opinion(run);
   co_return Result<>();
@@ -145,7 +145,7 @@ Task<Result<>> Engine::finish(LiveRun& run) {
 Task<Result<>> Engine::accept(std::shared_ptr<LiveRun> run) {
   record_pure(*run);
   run->row.state = run->machine.checkpoint();
-  co_return co_await commit(*run, store::RunStatus::running, run->durability);
+  co_return co_await commit(*run, store::RunStatus::running);
 }
 
 void Engine::spawn(std::shared_ptr<LiveRun> run) {

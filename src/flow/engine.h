@@ -91,6 +91,7 @@ struct EngineOptions {
   std::chrono::milliseconds record_again{2'000};  ///< pause before a run that found no room is taken up again
   std::size_t timers_near = 4096;                 ///< of runs at rest: so many in memory, twice as many at most
   DoubleAnswers double_answers{};
+  bool always_sync = false;      ///< whatever flows say: what is answered must be in the mirror
   LifecycleOptions lifecycle{};  ///< what becomes of runs, for those who want to be told
 };
 
@@ -139,8 +140,8 @@ struct RunRequest {
   std::string idempotency_key;
   std::string request_hash;
   std::string request_id;
-  std::string subject;  ///< the person whose data it is, as the caller names them; empty: not told
-  store::Durability durability = store::Durability::sync;
+  std::string subject;                       ///< the person whose data it is, as the caller names them; empty: not told
+  Durability durability = Durability::sync;  ///< unless its flow says another
   bool stream = false;
   bool include_usage = false;
   CancelSource* cancel = nullptr;
@@ -319,7 +320,10 @@ class Engine {
   static const CanonicalJson& versions_of(LiveRun& run, std::string_view model);
   /// What decides from here on, as the record names it.
   void note_versions(LiveRun& run) const;
-  Task<Result<>> commit(LiveRun& run, store::RunStatus status, store::Durability durability);
+  /// `told`: somebody outside waits for it, whatever the run's durability.
+  Task<Result<>> commit(LiveRun& run, store::RunStatus status, bool told = false);
+  static bool owes_checkpoint(const LiveRun& run);
+  Durability durability_of(const Flow& flow, Durability wanted) const;
   // lifecycle_telling.cc: what becomes of runs, for those who want to be told
   /// From here on it is marked what becomes of it.
   void observe(LiveRun& run) const;

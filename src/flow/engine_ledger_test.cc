@@ -187,14 +187,14 @@ TEST_F(Ledger, SaysWhatTheProvidersCharge) {
       together(64, [&](RunRequest& request) {
         request.stream = true;
         request.audience = &listener;
-        request.durability = store::Durability::async;
+        request.durability = Durability::async;
       });
       listener.heard.clear();
     } else if (round % rounds_a_kill == 1) {
       together(64, {}, 1 + bill_.drawn(100));
       ++kills;
     } else {
-      together(64, [](RunRequest& request) { request.durability = store::Durability::async; });
+      together(64, [](RunRequest& request) { request.durability = Durability::async; });
     }
     bill_.answers.clear();                          // nobody asks for them again
     if (long_form && round % 1'000 != 0) continue;  // it reads all runs

@@ -34,7 +34,7 @@ class Promise : public EngineTest {
   void promise_by_drawn_scores(triage::PromiseGuardOptions options) { promise(drawn_scores(), options); }
 
   std::shared_ptr<LiveRun> ask(std::string_view text) {
-    auto run = prepare(request_of(text), [](RunRequest& request) { request.durability = store::Durability::async; });
+    auto run = prepare(request_of(text), [](RunRequest& request) { request.durability = Durability::async; });
     EXPECT_TRUE(drive(run));
     return run;
   }

@@ -185,6 +185,7 @@ class EngineTest : public ::testing::Test {
     engine_options.timers_near = timers_near_;
     engine_options.double_answers = double_answers_;
     engine_options.lifecycle = lifecycle_;
+    engine_options.always_sync = always_sync_;
     engine_ = std::make_unique<Engine>(*io_, std::move(parts), engine_options);
     events_->join(*engine_, io_->get_executor());
   }
@@ -296,6 +297,7 @@ class EngineTest : public ::testing::Test {
   DoubleAnswers double_answers_{};
   LifecycleOptions lifecycle_{};  ///< read by `start`
   WorkLimits limits_{};           ///< likewise
+  bool always_sync_ = false;      ///< likewise
   std::size_t timers_near_ = 4096;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;

@@ -90,7 +90,7 @@ TEST_F(AtRest, ManyTakeAnEventWithACommitEach) {
   std::vector<RunId> runs;
   for (std::size_t i = 0; i < kRuns; ++i) {
     const auto run = start_run(flow);
-    run->durability = store::Durability::async;
+    run->durability = Durability::async;
     ASSERT_TRUE(get(engine_->drive(run)));
     runs.push_back(run->row.id);
   }

@@ -62,7 +62,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::shared_ptr<Pending> pending;
 
   // Wishes of the caller.
-  store::Durability durability = store::Durability::sync;
+  Durability durability = Durability::sync;
   bool stream = false;
   bool include_usage = false;
   bool finish_without_caller = false;  ///< it sent an Idempotency-Key: it means to come back
@@ -124,6 +124,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
 
   // Not yet committed.
   bool stored = false;
+  bool owes = false;  ///< what an effect brought, which to do again would cost
   std::uint32_t next_step = 0;
   std::vector<store::StepRow> steps;
   std::vector<store::LeafDraft> leaves;

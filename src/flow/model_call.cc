@@ -113,12 +113,10 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
       co_return co_await answer_guarded(run, std::move(text), *std::move(again));
     }
   }
-  // Before an effect outside: on disk that it was going to happen, so that a crash finds it again. Of a run that was at
-  // rest that is not there yet, and perhaps no room for it: then an answer would only be paid.
-  const bool is_known = run.stored && run.steps.empty() && run.row.status == store::RunStatus::running;
-  if (run.durability == store::Durability::sync && !is_known) {
+  // Before an effect outside: on disk that it was going to happen, so that a crash finds it again.
+  if (owes_checkpoint(run)) {
     run.row.state = run.machine.checkpoint();
-    if (auto written = co_await commit(run, store::RunStatus::running, run.durability); !written) {
+    if (auto written = co_await commit(run, store::RunStatus::running); !written) {
       run.error_code = written.error().code;
       co_return std::unexpected(problem_of(written.error(), "The run could not be recorded"));
     }
@@ -144,6 +142,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
   if (!answer && ours.correction) answer = co_await repaired_answer(run, asked, chat);
   if (!answer && looked_at && ours.formless && looks_for(run, triage::AnswerFault::schema)) answer = formless(run);
   reserved->settle(run.call_cost);
+  run.owes = true;
   if (answer)
     ours.answer = answer->output;
   else

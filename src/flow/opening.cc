@@ -98,7 +98,7 @@ std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
   run->input = inbound.content;
   run->profile = request.profile;
   run->pending = std::move(pending);
-  run->durability = request.durability;
+  run->durability = durability_of(*request.flow, request.durability);
   run->stream = request.stream;
   run->include_usage = request.include_usage;
   run->finish_without_caller = !run->row.idempotency_key.empty();
@@ -128,6 +128,10 @@ std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
   refuse_inbound(*run, inbound.verdict, inbound.reasons());
   run->error_param = std::move(inbound.param);
   return run;
+}
+
+Durability Engine::durability_of(const Flow& flow, Durability wanted) const {
+  return options_.always_sync ? Durability::sync : flow.durability.value_or(wanted);
 }
 
 void Engine::refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons) {
@@ -190,6 +194,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->profile = profile;
   run->pending = std::move(pending);
   run->stored = true;
+  run->durability = durability_of(run->machine.flow(), Durability::sync);
   run->finish_without_caller = true;
   run->spender = KeyId::parse(run->row.key);
   // Checkpoints of before this was kept: by the route.

@@ -146,13 +146,15 @@ void die_if_asked() {
 
 }  // namespace
 
-Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Durability durability) {
+Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, bool told) {
   if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
   run.row.status = status;
   run.row.updated_us = parts_.clock.now_us();
   store::Commit commit;
   tell_marks(run, commit);
-  commit.durability = durability;
+  // Who waits for this commit is told that something is so (a run begun, an event taken): that is on disk.
+  const bool waits = run.durability == Durability::sync || run.on_commit || told;
+  commit.durability = waits ? store::Durability::sync : store::Durability::async;
   commit.run = run.row.id;
   auto& row = run.stored ? commit.update.emplace(run.row) : commit.create.emplace(run.row);
   if (!row.state.empty()) {
@@ -204,6 +206,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, store::Dura
   }
   // A commit that comes before this one's answer, with an event, changes a run that is there.
   const bool was_stored = std::exchange(run.stored, true);
+  run.owes = false;
   const bool tells = !commit.outbox.empty() && parts_.on_outbox;
   auto written = co_await parts_.store.commit(std::move(commit));
   if (written && tells) parts_.on_outbox();

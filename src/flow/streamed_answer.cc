@@ -94,7 +94,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::relay(LiveRun& run, con
           {batch_first, parts_.sealer.seal(run.data_key, run.row.id, place::chunk(batch_first), batch)});
       batch.clear();
       batch_first = run.events;
-      if (run.durability == store::Durability::sync && more && !problem) (void)co_await flush_chunks(run);
+      if (run.durability == Durability::sync && more && !problem) (void)co_await flush_chunks(run);
     }
   }
   run.call_cost = stream.cost();

@@ -29,11 +29,25 @@ std::chrono::steady_clock::duration until(Micros due, Micros now) {
 
 }  // namespace
 
-// On disk that it is about to happen, then under way.
+// Whether what is known of the run must be on its way to the disk before a next effect.
+bool Engine::owes_checkpoint(const LiveRun& run) {
+  switch (run.durability) {
+    case Durability::sync:
+      // Of a run that was at rest it is not there yet, and perhaps no room for it: then an answer would only be paid.
+      return !run.stored || !run.steps.empty() || run.row.status != store::RunStatus::running;
+    case Durability::async:
+      return run.owes;
+    case Durability::exit:
+      break;
+  }
+  return false;
+}
+
+// On disk that it is about to happen, then under way. (A service is called by no run that a crash would make forget.)
 Task<Result<>> Engine::begin_effect(LiveRun& run, const Machine::Call& due) {
-  if (run.durability == store::Durability::sync || !run.stored) {
+  if (!run.stored || run.durability == Durability::sync || owes_checkpoint(run)) {
     run.row.state = run.machine.checkpoint();
-    SB_CO_CHECK(co_await commit(run, store::RunStatus::running, run.durability));
+    SB_CO_CHECK(co_await commit(run, store::RunStatus::running));
   }
   live_[run.row.id] = &run;
   run.machine.started(due.id);
@@ -89,6 +103,7 @@ Task<void> Engine::next_result(LiveRun& run) {
     const bool wanted = run.machine.wants(result.id);
     if (wanted || result.gave) record(run, std::move(result.step), std::move(result.decision));
     if (!wanted) continue;
+    run.owes = true;
     if (result.problem) {
       run.machine.fault(result.id, *std::move(result.problem));
       continue;
@@ -118,7 +133,7 @@ Task<Result<>> Engine::suspend(LiveRun& run) {
   run.machine.mark_tasks(Lifecycle::suspended);
   run.row.state = run.machine.checkpoint();
   live_.erase(run.row.id);  // what is told from here on finds it at rest
-  co_return co_await commit(run, store::RunStatus::suspended, run.durability);
+  co_return co_await commit(run, store::RunStatus::suspended);
 }
 
 Task<Result<bool>> Engine::park(LiveRun& run) {
@@ -128,7 +143,7 @@ Task<Result<bool>> Engine::park(LiveRun& run) {
   run.wake = {due, {types.begin(), types.end()}};
   const auto told_before = run.events_told;
   live_[run.row.id] = &run;  // an event that comes while we write is for this machine
-  const auto parked = co_await commit(run, store::RunStatus::waiting, run.durability);
+  const auto parked = co_await commit(run, store::RunStatus::waiting);
   live_.erase(run.row.id);
   if (!parked) co_return std::unexpected(parked.error());
   if (run.events_told != told_before || run.wish != LiveRun::Wish::none) co_return false;
@@ -151,7 +166,7 @@ Task<Result<bool>> Engine::park_for_person(LiveRun& run, std::uint32_t call) {
   run.row.state = run.machine.checkpoint();
   live_.erase(run.row.id);             // what is told from here on finds it at rest
   run.row.output = run.output.text();  // what the caller hears meanwhile, and hears again if it asks again
-  SB_CO_CHECK(co_await commit(run, store::RunStatus::waiting, run.durability));
+  SB_CO_CHECK(co_await commit(run, store::RunStatus::waiting));
   co_return true;
 }
 
@@ -229,7 +244,7 @@ Task<Result<>> Engine::spawn_until_commit(std::shared_ptr<LiveRun> run) {
 Task<Result<>> Engine::answer_waiter(LiveRun& run) {
   if (!run.on_commit) co_return Result<>();
   run.row.state = run.machine.checkpoint();
-  co_return co_await commit(run, store::RunStatus::running, run.durability);
+  co_return co_await commit(run, store::RunStatus::running);
 }
 
 Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json::value& event,
@@ -242,7 +257,7 @@ Task<Result<bool>> Engine::offer(RunId id, const std::string& tenant, const json
       if (!taken) co_return false;
       run.row.state = run.machine.checkpoint();
       auto hold = run.shared_from_this();
-      SB_CO_CHECK(co_await commit(run, store::RunStatus::running, run.durability));
+      SB_CO_CHECK(co_await commit(run, store::RunStatus::running, true));
       if (run.signal) run.signal->cancel();
       co_return true;
     }

@@ -63,6 +63,18 @@ std::optional<flow::EventsOut> events_out(const Services& services) {
                          [sinks](json::value event) { return sinks->write(std::move(event)); }};
 }
 
+flow::Durability durability_of(Durability configured) {
+  switch (configured) {
+    case Durability::sync:
+      return flow::Durability::sync;
+    case Durability::async:
+      return flow::Durability::async;
+    case Durability::exit:
+      break;
+  }
+  return flow::Durability::exit;
+}
+
 }  // namespace
 
 std::size_t shard_count(const Config& config) {
@@ -134,6 +146,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   flow::EngineOptions engine_options;
   if (config.triage.promise) engine_options.double_answers = double_answers(*config.triage.promise);
   engine_options.lifecycle = services.lifecycle;
+  engine_options.always_sync = !config.mirror.url.empty() && config.mirror.mode == MirrorMode::before_ack;
   if (config.flows.shell) engine_options.processes.insert("shell");
   if (config.flows.python) engine_options.processes.insert("python");
   p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), std::move(engine_options));
@@ -165,7 +178,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                         *services.openings,
                         Pseudonyms(services.pseudonym_secret),
                         *p.audit_log};
-  surface.durability = config.data.durability == Durability::sync ? store::Durability::sync : store::Durability::async;
+  surface.durability = durability_of(config.data.durability);
   surface.in_flight_max = config.server.limits.max_in_flight;
   surface.ready = &ready;
   surface.audit_public = config.audit.is_public;

@@ -97,3 +97,20 @@ def test_no_room_on_disk_is_said_and_survived(own_server, simulator):
     assert reply.status in (503, 507), reply.body
     assert "free space" in reply.json()["error"]["message"]
     assert call(server.address, "GET", "/healthz").status == 200
+
+
+def test_runs_that_are_written_once_are_all_there_after_a_stop(tmp_path):
+    provider = Simulator(tmp_path)
+    server = Server(tmp_path, configuration(provider.address, data={"durability": "exit"})).start()
+    try:
+        replies = [server.chat(f"question {n}") for n in range(20)]
+        assert {reply.headers["x-signalbox-durability"] for reply in replies} == {"exit"}
+        assert server.process.stop() == 0
+        server.start()
+        for reply in replies:
+            run = server.run(reply.headers["x-signalbox-run"])
+            assert run["status"] == "completed" and run["cost_micro"] > 0
+            assert {"guard.inbound", "guard.outbound"} < {task["name"] for task in run["tasks"]}
+    finally:
+        server.process.stop()
+        provider.process.stop()

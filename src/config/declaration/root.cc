@@ -21,9 +21,11 @@ auto data_section() {
   using D = DataConfig;
   return declare<D>("Where runs, keys and the record are kept.")
       .path("dir", &D::dir, {.about = "Folder of the database and of the server's own keys; made if it is not there."})
-      .choice("durability", &D::durability, {{"sync", Durability::sync}, {"async", Durability::async}},
-              {.about = "`sync` answers after the state is on disk; `async` answers first and may lose the last "
-                        "moments of a crash."})
+      .choice("durability", &D::durability,
+              {{"sync", Durability::sync}, {"async", Durability::async}, {"exit", Durability::exit}},
+              {.about = "Of model requests; a flow may say its own. `sync` answers after the state is on disk; `async` "
+                        "answers first and may lose the last moments of a crash; `exit` writes when a run ends or "
+                        "rests, so that one a crash interrupts is lost or done again."})
       .integer("commit_batch_max", &D::commit_batch_max,
                {.about = "Most transactions that share one disk flush.", .min = 1, .max = 65'536})
       .integer("min_free_disk_mb", &D::min_free_disk_mb,

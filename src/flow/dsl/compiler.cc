@@ -172,7 +172,20 @@ Result<> Compiler::head(Flow& flow) const {
   if (!string_member(*document, "dsl").starts_with("1.0.")) {
     return fault("/document/dsl", "`dsl` must be 1.0.x: this server speaks Open Workflow DSL 1.0.3", Errc::unsupported);
   }
-  return {};
+  const auto* metadata = find_member(*document, "metadata");
+  const auto* durability = metadata ? find_member(*metadata, "durability") : nullptr;
+  return durability ? read_durability(*durability, flow) : Result<>();
+}
+
+// The one member of `metadata` that we read: how a flow's runs are stored is for its author to say.
+Result<> Compiler::read_durability(const json::value& said, Flow& flow) const {
+  for (const auto durability : {Durability::sync, Durability::async, Durability::exit}) {
+    if (said.is_string() && said.get_string() == to_string(durability)) {
+      flow.durability = durability;
+      return {};
+    }
+  }
+  return fault("/document/metadata/durability", "`durability` must be sync, async or exit");
 }
 
 void Compiler::use(Flow& flow, const json::value& value) {

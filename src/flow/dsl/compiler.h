@@ -47,6 +47,7 @@ class Compiler {
   Result<const json::object*> object_at(const json::value& value, std::string_view pointer,
                                         std::string_view what) const;
   Result<> head(Flow& flow) const;
+  Result<> read_durability(const json::value& said, Flow& flow) const;
   void use(Flow& flow, const json::value& value);
   Result<Schedule> schedule(const json::value& value, const Pointer& pointer);
   Result<TaskList> list(const json::value& value, const Pointer& pointer);
