@@ -109,10 +109,10 @@ TEST_F(Writes, BeforeAServiceIsCalledForTheFirstTimeWhateverItsFlowSays) {
 }
 
 TEST_F(Writes, AFlowThatSaysSomethingElseIsRefused) {
-  const auto flow =
-      load_flow("document:\n  {dsl: '1.0.3', namespace: test, name: x, version: '1.0.0',\n   metadata: {durability: fast}}\n"
-                "do:\n  - end: {set: {a: 1}}\n",
-                "x.yaml", builtin_functions());
+  const auto flow = load_flow(
+      "document:\n  {dsl: '1.0.3', namespace: test, name: x, version: '1.0.0',\n   metadata: {durability: fast}}\n"
+      "do:\n  - end: {set: {a: 1}}\n",
+      "x.yaml", builtin_functions());
   ASSERT_FALSE(flow);
   EXPECT_EQ(flow.error().detail, "x.yaml:3:27: `durability` must be sync, async or exit");
 }
