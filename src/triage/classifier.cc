@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "triage/confidence.h"
 #include "triage/insight.h"
+#include "triage/learnt.h"
 #include "triage/portable_math.h"
 #include "triage/scorer.h"
 #include "triage/sentence_judge.h"
@@ -41,7 +42,7 @@ double soften(std::span<float> logits, double temperature) {
 struct Softened {
   std::array<float, kMaxLabels> probability;
   std::size_t best = 0;
-  std::array<double, kGateInputs> gate{};
+  GateInputs gate{};
 };
 
 void soften_and_observe(const Evidence& evidence, std::span<const Label> labels, const Calibration& calibration,
@@ -100,24 +101,6 @@ void take_alternatives(const Verdict& first, std::span<const float> probability,
   }
 }
 
-// The thresholds, in order of harm: a person missed, then a wrong script; a model's answer is the way out.
-void decide(bool has_routes, Prediction& out) {
-  const auto& limits = out.limits;
-  const double human = out.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
-  if (!has_routes) {
-    out.abstained = out.confidence < limits.confidence;
-    return;
-  }
-  if (human >= limits.human) {
-    out.route = AnswerKind::human;
-  } else if (out.kind == AnswerKind::script && out.script_score >= limits.script && human < limits.veto) {
-    out.route = AnswerKind::script;
-  } else {
-    out.route = AnswerKind::generative;
-  }
-  out.abstained = out.route != out.kind;
-}
-
 // What is said of a text nobody could read: nothing, so a model or a person takes it.
 Prediction unread(bool has_routes, bool truncated) {
   Prediction out;
@@ -156,17 +139,35 @@ std::string_view to_string(AnswerKind kind) {
   return "none";
 }
 
-std::array<double, kGateInputs> gate_inputs(const Evidence& evidence, std::span<const Label> labels,
-                                            const Calibration& calibration) {
+// The thresholds, in order of harm: a person missed, then a wrong script; a model's answer is the way out.
+void decide(bool has_routes, Prediction& out) {
+  const auto& limits = out.limits;
+  const double human = out.kind_mass[static_cast<std::size_t>(AnswerKind::human)];
+  if (!has_routes) {
+    out.abstained = out.confidence < limits.confidence;
+    return;
+  }
+  if (human >= limits.human) {
+    out.route = AnswerKind::human;
+  } else if (out.kind == AnswerKind::script && out.script_score >= limits.script && human < limits.veto) {
+    out.route = AnswerKind::script;
+  } else {
+    out.route = AnswerKind::generative;
+  }
+  out.abstained = out.route != out.kind;
+}
+
+GateInputs gate_inputs(const Evidence& evidence, std::span<const Label> labels, const Calibration& calibration) {
   Softened softened;
   soften_and_observe(evidence, labels, calibration, softened);
   return softened.gate;
 }
 
 Prediction conclude(const Evidence& evidence, std::span<const Label> labels, const Calibration& calibration,
-                    const Thresholds& thresholds) {
+                    const Thresholds& thresholds, GateInputs* observed) {
   Softened softened;
   soften_and_observe(evidence, labels, calibration, softened);
+  if (observed) *observed = softened.gate;
   const std::span<const float> probability(softened.probability.data(), labels.size());
   Prediction out;
   out.out_of_scope = gate(softened.gate, calibration.out_of_scope);
@@ -201,29 +202,70 @@ struct IntentModel::State {
     return p.alternatives[0].probability >= kSureProbability && p.out_of_scope <= kSureInScope;
   }
 
-  // The second look: fused logits and their own calibration.
-  Prediction look_again(std::string_view text, const Evidence& first) const {
-    thread_local SentenceEvidence seen;
-    return look_again(text, first, seen);
+  // What tier 0 measures of a text.
+  struct First {
+    std::array<float, kMaxLabels> logits;
+    std::array<float, kMaxDimension> place;
+    GateInputs gate{};
+    Coverage coverage;
+  };
+  // What tier 1 does.
+  struct Second {
+    Encoding encoding;
+    SentenceEvidence seen;
+    GateInputs gate{};
+  };
+
+  // The weights' word alone. `places`: whether anybody looks at `first.place`.
+  Prediction look_first(const FeatureList& features, bool places, First& first) const {
+    const std::span<float> logits(first.logits.data(), data.labels.size());
+    first.coverage = scorer.score(features, logits, places ? place_of(first) : std::span<float>());
+    return conclude({logits, first.coverage.word, first.coverage.total, {}}, data.labels, data.calibration,
+                    data.thresholds, &first.gate);
   }
 
-  Prediction look_again(std::string_view text, const Evidence& first, SentenceEvidence& seen) const {
-    thread_local Encoding encoding;
-    encoder->encode(text, encoding);
-    judge->look(encoding.vector, seen);
+  // The second look: fused logits and their own calibration.
+  Prediction look_again(std::string_view text, First& first, Second& second) const {
+    encoder->encode(text, second.encoding);
+    judge->look(second.encoding.vector, second.seen);
     std::array<float, kMaxLabels> fused;
     const std::span<float> logits(fused.data(), data.labels.size());
-    fuse(first.logits, seen, data.sentence->fusion, logits);
-    auto out = conclude({logits, first.word_coverage, first.total_coverage, seen.gate}, data.labels,
-                        data.sentence->calibration, data.sentence->thresholds);
+    fuse({first.logits.data(), logits.size()}, second.seen, data.sentence->fusion, logits);
+    auto out = conclude({logits, first.coverage.word, first.coverage.total, second.seen.gate}, data.labels,
+                        data.sentence->calibration, data.sentence->thresholds, &second.gate);
     out.tier = 1;
-    out.truncated = encoding.truncated;
+    out.truncated = second.encoding.truncated;
+    // What is learnt stands on vectors less the heads' centre.
+    for (std::size_t i = 0; i < data.sentence->inputs; ++i) second.encoding.vector[i] -= data.sentence->centre[i];
+    return out;
+  }
+
+  void set_learnt_beside(First& first, Prediction& out) const {
+    if (!learnt) return;
+    const auto gate = as_floats(first.gate);
+    set_beside(shares_of(learnt->weights, learnt->labels.size(), {place_of(first), gate}), learnt->labels, out);
+    decide(has_routes, out);
+  }
+  void set_learnt_beside(First& first, const Second& second, Prediction& out) const {
+    if (!learnt) return;
+    const auto gate = as_floats(second.gate);
+    const auto shares = shares_of(learnt->sentence_weights, learnt->labels.size(),
+                                  {std::span<const float>(second.encoding.vector), place_of(first), gate});
+    set_beside(shares, learnt->labels, out);
+    decide(has_routes, out);
+  }
+
+  std::span<float> place_of(First& first) const { return {first.place.data(), data.dimension}; }
+  static std::array<float, kGateInputs> as_floats(const GateInputs& gate) {
+    std::array<float, kGateInputs> out;
+    std::ranges::transform(gate, out.begin(), [](double value) { return static_cast<float>(value); });
     return out;
   }
 
   ModelData data;
   std::optional<Encoder> encoder;
   std::optional<SentenceJudge> judge;
+  std::optional<Learnt> learnt;
   Scorer scorer;
   std::string version;
   bool has_routes;
@@ -281,6 +323,42 @@ bool IntentModel::has_encoder() const {
   return state_->encoder.has_value();
 }
 
+Result<IntentModel> IntentModel::with_learnt(Learnt learnt) const {
+  const auto& data = state_->data;
+  if (learnt.base != base_version())
+    return fail(Errc::conflict, fmt::format("it was learnt beside the triage model {}, this is {}; learn it anew",
+                                            learnt.base, base_version()));
+  const std::size_t width = data.dimension + kGateInputs + 1;
+  const std::size_t wide = state_->encoder ? data.sentence->inputs + width : 0;
+  if (state_->encoder && learnt.sentence_weights.empty())
+    return fail(Errc::conflict, "it was learnt without the sentence encoder; learn it anew");
+  if (learnt.weights.size() != learnt.labels.size() * width ||
+      (wide > 0 && learnt.sentence_weights.size() != learnt.labels.size() * wide))
+    return fail(Errc::corrupt, "what was learnt does not fit the triage model");
+  const auto all = learnt.base + encode_learnt(learnt);
+  auto state = std::make_shared<State>(data, to_hex(sha256(all)).substr(0, 16));
+  state->encoder = state_->encoder;
+  if (state->encoder) state->judge.emplace(state->data);
+  state->learnt = std::move(learnt);
+  return IntentModel(std::move(state));
+}
+
+IntentModel IntentModel::without_learnt() const {
+  if (!state_->learnt) return *this;
+  auto state = std::make_shared<State>(state_->data, base_version());
+  state->encoder = state_->encoder;
+  if (state->encoder) state->judge.emplace(state->data);
+  return IntentModel(std::move(state));
+}
+
+const Learnt* IntentModel::learnt() const {
+  return state_->learnt ? &*state_->learnt : nullptr;
+}
+
+const std::string& IntentModel::base_version() const {
+  return state_->learnt ? state_->learnt->base : state_->version;
+}
+
 bool IntentModel::has_routes() const {
   return state_->has_routes;
 }
@@ -290,13 +368,38 @@ Prediction IntentModel::predict(std::string_view text) const {
   FeatureList features;
   extract_features(text, state.data.features, features);
   if (!features.readable) return unread(state.has_routes, features.truncated);
-  std::array<float, kMaxLabels> logits;
-  const std::span<float> used(logits.data(), state.data.labels.size());
-  const auto coverage = state.scorer.score(features, used);
-  const Evidence evidence{used, coverage.word, coverage.total, {}};
-  auto out = conclude(evidence, state.data.labels, state.data.calibration, state.data.thresholds);
-  if (state.encoder && !features.truncated && !state.sure(out)) out = state.look_again(text, evidence);
+  State::First first;
+  auto out = state.look_first(features, state.learnt.has_value(), first);
+  // Which tier speaks is the weights' own affair: what is learnt beside them makes neither of them speak.
+  if (state.encoder && !features.truncated && !state.sure(out)) {
+    thread_local State::Second second;
+    out = state.look_again(text, first, second);
+    state.set_learnt_beside(first, second, out);
+  } else {
+    state.set_learnt_beside(first, out);
+  }
   if (features.truncated || out.truncated) distrust_the_end(out);
+  return out;
+}
+
+std::optional<Sighting> IntentModel::look(std::string_view text) const {
+  const State& state = *state_;
+  const auto features = std::make_unique<FeatureList>();
+  extract_features(text, state.data.features, *features);
+  if (!features->readable || features->truncated) return std::nullopt;
+  State::First first;
+  auto said = state.look_first(*features, true, first);
+  const auto place = state.place_of(first);
+  Sighting out;
+  out.place.assign(place.begin(), place.end());
+  out.gate = first.gate;
+  out.said = std::move(said);
+  if (!state.encoder) return out;
+  State::Second second;
+  out.said = state.look_again(text, first, second);
+  if (out.said.truncated) return std::nullopt;
+  out.vector = std::move(second.encoding.vector);
+  out.sentence_gate = second.gate;
   return out;
 }
 
@@ -331,21 +434,23 @@ Insight IntentModel::look_into(std::string_view text) const {
   if (!out.said.readable) return out;
   const auto features = std::make_unique<FeatureList>();
   extract_features(text, state.data.features, *features);
-  std::vector<float> logits(state.data.labels.size());
-  const auto coverage = state.scorer.score(*features, logits);
-  SentenceEvidence seen;
+  State::First first;
+  State::Second second;
+  state.look_first(*features, false, first);
+  const std::span<const float> logits(first.logits.data(), state.data.labels.size());
   if (out.said.tier == 1) {
-    state.look_again(text, {logits, coverage.word, coverage.total, {}}, seen);
+    state.look_again(text, first, second);
     out.fusion = state.data.sentence->fusion;
-    for (const auto& one : seen.near) out.near.push_back({one.likeness, one.text, state.data.labels[one.label].name});
+    for (const auto& one : second.seen.near)
+      out.near.push_back({one.likeness, one.text, state.data.labels[one.label].name});
   }
   for (std::size_t i = 0; i < out.labels.size(); ++i) {
-    const auto* label = find_label(out.said.alternatives[i].intent);
-    if (!label) return out;
-    const auto at = static_cast<std::size_t>(label - state.data.labels.data());
+    const auto label = std::ranges::find(state.data.labels, out.said.alternatives[i].intent, &Label::name);
+    if (label == state.data.labels.end()) return out;  // none, or a learnt one: no weights of ours speak for it
+    const auto at = static_cast<std::size_t>(label - state.data.labels.begin());
     out.labels[i] = at;
     out.logits[i] = {logits[at], 0, 0, 0};
-    if (out.said.tier == 1) out.logits[i] = opinions_of(logits, seen, at);
+    if (out.said.tier == 1) out.logits[i] = opinions_of(logits, second.seen, at);
   }
   const auto names = feature_names(text, state.data.features);
   const auto effects = state.scorer.effects(*features, out.labels);
@@ -365,8 +470,12 @@ const ModelData& IntentModel::data() const {
 }
 
 const Label* IntentModel::find_label(std::string_view name) const {
-  const auto found = std::ranges::find(state_->data.labels, name, &Label::name);
-  return found == state_->data.labels.end() ? nullptr : &*found;
+  const auto& own = state_->data.labels;
+  if (const auto found = std::ranges::find(own, name, &Label::name); found != own.end()) return &*found;
+  if (!state_->learnt) return nullptr;
+  const auto& others = state_->learnt->labels;
+  const auto found = std::ranges::find(others, name, &Label::name);
+  return found == others.end() ? nullptr : &*found;
 }
 
 }  // namespace sb::triage

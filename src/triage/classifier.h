@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/errors.h"
 #include "triage/encoder/encoder.h"
@@ -55,6 +56,16 @@ struct Seen {
 Seen seen_of(const Prediction& prediction);
 
 struct Insight;  // insight.h
+struct Learnt;   // learnt.h
+
+/// What a model sees of a text before it concludes anything: what intents are learnt from.
+struct Sighting {
+  std::vector<float> place;  ///< Scorer::score
+  GateInputs gate{};
+  std::vector<float> vector;  ///< of tier 1, less the heads' centre; empty without an encoder
+  GateInputs sentence_gate{};
+  Prediction said;  ///< the weights' own word, of the last tier there is
+};
 
 /// Immutable; any number of threads may predict at once. Cheap to copy (shared).
 class IntentModel {
@@ -70,6 +81,15 @@ class IntentModel {
   /// Errors: conflict (the model has no heads for it, or heads for another encoder); `detail` says which.
   Result<IntentModel> with_encoder(const Encoder& encoder) const;
   bool has_encoder() const;
+  /// The same model with what was learnt beside it in place of what was there.
+  /// Errors: conflict (it was learnt beside another model, or for one without tier 1), corrupt.
+  Result<IntentModel> with_learnt(Learnt learnt) const;
+  /// The weights alone.
+  IntentModel without_learnt() const;
+  /// Null: nothing was learnt.
+  const Learnt* learnt() const;
+  /// Of the weights alone, whatever was learnt beside them.
+  const std::string& base_version() const;
   /// Whether any label says who answers it.
   bool has_routes() const;
 
@@ -81,13 +101,17 @@ class IntentModel {
   /// scope, coverage and alternatives. Nothing where no label has this name.
   std::optional<Prediction> recall(const Seen& seen, std::string_view intent) const;
 
+  /// Nothing where the text cannot be read to its end. Both tiers look, however sure the first is. Allocates.
+  std::optional<Sighting> look(std::string_view text) const;
+
   /// The same as `predict` with what it is made of, for explanations: slower, allocates.
   Insight look_into(std::string_view text) const;
 
-  /// First 16 hex digits of the file's SHA-256; names the model in every decision.
+  /// First 16 hex digits of the file's SHA-256, or of one over that and what was learnt beside it; names the model in
+  /// every decision.
   const std::string& version() const;
   const ModelData& data() const;
-  /// Null where no label has this name.
+  /// Null where no label has this name, a learnt one neither.
   const Label* find_label(std::string_view name) const;
 
  private:
@@ -96,7 +120,6 @@ class IntentModel {
   std::shared_ptr<const State> state_;
 };
 
-inline constexpr std::size_t kGateInputs = 9;
 inline constexpr std::size_t kSentenceInputs = 3;
 
 /// What was measured of a text before anything is concluded from it.
@@ -109,12 +132,15 @@ struct Evidence {
 };
 
 /// What the out-of-scope gate weighs, before calibration; also what training fits it on.
-std::array<double, kGateInputs> gate_inputs(const Evidence& evidence, std::span<const Label> labels,
-                                            const Calibration& calibration);
+GateInputs gate_inputs(const Evidence& evidence, std::span<const Label> labels, const Calibration& calibration);
 
 /// Everything `predict` derives from evidence; pure, so that thresholds are fitted through the very code that applies
 /// them.
+/// `observed`: takes what gate_inputs() tells; may be null.
 Prediction conclude(const Evidence& evidence, std::span<const Label> labels, const Calibration& calibration,
-                    const Thresholds& thresholds);
+                    const Thresholds& thresholds, GateInputs* observed = nullptr);
+
+/// Route and abstention of a prediction by its limits.
+void decide(bool has_routes, Prediction& prediction);
 
 }  // namespace sb::triage

@@ -60,31 +60,54 @@ Result<KeptVersions::Kept> KeptVersions::keep(const std::string& yaml_path) cons
     SB_TRY(auto bytes, read_bytes(beside(yaml_path, name)));
     names[name] = add(std::move(bytes));
   }
-  const auto list = to_text(json::object{{"document", add(std::move(document))}, {"files", std::move(names)}});
-  auto id = to_hex(sha256(list)).substr(0, kIdDigits);
-  auto written = write(files, fmt::format("{}/{}.json", folder_, id), list);
+  const json::object list{{"document", add(std::move(document))}, {"files", std::move(names)}};
+  return keep_list(list, files);
+}
+
+KeptVersions::Kept KeptVersions::keep_list(const json::value& list,
+                                           const std::map<std::string, std::string>& files) const {
+  const auto text = to_text(list);
+  auto id = to_hex(sha256(text)).substr(0, kIdDigits);
+  auto written = write(files, fmt::format("{}/{}.json", folder_, id), text);
   return Kept{std::move(id), std::move(written)};
 }
 
-Result<std::shared_ptr<const Router>> KeptVersions::load(const std::string& id) const {
+Result<KeptVersions::Kept> KeptVersions::keep_learnt(const std::string& id, std::string learnt) const {
+  SB_TRY(auto list, list_of(id));
+  const auto hash = to_hex(sha256(learnt));
+  list.as_object()["learnt"] = hash;
+  return keep_list(list, {{hash, std::move(learnt)}});
+}
+
+Result<json::value> KeptVersions::list_of(const std::string& id) const {
   const auto list = is_id(id) ? read_bytes(fmt::format("{}/{}.json", folder_, id)) : Result<std::string>();
   if (!is_id(id) || !list)
     return fail(Errc::not_found, fmt::format("triage version {} is not kept here", id), "version");
   if (to_hex(sha256(*list)).substr(0, kIdDigits) != id)
     return fail(Errc::corrupt, fmt::format("triage version {}: its list of files is damaged", id));
-  SB_TRY(const auto parsed, parse_json(*list));
+  return parse_json(*list);
+}
+
+Result<std::shared_ptr<const Router>> KeptVersions::load(const std::string& id) const {
+  SB_TRY(const auto list, list_of(id));
   std::map<std::string, std::string> paths;
   const auto whole = [&](std::string_view hash) -> Result<std::string> {
     SB_TRY(auto bytes, read_bytes(path_of(std::string(hash))));
     if (to_hex(sha256(bytes)) == hash) return bytes;
     return fail(Errc::corrupt, fmt::format("triage version {}: {} is damaged", id, path_of(std::string(hash))));
   };
-  for (const auto& [name, hash] : find_member(parsed, "files")->get_object()) {
+  for (const auto& [name, hash] : find_member(list, "files")->get_object()) {
     SB_CHECK(whole(std::string_view(hash.get_string())));
     paths[std::string(name)] = path_of(std::string(hash.get_string()));
   }
-  SB_TRY(const auto document, whole(string_member(parsed, "document")));
-  return load_router(document, "triage version " + id, [&](const std::string& name) { return paths[name]; });
+  SB_TRY(const auto document, whole(string_member(list, "document")));
+  std::optional<Learnt> learnt;
+  if (const auto hash = string_member(list, "learnt"); !hash.empty()) {
+    SB_TRY(const auto bytes, whole(hash));
+    SB_TRY(learnt, decode_learnt(bytes));
+  }
+  return load_router(
+      document, "triage version " + id, [&](const std::string& name) { return paths[name]; }, std::move(learnt));
 }
 
 }  // namespace sb::triage

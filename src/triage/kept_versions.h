@@ -2,7 +2,9 @@
 /// from.
 ///
 ///     FOLDER/files/SHA256     one file
-///     FOLDER/ID.json          what a version is made of: {"document": SHA256, "files": {name in the document: SHA256}}
+///     FOLDER/ID.json          what a version is made of: {"document": SHA256, "files": {name in the document:
+///     SHA256}},
+///                             and "learnt": SHA256 where something was learnt beside its model (learnt.h)
 ///
 /// A version's id is the beginning of the SHA-256 of that list, so the same files are the same version. Any number of
 /// threads may load; one keeps at a time.
@@ -13,6 +15,7 @@
 #include <string>
 
 #include "base/errors.h"
+#include "base/json.h"
 #include "triage/router.h"
 
 namespace sb::triage {
@@ -28,12 +31,18 @@ class KeptVersions {
   /// Keeps the document at `yaml_path` and what it names. Errors: of the document, as Router::load.
   Result<Kept> keep(const std::string& yaml_path) const;
 
+  /// The version `id` with what was learnt beside its model in place of what was. Errors: not_found, corrupt.
+  Result<Kept> keep_learnt(const std::string& id, std::string learnt) const;
+
   /// Errors: not_found (not kept here), corrupt (a file is not what it was), as Router::load.
   Result<std::shared_ptr<const Router>> load(const std::string& id) const;
 
  private:
   Result<> write(const std::map<std::string, std::string>& files, const std::string& place,
                  const std::string& list) const;
+  Result<json::value> list_of(const std::string& id) const;
+  /// The list as a version, with the files that it needs and are new.
+  Kept keep_list(const json::value& list, const std::map<std::string, std::string>& files) const;
   std::string path_of(const std::string& sha256) const { return folder_ + "/files/" + sha256; }
 
   std::string folder_;

@@ -27,6 +27,7 @@ inline constexpr std::size_t kMaxSentenceDimension = 256;
 inline constexpr std::size_t kMaxSentenceTexts = 1U << 20;
 inline constexpr std::int32_t kMaxRowWeight = 4095;
 inline constexpr std::int32_t kMaxHeadWeight = 2047;
+inline constexpr std::size_t kMaxRemembered = 1U << 15;
 
 struct Label {
   std::string name;
@@ -114,6 +115,23 @@ struct SentenceHeads {
   std::optional<ThresholdOrigin> origin = {};
 };
 
+/// What the out-of-scope gate weighs (classifier.h).
+inline constexpr std::size_t kGateInputs = 9;
+using GateInputs = std::array<double, kGateInputs>;
+
+/// Training texts of every label as the weights see them, so that an intent can be learnt later without the texts
+/// (learn.h): what it must not be taken for.
+struct Remembered {
+  std::vector<std::uint16_t> labels;  ///< [texts]
+  std::vector<std::int8_t> places;    ///< [texts][dimension]: direction of the sum of the n-grams' rows, length 127
+  std::vector<float> gates;           ///< [texts][kGateInputs], as weights saw it that had not learnt from the text
+  // Of tier 1; empty without it.
+  std::vector<float> spread;          ///< [inputs]: deviation of the vectors' components
+  std::vector<std::int8_t> vectors;   ///< [texts][inputs]: less the centre, in kVectorStep of the spread
+  std::vector<float> sentence_gates;  ///< [texts][kGateInputs]
+};
+inline constexpr float kVectorStep = 1.0F / 32;
+
 struct ModelData {
   FeatureConfig features;
   std::vector<Label> labels;
@@ -135,6 +153,7 @@ struct ModelData {
   Thresholds thresholds;
   std::optional<ThresholdOrigin> origin;  ///< none: written before origins were kept, or no routes
   std::optional<SentenceHeads> sentence;
+  std::optional<Remembered> remembered;  ///< none: trained before it was kept
   Provenance provenance;
 };
 

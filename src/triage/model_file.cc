@@ -107,6 +107,7 @@ json::object header_of(const ModelData& data) {
         {"seed", data.provenance.seed}}},
   };
   if (data.sentence) header["sentence"] = sentence_of(*data.sentence);
+  if (data.remembered) header["remembered"] = data.remembered->labels.size();
   return header;
 }
 
@@ -267,6 +268,7 @@ Result<ModelData> read_header(std::string_view text, std::size_t& rows) {
   read_calibration(reader.inside("calibration"), reader, data.calibration, data.thresholds, data.origin);
   bool old_heads = false;
   if (reader.has("sentence")) data.sentence = read_sentence(reader.inside("sentence"), reader, old_heads);
+  if (reader.has("remembered")) data.remembered.emplace().labels.resize(reader.count("remembered", kMaxRemembered));
   read_provenance(reader.inside("provenance"), data.provenance);
   reader.adopt(features);
   if (!reader.fault().empty()) {
@@ -297,6 +299,38 @@ class ArrayReader {
   std::string_view bytes_;
   bool short_ = false;
 };
+
+void put_remembered(std::string& out, const Remembered& texts) {
+  put_all(out, texts.labels);
+  put_all(out, texts.places);
+  put_all(out, texts.gates);
+  put_all(out, texts.spread);
+  put_all(out, texts.vectors);
+  put_all(out, texts.sentence_gates);
+}
+
+void take_remembered(ArrayReader& arrays, const ModelData& data, Remembered& out) {
+  const std::size_t count = out.labels.size();
+  arrays.take(count, out.labels);
+  arrays.take(count * data.dimension, out.places);
+  arrays.take(count * kGateInputs, out.gates);
+  if (!data.sentence) return;
+  arrays.take(data.sentence->inputs, out.spread);
+  arrays.take(count * data.sentence->inputs, out.vectors);
+  arrays.take(count * kGateInputs, out.sentence_gates);
+}
+
+Result<> check_remembered(const Remembered& texts, std::size_t labels) {
+  const auto bad = [](std::string_view what) { return fail(Errc::corrupt, fmt::format("{} out of range", what)); };
+  const auto finite = [](float value) { return std::isfinite(value) && std::abs(value) < 1e6F; };
+  if (std::ranges::any_of(texts.labels, [&](auto label) { return label >= labels; }))
+    return bad("a remembered text's label");
+  if (!std::ranges::all_of(texts.gates, finite) || !std::ranges::all_of(texts.sentence_gates, finite))
+    return bad("what the gate saw of a remembered text");
+  if (std::ranges::any_of(texts.spread, [&](float value) { return !finite(value) || value <= 0; }))
+    return bad("the spread of the sentence vectors");
+  return {};
+}
 
 Result<> check_calibration(const Calibration& c) {
   const auto bad = [](std::string_view what) { return fail(Errc::corrupt, fmt::format("{} out of range", what)); };
@@ -352,6 +386,7 @@ Result<> check_ranges(const ModelData& data) {
   }
   if (!(data.scale > 0) || !(data.scale < 1e3F)) return bad("scale");
   SB_CHECK(check_calibration(data.calibration));
+  if (data.remembered) SB_CHECK(check_remembered(*data.remembered, data.labels.size()));
   return data.sentence ? check_sentence(*data.sentence, data.labels.size()) : Result<>();
 }
 
@@ -378,6 +413,7 @@ std::string encode_model(const ModelData& data) {
     put_all(payload, data.sentence->texts);
     put_all(payload, data.sentence->text_labels);
   }
+  if (data.remembered) put_remembered(payload, *data.remembered);
   return seal_file(kModelFile, payload);
 }
 
@@ -411,6 +447,7 @@ Result<ModelData> decode_model(std::string_view bytes) {
     arrays.take(heads.text_labels.size() * heads.dimension, heads.texts);
     arrays.take(heads.text_labels.size(), heads.text_labels);
   }
+  if (data.remembered) take_remembered(arrays, data, *data.remembered);
   if (!arrays.exact()) return fail(Errc::corrupt, "the arrays are not as long as the header says");
   SB_CHECK(check_ranges(data));
   return data;

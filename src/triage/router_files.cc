@@ -16,7 +16,8 @@ std::string beside(const std::string& document_path, const std::string& name) {
 }
 
 Result<std::shared_ptr<const Router>> load_router(std::string_view yaml, const std::string& name,
-                                                  const std::function<std::string(const std::string&)>& path_of) {
+                                                  const std::function<std::string(const std::string&)>& path_of,
+                                                  std::optional<Learnt> learnt) {
   SB_TRY(const auto config, parse_router_config(yaml, name));
   std::optional<IntentModel> model;
   if (!config.model_path.empty()) {
@@ -30,6 +31,12 @@ Result<std::shared_ptr<const Router>> load_router(std::string_view yaml, const s
     auto two_tiers = model->with_encoder(*encoder);
     if (!two_tiers) return fail(two_tiers.error().code, fmt::format("{}: {}", name, two_tiers.error().detail));
     model = *std::move(two_tiers);
+  }
+  if (learnt) {
+    if (!model) return fail(Errc::conflict, fmt::format("{}: it names no classifier to learn beside", name));
+    auto with_learnt = model->with_learnt(*std::move(learnt));
+    if (!with_learnt) return fail(with_learnt.error().code, fmt::format("{}: {}", name, with_learnt.error().detail));
+    model = *std::move(with_learnt);
   }
   std::shared_ptr<const Verifier> verifier;
   if (!config.verifier_path.empty()) {

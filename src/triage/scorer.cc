@@ -25,6 +25,14 @@ std::int32_t dot(const std::int16_t* __restrict a, const std::int16_t* __restric
   return sum;
 }
 
+// To length 1; what is 0 stays so.
+void turn(std::span<const std::int32_t> sum, std::span<float> out) {
+  float squared = 0;
+  for (const auto value : sum) squared += static_cast<float>(value) * static_cast<float>(value);
+  const float over = squared > 0 ? 1.0F / std::sqrt(squared) : 0.0F;
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(sum[i]) * over;
+}
+
 }  // namespace
 
 Scorer::Scorer(const ModelData& data)
@@ -44,7 +52,7 @@ const Scorer::Slot* Scorer::find(std::uint32_t hash) const {
   return nullptr;
 }
 
-Coverage Scorer::score(const FeatureList& features, std::span<float> logits) const {
+Coverage Scorer::score(const FeatureList& features, std::span<float> logits, std::span<float> place) const {
   const std::uint32_t dimension = data_.dimension;
   // Memory is far, arithmetic is near: ask for every slot first, then for every row, then add.
   std::array<const Slot*, kMaxFeatures> found;
@@ -78,6 +86,7 @@ Coverage Scorer::score(const FeatureList& features, std::span<float> logits) con
     hidden[i] = static_cast<std::int16_t>(value < 0 ? value - 0.5F : value + 0.5F);
   }
 
+  if (!place.empty()) turn(std::span(sum).first(dimension), place);
   const double length_squared = all[0] + all[1];
   const double length = std::sqrt(length_squared) / kLengthUnit;
   const float up = largest > 0 ? static_cast<float>(data_.scale / (static_cast<double>(down) * length)) : 0.0F;

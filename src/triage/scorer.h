@@ -26,7 +26,8 @@ class Scorer {
   Scorer& operator=(const Scorer&) = delete;
 
   /// Fills `logits` ([labels]). No allocation; time grows with `features.count` (at most kMaxFeatures) and labels.
-  Coverage score(const FeatureList& features, std::span<float> logits) const;
+  /// `place`: [dimension] or empty; the direction in which the known n-grams' rows add up, length 1.
+  Coverage score(const FeatureList& features, std::span<float> logits, std::span<float> place = {}) const;
 
   /// What one feature adds to each of `labels`' logits: [features.count][labels.size()]. Their sum and the bias are the
   /// logit, up to the rounding that `score` does on the way. For people; allocates.

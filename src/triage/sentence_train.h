@@ -25,6 +25,8 @@ class SentenceTrainer {
 
   /// The vector of a text as the encoder gave it.
   std::vector<float> vector_of(std::uint32_t text) const;
+  /// The deviation of the vectors' components.
+  const std::vector<float>& spread() const { return vectors_.spread; }
 
  private:
   std::string encoder_;

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/crypto.h"
+#include "triage/learnt.h"
 
 namespace sb::triage {
 namespace {
@@ -25,7 +26,8 @@ std::string weights_of(const IntentModel& model) {
     data.sentence->thresholds = {};
     data.sentence->origin.reset();
   }
-  return to_hex(sha256(encode_model(data)));
+  const auto learnt = model.learnt() ? encode_learnt(*model.learnt()) : std::string();
+  return to_hex(sha256(encode_model(data), learnt));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 
@@ -68,6 +69,12 @@ Result<Prepared> prepare(const Dataset& dataset, const RouteMap* routes, const T
   return out;
 }
 
+void take_features(const Sample& sample, FeatureList& out) {
+  std::ranges::copy(sample.hashes, out.hashes.begin());
+  out.count = sample.hashes.size();
+  out.word_count = sample.word_count;
+}
+
 // Each label's texts dealt out in turn: every part has its share of every label.
 std::vector<std::uint32_t> deal_texts(const Prepared& prepared, std::uint32_t folds) {
   std::vector<std::uint32_t> dealt(prepared.labels.size());
@@ -129,6 +136,7 @@ class Rehearsal {
 
   struct Rehearsed {
     std::vector<Unseen> texts;
+    std::vector<std::uint32_t> samples;  ///< which of the samples each is
     std::vector<SentenceEvidence> seen;  ///< tier 1's opinions of the same texts; empty without it
   };
   const Rehearsed& unseen() const { return unseen_; }
@@ -162,9 +170,7 @@ class Rehearsal {
     const auto features = std::make_unique<FeatureList>();
     for (const auto i : rest) {
       const auto& sample = prepared_.samples[i];
-      std::ranges::copy(sample.hashes, features->hashes.begin());
-      features->count = sample.hashes.size();
-      features->word_count = sample.word_count;
+      take_features(sample, *features);
       Unseen text;
       text.logits.resize(prepared_.labels.size());
       text.coverage = scorer.score(*features, text.logits);
@@ -172,6 +178,7 @@ class Rehearsal {
       text.withheld = withheld;
       text.out_of_scope = withheld || prepared_.labels[sample.label].out_of_scope;
       out.texts.push_back(std::move(text));
+      out.samples.push_back(i);
     }
     if (sentences_) look(rest, unused, out);
   }
@@ -221,6 +228,58 @@ std::vector<Unseen> fuse_all(std::span<const Unseen> unseen, std::span<const Sen
     out[i].sentence = seen[i].gate;
   }
   return out;
+}
+
+// Which of the unseen texts are kept: the first few of each label, no withheld ones. So many in all that learning from
+// them stays a matter of a tenth of a second.
+std::vector<std::size_t> to_remember(std::span<const Unseen> unseen, std::size_t labels) {
+  constexpr std::size_t kInAll = 1500;
+  const auto of_each = std::clamp<std::size_t>(kInAll / labels, 2, 10);
+  std::vector<std::uint32_t> taken(labels);
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < unseen.size(); ++i) {
+    if (!unseen[i].withheld && taken[unseen[i].label]++ < of_each) out.push_back(i);
+  }
+  return out;
+}
+
+void put_gates(const Unseen& text, std::span<const Label> labels, const Calibration& calibration,
+               std::vector<float>& out) {
+  for (const double value : gate_inputs(text.evidence(), labels, calibration))
+    out.push_back(static_cast<float>(six_digits(value)));
+}
+
+Remembered remember(const ModelData& data, const Prepared& prepared, std::span<const Unseen> unseen,
+                    std::span<const std::uint32_t> samples, std::span<const std::size_t> chosen) {
+  Remembered out;
+  const Scorer scorer(data);
+  const auto features = std::make_unique<FeatureList>();
+  std::vector<float> logits(data.labels.size());
+  std::vector<float> place(data.dimension);
+  for (const auto at : chosen) {
+    const auto& sample = prepared.samples[samples[at]];
+    take_features(sample, *features);
+    scorer.score(*features, logits, place);
+    out.labels.push_back(static_cast<std::uint16_t>(sample.label));
+    for (const float value : place) out.places.push_back(static_cast<std::int8_t>(std::lround(value * 127)));
+    put_gates(unseen[at], data.labels, data.calibration, out.gates);
+  }
+  return out;
+}
+
+// `fused`: the unseen texts as tier 1 has them.
+void remember_sentences(const ModelData& data, const SentenceTrainer& sentences, std::span<const Unseen> fused,
+                        std::span<const std::uint32_t> samples, std::span<const std::size_t> chosen, Remembered& out) {
+  const auto& heads = *data.sentence;
+  out.spread = sentences.spread();
+  for (const auto at : chosen) {
+    const auto vector = sentences.vector_of(samples[at]);
+    for (std::size_t i = 0; i < vector.size(); ++i) {
+      const float steps = (vector[i] - heads.centre[i]) / (out.spread[i] * kVectorStep);
+      out.vectors.push_back(static_cast<std::int8_t>(std::clamp(std::lround(steps), -127L, 127L)));
+    }
+    put_gates(fused[at], data.labels, heads.calibration, out.sentence_gates);
+  }
 }
 
 ThresholdReport calibrate(std::span<const Unseen> unseen, double left, const Target& target, const RouteMap* routes,
@@ -285,13 +344,15 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
   if (data.hashes.empty()) {
     return fail(Errc::invalid_argument, "no word or n-gram occurs in two texts: too little data to learn from");
   }
-  const auto& [unseen, seen] = rehearsal.unseen();
+  const auto& [unseen, samples, seen] = rehearsal.unseen();
   const auto& fewer = rehearsal.fewer();
   out.report.thresholds = calibrate(unseen, error_left(unseen, fewer.texts, options.text_folds), options.target, routes,
                                     data.labels, data.calibration, data.thresholds);
   const bool has_routes =
       std::ranges::any_of(data.labels, [](const Label& label) { return label.kind != AnswerKind::none; });
   if (has_routes) data.origin = origin(out.report.thresholds);
+  const auto kept = to_remember(unseen, data.labels.size());
+  data.remembered = remember(data, prepared, unseen, samples, kept);
   if (sentences) {
     auto& heads = data.sentence.emplace(sentences->without({}));
     heads.fusion = fit_fusion(unseen, seen);
@@ -302,6 +363,7 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
         calibrate(fused, error_left(fused, fused_fewer, options.text_folds), options.target, routes, data.labels,
                   heads.calibration, heads.thresholds);
     if (has_routes) heads.origin = origin(out.report.sentence_thresholds);
+    remember_sentences(data, *sentences, fused, samples, kept, *data.remembered);
     // What either tier has shown about signs of a person holds for both: tier 0 alone answers what it is sure of.
     data.thresholds.veto = heads.thresholds.veto = std::min(data.thresholds.veto, heads.thresholds.veto);
   }
