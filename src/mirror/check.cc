@@ -123,7 +123,7 @@ Result<Compared> compare(Target& target, std::string_view key, const std::string
     compared.report.problems.push_back(fmt::format("table {} differs", table));
   };
   for (const char* table : {"runs", "journal", "states", "timers", "listeners", "outbox", "reviews", "spending",
-                            "documents", "leaves", "tree_heads", "notes"}) {
+                            "documents", "leaves", "tree_heads", "notes", "labels"}) {
     SB_TRY(const std::string ours, digest_of(live, table));
     SB_TRY(const std::string theirs, digest_of(copy, table));
     if (ours != theirs) differs(table);

@@ -90,6 +90,10 @@ TEST_F(Mirrored, WhatIsNotedOnRunsIsInWhatIsMadeAgainAndWhatWasErasedIsNot) {
     store::Commit commit = chat_commit(runs.emplace_back(new_run_id()));
     commit.create->data_key = "wrapped key";
     commit.notes = {{store::NoteKind::tag, "team", "mark", "beta"}, {store::NoteKind::annotation, "a", "", "words"}};
+    store::LabelRow label;
+    label.id = "label " + std::to_string(i);
+    label.sealed = "sealed";
+    commit.labels = {std::move(label)};
     ASSERT_TRUE(wait_for(store_->commit(std::move(commit))));
   }
   store::Commit erasure;
@@ -105,6 +109,10 @@ TEST_F(Mirrored, WhatIsNotedOnRunsIsInWhatIsMadeAgainAndWhatWasErasedIsNot) {
   store::RunFilter filter;
   filter.tag = "mark";
   EXPECT_EQ(wait_for(store_->list_runs(filter))->size(), 1U);
+  const auto labels = wait_for(store_->labels({}));
+  ASSERT_EQ(labels->size(), 1U);
+  EXPECT_EQ(labels->at(0).run, runs[0]);
+  EXPECT_EQ(labels->at(0).data_key, "wrapped key");
 }
 
 TEST_F(Mirrored, FaultsOfThePlaceOnlyAddLagAndLoseNothing) {

@@ -61,6 +61,10 @@ class StagedStore final : public store::Store {
   Task<Result<std::vector<store::OutboxRow>>> outbox(std::int64_t after, std::size_t limit) override {
     return read(&Store::outbox, after, limit);
   }
+  Task<Result<std::vector<store::LabelRow>>> labels(store::LabelFilter filter) override {
+    return read(&Store::labels, std::move(filter));
+  }
+  Task<Result<std::uint64_t>> count_labels() override { return read(&Store::count_labels); }
   Task<Result<std::vector<store::NoteRow>>> notes(RunId run) override { return read(&Store::notes, run); }
   Task<Result<store::ReviewRow>> load_review(ReviewId review) override { return read(&Store::load_review, review); }
   Task<Result<std::vector<store::ReviewRow>>> list_reviews(store::ReviewFilter filter) override {

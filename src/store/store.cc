@@ -21,6 +21,18 @@ std::optional<RunStatus> run_status(std::string_view name) {
   return static_cast<RunStatus>(found - kRunStatus.begin());
 }
 
+std::string_view to_string(LabelOrigin origin) {
+  switch (origin) {
+    case LabelOrigin::given:
+      return "label";
+    case LabelOrigin::feedback:
+      return "feedback";
+    case LabelOrigin::review:
+      return "review";
+  }
+  return "label";
+}
+
 std::string_view to_string(ReviewState state) {
   return kReviewState.at(static_cast<std::size_t>(state));
 }

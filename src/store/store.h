@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/canonical_json.h"
@@ -220,6 +221,32 @@ struct NoteRow {
   std::string sealed;  ///< under the run's key
 };
 
+/// Who said that a text has an intent. Stored: append, never renumber.
+enum class LabelOrigin : std::uint8_t { given = 0, feedback = 1, review = 2 };
+std::string_view to_string(LabelOrigin origin);
+
+/// A text of which somebody says what it asks for: what triage learns from.
+struct LabelRow {
+  std::string id;  ///< keyed hash of tenant and text: another label of the text takes its place
+  RunId run;       ///< whose key seals the text; the label goes with the run's content
+  std::string tenant;
+  std::string intent;
+  int route = 2;  ///< of an intent that the classifier does not know, as triage numbers kinds of answers
+  LabelOrigin origin = LabelOrigin::given;
+  std::string author;  ///< pseudonym
+  Micros created_us = 0;
+  std::string sealed;
+  std::string data_key;  ///< of the run, as RunRow::data_key; read only
+};
+
+/// A page of labels, oldest first.
+struct LabelFilter {
+  std::string tenant;                                     ///< empty: all
+  std::optional<std::pair<Micros, std::string>> after{};  ///< created_us and id of the last one of the page before
+  std::string id{};                                       ///< this one alone; empty: all
+  std::size_t limit = 1000;
+};
+
 /// Under what a run's request is found again.
 struct RequestName {
   RunId run;
@@ -248,15 +275,17 @@ struct Commit {
   std::optional<ReviewRow> review_create;
   std::optional<ReviewChange> review_change;  ///< Errors: conflict
   std::vector<StreamChunk> chunks;
-  std::vector<OutboxRow> outbox;   ///< of `run`, in order
-  std::vector<NoteRow> notes;      ///< on `run`. Errors: conflict (it was erased)
-  std::vector<std::int64_t> told;  ///< OutboxRow::no: these go; those that are gone already are ignored
-  std::string spend_key;           ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
+  std::vector<OutboxRow> outbox;  ///< of `run`, in order
+  std::vector<NoteRow> notes;     ///< on `run`. Errors: conflict (it was erased)
+  std::vector<LabelRow> labels;   ///< of `run`; `LabelRow::run` is not looked at. Errors: conflict (it was erased)
+  std::vector<std::string> drop_labels;  ///< LabelRow::id: these go, and leave no trace
+  std::vector<std::int64_t> told;        ///< OutboxRow::no: these go; those that are gone already are ignored
+  std::string spend_key;  ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
   MicroMoney spend = 0;
   Micros spend_at_us = 0;
   /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, errors, review texts,
-  /// what it has still to tell, what was noted on them. Steps, costs and the record stay; a step's output and error
-  /// become `null`. Not together with `create` or `update`.
+  /// what it has still to tell, what was noted on them, labels of their texts. Steps, costs and the record stay; a
+  /// step's output and error become `null`. Not together with `create` or `update`.
   std::vector<RunId> erase;
   std::vector<TenantToken> tokens;         ///< kept once for each tenant, token and subject
   std::vector<std::int64_t> erase_tokens;  ///< PersonsToken::no; those that are gone already are ignored
@@ -370,6 +399,8 @@ class Store {
   /// last one left out.
   virtual Task<Result<std::vector<OutboxRow>>> outbox(std::int64_t after, std::size_t limit) = 0;
   virtual Task<Result<std::vector<NoteRow>>> notes(RunId run) = 0;  ///< by kind and name
+  virtual Task<Result<std::vector<LabelRow>>> labels(LabelFilter filter) = 0;
+  virtual Task<Result<std::uint64_t>> count_labels() = 0;
   virtual Task<Result<ReviewRow>> load_review(ReviewId review) = 0;
   virtual Task<Result<std::vector<ReviewRow>>> list_reviews(ReviewFilter filter) = 0;  ///< by priority, then age
   /// Of runs that began in [from, to), by day and all that tells them apart, in that order.

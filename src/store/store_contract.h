@@ -2,6 +2,7 @@
 #pragma once
 
 #include "store/contract/erasure.h"
+#include "store/contract/labels.h"
 #include "store/contract/lists.h"
 #include "store/contract/notes.h"
 #include "store/contract/rest.h"

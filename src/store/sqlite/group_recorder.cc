@@ -12,7 +12,7 @@ namespace {
 // Data keys and placeholders travel apart: they must be able to go.
 constexpr const char* kTables[] = {"journal",      "runs",     "states",    "timers", "listeners",
                                    "reviews",      "spending", "documents", "leaves", "tree_heads",
-                                   "mirror_state", "outbox",   "notes"};
+                                   "mirror_state", "outbox",   "notes",     "labels"};
 
 std::unexpected<Error> failed(const char* what) {
   return fail(Errc::internal, std::string("cannot ") + what + " the changes of a group of commits");

@@ -11,7 +11,9 @@ namespace sb::store::testing {
 namespace {
 
 /// Takes migrations back, from the newest to the outbox's; more statements follow.
-#define SB_WITHOUT_NOTES "DROP TABLE notes; DROP INDEX runs_tagged; ALTER TABLE runs DROP COLUMN tags; "
+#define SB_WITHOUT_LABELS "DROP TABLE labels; "
+#define SB_WITHOUT_NOTES \
+  SB_WITHOUT_LABELS "DROP TABLE notes; DROP INDEX runs_tagged; ALTER TABLE runs DROP COLUMN tags; "
 #define SB_WITHOUT_OUTBOX SB_WITHOUT_NOTES "DROP TABLE outbox; "
 
 TEST_F(SqliteStore, ErrorsThatStayedInErasedRunsGoWithTheMigration) {
@@ -144,12 +146,34 @@ TEST_F(SqliteStore, RunsFromBeforeThereWereNotesHaveNoneAndTakeThem) {
   ASSERT_EQ(costs->size(), 1U);
   EXPECT_EQ(costs->at(0).tagged, id);
   sqlite::Database copy = *sqlite::Database::open(folder_.file("test.db"), sqlite::Database::Access::read_only);
+  EXPECT_EQ(copy.integer("SELECT groups FROM mirror_state").value(), 10)
+      << "this migration, that of the labels, and a start without a mirror";
+}
+
+TEST_F(SqliteStore, RunsFromBeforeThereWereLabelsTakeThemAndAMirrorLearnsOfTheTable) {
+  const RunId id = new_run_id();
+  {
+    const auto store = open();
+    ASSERT_TRUE(wait_for(store->commit(chat_commit(id))));
+  }
+  sql(SB_WITHOUT_LABELS "PRAGMA user_version = 13; UPDATE mirror_state SET groups = 7");
+  const auto store = open();
+  EXPECT_EQ(wait_for(store->count_labels()), 0U);
+  Commit labelled;
+  labelled.run = id;
+  labelled.labels.emplace_back().id = "l1";
+  ASSERT_TRUE(wait_for(store->commit(std::move(labelled))));
+  const auto labels = wait_for(store->labels({}));
+  ASSERT_EQ(labels->size(), 1U);
+  EXPECT_EQ(labels->at(0).run, id);
+  sqlite::Database copy = *sqlite::Database::open(folder_.file("test.db"), sqlite::Database::Access::read_only);
   EXPECT_EQ(copy.integer("SELECT groups FROM mirror_state").value(), 9)
       << "the migration, and a start without a mirror";
 }
 
 #undef SB_WITHOUT_OUTBOX
 #undef SB_WITHOUT_NOTES
+#undef SB_WITHOUT_LABELS
 
 }  // namespace
 }  // namespace sb::store::testing

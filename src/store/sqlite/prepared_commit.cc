@@ -44,6 +44,7 @@ std::size_t payload_size(const Commit& commit) {
   for (const StreamChunk& chunk : commit.chunks) size += chunk.data.size() + 32;
   for (const OutboxRow& row : commit.outbox) size += row.sealed.size() + 64;
   for (const NoteRow& note : commit.notes) size += note.sealed.size() + 128;
+  for (const LabelRow& label : commit.labels) size += label.sealed.size() + label.intent.size() + 192;
   for (const RequestName& name : commit.rename) size += name.idempotency_key.size() + name.request_hash.size() + 32;
   return size;
 }

@@ -135,6 +135,12 @@ Result<> Reader::prepare_statements() {
       {outbox_,
        "SELECT o.no, r.id, o.seq, o.body FROM outbox o JOIN runs r ON r.no = o.run WHERE o.no > ? "
        "ORDER BY o.no LIMIT ?"},
+      {labels_,
+       "SELECT l.id, l.run, l.tenant, l.intent, l.route, l.origin, l.author, l.created_us, l.body, d.wrapped FROM "
+       "labels l JOIN runs r ON r.id = l.run LEFT JOIN data_keys d ON d.run = r.no "
+       "WHERE (?1 = '' OR l.tenant = ?1) AND (l.created_us, l.id) > (?2, ?3) AND (?5 = '' OR "
+       "l.id = ?5) ORDER BY l.created_us, l.id LIMIT ?4"},
+      {count_labels_, "SELECT count(*) FROM labels"},
       {notes_, "SELECT kind, name, mark, body FROM notes WHERE run = ? ORDER BY kind, name"},
   };
   for (const auto& [statement, sql] : all) {
@@ -371,6 +377,35 @@ Result<std::vector<NoteRow>> Reader::notes(RunId run) {
     found.push_back({static_cast<NoteKind>(notes_.integer(0)), notes_.text(1), notes_.text(2), notes_.text(3)});
   if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot read what is noted from"));
   return found;
+}
+
+Result<std::vector<LabelRow>> Reader::labels(const LabelFilter& filter) {
+  const ResetAtEnd reset(labels_);
+  labels_.bind(1, filter.tenant).bind(2, filter.after ? filter.after->first : INT64_MIN);
+  labels_.bind(3, filter.after ? std::string_view(filter.after->second) : "");
+  labels_.bind(4, static_cast<std::int64_t>(filter.limit)).bind(5, filter.id);
+  std::vector<LabelRow> found;
+  int result;
+  while ((result = labels_.step()) == SQLITE_ROW) {
+    found.push_back({.id = labels_.text(0),
+                     .run = RunId(uuid_of(labels_.bytes(1))),
+                     .tenant = labels_.text(2),
+                     .intent = labels_.text(3),
+                     .route = static_cast<int>(labels_.integer(4)),
+                     .origin = static_cast<LabelOrigin>(labels_.integer(5)),
+                     .author = labels_.text(6),
+                     .created_us = labels_.integer(7),
+                     .sealed = labels_.text(8),
+                     .data_key = labels_.text(9)});
+  }
+  if (result != SQLITE_DONE) return std::unexpected(database_.error("cannot read labels from"));
+  return found;
+}
+
+Result<std::uint64_t> Reader::count_labels() {
+  const ResetAtEnd reset(count_labels_);
+  if (count_labels_.step() != SQLITE_ROW) return std::unexpected(database_.error("cannot count labels in"));
+  return static_cast<std::uint64_t>(count_labels_.integer(0));
 }
 
 Result<ReviewRow> Reader::load_review(ReviewId id) {

@@ -25,6 +25,8 @@ class Reader {
                                                std::size_t limit);
   Result<std::vector<OutboxRow>> outbox(std::int64_t after, std::size_t limit);
   Result<std::vector<NoteRow>> notes(RunId run);
+  Result<std::vector<LabelRow>> labels(const LabelFilter& filter);
+  Result<std::uint64_t> count_labels();
   Result<ReviewRow> load_review(ReviewId review);
   Result<std::vector<ReviewRow>> list_reviews(const ReviewFilter& filter);
   Result<std::vector<CostRow>> costs(const std::string& tenant, Micros from_us, Micros to_us);
@@ -51,7 +53,7 @@ class Reader {
   Database database_;
   Statement begin_, end_;
   Statement run_by_id_, run_by_key_, chain_, journal_, state_, data_key_, open_runs_, review_, costs_, spend_,
-      document_, token_, timers_, listeners_, outbox_, notes_;
+      document_, token_, timers_, listeners_, outbox_, notes_, labels_, count_labels_;
 };
 
 }  // namespace sb::store::sqlite

@@ -89,6 +89,12 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<NoteRow>>> notes(RunId run) override {
     return read<std::vector<NoteRow>>([run](Reader& reader) { return reader.notes(run); });
   }
+  Task<Result<std::vector<LabelRow>>> labels(LabelFilter filter) override {
+    return read<std::vector<LabelRow>>([filter = std::move(filter)](Reader& reader) { return reader.labels(filter); });
+  }
+  Task<Result<std::uint64_t>> count_labels() override {
+    return read<std::uint64_t>([](Reader& reader) { return reader.count_labels(); });
+  }
   Task<Result<ReviewRow>> load_review(ReviewId review) override {
     return read<ReviewRow>([review](Reader& reader) { return reader.load_review(review); });
   }

@@ -166,7 +166,7 @@ Result<> Writer::check(Work& work) {
     if (fatal_) return std::unexpected(*fatal_);
   }
   const bool needs_run = commit.update || !work.prepared.steps.empty() || !work.prepared.body.empty() ||
-                         !commit.outbox.empty() || !commit.notes.empty();
+                         !commit.outbox.empty() || !commit.notes.empty() || !commit.labels.empty();
   if (needs_run && !commit.create && !work.run) {
     return fail(Errc::not_found, fmt::format("no run {}", commit.run.to_string()));
   }
@@ -186,7 +186,7 @@ Result<> Writer::check(Work& work) {
     if (!is_final(static_cast<RunStatus>(sql_.find_ended.integer(2))))
       return fail(Errc::conflict, fmt::format("run {} has not ended: its content is still needed", id.to_string()));
   }
-  SB_CHECK(check_notes(work));
+  SB_CHECK(check_not_erased(work));
   SB_CHECK(check_keys(commit));
   return check_reviews(commit);
 }

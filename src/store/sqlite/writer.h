@@ -58,6 +58,7 @@ class Writer {
     Statement put_timer, drop_timer, put_listener, drop_listeners;
     Statement put_outbox, drop_told, drop_outbox;
     Statement put_note, drop_notes, list_marks, set_tags, find_erased;
+    Statement put_label, drop_label, drop_labels;
     Statement insert_review, find_review, update_review;
     Statement add_spending, put_document;
     Statement insert_token, drop_token, reseal_key, reseal_token, find_other_key, find_other_token;
@@ -99,8 +100,9 @@ class Writer {
   Result<> rouse(const OpenRun& run);
   Result<> write_rest(Work& work);
   Result<> write_outbox(const Work& work);
-  Result<> check_notes(const Work& work);
+  Result<> check_not_erased(const Work& work);
   Result<> write_notes(const Work& work);
+  Result<> write_labels(const Work& work);
   Result<> set_tags(const Work& work);
   Result<> check_keys(const Commit& commit);
   Result<> write_keys(const Commit& commit);

@@ -17,9 +17,11 @@ Result<> Writer::without_a_trace(Change change) {
 }
 
 Result<> Writer::erase(const Commit& commit) {
-  if (commit.erase.empty() && commit.erase_tokens.empty()) return {};
+  if (commit.erase.empty() && commit.erase_tokens.empty() && commit.drop_labels.empty()) return {};
   return without_a_trace([&]() -> Result<> {
     for (const RunId& id : commit.erase) SB_CHECK(erase_run(id));
+    for (const std::string& id : commit.drop_labels)
+      SB_CHECK(run(sql_.drop_label.bind(1, id), "cannot erase a label in"));
     for (const std::int64_t no : commit.erase_tokens) SB_CHECK(erase_token(no));
     return {};
   });
@@ -64,6 +66,7 @@ Result<> Writer::erase_run(RunId id) {
   SB_CHECK(run(sql_.drop_state.bind(1, no), "cannot erase a run's state in"));
   SB_CHECK(run(sql_.drop_outbox.bind(1, no), "cannot erase what a run has to tell in"));
   SB_CHECK(run(sql_.drop_notes.bind_blob(1, blob_of(id.uuid)), "cannot erase what was noted in"));
+  SB_CHECK(run(sql_.drop_labels.bind_blob(1, blob_of(id.uuid)), "cannot erase labels in"));
   SB_CHECK(run(sql_.scrub_reviews.bind_blob(1, blob_of(id.uuid)), "cannot erase a review in"));
   return run(sql_.scrub_run.bind(1, no), "cannot erase a run's request in");
 }

@@ -33,6 +33,7 @@ Result<> Writer::write_rest(Work& work) {
   if (!commit.spend_key.empty()) group_spending_[{commit.spend_key, day_of(commit.spend_at_us)}] += commit.spend;
   SB_CHECK(write_outbox(work));
   SB_CHECK(write_notes(work));
+  SB_CHECK(write_labels(work));
   SB_CHECK(erase(commit));
   SB_CHECK(write_keys(commit));
   SB_CHECK(rename_requests(commit.rename));
@@ -55,9 +56,9 @@ Result<> Writer::write_outbox(const Work& work) {
 }
 
 // Sealed under a key that is gone, and found by its mark all the same: nothing may be added to a run that was erased.
-Result<> Writer::check_notes(const Work& work) {
+Result<> Writer::check_not_erased(const Work& work) {
   const Commit& commit = work.prepared.commit;
-  if (commit.notes.empty() || !work.run) return {};
+  if ((commit.notes.empty() && commit.labels.empty()) || !work.run) return {};
   const ResetAtEnd reset(sql_.find_erased);
   const int found = sql_.find_erased.bind(1, work.run->no).step();
   if (found == SQLITE_DONE) return {};
@@ -79,6 +80,17 @@ Result<> Writer::write_notes(const Work& work) {
     tagged |= note.kind == NoteKind::tag;
   }
   return tagged ? set_tags(work) : Result<>();
+}
+
+Result<> Writer::write_labels(const Work& work) {
+  const Commit& commit = work.prepared.commit;
+  for (const LabelRow& label : commit.labels) {
+    sql_.put_label.bind(1, label.id).bind_blob(2, blob_of(commit.run.uuid)).bind(3, label.tenant);
+    sql_.put_label.bind(4, label.intent).bind(5, label.route).bind(6, static_cast<std::int64_t>(label.origin));
+    sql_.put_label.bind(7, label.author).bind(8, label.created_us).bind_blob(9, label.sealed);
+    SB_CHECK(run(sql_.put_label, "cannot store a label in"));
+  }
+  return {};
 }
 
 Result<> Writer::set_tags(const Work& work) {

@@ -150,6 +150,11 @@ Result<> Writer::prepare_statements() {
       {sql_.drop_outbox, "DELETE FROM outbox WHERE run = ?"},
       {sql_.put_note, "INSERT OR REPLACE INTO notes (run, kind, name, mark, body) VALUES (?, ?, ?, ?, ?)"},
       {sql_.drop_notes, "DELETE FROM notes WHERE run = ?"},
+      {sql_.put_label,
+       "INSERT OR REPLACE INTO labels (id, run, tenant, intent, route, origin, author, created_us, body) VALUES (?, ?, "
+       "?, ?, ?, ?, ?, ?, ?)"},
+      {sql_.drop_label, "DELETE FROM labels WHERE id = ?"},
+      {sql_.drop_labels, "DELETE FROM labels WHERE run = ?"},
       {sql_.list_marks, "SELECT mark FROM notes WHERE run = ? AND kind = 0 ORDER BY mark"},
       {sql_.set_tags, "UPDATE runs SET tags = ? WHERE no = ?"},
       {sql_.find_erased, "SELECT 1 FROM data_keys WHERE run = ? AND wrapped IS NULL"},
