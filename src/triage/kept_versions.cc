@@ -88,26 +88,35 @@ Result<json::value> KeptVersions::list_of(const std::string& id) const {
   return parse_json(*list);
 }
 
+Result<std::string> KeptVersions::whole(const std::string& id, std::string_view hash) const {
+  const auto path = path_of(std::string(hash));
+  SB_TRY(auto bytes, read_bytes(path));
+  if (to_hex(sha256(bytes)) == hash) return bytes;
+  return fail(Errc::corrupt, fmt::format("triage version {}: {} is damaged", id, path));
+}
+
 Result<std::shared_ptr<const Router>> KeptVersions::load(const std::string& id) const {
   SB_TRY(const auto list, list_of(id));
   std::map<std::string, std::string> paths;
-  const auto whole = [&](std::string_view hash) -> Result<std::string> {
-    SB_TRY(auto bytes, read_bytes(path_of(std::string(hash))));
-    if (to_hex(sha256(bytes)) == hash) return bytes;
-    return fail(Errc::corrupt, fmt::format("triage version {}: {} is damaged", id, path_of(std::string(hash))));
-  };
   for (const auto& [name, hash] : find_member(list, "files")->get_object()) {
-    SB_CHECK(whole(std::string_view(hash.get_string())));
+    SB_CHECK(whole(id, std::string_view(hash.get_string())));
     paths[std::string(name)] = path_of(std::string(hash.get_string()));
   }
-  SB_TRY(const auto document, whole(string_member(list, "document")));
+  SB_TRY(const auto document, whole(id, string_member(list, "document")));
   std::optional<Learnt> learnt;
   if (const auto hash = string_member(list, "learnt"); !hash.empty()) {
-    SB_TRY(const auto bytes, whole(hash));
+    SB_TRY(const auto bytes, whole(id, hash));
     SB_TRY(learnt, decode_learnt(bytes));
   }
   return load_router(
       document, "triage version " + id, [&](const std::string& name) { return paths[name]; }, std::move(learnt));
+}
+
+Result<std::shared_ptr<const Router>> KeptVersions::load_around(const std::string& id, IntentModel model,
+                                                                std::shared_ptr<const Verifier> verifier) const {
+  SB_TRY(const auto list, list_of(id));
+  SB_TRY(const auto document, whole(id, string_member(list, "document")));
+  return Router::from_text(document, "triage version " + id, std::move(model), std::move(verifier));
 }
 
 }  // namespace sb::triage

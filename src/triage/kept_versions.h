@@ -17,6 +17,7 @@
 #include "base/errors.h"
 #include "base/json.h"
 #include "triage/router.h"
+#include "triage/verifier.h"
 
 namespace sb::triage {
 
@@ -36,11 +37,17 @@ class KeptVersions {
 
   /// Errors: not_found (not kept here), corrupt (a file is not what it was), as Router::load.
   Result<std::shared_ptr<const Router>> load(const std::string& id) const;
+  /// The same with a classifier that is in memory already, and the verifier beside it: an encoder of 20 MB is not read
+  /// again because of some labels. Errors: as load.
+  Result<std::shared_ptr<const Router>> load_around(const std::string& id, IntentModel model,
+                                                    std::shared_ptr<const Verifier> verifier) const;
 
  private:
   Result<> write(const std::map<std::string, std::string>& files, const std::string& place,
                  const std::string& list) const;
   Result<json::value> list_of(const std::string& id) const;
+  /// The bytes of one of its files. Errors: not_found, corrupt.
+  Result<std::string> whole(const std::string& id, std::string_view hash) const;
   /// The list as a version, with the files that it needs and are new.
   Kept keep_list(const json::value& list, const std::map<std::string, std::string>& files) const;
   std::string path_of(const std::string& sha256) const { return folder_ + "/files/" + sha256; }

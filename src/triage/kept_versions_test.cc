@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "triage/learn.h"
 #include "triage/testing_data.h"
 
 namespace sb::triage {
@@ -83,6 +84,40 @@ TEST_F(KeptVersionsTest, WhatIsDamagedOrNotThereIsSaidAndNeverDecides) {
   std::ofstream(file_of("version: 1"), std::ios::app) << "generative: {otherwise: human}\n";
   EXPECT_EQ(versions_.load(id).error().code, Errc::corrupt);
   EXPECT_THAT(versions_.load(id).error().detail, testing::HasSubstr("is damaged"));
+}
+
+TEST_F(KeptVersionsTest, WhatIsLearntBesideAVersionIsAVersionOfTheSameFiles) {
+  const auto id = keep();
+  std::vector<LabelledText> parking;
+  for (const auto* vehicle : {"car", "van", "bike", "truck", "bus", "boat"})
+    parking.push_back({std::string("where can i park my ") + vehicle, "parking"});
+  const auto learnt = learn_beside(test_model(), parking, {})->learnt;
+  const auto files = [&] {
+    const fs::directory_iterator all(folder_ / "kept" / "files");
+    return std::distance(begin(all), end(all));
+  };
+  const auto before = files();
+  const auto kept = versions_.keep_learnt(id, encode_learnt(learnt));
+  ASSERT_TRUE(kept) << kept.error().detail;
+  ASSERT_TRUE(kept->written);
+  EXPECT_NE(kept->id, id);
+  EXPECT_EQ(files(), before + 1);
+  EXPECT_EQ(versions_.keep_learnt(id, encode_learnt(learnt))->id, kept->id);
+  EXPECT_EQ(versions_.keep_learnt(kept->id, encode_learnt(learnt))->id, kept->id) << "in place of what was learnt";
+  const auto loaded = versions_.load(kept->id);
+  ASSERT_TRUE(loaded) << loaded.error().detail;
+  EXPECT_EQ((*loaded)->route({.text = "where can i park my car"}).intent, "parking");
+  EXPECT_NE((*versions_.load(id))->route({.text = "where can i park my car"}).intent, "parking");
+  const auto around = versions_.load_around(kept->id, test_model().with_learnt(learnt).value(), nullptr);
+  ASSERT_TRUE(around) << around.error().detail;
+  EXPECT_EQ((*around)->sight(), (*loaded)->sight());
+  EXPECT_EQ((*around)->version(), (*loaded)->version());
+  EXPECT_EQ((*around)->model()->version(), (*loaded)->model()->version());
+
+  EXPECT_EQ(versions_.keep_learnt("nonsense", "x").error().code, Errc::not_found);
+  std::ofstream(file_of("SBLEARNT"), std::ios::app) << "x";
+  EXPECT_EQ(versions_.load(kept->id).error().code, Errc::corrupt);
+  EXPECT_TRUE(versions_.load(id));
 }
 
 }  // namespace
