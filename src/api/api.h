@@ -32,6 +32,7 @@ namespace sb::api {
 class KeyRotation;
 class Openings;
 struct Feedback;
+struct AskedLabel;
 
 /// Counters of the HTTP surface; one set for all shards.
 struct ApiMetrics {
@@ -125,6 +126,8 @@ class Api {
   Task<Result<store::RunRow>> run_for_feedback(const Caller& caller, std::string_view id);
   /// False: it was there. Errors: already_exists (the same key has said otherwise), conflict, policy_denied.
   Task<Result<bool>> take_feedback(const Caller& caller, const store::RunRow& row, const Feedback& feedback);
+  Task<void> label_by_feedback(const Caller& caller, const store::RunRow& row, const Feedback& feedback,
+                               store::Commit& commit);
   Task<void> add_note(http::Exchange&, const Caller&, std::vector<std::string>);
   /// False: it was there. Errors: already_exists (the same key has said otherwise), conflict, policy_denied.
   Task<Result<bool>> take_note(const Caller& caller, const store::RunRow& row, store::NoteKind kind,
@@ -145,6 +148,37 @@ class Api {
   Task<void> list_triage_versions(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> use_triage_version(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> approve_triage_version(http::Exchange&, const Caller&, std::vector<std::string>);
+  // triage_labels.cc
+  struct SaidLabel {
+    std::string text;
+    std::string intent;
+    triage::AnswerKind kind = triage::AnswerKind::generative;
+    store::LabelOrigin origin = store::LabelOrigin::given;
+  };
+  struct LabelCounts {
+    std::uint64_t added = 0;
+    std::uint64_t changed = 0;  ///< texts that had another label
+    std::uint64_t known = 0;
+  };
+  Task<void> add_triage_labels(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> list_triage_labels(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> get_triage_label(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> delete_triage_label(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> learn_triage(http::Exchange&, const Caller&, std::vector<std::string>);
+  /// Errors: permission_denied, not_found (no triage).
+  Result<> may_teach(const Caller& caller) const;
+  store::LeafDraft label_leaf(const Caller& caller, const store::LabelRow& label, std::string_view kind) const;
+  Task<Result<store::LabelRow>> label_of(const Caller& caller, std::string id);
+  /// A run whose key seals labels that came as texts. Errors: as Engine::prepare and drive.
+  Task<Result<store::RunRow>> run_of_labels(const http::Exchange& exchange, const Caller& caller, std::size_t count);
+  /// Puts labels of the run's texts, with their leaves, into a commit that is the run's. Errors: as Engine::labelling,
+  /// conflict (too many are kept).
+  Task<Result<>> add_labels(const Caller& caller, const store::RunRow& run, std::vector<SaidLabel> said,
+                            store::Commit& commit, LabelCounts& counts);
+  Task<Result<>> store_labels(const Caller& caller, const store::RunRow& run, std::vector<SaidLabel> said,
+                              LabelCounts& counts);
+  Task<Result<LabelCounts>> take_labels(const http::Exchange& exchange, const Caller& caller,
+                                        std::vector<AskedLabel> asked);
   Task<void> list_policies(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_policy(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> publish_policy(http::Exchange&, const Caller&, std::vector<std::string>);

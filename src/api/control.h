@@ -43,6 +43,9 @@ Result<> same_request(const store::RunRow& run, const Caller& caller, std::strin
 json::object run_summary(const store::RunRow& row);
 json::object step_json(const store::StepRow& step);
 
+/// A version of triage, as it is listed.
+json::object version_json(const TriageVersion& version);
+
 Error no_such(std::string_view what);
 /// For what was not read, or the caller may not see: as if it were not there. A store that cannot answer says so.
 template <class Row>

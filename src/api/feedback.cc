@@ -151,8 +151,26 @@ Task<Result<bool>> Api::take_feedback(const Caller& caller, const store::RunRow&
   store::Commit commit;
   commit.documents.emplace_back(document_of(row.id), to_text(entries));
   commit.leaves.push_back(std::move(leaf));
+  // Applications do not say what all tenants' queries are taken for, as they do not move the guard of the promise.
+  if (!feedback.intent.empty() && caller.role != Role::client)
+    co_await label_by_feedback(caller, row, feedback, commit);
   SB_CO_CHECK(co_await parts_.store.commit(std::move(commit)));
   co_return true;
+}
+
+// Feedback is taken whether or not its text can be learnt from.
+Task<void> Api::label_by_feedback(const Caller& caller, const store::RunRow& row, const Feedback& feedback,
+                                  store::Commit& commit) {
+  auto query = parts_.engine.query_of(row);
+  if (!query) co_return;
+  std::vector<SaidLabel> said;
+  said.push_back({*std::move(query), feedback.intent, triage::AnswerKind::generative, store::LabelOrigin::feedback});
+  store::Commit labels;
+  LabelCounts counts;
+  if (const auto added = co_await add_labels(caller, row, std::move(said), labels, counts); !added) co_return;
+  commit.run = labels.run;
+  commit.labels = std::move(labels.labels);
+  std::ranges::move(labels.leaves, std::back_inserter(commit.leaves));
 }
 
 Task<void> Api::get_feedback(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {

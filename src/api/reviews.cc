@@ -87,9 +87,14 @@ Task<void> Api::act_on_review(http::Exchange& exchange, const Caller& caller, st
     if (!trim(exchange.request().body).empty()) {
       auto body = parse_json(exchange.request().body);
       if (!body || !body->is_object())
-        co_return co_await respond_error(exchange,
-                                         Error(Errc::invalid_argument, R"(send {"text"?: "...", "reason"?: "..."})"));
-      for (const char* key : {"text", "reason"}) {
+        co_return co_await respond_error(
+            exchange, Error(Errc::invalid_argument, R"(send {"text"?: "...", "reason"?: "...", "intent"?: "..."})"));
+      const auto intent = string_member(*body, "intent");
+      const auto router = parts_.engine.router();
+      if (find_member(*body, "intent") && !(router && router->model() && router->model()->find_label(intent)))
+        co_return co_await respond_error(
+            exchange, Error(Errc::invalid_argument, "the classifier in force knows no intent of that name", "intent"));
+      for (const char* key : {"text", "reason", "intent"}) {
         if (const auto* value = find_member(*body, key)) verdict[key] = *value;
       }
     }

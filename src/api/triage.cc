@@ -5,7 +5,6 @@
 #include "api/control.h"
 
 namespace sb::api {
-namespace {
 
 json::object version_json(const TriageVersion& version) {
   return {{"version", version.id},
@@ -17,6 +16,8 @@ json::object version_json(const TriageVersion& version) {
           {"createdAt", rfc3339(version.created_us)},
           {"figures", version.figures}};
 }
+
+namespace {
 
 Result<TriageBook*> book_for(TriageBook* book, const Caller& caller, std::string_view what) {
   if (!is_for_all_tenants(caller))

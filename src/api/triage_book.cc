@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/record_writer.h"
 #include "base/workers.h"
+#include "triage/held_out.h"
 
 namespace sb::api {
 namespace {
@@ -47,8 +48,7 @@ TriageVersion version_from(const json::value& item) {
           .figures = figures && figures->is_object() ? figures->get_object() : json::object()};
 }
 
-json::object figures_of(const triage::Router& router) {
-  const auto& model = router.model();
+json::object figures_of(const std::optional<triage::IntentModel>& model) {
   if (!model) return {};
   const auto& data = model->data();
   std::uint64_t rows = 0;
@@ -63,15 +63,38 @@ json::object figures_of(const triage::Router& router) {
   return out;
 }
 
-TriageVersion version_of(std::string id, const triage::Router& router, Micros now) {
+// What an intent was learnt from, and how it did on texts that were withheld from it.
+void add_figures(const triage::LearnReport& report, json::object& figures) {
+  json::array learnt;
+  for (const auto& intent : report.intents) {
+    learnt.push_back(json::object{{"intent", intent.intent},
+                                  {"new", intent.is_new},
+                                  {"route", triage::to_string(intent.kind)},
+                                  {"texts", intent.texts},
+                                  {"recognised", intent.recognised}});
+  }
+  figures["learnt"] = std::move(learnt);
+  figures["held_against"] = report.remembered;
+  figures["taken"] = report.taken;
+  if (!report.too_few.empty()) figures["too_few"] = texts(report.too_few);
+}
+
+json::object match_json(const triage::Match& match) {
+  return {{"texts", match.texts},  {"right", match.right}, {"right_before", match.right_before},
+          {"won", match.won},      {"lost", match.lost},   {"chance", match.chance},
+          {"better", match.wins()}};
+}
+
+TriageVersion version_of(std::string id, const std::string& document, const std::optional<triage::IntentModel>& model,
+                         Micros now) {
   return {.id = std::move(id),
-          .triage = router.version(),
-          .classifier = router.model() ? router.model()->version() : std::string(),
+          .triage = document,
+          .classifier = model ? model->version() : std::string(),
           .state = TriageState::active,
           .author = std::string(kTriageFileAuthor),
           .approver = {},
           .created_us = now,
-          .figures = figures_of(router)};
+          .figures = figures_of(model)};
 }
 
 }  // namespace
@@ -153,7 +176,7 @@ Task<Result<std::shared_ptr<const triage::Router>>> TriageBook::open(std::string
     in_force = *std::move(kept);
   }
   if (changed && before != id) {
-    auto& version = at_the_front(book, version_of(id, *file, clock_.now_us()));
+    auto& version = at_the_front(book, version_of(id, file->version(), file->model(), clock_.now_us()));
     if (waits)
       version.state = TriageState::pending;
     else
@@ -189,13 +212,63 @@ Task<Result<TriageVersion>> TriageBook::use(std::string id, std::string author) 
   wanted.author = std::move(author);
   wanted.approver.clear();
   wanted.created_us = clock_.now_us();
-  if (!two_people_) co_return co_await put_in_force(std::move(next), std::move(wanted), "triage.use");
+  co_return co_await want(std::move(next), std::move(wanted), "triage.use");
+}
+
+Task<Result<TriageVersion>> TriageBook::want(Book next, TriageVersion wanted, std::string_view kind,
+                                             std::shared_ptr<const triage::Router> router) {
+  if (!two_people_) co_return co_await put_in_force(std::move(next), std::move(wanted), kind, std::move(router));
   wanted.state = TriageState::pending;
-  const TriageVersion waiting = at_the_front(next, std::move(wanted));
-  SB_CO_CHECK(co_await write(next, leaf_of(waiting, "triage.use", in_force())));
+  co_return co_await list(std::move(next), std::move(wanted), kind);
+}
+
+Task<Result<TriageVersion>> TriageBook::list(Book next, TriageVersion version, std::string_view kind) {
+  const TriageVersion listed = at_the_front(next, std::move(version));
+  SB_CO_CHECK(co_await write(next, leaf_of(listed, kind, in_force())));
   const std::lock_guard lock(mutex_);
   book_ = std::move(next);
-  co_return waiting;
+  co_return listed;
+}
+
+Task<Result<TriageVersion>> TriageBook::learn(Lesson lesson) {
+  SB_CO_TRY(const auto pass, co_await changes_.enter());
+  auto next = book();
+  const auto router = live_->current();
+  if (!router->model())
+    co_return fail(Errc::conflict, "the triage in force has no classifier; name one in its document (`model`)");
+  const bool wanted = lesson.put_in_force;
+  const std::string author = lesson.author;
+  // Learning takes a tenth of a second, with many labels more.
+  Workers workers;
+  auto work = [this, router, id = in_force(), lesson = std::move(lesson)] { return keep_learnt(*router, id, lesson); };
+  SB_CO_TRY(auto learnt, co_await workers.run(std::move(work)));
+  auto& [version, made, may_decide] = learnt;
+  const auto known = std::ranges::find(next.versions, version.id, &TriageVersion::id);
+  if (known != next.versions.end() && known->state == TriageState::active) co_return *known;
+  version.author = author;
+  version.created_us = clock_.now_us();
+  const bool decides = wanted && may_decide;
+  co_return decides ? co_await want(std::move(next), std::move(version), "triage.learn", std::move(made))
+                    : co_await list(std::move(next), std::move(version), "triage.learn");
+}
+
+Result<TriageBook::Learnt> TriageBook::keep_learnt(const triage::Router& router, const std::string& id,
+                                                   const Lesson& lesson) const {
+  const auto weights = router.model()->without_learnt();
+  SB_TRY(auto learning, triage::learn_beside(weights, lesson.texts, {}));
+  SB_TRY(auto kept, kept_.keep_learnt(id, triage::encode_learnt(learning.learnt)));
+  SB_CHECK(kept.written);
+  SB_TRY(const auto model, weights.with_learnt(std::move(learning.learnt)));
+  const auto* cascade = router.cascade();
+  SB_TRY(auto around, kept_.load_around(kept.id, model, cascade ? cascade->verifier : nullptr));
+  Learnt out{version_of(std::move(kept.id), router.version(), model, 0), std::move(around)};
+  out.version.state = TriageState::retired;
+  add_figures(learning.report, out.version.figures);
+  if (!lesson.withheld) return out;
+  const auto match = triage::match(*router.model(), model, *lesson.withheld);
+  out.version.figures["held_out"] = match_json(match);
+  out.may_decide = match.wins();
+  return out;
 }
 
 Task<Result<TriageVersion>> TriageBook::approve(std::string id, std::string approver, std::vector<KeyRecord> keys) {
@@ -212,12 +285,14 @@ Task<Result<TriageVersion>> TriageBook::approve(std::string id, std::string appr
   co_return co_await put_in_force(std::move(next), std::move(wanted), "triage.approve");
 }
 
-Task<Result<TriageVersion>> TriageBook::put_in_force(Book next, TriageVersion wanted, std::string_view kind) {
+Task<Result<TriageVersion>> TriageBook::put_in_force(Book next, TriageVersion wanted, std::string_view kind,
+                                                     std::shared_ptr<const triage::Router> router) {
   // Reading a model, and holding it against the labelled texts, would keep a shard's callers waiting.
   Workers workers;
-  auto load = [this, id = wanted.id]() -> Result<std::unique_ptr<triage::LiveRouter>> {
-    SB_TRY(auto router, kept_.load(id));
-    return make_live_(std::move(router));
+  auto load = [this, id = wanted.id, router = std::move(router)]() -> Result<std::unique_ptr<triage::LiveRouter>> {
+    if (router) return make_live_(router);
+    SB_TRY(auto loaded, kept_.load(id));
+    return make_live_(std::move(loaded));
   };
   SB_CO_TRY(auto live, co_await workers.run(std::move(load)));
   const auto before = in_force();

@@ -15,6 +15,7 @@
 #include "keys/pseudonym.h"
 #include "store/store.h"
 #include "triage/kept_versions.h"
+#include "triage/learn.h"
 #include "triage/live_router.h"
 
 namespace sb::api {
@@ -66,6 +67,18 @@ class TriageBook {
   /// Puts a version in force that was in force before; with two people it waits. The same again changes nothing.
   /// Errors: not_found, corrupt (its files are damaged), invalid_argument (it cannot promise), unavailable.
   Task<Result<TriageVersion>> use(std::string id, std::string author);
+  struct Lesson {
+    std::vector<triage::LabelledText> texts{};
+    /// Texts that are not learnt from: it is put in force only where it is proved better on these. None: whatever it
+    /// is.
+    std::optional<std::vector<triage::LabelledText>> withheld{};
+    bool put_in_force = true;
+    std::string author;
+  };
+  /// A version that knows what the texts say beside what the weights in force know (triage/learn.h), kept and, where it
+  /// may be, put in force as by `use`. What was learnt before and is in no label any more is forgotten.
+  /// Errors: as use, and conflict (no classifier is in force), those of triage::learn_beside.
+  Task<Result<TriageVersion>> learn(Lesson lesson);
   /// As PolicyBook::approve. Errors: as use, and conflict, permission_denied.
   Task<Result<TriageVersion>> approve(std::string id, std::string approver, std::vector<KeyRecord> keys);
 
@@ -77,7 +90,20 @@ class TriageBook {
   Book book() const;
   static TriageVersion& at_the_front(Book& book, TriageVersion version);
   static void make_active(Book& book, std::string_view id);
-  Task<Result<TriageVersion>> put_in_force(Book book, TriageVersion version, std::string_view kind);
+  /// A version of the book that somebody wants: in force, or waiting for a second person.
+  /// `router`: the version's own, where it is in memory already.
+  Task<Result<TriageVersion>> want(Book book, TriageVersion version, std::string_view kind,
+                                   std::shared_ptr<const triage::Router> router = nullptr);
+  /// Lists it as it is.
+  Task<Result<TriageVersion>> list(Book book, TriageVersion version, std::string_view kind);
+  struct Learnt {
+    TriageVersion version;
+    std::shared_ptr<const triage::Router> router;
+    bool may_decide = true;  ///< it is proved better, or need not be
+  };
+  Result<Learnt> keep_learnt(const triage::Router& router, const std::string& id, const Lesson& lesson) const;
+  Task<Result<TriageVersion>> put_in_force(Book book, TriageVersion version, std::string_view kind,
+                                           std::shared_ptr<const triage::Router> router = nullptr);
   store::LeafDraft leaf_of(const TriageVersion& changed, std::string_view kind, std::string_view before) const;
   Task<Result<>> write(const Book& book, std::optional<store::LeafDraft> leaf);
 

@@ -141,6 +141,15 @@ TEST_F(TriageBookTest, WhatCannotBePutInForceLeavesWhatHolds) {
   EXPECT_EQ(leaves().size(), 2U) << "nothing happened";
 }
 
+TEST_F(TriageBookTest, WhereNoClassifierIsInForceThereIsNothingToLearnBeside) {
+  ASSERT_TRUE(start("small"));
+  TriageBook::Lesson lesson{.author = "anna"};
+  lesson.texts.resize(20, {"where can i park", "parking"});
+  EXPECT_EQ(wait(book_->learn(std::move(lesson))).error().code, Errc::conflict);
+  EXPECT_EQ(book_->versions().size(), 1U);
+  EXPECT_EQ(leaves().size(), 1U) << "nothing happened";
+}
+
 TEST_F(TriageBookTest, WithoutTheKeptFilesTheServerSaysWhatToDo) {
   ASSERT_TRUE(start("small"));
   ASSERT_TRUE(start("large"));

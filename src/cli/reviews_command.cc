@@ -35,6 +35,7 @@ int act(const Invocation& it, std::string_view verb) {
   if (verb == "edit" || verb == "reject") {
     if (const auto reason = it.get("reason"); !reason.empty()) body["reason"] = reason;
   }
+  if (const auto intent = it.get("intent"); !intent.empty()) body["intent"] = intent;
   return print_or_fail(
       it, call_api(it, "POST", fmt::format("/api/v1/reviews/{}/{}", it.position("id"), verb), to_text(body)));
 }
@@ -56,19 +57,25 @@ Command reviews_command() {
   add_api_flags(reviews.add(Command("claim", "keep others from deciding it for five minutes"))
                     .required("id", "the review's id")
                     .run([](const Invocation& it) { return act(it, "claim"); }));
-  add_api_flags(reviews.add(Command("approve", "the proposal becomes the answer"))
-                    .required("id", "the review's id")
-                    .run([](const Invocation& it) { return act(it, "approve"); }));
-  add_api_flags(reviews.add(Command("edit", "another text becomes the answer"))
-                    .required("id", "the review's id")
-                    .option("text", "TEXT", "the answer")
-                    .option("reason", "REASON", "why, for the record")
-                    .example("signalbox reviews edit ID --text 'We have blocked your card.'", "answers with that text")
-                    .run([](const Invocation& it) { return act(it, "edit"); }));
-  add_api_flags(reviews.add(Command("reject", "the run ends without an answer"))
-                    .required("id", "the review's id")
-                    .option("reason", "REASON", "why, for the record")
-                    .run([](const Invocation& it) { return act(it, "reject"); }));
+  add_api_flags(
+      reviews.add(Command("approve", "the proposal becomes the answer"))
+          .required("id", "the review's id")
+          .option("intent", "NAME", "what the query asks for, as the classifier calls it: a label to learn from")
+          .run([](const Invocation& it) { return act(it, "approve"); }));
+  add_api_flags(
+      reviews.add(Command("edit", "another text becomes the answer"))
+          .required("id", "the review's id")
+          .option("text", "TEXT", "the answer")
+          .option("reason", "REASON", "why, for the record")
+          .example("signalbox reviews edit ID --text 'We have blocked your card.'", "answers with that text")
+          .option("intent", "NAME", "what the query asks for, as the classifier calls it: a label to learn from")
+          .run([](const Invocation& it) { return act(it, "edit"); }));
+  add_api_flags(
+      reviews.add(Command("reject", "the run ends without an answer"))
+          .required("id", "the review's id")
+          .option("reason", "REASON", "why, for the record")
+          .option("intent", "NAME", "what the query asks for, as the classifier calls it: a label to learn from")
+          .run([](const Invocation& it) { return act(it, "reject"); }));
   return reviews;
 }
 

@@ -151,6 +151,12 @@ struct PromiseConfig {
   std::int64_t judge_errs_per_mille = 50;
 };
 
+/// When triage learns from labels by itself.
+struct LearnConfig {
+  std::int64_t every_s = 3600;
+  std::int64_t at_least = 20;  ///< labels since it last learnt
+};
+
 enum class TrialMode { shadow, split };
 
 /// A candidate beside the triage in force.
@@ -168,6 +174,7 @@ struct TriageConfig {
   std::string file;  ///< empty: rules and tiers only, no classifier
   Approval approval = Approval::none;
   std::optional<PromiseConfig> promise;
+  std::optional<LearnConfig> learn;
   std::vector<TrialConfig> trials;
 };
 

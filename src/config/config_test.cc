@@ -253,6 +253,7 @@ const Wrong kWrong[] = {
      "cache.semantic: needs cache.exact_ttl_s"},
     {"likeness_without_an_encoder", "cache: {exact_ttl_s: 60, semantic: {file: l.json}}\n",
      R"(cache.semantic: the key "encoder" is missing)"},
+    {"learns_beside_nothing", "triage: {learn: {at_least: 30}}\n", "triage.learn: needs triage.file"},
     {"trial_beside_nothing", "triage: {trials: [{name: a, file: a.yaml}]}\n", "triage.trials: needs triage.file"},
     {"trial_key_misspelt", "triage: {file: t.yaml, trials: [{name: a, file: a.yaml, weight: 5}]}\n",
      R"(triage.trials[0].weight: unknown key; did you mean "weight_per_mille"?)"},

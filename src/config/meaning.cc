@@ -117,6 +117,9 @@ void check_trials(const TriageConfig& triage, ReadState& state) {
   const auto place = Place{}.member("triage").member("trials");
   constexpr std::size_t kMostTrials = 8;  // each is a row of metrics, and a shadow takes its time of each request
   if (triage.trials.size() > kMostTrials) state.value_problem(place, fmt::format("has {} at most", kMostTrials));
+  if (triage.learn && triage.file.empty())
+    state.value_problem(Place{}.member("triage").member("learn"),
+                        "needs triage.file: there is nothing to learn beside");
   if (!triage.trials.empty() && triage.file.empty())
     state.value_problem(place, "needs triage.file: what is tried is tried beside it");
   const TrialConfig* first_for_all = nullptr;

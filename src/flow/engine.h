@@ -198,7 +198,8 @@ class Engine {
   void recover(const std::vector<RunId>& runs);
 
   /// A person's verdict: commits it with the run's new state in one transaction, then lets the run go on.
-  /// `verdict`: {"verdict": "approve"|"edit"|"reject", "text"?, "reason"?}. A person's text passes the policy like a
+  /// `verdict`: {"verdict": "approve"|"edit"|"reject", "text"?, "reason"?, "intent"?}: of a chat whose query asks for
+  /// `intent`, which the classifier knows, that becomes a label. A person's text passes the policy like a
   /// model's, outbound checks over HTTP included; so does a proposal that is approved.
   /// Errors: not_found, conflict, invalid_argument, policy_denied (the text; the review stays open, `detail` names the
   /// check).
@@ -274,6 +275,15 @@ class Engine {
   /// Errors: corrupt.
   Result<json::object> open_notes(const store::RunRow& run, const std::vector<store::NoteRow>& notes,
                                   const GuardSession* restorer = nullptr) const;
+
+  // labelling.cc
+  /// `text` as a label of a stored run, in the form in which triage would see it: as the policy lets a chat's query
+  /// pass. `label`: who says what of it. On record is that there is one, with no commitment: another may take its
+  /// place, or it is taken back, and nothing could be held against it then. Errors: policy_denied, not_found (erased),
+  /// corrupt; invalid_argument and too_large (the classifier would not read it, or not to its end).
+  Result<store::LabelRow> labelling(const store::RunRow& run, std::string_view text, store::LabelRow label) const;
+  /// What triage looked at in a stored run. Errors: invalid_argument (it is no chat), not_found (erased), corrupt.
+  Result<std::string> query_of(store::RunRow run) const;
 
   /// Opens sealed columns of a row in place.
   Result<> unseal(store::RunRow& row) const;
@@ -410,6 +420,8 @@ class Engine {
   static std::expected<CallResult, Problem> validate(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> ask_in_own_words(LiveRun& run, const Machine::Call& call);
   Task<std::expected<CallResult, Problem>> own_request(LiveRun& run, const Machine::Call& call);
+  /// A label for the run's query, as a reviewer says what it asks for. What nobody could learn from makes none.
+  void label_by_review(LiveRun& run, const std::string& reviewer, std::string_view intent);
   // noting.cc
   Task<std::expected<CallResult, Problem>> note(LiveRun& run, const Machine::Call& call, store::NoteKind kind);
   store::NoteRow note_row(const store::RunRow& run, store::NoteKind kind, const json::value& said,

@@ -139,6 +139,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   std::vector<store::NoteRow> notes;
   std::optional<store::ReviewRow> review_create;
   std::optional<store::ReviewChange> review_change;
+  std::vector<store::LabelRow> labels;
   store::WakeUp wake;  ///< of the commit that puts it to rest
   MicroMoney spend = 0;
   MicroMoney call_cost = 0;  ///< of the call under way; its step's, whether it succeeds or not

@@ -197,6 +197,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, bool told) 
   commit.leaves = std::exchange(run.leaves, {});
   commit.chunks = std::exchange(run.chunks, {});
   commit.notes = std::exchange(run.notes, {});
+  commit.labels = std::exchange(run.labels, {});
   commit.review_create = std::exchange(run.review_create, {});
   commit.review_change = std::exchange(run.review_change, {});
   if (run.spend != 0 && !run.row.key.empty()) {

@@ -196,6 +196,8 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   run->leaves.back().actor = parts_.pseudonyms.actor(reviewer);
   run->leaves.back().step = review.step;
   run->review_change = std::move(change);
+  if (const auto intent = string_member(verdict, "intent"); is_chat && !intent.empty())
+    label_by_review(*run, reviewer, intent);
 
   // An effect that follows, and its turn, may take long: the verdict is on disk first, the rest goes on by itself.
   if (parts_.gate || std::holds_alternative<Machine::Call>(run->machine.next())) {

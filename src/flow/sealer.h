@@ -41,6 +41,9 @@ inline std::string outbox(std::uint64_t seq) {
 inline std::string note(int kind, std::string_view name) {
   return fmt::format("note/{}/{}", kind, name);
 }
+inline std::string label(std::string_view id) {
+  return fmt::format("label/{}", id);
+}
 inline std::string feedback(std::string_view author) {
   return fmt::format("feedback/{}", author);
 }

@@ -37,6 +37,10 @@ class Pseudonyms {
   std::string note(std::string_view tenant, std::string_view what) const {
     return digest("note/", tenant, what).substr(0, 32);
   }
+  /// Of a labelled text. 32 hex digits.
+  std::string label(std::string_view tenant, std::string_view text) const {
+    return digest("label/", tenant, text).substr(0, 32);
+  }
   /// So begins what `request_key` makes, and no key that a client is likely to choose.
   static constexpr std::string_view kRequestKey = "~1-";
 

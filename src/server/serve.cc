@@ -17,6 +17,7 @@
 #include "server/free_memory.h"
 #include "server/kafka.h"
 #include "server/key_rotation.h"
+#include "server/learning.h"
 #include "server/metrics.h"
 #include "server/retention.h"
 #include "server/services.h"
@@ -154,6 +155,7 @@ int serve(ServeOptions options) {
   shards->front()->keep_schedules();
   shards->front()->start_post();
   shards->front()->spawn([&services] { return keep_retention(**services); });
+  shards->front()->spawn([&services] { return keep_learning(**services); });
   shards->front()->spawn([&services] { return keep_key_rotation(**services); });
   shards->front()->spawn([&services] { return keep_erasures(**services); });
   give_back_free_memory();

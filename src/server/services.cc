@@ -186,6 +186,7 @@ Result<> load_flows(Services& services) {
   if (!services.flows.find("signalbox", "embeddings")) SB_CHECK(add_own(default_embeddings_flow(), "embeddings.yaml"));
   if (const auto& promise = services.config.triage.promise; promise && promise->double_answers_per_mille > 0)
     SB_CHECK(add_own(second_opinion_flow(), "second-opinion.yaml"));
+  if (!services.config.triage.file.empty()) SB_CHECK(add_own(labels_flow(), "labels.yaml"));
   services.setup["flows"] = hash_of_lines(std::move(own));
   return {};
 }

@@ -112,6 +112,7 @@ struct ShippedFlow {
 std::span<const ShippedFlow> former_chat_flows();
 std::string_view default_embeddings_flow();
 std::string_view second_opinion_flow();
+std::string_view labels_flow();
 std::string_view default_policy();
 /// Weights of the shipped injection classifier.
 std::string_view default_injection_model();

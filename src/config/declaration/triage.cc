@@ -35,6 +35,15 @@ auto promise_section() {
                 .max = 500});
 }
 
+auto learn_section() {
+  using L = LearnConfig;
+  return declare<L>("When it learns from labels, and how many it waits for.")
+      .integer("every_s", &L::every_s,
+               {.about = "Looks for new labels so often, in seconds.", .min = 1, .max = 30 * 24 * 3600})
+      .integer("at_least", &L::at_least,
+               {.about = "Learns where so many labels have come since it last learnt.", .min = 5, .max = 2'000});
+}
+
 auto trial_entry() {
   using T = TrialConfig;
   return declare<T>("A candidate beside the triage in force.")
@@ -71,6 +80,10 @@ Declaration<TriageConfig> triage_section() {
                         "another key than its author's approved it."})
       .section("promise", &TriageConfig::promise, promise_section(),
                {.about = "Watches in production that scripts are as seldom wrong as promised."})
+      .section(
+          "learn", &TriageConfig::learn, learn_section(),
+          {.about = "Learns from labels by itself. A quarter of them is withheld, by their content; a version that "
+                    "is proved better on these is put in force, any other is only kept."})
       .list("trials", &TriageConfig::trials, trial_entry(),
             {.about = "Candidates that are tried beside `file`, on live traffic."});
 }

@@ -1,0 +1,36 @@
+/// Labels as they are kept, opened: texts of which people say what they ask for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/errors.h"
+#include "base/task.h"
+#include "flow/sealer.h"
+#include "store/store.h"
+#include "triage/learn.h"
+
+namespace sb::flow {
+
+/// Who answers an intent that the classifier does not know, as a label has it.
+triage::AnswerKind kind_of(const store::LabelRow& label);
+
+/// The text. Errors: not_found (it was erased), corrupt.
+Result<std::string> open_label(const Sealer& sealer, const store::LabelRow& label);
+
+struct OpenLabel {
+  std::string id;
+  Micros created_us = 0;
+  triage::LabelledText said;
+};
+/// All there are, oldest first; those that are erased meanwhile are left out. Errors: as the store's; corrupt.
+Task<Result<std::vector<OpenLabel>>> open_labels(store::Store& store, const Sealer& sealer);
+
+/// What is learnt from, and what is withheld to hold it against (triage/held_out.h).
+struct SplitLabels {
+  std::vector<triage::LabelledText> learnt;
+  std::vector<triage::LabelledText> withheld;
+};
+SplitLabels split(std::vector<OpenLabel> labels);
+
+}  // namespace sb::flow
