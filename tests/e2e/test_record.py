@@ -134,7 +134,7 @@ def test_the_manual_names_every_kind_of_leaf_that_is_written():
     manual = (ROOT / "docs/record.md").read_text().split("### Kinds of leaves")[1].split("\n#")[0]
     named = {kind for row in re.findall(r"^\| (`.*?) \|", manual, re.MULTILINE) for kind in re.findall(r"`([a-z_.]+)`", row)}
     written = {"step", "erasure", "drill", "report"}
-    about = r'"((?:run|review|event|flow|config|policy|key|tenant_key|master_key|record|hold|promise|trial)\.(?!yaml|pem)[a-z_]+|triage\.(?:version|use|approve))"'
+    about = r'"((?:run|review|event|flow|config|policy|key|tenant_key|master_key|record|hold|promise|trial|label)\.(?!yaml|pem)[a-z_]+|triage\.(?:version|use|approve|learn))"'
     for source in (ROOT / "src").rglob("*.cc"):
         if not source.name.endswith("_test.cc"):
             written |= set(re.findall(about, re.sub(r'log_\w+\(\s*"[^"]*"', "", source.read_text())))
