@@ -72,12 +72,12 @@ double gate(std::span<const double> inputs, std::span<const double> weights) {
 }
 
 // What a text is taken for: its likeliest label, or the out-of-scope label where the gate says so.
-struct Verdict {
+struct Said {
   std::size_t label;
   double probability;
 };
 
-Verdict verdict(const Softened& softened, double outside, std::span<const Label> labels, double outside_at) {
+Said verdict(const Softened& softened, double outside, std::span<const Label> labels, double outside_at) {
   if (outside >= outside_at) {
     const auto found = std::ranges::find_if(labels, &Label::out_of_scope);
     if (found != labels.end()) return {static_cast<std::size_t>(found - labels.begin()), outside};
@@ -86,7 +86,7 @@ Verdict verdict(const Softened& softened, double outside, std::span<const Label>
 }
 
 // The verdict first, then the others, likeliest first.
-void take_alternatives(const Verdict& first, std::span<const float> probability, std::span<const Label> labels,
+void take_alternatives(const Said& first, std::span<const float> probability, std::span<const Label> labels,
                        Prediction& out) {
   out.alternatives[0] = {labels[first.label].name, first.probability};
   std::size_t taken = 1;
@@ -194,12 +194,10 @@ struct IntentModel::State {
   State(ModelData d, std::string v)
       : data(std::move(d)), scorer(data), version(std::move(v)), has_routes(any_route(data)) {}
 
-  // Tier 0 is sure enough, of a script or a model's answer, that a second look would change nothing worth a
-  // millisecond.
+  // Tier 0 is sure enough that a second look would change nothing worth a millisecond.
   bool sure(const Prediction& p) const {
-    constexpr double kSureProbability = 0.995;
-    constexpr double kSureInScope = 0.01;
-    return p.alternatives[0].probability >= kSureProbability && p.out_of_scope <= kSureInScope;
+    const auto& rule = data.sentence->certainty;
+    return p.alternatives[0].probability >= rule.probability && p.out_of_scope <= rule.out_of_scope;
   }
 
   // What tier 0 measures of a text.

@@ -144,6 +144,9 @@ void print_report(const TrainReport& report, const ModelData& data, const Target
   tier("tier 0 (n-grams)", report.accuracy, data.thresholds, report.thresholds);
   if (data.sentence) {
     tier("tier 1 (sentence encoder)", report.sentence_accuracy, data.sentence->thresholds, report.sentence_thresholds);
+    const auto& enough = data.sentence->certainty;
+    fmt::print(out, "tier 0 alone: {:.1f} %, from probability {} on and up to {} out of scope; {:.2f} % fewer right\n",
+               report.certainty.enough * 100, enough.probability, enough.out_of_scope, report.certainty.lost * 100);
   }
 }
 

@@ -92,6 +92,12 @@ struct Provenance {
   std::uint64_t seed = 0;
 };
 
+/// Where tier 0's word is enough; learnt (certainty.h). As it stands: of models that were learnt before it was.
+struct Certainty {
+  double probability = 0.995;  ///< least softmax probability of the likeliest label
+  double out_of_scope = 0.01;  ///< greatest probability of being out of scope
+};
+
 /// What is weighed in tier 1: tier 0's logits, the distance to means, the neighbours, the regression.
 inline constexpr std::size_t kOpinionCount = 4;
 using Fusion = std::array<double, kOpinionCount>;
@@ -110,6 +116,7 @@ struct SentenceHeads {
   std::vector<float> weights;  ///< [labels][inputs]: regression on the vector less `centre`; empty: none
   std::vector<float> biases;   ///< [labels]
   Fusion fusion = {1, 0, 0, 0};
+  Certainty certainty;      ///< of tier 0: beyond it these are not asked
   Calibration calibration;  ///< of the fused logits
   Thresholds thresholds;
   std::optional<ThresholdOrigin> origin = {};

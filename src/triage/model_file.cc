@@ -66,12 +66,15 @@ json::object calibration_of(const Calibration& c, const Thresholds& t, const std
 }
 
 json::object sentence_of(const SentenceHeads& heads) {
-  return {{"encoder", heads.encoder},
-          {"inputs", heads.inputs},
-          {"dimension", heads.dimension},
-          {"texts", heads.text_labels.size()},
-          {"fusion", exact_all(heads.fusion)},
-          {"calibration", calibration_of(heads.calibration, heads.thresholds, heads.origin)}};
+  return {
+      {"encoder", heads.encoder},
+      {"inputs", heads.inputs},
+      {"dimension", heads.dimension},
+      {"texts", heads.text_labels.size()},
+      {"fusion", exact_all(heads.fusion)},
+      {"certainty",
+       {{"probability", exact(heads.certainty.probability)}, {"out_of_scope", exact(heads.certainty.out_of_scope)}}},
+      {"calibration", calibration_of(heads.calibration, heads.thresholds, heads.origin)}};
 }
 
 json::object header_of(const ModelData& data) {
@@ -246,6 +249,11 @@ SentenceHeads read_sentence(HeaderReader reader, HeaderReader& faults, bool& old
     std::ranges::copy(fusion, out.fusion.begin());
   else
     old_heads = true;
+  if (reader.has("certainty")) {
+    auto certainty = reader.inside("certainty");
+    out.certainty = {certainty.number("probability"), certainty.number("out_of_scope")};
+    faults.adopt(certainty);
+  }
   read_calibration(reader.inside("calibration"), faults, out.calibration, out.thresholds, out.origin);
   faults.adopt(reader);
   return out;
@@ -359,6 +367,9 @@ Result<> check_sentence(const SentenceHeads& heads, std::size_t labels) {
     return bad("a training text's label");
   if (std::ranges::any_of(heads.fusion, [](double weight) { return !(weight >= 0 && weight < 1e6); }))
     return bad("a fusion weight");
+  const auto& [probability, out_of_scope] = heads.certainty;
+  if (!(probability >= 0 && probability <= 1) || !(out_of_scope >= 0 && out_of_scope <= 1))
+    return bad("where tier 0 is enough");
   return check_calibration(heads.calibration);
 }
 

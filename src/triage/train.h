@@ -9,6 +9,7 @@
 
 #include "base/errors.h"
 #include "triage/calibrate.h"
+#include "triage/certainty.h"
 #include "triage/classifier.h"
 #include "triage/dataset.h"
 #include "triage/trainer.h"
@@ -37,6 +38,7 @@ struct TrainReport {
   ThresholdReport thresholds;           ///< zero for a model without routes
   double sentence_accuracy = 0;         ///< of tier 1, the same way; zero without an encoder
   ThresholdReport sentence_thresholds;  ///< of tier 1
+  CertaintyReport certainty;            ///< of what tier 0 answers alone
 };
 
 struct Trained {

@@ -1,0 +1,27 @@
+/// Learns when tier 0's word is enough: where tier 1 would change nothing worth its millisecond.
+///
+/// Pure function; deterministic.
+#pragma once
+
+#include <span>
+
+#include "triage/calibrate.h"
+#include "triage/model_data.h"
+
+namespace sb::triage {
+
+/// How far tier 0's word went on the unseen texts the rule was picked on.
+struct CertaintyReport {
+  double enough = 0;  ///< share of the texts that tier 1 was not asked about
+  double lost = 0;    ///< right answers that this cost, of all texts; below 0: that it gained
+};
+
+/// Of rules on tier 0's probability and its out-of-scope gate the one that asks tier 1 least and
+/// - loses no right answer, on balance, and makes at most one more wrong script in 2,000 texts,
+/// - keeps no text from a person that needs one and that tier 1 would have given one,
+/// - holds of at most one in 200 texts out of scope that tier 1 would have known.
+/// `fused`: the same texts as tier 1 has them, by `data.sentence`. None such: the rule of models that have none.
+Certainty fit_certainty(std::span<const Unseen> unseen, std::span<const Unseen> fused, const ModelData& data,
+                        CertaintyReport& report);
+
+}  // namespace sb::triage
