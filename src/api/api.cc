@@ -86,6 +86,8 @@ const std::vector<Api::Route>& Api::routes() {
       {"POST", "/api/v1/runs/*/scores", P::give_feedback, &Api::add_note},
       {"POST", "/api/v1/runs/*/disclosures", P::read_audit, &Api::record_disclosure},
       {"POST", "/api/v1/disclosures", P::read_audit, &Api::record_traffic_disclosure},
+      {"POST", "/api/v1/runs/*/retry", P::control_runs, &Api::retry_run},
+      {"POST", "/api/v1/runs/*/fork", P::control_runs, &Api::fork_run},
       {"POST", "/api/v1/runs/*/*", P::control_runs, &Api::act_on_run},
       {"POST", "/api/v1/events", P::start_runs, &Api::post_event},
       {"GET", "/api/v1/flows", P::read_setup, &Api::list_flows},

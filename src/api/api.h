@@ -118,6 +118,10 @@ class Api {
   Task<void> record_disclosure(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> record_traffic_disclosure(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> act_on_run(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> retry_run(http::Exchange&, const Caller&, std::vector<std::string>);
+  Task<void> fork_run(http::Exchange&, const Caller&, std::vector<std::string>);
+  /// Whether this very wish was granted before. Errors: already_exists (the key came with another), as the store's.
+  Task<Result<bool>> granted_before(std::string document, std::string_view hash);
   Task<void> give_feedback(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_feedback(http::Exchange&, const Caller&, std::vector<std::string>);
   /// A run that the caller may say something of. Errors: not_found, conflict (erased).
@@ -209,8 +213,23 @@ class Api {
   /// What every model route does: head, idempotency, run, answer.
   Task<void> serve_model(http::Exchange& exchange, const Caller& principal, std::string_view flow_name,
                          std::string_view wants, policy::JsonProfile profile);
+  /// The one run of all requests with an Idempotency-Key.
+  struct OneRun {
+    RunId id;
+    bool known = false;                      ///< on disk
+    std::shared_ptr<flow::Pending> pending;  ///< of one that is not: it is the caller's to make
+  };
+  /// Errors: already_exists (the key came with another request), unavailable (another is making it).
+  Task<Result<OneRun>> run_of_key(const std::string& tenant, const Caller& caller, const std::string& key,
+                                  const std::string& hash);
+  /// What the caller is to a run that it starts.
+  flow::RunRequest request_of(const http::Exchange& exchange, const Caller& caller, std::string key,
+                              std::string hash) const;
   /// Makes the run durable and lets it go on in the background. Errors: as Engine::prepare and accept.
   Task<Result<>> start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pending> pending);
+  /// The same of one that is prepared, or is not.
+  Task<Result<>> start_prepared(Result<std::shared_ptr<flow::LiveRun>> run, std::string tenant, std::string key,
+                                std::shared_ptr<flow::Pending> pending);
   Task<Result<>> store_keys(std::vector<KeyRecord> records, std::string kind, const Caller& caller,
                             const KeyRecord& key);
   /// Puts it on record that the caller sees the run's content. Errors: as the store's; then it must not be shown.

@@ -10,17 +10,21 @@
 namespace sb::api {
 
 json::object run_summary(const store::RunRow& row) {
-  return {{"id", row.id.to_string()},
-          {"flow", row.flow},
-          {"status", store::to_string(row.status)},
-          {"tenant", row.tenant},
-          {"route", row.route},
-          {"model", row.model},
-          {"cost_micro", row.cost},
-          {"cost_all_large_micro", row.cost_all_large},
-          {"createdAt", time_or_null(row.created_us)},
-          {"updatedAt", time_or_null(row.updated_us)},
-          {"endedAt", time_or_null(row.ended_us)}};
+  json::object summary{{"id", row.id.to_string()},
+                       {"flow", row.flow},
+                       {"status", store::to_string(row.status)},
+                       {"tenant", row.tenant},
+                       {"route", row.route},
+                       {"model", row.model},
+                       {"cost_micro", row.cost},
+                       {"cost_all_large_micro", row.cost_all_large},
+                       {"createdAt", time_or_null(row.created_us)},
+                       {"updatedAt", time_or_null(row.updated_us)},
+                       {"endedAt", time_or_null(row.ended_us)}};
+  if (row.forked_from)
+    summary["forked_from"] =
+        json::object{{"run", row.forked_from->to_string()}, {"step", static_cast<std::uint32_t>(row.forked_at)}};
+  return summary;
 }
 
 json::object step_json(const store::StepRow& step) {
@@ -222,6 +226,11 @@ Task<Result<>> Api::start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pen
   }
   auto run = engine.is_long(wanted) ? co_await engine.prepare_long(std::move(wanted), pending, pending->run())
                                     : engine.prepare(std::move(wanted), pending, pending->run());
+  co_return co_await start_prepared(std::move(run), tenant, key, std::move(pending));
+}
+
+Task<Result<>> Api::start_prepared(Result<std::shared_ptr<flow::LiveRun>> run, std::string tenant, std::string key,
+                                   std::shared_ptr<flow::Pending> pending) {
   if (!run) {
     parts_.in_flight.leave(tenant, key, pending);
     co_return std::unexpected(run.error());
@@ -235,6 +244,37 @@ Task<Result<>> Api::start_run(flow::RunRequest wanted, std::shared_ptr<flow::Pen
   }
   parts_.engine.spawn(*std::move(run));
   co_return Result<>();
+}
+
+Task<Result<Api::OneRun>> Api::run_of_key(const std::string& tenant, const Caller& caller, const std::string& key,
+                                          const std::string& hash) {
+  auto entry = parts_.in_flight.enter(tenant, key, RunId::generate(parts_.clock, parts_.entropy), hash);
+  OneRun one{entry.pending->run(), false, entry.pending};
+  if (key.empty()) co_return one;
+  auto stored = co_await parts_.store.find_idempotent(tenant, key);
+  if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(tenant, key, entry.pending);
+  if (!stored) co_return std::unexpected(stored.error());
+  if (*stored) {
+    SB_CO_CHECK(same_request(**stored, caller, hash));
+    co_return OneRun{(*stored)->id, true, nullptr};
+  }
+  if (!entry.owner)  // not on disk yet: nothing to promise
+    co_return fail(Errc::unavailable, "the first request with this Idempotency-Key is still being accepted; try again");
+  co_return one;
+}
+
+flow::RunRequest Api::request_of(const http::Exchange& exchange, const Caller& caller, std::string key,
+                                 std::string hash) const {
+  flow::RunRequest wanted;
+  wanted.tenant = caller.tenant;
+  wanted.key = caller.key_id;
+  wanted.idempotency_key = std::move(key);
+  wanted.request_hash = std::move(hash);
+  wanted.request_id = exchange.request().id;
+  wanted.may_restore = allows(caller.role, Permission::restore);
+  wanted.spender = caller.key;
+  wanted.spend_limit_per_day = caller.spend_limit_per_day;
+  return wanted;
 }
 
 Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
@@ -254,39 +294,17 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
   if (!subject) co_return co_await respond_error(exchange, subject.error());
   if (parts_.in_flight.size() >= parts_.in_flight_max) co_return co_await respond_error(exchange, at_limit());
   const std::string hash = key->empty() ? std::string() : request_hash(caller, (*flow)->id(), text);
-  auto entry = parts_.in_flight.enter(caller.tenant, *key, RunId::generate(parts_.clock, parts_.entropy), hash);
-  RunId id = entry.pending->run();
-  bool known = false;
-  if (!key->empty()) {
-    auto stored = co_await parts_.store.find_idempotent(caller.tenant, *key);
-    if (entry.owner && (!stored || *stored)) parts_.in_flight.leave(caller.tenant, *key, entry.pending);
-    if (!stored) co_return co_await respond_error(exchange, stored.error());
-    known = stored->has_value();
-    if (known) id = (*stored)->id;
-    if (auto same = known ? same_request(**stored, caller, hash) : Result<>(); !same)
-      co_return co_await respond_error(exchange, same.error());
-    if (!known && !entry.owner) {  // not on disk yet: nothing to promise
-      co_return co_await respond_error(
-          exchange,
-          Error(Errc::unavailable, "the first request with this Idempotency-Key is still being accepted; try again"));
-    }
-  }
-  if (!known) {
-    flow::RunRequest wanted;
+  auto one = co_await run_of_key(caller.tenant, caller, *key, hash);
+  if (!one) co_return co_await respond_error(exchange, one.error());
+  const RunId id = one->id;
+  if (!one->known) {
+    auto wanted = request_of(exchange, caller, *key, hash);
     wanted.flow = *flow;
-    wanted.tenant = caller.tenant;
-    wanted.key = caller.key_id;
     wanted.input = text;
-    wanted.profile = (*flow)->ns == "signalbox" && (*flow)->name == "chat" ? policy::JsonProfile::chat_request
-                                                                           : policy::JsonProfile::any;
-    wanted.idempotency_key = *key;
-    wanted.request_hash = hash;
-    wanted.request_id = exchange.request().id;
+    wanted.profile = (*flow)->ns == flow::kOwnNamespace && (*flow)->name == "chat" ? policy::JsonProfile::chat_request
+                                                                                   : policy::JsonProfile::any;
     wanted.subject = *std::move(subject);
-    wanted.may_restore = allows(caller.role, Permission::restore);
-    wanted.spender = caller.key;
-    wanted.spend_limit_per_day = caller.spend_limit_per_day;
-    if (auto started = co_await start_run(std::move(wanted), std::move(entry.pending)); !started)
+    if (auto started = co_await start_run(std::move(wanted), std::move(one->pending)); !started)
       co_return co_await respond_error(exchange, started.error());
   }
   if (bool_member(*body, "wait")) {

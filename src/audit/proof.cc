@@ -42,6 +42,7 @@ class LeavesOfOne {
   std::string_view take(const LeafFields& leaf) {
     if (!report_.subject.has(leaf)) return report_.subject.is_erasure ? "is of another erasure" : "is of another run";
     if (leaf.kind == "run.end") report_.ended = true;
+    if (leaf.kind == "run.retry") report_.ended = false;
     if (leaf.kind == "run.erased") ++report_.runs_erased;
     if (leaf.kind == "erasure" && runs_erased_before(leaf) != std::exchange(ordered_, ordered_ + runs_erased(leaf)))
       return "does not continue the erasure's leaves before it: one is missing";

@@ -50,6 +50,13 @@ bool tells_of_end(const LeafFields& leaf, const store::sqlite::StoredRun& run) {
          string_member(*summary, "route") == run.route;
 }
 
+bool may_go_on(const LeafFields& leaf) {
+  const auto summary = parse_json(leaf.summary);
+  const auto status = summary ? string_member(*summary, "status") : std::string_view();
+  return status == store::to_string(store::RunStatus::faulted) ||
+         status == store::to_string(store::RunStatus::cancelled);
+}
+
 bool tells(const LeafFields& leaf, const store::sqlite::StoredReview& review) {
   const auto summary = parse_json(leaf.summary);
   if (!summary || leaf.run != review.run.to_string()) return false;

@@ -16,6 +16,8 @@ bool tells(const LeafFields& leaf, const store::StepRow& step);
 bool tells_of_start(const LeafFields& leaf, const store::sqlite::StoredRun& run);
 /// Whether the leaf, a `run.end`, says of the run what is stored: status, cost, model, route.
 bool tells_of_end(const LeafFields& leaf, const store::sqlite::StoredRun& run);
+/// Whether a run that ended as the leaf, a `run.end`, says may be retried.
+bool may_go_on(const LeafFields& leaf);
 /// Whether the leaf, a `review.verdict`, says of the review what is stored: its run, and what was decided.
 bool tells(const LeafFields& leaf, const store::sqlite::StoredReview& review);
 /// Of an `erasure`: how many runs.

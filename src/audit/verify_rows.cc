@@ -29,6 +29,8 @@ void RowVerification::check_chain(std::uint64_t index, const LeafFields& leaf) {
   if (!run) return report_(fmt::format("leaf {}: its run is no UUID", index));
   if (!chains_[*run].take(leaf))
     report_(fmt::format("leaf {} does not continue the leaves of run {} before it", index, leaf.run));
+  if (between_.erase(*run) > 0 && leaf.kind != "run.retry")
+    report_(fmt::format("leaf {}: run {} goes on after its end, and nobody retried it", index, leaf.run));
 }
 
 bool RowVerification::is_actor(const LeafFields& leaf, std::string_view id) const {
@@ -44,13 +46,21 @@ void RowVerification::check_start(std::uint64_t index, const LeafFields& leaf) {
 }
 
 void RowVerification::check_end(std::uint64_t index, const LeafFields& leaf) {
-  ++ends_;
   const auto id = RunId::parse(leaf.run);
   const auto run = id ? record_.run(*id) : fail(Errc::not_found, fmt::format("no run {}", leaf.run));
+  if (run && run->end_leaf != index) return check_earlier_end(index, leaf, *id);
+  ++ends_;
   if (!run) return report_(fmt::format("leaf {}: {}", index, run.error().detail));
   if (!tells_of_end(leaf, *run))
     report_(fmt::format("leaf {}: the end of run {} is stored otherwise than it is recorded", index, leaf.run));
   chains_.erase(*id);  // nothing continues it
+}
+
+// The row says of the last one alone.
+void RowVerification::check_earlier_end(std::uint64_t index, const LeafFields& leaf, RunId run) {
+  if (!may_go_on(leaf))
+    report_(fmt::format("leaf {}: the end of run {} is stored otherwise than it is recorded", index, leaf.run));
+  between_.insert(run);
 }
 
 void RowVerification::check_verdict(std::uint64_t index, const LeafFields& leaf) {
@@ -69,6 +79,8 @@ void RowVerification::finish_counts() {
   if (!counts) return report_(counts.error().detail);
   if (counts->ended_runs != ends_)
     report_(fmt::format("{} runs are stored as ended, the end of {} is recorded", counts->ended_runs, ends_));
+  for (const RunId& run : between_)
+    report_(fmt::format("run {} has ended by the record, and is stored otherwise", run.to_string()));
   if (counts->open_runs != chains_.size())
     report_(fmt::format("{} runs are stored as going on, by the record {} do", counts->open_runs, chains_.size()));
   if (counts->decided_reviews != verdicts_) {

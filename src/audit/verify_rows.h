@@ -32,6 +32,7 @@ class RowVerification {
   void check_chain(std::uint64_t index, const LeafFields& leaf);
   void check_start(std::uint64_t index, const LeafFields& leaf);
   void check_end(std::uint64_t index, const LeafFields& leaf);
+  void check_earlier_end(std::uint64_t index, const LeafFields& leaf, RunId run);
   void check_verdict(std::uint64_t index, const LeafFields& leaf);
   bool is_actor(const LeafFields& leaf, std::string_view id) const;
   void finish_counts();
@@ -41,7 +42,8 @@ class RowVerification {
   store::sqlite::RecordReader& record_;
   const Pseudonyms* actors_;
   Report report_;
-  std::unordered_map<RunId, RunChain> chains_;  ///< of runs that go on
+  std::unordered_map<RunId, RunChain> chains_;  ///< of runs that go on, or go on later
+  std::unordered_set<RunId> between_;           ///< of those: they have ended, and are to be retried
   std::uint64_t ends_ = 0;
   std::uint64_t verdicts_ = 0;
   std::uint64_t erasures_ = 0;  ///< runs, by the leaves of erasures

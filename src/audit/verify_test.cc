@@ -14,6 +14,7 @@
 #include "audit/merkle.h"
 #include "audit/tile.h"
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "base/json.h"
 #include "store/data_dir.h"
 #include "store/sqlite/codec.h"
@@ -77,6 +78,7 @@ class Record : public ::testing::Test {
     ASSERT_TRUE(wait_for(store_->flush()));
   }
   void add_people();
+  void add_retried(const char* goes_on);
   VerifyReport verify(std::string kept = {}) {
     auto report = verify_store({database_, key_, std::move(kept), {}, &actors_, nullptr});
     EXPECT_TRUE(report) << report.error().detail;
@@ -123,6 +125,78 @@ TEST_F(Record, VerifiesWhileTheServerRunsAndAfterIt) {
   report = verify(report.newest_head);
   EXPECT_TRUE(report.ok()) << report.problems.front();
   EXPECT_EQ(report.leaves, 215U);
+}
+
+// One that failed, went on, and completed: a leaf for each, and the row as the last one left it.
+void Record::add_retried(const char* goes_on) {
+  const RunId id = new_run_id();
+  std::string state;
+  const auto chained = [&](store::LeafDraft leaf) {
+    leaf.run = id;
+    leaf.tenant = "acme";
+    leaf.prev_state = state;
+    state = to_hex(sha256(state + "\n" + leaf.kind + "\n" + leaf.summary.text() + "\n"));
+    return std::vector{std::move(leaf)};
+  };
+  const auto leaf_of = [](const char* kind, std::string summary) {
+    store::LeafDraft leaf;
+    leaf.kind = kind;
+    leaf.summary = std::move(summary);
+    return leaf;
+  };
+  const auto end_as = [&](const char* status) {
+    return chained(leaf_of(
+        "run.end",
+        fmt::format(R"({{"cost_micro":120,"error":"","model":"small-a","route":"small","status":"{}"}})", status)));
+  };
+  store::Commit born = chat_commit(id);
+  born.create->status = store::RunStatus::running;
+  born.create->data_key = "wrapped";
+  born.steps.clear();
+  auto start = store::testing::start_leaf(*born.create);
+  start.actor = actors_.actor(born.create->key);
+  born.leaves = chained(std::move(start));
+  ASSERT_TRUE(wait_for(store_->commit(std::move(born))));
+  const auto becomes = [&](store::RunStatus status, std::vector<store::LeafDraft> leaves, bool reopens = false) {
+    store::Commit next;
+    next.update = wait_for(store_->load_run(id)).value();
+    next.update->status = status;
+    next.reopen = reopens;
+    next.leaves = std::move(leaves);
+    ASSERT_TRUE(wait_for(store_->commit(std::move(next))));
+  };
+  becomes(store::RunStatus::faulted, end_as("faulted"));
+  becomes(store::RunStatus::running, chained(leaf_of(goes_on, "{}")), true);
+  becomes(store::RunStatus::completed, end_as("completed"));
+  ASSERT_TRUE(wait_for(store_->flush()));
+  close();
+}
+
+TEST_F(Record, ARunThatWasRetriedVerifiesAndItsEndsAreHeldAgainstTheRow) {
+  add_retried("run.retry");
+  ASSERT_TRUE(verify().ok()) << verify().problems.front();
+  const std::string whole = folder_.file("whole.db");
+  std::filesystem::copy_file(database_, whole);
+  constexpr const char* kFirstEnd = "(SELECT no FROM journal ORDER BY no LIMIT 1 OFFSET 1)";
+  const std::pair<std::string, const char*> changes[] = {
+      {fmt::format("UPDATE runs SET status = 5, final = {}", kFirstEnd),
+       "does not continue"},  // as if nobody retried it
+      {fmt::format("UPDATE runs SET final = {}", kFirstEnd), "stored otherwise"},
+      {"UPDATE runs SET status = 1, final = 0", "stored otherwise"},
+  };
+  for (const auto& [change, says] : changes) {
+    sql(change);
+    std::string all;
+    for (const std::string& problem : verify().problems) all += problem + '\n';
+    EXPECT_NE(all.find(says), std::string::npos) << change << "\n" << all;
+    std::filesystem::copy_file(whole, database_, std::filesystem::copy_options::overwrite_existing);
+  }
+}
+
+TEST_F(Record, ARunThatGoesOnAfterItsEndWithoutARetryIsFound) {
+  add_retried("run.resume");
+  ASSERT_FALSE(verify().ok());
+  EXPECT_NE(verify().problems.front().find("nobody retried it"), std::string::npos) << verify().problems.front();
 }
 
 // A run that waits, one that a person decided about, and a hold: as the engine and the API record them.
@@ -196,7 +270,9 @@ TEST_F(Record, WhatIsStoredOtherwiseThanItIsRecordedIsFound) {
       {"UPDATE runs SET flow_hash = 'other' WHERE status = 2", "the start of run"},
       {"DELETE FROM runs WHERE status = 2", "no run"},
       {"INSERT INTO runs SELECT no + 1000, x'00', tenant, key, flow, flow_hash, status, epoch, route, model, cost, "
-       "cost_all_large, created_us, updated_us, ended_us, steps, last, final, NULL, NULL, error, NULL, tags FROM runs "
+       "cost_all_large, created_us, updated_us, ended_us, steps, last, final, NULL, NULL, error, NULL, tags, NULL, "
+       "NULL FROM "
+       "runs "
        "WHERE "
        "status "
        "= 2",

@@ -59,6 +59,36 @@ int score(const Invocation& it) {
   return note(it, "scores", said);
 }
 
+// What only a program reads is a number; the rest is sent as JSON, or as a text where it is none.
+json::object goal_of(const Invocation& it) {
+  json::object goal;
+  if (it.has("from")) goal["from"] = it.get("from");
+  if (it.has("step")) goal["step"] = parse_json(it.get("step")).value_or(json::value(it.get("step")));
+  return goal;
+}
+
+int order(const Invocation& it, std::string_view verb, const json::object& said) {
+  const auto answer = call_api(it, "POST", fmt::format("/api/v1/runs/{}/{}", it.position("id"), verb), to_text(said));
+  if (!answer) return it.fail(answer.error());
+  it.out << string_member(*answer, "id") << '\n';
+  return kExitOk;
+}
+
+int retry(const Invocation& it) {
+  return order(it, "retry", goal_of(it));
+}
+
+int fork_of(const Invocation& it) {
+  json::object said = goal_of(it);
+  for (const char* name : {"input", "context"}) {
+    if (!it.has(name)) continue;
+    auto told = parse_json(it.get(name));
+    if (!told) return it.fail(Error(Errc::invalid_argument, fmt::format("--{} is no JSON", name)));
+    said[name] = *std::move(told);
+  }
+  return order(it, "fork", said);
+}
+
 }  // namespace
 
 Command runs_command() {
@@ -76,6 +106,20 @@ Command runs_command() {
                     .run([](const Invocation& it) {
                       return print_run(it, call_api(it, "GET", "/api/v1/runs/" + it.position("id")));
                     }));
+  add_api_flags(runs.add(Command("retry", "a run that failed or was cancelled goes on"))
+                    .required("id", "the run's id")
+                    .option("from", "TASK", "from this task, as `ref` of its steps; without it, where it failed")
+                    .option("step", "N", "from the step of that index")
+                    .example("signalbox runs retry ID --from /do/2/pay", "what came before is not done again")
+                    .run(retry));
+  add_api_flags(runs.add(Command("fork", "a new run begins where another one stood"))
+                    .required("id", "the other run's id")
+                    .option("from", "TASK", "before this task; without it, at the beginning")
+                    .option("step", "N", "before the step of that index")
+                    .option("input", "JSON", "what the task has as its input")
+                    .option("context", "JSON", "the flow's context there")
+                    .example("signalbox runs fork ID --step 4 --input '{\"n\": 2}'", "what if")
+                    .run(fork_of));
   add_api_flags(runs.add(Command("tag", "a name and a value, by which runs are found and costs are told apart"))
                     .required("id", "the run's id")
                     .required("name", "letters, digits, '.', '_' and '-'")

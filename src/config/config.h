@@ -218,6 +218,7 @@ struct FlowsConfig {
   bool python = false;
   LifecycleConfig lifecycle;
   AtWorkConfig at_work;
+  std::size_t checkpoint_mb = 4;  ///< of each run; 0: none are kept
 };
 
 /// Answers to questions that are like the one asked.

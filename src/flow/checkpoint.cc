@@ -1,6 +1,6 @@
 // Where a machine stands, as compact JSON, and back.
 //
-// {"context": D, "now": T, "branches": [n, e], "at": [BRANCH], "data": [JSON]}
+// {"context": D, "now": T, "branches": [n, e], "at": [BRANCH], "failed": n, "since": T, "data": [JSON]}
 // D is an index in `data`, each document once however many places hold it; -1 is the run's own input.
 #include <fmt/format.h>
 
@@ -129,6 +129,8 @@ std::string Machine::checkpoint() const {
     out.end_array().end_object();
   }
   out.end_array();
+  if (failed_) out.member("failed", *failed_);
+  if (since_us_ != 0) out.member("since", since_us_);
   table.write_documents(out);
   return std::move(out.end_object()).take();
 }
@@ -273,6 +275,9 @@ Result<> Machine::restore_state(const json::value& state) {
   next_branch_ = static_cast<std::uint32_t>(number_at(next, 0));
   next_effect_ = static_cast<std::uint32_t>(number_at(next, 1));
   if (const auto* authorization = find_member(state, "authorization")) authorization_ = *authorization;
+  if (find_member(state, "failed")) failed_ = static_cast<std::uint32_t>(int_member(state, "failed"));
+  since_us_ = int_member(state, "since");
+  if (since_us_ != 0 && deadline_us_ != 0) deadline_us_ += since_us_ - run_.started_us;
   branches_.clear();
   timed_ = true;
   for (const auto& packed : array_of(state, "at")) {

@@ -10,6 +10,12 @@
 
 namespace sb::flow {
 
+std::optional<Errc> refusal(std::string_view instance) {
+  if (instance == kInboundGuard) return Errc::policy_denied;
+  if (instance == kRunInput) return Errc::invalid_argument;
+  return std::nullopt;
+}
+
 Engine::Engine(asio::io_context& io, EngineParts parts, EngineOptions options)
     : io_(io), parts_(std::move(parts)), options_(std::move(options)), parking_(options_.timers_near) {}
 Engine::~Engine() = default;
@@ -84,7 +90,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
         break;
       }
       run.machine.tick(parts_.clock.now_us());
-      run.machine.fault(due.id, std::move(result.error()));
+      take_failure(run, due.id, std::move(result.error()), true);
       continue;
     }
     record(run, std::move(step), std::move(result->decision));
@@ -95,7 +101,7 @@ Task<Result<>> Engine::advance(LiveRun& run) {
       continue;
     }
     if (run.machine.due() != 0 || run.machine.observed()) run.machine.tick(parts_.clock.now_us());
-    run.machine.complete(due.id, std::move(result->output));
+    take_result(run, due.id, std::move(result->output));
   }
   co_return co_await finish(run);
 }
@@ -114,7 +120,9 @@ Task<Result<>> Engine::finish(LiveRun& run) {
   const auto status = !run.problem ? store::RunStatus::completed
                       : gone       ? store::RunStatus::cancelled
                                    : store::RunStatus::faulted;
-  run.row.state.clear();
+  const bool began = !run.problem || !refusal(run.problem->instance);
+  run.row.state =
+      status != store::RunStatus::completed && began && run.machine.stands() ? run.machine.checkpoint() : std::string();
   run.row.ended_us = parts_.clock.now_us();
   if (run.problem) {
     if (run.problem->instance.empty()) run.problem->instance = "/do";

@@ -65,6 +65,8 @@ class FlowRegistry {
   std::map<std::string, std::shared_ptr<const Flow>, std::less<>> flows_;
 };
 
+/// Flows of this namespace are the server's own.
+inline constexpr std::string_view kOwnNamespace = "signalbox";
 /// Last line of a stream's journal: without it the stream did not reach its end.
 inline constexpr std::string_view kStreamEnd = "[DONE]";
 
@@ -91,8 +93,9 @@ struct EngineOptions {
   std::chrono::milliseconds record_again{2'000};  ///< pause before a run that found no room is taken up again
   std::size_t timers_near = 4096;                 ///< of runs at rest: so many in memory, twice as many at most
   DoubleAnswers double_answers{};
-  bool always_sync = false;      ///< whatever flows say: what is answered must be in the mirror
-  LifecycleOptions lifecycle{};  ///< what becomes of runs, for those who want to be told
+  bool always_sync = false;                    ///< whatever flows say: what is answered must be in the mirror
+  LifecycleOptions lifecycle{};                ///< what becomes of runs, for those who want to be told
+  std::size_t checkpoint_bytes_max = 4 << 20;  ///< of a run's checkpoints that are kept; 0: none are
 };
 
 /// What an engine works with. Borrowed; all of it outlives the engine.
@@ -129,6 +132,9 @@ struct EngineParts {
   std::function<void(const triage::RouteDecision&)> on_trial{};  ///< of requests in trials; empty: nobody counts
   WorkGate* gate = nullptr;  ///< null: as many runs are at work as come; shared by all engines
 };
+
+/// Why a run ended before its first task; nothing: it did not.
+std::optional<Errc> refusal(std::string_view instance);
 
 struct RunRequest {
   std::shared_ptr<const Flow> flow;
@@ -230,6 +236,32 @@ class Engine {
   /// Suspends, resumes or cancels a run of this shard, or, with `last`, one that is at rest. False: it is not here.
   /// Errors: not_found, conflict.
   Task<Result<bool>> command(RunId run, EventHub::Verb verb, std::string actor, bool last);
+  // time_travel.cc
+  /// Where in a run: before the step of that index, or the last time that it came to the task. Neither: nowhere said.
+  struct Goal {
+    std::optional<std::uint32_t> step;
+    std::string task;  ///< JSON pointer
+    bool any() const { return step || !task.empty(); }
+  };
+  /// Who wants it, and the document by which the same wish is known when it comes again (empty: it is not).
+  struct Order {
+    std::string actor;
+    std::string document;
+    std::string said;  ///< of the document
+  };
+  /// A run that failed or was stopped goes on from `goal`; from where it failed if none is said. Returns when that is
+  /// on disk. Errors: not_found; conflict (its status, its content was erased, its flow is gone, nothing was kept to go
+  /// on from); invalid_argument (the goal: there is no such step or task, or it is in a branch); unavailable.
+  Task<Result<>> retry(RunId run, Goal goal, Order order);
+  struct Fork {
+    store::RunRow origin;                           ///< as the store has it
+    Goal goal;                                      ///< none: its beginning
+    std::optional<std::string> input{}, context{};  ///< JSON: of the task that it begins at, and the flow's
+  };
+  /// A new run, in memory, that begins where the other one stood. `request`: who wants it, with neither flow nor input.
+  /// Errors: as retry; policy_denied (input or context).
+  Task<Result<std::shared_ptr<LiveRun>>> prepare_fork(Fork fork, RunRequest request, std::shared_ptr<Pending> pending,
+                                                      RunId id);
   /// From here on runs that the store has at rest, and are this engine's, are woken when their time comes.
   void watch_timers();
   /// A run that is this engine's is at rest until `due_us`. On the shard's thread.
@@ -306,6 +338,11 @@ class Engine {
   Result<Opening> open(RunRequest request, std::shared_ptr<Pending> pending, RunId id);
   static Result<GuardOutcome> inspect(Opening& opening);
   std::shared_ptr<LiveRun> begin(Opening opening, GuardOutcome inbound);
+  static store::RunRow new_row(RunRequest& request, RunId id, Micros now, std::string subject, std::string wrapped_key);
+  void take_wishes(LiveRun& run, RunRequest& request, std::shared_ptr<Pending> pending);
+  void begin_record(LiveRun& run);
+  /// What the guard found, as a checkpoint says it.
+  static void read_findings(LiveRun& run, const json::value& state);
   std::span<const std::string> reach_of(policy::JsonProfile profile, std::string_view model) const;
   void refuse_inbound(LiveRun& run, policy::Verdict verdict, std::string_view reasons);
   std::string tenant_key(std::string_view tenant) const;
@@ -334,6 +371,11 @@ class Engine {
   Task<Result<>> commit(LiveRun& run, store::RunStatus status, bool told = false);
   static bool owes_checkpoint(const LiveRun& run);
   Durability durability_of(const Flow& flow, Durability wanted) const;
+  /// Where the run stands now is kept, for those who want to go on from here later.
+  void keep_checkpoint(LiveRun& run);
+  void take_result(LiveRun& run, std::uint32_t effect, Data output);
+  /// `is_answer`: as Machine::fault.
+  void take_failure(LiveRun& run, std::uint32_t effect, Problem problem, bool is_answer);
   // lifecycle_telling.cc: what becomes of runs, for those who want to be told
   /// From here on it is marked what becomes of it.
   void observe(LiveRun& run) const;
@@ -408,6 +450,26 @@ class Engine {
   Result<bool> tell(LiveRun& run, const json::value& event, const Carried& carried);
   std::string heard_name(const LiveRun& run, const json::value& event) const;
   Result<Started> started_before(store::RunRow row, std::string_view request_hash) const;
+  // time_travel.cc
+  struct Stand {
+    Machine machine;
+    json::value beside;  ///< what the checkpoint says beside it
+    std::string task;
+    StepIndex step{};  ///< so many are behind it
+  };
+  /// The run's machine before `goal`, on its way again from now on. `id`: whose it will be.
+  Task<Result<Stand>> stand_before(const store::RunRow& row, std::shared_ptr<const Flow> flow, Goal goal,
+                                   RunDescriptor as);
+  Task<Result<std::shared_ptr<LiveRun>>> prepare_anew(Fork fork, RunRequest request, std::shared_ptr<Pending> pending,
+                                                      RunId id);
+  Result<std::shared_ptr<LiveRun>> prepare_beside(const store::RunRow& origin, Stand stand, RunRequest request,
+                                                  std::shared_ptr<Pending> pending, RunId id);
+  /// `told`: JSON with `input`, `context`. Errors: policy_denied.
+  Task<Result<>> tell_fork(LiveRun& run, std::string told);
+  /// On record, and among the steps: somebody wants that it goes on, or begins, at `task`. `kind`: of the leaf.
+  void record_order(LiveRun& run, std::string_view kind, const std::string& task, const std::string& actor);
+  /// The flow whose run goes on. Errors: conflict.
+  Result<std::shared_ptr<const Flow>> flow_again(const store::RunRow& row) const;
   // timers.cc
   void set_alarm();
   Task<void> load_timers();

@@ -186,6 +186,7 @@ class EngineTest : public ::testing::Test {
     engine_options.double_answers = double_answers_;
     engine_options.lifecycle = lifecycle_;
     engine_options.always_sync = always_sync_;
+    engine_options.checkpoint_bytes_max = checkpoint_bytes_max_;
     engine_ = std::make_unique<Engine>(*io_, std::move(parts), engine_options);
     events_->join(*engine_, io_->get_executor());
   }
@@ -299,6 +300,7 @@ class EngineTest : public ::testing::Test {
   WorkLimits limits_{};           ///< likewise
   bool always_sync_ = false;      ///< likewise
   std::size_t timers_near_ = 4096;
+  std::size_t checkpoint_bytes_max_ = 4 << 20;
   store::testing::TemporaryFolder folder_;
   store::testing::PlainLog log_;
   std::atomic<std::uint64_t> free_bytes_{1ULL << 40};

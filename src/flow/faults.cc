@@ -57,16 +57,34 @@ void Machine::raise(Branch& branch, Problem problem) {
     if (problem.instance.empty()) problem.instance = branch.frames[i - 1].task().ref;
   }
   mark_ends(Lifecycle::faulted, branch, 0, &problem);
+  const bool ends_run = !may_be_caught_above(branch);
+  if (ends_run && !failed_) failed_ = branch.id;
   if (branch.id == 0) {
     problem_ = std::move(problem);
     return;
   }
   const auto parent_id = branch.parent;
-  drop_children(parent_id, branch.depth);  // `branch` is gone
+  const auto depth = branch.depth;
+  if (ends_run) {  // as it stands it can go on, if that is wished
+    cancel_children(parent_id, depth);
+    return raise(*find_branch(parent_id), std::move(problem));
+  }
+  drop_children(parent_id, depth);  // `branch` is gone
   Branch& owner = *find_branch(parent_id);
   owner.state = State::ready;
   owner.wake = Wake::run;
   raise(owner, std::move(problem));
+}
+
+bool Machine::may_be_caught_above(const Branch& branch) const {
+  for (const Branch* at = &branch; at->id != 0;) {
+    const auto parent = std::ranges::find(branches_, at->parent, &Branch::id);
+    for (std::size_t i = 0; i <= at->depth; ++i) {
+      if (parent->frames[i].role == Role::attempt) return true;
+    }
+    at = &*parent;
+  }
+  return false;
 }
 
 Result<bool> Machine::catches(Branch& branch, std::size_t owner, const Problem& problem) {
@@ -179,16 +197,20 @@ void Machine::truncate(Branch& branch, std::size_t depth) {
   branch.wake = Wake::run;
 }
 
-void Machine::drop_children(std::uint32_t parent, std::size_t depth) {
+std::vector<std::uint32_t> Machine::cancel_children(std::uint32_t parent, std::size_t depth) {
   std::vector<std::uint32_t> gone;
   for (const auto& branch : branches_) {
     const bool child = branch.id != 0 && branch.parent == parent && branch.depth >= depth;
     if (child || std::ranges::find(gone, branch.parent) != gone.end()) gone.push_back(branch.id);
   }
-  if (gone.empty()) return;
   for (auto& branch : branches_) {
     if (std::ranges::find(gone, branch.id) != gone.end()) mark_ends(Lifecycle::cancelled, branch, 0);
   }
+  return gone;
+}
+
+void Machine::drop_children(std::uint32_t parent, std::size_t depth) {
+  const auto gone = cancel_children(parent, depth);
   std::erase_if(branches_, [&](const Branch& branch) {
     return branch.id != 0 && std::ranges::find(gone, branch.id) != gone.end();
   });
@@ -206,6 +228,7 @@ void Machine::expire() {
         standard_problem("timeout", 408, "The flow took too long", "the flow's time limit has passed", "/timeout");
     return;
   }
+  if (problem_) return;
   for (auto& branch : branches_) {
     for (std::size_t i = 0; i < branch.frames.size(); ++i) {
       Frame& frame = branch.frames[i];

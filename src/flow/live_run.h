@@ -101,7 +101,8 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
     std::optional<Problem> problem;
     Data output;
     json::value authorization;
-    bool gave = false;  ///< values to a service: that is on record, whoever still wants the result
+    bool is_answer = true;  ///< as Problem::is_answer
+    bool gave = false;      ///< values to a service: that is on record, whoever still wants the result
   };
   std::map<std::uint32_t, CancelSource*> under_way;
   std::list<EffectResult> results;  ///< a list: most runs have none, and a deque takes room for them
@@ -137,6 +138,10 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   } versions;
   std::vector<store::StreamChunk> chunks;
   std::vector<store::NoteRow> notes;
+  std::vector<store::Checkpoint> checkpoints;
+  std::uint64_t kept_bytes = 0;  ///< of checkpoints so far, those on disk too
+  bool reopens = false;          ///< it had ended, and goes on from this commit on
+  std::vector<std::pair<std::string, std::string>> documents;
   std::optional<store::ReviewRow> review_create;
   std::optional<store::ReviewChange> review_change;
   std::vector<store::LabelRow> labels;

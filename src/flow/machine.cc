@@ -158,6 +158,7 @@ void Machine::push(Branch& branch, Frame frame) {
 
 Machine::Action Machine::next(Micros now) {
   now_ = std::max(now_, now);
+  if (!problem_) failed_.reset();  // of a run that was suspended at that moment
   while (true) {
     if (timed_) expire();
     if (problem_) return Faulted{*problem_};
@@ -426,6 +427,7 @@ Machine::Branch& Machine::end_effect(std::uint32_t id) {
       branches_, [&](const Branch& b) { return b.state == State::effect && b.pending->id == id; });
   branch.pending.reset();
   branch.state = State::ready;
+  branch.frames.back().effect = 0;  // what came of it is known: done again, it is another one
   pure_since_effect_ = 0;
   return branch;
 }
@@ -439,9 +441,10 @@ void Machine::complete(std::uint32_t id, Data output) {
   }
 }
 
-void Machine::fault(std::uint32_t id, Problem problem) {
+void Machine::fault(std::uint32_t id, Problem problem, bool is_answer) {
   if (!wants(id)) return;
   auto& branch = end_effect(id);
+  if (!is_answer) branch.frames.back().effect = id;
   raise(branch, std::move(problem));
 }
 

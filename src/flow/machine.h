@@ -93,11 +93,34 @@ class Machine final : private VariableSource {
   void complete(Data output) { complete(first_pending(), std::move(output)); }
   void complete(std::uint32_t id, Data output);
   void fault(Problem problem) { fault(first_pending(), std::move(problem)); }
-  void fault(std::uint32_t id, Problem problem);
+  /// `is_answer`: what came of it is known; else it keeps its number where the run goes on from here once more.
+  void fault(std::uint32_t id, Problem problem, bool is_answer = true);
   /// `$authorization` from here on: {scheme, parameter}.
   void authorized(json::value authorization) { authorization_ = std::move(authorization); }
   /// The run ends here (time limit of the server, a person's wish).
   void stop(Problem problem) { problem_ = std::move(problem); }
+
+  // again.cc: a run that failed or was stopped goes on, or begins again at a task
+  /// There is a task to go on from: it has come to its first one, and is not at its end.
+  bool is_over() const { return problem_ || output_; }
+  bool stands() const { return !branches_.empty() && !branches_.front().frames.empty(); }
+  /// The task that failed begins anew, with its number where nobody knows what came of its effect, else with another.
+  /// Time limits of those around it, and the flow's, do not count what passed since. REQUIRES stands().
+  void again(Micros now);
+  /// The task that `again` begins with; null: none failed.
+  const TaskNode* failed() const;
+  struct Place {
+    std::string_view ref;              ///< JSON pointer of a task
+    std::optional<std::size_t> after;  ///< so many tasks without an effect have ended; nothing: the first time
+  };
+  /// Goes on, as if it had not yet, until that task is about to begin; none of the effects on the way is made again,
+  /// so there must be none. How many other tasks it did on the way; nothing: it does not come there so, or other
+  /// branches run side by side then.
+  std::optional<std::size_t> go_before(const Place& place);
+  /// Effects that begin from here on have numbers of their own beside those of `other`, the same run at another time.
+  void number_on_from(const Machine& other);
+  /// The task that it stands before has this input, the flow this context.
+  void change(std::optional<Data> input, std::optional<Data> context);
 
   /// Offers a CloudEvent (structured JSON) to every task that listens: `event` says whose it is, `told` is what they
   /// get of it. True: somebody took it.
@@ -205,12 +228,15 @@ class Machine final : private VariableSource {
   // faults.cc: errors, retries, timeouts
   void raise(Branch& branch, Problem problem);
   void raise(Branch& branch, const Error& error);
+  bool may_be_caught_above(const Branch& branch) const;
   Result<bool> catches(Branch& branch, std::size_t owner, const Problem& problem);
   Result<> handle(Branch& branch, const Problem& problem);
   Result<std::optional<Micros>> retry_delay(const Frame& frame, const RetryPolicy& policy, const Scope& scope);
   Result<> attempt(Branch& branch);
   void truncate(Branch& branch, std::size_t depth);
   void drop_children(std::uint32_t parent, std::size_t depth);
+  /// Those that are marked as cancelled with it: all branches below that frame.
+  std::vector<std::uint32_t> cancel_children(std::uint32_t parent, std::size_t depth);
   void expire();
 
   // marks.cc: what becomes of tasks, for whoever observes the run
@@ -253,10 +279,12 @@ class Machine final : private VariableSource {
   std::uint32_t next_effect_ = 1;
   Micros now_ = 0;
   Micros deadline_us_ = 0;
-  bool timed_ = false;  ///< something may be due
+  Micros since_us_ = 0;  ///< from which on the flow's time limit counts; 0: from its beginning
+  bool timed_ = false;   ///< something may be due
   std::optional<Data> output_;
   std::optional<Problem> problem_;
-  std::optional<Problem> failing_;  ///< with which a step failed, where an Error could not say it
+  std::optional<std::uint32_t> failed_;  ///< the branch at whose last task the run failed
+  std::optional<Problem> failing_;       ///< with which a step failed, where an Error could not say it
   std::vector<PureStep> pure_;
   std::size_t pure_since_effect_ = 0;
   bool observed_ = false;

@@ -79,6 +79,25 @@ std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
   auto& [request, pending, id, now, subject, key, guard, trials] = opening;
   if (request.carried.local) guard.keep_local();
 
+  Machine machine(request.flow, {id.to_string(), now, parts_.secrets}, inbound.content);
+  auto row = new_row(request, id, now, std::move(subject), std::move(key.wrapped));
+  auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
+  run->data_key = std::move(key.key);
+  run->input = inbound.content;
+  run->trials = std::move(trials);
+  run->observes = request.carried.observes;
+  take_wishes(*run, request, std::move(pending));
+  begin_record(*run);
+  auto step = guard_step("guard.inbound", policy::Direction::inbound, now);
+  step.ended_us = parts_.clock.now_us();
+  record(*run, std::move(step), std::move(inbound.decision));
+  refuse_inbound(*run, inbound.verdict, inbound.reasons());
+  run->error_param = std::move(inbound.param);
+  keep_checkpoint(*run);
+  return run;
+}
+
+store::RunRow Engine::new_row(RunRequest& request, RunId id, Micros now, std::string subject, std::string wrapped_key) {
   store::RunRow row;
   row.id = id;
   row.tenant = std::move(request.tenant);
@@ -90,44 +109,37 @@ std::shared_ptr<LiveRun> Engine::begin(Opening opening, GuardOutcome inbound) {
   row.idempotency_key = std::move(request.idempotency_key);
   row.request_hash = std::move(request.request_hash);
   row.created_us = now;
-  Machine machine(request.flow, {row.id.to_string(), now, parts_.secrets}, inbound.content);
-  row.data_key = std::move(key.wrapped);
+  row.data_key = std::move(wrapped_key);
   row.subject = std::move(subject);
-  auto run = std::make_shared<LiveRun>(std::move(row), std::move(machine), std::move(guard));
-  run->data_key = std::move(key.key);
-  run->input = inbound.content;
-  run->profile = request.profile;
-  run->pending = std::move(pending);
-  run->durability = durability_of(*request.flow, request.durability);
-  run->stream = request.stream;
-  run->include_usage = request.include_usage;
-  run->finish_without_caller = !run->row.idempotency_key.empty();
-  run->audience = request.audience;
-  run->cancel = request.cancel;
-  run->spender = request.spender;
-  run->spend_limit_per_day = request.spend_limit_per_day;
-  run->request_id = std::move(request.request_id);
-  run->cache = request.cache;
-  run->requested_model = std::move(request.requested_model);
-  run->trials = std::move(trials);
-  run->observes = request.carried.observes;
-  observe(*run);
-  mark(*run, {Lifecycle::started});
+  return row;
+}
 
-  run->sealed_input = parts_.sealer.seal(run->data_key, run->row.id, place::kInput, run->input.text());
-  run->actor = parts_.pseudonyms.actor(run->row.key);
-  note_versions(*run);
+void Engine::take_wishes(LiveRun& run, RunRequest& request, std::shared_ptr<Pending> pending) {
+  run.profile = request.profile;
+  run.pending = std::move(pending);
+  run.durability = durability_of(*request.flow, request.durability);
+  run.stream = request.stream;
+  run.include_usage = request.include_usage;
+  run.finish_without_caller = !run.row.idempotency_key.empty();
+  run.audience = request.audience;
+  run.cancel = request.cancel;
+  run.spender = request.spender;
+  run.spend_limit_per_day = request.spend_limit_per_day;
+  run.request_id = std::move(request.request_id);
+  run.cache = request.cache;
+  run.requested_model = std::move(request.requested_model);
+}
+
+void Engine::begin_record(LiveRun& run) {
+  observe(run);
+  mark(run, {Lifecycle::started});
+  run.sealed_input = parts_.sealer.seal(run.data_key, run.row.id, place::kInput, run.input.text());
+  run.actor = parts_.pseudonyms.actor(run.row.key);
+  note_versions(run);
   RecordWriter start;
-  start.begin_object().member("flow", RecordText::configured(run->row.flow));
-  start.member("flow_hash", RecordText::ours(std::string_view(run->row.flow_hash).substr(0, 16))).end_object();
-  record_leaf(*run, "run.start", std::move(start).take(),
-              Sealer::commitment(run->data_key, "input", run->sealed_input));
-  auto step = guard_step("guard.inbound", policy::Direction::inbound, now);
-  step.ended_us = parts_.clock.now_us();
-  record(*run, std::move(step), std::move(inbound.decision));
-  refuse_inbound(*run, inbound.verdict, inbound.reasons());
-  run->error_param = std::move(inbound.param);
-  return run;
+  start.begin_object().member("flow", RecordText::configured(run.row.flow));
+  start.member("flow_hash", RecordText::ours(std::string_view(run.row.flow_hash).substr(0, 16))).end_object();
+  record_leaf(run, "run.start", std::move(start).take(), Sealer::commitment(run.data_key, "input", run.sealed_input));
 }
 
 Durability Engine::durability_of(const Flow& flow, Durability wanted) const {
@@ -169,8 +181,7 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   if (flow->hash != row.flow_hash) {
     return fail(Errc::corrupt, fmt::format("run {} was started with another text of {}", row.id.to_string(), row.flow));
   }
-  const std::string row_input = row.input;
-  const Data input = Data::from_text(row_input);
+  const Data input = Data::from_text(row.input);
   const json::value state = parse_json(row.state, 80).value_or(nullptr);
   const std::string model(string_member(input.value(), "model"));
   const auto profile = bool_member(state, "chat") ? policy::JsonProfile::chat_request : policy::JsonProfile::any;
@@ -204,24 +215,29 @@ Result<std::shared_ptr<LiveRun>> Engine::resume(store::RunRow row, std::shared_p
   run->state_hash = string_member(state, "hash");
   run->marked = static_cast<std::uint64_t>(int_member(state, "marked", 0));
   run->observes = bool_member(state, "observes");
+  run->kept_bytes = static_cast<std::uint64_t>(int_member(state, "kept"));
   if (const auto* heard = find_member(state, "heard"); heard && heard->is_array()) {
     for (const auto& name : heard->get_array()) {
       if (const auto* text = name.if_string()) run->heard.emplace_back(*text);
     }
   }
   observe(*run);
-  run->guard.read_request(row_input);
-  if (bool_member(state, "local")) run->guard.keep_local();
-  run->outside_asked = bool_member(state, "asked");
+  read_findings(*run, state);
+  run->requested_model = std::string(string_member(run->input.value(), "model"));
+  return run;
+}
+
+void Engine::read_findings(LiveRun& run, const json::value& state) {
+  run.guard.read_request(run.input.text());
+  if (bool_member(state, "local")) run.guard.keep_local();
+  run.outside_asked = bool_member(state, "asked");
   std::vector<std::string> findings;
   if (const auto* types = find_member(state, "findings"); types && types->is_array()) {
     for (const auto& type : types->get_array()) {
       if (type.is_string()) findings.emplace_back(type.get_string());
     }
   }
-  run->guard.set_inbound_types(std::move(findings));
-  run->requested_model = std::string(string_member(run->input.value(), "model"));
-  return run;
+  run.guard.set_inbound_types(std::move(findings));
 }
 
 }  // namespace sb::flow

@@ -14,7 +14,8 @@ struct Problem {
   int status = 500;
   std::string title;
   std::string detail;
-  std::string instance;  ///< JSON pointer of the task at fault
+  std::string instance;   ///< JSON pointer of the task at fault
+  bool is_answer = true;  ///< false: of a call that may have been done, nobody knows; not told to anybody
 
   json::value to_json() const;
   static Problem from_json(const json::value& value);

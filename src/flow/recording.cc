@@ -144,7 +144,46 @@ void die_if_asked() {
   if (--left == 0) ::kill(::getpid(), SIGKILL);
 }
 
+// What a checkpoint says beside where the machine stands: how many steps there are, so that a resumed run numbers on,
+// and what the guard found and who may see it, so that it is treated as it would have been.
+std::string beside_machine(const LiveRun& run) {
+  json::array findings;
+  for (const auto type : run.guard.given_types()) findings.push_back(json::string(type));
+  json::array heard;
+  for (const auto& name : run.heard) heard.push_back(json::string(name));
+  const auto trials = run.trials ? fmt::format("\"trials\":{},", triage::Trials::to_json(*run.trials)) : std::string();
+  return fmt::format(
+      "\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},\"restores\":{},\"chat\":{},\"person\":{}"
+      ","
+      "\"marked\":{},\"observes\":{},\"kept\":{},\"heard\":{},{}",
+      run.next_step, run.state_hash, to_text(findings), run.outside_asked, run.guard.needs_local(),
+      run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request, run.needs_person, run.marked,
+      run.observes, run.kept_bytes, to_text(heard), trials);
+}
+
 }  // namespace
+
+// Of a chat none is kept: where it fails it can go on all the same, and its steps are few.
+void Engine::keep_checkpoint(LiveRun& run) {
+  if (options_.checkpoint_bytes_max == 0 || run.machine.flow().ns == kOwnNamespace) return;
+  if (!run.machine.alone() || run.machine.is_over()) return;
+  std::string text = run.machine.checkpoint();
+  text.insert(1, beside_machine(run));
+  if (run.kept_bytes + text.size() > options_.checkpoint_bytes_max) return;
+  run.kept_bytes += text.size();
+  const StepIndex step{run.next_step};
+  run.checkpoints.push_back({step, parts_.sealer.seal(run.data_key, run.row.id, place::checkpoint(step), text)});
+}
+
+void Engine::take_result(LiveRun& run, std::uint32_t effect, Data output) {
+  run.machine.complete(effect, std::move(output));
+  keep_checkpoint(run);
+}
+
+void Engine::take_failure(LiveRun& run, std::uint32_t effect, Problem problem, bool is_answer) {
+  run.machine.fault(effect, std::move(problem), is_answer);
+  keep_checkpoint(run);
+}
 
 Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, bool told) {
   if (run.unrecorded) co_return std::unexpected(*run.unrecorded);
@@ -157,22 +196,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, bool told) 
   commit.durability = waits ? store::Durability::sync : store::Durability::async;
   commit.run = run.row.id;
   auto& row = run.stored ? commit.update.emplace(run.row) : commit.create.emplace(run.row);
-  if (!row.state.empty()) {
-    // The checkpoint also says how many steps there are, so that a resumed run numbers on, and what the guard found and
-    // who may see it, so that it is treated as it would have been.
-    json::array findings;
-    for (const auto type : run.guard.given_types()) findings.push_back(json::string(type));
-    json::array heard;
-    for (const auto& name : run.heard) heard.push_back(json::string(name));
-    const auto trials =
-        run.trials ? fmt::format("\"trials\":{},", triage::Trials::to_json(*run.trials)) : std::string();
-    row.state.insert(
-        1, fmt::format("\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},"
-                       "\"restores\":{},\"chat\":{},\"person\":{},\"marked\":{},\"observes\":{},\"heard\":{},{}",
-                       run.next_step, run.state_hash, to_text(findings), run.outside_asked, run.guard.needs_local(),
-                       run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request, run.needs_person,
-                       run.marked, run.observes, to_text(heard), trials));
-  }
+  if (!row.state.empty()) row.state.insert(1, beside_machine(run));
   row.input.clear();
   row.vault = run.guard.vault_json();
   const std::string& key = run.data_key;
@@ -198,6 +222,9 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, bool told) 
   commit.chunks = std::exchange(run.chunks, {});
   commit.notes = std::exchange(run.notes, {});
   commit.labels = std::exchange(run.labels, {});
+  commit.checkpoints = std::exchange(run.checkpoints, {});
+  commit.documents = std::exchange(run.documents, {});
+  commit.reopen = std::exchange(run.reopens, false);
   commit.review_create = std::exchange(run.review_create, {});
   commit.review_change = std::exchange(run.review_change, {});
   if (run.spend != 0 && !run.row.key.empty()) {

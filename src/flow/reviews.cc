@@ -122,8 +122,9 @@ Result<std::uint32_t> Engine::asked_at(LiveRun& run, const std::vector<store::St
 Result<> Engine::apply_verdict(LiveRun& run, std::uint32_t call, const store::ReviewRow& review,
                                store::ReviewState state, std::string_view text) {
   if (state == store::ReviewState::rejected) {
-    run.machine.fault(call,
-                      {error_type("authorization"), 403, "Rejected by a person", "a reviewer rejected the answer", ""});
+    take_failure(run, call,
+                 {error_type("authorization"), 403, "Rejected by a person", "a reviewer rejected the answer", ""},
+                 true);
     run.error_code = Errc::policy_denied;
     return {};
   }
@@ -133,7 +134,7 @@ Result<> Engine::apply_verdict(LiveRun& run, std::uint32_t call, const store::Re
   const model::Usage usage{model::estimate_input_tokens(run.input.text()), 0, model::estimate_tokens(answer), true};
   auto guarded = guard_answer(run, completion_json({run_id, "human", run.row.created_us, usage}, answer), {});
   if (!guarded) return fail(run.error_code, guarded.error().detail, "text");
-  run.machine.complete(call, std::move(guarded->output));
+  take_result(run, call, std::move(guarded->output));
   return {};
 }
 

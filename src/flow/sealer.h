@@ -26,6 +26,9 @@ inline constexpr std::string_view kState = "state", kInput = "input", kOutput = 
 inline std::string chunk(std::uint64_t first_event) {
   return fmt::format("chunk/{}", first_event);
 }
+inline std::string checkpoint(StepIndex step) {
+  return fmt::format("checkpoint/{}", static_cast<std::uint32_t>(step));
+}
 inline std::string step_error(const store::StepRow& step) {
   return fmt::format("step/{}/{}", static_cast<std::uint32_t>(step.index), step.attempt);
 }

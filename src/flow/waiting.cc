@@ -66,6 +66,7 @@ Task<Result<>> Engine::begin_effect(LiveRun& run, const Machine::Call& due) {
           result.output = std::move(came->output);
           result.authorization = std::move(came->authorization);
         } else {
+          result.is_answer = came.error().is_answer;
           auto problem = engine.treated(*live, std::move(came.error()));
           if (problem.instance.empty()) problem.instance = call.task->ref;
           result.step.error = to_text(problem.to_json());
@@ -105,11 +106,11 @@ Task<void> Engine::next_result(LiveRun& run) {
     if (!wanted) continue;
     run.owes = true;
     if (result.problem) {
-      run.machine.fault(result.id, *std::move(result.problem));
+      take_failure(run, result.id, *std::move(result.problem), result.is_answer && run.wish == LiveRun::Wish::none);
       continue;
     }
     if (!result.authorization.is_null()) run.machine.authorized(std::move(result.authorization));
-    run.machine.complete(result.id, std::move(result.output));
+    take_result(run, result.id, std::move(result.output));
   }
 }
 
@@ -138,6 +139,7 @@ Task<Result<>> Engine::suspend(LiveRun& run) {
 
 Task<Result<bool>> Engine::park(LiveRun& run) {
   run.row.state = run.machine.checkpoint();
+  keep_checkpoint(run);
   const Micros due = run.machine.due();
   const auto types = run.machine.event_types();
   run.wake = {due, {types.begin(), types.end()}};
@@ -223,6 +225,7 @@ Result<bool> Engine::tell(LiveRun& run, const json::value& event, const Carried&
   run.observes = run.observes || carried.observes;
   step.ended_us = parts_.clock.now_us();
   record(run, std::move(step), std::move(guarded.decision));
+  keep_checkpoint(run);
   return true;
 }
 
@@ -343,17 +346,6 @@ Task<Result<std::size_t>> Engine::deliver_at_rest(json::value event, std::string
   SB_CO_TRY(const auto took, co_await deliver(std::move(event), std::move(tenant), std::move(carried), told));
   co_return taken + took;
 }
-
-namespace {
-
-/// Why a run ended before its first task.
-std::optional<Errc> refusal(std::string_view instance) {
-  if (instance == kInboundGuard) return Errc::policy_denied;
-  if (instance == kRunInput) return Errc::invalid_argument;
-  return std::nullopt;
-}
-
-}  // namespace
 
 Task<Result<RunId>> Engine::launch(std::shared_ptr<const Flow> flow, std::string tenant, std::string key,
                                    std::string input, std::string idempotency_key, Carried carried, bool beyond_queue) {

@@ -147,6 +147,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   if (config.triage.promise) engine_options.double_answers = double_answers(*config.triage.promise);
   engine_options.lifecycle = services.lifecycle;
   engine_options.always_sync = !config.mirror.url.empty() && config.mirror.mode == MirrorMode::before_ack;
+  engine_options.checkpoint_bytes_max = config.flows.checkpoint_mb << 20;
   if (config.flows.shell) engine_options.processes.insert("shell");
   if (config.flows.python) engine_options.processes.insert("python");
   p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), std::move(engine_options));

@@ -57,8 +57,8 @@ void Books::crashed() {
 }
 
 void Books::apply(const store::Commit& commit) {
-  if (commit.create) apply_row(*commit.create, true);
-  if (commit.update) apply_row(*commit.update, false);
+  if (commit.create) apply_row(*commit.create, true, false);
+  if (commit.update) apply_row(*commit.update, false, commit.reopen);
   const auto run = runs_.find(commit.run != RunId() || !commit.create ? commit.run : commit.create->id);
   if (!commit.steps.empty()) {
     if (run == runs_.end()) return problem("steps of a run that is not there");
@@ -91,7 +91,7 @@ void Books::apply(const store::Commit& commit) {
   }
 }
 
-void Books::apply_row(const store::RunRow& row, bool is_new) {
+void Books::apply_row(const store::RunRow& row, bool is_new, bool reopens) {
   const auto [at, added] = runs_.try_emplace(row.id);
   Run& run = at->second;
   const std::string name = name_of(row.id);
@@ -103,7 +103,10 @@ void Books::apply_row(const store::RunRow& row, bool is_new) {
       problem(fmt::format("run {} is the second one of its idempotency key", name));
   } else {
     if (added) problem(fmt::format("run {} is changed and is not there", name));
-    if (store::is_final(run.status)) problem(fmt::format("run {} is changed after its end", name));
+    const bool may_go_on = reopens && (run.status == RunStatus::faulted || run.status == RunStatus::cancelled);
+    if (store::is_final(run.status) && !may_go_on) problem(fmt::format("run {} is changed after its end", name));
+    if (reopens && !may_go_on) problem(fmt::format("run {} is retried and has not failed", name));
+    if (reopens) ++run.retries;
     if (static_cast<std::uint64_t>(row.epoch) < run.epoch) problem(fmt::format("run {} goes back in its epochs", name));
   }
   run.status = row.status;
@@ -198,7 +201,8 @@ void Books::called(std::string_view key, std::string_view body) {
   if (store::is_final(known->status)) problem(fmt::format("call {}: its run has ended", key));
   if (const auto open = unrecorded_.find(*run); open != unrecorded_.end() && open->second != key)
     problem(fmt::format("call {}: the answer to {} is not on disk", key, open->second));
-  if (committed_calls_.contains(task_of(key))) problem(fmt::format("call {}: its step is on disk", key));
+  if (committed_calls_.contains(task_of(key)) && !may_repeat_.contains(*run))
+    problem(fmt::format("call {}: its step is on disk", key));
   if (++calls_[std::string(key)] > kTriesMost * (1 + recoveries_)) problem(fmt::format("call {}: once too often", key));
   if (body.find(kMailHost) != std::string_view::npos) problem(fmt::format("call {}: it has a mail address in it", key));
 }
@@ -215,6 +219,13 @@ void Books::started(const std::string& key, const RunId& run, bool is_on_disk) {
   if (acknowledged_.emplace(key, run).first->second != run) problem(fmt::format("{} has two runs", key));
 }
 
+void Books::retried(const RunId& run) {
+  history_.add(fmt::format("acknowledged: {} is retried", name_of(run)));
+  const Run* known = find(run);
+  if (!known || known->retries == 0)
+    problem(fmt::format("run {} was acknowledged as retried and is not", name_of(run)));
+}
+
 void Books::decided(const ReviewId& review, store::ReviewState state) {
   const auto known = reviews_.find(review);
   if (known == reviews_.end() || known->second.state != state) problem("a verdict was acknowledged and is not on disk");
@@ -223,7 +234,7 @@ void Books::decided(const ReviewId& review, store::ReviewState state) {
 void Books::suspended(const RunId& run) {
   history_.add(fmt::format("acknowledged: {} is suspended", name_of(run)));
   const Run* known = find(run);
-  if (!known || known->status != RunStatus::suspended)
+  if (!known || (known->status != RunStatus::suspended && known->retries == 0))
     problem(fmt::format("run {} was acknowledged as suspended and is {}", name_of(run),
                         known ? store::to_string(known->status) : "not there"));
 }
@@ -231,7 +242,7 @@ void Books::suspended(const RunId& run) {
 void Books::cancelled(const RunId& run) {
   history_.add(fmt::format("acknowledged: {} is cancelled", name_of(run)));
   const Run* known = find(run);
-  if (!known || known->status != RunStatus::cancelled)
+  if (!known || (known->status != RunStatus::cancelled && known->retries == 0))
     problem(fmt::format("run {} was acknowledged as cancelled and is {}", name_of(run),
                         known ? store::to_string(known->status) : "not there"));
 }
@@ -273,7 +284,7 @@ void Books::check_children() {
     const std::size_t own = run.flow == "sim/parent@1.0.0"                                  ? 2
                             : run.flow == "sim/split@1.0.0" || run.flow == "sim/race@1.0.0" ? 1
                                                                                             : 0;
-    most += own;
+    most += own * (1 + run.retries);
     if (run.status == RunStatus::completed) fewest += own;
   }
   const std::size_t there = count_of("sim/child@1.0.0");

@@ -25,6 +25,7 @@ class Books {
     MicroMoney cost = 0;
     Micros updated_us = 0;
     std::vector<store::StepRow> steps;
+    std::size_t retries = 0;
   };
 
   Books(const VirtualTime& time, History& history) : time_(time), history_(history) {}
@@ -52,6 +53,9 @@ class Books {
   void suspended(const RunId& run);
   void cancelled(const RunId& run);
   void wants_cancelled(const RunId& run) { may_be_cancelled_.insert(run); }
+  /// From an earlier task: calls of it are made again, by other keys.
+  void wants_again(const RunId& run) { may_repeat_.insert(run); }
+  void retried(const RunId& run);
 
   /// After all is done. `bill`: the provider's; `failed`: whether a call of that run was refused or lost.
   void close(MicroMoney bill, const std::function<bool(const std::string&)>& failed);
@@ -67,7 +71,7 @@ class Books {
 
  private:
   void apply(const store::Commit& commit);
-  void apply_row(const store::RunRow& row, bool is_new);
+  void apply_row(const store::RunRow& row, bool is_new, bool reopens);
   void apply_steps(const RunId& id, Run& run, const std::vector<store::StepRow>& steps);
   void check_wait(const Run& run, const store::StepRow& step);
   void check_children();
@@ -85,6 +89,7 @@ class Books {
   std::map<RunId, std::string> unrecorded_;  ///< calls that were answered, and whose step is not on disk
   std::map<std::string, std::size_t> calls_, answers_;
   std::set<RunId> may_be_cancelled_;
+  std::set<RunId> may_repeat_;
   std::set<RunId> rejected_;
   std::map<Micros, MicroMoney> spending_;  ///< by UTC day
   MicroMoney spent_ = 0;

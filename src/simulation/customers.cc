@@ -38,6 +38,10 @@ void Customers::begin() {
       ++wishes_;
       parts_.agenda.in(later, [this, i] { wish(i, Verb::cancel); });
     }
+    if (parts_.draws.one_in(3)) {
+      requests_[i].retries = true;
+      parts_.agenda.in(later, [this, i] { wish_again(i); });
+    }
   }
   if (parts_.draws.one_in(3)) {
     events_.push_back({"placed", "order.placed"});
@@ -193,9 +197,37 @@ void Customers::wish_resumed(std::size_t request) {
   parts_.agenda.in(parts_.draws.between(kOneSecond, 3 * kPatience), [this, request] { wish_resumed(request); });
 }
 
+// Once, where it failed or from the task it began with; told again until that is on disk.
+void Customers::wish_again(std::size_t request) {
+  Request& mine = requests_[request];
+  const Books::Run* known = mine.run ? parts_.books.find(*mine.run) : nullptr;
+  if (known && (known->status == RunStatus::completed || known->retries > 0)) {
+    mine.retried = true;
+    if (mine.flow == "listen" && known->retries > 0) feed(request);
+    return;
+  }
+  if (known && store::is_final(known->status) && parts_.world.is_up()) {
+    const std::size_t at = some_engine();
+    flow::Engine::Goal goal;
+    if (mine.flow != "parent" && mine.flow != "tell" && parts_.draws.one_in(2)) {
+      goal.task = known->steps.size() > 1 ? known->steps[1].ref : std::string();
+      parts_.books.wants_again(*mine.run);
+    }
+    parts_.world.ask<Result<>>(at, parts_.world.engine(at).retry(*mine.run, std::move(goal), {"operator", {}, {}}),
+                               [this, request, id = *mine.run](const Result<>& done) {
+                                 if (done) return parts_.books.retried(id);
+                                 parts_.history.add(fmt::format("not retried: {}", done.error().detail));
+                                 if (done.error().code != Errc::unavailable && done.error().code != Errc::disk_full)
+                                   requests_[request].retried = true;
+                               });
+  }
+  if (!mine.retried)
+    parts_.agenda.in(parts_.draws.between(kOneSecond, 2 * kPatience), [this, request] { wish_again(request); });
+}
+
 bool Customers::are_satisfied() const {
   for (const Request& request : requests_) {
-    if (!request.run) return false;
+    if (!request.run || (request.retries && !request.retried)) return false;
   }
   for (const Event& event : events_) {
     if (!event.acknowledged) return false;
@@ -217,7 +249,8 @@ void Customers::close() {
     if (!run || request.flow != "listen" || run->status != RunStatus::completed) continue;
     std::size_t told = 0;
     for (const auto& step : run->steps) told += step.name == "guard.event" ? 1 : 0;
-    if (told != 1) parts_.history.problem(fmt::format("{} listens for one event and was told {}", request.key, told));
+    if (told != 1 && run->retries == 0)
+      parts_.history.problem(fmt::format("{} listens for one event and was told {}", request.key, told));
   }
 }
 

@@ -38,6 +38,8 @@ class Customers {
     std::string key;
     std::optional<RunId> run;
     std::size_t events = 0;  ///< that were sent to it
+    bool retries = false;    ///< where it fails
+    bool retried = false;
   };
   struct Event {
     std::string id, type;
@@ -56,6 +58,7 @@ class Customers {
   void decide(ReviewId review);
   void wish(std::size_t request, Verb verb);
   void wish_resumed(std::size_t request);
+  void wish_again(std::size_t request);
   std::size_t some_engine() { return parts_.draws.below(parts_.world.engines()); }
 
   Parts parts_;

@@ -38,6 +38,9 @@ class StagedStore final : public store::Store {
   Task<Result<std::vector<store::StreamChunk>>> load_chunks(RunId run, std::uint64_t from_event) override {
     return read(&Store::load_chunks, run, from_event);
   }
+  Task<Result<std::vector<store::Checkpoint>>> checkpoints(RunId run) override {
+    return read(&Store::checkpoints, run);
+  }
   Task<Result<std::optional<store::RunRow>>> find_idempotent(std::string tenant, std::string key) override {
     return read(&Store::find_idempotent, std::move(tenant), std::move(key));
   }

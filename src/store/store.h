@@ -64,8 +64,10 @@ struct RunRow {
   std::string data_key;  ///< wrapped key of the payloads (as SealedRow::sealed); empty: made before runs had keys
   std::string subject;   ///< pseudonym of the person whose data it is, written once; empty: none
   bool erased = false;   ///< the payloads and their key are gone
-  std::string idempotency_key;  ///< keyed hash of it; unique within a tenant while the run is kept; empty: none
-  std::string request_hash;     ///< keyed hash of the request that came with the idempotency key
+  std::string idempotency_key;         ///< keyed hash of it; unique within a tenant while the run is kept; empty: none
+  std::string request_hash;            ///< keyed hash of the request that came with the idempotency key
+  std::optional<RunId> forked_from{};  ///< it was begun at a step of that run; none: at its own beginning
+  StepIndex forked_at{};               ///< at which
   MicroMoney cost = 0;
   MicroMoney cost_all_large = 0;              ///< what the large tier would have cost, by its price list
   std::optional<MicroMoney> rejected_cost{};  ///< of the small answer that did not do; none: none was passed on
@@ -110,6 +112,12 @@ struct LeafDraft {
 /// `expired`: its run ended or was suspended before a person decided (one that is resumed asks anew).
 enum class ReviewState : std::uint8_t { open = 0, claimed = 1, approved = 2, edited = 3, rejected = 4, expired = 5 };
 std::string_view to_string(ReviewState state);
+
+/// Where a run stood before the step of that index: enough to go on from there, in this run or another.
+struct Checkpoint {
+  StepIndex step{};
+  std::string sealed;
+};
 
 /// A question for a person: a parked step.
 struct ReviewRow {
@@ -266,26 +274,29 @@ struct Commit {
       create;  ///< Errors: already_exists (idempotency key or id taken; detail = id of the run that has it)
   /// Whole row by id; fenced: row.epoch older than the stored one is lease_lost, one that has ended is a conflict. What
   /// a run is born with stays as it was (tenant, key, flow, flow_hash, input, idempotency_key, request_hash,
-  /// created_us). Not together with `create`.
+  /// created_us, forked_from, forked_at). Not together with `create`.
   std::optional<RunRow> update;
-  WakeUp wake;                 ///< of a run that is left waiting, instead of what there was; of any other: nothing
-  RunId run;                   ///< owner of steps and chunks; may be left out beside create or update
+  bool reopen =
+      false;    ///< `update` is of one that ended as faulted or cancelled. Errors: conflict (it did not; erased)
+  WakeUp wake;  ///< of a run that is left waiting, instead of what there was; of any other: nothing
+  RunId run;    ///< owner of steps and chunks; may be left out beside create or update
   std::vector<StepRow> steps;  ///< same (run, index, attempt) again: ignored
   std::vector<LeafDraft> leaves;
   std::optional<ReviewRow> review_create;
   std::optional<ReviewChange> review_change;  ///< Errors: conflict
   std::vector<StreamChunk> chunks;
-  std::vector<OutboxRow> outbox;  ///< of `run`, in order
-  std::vector<NoteRow> notes;     ///< on `run`. Errors: conflict (it was erased)
-  std::vector<LabelRow> labels;   ///< of `run`; `LabelRow::run` is not looked at. Errors: conflict (it was erased)
+  std::vector<Checkpoint> checkpoints;  ///< of `run`, in order
+  std::vector<OutboxRow> outbox;        ///< of `run`, in order
+  std::vector<NoteRow> notes;           ///< on `run`. Errors: conflict (it was erased)
+  std::vector<LabelRow> labels;  ///< of `run`; `LabelRow::run` is not looked at. Errors: conflict (it was erased)
   std::vector<std::string> drop_labels;  ///< LabelRow::id: these go, and leave no trace
   std::vector<std::int64_t> told;        ///< OutboxRow::no: these go; those that are gone already are ignored
   std::string spend_key;  ///< adds `spend` to this key's spending of the UTC day of `spend_at_us`; empty: none
   MicroMoney spend = 0;
   Micros spend_at_us = 0;
-  /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, errors, review texts,
-  /// what it has still to tell, what was noted on them, labels of their texts. Steps, costs and the record stay; a
-  /// step's output and error become `null`. Not together with `create` or `update`.
+  /// Runs that have ended and whose payloads go, for ever: key, input, output, vault, stream, checkpoints, errors,
+  /// review texts, what it has still to tell, what was noted on them, labels of their texts. Steps, costs and the
+  /// record stay; a step's output and error become `null`. Not together with `create` or `update`.
   std::vector<RunId> erase;
   std::vector<TenantToken> tokens;         ///< kept once for each tenant, token and subject
   std::vector<std::int64_t> erase_tokens;  ///< PersonsToken::no; those that are gone already are ignored
@@ -383,6 +394,7 @@ class Store {
   virtual Task<Result<RunRow>> load_run(RunId run) = 0;                  ///< Errors: not_found
   virtual Task<Result<std::vector<StepRow>>> load_steps(RunId run) = 0;  ///< in order of index
   virtual Task<Result<std::vector<StreamChunk>>> load_chunks(RunId run, std::uint64_t from_event) = 0;
+  virtual Task<Result<std::vector<Checkpoint>>> checkpoints(RunId run) = 0;  ///< in the order they were kept in
   virtual Task<Result<std::optional<RunRow>>> find_idempotent(std::string tenant, std::string key) = 0;
   /// Requests whose idempotency key does not begin with `prefix`: a page of at most `limit`. Looks at no other.
   virtual Task<Result<std::vector<NamedRequest>>> requests_named_without(std::string prefix, std::size_t limit) = 0;

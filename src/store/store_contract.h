@@ -1,6 +1,7 @@
 /// What every Store promises, as tests: instantiate StoreContract with a factory for each implementation.
 #pragma once
 
+#include "store/contract/checkpoints.h"
 #include "store/contract/erasure.h"
 #include "store/contract/labels.h"
 #include "store/contract/lists.h"

@@ -227,6 +227,26 @@ def _(play, doc, verb):
     check(reply.status == 200, f"{verb} gave {reply.status}: {reply.body[:300]!r}")
 
 
+@step(r"the run is retried(?: from '([^']+)')?")
+def _(play, doc, task):
+    reply = play.call("POST", f"/api/v1/runs/{play.run_id}/retry", {"from": task} if task else {}, Idempotency_Key=f"retry-{play.number}")
+    check(reply.status == 202, f"the retry got {reply.status}: {reply.body[:300]!r}")
+    play.run = None
+
+
+@step(r"a retry should be refused with status (\d+)")
+def _(play, doc, status):
+    play.same(play.call("POST", f"/api/v1/runs/{play.run_id}/retry", {}).status, int(status), "the status")
+
+
+@step(r"the run is forked from '([^']+)'(?: with input:)?")
+def _(play, doc, task):
+    body = {"from": task, **({"input": read(doc)} if doc else {})}
+    reply = play.call("POST", f"/api/v1/runs/{play.run_id}/fork", body, Idempotency_Key=f"fork-{play.number}")
+    check(reply.status == 202, f"the fork got {reply.status}: {reply.body[:300]!r}")
+    play.run_id, play.run = reply.json()["id"], None
+
+
 @step(r"the run should be (suspended|waiting|cancelled|completed)")
 def _(play, doc, status):
     play.until({status}, status)

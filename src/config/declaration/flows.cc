@@ -92,7 +92,12 @@ Declaration<FlowsConfig> flows_section() {
       .boolean("shell", &F::shell, {.about = "Whether `run: shell` may start a walled-in shell."})
       .boolean("python", &F::python, {.about = "Whether `run: script` may start a walled-in Python."})
       .section("lifecycle", &F::lifecycle, lifecycle)
-      .section("at_work", &F::at_work, at_work);
+      .section("at_work", &F::at_work, at_work)
+      .integer("checkpoint_mb", &F::checkpoint_mb,
+               {.about = "Checkpoints that are kept of each run, so that it can be retried or forked from its earlier "
+                         "steps; 0: none, then it can only be retried where it failed.",
+                .unit = "MB",
+                .max = 1'000});
 }
 
 }  // namespace sb::config

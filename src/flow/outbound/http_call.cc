@@ -69,6 +69,15 @@ void query_into_url(HttpQuestion& question) {
   }
 }
 
+namespace {
+
+Problem without_answer(Problem problem) {
+  problem.is_answer = false;
+  return problem;
+}
+
+}  // namespace
+
 Problem problem_of_call(const Error& error) {
   switch (error.code) {
     case Errc::permission_denied:
@@ -76,9 +85,9 @@ Problem problem_of_call(const Error& error) {
     case Errc::invalid_argument:
       return standard_problem("validation", 400, "The call is not valid", error.detail);
     case Errc::upstream_timeout:
-      return standard_problem("timeout", 408, "The service did not answer in time", error.detail);
+      return without_answer(standard_problem("timeout", 408, "The service did not answer in time", error.detail));
     default:
-      return standard_problem("communication", 503, "The service could not be reached", error.detail);
+      return without_answer(standard_problem("communication", 503, "The service could not be reached", error.detail));
   }
 }
 

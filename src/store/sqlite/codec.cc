@@ -10,7 +10,7 @@
 namespace sb::store::sqlite {
 namespace {
 
-enum class Tag : char { input = 1, state = 2, step = 3, chunk = 4 };
+enum class Tag : char { input = 1, state = 2, step = 3, chunk = 4, checkpoint = 5 };
 constexpr char kRaw = 0;
 constexpr char kZstd = 1;
 constexpr char kZstdFirstRecord = 2;  // with the dictionary that earlier programs had; only read
@@ -190,6 +190,13 @@ void BodyWriter::chunk(const StreamChunk& chunk) {
   });
 }
 
+void BodyWriter::checkpoint(const Checkpoint& checkpoint) {
+  put_section(payloads_, Tag::checkpoint, [&] {
+    put_number(payloads_, static_cast<std::uint32_t>(checkpoint.step));
+    put_bytes(payloads_, checkpoint.sealed);
+  });
+}
+
 void BodyWriter::section(std::string_view raw) {
   (static_cast<Tag>(raw.front()) == Tag::step ? steps_ : payloads_) += raw;
 }
@@ -241,6 +248,9 @@ Result<Body> parse_body(std::string_view unpacked) {
       case Tag::chunk:
         body.chunks.push_back(content);
         break;
+      case Tag::checkpoint:
+        body.checkpoints.push_back(content);
+        break;
       default:
         return damaged("run");
     }
@@ -276,6 +286,15 @@ Result<StreamChunk> parse_chunk(std::string_view section) {
   chunk.data = in.text();
   if (in.failed() || !in.at_end()) return damaged("stream chunk");
   return chunk;
+}
+
+Result<Checkpoint> parse_checkpoint(std::string_view section) {
+  Input in(section);
+  Checkpoint checkpoint;
+  checkpoint.step = static_cast<StepIndex>(in.number());
+  checkpoint.sealed = in.text();
+  if (in.failed() || !in.at_end()) return damaged("checkpoint");
+  return checkpoint;
 }
 
 std::string compress_if_large(std::string column) {

@@ -34,6 +34,7 @@ class BodyWriter {
   void state(const RunRow& run);  ///< state, output, vault
   void step(const StepRow& step);
   void chunk(const StreamChunk& chunk);
+  void checkpoint(const Checkpoint& checkpoint);
   /// Copies one section of another body, its tag included.
   void section(std::string_view raw);
 
@@ -58,6 +59,7 @@ struct Body {
   std::optional<State> state;
   std::vector<std::string_view> steps;  ///< content of each step's section
   std::vector<std::string_view> chunks;
+  std::vector<std::string_view> checkpoints;
 };
 
 /// `unpacked`: what unpack() returned. Errors: corrupt.
@@ -65,6 +67,7 @@ Result<Body> parse_body(std::string_view unpacked);
 Result<StepKey> parse_step_key(std::string_view section);
 Result<StepRow> parse_step(std::string_view section);
 Result<StreamChunk> parse_chunk(std::string_view section);
+Result<Checkpoint> parse_checkpoint(std::string_view section);
 
 /// A column of `content`: as is, or compressed where that pays.
 std::string pack_column(std::string_view content);
@@ -78,8 +81,8 @@ Result<std::string_view> unpack(std::string_view column, std::string& buffer);
 /// A copy of the body column without the steps of `drop`.
 Result<std::string> without_steps(std::string_view column, const std::vector<StepKey>& drop);
 
-/// A copy of the body column without input, state and stream: what the steps were, not what passed through them nor
-/// what they said when they failed.
+/// A copy of the body column without input, state, stream and checkpoints: what the steps were, not what passed through
+/// them nor what they said when they failed.
 Result<std::string> without_payloads(std::string_view column);
 
 /// C2SP entry bundle: each leaf as 2 bytes of length (big-endian) and its bytes.

@@ -11,7 +11,8 @@ namespace sb::store::testing {
 namespace {
 
 /// Takes migrations back, from the newest to the outbox's; more statements follow.
-#define SB_WITHOUT_LABELS "DROP TABLE labels; "
+#define SB_WITHOUT_ORIGINS "ALTER TABLE runs DROP COLUMN origin; ALTER TABLE runs DROP COLUMN origin_step; "
+#define SB_WITHOUT_LABELS SB_WITHOUT_ORIGINS "DROP TABLE labels; "
 #define SB_WITHOUT_NOTES \
   SB_WITHOUT_LABELS "DROP TABLE notes; DROP INDEX runs_tagged; ALTER TABLE runs DROP COLUMN tags; "
 #define SB_WITHOUT_OUTBOX SB_WITHOUT_NOTES "DROP TABLE outbox; "
@@ -146,8 +147,8 @@ TEST_F(SqliteStore, RunsFromBeforeThereWereNotesHaveNoneAndTakeThem) {
   ASSERT_EQ(costs->size(), 1U);
   EXPECT_EQ(costs->at(0).tagged, id);
   sqlite::Database copy = *sqlite::Database::open(folder_.file("test.db"), sqlite::Database::Access::read_only);
-  EXPECT_EQ(copy.integer("SELECT groups FROM mirror_state").value(), 10)
-      << "this migration, that of the labels, and a start without a mirror";
+  EXPECT_EQ(copy.integer("SELECT groups FROM mirror_state").value(), 11)
+      << "the migrations, and a start without a mirror";
 }
 
 TEST_F(SqliteStore, RunsFromBeforeThereWereLabelsTakeThemAndAMirrorLearnsOfTheTable) {
@@ -167,13 +168,14 @@ TEST_F(SqliteStore, RunsFromBeforeThereWereLabelsTakeThemAndAMirrorLearnsOfTheTa
   ASSERT_EQ(labels->size(), 1U);
   EXPECT_EQ(labels->at(0).run, id);
   sqlite::Database copy = *sqlite::Database::open(folder_.file("test.db"), sqlite::Database::Access::read_only);
-  EXPECT_EQ(copy.integer("SELECT groups FROM mirror_state").value(), 9)
-      << "the migration, and a start without a mirror";
+  EXPECT_EQ(copy.integer("SELECT groups FROM mirror_state").value(), 10)
+      << "the migrations, and a start without a mirror";
 }
 
 #undef SB_WITHOUT_OUTBOX
 #undef SB_WITHOUT_NOTES
 #undef SB_WITHOUT_LABELS
+#undef SB_WITHOUT_ORIGINS
 
 }  // namespace
 }  // namespace sb::store::testing

@@ -42,6 +42,7 @@ std::size_t payload_size(const Commit& commit) {
             step.error.size() + 64;
   }
   for (const StreamChunk& chunk : commit.chunks) size += chunk.data.size() + 32;
+  for (const Checkpoint& checkpoint : commit.checkpoints) size += checkpoint.sealed.size() + 32;
   for (const OutboxRow& row : commit.outbox) size += row.sealed.size() + 64;
   for (const NoteRow& note : commit.notes) size += note.sealed.size() + 128;
   for (const LabelRow& label : commit.labels) size += label.sealed.size() + label.intent.size() + 192;
@@ -89,8 +90,10 @@ Result<PreparedCommit> prepare(Commit commit) {
     body.step(step);
   }
   for (const StreamChunk& chunk : commit.chunks) body.chunk(chunk);
+  for (const Checkpoint& checkpoint : commit.checkpoints) body.checkpoint(checkpoint);
   commit.steps.clear();
   commit.chunks.clear();
+  commit.checkpoints.clear();
   if (!body.empty()) prepared.body = body.packed();
   if (const ReviewRow* review = commit.review_create   ? &*commit.review_create
                                 : commit.review_change ? &commit.review_change->row

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxPage = 1000;
 
 #define SB_RUN_COLUMNS                                                                                           \
   "no, final, id, tenant, key, flow, flow_hash, status, epoch, route, model, cost, cost_all_large, created_us, " \
-  "updated_us, ended_us, idempotency_key, request_hash, error, coalesce(rejected_cost, -1)"
+  "updated_us, ended_us, idempotency_key, request_hash, error, coalesce(rejected_cost, -1), origin, origin_step"
 #define SB_REVIEW_COLUMNS                                                                                       \
   "id, run, step, tenant, state, reason, priority, question, claimed_by, claim_until_us, decided_by, verdict, " \
   "created_us, decided_us, due_us"
@@ -42,6 +42,10 @@ RunRow thin_run(const Statement& row) {
   run.request_hash = HexColumn::read(row, 17);
   run.error = row.text(18);
   if (row.integer(19) >= 0) run.rejected_cost = row.integer(19);
+  if (!row.bytes(20).empty()) {
+    run.forked_from = RunId(uuid_of(row.bytes(20)));
+    run.forked_at = static_cast<StepIndex>(row.integer(21));
+  }
   return run;
 }
 
@@ -265,6 +269,20 @@ Result<std::vector<StreamChunk>> Reader::load_chunks(RunId id, std::uint64_t fro
   }));
   std::ranges::reverse(chunks);
   return chunks;
+}
+
+Result<std::vector<Checkpoint>> Reader::checkpoints(RunId id) {
+  std::vector<Checkpoint> all;  // newest first, as the chain is walked
+  SB_CHECK(walk(id, [&](std::string_view content) -> Result<bool> {
+    SB_TRY(const Body body, parse_body(content));
+    for (auto section = body.checkpoints.rbegin(); section != body.checkpoints.rend(); ++section) {
+      SB_TRY(Checkpoint checkpoint, parse_checkpoint(*section));
+      all.push_back(std::move(checkpoint));
+    }
+    return true;
+  }));
+  std::ranges::reverse(all);
+  return all;
 }
 
 // The index holds a tenant's keys in order: of those with the prefix none is looked at.

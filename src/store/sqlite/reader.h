@@ -16,6 +16,7 @@ class Reader {
   Result<RunRow> load_run(RunId run);
   Result<std::vector<StepRow>> load_steps(RunId run);
   Result<std::vector<StreamChunk>> load_chunks(RunId run, std::uint64_t from_event);
+  Result<std::vector<Checkpoint>> checkpoints(RunId run);
   Result<std::optional<RunRow>> find_idempotent(const std::string& tenant, const std::string& key);
   Result<std::vector<NamedRequest>> requests_named_without(const std::string& prefix, std::size_t limit);
   Result<std::vector<RunRow>> list_runs(const RunFilter& filter);

@@ -22,8 +22,10 @@ Result<std::unique_ptr<RecordReader>> RecordReader::open(const std::string& path
   SB_TRY(reader->steps_, reader->database_.prepare(
                              "SELECT j.leaf, j.leaves, r.id, j.body FROM journal j LEFT JOIN runs r ON r.no = j.run "
                              "ORDER BY j.no"));
-  SB_TRY(reader->run_, reader->database_.prepare(
-                           "SELECT status, cost, model, route, tenant, key, flow, flow_hash FROM runs WHERE id = ?"));
+  SB_TRY(reader->run_,
+         reader->database_.prepare(
+             "SELECT status, cost, model, route, tenant, key, flow, flow_hash, leaf + leaves - 1 FROM runs LEFT "
+             "JOIN journal ON journal.no = final WHERE id = ?"));
   SB_TRY(reader->review_, reader->database_.prepare("SELECT run, state, decided_by FROM reviews WHERE id = ?"));
   return reader;
 }
@@ -107,14 +109,17 @@ Result<StoredRun> RecordReader::run(const RunId& id) {
   const int result = run_.bind_blob(1, blob_of(id.uuid)).step();
   if (result == SQLITE_DONE) return fail(Errc::not_found, fmt::format("no run {}", id.to_string()));
   if (result != SQLITE_ROW) return std::unexpected(database_.error("cannot read a run from"));
-  return StoredRun{static_cast<RunStatus>(run_.integer(0)),
-                   run_.integer(1),
-                   run_.text(2),
-                   run_.text(3),
-                   run_.text(4),
-                   run_.text(5),
-                   run_.text(6),
-                   HexColumn::read(run_, 7)};
+  StoredRun run{static_cast<RunStatus>(run_.integer(0)),
+                run_.integer(1),
+                run_.text(2),
+                run_.text(3),
+                run_.text(4),
+                run_.text(5),
+                run_.text(6),
+                HexColumn::read(run_, 7),
+                {}};
+  if (run_.type(8) == SQLITE_INTEGER) run.end_leaf = static_cast<std::uint64_t>(run_.integer(8));
+  return run;
 }
 
 Result<StoredReview> RecordReader::review(const ReviewId& id) {

@@ -32,6 +32,7 @@ struct StoredRun {
   std::string key;
   std::string flow;
   std::string flow_hash;
+  std::optional<std::uint64_t> end_leaf;  ///< of its last end; nothing: it goes on
 };
 
 /// What its row says of a review.

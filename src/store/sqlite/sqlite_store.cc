@@ -59,6 +59,9 @@ class SqliteStore final : public Store {
   Task<Result<std::vector<StreamChunk>>> load_chunks(RunId run, std::uint64_t from_event) override {
     return read<std::vector<StreamChunk>>([=](Reader& reader) { return reader.load_chunks(run, from_event); });
   }
+  Task<Result<std::vector<Checkpoint>>> checkpoints(RunId run) override {
+    return read<std::vector<Checkpoint>>([=](Reader& reader) { return reader.checkpoints(run); });
+  }
   Task<Result<std::optional<RunRow>>> find_idempotent(std::string tenant, std::string key) override {
     return read<std::optional<RunRow>>([tenant = std::move(tenant), key = std::move(key)](Reader& reader) {
       return reader.find_idempotent(tenant, key);

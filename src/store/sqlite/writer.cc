@@ -174,10 +174,7 @@ Result<> Writer::check(Work& work) {
     return fail(Errc::lease_lost, fmt::format("run {} is at epoch {}, not {}", commit.run.to_string(), work.run->epoch,
                                               static_cast<std::uint64_t>(commit.update->epoch)));
   }
-  if (commit.update && is_final(work.run->status)) {
-    return fail(Errc::conflict, fmt::format("run {} has ended as {}: nothing changes it", commit.run.to_string(),
-                                            to_string(work.run->status)));
-  }
+  SB_CHECK(check_end(work));
   for (const RunId& id : commit.erase) {
     const ResetAtEnd reset(sql_.find_ended);
     const int found = sql_.find_ended.bind_blob(1, blob_of(id.uuid)).step();
@@ -189,6 +186,17 @@ Result<> Writer::check(Work& work) {
   SB_CHECK(check_not_erased(work));
   SB_CHECK(check_keys(commit));
   return check_reviews(commit);
+}
+
+// What has ended stays so, but for a run that failed or was stopped, where that is meant.
+Result<> Writer::check_end(const Work& work) {
+  const Commit& commit = work.prepared.commit;
+  if (!commit.update) return {};
+  const RunStatus status = work.run->status;
+  if (commit.reopen ? status == RunStatus::cancelled || status == RunStatus::faulted : !is_final(status)) return {};
+  if (!is_final(status)) return fail(Errc::conflict, fmt::format("run {} has not ended", commit.run.to_string()));
+  return fail(Errc::conflict,
+              fmt::format("run {} has ended as {}: nothing changes it", commit.run.to_string(), to_string(status)));
 }
 
 Result<> Writer::check_reviews(const Commit& commit) {
@@ -320,6 +328,10 @@ Result<> Writer::create_run(Work& work) {
   else
     insert.bind(21, row.error);
   bind_rejected_cost(insert, 22, row);
+  if (row.forked_from)
+    insert.bind_blob(23, blob_of(row.forked_from->uuid)).bind(24, static_cast<std::int64_t>(row.forked_at));
+  else
+    insert.bind_null(23).bind_null(24);
   const int result = insert.step();
   insert.reset();
   if ((result & 0xff) == SQLITE_CONSTRAINT) {

@@ -88,6 +88,7 @@ class Writer {
   Result<> make_group();
   Result<> apply_one(PreparedCommit& prepared);
   Result<> check(Work& work);
+  Result<> check_end(const Work& work);
   Result<> check_reviews(const Commit& commit);
   Result<> find_repeated_steps(Work& work);
   Result<> load_known_steps(OpenRun& run);

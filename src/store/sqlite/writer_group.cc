@@ -55,10 +55,11 @@ Result<> Writer::write_outbox(const Work& work) {
   return {};
 }
 
-// Sealed under a key that is gone, and found by its mark all the same: nothing may be added to a run that was erased.
+// Sealed under a key that is gone, and found by its mark all the same: nothing may be added to a run that was erased,
+// nor does it go on.
 Result<> Writer::check_not_erased(const Work& work) {
   const Commit& commit = work.prepared.commit;
-  if ((commit.notes.empty() && commit.labels.empty()) || !work.run) return {};
+  if ((commit.notes.empty() && commit.labels.empty() && !commit.reopen) || !work.run) return {};
   const ResetAtEnd reset(sql_.find_erased);
   const int found = sql_.find_erased.bind(1, work.run->no).step();
   if (found == SQLITE_DONE) return {};

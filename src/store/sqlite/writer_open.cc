@@ -123,8 +123,9 @@ Result<> Writer::prepare_statements() {
       {sql_.insert_run,
        "INSERT INTO runs (no, id, tenant, key, flow, flow_hash, status, epoch, route, model, cost, cost_all_large, "
        "created_us, "
-       "updated_us, ended_us, steps, last, final, idempotency_key, request_hash, error, rejected_cost) "
-       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+       "updated_us, ended_us, steps, last, final, idempotency_key, request_hash, error, rejected_cost, "
+       "origin, origin_step) "
+       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
       {sql_.find_run, "SELECT no, last, epoch, status, steps FROM runs WHERE id = ?"},
       {sql_.find_idempotent, "SELECT id FROM runs WHERE tenant = ? AND idempotency_key = ?"},
       // Two forms: naming `status` makes SQLite rewrite the partial index's entry even where nothing changes.
