@@ -92,6 +92,49 @@ TEST_F(Places, TheLimitHoldsOverARestart) {
   EXPECT_TRUE(asked().ends_with(" new ")) << "who was there before comes first: " << asked();
 }
 
+TEST_F(Places, AfterARestartTheOldestComesFirstInWhicheverOrderTheyAreRead) {
+  flow("asks", kAsks);
+  limit({.per_tenant = 1});
+  provider_->held = true;
+  std::vector<RunId> runs;
+  for (const char* text : {"1", "2", "3", "4", "5"}) {
+    runs.push_back(started("asks", text));
+    clock_.advance(std::chrono::milliseconds(1));
+  }
+  restart();
+  provider_->held = true;
+  engine_->recover({runs[2], runs[4], runs[3], runs[1], runs[0]});
+  work_until([&] { return gate_->stats().queued == 4; });
+  provider_->held = false;
+  until_status(runs, RunStatus::completed);
+  auto order = asked();
+  const auto first = order.substr(0, 2);  // it found a place before others were read
+  std::string by_age = "1 2 3 4 5 ";
+  by_age.erase(by_age.find(first), 2);
+  EXPECT_EQ(order, first + by_age);
+}
+
+TEST_F(Places, ACallerWhoHangsUpDoesNotKeepAPlaceInTheQueue) {
+  flow("asks", kAsks);
+  limit({.per_tenant = 1});
+  provider_->held = true;
+  const RunId working = started("asks");
+  work_until([&] { return !provider_->seen.empty(); });
+  CancelSource gone;
+  const auto chat = prepare(request_of("hello"), [&](RunRequest& request) { request.cancel = &gone; });
+  engine_->spawn(chat);
+  work_until([&] { return gate_->stats().queued == 1; });
+  gone.cancel();
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+  while (gate_->stats().queued != 0 && std::chrono::steady_clock::now() < patience)
+    io_->run_one_for(std::chrono::milliseconds(5));
+  EXPECT_EQ(gate_->stats().queued, 0U);
+  provider_->held = false;
+  until_status({working}, RunStatus::completed);
+  until_status({chat->row.id}, RunStatus::cancelled);
+  EXPECT_EQ(provider_->seen.size(), 1U) << "nobody is asked for somebody who is gone";
+}
+
 TEST_F(Places, ARunAtRestHasNoPlaceAndComesBackBeforeNewOnes) {
   flow("asks", kAsks);
   flow("rests", std::string(kRests) + std::string(kAsks).substr(4));

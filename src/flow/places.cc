@@ -34,11 +34,16 @@ Task<Result<>> Engine::take_place(LiveRun& run, WorkGate::Turn turn) {
       if (const auto live = waits.lock(); live && live->signal) live->signal->cancel();
     });
   };
-  run.place = parts_.gate->join(run.row.tenant, flow_at_work(run.machine.flow()), turn, told);
+  run.place = parts_.gate->join(run.row.tenant, flow_at_work(run.machine.flow()), turn, run.row.created_us, told);
   if (run.place->at_work()) co_return Result<>();
   give_slot(run);
   SB_CO_CHECK(co_await answer_waiter(run));
   live_[run.row.id] = &run;
+  // A caller who hangs up, and does not mean to come back, waits no more.
+  const CancelRegistration hung_up(run.finish_without_caller ? nullptr : run.cancel, [&run] {
+    run.wish = LiveRun::Wish::cancel;
+    if (run.signal) run.signal->cancel();
+  });
   while (!run.place->at_work() && run.wish == LiveRun::Wish::none) {
     if (!run.signal) run.signal.emplace(io_);
     run.signal->expires_after(kNobodySaysWhen);

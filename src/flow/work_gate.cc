@@ -29,11 +29,11 @@ bool WorkGate::takes(std::string_view tenant, std::string_view flow) {
 }
 
 // Nobody waits who could be at work: so a place that is free is free for whoever comes.
-std::unique_ptr<WorkGate::Ticket> WorkGate::join(std::string tenant, std::string flow, Turn turn,
+std::unique_ptr<WorkGate::Ticket> WorkGate::join(std::string tenant, std::string flow, Turn turn, Micros since_us,
                                                  std::function<void()> granted) {
   std::unique_ptr<Ticket> ticket(new Ticket(*this, std::move(tenant), std::move(flow), std::move(granted)));
   const std::lock_guard lock(mutex_);
-  ticket->order_ = {turn, joined_++};
+  ticket->order_ = {turn, since_us, joined_++};
   const bool at_once = has_place(ticket->tenant_, ticket->flow_);
   Tenant& own = tenants_[ticket->tenant_];
   if (at_once) {
@@ -61,7 +61,7 @@ void WorkGate::forget(Tenant& tenant, const Ticket& ticket) {
   flow->second.erase(ticket.order_);
   if (flow->second.empty()) tenant.waiting.erase(flow);
   if (tenant.waiting.empty()) waiting_.erase(ticket.tenant_);
-  tenant.new_ones -= ticket.order_.first == Turn::last ? 1 : 0;
+  tenant.new_ones -= std::get<Turn>(ticket.order_) == Turn::last ? 1 : 0;
   --stats_.queued;
 }
 

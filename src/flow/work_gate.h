@@ -1,7 +1,7 @@
 /// How many runs are at work at once, per flow, per tenant and in all, and whose turn is next.
 ///
 /// A run is at work from its turn on until it ends, rests, or waits for runs that it started itself. Whoever finds no
-/// place waits: in order within a tenant, past those whose flow has no place; tenants in turn, one run each. Shared by
+/// place waits: by age within a tenant, past those whose flow has no place; tenants in turn, one run each. Shared by
 /// all shards; thread-safe. It has no clock and does no I/O.
 #pragma once
 
@@ -14,8 +14,11 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace sb::flow {
 
@@ -52,7 +55,7 @@ class WorkGate {
     WorkGate& gate_;
     const std::string tenant_, flow_;
     std::function<void()> granted_;
-    std::pair<Turn, std::uint64_t> order_{};
+    std::tuple<Turn, Micros, std::uint64_t> order_{};
     std::atomic<bool> at_work_ = false;
   };
 
@@ -60,8 +63,10 @@ class WorkGate {
 
   /// Whether a new run may come: there is a place, or room where its tenant's runs wait. One that is refused counts.
   bool takes(std::string_view tenant, std::string_view flow);
-  /// `granted`: called once when its turn comes, on any thread; never where it is at work at once.
-  std::unique_ptr<Ticket> join(std::string tenant, std::string flow, Turn turn, std::function<void()> granted);
+  /// `since_us`: when the run began. `granted`: called once when its turn comes, on any thread; never where it is at
+  /// work at once.
+  std::unique_ptr<Ticket> join(std::string tenant, std::string flow, Turn turn, Micros since_us,
+                               std::function<void()> granted);
 
   struct Stats {
     std::size_t at_work = 0;
@@ -71,7 +76,7 @@ class WorkGate {
   Stats stats() const;
 
  private:
-  using Order = std::pair<Turn, std::uint64_t>;
+  using Order = std::tuple<Turn, Micros, std::uint64_t>;
   struct Tenant {
     std::size_t at_work = 0;
     std::size_t new_ones = 0;                                              ///< that wait

@@ -15,8 +15,9 @@ using Turn = WorkGate::Turn;
 class Gate : public ::testing::Test {
  protected:
   void limits(WorkLimits limits) { gate_.emplace(std::move(limits)); }
-  void join(const std::string& name, const std::string& tenant, const std::string& flow = "f", Turn turn = Turn::last) {
-    tickets_[name] = gate_->join(tenant, flow, turn, [this, name] { granted_.push_back(name); });
+  void join(const std::string& name, const std::string& tenant, const std::string& flow = "f", Turn turn = Turn::last,
+            Micros since_us = 0) {
+    tickets_[name] = gate_->join(tenant, flow, turn, since_us, [this, name] { granted_.push_back(name); });
   }
   void leave(const std::string& name) { tickets_.erase(name); }
   std::string at_work() const {
@@ -50,6 +51,21 @@ TEST_F(Gate, TenantsTakeTurnsHoweverManyRunsOneOfThemSends) {
   }
   EXPECT_EQ(order, "b1 c1 a2 b2 a3 a4 ");
   EXPECT_EQ(gate_->stats().at_work + gate_->stats().queued, 0U);
+}
+
+TEST_F(Gate, WithinATenantRunsComeByTheirAgeNotAsTheyWereFound) {
+  limits({.all = 1});
+  join("now", "a");
+  for (const Micros age : {3, 1, 2}) join(std::to_string(age), "a", "f", Turn::first, age);
+  join("0", "a", "f", Turn::last, 0);
+  std::string order;
+  for (std::string now = "now"; !now.empty();) {
+    leave(now);
+    const auto next = granted();
+    order += next;
+    now = next.substr(0, next.empty() ? 0 : 1);
+  }
+  EXPECT_EQ(order, "1 2 3 0 ") << "new ones behind those that were at work";
 }
 
 TEST_F(Gate, WithinATenantTheOldestComesNextButForFlowsThatAreFull) {
@@ -124,7 +140,7 @@ TEST_F(Gate, NobodyWaitsWhoCouldWorkAndNoLimitIsPassedWhateverHappens) {
   for (int i = 0; i < 5'000; ++i) {
     if (all.empty() || below(5) < 3 - (all.size() > 40 ? 2 : 0)) {
       One one{"t" + std::to_string(below(4)), "f" + std::to_string(below(3)), nullptr};
-      one.ticket = gate_->join(one.tenant, one.flow, below(4) == 0 ? Turn::first : Turn::last, [] {});
+      one.ticket = gate_->join(one.tenant, one.flow, below(4) == 0 ? Turn::first : Turn::last, 0, [] {});
       all.push_back(std::move(one));
     } else {
       all.erase(std::next(all.begin(), below(static_cast<unsigned>(all.size()))));
