@@ -621,6 +621,7 @@ class Engine {
     policy::TokenVault vault;
     Carried carried;  ///< of them all, but for the values
   };
+  void gather_again(const std::string& place, const Gathered& before);
   std::map<std::string, Gathered> gathered_;  ///< by tenant and flow
   std::map<RunId, LiveRun*> live_;            ///< runs with effects outside, or that listen, while they are in memory
   std::optional<

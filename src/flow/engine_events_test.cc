@@ -33,6 +33,33 @@ TEST_F(Events, TheSameEventAgainIsADuplicateInItsTenant) {
   EXPECT_FALSE(publish("acme", "another").duplicate);
 }
 
+TEST_F(Events, WhatWasGatheredForAFlowIsThereStillWhereItCouldNotBeStarted) {
+  add_flow(R"(document: {dsl: '1.0.3', namespace: test, name: both, version: '1.0.0'}
+schedule: {on: {all: [{with: {type: left}}, {with: {type: right}}]}, read: data}
+do:
+  - keep: {set: {sides: '${ [.[].side] }'}}
+)");
+  const auto send = [&](std::string_view side) {
+    const json::object event{{"specversion", "1.0"},
+                             {"id", side},
+                             {"source", kSource},
+                             {"type", side},
+                             {"data", json::object{{"side", side}}}};
+    Carried nothing;
+    return wait(events_->publish(event, "acme", std::move(nothing)));
+  };
+  ASSERT_TRUE(send("left"));
+  free_bytes_ = 0;
+  EXPECT_FALSE(send("right"));
+  free_bytes_ = 1ULL << 40;
+  const auto again = send("right");
+  ASSERT_TRUE(again) << again.error().detail;
+  EXPECT_EQ(again->runs, 1U);
+  const auto runs = wait(store_->list_runs({}));
+  ASSERT_EQ(runs->size(), 1U);
+  EXPECT_EQ(row_of(runs->front().id).output, R"({"sides":["left","right"]})");
+}
+
 TEST_F(Events, NobodyFindsAnEventByGuessingItsId) {
   EXPECT_FALSE(publish("acme").duplicate);
   EXPECT_FALSE(wait(store_->load_document(unkeyed("acme"))).value());

@@ -81,6 +81,12 @@ void Engine::schedule_again(const LiveRun& run) {
       asio::detached);
 }
 
+// Whoever sent the last event sends it again: the others have been acknowledged.
+void Engine::gather_again(const std::string& place, const Gathered& before) {
+  if (before.events.empty() || gathered_.try_emplace(place, before).second) return;
+  log_error("schedule.events_lost", {{"events", before.events.size()}});  // others have come meanwhile
+}
+
 Task<Result<std::size_t>> Engine::start_by_event(json::value event, std::string tenant, std::string name,
                                                  Carried carried) {
   std::size_t started = 0;
@@ -89,6 +95,7 @@ Task<Result<std::size_t>> Engine::start_by_event(json::value event, std::string 
     if (!on) continue;
     const std::string place = tenant + '\0' + flow->id();
     auto& gathered = gathered_[place];
+    const Gathered before = on->kind == EventStrategy::Kind::all ? gathered : Gathered();
     // Events of several runs come together: in placeholders of their own, of those that are taken.
     policy::TokenVault vault = gathered.vault;
     SB_CO_TRY(const std::string text, policy::carry_into(vault, to_text(event), carried.values));
@@ -124,7 +131,12 @@ Task<Result<std::size_t>> Engine::start_by_event(json::value event, std::string 
     Carried with = std::move(gathered.carried);
     SB_CO_TRY(with.values, policy::carried_values(gathered.vault, input));
     gathered_.erase(place);
-    SB_CO_CHECK(co_await launch(flow, tenant, {}, input, fmt::format("{}:{}", name, flow->id()), std::move(with)));
+    const auto launched =
+        co_await launch(flow, tenant, {}, input, fmt::format("{}:{}", name, flow->id()), std::move(with));
+    if (!launched) {
+      gather_again(place, before);
+      co_return std::unexpected(launched.error());
+    }
     ++started;
   }
   co_return started;
