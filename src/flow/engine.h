@@ -501,7 +501,7 @@ class Engine {
   static CallResult routed(const triage::RouteDecision& decision, const triage::Router* router);
   // trials.cc: candidates beside the router in force
   /// REQUIRES trials. Null: it is in none.
-  std::unique_ptr<triage::Membership> trials_of(RunRequest& request, RunId id) const;
+  std::unique_ptr<triage::Membership> trials_of(RunRequest& request, std::string_view subject, RunId id) const;
   bool has_shadows(const LiveRun& run) const { return run.trials && !run.trials->shadows.empty(); }
   Task<std::expected<CallResult, Problem>> triage_beside_shadows(LiveRun& run);
   Task<std::vector<triage::ShadowDecision>> shadows_of(LiveRun& run, const triage::RouteDecision& decided);

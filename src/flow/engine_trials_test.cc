@@ -52,7 +52,8 @@ class TrialsOfTriage : public EngineTest {
   std::string somebody(bool on_candidate) {
     for (int i = 0;; ++i) {
       const auto person = fmt::format("person {}", i);
-      triage::Asker asker{.tenant = "acme", .tags = {}, .person = person};
+      triage::Asker asker{
+          .tenant = "acme", .tags = {}, .person = Pseudonyms("pseudonym secret").subject("acme", person)};
       if (triage::draws(trials_->all().front()->rules(), asker) == on_candidate) return person;
     }
   }
@@ -120,6 +121,24 @@ TEST_F(TrialsOfTriage, PeopleAreDrawnByTheirNamesAsTheyCame) {
     EXPECT_EQ(row_of(run->row.id).input.find("jane.roe"), std::string::npos);
   }
   EXPECT_EQ(routes.size(), 2U);
+}
+
+// A run that another one starts knows the person by their pseudonym alone.
+TEST_F(TrialsOfTriage, APersonIsOnOneSideHoweverTheyAreNamed) {
+  try_out({{.name = "half", .mode = TrialMode::split, .weight_per_mille = 500}});
+  std::set<bool> sides;
+  for (int i = 0; i < 16; ++i) {
+    const auto person = fmt::format("person {}", i);
+    const auto in_chat = prepare(chat_of(person));
+    const auto in_header = prepare(request_of("hello"), [&](RunRequest& request) { request.subject = person; });
+    const auto started = prepare(request_of("hello"), [&](RunRequest& request) {
+      request.carried.subject = Pseudonyms("pseudonym secret").subject("acme", person);
+    });
+    sides.insert(in_chat->trials->candidate);
+    EXPECT_EQ(in_header->trials->candidate, in_chat->trials->candidate);
+    EXPECT_EQ(started->trials->candidate, in_chat->trials->candidate) << person;
+  }
+  EXPECT_EQ(sides.size(), 2U);
 }
 
 TEST_F(TrialsOfTriage, ARunThatIsKilledBeforeItIsTriagedStaysOnItsSide) {

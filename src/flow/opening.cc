@@ -38,7 +38,7 @@ Result<Engine::Opening> Engine::open(RunRequest request, std::shared_ptr<Pending
        reach_of(request.profile, request.requested_model), request.may_restore && request.carried.may_restore},
       tenant_key(request.tenant), parts_.injection);
   guard.tie_hashes_to(key.key);
-  auto trials = parts_.trials ? trials_of(request, id) : nullptr;
+  auto trials = parts_.trials ? trials_of(request, subject, id) : nullptr;
   if (!request.carried.values.empty()) {
     SB_TRY(request.input, policy::carry_into(guard.vault(), request.input, request.carried.values));
   }

@@ -34,7 +34,7 @@ void read_names(std::string& body, triage::Asker& asker) {
     if (field.unescaped_key().get(key) || field.value().get(value)) return;
     od::object entries;
     if (key == "user" && !value.get_string().get(text)) {
-      if (asker.person.empty()) asker.person = text;
+      asker.person = text;
     } else if (key == "metadata" && !value.get_object().get(entries)) {
       for (auto entry : entries) {
         std::string_view name, content;
@@ -48,14 +48,15 @@ void read_names(std::string& body, triage::Asker& asker) {
 
 }  // namespace
 
-std::unique_ptr<triage::Membership> Engine::trials_of(RunRequest& request, RunId id) const {
+// By pseudonym: runs that a run of theirs starts know a person by no other name.
+std::unique_ptr<triage::Membership> Engine::trials_of(RunRequest& request, std::string_view subject, RunId id) const {
   if (!request.requested_model.empty() && request.requested_model != "auto") return nullptr;
   triage::Asker asker;
   asker.tenant = request.tenant;
-  asker.person = request.subject.empty() ? request.carried.subject : request.subject;
   asker.key = request.key;
   asker.otherwise = id.to_string();
   if (request.profile == policy::JsonProfile::chat_request) read_names(request.input, asker);
+  asker.person = subject.empty() ? parts_.pseudonyms.subject(asker.tenant, asker.person) : std::string(subject);
   return parts_.trials->membership(asker);
 }
 
