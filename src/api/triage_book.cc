@@ -129,8 +129,10 @@ std::string TriageBook::in_force() const {
 TriageVersion& TriageBook::at_the_front(Book& book, TriageVersion version) {
   std::erase_if(book.versions, [&](const TriageVersion& v) { return v.id == version.id; });
   book.versions.insert(book.versions.begin(), std::move(version));
-  while (book.versions.size() > kMaxTriageVersions && book.versions.back().state == TriageState::retired)
-    book.versions.pop_back();
+  for (auto at = book.versions.size(); at-- > 1 && book.versions.size() > kMaxTriageVersions;) {
+    if (book.versions[at].state == TriageState::retired)
+      book.versions.erase(book.versions.begin() + static_cast<std::ptrdiff_t>(at));
+  }
   return book.versions.front();
 }
 
@@ -196,8 +198,9 @@ Task<Result<>> TriageBook::begin(triage::LiveRouter& live) {
   const auto now = book();
   std::optional<store::LeafDraft> leaf;
   if (!new_at_start_.empty()) leaf = leaf_of(now.versions.front(), "triage.version", before_start_);
-  auto written = co_await write(now, std::move(leaf));
+  auto written = co_await write(now, leaf);
   if (written || written.error().code != Errc::disk_full) co_return written;
+  owed_ = std::move(leaf);
   log_warn("triage.not_recorded", {{"detail", written.error().detail}});
   co_return Result<>();
 }
@@ -321,11 +324,14 @@ store::LeafDraft TriageBook::leaf_of(const TriageVersion& changed, std::string_v
   return leaf;
 }
 
-Task<Result<>> TriageBook::write(const Book& next, std::optional<store::LeafDraft> leaf) {
+Task<Result<>> TriageBook::write(Book next, std::optional<store::LeafDraft> leaf) {
   store::Commit commit;
   commit.documents.emplace_back(kTriageIndex, to_text(index_of(next.versions, next.file)));
+  if (owed_) commit.leaves.push_back(*owed_);
   if (leaf) commit.leaves.push_back(*std::move(leaf));
-  return store_.commit(std::move(commit));
+  SB_CO_CHECK(co_await store_.commit(std::move(commit)));
+  owed_.reset();
+  co_return Result<>();
 }
 
 }  // namespace sb::api

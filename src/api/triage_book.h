@@ -105,7 +105,7 @@ class TriageBook {
   Task<Result<TriageVersion>> put_in_force(Book book, TriageVersion version, std::string_view kind,
                                            std::shared_ptr<const triage::Router> router = nullptr);
   store::LeafDraft leaf_of(const TriageVersion& changed, std::string_view kind, std::string_view before) const;
-  Task<Result<>> write(const Book& book, std::optional<store::LeafDraft> leaf);
+  Task<Result<>> write(Book book, std::optional<store::LeafDraft> leaf);
 
   store::Store& store_;
   const Clock& clock_;
@@ -114,11 +114,12 @@ class TriageBook {
   const triage::KeptVersions kept_;
   const bool two_people_;
   const MakeLive make_live_;
-  triage::LiveRouter* live_ = nullptr;  ///< since the start
-  bool changed_at_start_ = false;       ///< the configuration's document is another one
-  std::string new_at_start_;            ///< its id, where that is no version in force already
-  std::string before_start_;            ///< id of the version in force until then
-  mutable std::mutex mutex_;            // over what follows
+  triage::LiveRouter* live_ = nullptr;    ///< since the start
+  bool changed_at_start_ = false;         ///< the configuration's document is another one
+  std::string new_at_start_;              ///< its id, where that is no version in force already
+  std::string before_start_;              ///< id of the version in force until then
+  std::optional<store::LeafDraft> owed_;  ///< of the start, that found no room: goes with the next change
+  mutable std::mutex mutex_;              // over what follows
   Book book_;
 };
 

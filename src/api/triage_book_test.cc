@@ -21,6 +21,8 @@ class TriageBookTest : public ::testing::Test {
   void open() {
     store::SqliteOptions options;
     options.path = folder_.file("store.db");
+    options.free_disk_bytes = [this] { return is_full_ ? std::uint64_t{0} : std::uint64_t{1} << 40; };
+    options.disk_check_every = std::chrono::milliseconds(0);
     store_ = std::move(*store::open_sqlite_store(std::move(options), log_));
   }
   template <class T>
@@ -67,6 +69,7 @@ class TriageBookTest : public ::testing::Test {
   std::unique_ptr<triage::LiveRouter> live_;
   std::vector<KeyRecord> people_;
   bool refuses_ = false;
+  std::atomic<bool> is_full_ = false;
 };
 
 TEST_F(TriageBookTest, AVersionOfBeforeIsPutInForceLiveAndStaysSo) {
@@ -100,6 +103,37 @@ TEST_F(TriageBookTest, OnRecordIsWhoPutWhatInForceInPlaceOfWhat) {
   EXPECT_NE(all[2].find("triage.use"), std::string::npos);
   EXPECT_NE(all[2].find(fmt::format(R"("before":"{}")", large)), std::string::npos) << all[2];
   EXPECT_NE(all[2].find(fmt::format(R"("version":"{}")", small)), std::string::npos) << all[2];
+}
+
+TEST_F(TriageBookTest, WhatAFullDiskKeptOffTheRecordAtTheStartIsOnItWithTheNextChange) {
+  ASSERT_TRUE(start("small"));
+  const auto small = id_at(0);
+  is_full_ = true;
+  ASSERT_TRUE(start("large")) << "a full disk keeps no server from starting";
+  const auto large = id_at(0);
+  EXPECT_EQ(wait(book_->use(small, "anna")).error().code, Errc::disk_full);
+  is_full_ = false;
+  ASSERT_TRUE(wait(book_->use(small, "anna")));
+  ASSERT_TRUE(wait(book_->use(large, "anna")));
+  const auto all = leaves();
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_NE(all[1].find("triage.version"), std::string::npos) << all[1];
+  EXPECT_NE(all[1].find(fmt::format(R"("version":"{}")", large)), std::string::npos) << all[1];
+  EXPECT_NE(all[2].find("triage.use"), std::string::npos) << all[2];
+}
+
+TEST_F(TriageBookTest, OfManyThatWaitTheRetiredOnesGo) {
+  ASSERT_TRUE(start("small", true));
+  const auto first = id_at(0);
+  for (int i = 0; i < 105; ++i) ASSERT_TRUE(start("large", true, fmt::format("# {}\n", i)));
+  EXPECT_EQ(book_->in_force(), first);
+  const auto anna = add_key(1), bob = add_key(2);
+  for (int i = 0; i < 3; ++i) {
+    const auto id = id_at(50);
+    ASSERT_TRUE(wait(book_->approve(id, bob, people_)));
+  }
+  EXPECT_LE(std::ranges::count(book_->versions(), TriageState::retired, &TriageVersion::state), 1)
+      << "beyond the limit those that were in force are no longer listed";
 }
 
 TEST_F(TriageBookTest, WithTwoPeopleNothingIsInForceByOneAlone) {

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/crypto.h"
+#include "base/log.h"
 #include "server/wait_for.h"
 #include "triage/verifier.h"
 
@@ -41,6 +42,18 @@ Result<std::unique_ptr<triage::LiveRouter>> make_promise(std::shared_ptr<const t
 
 }  // namespace
 
+Result<> check_scripts(const script::ScriptRegistry& scripts, const triage::Router& router) {
+  std::vector<std::string> known;
+  for (const auto& [name, script] : scripts.scripts()) known.push_back(name);
+  for (const auto& name : router.script_names()) {
+    if (scripts.find(name)) continue;
+    const auto near = nearest(name, known);
+    return fail(Errc::invalid_argument, fmt::format("it names a script \"{}\" that is not there{}", name,
+                                                    near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
+  }
+  return {};
+}
+
 Result<std::unique_ptr<triage::LiveRouter>> make_live(std::shared_ptr<const triage::Router> router,
                                                       const TriageConfig& config) {
   if (!config.promise) return std::make_unique<triage::LiveRouter>(std::move(router));
@@ -60,8 +73,16 @@ Result<std::shared_ptr<const triage::Router>> open_versions(Services& services) 
   services.triage_versions = std::make_unique<api::TriageBook>(
       *services.store, system_clock(), services.changes, Pseudonyms(services.pseudonym_secret),
       triage::KeptVersions(services.data.path() + "/triage"), config.approval == Approval::two_people,
-      [config](std::shared_ptr<const triage::Router> router) { return make_live(std::move(router), config); });
-  return wait_for(services.triage_versions->open(config.file), services.startup);
+      [config, &scripts = *services.scripts](
+          std::shared_ptr<const triage::Router> router) -> Result<std::unique_ptr<triage::LiveRouter>> {
+        SB_CHECK(check_scripts(scripts, *router));
+        return make_live(std::move(router), config);
+      });
+  SB_TRY(auto router, wait_for(services.triage_versions->open(config.file), services.startup));
+  // It decides all the same, as before it was looked at: what would be a script's goes on to a model.
+  if (const auto all_there = check_scripts(*services.scripts, *router); !all_there)
+    log_warn("triage.script_missing", {{"file", config.file}, {"detail", all_there.error().detail}});
+  return router;
 }
 
 /// As the setup on record names it.

@@ -10,6 +10,9 @@ namespace sb::server {
 /// the labelled texts do not support it: how many it takes), as read_dataset and read_routes.
 Result<> load_live(Services& services);
 
+/// Errors: invalid_argument (the router names a script that is not there).
+Result<> check_scripts(const script::ScriptRegistry& scripts, const triage::Router& router);
+
 /// The router as it decides live, watched where the configuration promises something. Errors: as load_live.
 Result<std::unique_ptr<triage::LiveRouter>> make_live(std::shared_ptr<const triage::Router> router,
                                                       const TriageConfig& config);

@@ -244,7 +244,6 @@ Result<> load_content(Services& services) {
   services.catalog = std::make_unique<model::Catalog>(std::move(catalog));
   SB_CHECK(load_policy(services));
   services.on_verified = verified_counter();
-  SB_CHECK(load_live(services));
   if (!config.scripts.dir.empty()) {
     SB_TRY(services.scripts, script::ScriptRegistry::load(config.scripts.dir));
   } else {
@@ -253,6 +252,7 @@ Result<> load_content(Services& services) {
   std::vector<std::string> scripts;
   for (const auto& [name, script] : services.scripts->scripts()) scripts.push_back(name + " " + script.version);
   services.setup["scripts"] = hash_of_lines(std::move(scripts));
+  SB_CHECK(load_live(services));
   services.setup["config"] = config.hash;
   SB_CHECK(load_trials(services));
   SB_CHECK(open_cache(services));

@@ -32,18 +32,6 @@ std::string identity_of(const Services& services, const TrialConfig& config, con
   return to_hex(sha256(all, promised)).substr(0, 32);
 }
 
-Result<> check_scripts(const Services& services, const triage::Router& candidate) {
-  std::vector<std::string> known;
-  for (const auto& [name, script] : services.scripts->scripts()) known.push_back(name);
-  for (const auto& name : candidate.script_names()) {
-    if (services.scripts->find(name)) continue;
-    const auto near = nearest(name, known);
-    return fail(Errc::invalid_argument, fmt::format("it names a script \"{}\" that is not there{}", name,
-                                                    near ? fmt::format("; did you mean \"{}\"?", *near) : ""));
-  }
-  return {};
-}
-
 /// A shadow that promises too much is still worth looking at; a split answers people.
 Result<std::unique_ptr<triage::LiveRouter>> live_candidate(const Services& services, const TrialConfig& config,
                                                            std::shared_ptr<const triage::Router> candidate) {
@@ -55,7 +43,7 @@ Result<std::unique_ptr<triage::LiveRouter>> live_candidate(const Services& servi
 
 Result<std::unique_ptr<triage::LiveTrial>> make_trial(const Services& services, const TrialConfig& config) {
   SB_TRY(auto candidate, triage::Router::load(config.file));
-  SB_CHECK(check_scripts(services, *candidate));
+  SB_CHECK(check_scripts(*services.scripts, *candidate));
   auto identity = identity_of(services, config, *candidate);
   SB_TRY(auto live, live_candidate(services, config, std::move(candidate)));
   return std::make_unique<triage::LiveTrial>(rules_of(config), std::move(live), std::move(identity));

@@ -27,6 +27,12 @@ Result<std::string> read_bytes(const std::string& path) {
   return std::move(bytes).str();
 }
 
+/// What is damaged there is not there.
+bool holds(const std::string& path, std::string_view bytes) {
+  const auto there = read_bytes(path);
+  return there && *there == bytes;
+}
+
 bool is_id(std::string_view id) {
   return id.size() == kIdDigits && id.find_first_not_of("0123456789abcdef") == id.npos;
 }
@@ -39,9 +45,9 @@ Result<> KeptVersions::write(const std::map<std::string, std::string>& files, co
   std::filesystem::create_directories(folder_ + "/files", error);
   if (error) return fail(errc_of_errno(error.value()), fmt::format("{}: {}", folder_, error.message()));
   for (const auto& [hash, bytes] : files) {
-    if (!std::filesystem::exists(path_of(hash), error)) SB_CHECK(store_file(path_of(hash), bytes));
+    if (!holds(path_of(hash), bytes)) SB_CHECK(store_file(path_of(hash), bytes));
   }
-  if (std::filesystem::exists(place, error)) return {};
+  if (holds(place, list)) return {};
   return store_file(place, list);  // last: who finds it finds the files
 }
 

@@ -77,6 +77,16 @@ TEST_F(KeptVersionsTest, TheSameFilesAreTheSameVersionAndAnyOtherIsAnother) {
   EXPECT_TRUE(versions_.load(id));
 }
 
+TEST_F(KeptVersionsTest, WhatWasDamagedIsWholeAgainOnceItsFilesAreKeptAnew) {
+  const auto id = keep();
+  for (const auto& damaged : {file_of("version: 1"), folder_ / "kept" / (id + ".json")}) {
+    std::ofstream(damaged, std::ios::app) << " ";
+    ASSERT_FALSE(versions_.load(id)) << damaged;
+    EXPECT_EQ(keep(), id);
+    EXPECT_TRUE(versions_.load(id)) << damaged;
+  }
+}
+
 TEST_F(KeptVersionsTest, WhatIsDamagedOrNotThereIsSaidAndNeverDecides) {
   const auto id = keep();
   EXPECT_EQ(versions_.load("00112233445566778899aabbccddeeff").error().code, Errc::not_found);

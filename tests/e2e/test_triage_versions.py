@@ -127,3 +127,18 @@ def test_two_people_and_only_those_who_may(own_server, tmp_path):
     assert server.call("POST", "/api/v1/triage/versions/nonsense/use", {}).status == 404
     server.process.stop()
     assert server.verify().returncode == 0
+
+
+def test_a_script_that_is_not_there_is_said_at_the_start_and_not_put_in_force(own_server, tmp_path):
+    document = tmp_path / "triage.yaml"
+    document.write_text("version: 1\nrules: [{name: a, when: {phrases: [hello]}, route: script, script: helo}]\n")
+    server = own_server(triage={"file": str(document)}).start()
+    assert "triage.script_missing" in server.log() and '\\"helo\\"' in server.log(), server.log()
+    missing = versions(server)["inForce"]
+    assert route_of(server) in ("small", "large"), "a model answers"
+    server.process.stop()
+    document.write_text("version: 1\n")
+    server.start()
+    refused = server.call("POST", f"/api/v1/triage/versions/{missing}/use", {})
+    assert refused.status == 400 and "helo" in refused.json()["detail"], refused.body
+    assert versions(server)["inForce"] != missing
