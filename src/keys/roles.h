@@ -23,7 +23,7 @@ enum class Permission : std::uint8_t {
   infer,           ///< POST /v1/*: chat, embeddings
   start_runs,      ///< start flows, send events
   read_runs,       ///< runs, steps and decisions
-  control_runs,    ///< suspend, resume, cancel
+  control_runs,    ///< suspend, resume, cancel, retry, fork
   read_reviews,    ///< the queue and its items
   decide_reviews,  ///< claim, approve, edit, reject, send back
   give_feedback,

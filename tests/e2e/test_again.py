@@ -12,6 +12,7 @@ import threading
 import pytest
 from harness import cli, until
 from test_functions import register
+from test_mirror import KEY, lose, restore
 from test_policy import key_of
 
 FLOW = """
@@ -58,9 +59,9 @@ def shop():
     server.server_close()
 
 
-def serving(own_server, shop, **flows):
+def serving(own_server, shop, **more):
     hosts = [{"name": "shop.invalid", "via": f"http://127.0.0.1:{shop.server_port}"}]
-    return own_server(flows={"hosts": hosts, **flows})
+    return own_server(flows={"hosts": hosts}, **more)
 
 
 def begin(server, who="ann", **headers):
@@ -187,5 +188,28 @@ def test_what_is_erased_goes_with_its_forks_and_cannot_go_on(own_server, shop):
         assert server.run(run)["erased"] is True
         for verb in ("retry", "fork"):
             assert server.call("POST", f"/api/v1/runs/{run}/{verb}").status == 409
+    server.process.stop()
+    assert cli("audit", "verify", "--data", str(server.data), "--contents").returncode == 0
+
+
+def test_on_a_machine_that_was_made_again_from_its_mirror_runs_go_on(own_server, shop, tmp_path, monkeypatch):
+    monkeypatch.setenv("SB_TEST_MIRROR", KEY)
+    place = str(tmp_path / "mirror")
+    server = serving(own_server, shop, mirror={"url": place, "mode": "before-ack", "key": "env:SB_TEST_MIRROR"}).start()
+    register(server, FLOW)
+    run = begin(server)
+    ended(server, run, "faulted")
+    lose(server)
+    assert restore(server, place).returncode == 0
+    server.start()
+    shop.broken = False
+    assert server.call("POST", f"/api/v1/runs/{run}/retry").status == 202
+    assert names(ended(server, run, "completed"))[-3:] == ["second", "third", "last"] and len(shop.done["/first"]) == 1
+    fork = server.call("POST", f"/api/v1/runs/{run}/fork", {"from": "/do/3/third"}).json()["id"]
+    ended(server, fork, "completed")
+    lose(server)
+    assert restore(server, place).returncode == 0
+    server.start()
+    assert server.run(fork)["forked_from"]["run"] == run and server.run(run)["status"] == "completed"
     server.process.stop()
     assert cli("audit", "verify", "--data", str(server.data), "--contents").returncode == 0
