@@ -233,44 +233,64 @@ Task<Result<TriageVersion>> TriageBook::list(Book next, TriageVersion version, s
   co_return listed;
 }
 
+// What came of a lesson.
+struct TriageBook::Taught {
+  triage::IntentModel model;
+  std::string file;  // of what was learnt
+  json::object figures;
+  bool may_decide = true;  // it is proved better, or need not be
+};
+
 Task<Result<TriageVersion>> TriageBook::learn(Lesson lesson) {
-  SB_CO_TRY(const auto pass, co_await changes_.enter());
-  auto next = book();
   const auto router = live_->current();
+  const std::string before = in_force();
   if (!router->model())
     co_return fail(Errc::conflict, "the triage in force has no classifier; name one in its document (`model`)");
   const bool wanted = lesson.put_in_force;
-  const std::string author = lesson.author;
-  // Learning takes a tenth of a second, with many labels more.
+  const std::string author = std::move(lesson.author);
+  // A tenth of a second, with thousands of labels many: beside the shard's thread, and before anybody has to wait.
   Workers workers;
-  auto work = [this, router, id = in_force(), lesson = std::move(lesson)] { return keep_learnt(*router, id, lesson); };
-  SB_CO_TRY(auto learnt, co_await workers.run(std::move(work)));
-  auto& [version, made, may_decide] = learnt;
+  auto lessons = [router, lesson = std::move(lesson)]() -> Result<Taught> {
+    const auto weights = router->model()->without_learnt();
+    SB_TRY(auto learning, triage::learn_beside(weights, lesson.texts, {}));
+    auto file = triage::encode_learnt(learning.learnt);
+    SB_TRY(auto model, weights.with_learnt(std::move(learning.learnt)));
+    Taught taught{std::move(model), std::move(file), {}};
+    add_figures(learning.report, taught.figures);
+    if (!lesson.withheld) return taught;
+    const auto match = triage::match(*router->model(), taught.model, *lesson.withheld);
+    taught.figures["held_out"] = match_json(match);
+    taught.may_decide = match.wins();
+    return taught;
+  };
+  SB_CO_TRY(auto taught, co_await workers.run(std::move(lessons)));
+  const bool decides = wanted && taught.may_decide;
+  SB_CO_TRY(const auto pass, co_await changes_.enter());
+  if (in_force() != before)
+    co_return fail(Errc::unavailable, "another version of triage came into force while this one learnt; try again");
+  auto keeping = [this, router, before, taught = std::move(taught)] { return keep(taught, *router, before); };
+  SB_CO_TRY(auto learnt, co_await workers.run(std::move(keeping)));
+  auto next = book();
+  auto& [version, made] = learnt;
   const auto known = std::ranges::find(next.versions, version.id, &TriageVersion::id);
-  if (known != next.versions.end() && known->state == TriageState::active) co_return *known;
+  const auto state = known == next.versions.end() ? TriageState::retired : known->state;
+  // One that waits for a second person goes on waiting where nobody wants it anew.
+  if (state == TriageState::active || (state == TriageState::pending && !decides)) co_return *known;
   version.author = author;
   version.created_us = clock_.now_us();
-  const bool decides = wanted && may_decide;
-  co_return decides ? co_await want(std::move(next), std::move(version), "triage.learn", std::move(made))
-                    : co_await list(std::move(next), std::move(version), "triage.learn");
+  if (decides) co_return co_await want(std::move(next), std::move(version), "triage.learn", std::move(made));
+  co_return co_await list(std::move(next), std::move(version), "triage.learn");
 }
 
-Result<TriageBook::Learnt> TriageBook::keep_learnt(const triage::Router& router, const std::string& id,
-                                                   const Lesson& lesson) const {
-  const auto weights = router.model()->without_learnt();
-  SB_TRY(auto learning, triage::learn_beside(weights, lesson.texts, {}));
-  SB_TRY(auto kept, kept_.keep_learnt(id, triage::encode_learnt(learning.learnt)));
+Result<TriageBook::Learnt> TriageBook::keep(const Taught& taught, const triage::Router& router,
+                                            const std::string& id) const {
+  SB_TRY(auto kept, kept_.keep_learnt(id, taught.file));
   SB_CHECK(kept.written);
-  SB_TRY(const auto model, weights.with_learnt(std::move(learning.learnt)));
   const auto* cascade = router.cascade();
-  SB_TRY(auto around, kept_.load_around(kept.id, model, cascade ? cascade->verifier : nullptr));
-  Learnt out{version_of(std::move(kept.id), router.version(), model, 0), std::move(around)};
+  SB_TRY(auto around, kept_.load_around(kept.id, taught.model, cascade ? cascade->verifier : nullptr));
+  Learnt out{version_of(std::move(kept.id), router.version(), taught.model, 0), std::move(around)};
   out.version.state = TriageState::retired;
-  add_figures(learning.report, out.version.figures);
-  if (!lesson.withheld) return out;
-  const auto match = triage::match(*router.model(), model, *lesson.withheld);
-  out.version.figures["held_out"] = match_json(match);
-  out.may_decide = match.wins();
+  for (const auto& [name, figure] : taught.figures) out.version.figures[name] = figure;
   return out;
 }
 

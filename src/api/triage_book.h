@@ -77,7 +77,8 @@ class TriageBook {
   };
   /// A version that knows what the texts say beside what the weights in force know (triage/learn.h), kept and, where it
   /// may be, put in force as by `use`. What was learnt before and is in no label any more is forgotten.
-  /// Errors: as use, and conflict (no classifier is in force), those of triage::learn_beside.
+  /// Errors: as use, and conflict (no classifier is in force), unavailable (another version came into force meanwhile),
+  /// those of triage::learn_beside.
   Task<Result<TriageVersion>> learn(Lesson lesson);
   /// As PolicyBook::approve. Errors: as use, and conflict, permission_denied.
   Task<Result<TriageVersion>> approve(std::string id, std::string approver, std::vector<KeyRecord> keys);
@@ -96,12 +97,13 @@ class TriageBook {
                                    std::shared_ptr<const triage::Router> router = nullptr);
   /// Lists it as it is.
   Task<Result<TriageVersion>> list(Book book, TriageVersion version, std::string_view kind);
+  struct Taught;
   struct Learnt {
     TriageVersion version;
     std::shared_ptr<const triage::Router> router;
-    bool may_decide = true;  ///< it is proved better, or need not be
   };
-  Result<Learnt> keep_learnt(const triage::Router& router, const std::string& id, const Lesson& lesson) const;
+  /// As a version beside the files of version `id`. Errors: as KeptVersions::keep_learnt and load_around.
+  Result<Learnt> keep(const Taught& taught, const triage::Router& router, const std::string& id) const;
   Task<Result<TriageVersion>> put_in_force(Book book, TriageVersion version, std::string_view kind,
                                            std::shared_ptr<const triage::Router> router = nullptr);
   store::LeafDraft leaf_of(const TriageVersion& changed, std::string_view kind, std::string_view before) const;

@@ -1,6 +1,7 @@
 // Labels: texts of which somebody says what they ask for, as triage would see them, under their run's key.
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "base/record_writer.h"
 #include "flow/engine.h"
 #include "flow/labels.h"
@@ -33,8 +34,9 @@ Task<Result<std::vector<OpenLabel>>> open_labels(store::Store& store, const Seal
     SB_CO_TRY(const auto page, co_await store.labels(filter));
     for (const auto& label : page) {
       auto text = open_label(sealer, label);
-      if (!text && text.error().code == Errc::not_found) continue;
-      if (!text) co_return std::unexpected(text.error());
+      if (!text && text.error().code != Errc::not_found)
+        log_warn("triage.label_does_not_open", {{"label", label.id}, {"code", to_string(text.error().code)}});
+      if (!text) continue;
       out.push_back({label.id, label.created_us, {*std::move(text), label.intent, kind_of(label)}});
     }
     if (page.size() < filter.limit) co_return out;

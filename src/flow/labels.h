@@ -23,7 +23,8 @@ struct OpenLabel {
   Micros created_us = 0;
   triage::LabelledText said;
 };
-/// All there are, oldest first; those that are erased meanwhile are left out. Errors: as the store's; corrupt.
+/// All that open, oldest first: not those that are erased meanwhile, nor (the log names them) damaged ones. Errors: as
+/// the store's.
 Task<Result<std::vector<OpenLabel>>> open_labels(store::Store& store, const Sealer& sealer);
 
 /// What is learnt from, and what is withheld to hold it against (triage/held_out.h).
