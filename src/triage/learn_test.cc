@@ -146,7 +146,13 @@ TEST(Learn, AKnownIntentIsLearntInOneMoreWayWhereItIsMistakenAndElseOnlyStandsAg
   ASSERT_EQ(model.learnt()->labels.size(), 1U);
   EXPECT_EQ(model.predict("am i broke").intent, "balance");
   EXPECT_EQ(model.find_label("balance")->kind, AnswerKind::script);
-  EXPECT_NE(model.predict("am i broke").route, AnswerKind::script) << "the weights alone would not have said so";
+  std::size_t turned = 0;
+  for (const auto& text : texts) {
+    if (test_model().predict(text.text).intent == "balance" || model.predict(text.text).intent != "balance") continue;
+    ++turned;
+    EXPECT_EQ(model.predict(text.text).script_score, 0) << "the weights alone would not have scripted it";
+  }
+  EXPECT_GE(turned, 5U);
 
   auto known = few(parking());
   for (const auto& example : test_dataset().examples) known.push_back({example.text, example.intent});
