@@ -71,7 +71,8 @@ Task<void> Api::retry_run(http::Exchange& exchange, const Caller& caller, std::v
   if (!granted) co_return co_await respond_error(exchange, granted.error());
   if (!*granted) {
     auto done = co_await parts_.engine.retry(row->id, *std::move(goal),
-                                             {actor_of(caller), document, to_text(json::object{{"request", hash}})});
+                                             {actor_of(caller), document, to_text(json::object{{"request", hash}}),
+                                              caller.key_id == row->key ? caller.spend_limit_per_day : 0});
     if (!done) co_return co_await respond_error(exchange, done.error());
   }
   pass->reset();
@@ -93,6 +94,9 @@ Task<void> Api::fork_run(http::Exchange& exchange, const Caller& caller, std::ve
   const std::string hash =
       key->empty() ? std::string() : request_hash(caller, "fork/" + row->id.to_string(), to_text(*body));
   const std::string tenant = row->tenant;
+  // As above: what the other run was given is not copied while it is erased.
+  auto pass = co_await parts_.changes.enter();
+  if (!pass) co_return co_await respond_error(exchange, pass.error());
   auto one = co_await run_of_key(tenant, caller, *key, hash);
   if (!one) co_return co_await respond_error(exchange, one.error());
   if (!one->known) {
@@ -103,6 +107,7 @@ Task<void> Api::fork_run(http::Exchange& exchange, const Caller& caller, std::ve
     if (auto started = co_await start_prepared(std::move(run), tenant, *key, one->pending); !started)
       co_return co_await respond_error(exchange, started.error());
   }
+  pass->reset();
   const std::string made = one->id.to_string();
   co_await respond_json(exchange, 202, to_text(json::object{{"id", made}}), {{"location", "/api/v1/runs/" + made}});
 }

@@ -177,6 +177,9 @@ class Api {
   Task<Result<store::RunRow>> run_of_labels(const http::Exchange& exchange, const Caller& caller, std::size_t count);
   /// Puts labels of the run's texts, with their leaves, into a commit that is the run's. Errors: as Engine::labelling,
   /// conflict (too many are kept).
+  Task<Result<>> label_anew(const Caller& caller, const store::LabelRow& before, std::string_view text,
+                            store::LabelRow label);
+  Task<Result<>> check_not_held(const store::RunRow& run);
   Task<Result<>> add_labels(const Caller& caller, const store::RunRow& run, std::vector<SaidLabel> said,
                             store::Commit& commit, LabelCounts& counts);
   Task<Result<>> store_labels(const Caller& caller, const store::RunRow& run, std::vector<SaidLabel> said,

@@ -151,8 +151,8 @@ Task<Result<bool>> Api::take_feedback(const Caller& caller, const store::RunRow&
   store::Commit commit;
   commit.documents.emplace_back(document_of(row.id), to_text(entries));
   commit.leaves.push_back(std::move(leaf));
-  // Applications do not say what all tenants' queries are taken for, as they do not move the guard of the promise.
-  if (!feedback.intent.empty() && caller.role != Role::client)
+  // What all tenants' queries are taken for is said by who may speak for all of them, and by no application.
+  if (!feedback.intent.empty() && caller.role != Role::client && is_for_all_tenants(caller))
     co_await label_by_feedback(caller, row, feedback, commit);
   SB_CO_CHECK(co_await parts_.store.commit(std::move(commit)));
   co_return true;

@@ -98,7 +98,7 @@ Task<void> Api::act_on_review(http::Exchange& exchange, const Caller& caller, st
         if (const auto* value = find_member(*body, key)) verdict[key] = *value;
       }
     }
-    row = co_await parts_.engine.decide(*id, actor_of(caller), std::move(verdict));
+    row = co_await parts_.engine.decide(*id, actor_of(caller), std::move(verdict), is_for_all_tenants(caller));
   }
   if (!row) co_return co_await respond_error(exchange, row.error());
   co_await respond_json(exchange, 200, to_text(review_json(*row)));

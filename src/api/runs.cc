@@ -301,8 +301,7 @@ Task<void> Api::create_run(http::Exchange& exchange, const Caller& caller, std::
     auto wanted = request_of(exchange, caller, *key, hash);
     wanted.flow = *flow;
     wanted.input = text;
-    wanted.profile = (*flow)->ns == flow::kOwnNamespace && (*flow)->name == "chat" ? policy::JsonProfile::chat_request
-                                                                                   : policy::JsonProfile::any;
+    wanted.profile = flow::profile_of(**flow);
     wanted.subject = *std::move(subject);
     if (auto started = co_await start_run(std::move(wanted), std::move(one->pending)); !started)
       co_return co_await respond_error(exchange, started.error());

@@ -152,6 +152,11 @@ Task<Result<>> Api::add_labels(const Caller& caller, const store::RunRow& row, s
       ++counts.known;
       continue;
     }
+    if (!before.empty() && before.front().run != row.id) {
+      SB_CO_CHECK(co_await label_anew(caller, before.front(), one.text, *std::move(made)));
+      ++counts.changed;
+      continue;
+    }
     ++(before.empty() ? counts.added : counts.changed);
     commit.leaves.push_back(label_leaf(caller, *made, "label.add"));
     commit.labels.push_back(*std::move(made));
@@ -162,6 +167,26 @@ Task<Result<>> Api::add_labels(const Caller& caller, const store::RunRow& row, s
     co_return fail(
         Errc::conflict,
         fmt::format("{} labels are kept, {} at most: train a model from them, and delete them", stored, kMaxLabels));
+  co_return Result<>();
+}
+
+// It stays under the key of the run that it has: whose it was it is still, also for an erasure and for a hold.
+Task<Result<>> Api::label_anew(const Caller& caller, const store::LabelRow& before, std::string_view text,
+                               store::LabelRow label) {
+  SB_CO_TRY(const auto owner, co_await parts_.store.load_run(before.run));
+  SB_CO_CHECK(co_await check_not_held(owner));
+  SB_CO_TRY(auto made, parts_.engine.labelling(owner, text, std::move(label)));
+  store::Commit commit;
+  commit.run = owner.id;
+  commit.leaves.push_back(label_leaf(caller, made, "label.add"));
+  commit.labels.push_back(std::move(made));
+  co_return co_await parts_.store.commit(std::move(commit));
+}
+
+Task<Result<>> Api::check_not_held(const store::RunRow& run) {
+  SB_CO_TRY(const auto holds, co_await load_holds(parts_.store));
+  if (const auto* hold = hold_on_run(holds, run))
+    co_return fail(Errc::conflict, fmt::format("the legal hold {} keeps what the label says", hold->id));
   co_return Result<>();
 }
 
@@ -297,11 +322,9 @@ Task<void> Api::delete_triage_label(http::Exchange& exchange, const Caller& call
   if (!label) co_return co_await respond_error(exchange, label.error());
   const auto run = co_await parts_.store.load_run(label->run);
   if (!run) co_return co_await respond_error(exchange, run.error());
-  const auto holds = co_await load_holds(parts_.store);
-  if (!holds) co_return co_await respond_error(exchange, holds.error());
-  if (const auto* hold = hold_on_run(*holds, *run))
-    co_return co_await respond_error(
-        exchange, Error(Errc::conflict, fmt::format("the legal hold {} keeps what the label says", hold->id)));
+  auto pass = co_await parts_.changes.enter();  // no hold is placed meanwhile
+  if (!pass) co_return co_await respond_error(exchange, pass.error());
+  if (auto free = co_await check_not_held(*run); !free) co_return co_await respond_error(exchange, free.error());
   store::Commit commit;
   commit.drop_labels.push_back(label->id);
   commit.leaves.push_back(label_leaf(caller, *label, "label.delete"));

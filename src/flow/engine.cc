@@ -153,7 +153,7 @@ Task<Result<>> Engine::finish(LiveRun& run) {
 Task<Result<>> Engine::accept(std::shared_ptr<LiveRun> run) {
   record_pure(*run);
   run->row.state = run->machine.checkpoint();
-  co_return co_await commit(*run, store::RunStatus::running);
+  co_return co_await commit(*run, store::RunStatus::running, true);
 }
 
 void Engine::spawn(std::shared_ptr<LiveRun> run) {

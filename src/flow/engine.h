@@ -67,6 +67,11 @@ class FlowRegistry {
 
 /// Flows of this namespace are the server's own.
 inline constexpr std::string_view kOwnNamespace = "signalbox";
+/// As what the input of a flow's runs is looked at.
+inline policy::JsonProfile profile_of(const Flow& flow) {
+  const bool is_chat = flow.ns == kOwnNamespace && flow.name == "chat";
+  return is_chat ? policy::JsonProfile::chat_request : policy::JsonProfile::any;
+}
 /// Last line of a stream's journal: without it the stream did not reach its end.
 inline constexpr std::string_view kStreamEnd = "[DONE]";
 
@@ -209,7 +214,9 @@ class Engine {
   /// model's, outbound checks over HTTP included; so does a proposal that is approved.
   /// Errors: not_found, conflict, invalid_argument, policy_denied (the text; the review stays open, `detail` names the
   /// check).
-  Task<Result<store::ReviewRow>> decide(ReviewId review, std::string reviewer, json::object verdict);
+  /// `teaches`: an intent in the verdict is a label, from which triage learns for all tenants.
+  Task<Result<store::ReviewRow>> decide(ReviewId review, std::string reviewer, json::object verdict,
+                                        bool teaches = true);
   Task<Result<store::ReviewRow>> claim(ReviewId review, std::string reviewer);
 
   struct Started {
@@ -247,7 +254,8 @@ class Engine {
   struct Order {
     std::string actor;
     std::string document;
-    std::string said;  ///< of the document
+    std::string said;                    ///< of the document
+    MicroMoney spend_limit_per_day = 0;  ///< of the key that pays; 0: none
   };
   /// A run that failed or was stopped goes on from `goal`; from where it failed if none is said. Returns when that is
   /// on disk. Errors: not_found; conflict (its status, its content was erased, its flow is gone, nothing was kept to go

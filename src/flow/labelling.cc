@@ -1,6 +1,8 @@
 // Labels: texts of which somebody says what they ask for, as triage would see them, under their run's key.
 #include <fmt/format.h>
 
+#include <map>
+
 #include "base/log.h"
 #include "base/record_writer.h"
 #include "flow/engine.h"
@@ -27,8 +29,11 @@ Result<std::string> open_label(const Sealer& sealer, const store::LabelRow& labe
   return Sealer::open(key, label.run, place::label(label.id), label.sealed);
 }
 
+// Who answers an intent is said by those who label: feedback and reviews name an intent alone.
 Task<Result<std::vector<OpenLabel>>> open_labels(store::Store& store, const Sealer& sealer) {
   std::vector<OpenLabel> out;
+  std::vector<std::size_t> unsaid;
+  std::map<std::string, triage::AnswerKind, std::less<>> said;
   store::LabelFilter filter;
   for (;;) {
     SB_CO_TRY(const auto page, co_await store.labels(filter));
@@ -37,11 +42,19 @@ Task<Result<std::vector<OpenLabel>>> open_labels(store::Store& store, const Seal
       if (!text && text.error().code != Errc::not_found)
         log_warn("triage.label_does_not_open", {{"label", label.id}, {"code", to_string(text.error().code)}});
       if (!text) continue;
+      if (label.origin == store::LabelOrigin::given)
+        said.insert_or_assign(label.intent, kind_of(label));
+      else
+        unsaid.push_back(out.size());
       out.push_back({label.id, label.created_us, {*std::move(text), label.intent, kind_of(label)}});
     }
-    if (page.size() < filter.limit) co_return out;
+    if (page.size() < filter.limit) break;
     filter.after = {page.back().created_us, page.back().id};
   }
+  for (const std::size_t i : unsaid) {
+    if (const auto found = said.find(out[i].said.intent); found != said.end()) out[i].said.kind = found->second;
+  }
+  co_return out;
 }
 
 SplitLabels split(std::vector<OpenLabel> labels) {

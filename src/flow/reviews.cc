@@ -138,7 +138,7 @@ Result<> Engine::apply_verdict(LiveRun& run, std::uint32_t call, const store::Re
   return {};
 }
 
-Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer, json::object verdict) {
+Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer, json::object verdict, bool teaches) {
   const std::string choice(string_member(verdict, "verdict"));
   const std::string text(string_member(verdict, "text"));
   const auto state = choice == "approve"  ? store::ReviewState::approved
@@ -197,7 +197,7 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
   run->leaves.back().actor = parts_.pseudonyms.actor(reviewer);
   run->leaves.back().step = review.step;
   run->review_change = std::move(change);
-  if (const auto intent = string_member(verdict, "intent"); is_chat && !intent.empty())
+  if (const auto intent = string_member(verdict, "intent"); teaches && is_chat && !intent.empty())
     label_by_review(*run, reviewer, intent);
 
   // An effect that follows, and its turn, may take long: the verdict is on disk first, the rest goes on by itself.
@@ -208,7 +208,7 @@ Task<Result<store::ReviewRow>> Engine::decide(ReviewId id, std::string reviewer,
     }
     spawn(run);
   } else {
-    SB_CO_CHECK(co_await drive(run));
+    SB_CO_CHECK(co_await spawn_until_commit(run));
   }
   if (is_chat) judged_by_person(*steps, decided, state);
   co_return decided;

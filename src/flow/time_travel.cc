@@ -91,8 +91,9 @@ Task<Result<Engine::Stand>> Engine::stand_before(const store::RunRow& row, std::
     machine.again(parts_.clock.now_us());
     return Stand{std::move(machine), parse_json(text, 80).value_or(nullptr), goal.task, checkpoint.step};
   };
-  if (!goal.any() && !kept.empty()) co_return opened(kept.front());
-  for (auto checkpoint = kept.rbegin(); checkpoint != kept.rend(); ++checkpoint) {
+  const auto is_before = [&](const store::StepRow& step) { return is_task(step) && step.index < kept.front().step; };
+  if (!goal.any() && !kept.empty() && std::ranges::none_of(steps, is_before)) co_return opened(kept.front());
+  for (auto checkpoint = kept.rbegin(); goal.any() && checkpoint != kept.rend(); ++checkpoint) {
     if (goal.step && static_cast<std::uint32_t>(checkpoint->step) > *goal.step) continue;
     SB_CO_TRY(auto stand, opened(*checkpoint));
     Machine::Place place{goal.task, {}};
@@ -163,6 +164,7 @@ Task<Result<>> Engine::retry(RunId id, Goal goal, Order order) {
   run->row.output.clear();
   run->row.ended_us = 0;
   run->reopens = true;
+  run->spend_limit_per_day = order.spend_limit_per_day;
   if (!order.document.empty()) run->documents.emplace_back(std::move(order.document), std::move(order.said));
   observe(*run);
   mark(*run, {Lifecycle::resumed});
@@ -202,6 +204,7 @@ Result<> check_was_let_in(const store::RunRow& row) {
 Task<Result<std::shared_ptr<LiveRun>>> Engine::prepare_anew(Fork fork, RunRequest request,
                                                             std::shared_ptr<Pending> pending, RunId id) {
   request.input = *std::move(fork.input);
+  request.profile = profile_of(*request.flow);
   request.carried.subject = fork.origin.subject;
   SB_CO_TRY(auto run, is_long(request) ? co_await prepare_long(std::move(request), std::move(pending), id)
                                        : prepare(std::move(request), std::move(pending), id));
