@@ -79,10 +79,10 @@ TEST_F(Simulation, NoSeedBreaksAPromise) {
     hours += outcome.hours;
   }
   ASSERT_GT(count, 0U) << "SB_SIMULATION_SEEDS";
-  if (!alone && !HasFailure()) {  // about four fifths of what is usual
+  if (!alone && !HasFailure()) {  // less than is usual
     EXPECT_GT(runs, 8 * count);
     EXPECT_GT(calls, 7 * count);
-    EXPECT_GT(crashes, count / 2);
+    EXPECT_GT(crashes, 2 * count / 5);
   }
   std::printf("%llu seeds: %zu runs, %zu calls of the provider, %zu crashes, %zu handlers in %.0f virtual hours\n",
               static_cast<unsigned long long>(count), runs, calls, crashes, steps, hours);
