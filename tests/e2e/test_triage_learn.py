@@ -205,6 +205,23 @@ def test_what_people_say_of_answers_becomes_labels(own_server, model, tmp_path):
     assert server.verify().returncode == 0
 
 
+def test_reviewers_of_one_tenant_do_not_teach_the_triage_of_all(own_server, model, tmp_path):
+    server = learning_server(own_server, model, tmp_path)
+    of_theirs = {role: server.call("POST", "/api/v1/keys", {"name": role, "role": role, "tenant": "elsewhere"}).json()["key"]
+                 for role in ("client", "reviewer")}
+    run = server.chat("show the hours of the shop", model="auto", key=of_theirs["client"]).headers["x-signalbox-run"]
+    said = {"correct": False, "expected_intent": "hours"}
+    assert server.call("POST", f"/api/v1/runs/{run}/feedback", said, key=of_theirs["reviewer"]).status == 201
+    asked = server.chat("a thief took my card", model="auto", key=of_theirs["client"])
+    assert asked.headers["x-signalbox-route"] == "human"
+    review, = server.call("GET", "/api/v1/reviews?state=open", key=of_theirs["reviewer"]).json()["reviews"]
+    path = f"/api/v1/reviews/{review['id']}"
+    assert server.call("POST", f"{path}/claim", {}, key=of_theirs["reviewer"]).status == 200
+    verdict = {"text": "we are open", "intent": "hours"}
+    assert server.call("POST", f"{path}/edit", verdict, key=of_theirs["reviewer"]).status == 200
+    assert labels_of(server) == []
+
+
 def test_two_people_and_versions_that_are_only_kept(own_server, model, tmp_path):
     server = learning_server(own_server, model, tmp_path, approval="two_people")
     operator, other = key_of(server, "operator"), key_of(server, "operator")
