@@ -134,7 +134,12 @@ def test_rate_and_spend_limits(server):
     assert misspelt.status == 400 and "requests_per_minute" in misspelt.json()["detail"]
     poor = server.call("POST", "/api/v1/keys", {"name": "poor", "role": "client", "limits": {"spend_micro_per_day": 1}}).json()["key"]
     chat = {"model": "simulated", "messages": [{"role": "user", "content": "hi"}]}
-    assert server.call("POST", "/v1/chat/completions", chat, key=poor).status == 429
+    refused = server.call("POST", "/v1/chat/completions", chat, key=poor)
+    assert refused.status == 429
+    run = refused.headers["x-signalbox-run"]
+    assert server.call("POST", f"/api/v1/runs/{run}/retry", {}, key=poor).status == 202
+    again = until("the retried run", lambda: (now := server.run(run))["status"] in ("completed", "faulted") and now)
+    assert again["status"] == "faulted" and again["cost_micro"] == 0, "a retry has its key's limit"
 
 
 def test_flow_versions(server):
