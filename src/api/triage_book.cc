@@ -76,6 +76,7 @@ void add_figures(const triage::LearnReport& report, json::object& figures) {
   figures["learnt"] = std::move(learnt);
   figures["held_against"] = report.remembered;
   figures["taken"] = report.taken;
+  if (report.left_out > 0) figures["left_out"] = report.left_out;
   if (!report.too_few.empty()) figures["too_few"] = texts(report.too_few);
 }
 
@@ -257,6 +258,7 @@ Task<Result<TriageVersion>> TriageBook::learn(Lesson lesson) {
     SB_TRY(auto model, weights.with_learnt(std::move(learning.learnt)));
     Taught taught{std::move(model), std::move(file), {}};
     add_figures(learning.report, taught.figures);
+    taught.figures[kNewestLabel] = lesson.newest_us;
     if (!lesson.withheld) return taught;
     const auto match = triage::match(*router->model(), taught.model, *lesson.withheld);
     taught.figures["held_out"] = match_json(match);

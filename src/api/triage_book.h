@@ -34,6 +34,9 @@ struct TriageVersion {
   json::object figures;   ///< what is known of it: labels, training texts, what its threshold rests on
 };
 
+/// Of a version that learnt, the figure that says when the newest label came that was there (Unix time, microseconds).
+inline constexpr char kNewestLabel[] = "newest_label_us";
+
 /// Requests that are in work keep the triage they began with; those that come later get the new one. What is put in
 /// force is on disk, with its leaf in the record, before it is. Shared by all shards; thread-safe.
 class TriageBook {
@@ -74,6 +77,7 @@ class TriageBook {
     std::optional<std::vector<triage::LabelledText>> withheld{};
     bool put_in_force = true;
     std::string author;
+    Micros newest_us = 0;  ///< when the newest label came that was there, learnt from or withheld
   };
   /// A version that knows what the texts say beside what the weights in force know (triage/learn.h), kept and, where it
   /// may be, put in force as by `use`. What was learnt before and is in no label any more is forgotten.

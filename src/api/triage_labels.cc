@@ -345,6 +345,7 @@ Task<void> Api::learn_triage(http::Exchange& exchange, const Caller& caller, std
   auto labels = co_await flow::open_labels(parts_.store, parts_.engine.sealer());
   if (!labels) co_return co_await respond_error(exchange, labels.error());
   TriageBook::Lesson lesson{.put_in_force = bool_member(*body, "use", true), .author = actor_of(caller)};
+  if (!labels->empty()) lesson.newest_us = labels->back().created_us;
   if (bool_member(*body, "held_out")) {
     auto parts = flow::split(*std::move(labels));
     lesson.texts = std::move(parts.learnt);

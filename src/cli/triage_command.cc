@@ -139,6 +139,8 @@ int learn(const Invocation& it) {
                           int_member(*match, "right"), int_member(*match, "right_before"),
                           bool_member(*match, "better") ? "better" : "not proved to be better, only kept");
   }
+  if (const auto left_out = int_member(figures, "left_out"); left_out > 0)
+    it.out << fmt::format("  {} older texts left out: a version learns from the newest of each intent\n", left_out);
   if (const auto* few = find_member(figures, "too_few")) {
     for (const auto& intent : few->get_array())
       it.out << fmt::format("  {}: too few texts to learn it\n", std::string_view(intent.get_string()));

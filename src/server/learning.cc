@@ -14,23 +14,25 @@ namespace {
 
 constexpr char kLearnsByItself[] = "learn";  // its author: nobody's key
 
-// When it last learnt, by itself or because somebody asked.
-Micros last_lesson(const api::TriageBook& book) {
-  Micros last = 0;
+// When the newest label came that there was when it last learnt, by itself or because somebody asked.
+Micros newest_heard(const api::TriageBook& book) {
+  Micros newest = 0;
   for (const auto& version : book.versions()) {
-    if (version.figures.contains("learnt")) last = std::max(last, version.created_us);
+    if (const auto* label = version.figures.if_contains(api::kNewestLabel))
+      newest = std::max(newest, label->to_number<Micros>());
   }
-  return last;
+  return newest;
 }
 
 // Nothing: too few labels have come since.
 Task<Result<std::optional<api::TriageVersion>>> learn(Services& services, std::int64_t at_least) {
   SB_CO_TRY(auto labels, co_await flow::open_labels(*services.store, *services.sealer));
-  const Micros last = last_lesson(*services.triage_versions);
-  const auto fresh = std::ranges::count_if(labels, [&](const auto& label) { return label.created_us > last; });
-  if (fresh < at_least) co_return std::nullopt;
+  const Micros heard = newest_heard(*services.triage_versions);
+  const auto fresh = std::ranges::count_if(labels, [&](const auto& label) { return label.created_us > heard; });
+  if (labels.empty() || fresh < at_least) co_return std::nullopt;
+  const Micros newest = labels.back().created_us;
   auto parts = flow::split(std::move(labels));
-  api::TriageBook::Lesson lesson{.author = kLearnsByItself};
+  api::TriageBook::Lesson lesson{.author = kLearnsByItself, .newest_us = newest};
   lesson.texts = std::move(parts.learnt);
   lesson.withheld = std::move(parts.withheld);
   co_return co_await services.triage_versions->learn(std::move(lesson));

@@ -198,10 +198,23 @@ struct Lesson {
   std::vector<std::string> too_few;
 };
 
-Result<Lesson> lesson_of(const IntentModel& model, std::span<const LabelledText> texts, const LearnLimits& limits) {
-  if (texts.size() > limits.most)
-    return fail(Errc::too_large, fmt::format("{} labelled texts; {} can be learnt from beside a model: train it anew",
-                                             texts.size(), limits.most));
+// The newest texts of each intent in turn, `most` in all, oldest first as they came.
+std::vector<const LabelledText*> newest(std::span<const LabelledText> texts, std::size_t most) {
+  std::map<std::string_view, std::size_t> newer;  // texts of the intent
+  std::vector<std::pair<std::size_t, std::size_t>> by_turn;
+  for (std::size_t i = texts.size(); i-- > 0;) by_turn.emplace_back(newer[texts[i].intent]++, i);
+  if (by_turn.size() > most) {
+    std::ranges::stable_sort(by_turn, {}, &std::pair<std::size_t, std::size_t>::first);
+    by_turn.resize(most);
+  }
+  std::ranges::sort(by_turn, {}, &std::pair<std::size_t, std::size_t>::second);
+  std::vector<const LabelledText*> out;
+  for (const auto& [turn, i] : by_turn) out.push_back(&texts[i]);
+  return out;
+}
+
+Result<Lesson> lesson_of(const IntentModel& model, std::span<const LabelledText* const> texts,
+                         const LearnLimits& limits) {
   struct Intent {
     AnswerKind kind = AnswerKind::generative;
     bool is_known = false;
@@ -209,17 +222,17 @@ Result<Lesson> lesson_of(const IntentModel& model, std::span<const LabelledText>
     std::size_t mistaken = 0;  // taken for another
   };
   std::map<std::string_view, Intent> intents;
-  for (const auto& text : texts) {
-    const auto* known = model.find_label(text.intent);
+  for (const LabelledText* text : texts) {
+    const auto* known = model.find_label(text->intent);
     const auto [at, fresh] =
-        intents.try_emplace(text.intent, Intent{known ? known->kind : text.kind, known != nullptr});
+        intents.try_emplace(text->intent, Intent{known ? known->kind : text->kind, known != nullptr});
     auto& intent = at->second;
-    if (!known && intent.kind != text.kind)
-      return fail(Errc::invalid_argument, fmt::format("intent {} has two routes in the labels: {} and {}", text.intent,
-                                                      to_string(intent.kind), to_string(text.kind)));
-    auto seen = model.look(text.text);
+    if (!known && intent.kind != text->kind)
+      return fail(Errc::invalid_argument, fmt::format("intent {} has two routes in the labels: {} and {}", text->intent,
+                                                      to_string(intent.kind), to_string(text->kind)));
+    auto seen = model.look(text->text);
     if (!seen) continue;
-    intent.mistaken += seen->said.intent != text.intent;
+    intent.mistaken += seen->said.intent != text->intent;
     intent.seen.push_back(*std::move(seen));
   }
   Lesson out;
@@ -283,7 +296,8 @@ Result<Learning> learn_beside(const IntentModel& model, std::span<const Labelled
     return fail(Errc::unsupported,
                 "the triage model remembers no training texts, so nothing can be learnt beside it; train it anew with "
                 "`signalbox triage train`");
-  SB_TRY(const auto lesson, lesson_of(model, texts, limits));
+  const auto taken = newest(texts, limits.most);
+  SB_TRY(const auto lesson, lesson_of(model, taken, limits));
   const auto everything = [](std::uint32_t) { return true; };
   const TierLearner first(data, false, lesson.labels, lesson.seen, lesson.seen_labels);
   Learning out;
@@ -291,13 +305,14 @@ Result<Learning> learn_beside(const IntentModel& model, std::span<const Labelled
   out.learnt.labels = lesson.labels;
   out.learnt.texts = lesson.texts;
   out.learnt.weights = first.fit(everything);
-  if (!model.has_encoder()) {
+  if (model.has_encoder()) {
+    const TierLearner second(data, true, lesson.labels, lesson.seen, lesson.seen_labels);
+    out.learnt.sentence_weights = second.fit(everything);
+    out.report = rehearse(model, lesson, second);
+  } else {
     out.report = rehearse(model, lesson, first);
-    return out;
   }
-  const TierLearner second(data, true, lesson.labels, lesson.seen, lesson.seen_labels);
-  out.learnt.sentence_weights = second.fit(everything);
-  out.report = rehearse(model, lesson, second);
+  out.report.left_out = texts.size() - taken.size();
   return out;
 }
 

@@ -31,7 +31,9 @@ struct LabelledText {
 struct LearnLimits {
   /// Texts of a new intent, and of a known one texts that the model takes for another; with fewer it is not learnt.
   std::size_t least = 5;
-  std::size_t most = 2'000;  ///< texts in all
+  /// Texts in all. Of more the newest of each intent in turn are learnt from: what everybody asks for leaves room for
+  /// the others.
+  std::size_t most = 2'000;
 };
 
 /// What is known of one intent that was learnt, from texts that the weights asked had not seen.
@@ -46,6 +48,7 @@ struct LearntIntent {
 struct LearnReport {
   std::vector<LearntIntent> intents;
   std::vector<std::string> too_few;  ///< new intents with fewer texts than the limit
+  std::size_t left_out = 0;          ///< older texts beyond the limit
   std::size_t remembered = 0;        ///< training texts that it was held against
   std::size_t taken = 0;             ///< of these, how many a learnt intent takes from the one they have
 };
@@ -55,9 +58,9 @@ struct Learning {
   LearnReport report;
 };
 
-/// REQUIRES: nothing was learnt beside `model`. What has tiers is learnt for the tiers that look: for both where it has
-/// an encoder. Errors: unsupported (the model remembers no texts: train it anew), invalid_argument (nothing to learn;
-/// an intent with two kinds), too_large (more texts or intents than the limits).
+/// `texts`: oldest first. REQUIRES: nothing was learnt beside `model`. What has tiers is learnt for the tiers that
+/// look: for both where it has an encoder. Errors: unsupported (the model remembers no texts: train it anew),
+/// invalid_argument (nothing to learn; an intent with two kinds), too_large (more intents than can be learnt).
 Result<Learning> learn_beside(const IntentModel& model, std::span<const LabelledText> texts, const LearnLimits& limits);
 
 }  // namespace sb::triage

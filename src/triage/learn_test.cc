@@ -198,6 +198,24 @@ TEST(Learn, DamagedFilesAndThoseOfOtherModelsAreRefusedByName) {
   EXPECT_EQ(test_model().with_learnt(cut).error().code, Errc::corrupt);
 }
 
+TEST(Learn, OfTooManyTextsTheNewestOfEachIntentAreLearntFrom) {
+  auto texts = few(parking(), 5);  // the oldest, and of their intent all there are
+  for (int i = 0; i < 40; ++i) texts.push_back({"stale question " + std::to_string(i), "stale"});
+  const std::size_t newest = texts.size();
+  for (auto text : few(parking(), 6)) texts.push_back({text.text, "stale"});
+  const auto learning = learn_beside(test_model(), texts, {.most = 11});
+  ASSERT_TRUE(learning) << learning.error().detail;
+  EXPECT_EQ(learning->report.left_out, texts.size() - 11);
+  ASSERT_EQ(learning->report.intents.size(), 2U);
+  EXPECT_EQ(learning->report.intents[0].texts, 5U) << "an intent of few texts keeps them";
+  EXPECT_EQ(learning->report.intents[1].texts, 6U);
+  texts.erase(texts.begin() + 5, texts.begin() + static_cast<std::ptrdiff_t>(newest));
+  const auto alone = learn_beside(test_model(), texts, {});
+  ASSERT_TRUE(alone);
+  EXPECT_EQ(encode_learnt(learning->learnt), encode_learnt(alone->learnt)) << "the newest are learnt, no others";
+  EXPECT_EQ(alone->report.left_out, 0U);
+}
+
 TEST(Learn, RefusesWhatItCannotLearnFrom) {
   const auto code = [](const IntentModel& model, std::vector<LabelledText> texts, const LearnLimits& limits = {}) {
     const auto learning = learn_beside(model, texts, limits);
@@ -208,7 +226,6 @@ TEST(Learn, RefusesWhatItCannotLearnFrom) {
   auto two_routes = few(parking());
   two_routes[3].kind = AnswerKind::human;
   EXPECT_EQ(code(test_model(), two_routes), Errc::invalid_argument);
-  EXPECT_EQ(code(test_model(), parking(), {.most = 10}), Errc::too_large);
   std::vector<LabelledText> many;
   for (std::size_t i = 0; i <= kMaxLearnt; ++i) {
     for (auto text : few(parking(), 5)) many.push_back({text.text, "parking " + std::to_string(i)});
