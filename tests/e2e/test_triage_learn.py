@@ -181,6 +181,37 @@ def test_labels_are_sealed_erased_with_their_run_and_taken_back(own_server, mode
     assert server.verify().returncode == 0
 
 
+def test_a_label_said_anew_stays_with_its_run_and_under_its_hold(own_server, model, tmp_path):
+    server = learning_server(own_server, model, tmp_path)
+    first, second = (server.chat("make up a short poem about my quad", model="auto").headers["x-signalbox-run"] for _ in range(2))
+    say = lambda run, intent: server.call("POST", "/api/v1/triage/labels", {"run": run, "intent": intent})
+    assert say(first, "parking").status == 201
+    hold = server.call("POST", "/api/v1/holds", {"run": first, "reason": "case 12/26"}).json()
+    refused = say(second, "poem")
+    assert refused.status == 409 and hold["id"] in str(refused.body), refused.body
+    assert [one["intent"] for one in labels_of(server)] == ["parking"]
+    assert server.call("DELETE", f"/api/v1/holds/{hold['id']}").status == 200
+    assert say(second, "poem").json() == {"added": 0, "changed": 1, "known": 0}
+    mine, = labels_of(server)
+    assert (mine["intent"], mine["run"]) == ("poem", first)
+    assert server.call("POST", "/api/v1/erasures", {"run": first, "legal_basis": "test"}).status == 200
+    assert labels_of(server) == []
+
+
+def test_who_answers_an_intent_is_said_by_labels_and_not_by_feedback(own_server, model, tmp_path):
+    server = learning_server(own_server, model, tmp_path)
+    assert label(server, PARKING, route="human").status == 201
+    assert learn(server).status == 200
+    run = server.chat("compose a poem about rain", model="auto").headers["x-signalbox-run"]
+    said = {"correct": False, "expected_intent": "parking"}
+    assert server.call("POST", f"/api/v1/runs/{run}/feedback", said, key=key_of(server, "reviewer")).status == 201
+    assert {one["origin"] for one in labels_of(server)} == {"label", "feedback"}
+    learnt = learn(server)
+    assert learnt.status == 200, learnt.body
+    intent, = learnt.json()["figures"]["learnt"]
+    assert (intent["intent"], intent["route"], intent["texts"]) == ("parking", "human", 21)
+
+
 def test_what_people_say_of_answers_becomes_labels(own_server, model, tmp_path):
     server = learning_server(own_server, model, tmp_path)
     client, reviewer = key_of(server, "client"), key_of(server, "reviewer")
