@@ -8,15 +8,16 @@ namespace {
 
 constexpr double kProbabilities[] = {0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995};
 constexpr double kOutOfScope[] = {0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5};
-constexpr std::size_t kTextsAWrongScript = 2000;
+constexpr double kShareOfTarget = 0.1;  // of the wrong scripts that the target allows
 constexpr std::size_t kOutsideALoss = 200;
 
 // What it means for a text that tier 1 is not asked.
 struct Unasked {
   double probability = 0;
   double out_of_scope = 0;
-  bool inside = false;  // one of the labels is right
-  int lost = 0;         // 1: tier 1 alone has the right one, -1: tier 0 alone has it
+  bool inside = false;   // one of the labels is right
+  bool outside = false;  // out of scope
+  int lost = 0;          // 1: tier 1 alone has the right one, -1: tier 0 alone has it
   bool wrong_script = false;
   bool missed_person = false;
   bool missed_outside = false;
@@ -28,6 +29,7 @@ Unasked unasked(const Unseen& text, const Prediction& first, const Prediction& s
   const bool second_right = !text.withheld && second.intent == label.name;
   Unasked out{.probability = first.alternatives[0].probability, .out_of_scope = first.out_of_scope};
   out.inside = !text.withheld;
+  out.outside = text.out_of_scope;
   out.lost = static_cast<int>(second_right) - static_cast<int>(right);
   out.wrong_script = first.route == AnswerKind::script && !right && second.route != AnswerKind::script;
   out.missed_person = !text.withheld && label.kind == AnswerKind::human && first.route != AnswerKind::human &&
@@ -39,18 +41,19 @@ Unasked unasked(const Unseen& text, const Prediction& first, const Prediction& s
 struct Sum {
   std::size_t enough = 0;
   std::ptrdiff_t lost = 0;
-  std::size_t wrong_scripts = 0;
+  double wrong_scripts = 0;
   std::size_t missed_persons = 0;
   std::size_t missed_outside = 0;
 };
 
-Sum sum_of(std::span<const Unasked> outcomes, const Certainty& rule) {
+// `outside`: how many texts of the traffic one outside stands for, where one inside stands for one.
+Sum sum_of(std::span<const Unasked> outcomes, const Certainty& rule, double outside) {
   Sum sum;
   for (const auto& outcome : outcomes) {
     if (outcome.probability < rule.probability || outcome.out_of_scope > rule.out_of_scope) continue;
     sum.enough += outcome.inside ? 1 : 0;
     sum.lost += outcome.lost;
-    sum.wrong_scripts += outcome.wrong_script ? 1 : 0;
+    if (outcome.wrong_script) sum.wrong_scripts += outcome.outside ? outside : 1;
     sum.missed_persons += outcome.missed_person ? 1 : 0;
     sum.missed_outside += outcome.missed_outside ? 1 : 0;
   }
@@ -59,8 +62,8 @@ Sum sum_of(std::span<const Unasked> outcomes, const Certainty& rule) {
 
 }  // namespace
 
-Certainty fit_certainty(std::span<const Unseen> unseen, std::span<const Unseen> fused, const ModelData& data,
-                        CertaintyReport& report) {
+Certainty fit_certainty(std::span<const Unseen> unseen, std::span<const Unseen> fused, const Target& target,
+                        const ModelData& data, CertaintyReport& report) {
   std::vector<Unasked> outcomes;
   std::size_t inside = 0;
   std::size_t outside = 0;
@@ -72,14 +75,18 @@ Certainty fit_certainty(std::span<const Unseen> unseen, std::span<const Unseen> 
     inside += unseen[i].withheld ? 0 : 1;
     outside += unseen[i].out_of_scope ? 1 : 0;
   }
+  const auto in_scope = static_cast<double>(unseen.size() - outside);
+  const double an_outside =
+      outside == 0 ? 0 : target.out_of_scope / (1 - target.out_of_scope) * in_scope / static_cast<double>(outside);
+  const double traffic = in_scope + an_outside * static_cast<double>(outside);
   Certainty best;
-  Sum best_sum = sum_of(outcomes, best);
+  Sum best_sum = sum_of(outcomes, best, an_outside);
   for (const double probability : kProbabilities) {
     for (const double out_of_scope : kOutOfScope) {
       const Certainty rule{probability, out_of_scope};
-      const Sum sum = sum_of(outcomes, rule);
-      const bool keeps = sum.lost <= 0 && sum.wrong_scripts <= inside / kTextsAWrongScript && sum.missed_persons == 0 &&
-                         sum.missed_outside <= outside / kOutsideALoss;
+      const Sum sum = sum_of(outcomes, rule, an_outside);
+      const bool keeps = sum.lost <= 0 && sum.wrong_scripts <= kShareOfTarget * target.wrong_scripts * traffic &&
+                         sum.missed_persons == 0 && sum.missed_outside <= outside / kOutsideALoss;
       if (!keeps || sum.enough <= best_sum.enough) continue;
       best = rule;
       best_sum = sum;

@@ -17,11 +17,13 @@ struct CertaintyReport {
 };
 
 /// Of rules on tier 0's probability and its out-of-scope gate the one that asks tier 1 least and
-/// - loses no right answer, on balance, and makes at most one more wrong script in 2,000 texts,
+/// - loses no right answer, on balance,
+/// - makes more wrong scripts by at most a tenth of what `target` allows, in traffic of which its share is out of
+/// scope,
 /// - keeps no text from a person that needs one and that tier 1 would have given one,
 /// - holds of at most one in 200 texts out of scope that tier 1 would have known.
 /// `fused`: the same texts as tier 1 has them, by `data.sentence`. None such: the rule of models that have none.
-Certainty fit_certainty(std::span<const Unseen> unseen, std::span<const Unseen> fused, const ModelData& data,
-                        CertaintyReport& report);
+Certainty fit_certainty(std::span<const Unseen> unseen, std::span<const Unseen> fused, const Target& target,
+                        const ModelData& data, CertaintyReport& report);
 
 }  // namespace sb::triage

@@ -38,8 +38,9 @@ class WhereTierZeroIsEnough : public ::testing::Test {
       fused_.push_back(second);
     }
   }
-  Certainty learn() { return fit_certainty(unseen_, fused_, data_, report_); }
+  Certainty learn() { return fit_certainty(unseen_, fused_, target_, data_, report_); }
 
+  Target target_;
   ModelData data_;
   std::vector<Unseen> unseen_, fused_;
   CertaintyReport report_;
@@ -84,6 +85,29 @@ TEST_F(WhereTierZeroIsEnough, IsNotWhereTierOneKnowsThatNothingFits) {
   add(nothing, known, 2);
   add(text(0, 0.96), text(0, 0.9), 10);
   EXPECT_EQ(learn().probability, 0.95);
+}
+
+TEST_F(WhereTierZeroIsEnough, MakesATenthOfTheWrongScriptsThatAreAllowed) {
+  data_.labels[0].kind = AnswerKind::script;
+  data_.thresholds.script = 0.5;
+  data_.sentence->thresholds.script = 0.92;
+  target_ = {.wrong_scripts = 0.01, .out_of_scope = 0.2};
+  add(text(0, 0.93), text(0, 0.9), 800);
+  auto nothing = text(0, 0.93);  // tier 0 has a script for what no label fits, and tier 1 is not as sure
+  nothing.withheld = nothing.out_of_scope = true;
+  const auto unsure = [&] {
+    auto seen = nothing;
+    seen.logits = text(0, 0.9).logits;
+    return seen;
+  }();
+  add(nothing, unsure, 1);
+  add(nothing, nothing, 199);
+  EXPECT_EQ(learn().probability, 0.5) << "one in a thousand";
+  add(text(0, 0.97), text(0, 0.97), 10);
+  add(nothing, unsure, 1);
+  EXPECT_EQ(learn().probability, 0.95) << "two are too many";
+  add(nothing, nothing, 1'000);
+  EXPECT_EQ(learn().probability, 0.5) << "of so many out of scope each stands for a few in the traffic";
 }
 
 TEST_F(WhereTierZeroIsEnough, StaysAsItWasWhereNothingIsKnown) {

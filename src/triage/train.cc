@@ -366,7 +366,7 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
     remember_sentences(data, *sentences, fused, samples, kept, *data.remembered);
     // What either tier has shown about signs of a person holds for both: tier 0 alone answers what it is sure of.
     data.thresholds.veto = heads.thresholds.veto = std::min(data.thresholds.veto, heads.thresholds.veto);
-    heads.certainty = fit_certainty(unseen, fused, data, out.report.certainty);
+    heads.certainty = fit_certainty(unseen, fused, options.target, data, out.report.certainty);
   }
   out.report.samples = prepared.samples.size();
   out.report.labels = prepared.labels.size();
