@@ -41,19 +41,24 @@ Unasked unasked(const Unseen& text, const Prediction& first, const Prediction& s
 struct Sum {
   std::size_t enough = 0;
   std::ptrdiff_t lost = 0;
-  double wrong_scripts = 0;
+  double wrong_scripts = 0;  // share of the traffic
   std::size_t missed_persons = 0;
   std::size_t missed_outside = 0;
 };
 
-// `outside`: how many texts of the traffic one outside stands for, where one inside stands for one.
-Sum sum_of(std::span<const Unasked> outcomes, const Certainty& rule, double outside) {
+// What one text is of the traffic.
+struct Shares {
+  double inside = 0;
+  double outside = 0;  // of one that is out of scope
+};
+
+Sum sum_of(std::span<const Unasked> outcomes, const Certainty& rule, const Shares& shares) {
   Sum sum;
   for (const auto& outcome : outcomes) {
     if (outcome.probability < rule.probability || outcome.out_of_scope > rule.out_of_scope) continue;
     sum.enough += outcome.inside ? 1 : 0;
     sum.lost += outcome.lost;
-    if (outcome.wrong_script) sum.wrong_scripts += outcome.outside ? outside : 1;
+    if (outcome.wrong_script) sum.wrong_scripts += outcome.outside ? shares.outside : shares.inside;
     sum.missed_persons += outcome.missed_person ? 1 : 0;
     sum.missed_outside += outcome.missed_outside ? 1 : 0;
   }
@@ -75,25 +80,22 @@ Certainty fit_certainty(std::span<const Unseen> unseen, std::span<const Unseen> 
     inside += unseen[i].withheld ? 0 : 1;
     outside += unseen[i].out_of_scope ? 1 : 0;
   }
-  const auto in_scope = static_cast<double>(unseen.size() - outside);
-  const double an_outside =
-      outside == 0 ? 0 : target.out_of_scope / (1 - target.out_of_scope) * in_scope / static_cast<double>(outside);
-  const double traffic = in_scope + an_outside * static_cast<double>(outside);
+  const auto texts = [](std::size_t count) { return static_cast<double>(std::max<std::size_t>(count, 1)); };
+  const Shares shares{(1 - target.out_of_scope) / texts(unseen.size() - outside), target.out_of_scope / texts(outside)};
   Certainty best;
-  Sum best_sum = sum_of(outcomes, best, an_outside);
+  Sum best_sum = sum_of(outcomes, best, shares);
   for (const double probability : kProbabilities) {
     for (const double out_of_scope : kOutOfScope) {
       const Certainty rule{probability, out_of_scope};
-      const Sum sum = sum_of(outcomes, rule, an_outside);
-      const bool keeps = sum.lost <= 0 && sum.wrong_scripts <= kShareOfTarget * target.wrong_scripts * traffic &&
+      const Sum sum = sum_of(outcomes, rule, shares);
+      const bool keeps = sum.lost <= 0 && sum.wrong_scripts <= kShareOfTarget * target.wrong_scripts &&
                          sum.missed_persons == 0 && sum.missed_outside <= outside / kOutsideALoss;
       if (!keeps || sum.enough <= best_sum.enough) continue;
       best = rule;
       best_sum = sum;
     }
   }
-  const auto all = static_cast<double>(std::max<std::size_t>(inside, 1));
-  report = {static_cast<double>(best_sum.enough) / all, static_cast<double>(best_sum.lost) / all};
+  report = {static_cast<double>(best_sum.enough) / texts(inside), static_cast<double>(best_sum.lost) / texts(inside)};
   return best;
 }
 
