@@ -18,8 +18,7 @@ struct CertaintyReport {
 
 /// Of rules on tier 0's probability and its out-of-scope gate the one that asks tier 1 least and
 /// - loses no right answer, on balance,
-/// - makes more wrong scripts by at most a tenth of what `target` allows, in traffic of which its share is out of
-/// scope,
+/// - makes more wrong scripts by at most a tenth of what `target` allows (in traffic with its share out of scope),
 /// - keeps no text from a person that needs one and that tier 1 would have given one,
 /// - holds of at most one in 200 texts out of scope that tier 1 would have known.
 /// `fused`: the same texts as tier 1 has them, by `data.sentence`. None such: the rule of models that have none.

@@ -92,7 +92,8 @@ TEST_F(WhereTierZeroIsEnough, MakesATenthOfTheWrongScriptsThatAreAllowed) {
   data_.thresholds.script = 0.5;
   data_.sentence->thresholds.script = 0.92;
   target_ = {.wrong_scripts = 0.011, .out_of_scope = 0.2};
-  add(text(0, 0.93), text(0, 0.9), 800);
+  add(text(0, 0.93), text(0, 0.9), 1'600);
+  add(text(0, 0.97), text(0, 0.97), 10);
   auto nothing = text(0, 0.93);  // tier 0 has a script for what no label fits, and tier 1 is not as sure
   nothing.withheld = nothing.out_of_scope = true;
   const auto unsure = [&] {
@@ -101,9 +102,10 @@ TEST_F(WhereTierZeroIsEnough, MakesATenthOfTheWrongScriptsThatAreAllowed) {
     return seen;
   }();
   add(nothing, unsure, 1);
-  add(nothing, nothing, 199);
-  EXPECT_EQ(learn().probability, 0.5) << "one in a thousand";
-  add(text(0, 0.97), text(0, 0.97), 10);
+  add(nothing, nothing, 99);
+  EXPECT_EQ(learn().probability, 0.95) << "of so few out of scope each stands for many in the traffic: for 1 in 500";
+  add(nothing, nothing, 100);
+  EXPECT_EQ(learn().probability, 0.5) << "for one in a thousand";
   add(nothing, unsure, 1);
   EXPECT_EQ(learn().probability, 0.95) << "two are too many";
   add(nothing, nothing, 1'000);
