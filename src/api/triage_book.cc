@@ -242,6 +242,19 @@ struct TriageBook::Taught {
   bool may_decide = true;  // it is proved better, or need not be
 };
 
+TriageBook::Lesson TriageBook::lesson_of(std::vector<flow::OpenLabel> labels, bool hold_out, std::string author) {
+  Lesson lesson{.author = std::move(author)};
+  if (!labels.empty()) lesson.newest_us = labels.back().created_us;
+  if (hold_out) {
+    auto parts = flow::split(std::move(labels));
+    lesson.texts = std::move(parts.learnt);
+    lesson.withheld = std::move(parts.withheld);
+  } else {
+    for (auto& label : labels) lesson.texts.push_back(std::move(label.said));
+  }
+  return lesson;
+}
+
 Task<Result<TriageVersion>> TriageBook::learn(Lesson lesson) {
   const auto router = live_->current();
   const std::string before = in_force();

@@ -11,11 +11,11 @@
 
 #include "api/change_gate.h"
 #include "base/clock.h"
+#include "flow/labels.h"
 #include "keys/key.h"
 #include "keys/pseudonym.h"
 #include "store/store.h"
 #include "triage/kept_versions.h"
-#include "triage/learn.h"
 #include "triage/live_router.h"
 
 namespace sb::api {
@@ -79,6 +79,8 @@ class TriageBook {
     std::string author;
     Micros newest_us = 0;  ///< when the newest label came that was there, learnt from or withheld
   };
+  /// Of all labels, oldest first; `hold_out`: some of them are withheld (flow::split).
+  static Lesson lesson_of(std::vector<flow::OpenLabel> labels, bool hold_out, std::string author);
   /// A version that knows what the texts say beside what the weights in force know (triage/learn.h), kept and, where it
   /// may be, put in force as by `use`. What was learnt before and is in no label any more is forgotten.
   /// Errors: as use, and conflict (no classifier is in force), unavailable (another version came into force meanwhile),

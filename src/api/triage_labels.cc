@@ -344,15 +344,8 @@ Task<void> Api::learn_triage(http::Exchange& exchange, const Caller& caller, std
     co_return co_await respond_error(exchange, known.error());
   auto labels = co_await flow::open_labels(parts_.store, parts_.engine.sealer());
   if (!labels) co_return co_await respond_error(exchange, labels.error());
-  TriageBook::Lesson lesson{.put_in_force = bool_member(*body, "use", true), .author = actor_of(caller)};
-  if (!labels->empty()) lesson.newest_us = labels->back().created_us;
-  if (bool_member(*body, "held_out")) {
-    auto parts = flow::split(*std::move(labels));
-    lesson.texts = std::move(parts.learnt);
-    lesson.withheld = std::move(parts.withheld);
-  } else {
-    for (auto& label : *labels) lesson.texts.push_back(std::move(label.said));
-  }
+  auto lesson = TriageBook::lesson_of(*std::move(labels), bool_member(*body, "held_out"), actor_of(caller));
+  lesson.put_in_force = bool_member(*body, "use", true);
   auto learnt = co_await parts_.triage->learn(std::move(lesson));
   if (!learnt) co_return co_await respond_error(exchange, learnt.error());
   co_await respond_json(exchange, learnt->state == TriageState::pending ? 202 : 200, to_text(version_json(*learnt)));

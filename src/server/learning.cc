@@ -30,12 +30,8 @@ Task<Result<std::optional<api::TriageVersion>>> learn(Services& services, std::i
   const Micros heard = newest_heard(*services.triage_versions);
   const auto fresh = std::ranges::count_if(labels, [&](const auto& label) { return label.created_us > heard; });
   if (labels.empty() || fresh < at_least) co_return std::nullopt;
-  const Micros newest = labels.back().created_us;
-  auto parts = flow::split(std::move(labels));
-  api::TriageBook::Lesson lesson{.author = kLearnsByItself, .newest_us = newest};
-  lesson.texts = std::move(parts.learnt);
-  lesson.withheld = std::move(parts.withheld);
-  co_return co_await services.triage_versions->learn(std::move(lesson));
+  co_return co_await services.triage_versions->learn(
+      api::TriageBook::lesson_of(std::move(labels), true, kLearnsByItself));
 }
 
 }  // namespace

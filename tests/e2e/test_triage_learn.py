@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import json
 import random
@@ -343,6 +344,8 @@ def test_it_learns_by_itself_where_enough_labels_have_come(own_server, model, tm
     until("it has learnt", lambda: server.call("GET", "/api/v1/triage/versions").json()["versions"][0]["figures"].get("learnt"))
     version = server.call("GET", "/api/v1/triage/versions").json()["versions"][0]
     assert version["author"] == "learn" and version["state"] == "active" and version["figures"]["held_out"]["better"] is True
+    newest = max(datetime.datetime.fromisoformat(one["createdAt"]) for one in labels_of(server, limit=1000))
+    assert abs(version["figures"]["newest_label_us"] - newest.timestamp() * 1e6) < 1_000, "what comes after it is new, also while it learns"
     assert intent_of(server, "is there parking for my car") == "parking"
     looked = lessons(server, "too_few")
     until("it has looked again", lambda: lessons(server, "too_few") >= looked + 2)
