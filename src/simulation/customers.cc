@@ -213,6 +213,7 @@ void Customers::wish_again(std::size_t request) {
       goal.task = known->steps.size() > 1 ? known->steps[1].ref : std::string();
       parts_.books.wants_again(*mine.run);
     }
+    parts_.books.disturbed();  // a pause that was cancelled with its run goes on, and is past its time
     parts_.world.ask<Result<>>(at, parts_.world.engine(at).retry(*mine.run, std::move(goal), {"operator", {}, {}}),
                                [this, request, id = *mine.run](const Result<>& done) {
                                  if (done) return parts_.books.retried(id);
