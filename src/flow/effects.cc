@@ -290,12 +290,13 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::emit(LiveRun& run, Mach
   CallResult result;
   result.output = passed->content;
   result.decision = std::move(passed->decision);
-  if (auto published = co_await publish(run, result.output); !published)
+  if (auto published = co_await publish(run, call.id, result.output); !published)
     co_return std::unexpected(std::move(published.error()));
   co_return result;
 }
 
-Task<std::expected<void, Problem>> Engine::publish(LiveRun& run, const Data& event) {
+Task<std::expected<void, Problem>> Engine::publish(LiveRun& run, std::uint32_t effect, const Data& event) {
+  constexpr std::chrono::milliseconds kDeliverAgain{250};
   const bool leaves = parts_.events_out && parts_.events_out->wants(string_member(event.value(), "type"));
   if (leaves && run.guard.needs_local())
     co_return std::unexpected(
@@ -306,7 +307,14 @@ Task<std::expected<void, Problem>> Engine::publish(LiveRun& run, const Data& eve
     if (!carried)
       co_return std::unexpected(
           standard_problem("validation", 400, "The event could not be read", carried.error().detail));
-    auto receipt = co_await parts_.events->publish(event.value(), run.row.tenant, *std::move(carried));
+    const auto deliver = [&] { return parts_.events->publish(event.value(), run.row.tenant, Carried(*carried)); };
+    auto receipt = co_await deliver();
+    // It may be on its way still from an earlier life of this run, or who listens for it is at work: both pass.
+    while (!receipt && receipt.error().code == Errc::unavailable && run.machine.wants(effect)) {
+      asio::steady_timer pause(io_, kDeliverAgain);
+      co_await pause.async_wait(use_task);
+      receipt = co_await deliver();
+    }
     if (!receipt) {
       park_without_room(run, receipt.error());
       co_return std::unexpected(

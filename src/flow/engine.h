@@ -403,8 +403,8 @@ class Engine {
   Task<std::expected<CallResult, Problem>> openapi_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> rpc_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> emit(LiveRun& run, Machine::Call call);
-  /// An event that has passed the policy, to the inbox and to systems outside.
-  Task<std::expected<void, Problem>> publish(LiveRun& run, const Data& event);
+  /// An event that has passed the policy, to the inbox and to systems outside; for as long as the effect is wanted.
+  Task<std::expected<void, Problem>> publish(LiveRun& run, std::uint32_t effect, const Data& event);
   Task<std::expected<CallResult, Problem>> process(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> child_run(LiveRun& run, Machine::Call call);
   std::expected<CallResult, Problem> guarded(LiveRun& run, HttpAnswer answer, std::string_view as,

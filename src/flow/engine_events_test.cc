@@ -60,6 +60,24 @@ do:
   EXPECT_EQ(row_of(runs->front().id).output, R"({"sides":["left","right"]})");
 }
 
+TEST_F(Events, ARunWaitsWhileItsEventIsOnItsWayAlready) {
+  add_flow(R"(document: {dsl: '1.0.3', namespace: test, name: says, version: '1.0.0'}
+do:
+  - say: {emit: {event: {with: {id: once, source: 'https://a.example/', type: news}}}}
+)");
+  std::vector<std::shared_ptr<LiveRun>> runs;
+  std::size_t ended = 0;
+  for (int i = 0; i < 3; ++i) {
+    runs.push_back(prepare("{}", [this](RunRequest& request) {
+      request.flow = *flows_.find("test", "says");
+      request.profile = policy::JsonProfile::any;
+    }));
+    asio::co_spawn(*io_, engine_->drive(runs.back()), [&](const std::exception_ptr&, const Result<>&) { ++ended; });
+  }
+  work_until([&] { return ended == runs.size(); });
+  for (const auto& run : runs) EXPECT_EQ(row_of(run->row.id).status, store::RunStatus::completed);
+}
+
 TEST_F(Events, NobodyFindsAnEventByGuessingItsId) {
   EXPECT_FALSE(publish("acme").duplicate);
   EXPECT_FALSE(wait(store_->load_document(unkeyed("acme"))).value());
