@@ -185,6 +185,7 @@ void Machine::step(Branch& branch) {
     switch (wake) {
       case Wake::waited:
         note(branch);
+        pure_.back().ended_us = now_;  // recorded later, where branches go on beside it: by then the clock may be set
         return finish(branch, *frame.input);
       case Wake::retry:
         mark(Lifecycle::retried, frame);

@@ -45,6 +45,7 @@ struct PureStep {
   std::string chosen;  ///< the case a switch took; empty otherwise
   Micros started_us = 0;
   std::uint32_t attempt = 1;
+  Micros ended_us = 0;  ///< of a wait; 0: when it is recorded
 };
 
 class Machine final : private VariableSource {

@@ -26,6 +26,28 @@ std::string refusal(std::string_view tasks) {
   return flow ? "" : flow.error().detail;
 }
 
+// It is recorded with the effect beside it, later.
+TEST(Machine, AWaitEndsWhenItsTimeHasCome) {
+  const auto flow = flow_of(R"(
+do:
+  - both:
+      fork:
+        branches:
+          - rest: {wait: {seconds: 2}}
+          - ask: {call: probe}
+)");
+  constexpr Micros kStart = 1'000'000;
+  Machine machine(flow, {"run", kStart}, data_of("{}"));
+  ASSERT_TRUE(std::holds_alternative<Machine::Call>(machine.next()));
+  machine.tick(kStart + 2'000'000);
+  machine.next();
+  machine.tick(kStart + 9'000'000);
+  const auto pure = machine.take_pure_steps();
+  ASSERT_EQ(pure.size(), 1U);
+  EXPECT_EQ(pure[0].started_us, kStart);
+  EXPECT_EQ(pure[0].ended_us, kStart + 2'000'000);
+}
+
 TEST(Machine, RunsPureTasksAndStopsAtEffects) {
   const auto flow = flow_of(R"(
 do:

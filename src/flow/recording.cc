@@ -123,7 +123,7 @@ void Engine::record_pure(LiveRun& run) {
   for (const auto& pure : run.machine.take_pure_steps()) {
     const Micros now = parts_.clock.now_us();
     auto step = task_step(*pure.task, pure.attempt, pure.started_us > 1 ? pure.started_us : now);
-    step.ended_us = now;
+    step.ended_us = pure.ended_us != 0 ? pure.ended_us : now;
     RecordJson decision;
     if (!pure.chosen.empty()) {
       RecordWriter chosen(64);
