@@ -34,6 +34,8 @@ Task<bool> Engine::recover_one(RunId id) {
   const bool found_no_room = unrecorded_.erase(id) > 0;
   if (parts_.in_flight.find(id)) co_return true;  // it began here, after the restart
   auto row = co_await store::read_patiently([&] { return parts_.store.load_run(id); });
+  // Woken meanwhile, it may have found no room again while it was still to be taken up from the time before.
+  if (found_no_room && row && row->status == store::RunStatus::waiting) watch_timers();
   if (row && (parts_.in_flight.find(id) ||
               (row->status != store::RunStatus::running && row->status != store::RunStatus::pending)))
     co_return true;
