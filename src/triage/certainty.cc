@@ -11,13 +11,13 @@ constexpr double kOutOfScope[] = {0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5};
 constexpr double kShareOfTarget = 0.1;  // of the wrong scripts that the target allows
 constexpr std::size_t kOutsideALoss = 200;
 
-// What it means for a text that tier 1 is not asked.
+// What it means for a text that the second look is not asked.
 struct Unasked {
   double probability = 0;
   double out_of_scope = 0;
   bool inside = false;   // one of the labels is right
   bool outside = false;  // out of scope
-  int lost = 0;          // 1: tier 1 alone has the right one, -1: tier 0 alone has it
+  int lost = 0;          // 1: the second alone has the right one, -1: the first alone has it
   bool wrong_script = false;
   bool missed_person = false;
   bool missed_outside = false;
@@ -67,16 +67,14 @@ Sum sum_of(std::span<const Unasked> outcomes, const Certainty& rule, const Share
 
 }  // namespace
 
-Certainty fit_certainty(std::span<const Unseen> unseen, std::span<const Unseen> fused, const Target& target,
-                        const ModelData& data, CertaintyReport& report) {
+Certainty fit_certainty(std::span<const Unseen> unseen, std::span<const Prediction> first,
+                        std::span<const Prediction> second, const Target& target, std::span<const Label> labels,
+                        CertaintyReport& report) {
   std::vector<Unasked> outcomes;
   std::size_t inside = 0;
   std::size_t outside = 0;
   for (std::size_t i = 0; i < unseen.size(); ++i) {
-    const auto first = conclude(unseen[i].evidence(), data.labels, data.calibration, data.thresholds);
-    const auto second =
-        conclude(fused[i].evidence(), data.labels, data.sentence->calibration, data.sentence->thresholds);
-    outcomes.push_back(unasked(unseen[i], first, second, data.labels[unseen[i].label]));
+    outcomes.push_back(unasked(unseen[i], first[i], second[i], labels[unseen[i].label]));
     inside += unseen[i].withheld ? 0 : 1;
     outside += unseen[i].out_of_scope ? 1 : 0;
   }

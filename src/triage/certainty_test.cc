@@ -38,7 +38,16 @@ class WhereTierZeroIsEnough : public ::testing::Test {
       fused_.push_back(second);
     }
   }
-  Certainty learn() { return fit_certainty(unseen_, fused_, target_, data_, report_); }
+  Certainty learn() {
+    const auto& heads = *data_.sentence;
+    std::vector<Prediction> first;
+    std::vector<Prediction> second;
+    for (const auto& one : unseen_)
+      first.push_back(conclude(one.evidence(), data_.labels, data_.calibration, data_.thresholds));
+    for (const auto& one : fused_)
+      second.push_back(conclude(one.evidence(), data_.labels, heads.calibration, heads.thresholds));
+    return fit_certainty(unseen_, first, second, target_, data_.labels, report_);
+  }
 
   Target target_;
   ModelData data_;

@@ -190,14 +190,17 @@ Prediction conclude(const Evidence& evidence, std::span<const Label> labels, con
   return out;
 }
 
+bool is_enough(const Prediction& prediction, const Certainty& rule) {
+  return prediction.alternatives[0].probability >= rule.probability && prediction.out_of_scope <= rule.out_of_scope;
+}
+
 struct IntentModel::State {
   State(ModelData d, std::string v)
       : data(std::move(d)), scorer(data), version(std::move(v)), has_routes(any_route(data)) {}
 
   // Tier 0 is sure enough that a second look would change nothing worth a millisecond.
   bool sure(const Prediction& p) const {
-    const auto& rule = data.sentence->certainty;
-    return p.alternatives[0].probability >= rule.probability && p.out_of_scope <= rule.out_of_scope;
+    return is_enough(p, data.early ? data.early->certainty : data.sentence->certainty);
   }
 
   // What tier 0 measures of a text.
@@ -222,19 +225,41 @@ struct IntentModel::State {
                     data.thresholds, &first.gate);
   }
 
-  // The second look: fused logits and their own calibration.
+  // The second look: of the encoder's first blocks where that is enough, of all of them otherwise.
   Prediction look_again(std::string_view text, First& first, Second& second) const {
-    encoder->encode(text, second.encoding);
-    judge->look(second.encoding.vector, second.seen);
+    if (data.early) {
+      auto out = look_early(text, first, second);
+      if (is_enough(out, data.sentence->certainty)) return out;
+    }
+    return look_whole(text, first, second);
+  }
+
+  Prediction look_early(std::string_view text, First& first, Second& second) const {
+    encoder->begin(text, data.early->blocks, second.encoding);
+    auto out = weigh(*data.early, first, second);
+    out.early = true;
+    return out;
+  }
+
+  // Goes on where look_early() has begun with this text.
+  Prediction look_whole(std::string_view text, First& first, Second& second) const {
+    if (data.early)
+      encoder->go_on(second.encoding);
+    else
+      encoder->encode(text, second.encoding);
+    return weigh(*data.sentence, first, second);
+  }
+
+  // Fused logits and their own calibration.
+  Prediction weigh(const SentenceHeads& heads, First& first, Second& second) const {
+    SentenceJudge(heads, data.labels.size()).look(second.encoding.vector, second.seen);
     std::array<float, kMaxLabels> fused;
     const std::span<float> logits(fused.data(), data.labels.size());
-    fuse({first.logits.data(), logits.size()}, second.seen, data.sentence->fusion, logits);
+    fuse({first.logits.data(), logits.size()}, second.seen, heads.fusion, logits);
     auto out = conclude({logits, first.coverage.word, first.coverage.total, second.seen.gate}, data.labels,
-                        data.sentence->calibration, data.sentence->thresholds, &second.gate);
+                        heads.calibration, heads.thresholds, &second.gate);
     out.tier = 1;
     out.truncated = second.encoding.truncated;
-    // What is learnt stands on vectors less the heads' centre.
-    for (std::size_t i = 0; i < data.sentence->inputs; ++i) second.encoding.vector[i] -= data.sentence->centre[i];
     return out;
   }
 
@@ -244,13 +269,19 @@ struct IntentModel::State {
     set_beside(shares_of(learnt->weights, learnt->labels.size(), {place_of(first), gate}), learnt->labels, out);
     decide(has_routes, out);
   }
-  void set_learnt_beside(First& first, const Second& second, Prediction& out) const {
+  void set_learnt_beside(First& first, Second& second, Prediction& out) const {
     if (!learnt) return;
     const auto gate = as_floats(second.gate);
+    centre(second);
     const auto shares = shares_of(learnt->sentence_weights, learnt->labels.size(),
                                   {std::span<const float>(second.encoding.vector), place_of(first), gate});
     set_beside(shares, learnt->labels, out);
     decide(has_routes, out);
+  }
+
+  // What is learnt stands on vectors less the heads' centre.
+  void centre(Second& second) const {
+    for (std::size_t i = 0; i < data.sentence->inputs; ++i) second.encoding.vector[i] -= data.sentence->centre[i];
   }
 
   std::span<float> place_of(First& first) const { return {first.place.data(), data.dimension}; }
@@ -262,7 +293,6 @@ struct IntentModel::State {
 
   ModelData data;
   std::optional<Encoder> encoder;
-  std::optional<SentenceJudge> judge;
   std::optional<Learnt> learnt;
   Scorer scorer;
   std::string version;
@@ -307,13 +337,16 @@ Result<IntentModel> IntentModel::with_encoder(const Encoder& encoder) const {
   if (!heads) {
     return fail(Errc::conflict, "the triage model was trained without a sentence encoder; train it with --encoder");
   }
-  if (heads->encoder != encoder.version() || heads->inputs != encoder.dimension()) {
+  const auto& early = state_->data.early;
+  const bool fits = heads->encoder == encoder.version() && heads->inputs == encoder.dimension() &&
+                    (!early || (early->encoder == heads->encoder && early->blocks < encoder.blocks() &&
+                                early->inputs == encoder.dimension(early->blocks)));
+  if (!fits) {
     return fail(Errc::conflict, fmt::format("the triage model was trained for the sentence encoder {}, this is {}",
                                             heads->encoder, encoder.version()));
   }
   auto state = std::make_shared<State>(state_->data, state_->version);
   state->encoder = encoder;
-  state->judge.emplace(state->data);
   return IntentModel(std::move(state));
 }
 
@@ -336,7 +369,6 @@ Result<IntentModel> IntentModel::with_learnt(Learnt learnt) const {
   const auto all = learnt.base + encode_learnt(learnt);
   auto state = std::make_shared<State>(data, to_hex(sha256(all)).substr(0, 16));
   state->encoder = state_->encoder;
-  if (state->encoder) state->judge.emplace(state->data);
   state->learnt = std::move(learnt);
   return IntentModel(std::move(state));
 }
@@ -345,7 +377,6 @@ IntentModel IntentModel::without_learnt() const {
   if (!state_->learnt) return *this;
   auto state = std::make_shared<State>(state_->data, base_version());
   state->encoder = state_->encoder;
-  if (state->encoder) state->judge.emplace(state->data);
   return IntentModel(std::move(state));
 }
 
@@ -372,6 +403,8 @@ Prediction IntentModel::predict(std::string_view text) const {
   if (state.encoder && !features.truncated && !state.sure(out)) {
     thread_local State::Second second;
     out = state.look_again(text, first, second);
+    // What is learnt beside the weights stands on the whole encoder's vector, whoever of them has spoken.
+    if (state.learnt && out.early) state.look_whole(text, first, second);
     state.set_learnt_beside(first, second, out);
   } else {
     state.set_learnt_beside(first, out);
@@ -394,28 +427,36 @@ std::optional<Sighting> IntentModel::look(std::string_view text) const {
   out.said = std::move(said);
   if (!state.encoder) return out;
   State::Second second;
-  out.said = state.look_again(text, first, second);
+  if (state.data.early) state.look_early(text, first, second);
+  out.said = state.look_whole(text, first, second);
   if (out.said.truncated) return std::nullopt;
+  state.centre(second);
   out.vector = std::move(second.encoding.vector);
   out.sentence_gate = second.gate;
   return out;
 }
 
 Seen seen_of(const Prediction& prediction) {
-  return {prediction.tier,         prediction.readable,
-          prediction.truncated,    prediction.confidence,
-          prediction.script_score, prediction.kind_mass[static_cast<std::size_t>(AnswerKind::human)]};
+  return {prediction.tier,
+          prediction.early,
+          prediction.readable,
+          prediction.truncated,
+          prediction.confidence,
+          prediction.script_score,
+          prediction.kind_mass[static_cast<std::size_t>(AnswerKind::human)]};
 }
 
 std::optional<Prediction> IntentModel::recall(const Seen& seen, std::string_view intent) const {
   if (!seen.readable) return unread(state_->has_routes, seen.truncated);
   const auto* label = find_label(intent);
+  const auto& data = state_->data;
   const bool second = seen.tier == 1;
-  if (!label || (second && !state_->data.sentence)) return std::nullopt;
+  if (!label || (second && !(seen.early ? data.early : data.sentence))) return std::nullopt;
   Prediction out;
   out.readable = true;
   out.tier = seen.tier;
-  out.limits = second ? state_->data.sentence->thresholds : state_->data.thresholds;
+  out.early = seen.early;
+  out.limits = !second ? data.thresholds : seen.early ? data.early->thresholds : data.sentence->thresholds;
   out.intent = label->name;
   out.kind = label->kind;
   out.confidence = seen.confidence;
@@ -438,7 +479,7 @@ Insight IntentModel::look_into(std::string_view text) const {
   const std::span<const float> logits(first.logits.data(), state.data.labels.size());
   if (out.said.tier == 1) {
     state.look_again(text, first, second);
-    out.fusion = state.data.sentence->fusion;
+    out.fusion = (out.said.early ? state.data.early : state.data.sentence)->fusion;
     for (const auto& one : second.seen.near)
       out.near.push_back({one.likeness, one.text, state.data.labels[one.label].name});
   }

@@ -40,6 +40,7 @@ struct Prediction {
   std::array<Alternative, kAlternatives> alternatives{};  ///< likeliest labels, best first; empty names where fewer
   bool truncated = false;                                 ///< longer than kMaxTextBytes: the end was not read
   std::uint8_t tier = 0;                                  ///< who looked: 0 n-grams, 1 the sentence encoder too
+  bool early = false;                                     ///< ... its first blocks alone
   Thresholds limits;                                      ///< what `route` was decided by
   bool readable = false;  ///< false: empty, no UTF-8, or binary; nothing above means anything
 };
@@ -47,6 +48,7 @@ struct Prediction {
 /// What is kept of a prediction beside its intent: other thresholds can be held against it.
 struct Seen {
   std::uint8_t tier = 0;
+  bool early = false;
   bool readable = false;
   bool truncated = false;
   double confidence = 0;
@@ -101,7 +103,8 @@ class IntentModel {
   /// scope, coverage and alternatives. Nothing where no label has this name.
   std::optional<Prediction> recall(const Seen& seen, std::string_view intent) const;
 
-  /// Nothing where the text cannot be read to its end. Both tiers look, however sure the first is. Allocates.
+  /// Nothing where the text cannot be read to its end. Both tiers look, all of the encoder, however sure the first is.
+  /// Allocates.
   std::optional<Sighting> look(std::string_view text) const;
 
   /// The same as `predict` with what it is made of, for explanations: slower, allocates.
@@ -139,6 +142,9 @@ GateInputs gate_inputs(const Evidence& evidence, std::span<const Label> labels, 
 /// `observed`: takes what gate_inputs() tells; may be null.
 Prediction conclude(const Evidence& evidence, std::span<const Label> labels, const Calibration& calibration,
                     const Thresholds& thresholds, GateInputs* observed = nullptr);
+
+/// Whether nobody else is asked.
+bool is_enough(const Prediction& prediction, const Certainty& rule);
 
 /// Route and abstention of a prediction by its limits.
 void decide(bool has_routes, Prediction& prediction);

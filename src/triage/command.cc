@@ -142,11 +142,18 @@ void print_report(const TrainReport& report, const ModelData& data, const Target
       fmt::print(out, "  no routes; abstains below confidence {:.3f}\n", t.confidence);
   };
   tier("tier 0 (n-grams)", report.accuracy, data.thresholds, report.thresholds);
-  if (data.sentence) {
-    tier("tier 1 (sentence encoder)", report.sentence_accuracy, data.sentence->thresholds, report.sentence_thresholds);
-    const auto& enough = data.sentence->certainty;
-    fmt::print(out, "tier 0 alone: {:.1f} %, from probability {} on and up to {} out of scope; {:.2f} % fewer right\n",
-               report.certainty.enough * 100, enough.probability, enough.out_of_scope, report.certainty.lost * 100);
+  if (!data.sentence) return;
+  const auto heads = [&](std::string_view name, std::string_view before, const SentenceHeads& h, const HeadsReport& r) {
+    tier(name, r.accuracy, h.thresholds, r.thresholds);
+    fmt::print(out, "{}: {:.1f} %, from probability {} on and up to {} out of scope; {:.2f} % fewer right\n", before,
+               r.certainty.enough * 100, h.certainty.probability, h.certainty.out_of_scope, r.certainty.lost * 100);
+  };
+  if (data.early) {
+    heads(fmt::format("tier 1 (sentence encoder), the first {} blocks", data.early->blocks), "tier 0 alone",
+          *data.early, report.early);
+    heads("tier 1 (sentence encoder)", "the first blocks would do", *data.sentence, report.sentence);
+  } else {
+    heads("tier 1 (sentence encoder)", "tier 0 alone", *data.sentence, report.sentence);
   }
 }
 

@@ -33,6 +33,7 @@ void append_basis(RecordWriter& out, const RouteBasis& basis) {
   out.key("basis").begin_object();
   append_flag(out, "code", basis.code);
   if (seen) append_exact(out, "confidence", seen->confidence);
+  append_flag(out, "early", seen && seen->early);
   append_names(out, "findings", basis.findings);
   if (seen) append_exact(out, "human", seen->human);
   append_flag(out, "images", basis.images);
@@ -157,6 +158,7 @@ Result<RouteBasis> read_basis(const json::value& document) {
   basis.turns = from.count("turns");
   if (from.has("confidence")) {
     basis.seen = Seen{.tier = static_cast<std::uint8_t>(from.count("tier")),
+                      .early = from.flag("early"),
                       .readable = !from.flag("unreadable"),
                       .truncated = from.flag("truncated"),
                       .confidence = from.exact("confidence"),

@@ -26,7 +26,8 @@ std::optional<ThresholdOrigin> origin_of(const Router& router, const Prediction&
   const bool own = router.limits(said).script == said.limits.script;
   const auto& data = router.model()->data();
   if (!own) return std::nullopt;
-  return said.tier == 1 && data.sentence ? data.sentence->origin : data.origin;
+  const auto& heads = said.early ? data.early : data.sentence;
+  return said.tier == 1 && heads ? heads->origin : data.origin;
 }
 
 bool same_answer(const RouteDecision& a, const RouteDecision& b) {
@@ -130,6 +131,7 @@ json::array near_json(const Insight& insight, std::span<const Example> training)
 void add_insight(const Insight& insight, std::span<const Example> training, std::size_t features, json::object& out) {
   const auto& said = insight.said;
   out["tier"] = said.tier;
+  if (said.early) out["early"] = true;
   out["confidence"] = said.confidence;
   out["script_score"] = said.script_score;
   out["out_of_scope"] = said.out_of_scope;
@@ -147,9 +149,10 @@ std::string answer_of(const RouteDecision& decision) {
 std::string insight_lines(const Insight& insight, std::span<const Example> training, std::size_t features) {
   const auto& said = insight.said;
   std::string out = fmt::format(
-      "intent    {} with confidence {:.3f} (tier {}); runner-up {}\n"
+      "intent    {} with confidence {:.3f} (tier {}{}); runner-up {}\n"
       "          out of scope {:.3f}, {:.0f} % of its n-grams known\n",
-      said.intent, said.confidence, said.tier, said.alternatives[1].intent, said.out_of_scope, said.coverage * 100);
+      said.intent, said.confidence, said.tier, said.early ? ", its first blocks" : "", said.alternatives[1].intent,
+      said.out_of_scope, said.coverage * 100);
   for (std::size_t i = 0; i < insight.fusion.size(); ++i) {
     if (insight.fusion[i] == 0) continue;
     out += fmt::format("          {:+.2f} from {}\n", weighed(insight, 0, i) - weighed(insight, 1, i), kOpinions[i]);

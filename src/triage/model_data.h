@@ -92,7 +92,8 @@ struct Provenance {
   std::uint64_t seed = 0;
 };
 
-/// Where tier 0's word is enough; learnt (certainty.h). As it stands: of models that were learnt before it was.
+/// Where the word of who looked before is enough; learnt (certainty.h). As it stands: tier 0's, of models that were
+/// learnt before it was.
 struct Certainty {
   double probability = 0.995;  ///< least softmax probability of the likeliest label
   double out_of_scope = 0.01;  ///< greatest probability of being out of scope
@@ -106,7 +107,8 @@ using Fusion = std::array<double, kOpinionCount>;
 /// (Fisher, 1936).
 struct SentenceHeads {
   std::string encoder;             ///< version of the encoder whose vectors these are
-  std::uint32_t inputs = 0;        ///< its dimension
+  std::uint32_t blocks = 0;        ///< of it, the first so many, have looked; 0: all
+  std::uint32_t inputs = 0;        ///< its dimension after them
   std::uint32_t dimension = 0;     ///< of the space
   std::vector<float> centre;       ///< [inputs]
   std::vector<float> projection;   ///< [dimension][inputs]; a label's texts scatter by 1 in every direction
@@ -116,7 +118,7 @@ struct SentenceHeads {
   std::vector<float> weights;  ///< [labels][inputs]: regression on the vector less `centre`; empty: none
   std::vector<float> biases;   ///< [labels]
   Fusion fusion = {1, 0, 0, 0};
-  Certainty certainty;      ///< of tier 0: beyond it these are not asked
+  Certainty certainty;      ///< of tier 0, or of the early heads: beyond it these are not asked
   Calibration calibration;  ///< of the fused logits
   Thresholds thresholds;
   std::optional<ThresholdOrigin> origin = {};
@@ -159,6 +161,9 @@ struct ModelData {
   Calibration calibration;
   Thresholds thresholds;
   std::optional<ThresholdOrigin> origin;  ///< none: written before origins were kept, or no routes
+  /// Heads for the encoder's first blocks: where they are sure the others do not look (Teerapittayanon et al.,
+  /// "BranchyNet: fast inference via early exiting", 2016). None without `sentence`.
+  std::optional<SentenceHeads> early;
   std::optional<SentenceHeads> sentence;
   std::optional<Remembered> remembered;  ///< none: trained before it was kept
   Provenance provenance;

@@ -18,8 +18,15 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "the file is little endian and is copied as it is");
 
-// Version 2: levels of confidence, sentence heads.
-constexpr FileKind kModelFile{"SBTRIAGE", "a triage model", 2, "train it anew with `signalbox triage train`"};
+// Version 2: levels of confidence, sentence heads. Version 3: early heads; models without them are written as before,
+// so that they are what they were, by their digest too.
+constexpr FileKind kModelFile{"SBTRIAGE", "a triage model", 3, "train it anew with `signalbox triage train`", 2};
+
+constexpr FileKind kind_of(const ModelData& data) {
+  auto kind = kModelFile;
+  if (!data.early) kind.version = kind.oldest;
+  return kind;
+}
 
 template <class T>
 void put_all(std::string& out, const std::vector<T>& values) {
@@ -66,7 +73,7 @@ json::object calibration_of(const Calibration& c, const Thresholds& t, const std
 }
 
 json::object sentence_of(const SentenceHeads& heads) {
-  return {
+  json::object out{
       {"encoder", heads.encoder},
       {"inputs", heads.inputs},
       {"dimension", heads.dimension},
@@ -75,6 +82,8 @@ json::object sentence_of(const SentenceHeads& heads) {
       {"certainty",
        {{"probability", exact(heads.certainty.probability)}, {"out_of_scope", exact(heads.certainty.out_of_scope)}}},
       {"calibration", calibration_of(heads.calibration, heads.thresholds, heads.origin)}};
+  if (heads.blocks > 0) out["blocks"] = heads.blocks;
+  return out;
 }
 
 json::object header_of(const ModelData& data) {
@@ -109,6 +118,7 @@ json::object header_of(const ModelData& data) {
         {"command", data.provenance.command},
         {"seed", data.provenance.seed}}},
   };
+  if (data.early) header["early"] = sentence_of(*data.early);
   if (data.sentence) header["sentence"] = sentence_of(*data.sentence);
   if (data.remembered) header["remembered"] = data.remembered->labels.size();
   return header;
@@ -241,6 +251,7 @@ void read_calibration(HeaderReader reader, HeaderReader& faults, Calibration& c,
 SentenceHeads read_sentence(HeaderReader reader, HeaderReader& faults, bool& old_heads) {
   SentenceHeads out;
   out.encoder = reader.text("encoder");
+  if (reader.has("blocks")) out.blocks = static_cast<std::uint32_t>(reader.count("blocks", kMaxSentenceInputs));
   out.inputs = static_cast<std::uint32_t>(reader.count("inputs", kMaxSentenceInputs));
   out.dimension = static_cast<std::uint32_t>(reader.count("dimension", kMaxSentenceDimension));
   out.text_labels.resize(reader.count("texts", kMaxSentenceTexts));
@@ -275,6 +286,7 @@ Result<ModelData> read_header(std::string_view text, std::size_t& rows) {
   data.scale = static_cast<float>(reader.number("scale"));
   read_calibration(reader.inside("calibration"), reader, data.calibration, data.thresholds, data.origin);
   bool old_heads = false;
+  if (reader.has("early")) data.early = read_sentence(reader.inside("early"), reader, old_heads);
   if (reader.has("sentence")) data.sentence = read_sentence(reader.inside("sentence"), reader, old_heads);
   if (reader.has("remembered")) data.remembered.emplace().labels.resize(reader.count("remembered", kMaxRemembered));
   read_provenance(reader.inside("provenance"), data.provenance);
@@ -307,6 +319,26 @@ class ArrayReader {
   std::string_view bytes_;
   bool short_ = false;
 };
+
+void put_heads(std::string& out, const SentenceHeads& heads) {
+  put_all(out, heads.centre);
+  put_all(out, heads.projection);
+  put_all(out, heads.means);
+  put_all(out, heads.weights);
+  put_all(out, heads.biases);
+  put_all(out, heads.texts);
+  put_all(out, heads.text_labels);
+}
+
+void take_heads(ArrayReader& arrays, std::size_t labels, SentenceHeads& heads) {
+  arrays.take(heads.inputs, heads.centre);
+  arrays.take(std::size_t{heads.dimension} * heads.inputs, heads.projection);
+  arrays.take(labels * heads.dimension, heads.means);
+  arrays.take(labels * heads.inputs, heads.weights);
+  arrays.take(labels, heads.biases);
+  arrays.take(heads.text_labels.size() * heads.dimension, heads.texts);
+  arrays.take(heads.text_labels.size(), heads.text_labels);
+}
 
 void put_remembered(std::string& out, const Remembered& texts) {
   put_all(out, texts.labels);
@@ -369,7 +401,7 @@ Result<> check_sentence(const SentenceHeads& heads, std::size_t labels) {
     return bad("a fusion weight");
   const auto& [probability, out_of_scope] = heads.certainty;
   if (!(probability >= 0 && probability <= 1) || !(out_of_scope >= 0 && out_of_scope <= 1))
-    return bad("where tier 0 is enough");
+    return bad("where an earlier look is enough");
   return check_calibration(heads.calibration);
 }
 
@@ -398,6 +430,10 @@ Result<> check_ranges(const ModelData& data) {
   if (!(data.scale > 0) || !(data.scale < 1e3F)) return bad("scale");
   SB_CHECK(check_calibration(data.calibration));
   if (data.remembered) SB_CHECK(check_remembered(*data.remembered, data.labels.size()));
+  if (data.early) {
+    if (!data.sentence || data.early->blocks == 0) return bad("the early heads' blocks");
+    SB_CHECK(check_sentence(*data.early, data.labels.size()));
+  }
   return data.sentence ? check_sentence(*data.sentence, data.labels.size()) : Result<>();
 }
 
@@ -415,17 +451,10 @@ std::string encode_model(const ModelData& data) {
   put_all(payload, data.embeddings);
   put_all(payload, data.heads);
   put_all(payload, data.biases);
-  if (data.sentence) {
-    put_all(payload, data.sentence->centre);
-    put_all(payload, data.sentence->projection);
-    put_all(payload, data.sentence->means);
-    put_all(payload, data.sentence->weights);
-    put_all(payload, data.sentence->biases);
-    put_all(payload, data.sentence->texts);
-    put_all(payload, data.sentence->text_labels);
-  }
+  if (data.early) put_heads(payload, *data.early);
+  if (data.sentence) put_heads(payload, *data.sentence);
   if (data.remembered) put_remembered(payload, *data.remembered);
-  return seal_file(kModelFile, payload);
+  return seal_file(kind_of(data), payload);
 }
 
 Result<ModelData> decode_model(std::string_view bytes) {
@@ -448,16 +477,8 @@ Result<ModelData> decode_model(std::string_view bytes) {
   arrays.take(rows * data.dimension, data.embeddings);
   arrays.take(data.labels.size() * data.dimension, data.heads);
   arrays.take(data.labels.size(), data.biases);
-  if (data.sentence) {
-    auto& heads = *data.sentence;
-    arrays.take(heads.inputs, heads.centre);
-    arrays.take(std::size_t{heads.dimension} * heads.inputs, heads.projection);
-    arrays.take(data.labels.size() * heads.dimension, heads.means);
-    arrays.take(data.labels.size() * heads.inputs, heads.weights);
-    arrays.take(data.labels.size(), heads.biases);
-    arrays.take(heads.text_labels.size() * heads.dimension, heads.texts);
-    arrays.take(heads.text_labels.size(), heads.text_labels);
-  }
+  if (data.early) take_heads(arrays, data.labels.size(), *data.early);
+  if (data.sentence) take_heads(arrays, data.labels.size(), *data.sentence);
   if (data.remembered) take_remembered(arrays, data, *data.remembered);
   if (!arrays.exact()) return fail(Errc::corrupt, "the arrays are not as long as the header says");
   SB_CHECK(check_ranges(data));

@@ -32,7 +32,7 @@ void append(const OutcomeRow& row, std::vector<float>& out) {
 // Probability of each domain.
 std::vector<double> domains_of(const ModelData& data, std::span<const float> vector) {
   SentenceEvidence seen;
-  SentenceJudge(data).look(vector, seen);
+  SentenceJudge(*data.sentence, data.labels.size()).look(vector, seen);
   const float largest = *std::ranges::max_element(seen.distance);
   std::vector<double> out;
   double total = 0;

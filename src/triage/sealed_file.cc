@@ -35,9 +35,11 @@ Result<std::string_view> open_file(const FileKind& kind, std::string_view bytes)
   std::memcpy(&version, at, sizeof version);
   std::memcpy(&size, at + sizeof version, sizeof size);
   std::memcpy(digest.data(), at + sizeof version + sizeof size, digest.size());
-  if (version != kind.version) {
+  if (version < kind.oldest || version > kind.version) {
+    const auto read = kind.oldest == kind.version ? fmt::format("{}", kind.version)
+                                                  : fmt::format("{} to {}", kind.oldest, kind.version);
     return fail(Errc::unsupported,
-                fmt::format("format version {}, this build reads {}; {}", version, kind.version, kind.remedy));
+                fmt::format("format version {}, this build reads {}; {}", version, read, kind.remedy));
   }
   const auto payload = bytes.substr(kPrologueBytes);
   if (payload.size() != size) {

@@ -17,10 +17,11 @@ void put(std::string& out, T value) {
 }
 
 struct FileKind {
-  std::string_view magic;   ///< 8 characters
-  std::string_view what;    ///< "a triage model"
-  std::uint32_t version;    ///< the one this build writes and reads
-  std::string_view remedy;  ///< "train it anew with `signalbox triage train`"
+  std::string_view magic;          ///< 8 characters
+  std::string_view what;           ///< "a triage model"
+  std::uint32_t version;           ///< the one this build writes, and the newest it reads
+  std::string_view remedy;         ///< "train it anew with `signalbox triage train`"
+  std::uint32_t oldest = version;  ///< that it reads
 };
 
 std::string seal_file(const FileKind& kind, std::string_view payload);

@@ -25,10 +25,10 @@ struct SentenceEvidence {
   std::vector<NearText> near = {};  ///< the nearest training texts, best first
 };
 
-/// Immutable; borrows `data`, which must outlive it. REQUIRES: data.sentence.
+/// Immutable; borrows `heads`, which must outlive it. `labels`: how many the model has.
 class SentenceJudge {
  public:
-  explicit SentenceJudge(const ModelData& data) : heads_(&*data.sentence), label_count_(data.labels.size()) {}
+  SentenceJudge(const SentenceHeads& heads, std::size_t labels) : heads_(&heads), label_count_(labels) {}
 
   /// `vector`: [heads.inputs]. Reuses the memory of `out`.
   void look(std::span<const float> vector, SentenceEvidence& out) const;

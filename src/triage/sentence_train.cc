@@ -62,18 +62,11 @@ Bend bend_at(std::span<const Unseen> unseen, std::span<const SentenceEvidence> s
 
 }  // namespace
 
-SentenceTrainer::SentenceTrainer(const Encoder& encoder, std::span<const std::string_view> texts,
-                                 std::span<const std::uint32_t> labels, std::size_t label_count,
-                                 const Progress& progress)
-    : encoder_(encoder.version()), labels_(labels.begin(), labels.end()), label_count_(label_count) {
-  vectors_.width = encoder.dimension();
-  vectors_.values.reserve(texts.size() * vectors_.width);
-  Encoding encoding;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    encoder.encode(texts[i].substr(0, kMaxTextBytes), encoding);
-    vectors_.values.insert(vectors_.values.end(), encoding.vector.begin(), encoding.vector.end());
-    if (i % 256 == 255) progress(static_cast<double>(i + 1) / static_cast<double>(texts.size()));
-  }
+SentenceTrainer::SentenceTrainer(const Encoder& encoder, std::uint32_t blocks, std::vector<float> values,
+                                 std::span<const std::uint32_t> labels, std::size_t label_count)
+    : encoder_(encoder.version()), blocks_(blocks), labels_(labels.begin(), labels.end()), label_count_(label_count) {
+  vectors_.width = blocks > 0 ? encoder.dimension(blocks) : encoder.dimension();
+  vectors_.values = std::move(values);
   standardise(vectors_);
   all_ = scatter_of(vectors_, labels_, label_count_, others(labels_.size(), {}));
 }
@@ -83,6 +76,7 @@ SentenceHeads SentenceTrainer::without(std::span<const std::uint32_t> rest) cons
   if (!rest.empty()) kept.add(scatter_of(vectors_, labels_, label_count_, rest), -1);
   SentenceHeads heads;
   heads.encoder = encoder_;
+  heads.blocks = blocks_;
   const auto chosen = others(labels_.size(), rest);
   fit_space(vectors_, kept, heads);
   fit_regression(vectors_, labels_, label_count_, chosen, heads);
@@ -95,6 +89,31 @@ std::vector<float> SentenceTrainer::vector_of(std::uint32_t text) const {
   for (std::size_t i = 0; i < out.size(); ++i) {
     out[i] = vectors_.values[text * vectors_.width + i] * vectors_.spread[i] + vectors_.centre[i];
   }
+  return out;
+}
+
+std::vector<SentenceTrainer> sentence_trainers(const Encoder& encoder, std::span<const std::string_view> texts,
+                                               std::span<const std::uint32_t> labels, std::size_t label_count) {
+  const auto half = encoder.blocks() / 2;
+  std::vector<float> early;
+  std::vector<float> whole;
+  early.reserve(half > 0 ? texts.size() * encoder.dimension(half) : 0);
+  whole.reserve(texts.size() * encoder.dimension());
+  Encoding encoding;
+  for (const auto text : texts) {
+    const auto read = text.substr(0, kMaxTextBytes);
+    if (half > 0) {
+      encoder.begin(read, half, encoding);
+      early.insert(early.end(), encoding.vector.begin(), encoding.vector.end());
+      encoder.go_on(encoding);
+    } else {
+      encoder.encode(read, encoding);
+    }
+    whole.insert(whole.end(), encoding.vector.begin(), encoding.vector.end());
+  }
+  std::vector<SentenceTrainer> out;
+  if (half > 0) out.emplace_back(encoder, static_cast<std::uint32_t>(half), std::move(early), labels, label_count);
+  out.emplace_back(encoder, 0U, std::move(whole), labels, label_count);
   return out;
 }
 

@@ -22,9 +22,10 @@ std::string weights_of(const IntentModel& model) {
   data.thresholds = {};
   data.origin.reset();
   data.provenance = {};
-  if (data.sentence) {
-    data.sentence->thresholds = {};
-    data.sentence->origin.reset();
+  for (auto* heads : {&data.early, &data.sentence}) {
+    if (!*heads) continue;
+    (*heads)->thresholds = {};
+    (*heads)->origin.reset();
   }
   const auto learnt = model.learnt() ? encode_learnt(*model.learnt()) : std::string();
   return to_hex(sha256(encode_model(data), learnt));

@@ -132,12 +132,17 @@ class Rehearsal {
   }
 
   /// From now on tier 1 rehearses, too.
-  void with_sentences(const SentenceTrainer& sentences) { sentences_ = &sentences; }
+  void with_sentences(std::span<const SentenceTrainer> sentences) {
+    sentences_ = sentences;
+    unseen_.seen.resize(sentences.size());
+    fewer_.seen.resize(sentences.size());
+  }
 
   struct Rehearsed {
     std::vector<Unseen> texts;
     std::vector<std::uint32_t> samples;  ///< which of the samples each is
-    std::vector<SentenceEvidence> seen;  ///< tier 1's opinions of the same texts; empty without it
+    /// [trainers][texts]: tier 1's opinions of the same texts, by each of with_sentences().
+    std::vector<std::vector<SentenceEvidence>> seen;
   };
   const Rehearsed& unseen() const { return unseen_; }
   /// The first texts of `unseen`, by weights learnt from fewer texts.
@@ -180,21 +185,20 @@ class Rehearsal {
       out.texts.push_back(std::move(text));
       out.samples.push_back(i);
     }
-    if (sentences_) look(rest, unused, out);
+    for (std::size_t i = 0; i < sentences_.size(); ++i) look(sentences_[i], rest, unused, out.seen[i]);
   }
 
-  void look(std::span<const std::uint32_t> rest, std::span<const std::uint32_t> unused, Rehearsed& out) {
-    ModelData data;
-    data.labels = prepared_.labels;
-    data.sentence = sentences_->without(unused);
-    const SentenceJudge judge(data);
-    for (const auto i : rest) judge.look(sentences_->vector_of(i), out.seen.emplace_back());
+  void look(const SentenceTrainer& sentences, std::span<const std::uint32_t> rest,
+            std::span<const std::uint32_t> unused, std::vector<SentenceEvidence>& out) {
+    const auto heads = sentences.without(unused);
+    const SentenceJudge judge(heads, prepared_.labels.size());
+    for (const auto i : rest) judge.look(sentences.vector_of(i), out.emplace_back());
   }
 
   const Prepared& prepared_;
   const TrainOptions& options_;
   const Progress& progress_;
-  const SentenceTrainer* sentences_ = nullptr;
+  std::span<const SentenceTrainer> sentences_;
   Rehearsed unseen_;
   Rehearsed fewer_;
   double done_ = 0;
@@ -291,6 +295,59 @@ ThresholdReport calibrate(std::span<const Unseen> unseen, double left, const Tar
   return fit_thresholds(unseen, target, routes, labels, calibration, thresholds);
 }
 
+// What a look says of each text.
+std::vector<Prediction> conclude_all(std::span<const Unseen> texts, std::span<const Label> labels,
+                                     const Calibration& calibration, const Thresholds& thresholds) {
+  std::vector<Prediction> out;
+  for (const auto& text : texts) out.push_back(conclude(text.evidence(), labels, calibration, thresholds));
+  return out;
+}
+
+// The same where the second look is asked of what the first does not settle.
+std::vector<Prediction> cascade(std::span<const Prediction> first, std::span<const Prediction> second,
+                                const Certainty& rule) {
+  std::vector<Prediction> out;
+  for (std::size_t i = 0; i < first.size(); ++i) out.push_back(is_enough(first[i], rule) ? first[i] : second[i]);
+  return out;
+}
+
+// Fills tier 1's heads from what was rehearsed with `sentences`, the trainer number `at`; all but their certainty.
+// Returns the unseen texts as these heads have them.
+std::vector<Unseen> fit_heads(const Rehearsal& rehearsal, const SentenceTrainer& sentences, std::size_t at,
+                              const TrainOptions& options, const RouteMap* routes, std::span<const Label> labels,
+                              SentenceHeads& heads, HeadsReport& report) {
+  const auto& unseen = rehearsal.unseen();
+  const auto& fewer = rehearsal.fewer();
+  heads = sentences.without({});
+  heads.fusion = fit_fusion(unseen.texts, unseen.seen[at]);
+  auto fused = fuse_all(unseen.texts, unseen.seen[at], heads.fusion);
+  const auto fused_fewer = fuse_all(fewer.texts, fewer.seen[at], heads.fusion);
+  report.accuracy = accuracy_of(fused);
+  report.thresholds = calibrate(fused, error_left(fused, fused_fewer, options.text_folds), options.target, routes,
+                                labels, heads.calibration, heads.thresholds);
+  return fused;
+}
+
+// When each look is enough, from the last back: what it is held against is what all that follow say together.
+// `fused`: the unseen texts as each of tier 1's heads have them.
+void fit_certainties(std::span<const Unseen> unseen, std::span<const std::vector<Unseen>> fused, const Target& target,
+                     ModelData& data, TrainReport& report) {
+  const auto said_by = [&](std::span<const Unseen> texts, const SentenceHeads& heads) {
+    return conclude_all(texts, data.labels, heads.calibration, heads.thresholds);
+  };
+  const auto first = conclude_all(unseen, data.labels, data.calibration, data.thresholds);
+  auto later = said_by(fused.back(), *data.sentence);
+  if (data.early) {
+    const auto early = said_by(fused.front(), *data.early);
+    auto& rule = data.sentence->certainty;
+    rule = fit_certainty(unseen, early, later, target, data.labels, report.sentence.certainty);
+    later = cascade(early, later, rule);
+  }
+  auto& asked = data.early ? *data.early : *data.sentence;
+  auto& asked_report = data.early ? report.early : report.sentence;
+  asked.certainty = fit_certainty(unseen, first, later, target, data.labels, asked_report.certainty);
+}
+
 Result<> check_options(const TrainOptions& o) {
   const auto& f = o.features;
   if (f.word_max < 1 || f.word_max > 3 || f.char_min < 1 || f.char_max < f.char_min || f.char_max > 8) {
@@ -319,14 +376,14 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
   SB_CHECK(check_options(options));
   SB_TRY(const auto prepared, prepare(dataset, routes, options));
   Rehearsal rehearsal(prepared, options, progress);
-  std::optional<SentenceTrainer> sentences;
+  std::vector<SentenceTrainer> sentences;
   if (options.encoder) {
     std::vector<std::string_view> texts;
     std::vector<std::uint32_t> labels;
     for (const auto& example : dataset.examples) texts.push_back(example.text);
     for (const auto& sample : prepared.samples) labels.push_back(sample.label);
-    sentences.emplace(*options.encoder, texts, labels, prepared.labels.size(), [](double) {});
-    rehearsal.with_sentences(*sentences);
+    sentences = sentence_trainers(*options.encoder, texts, labels, prepared.labels.size());
+    rehearsal.with_sentences(sentences);
   }
   const auto origin = [&](const ThresholdReport& report) {
     return ThresholdOrigin{.by = "train",
@@ -344,7 +401,8 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
   if (data.hashes.empty()) {
     return fail(Errc::invalid_argument, "no word or n-gram occurs in two texts: too little data to learn from");
   }
-  const auto& [unseen, samples, seen] = rehearsal.unseen();
+  const auto& unseen = rehearsal.unseen().texts;
+  const auto& samples = rehearsal.unseen().samples;
   const auto& fewer = rehearsal.fewer();
   out.report.thresholds = calibrate(unseen, error_left(unseen, fewer.texts, options.text_folds), options.target, routes,
                                     data.labels, data.calibration, data.thresholds);
@@ -353,20 +411,21 @@ Result<Trained> train(const Dataset& dataset, const RouteMap* routes, const Trai
   if (has_routes) data.origin = origin(out.report.thresholds);
   const auto kept = to_remember(unseen, data.labels.size());
   data.remembered = remember(data, prepared, unseen, samples, kept);
-  if (sentences) {
-    auto& heads = data.sentence.emplace(sentences->without({}));
-    heads.fusion = fit_fusion(unseen, seen);
-    const auto fused = fuse_all(unseen, seen, heads.fusion);
-    const auto fused_fewer = fuse_all(fewer.texts, fewer.seen, heads.fusion);
-    out.report.sentence_accuracy = accuracy_of(fused);
-    out.report.sentence_thresholds =
-        calibrate(fused, error_left(fused, fused_fewer, options.text_folds), options.target, routes, data.labels,
-                  heads.calibration, heads.thresholds);
-    if (has_routes) heads.origin = origin(out.report.sentence_thresholds);
-    remember_sentences(data, *sentences, fused, samples, kept, *data.remembered);
-    // What either tier has shown about signs of a person holds for both: tier 0 alone answers what it is sure of.
-    data.thresholds.veto = heads.thresholds.veto = std::min(data.thresholds.veto, heads.thresholds.veto);
-    heads.certainty = fit_certainty(unseen, fused, options.target, data, out.report.certainty);
+  if (!sentences.empty()) {
+    std::vector<std::vector<Unseen>> fused;
+    const auto fit = [&](SentenceHeads& heads, HeadsReport& report) {
+      const auto at = fused.size();
+      fused.push_back(fit_heads(rehearsal, sentences[at], at, options, routes, data.labels, heads, report));
+      if (has_routes) heads.origin = origin(report.thresholds);
+      data.thresholds.veto = std::min(data.thresholds.veto, heads.thresholds.veto);
+    };
+    if (sentences.size() > 1) fit(data.early.emplace(), out.report.early);
+    fit(data.sentence.emplace(), out.report.sentence);
+    // What any look has shown about signs of a person holds for all: each alone answers what it is sure of.
+    data.sentence->thresholds.veto = data.thresholds.veto;
+    if (data.early) data.early->thresholds.veto = data.thresholds.veto;
+    remember_sentences(data, sentences.back(), fused.back(), samples, kept, *data.remembered);
+    fit_certainties(unseen, fused, options.target, data, out.report);
   }
   out.report.samples = prepared.samples.size();
   out.report.labels = prepared.labels.size();

@@ -28,6 +28,13 @@ struct TrainOptions {
   const Encoder* encoder = nullptr;        ///< learns tier 1's heads for it, too
 };
 
+/// Of tier 1's heads; zeros where there are none.
+struct HeadsReport {
+  double accuracy = 0;
+  ThresholdReport thresholds;
+  CertaintyReport certainty;  ///< of what is answered without asking them
+};
+
 /// What training learnt about itself, from unseen texts only.
 struct TrainReport {
   std::size_t samples = 0;
@@ -35,10 +42,9 @@ struct TrainReport {
   std::size_t rows = 0;
   double accuracy = 0;  ///< of the fifths, before thresholds
   double temperature = 1;
-  ThresholdReport thresholds;           ///< zero for a model without routes
-  double sentence_accuracy = 0;         ///< of tier 1, the same way; zero without an encoder
-  ThresholdReport sentence_thresholds;  ///< of tier 1
-  CertaintyReport certainty;            ///< of what tier 0 answers alone
+  ThresholdReport thresholds;  ///< zero for a model without routes
+  HeadsReport early;
+  HeadsReport sentence;
 };
 
 struct Trained {

@@ -122,13 +122,14 @@ Result<> run_tune(const Options& options, std::ostream& out) {
   }
   if (!tuned) return std::unexpected(tuned.error());
   auto data = model.data();
-  // Both tiers get it: the texts were looked at by the tier that production asks.
+  // Every look gets it: the texts were looked at by those that production asks.
   data.thresholds.script = tuned->threshold;
   data.origin = {"tune",       target.wrong_scripts, target.confidence, target.out_of_scope, six_digits(tuned->bound),
                  trials.size()};
-  if (data.sentence) {
-    data.sentence->thresholds.script = tuned->threshold;
-    data.sentence->origin = data.origin;
+  for (auto* heads : {&data.early, &data.sentence}) {
+    if (!*heads) continue;
+    (*heads)->thresholds.script = tuned->threshold;
+    (*heads)->origin = data.origin;
   }
   SB_CHECK(replace_file(path, encode_model(data)));
   fmt::print(out,

@@ -94,6 +94,7 @@ struct Scratch {
   explicit Scratch(Int8Gemm::Kernel kernel) : gemm(kernel) {}
   Int8Gemm gemm;
   Pieces pieces;
+  std::size_t count = 0;      // of pieces
   std::vector<float> hidden;  // [pieces][width]
   std::vector<float> wide;    // [pieces][3 width] or [pieces][inner]
   std::vector<float> update;  // [pieces][width]
@@ -130,7 +131,8 @@ struct Encoder::State {
 
   void embed(Scratch& s) const {
     const auto& ids = s.pieces.ids;
-    s.hidden.resize(ids.size() * width);
+    s.count = ids.size();
+    s.hidden.resize(s.count * width);
     for (std::size_t at = 0; at < ids.size(); ++at) {
       float* row = &s.hidden[at * width];
       const std::int8_t* piece = &pieces[std::size_t{ids[at]} * width];
@@ -142,7 +144,7 @@ struct Encoder::State {
 
   // update = softmax(q k' / sqrt(size)) v, head by head; s.wide holds q, k and v of each piece side by side.
   void attend(Scratch& s) const {
-    const std::size_t count = s.pieces.ids.size();
+    const std::size_t count = s.count;
     const std::size_t size = width / heads;
     const float scale = 1.0F / std::sqrt(static_cast<float>(size));
     s.update.resize(count * width);
@@ -171,11 +173,11 @@ struct Encoder::State {
   // hidden = norm(hidden + update), row by row.
   void settle(Scratch& s, const EncoderData::Norm& norm) const {
     add(s.hidden.data(), s.update.data(), s.hidden.size());
-    for (std::size_t at = 0; at < s.pieces.ids.size(); ++at) normalise(&s.hidden[at * width], width, norm);
+    for (std::size_t at = 0; at < s.count; ++at) normalise(&s.hidden[at * width], width, norm);
   }
 
   void run(const Block& block, Scratch& s) const {
-    const std::size_t count = s.pieces.ids.size();
+    const std::size_t count = s.count;
     s.wide.resize(count * std::max<std::size_t>(3 * width, inner));
     s.gemm.quantise(s.hidden.data(), count, width);
     s.gemm.multiply(block.query_key_value, s.wide.data());
@@ -193,12 +195,33 @@ struct Encoder::State {
 
   // The mean of the pieces' vectors.
   void pool(const Scratch& s, float* out) const {
-    const std::size_t count = s.pieces.ids.size();
     for (std::size_t i = 0; i < width; i += 8) {
       Lanes total = all(0);
-      for (std::size_t at = 0; at < count; ++at) total += load(&s.hidden[at * width + i]);
-      store(out + i, total * (1.0F / static_cast<float>(count)));
+      for (std::size_t at = 0; at < s.count; ++at) total += load(&s.hidden[at * width + i]);
+      store(out + i, total * (1.0F / static_cast<float>(s.count)));
     }
+  }
+
+  // Lets the blocks from out.blocks up to `until` look; of the means before those stay that belong to the vector.
+  void look(Scratch& s, std::size_t until, Encoding& out) const {
+    const auto pooled = [](std::size_t read) { return std::min(kPooledBlocks, read); };
+    const std::size_t from = until - pooled(until);  // the first block whose mean belongs to the vector
+    const std::size_t before = out.blocks - pooled(out.blocks);
+    const std::size_t gone = std::clamp<std::size_t>(from, before, out.blocks) - before;
+    out.vector.erase(out.vector.begin(), out.vector.begin() + static_cast<std::ptrdiff_t>(gone * width));
+    out.vector.resize(pooled(until) * width);
+    for (std::size_t i = out.blocks; i < until; ++i) {
+      run(blocks[i], s);
+      if (i >= from) pool(s, &out.vector[(i - from) * width]);
+    }
+    out.blocks = static_cast<std::uint32_t>(until);
+  }
+
+  Scratch& scratch() const {
+    // One for each kernel a process uses: outside of tests, one.
+    thread_local Scratch best(Int8Gemm::best());
+    thread_local Scratch plain(Int8Gemm::Kernel::avx2);
+    return kernel == Int8Gemm::best() ? best : plain;
   }
 
   std::size_t width, heads, inner;
@@ -219,29 +242,32 @@ Result<Encoder> Encoder::from_data(const EncoderData& data, std::string version,
   return Encoder(std::make_shared<const State>(data, std::move(words), std::move(version), kernel));
 }
 
-void Encoder::encode(std::string_view text, Encoding& out) const {
+void Encoder::begin(std::string_view text, std::size_t blocks, Encoding& out) const {
   const State& state = *state_;
-  // One for each kernel a process uses: outside of tests, one.
-  thread_local Scratch best(Int8Gemm::best());
-  thread_local Scratch plain(Int8Gemm::Kernel::avx2);
-  Scratch& s = state.kernel == Int8Gemm::best() ? best : plain;
+  SB_ASSERT(blocks > 0 && blocks <= state.blocks.size());
+  Scratch& s = state.scratch();
   state.words.split(text, kMaxPieces, s.pieces);
   state.embed(s);
-  out.vector.resize(dimension());
-  float* pooled = out.vector.data();
-  for (std::size_t i = 0; i < state.blocks.size(); ++i) {
-    state.run(state.blocks[i], s);
-    if (i + kPooledBlocks < state.blocks.size()) continue;
-    state.pool(s, pooled);
-    pooled += state.width;
-  }
-  out.pieces = static_cast<std::uint32_t>(s.pieces.ids.size());
+  out.blocks = 0;
+  out.vector.clear();
+  state.look(s, blocks, out);
+  out.pieces = static_cast<std::uint32_t>(s.count);
   out.unknown = s.pieces.unknown;
   out.truncated = s.pieces.truncated;
+  if (blocks < state.blocks.size()) std::swap(s.hidden, out.hidden);
 }
 
-std::size_t Encoder::dimension() const {
-  return state_->width * std::min(kPooledBlocks, state_->blocks.size());
+void Encoder::go_on(Encoding& encoding) const {
+  const State& state = *state_;
+  if (encoding.blocks == state.blocks.size()) return;
+  Scratch& s = state.scratch();
+  s.count = encoding.pieces;
+  std::swap(s.hidden, encoding.hidden);
+  state.look(s, state.blocks.size(), encoding);
+}
+
+std::size_t Encoder::blocks() const {
+  return state_->blocks.size();
 }
 std::size_t Encoder::width() const {
   return state_->width;

@@ -6,6 +6,7 @@
 /// support query on one core; time grows with the pieces of the text, at most kMaxPieces.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -21,8 +22,9 @@ namespace sb::triage {
 /// Pieces of a text that are read, [CLS] and [SEP] included: about 70 English words. A support query has 15.
 inline constexpr std::size_t kMaxPieces = 96;
 
-/// The means after this many last blocks make the vector: earlier blocks know words, later ones meaning, and heads on
-/// all of them were two to four points better than on the last alone (Banking77, HWU64, CLINC150).
+/// The means after this many last blocks (all, where fewer have looked) make the vector: earlier blocks know words,
+/// later ones meaning, and heads on all of them were two to four points better than on the last alone (Banking77,
+/// HWU64, CLINC150).
 inline constexpr std::size_t kPooledBlocks = 4;
 
 /// An encoder as plain data: what the file holds.
@@ -59,10 +61,12 @@ struct EncoderData {
 
 /// What the encoder says of a text.
 struct Encoding {
-  std::vector<float> vector;  ///< [Encoder::dimension()]
+  std::vector<float> vector;  ///< [Encoder::dimension(blocks)]
+  std::uint32_t blocks = 0;   ///< that have looked at the text
   std::uint32_t pieces = 0;
   std::uint32_t unknown = 0;  ///< pieces outside the vocabulary
   bool truncated = false;
+  std::vector<float> hidden = {};  ///< [pieces][width]: where go_on() begins; means nothing once all blocks have looked
 };
 
 /// Immutable; any number of threads may encode at once (scratch space is a thread's own). Cheap to copy (shared).
@@ -75,9 +79,17 @@ class Encoder {
                                    Int8Gemm::Kernel kernel = Int8Gemm::best());
 
   /// Reuses `out`'s memory.
-  void encode(std::string_view text, Encoding& out) const;
+  void encode(std::string_view text, Encoding& out) const { begin(text, blocks(), out); }
 
-  std::size_t dimension() const;
+  /// The first `blocks` alone, and later the others: together what encode() does, bit for bit.
+  void begin(std::string_view text, std::size_t blocks, Encoding& out) const;
+  /// REQUIRES: `encoding` is of this encoder.
+  void go_on(Encoding& encoding) const;
+
+  std::size_t blocks() const;
+  std::size_t dimension() const { return dimension(blocks()); }
+  /// Of a vector after the first `blocks`.
+  std::size_t dimension(std::size_t blocks) const { return width() * std::min(kPooledBlocks, blocks); }
   /// Of one block's mean; those of the last blocks stand one behind the other, the last one last.
   std::size_t width() const;
   /// First 16 hex digits of the file's SHA-256: heads are for one encoder only.

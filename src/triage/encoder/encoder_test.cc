@@ -99,6 +99,25 @@ TEST(Encoder, IsTheSameOnEveryKernelAndAfterTheFile) {
   EXPECT_NE(vector_of(*best, "my card"), vector_of(*best, "card my")) << "order does not matter to it";
 }
 
+TEST(Encoder, InTwoStepsSaysWhatItSaysInOne) {
+  constexpr int kBlocks = 6;
+  const auto encoder = Encoder::from_data(testing_encoder(vocabulary_of_letters(), kBlocks), "a");
+  ASSERT_TRUE(encoder);
+  const auto whole = vector_of(*encoder, "where is my card?");
+  for (std::size_t first = 1; first <= kBlocks; ++first) {
+    Encoding out;
+    encoder->begin("where is my card?", first, out);
+    EXPECT_EQ(out.blocks, first);
+    EXPECT_EQ(out.vector.size(), encoder->dimension(first));
+    // The first blocks alone are an encoder of their own.
+    const auto alone = Encoder::from_data(testing_encoder(vocabulary_of_letters(), static_cast<int>(first)), "a");
+    EXPECT_EQ(out.vector, vector_of(*alone, "where is my card?")) << first;
+    vector_of(*encoder, "another text, and a longer one, on the same thread");
+    encoder->go_on(out);
+    EXPECT_EQ(out.vector, whole) << first;
+  }
+}
+
 TEST(Encoder, TakesAnyBytesInBoundedSpace) {
   const auto encoder = Encoder::from_data(small_encoder(), "a");
   ASSERT_TRUE(encoder);

@@ -32,7 +32,7 @@ inline EncoderData::Layer random_layer(std::mt19937& rng, std::size_t inputs, st
 }  // namespace testing_parts
 
 /// `vocabulary`: one piece a line.
-inline EncoderData testing_encoder(std::string_view vocabulary) {
+inline EncoderData testing_encoder(std::string_view vocabulary, int blocks = 2) {
   using testing_parts::normal, testing_parts::random_layer;
   const auto pieces = static_cast<std::size_t>(std::ranges::count(vocabulary, '\n'));
   std::mt19937 rng(7);
@@ -46,7 +46,7 @@ inline EncoderData testing_encoder(std::string_view vocabulary) {
   out.positions = normal(rng, kMaxPieces * 32, 0.1F);
   const EncoderData::Norm norm{std::vector<float>(32, 1.0F), std::vector<float>(32, 0.0F)};
   out.input_norm = norm;
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < blocks; ++i) {
     out.blocks.push_back({random_layer(rng, 32, 96), random_layer(rng, 32, 32), norm, random_layer(rng, 32, 64),
                           random_layer(rng, 64, 32), norm});
   }
