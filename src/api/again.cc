@@ -71,8 +71,7 @@ Task<void> Api::retry_run(http::Exchange& exchange, const Caller& caller, std::v
   if (!granted) co_return co_await respond_error(exchange, granted.error());
   if (!*granted) {
     auto done = co_await parts_.engine.retry(row->id, *std::move(goal),
-                                             {actor_of(caller), document, to_text(json::object{{"request", hash}}),
-                                              caller.key_id == row->key ? caller.spend_limit_per_day : 0});
+                                             {actor_of(caller), document, to_text(json::object{{"request", hash}})});
     if (!done) co_return co_await respond_error(exchange, done.error());
   }
   pass->reset();

@@ -145,7 +145,6 @@ Task<Result<Api::Work>> Api::begin_work(http::Exchange& exchange, const Caller& 
   wanted.include_usage = asked.head.include_usage;
   wanted.cancel = &exchange.disconnect();
   wanted.spender = caller.key;
-  wanted.spend_limit_per_day = caller.spend_limit_per_day;
   wanted.may_restore = allows(caller.role, Permission::restore);
   wanted.cache = read_cache_control(exchange.request().headers);
   auto& engine = parts_.engine;

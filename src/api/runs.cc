@@ -273,7 +273,6 @@ flow::RunRequest Api::request_of(const http::Exchange& exchange, const Caller& c
   wanted.request_id = exchange.request().id;
   wanted.may_restore = allows(caller.role, Permission::restore);
   wanted.spender = caller.key;
-  wanted.spend_limit_per_day = caller.spend_limit_per_day;
   return wanted;
 }
 

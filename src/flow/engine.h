@@ -136,6 +136,9 @@ struct EngineParts {
   triage::Trials* trials = nullptr;                                      ///< null: no candidate is tried
   std::function<void(const triage::RouteDecision&)> on_trial{};  ///< of requests in trials; empty: nobody counts
   WorkGate* gate = nullptr;  ///< null: as many runs are at work as come; shared by all engines
+  /// What a key may spend in a day, 0: no limit. Asked at each call, so it holds for whatever a key pays: runs that
+  /// were at rest, or begin by another run, an event or a schedule. Empty: no key has a limit.
+  std::function<MicroMoney(const KeyId&)> spend_limit{};
 };
 
 /// Why a run ended before its first task; nothing: it did not.
@@ -158,7 +161,6 @@ struct RunRequest {
   CancelSource* cancel = nullptr;
   Audience* audience = nullptr;
   std::optional<KeyId> spender;
-  MicroMoney spend_limit_per_day = 0;
   bool may_restore = true;  ///< the caller may see the values behind the placeholders
   CacheWishes cache{};
   Carried carried{};          ///< with an input that another run gives; then `subject` and `may_restore` are its
@@ -254,8 +256,7 @@ class Engine {
   struct Order {
     std::string actor;
     std::string document;
-    std::string said;                    ///< of the document
-    MicroMoney spend_limit_per_day = 0;  ///< of the key that pays; 0: none
+    std::string said;  ///< of the document
   };
   /// A run that failed or was stopped goes on from `goal`; from where it failed if none is said. Returns when that is
   /// on disk. Errors: not_found; conflict (its status, its content was erased, its flow is gone, nothing was kept to go

@@ -248,8 +248,8 @@ MicroMoney enough_for_one(const std::function<bool(MicroMoney)>& asks_somebody) 
 TEST_F(DoubtfulAnswers, AreGivenWhereTheBudgetIsSpent) {
   std::shared_ptr<LiveRun> run;
   const auto limit = enough_for_one([&](MicroMoney most) {
-    run = prepare(R"({"model":"auto","max_tokens":20,"messages":[{"role":"user","content":"where is it?"}]})",
-                  [&](RunRequest& request) { request.spend_limit_per_day = most; });
+    spend_limit_ = most;
+    run = prepare(R"({"model":"auto","max_tokens":20,"messages":[{"role":"user","content":"where is it?"}]})");
     EXPECT_TRUE(drive(run));
     return !calls_.empty();
   });
@@ -264,8 +264,8 @@ TEST_F(Cascade, AVetoedAnswerThatTheBudgetDoesNotReplaceIsARefusal) {
   answers("I do not know.");
   std::shared_ptr<LiveRun> run;
   const auto limit = enough_for_one([&](MicroMoney most) {
-    run = prepare(R"({"model":"auto","max_tokens":20,"messages":[{"role":"user","content":"where is it?"}]})",
-                  [&](RunRequest& request) { request.spend_limit_per_day = most; });
+    spend_limit_ = most;
+    run = prepare(R"({"model":"auto","max_tokens":20,"messages":[{"role":"user","content":"where is it?"}]})");
     EXPECT_TRUE(drive(run));
     return !calls_.empty();
   });

@@ -131,7 +131,8 @@ TEST_F(EngineTest, AScriptThatHasNoAnswerLeavesItToTheSmallModel) {
 }
 
 TEST_F(EngineTest, ABudgetThatIsTooSmallCallsNobody) {
-  auto run = prepare(request_of("hello"), [](RunRequest& request) { request.spend_limit_per_day = 5; });
+  spend_limit_ = 5;
+  auto run = prepare(request_of("hello"));
   ASSERT_TRUE(drive(run));
   EXPECT_EQ(run->error_code, Errc::budget_exceeded);
   EXPECT_TRUE(provider_->seen.empty());

@@ -177,6 +177,7 @@ class EngineTest : public ::testing::Test {
                       on_cache_,
                       on_verified_};
     parts.trials = trials_.get();
+    parts.spend_limit = [this](const KeyId&) { return spend_limit_; };
     gate_.emplace(limits_);
     if (limits_.any()) parts.gate = &*gate_;
     EngineOptions engine_options;
@@ -311,6 +312,7 @@ class EngineTest : public ::testing::Test {
   TenantKeys tenant_keys_{std::string(32, 'm')};
   Sealer sealer_{tenant_keys_, std::string(32, 'k'), entropy_};
   SpendLedger ledger_;
+  MicroMoney spend_limit_ = 0;  ///< of a day, of every key
   FlowRegistry flows_;
   std::optional<model::Catalog> catalog_;
   std::shared_ptr<const policy::Policy> policy_;

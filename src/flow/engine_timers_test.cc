@@ -40,6 +40,28 @@ class AtRest : public EngineTest {
 constexpr std::string_view kWaits = "do:\n  - pause: {wait: {minutes: 1}}\n";
 constexpr std::string_view kListens = "do:\n  - hear: {listen: {to: {one: {with: {type: go}}}}}\n";
 
+TEST_F(AtRest, WhoIsWokenHasNoMoreMoneyThanBefore) {
+  spend_limit_ = 5;
+  const RunId run = rest(flow_of("asks", std::string(kWaits) + "  - ask: {call: chat, with: {model: large}}\n"));
+  restart();
+  engine_->watch_timers();
+  clock_.advance(std::chrono::minutes(1));
+  work_until([&] { return store::is_final(status_of(run)); });
+  EXPECT_EQ(status_of(run), RunStatus::faulted);
+  EXPECT_NE(row_of(run).error.find("money"), std::string::npos) << row_of(run).error;
+  EXPECT_TRUE(provider_->seen.empty());
+}
+
+TEST_F(AtRest, AChildSpendsOfTheSameMoney) {
+  spend_limit_ = 5;
+  flow_of("asks", "do:\n  - ask: {call: chat, with: {model: large}}\n");
+  const auto run = start_run(
+      flow_of("parent", "do:\n  - child: {run: {workflow: {namespace: test, name: asks, version: '1.0.0'}}}\n"));
+  EXPECT_TRUE(get(engine_->drive(run)));
+  EXPECT_EQ(status_of(run->row.id), RunStatus::faulted);
+  EXPECT_TRUE(provider_->seen.empty());
+}
+
 TEST_F(AtRest, ManyAreWokenAfterARestartThoughFewAreInMemory) {
   timers_near_ = 2;
   restart();

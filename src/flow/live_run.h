@@ -68,8 +68,7 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   bool finish_without_caller = false;  ///< it sent an Idempotency-Key: it means to come back
   Audience* audience = nullptr;
   CancelSource* cancel = nullptr;
-  std::optional<KeyId> spender;        ///< whose budget pays
-  MicroMoney spend_limit_per_day = 0;  ///< 0: none
+  std::optional<KeyId> spender;  ///< whose budget pays
   std::string request_id;
   std::string requested_model;
   CacheWishes cache{true,

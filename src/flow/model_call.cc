@@ -152,8 +152,9 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::model_call(LiveRun& run
 
 Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& target) {
   if (!run.spender) return Reservation();
+  const MicroMoney limit = parts_.spend_limit ? parts_.spend_limit(*run.spender) : 0;
   MicroMoney most = 0;
-  if (run.spend_limit_per_day != 0) {
+  if (limit != 0) {
     constexpr std::int64_t kOutputTokens = 4096;  // where the request sets no limit of its own
     const auto& request = run.model_call.request.value();
     const auto asked = int_member(request, "max_completion_tokens", int_member(request, "max_tokens", kOutputTokens));
@@ -173,7 +174,7 @@ Result<Reservation> Engine::reserve(const LiveRun& run, const model::Target& tar
     }
     most += read_in_vain;
   }
-  return parts_.ledger.reserve(*run.spender, run.spend_limit_per_day, most, parts_.clock.now_us());
+  return parts_.ledger.reserve(*run.spender, limit, most, parts_.clock.now_us());
 }
 
 // One round: the model sees its answer and what is wrong with it.

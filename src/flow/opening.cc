@@ -124,7 +124,6 @@ void Engine::take_wishes(LiveRun& run, RunRequest& request, std::shared_ptr<Pend
   run.audience = request.audience;
   run.cancel = request.cancel;
   run.spender = request.spender;
-  run.spend_limit_per_day = request.spend_limit_per_day;
   run.request_id = std::move(request.request_id);
   run.cache = request.cache;
   run.requested_model = std::move(request.requested_model);

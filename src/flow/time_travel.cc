@@ -164,7 +164,6 @@ Task<Result<>> Engine::retry(RunId id, Goal goal, Order order) {
   run->row.output.clear();
   run->row.ended_us = 0;
   run->reopens = true;
-  run->spend_limit_per_day = order.spend_limit_per_day;
   if (!order.document.empty()) run->documents.emplace_back(std::move(order.document), std::move(order.said));
   observe(*run);
   mark(*run, {Lifecycle::resumed});

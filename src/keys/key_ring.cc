@@ -28,6 +28,7 @@ std::string_view as_text(const Digest& hash) {
 struct KeyRing::Snapshot {
   std::vector<KeyRecord> records;                               ///< oldest first
   std::unordered_multimap<std::uint64_t, std::size_t> by_hash;  ///< index_of(hash) -> position in records
+  std::unordered_map<KeyId, std::size_t> by_id;                 ///< likewise
   std::size_t usable = 0;
 };
 
@@ -41,11 +42,10 @@ Result<> KeyRing::replace(std::vector<KeyRecord> records) {
   auto next = std::make_shared<Snapshot>();
   next->records = std::move(records);
   std::ranges::sort(next->records, {}, [](const KeyRecord& record) { return std::tie(record.created_us, record.id); });
-  std::unordered_set<KeyId> ids;
   std::unordered_set<std::string_view> hashes;
   for (std::size_t i = 0; i < next->records.size(); ++i) {
     const auto& record = next->records[i];
-    if (!ids.insert(record.id).second || !hashes.insert(as_text(record.hash)).second) {
+    if (!next->by_id.emplace(record.id, i).second || !hashes.insert(as_text(record.hash)).second) {
       return fail(Errc::already_exists, fmt::format("API key {} is there twice", record.id.to_string()));
     }
     next->by_hash.emplace(index_of(record.hash), i);
@@ -82,6 +82,12 @@ Result<Principal> KeyRing::find(const std::shared_ptr<const Snapshot>& snapshot,
 
 Result<Principal> KeyRing::authenticate(std::string_view api_key) const {
   return find(current(), api_key);
+}
+
+Principal KeyRing::find(const KeyId& id) const {
+  const auto snapshot = current();
+  const auto at = snapshot->by_id.find(id);
+  return at == snapshot->by_id.end() ? nullptr : Principal(snapshot, &snapshot->records[at->second]);
 }
 
 std::size_t KeyRing::usable_count() const {

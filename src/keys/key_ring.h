@@ -31,6 +31,9 @@ class KeyRing {
   /// Errors: unauthenticated (no key's form, unknown, revoked): which one is said only in as far as it helps the owner.
   Result<Principal> authenticate(std::string_view api_key) const;
 
+  /// The key of that id, revoked or not. Null: there is none.
+  Principal find(const KeyId& id) const;
+
   /// Keys that can be used, i.e. are not revoked.
   std::size_t usable_count() const;
   /// Copies, revoked ones included, oldest first.

@@ -203,6 +203,18 @@ TEST(KeyRecords, BadNamesTenantsAndLimitsAreRefusedWhenMade) {
   EXPECT_EQ(param("a", "acme", {.requests_per_minute = -1}), "limits");
 }
 
+TEST(KeyRing, FindsAKeyByItsIdAlsoAfterItWasRevoked) {
+  SeededEntropy entropy(9);
+  KeyRing ring(pepper());
+  auto key = new_key(entropy, "desk", {.spend_micro_per_day = 7});
+  EXPECT_EQ(ring.find(key.record.id), nullptr);
+  key.record.revoked_us = 1;
+  ASSERT_TRUE(ring.replace({key.record}));
+  const auto found = ring.find(key.record.id);
+  ASSERT_NE(found, nullptr);
+  EXPECT_EQ(found->limits.spend_micro_per_day, 7);
+}
+
 TEST(KeyRing, FindsEachKeyAndNoOther) {
   SeededEntropy entropy(9);
   KeyRing ring(pepper());

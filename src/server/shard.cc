@@ -138,6 +138,10 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   };
   if (config.triage.promise) parts.promise = services.live.get();
   parts.gate = services.gate.get();
+  parts.spend_limit = [&services](const KeyId& id) {
+    const auto key = services.keys->find(id);
+    return effective_limits(key ? key->limits : KeyLimits(), services.config.keys.limits).spend_micro_per_day;
+  };
   parts.on_verdict = services.on_verdict;
   parts.trials = services.trials.get();
   parts.on_trial = services.on_trial;

@@ -142,6 +142,20 @@ def test_rate_and_spend_limits(server):
     assert again["status"] == "faulted" and again["cost_micro"] == 0, "a retry has its key's limit"
 
 
+def test_a_run_has_its_keys_limit_after_a_pause(server):
+    flow = """
+document: {dsl: '1.0.3', namespace: test, name: later, version: '1.0.0'}
+do:
+  - pause: {wait: {milliseconds: 300}}
+  - ask: {call: chat, with: {model: simulated, messages: [{role: user, content: hi}]}}
+"""
+    assert server.call("POST", "/api/v1/flows", flow.encode()).status == 201
+    poor = server.call("POST", "/api/v1/keys", {"name": "later", "role": "client", "limits": {"spend_micro_per_day": 1}}).json()["key"]
+    run = server.call("POST", "/api/v1/flows/test/later/runs", {"input": {}}, key=poor).json()["id"]
+    ended = until("the run", lambda: (now := server.run(run))["status"] in ("completed", "faulted") and now)
+    assert ended["status"] == "faulted" and ended["cost_micro"] == 0 and "money" in str(ended), ended
+
+
 def test_flow_versions(server):
     assert server.call("POST", "/api/v1/flows", FLOW.encode()).status in (200, 201)
     assert server.call("POST", "/api/v1/flows", FLOW.encode()).status == 200
