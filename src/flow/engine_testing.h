@@ -182,6 +182,7 @@ class EngineTest : public ::testing::Test {
     if (limits_.any()) parts.gate = &*gate_;
     EngineOptions engine_options;
     engine_options.record_again = std::chrono::milliseconds(1);
+    engine_options.recover_in_parallel = recover_in_parallel_;
     engine_options.processes = {"shell"};
     engine_options.timers_near = timers_near_;
     engine_options.double_answers = double_answers_;
@@ -312,7 +313,8 @@ class EngineTest : public ::testing::Test {
   TenantKeys tenant_keys_{std::string(32, 'm')};
   Sealer sealer_{tenant_keys_, std::string(32, 'k'), entropy_};
   SpendLedger ledger_;
-  MicroMoney spend_limit_ = 0;  ///< of a day, of every key
+  MicroMoney spend_limit_ = 0;                                             ///< of a day, of every key
+  std::size_t recover_in_parallel_ = EngineOptions().recover_in_parallel;  ///< read by `start`
   FlowRegistry flows_;
   std::optional<model::Catalog> catalog_;
   std::shared_ptr<const policy::Policy> policy_;

@@ -214,6 +214,31 @@ TEST_F(AtRest, AWokenRunThatFindsNoRoomIsWokenAgain) {
   work_until([&] { return status_of(run) == RunStatus::completed; });
 }
 
+TEST_F(AtRest, AWokenRunThatFindsNoRoomTwiceWhileAnotherIsTakenUpIsNotForgotten) {
+  recover_in_parallel_ = 1;
+  restart();
+  const RunId run = rest(flow_of("waits", kWaits));
+  auto open = prepare(request_of("hello"));
+  const RunId busy = open->row.id;
+  provider_->forever = true;
+  asio::co_spawn(*io_, engine_->drive(std::move(open)), asio::detached);
+  work_until([&] { return !provider_->seen.empty(); });
+  restart();
+  provider_->held = true;
+  engine_->recover({busy});
+  work_until([&] { return !provider_->seen.empty(); });
+
+  clock_.advance(std::chrono::minutes(1));
+  free_bytes_ = 0;
+  engine_->set_timer(run, 1);
+  io_->restart();
+  io_->run_for(std::chrono::milliseconds(100));
+  EXPECT_EQ(status_of(run), RunStatus::waiting);
+  free_bytes_ = std::uint64_t{1} << 40;
+  provider_->held = false;
+  work_until([&] { return status_of(run) == RunStatus::completed; });
+}
+
 TEST_F(AtRest, WhoWaitsForAChildGoesOnWhenItEnds) {
   flow_of("child", kWaits);
   const auto parent = start_run(
