@@ -12,6 +12,23 @@ constexpr Micros kPatience = 20 * kOneSecond;  // then whoever has no answer ask
 constexpr const char* kFlows[] = {"chain", "wait",   "split",  "race", "listen",
                                   "retry", "review", "parent", "tell", "days"};
 
+// Where a fork stands for nothing but itself: no event of its own, no child, no review.
+bool can_be_forked(std::string_view flow) {
+  return flow == "chain" || flow == "wait" || flow == "retry";
+}
+
+Task<Result<RunId>> fork(flow::Engine& engine, flow::InFlight& in_flight, flow::Engine::Fork wanted,
+                         flow::RunRequest request, RunId id) {
+  auto entry = in_flight.enter(request.tenant, {}, id, {});
+  auto run = co_await engine.prepare_fork(std::move(wanted), std::move(request), entry.pending, id);
+  if (!run) {
+    in_flight.leave(std::string(kTenant), {}, entry.pending);
+    co_return std::unexpected(run.error());
+  }
+  SB_CO_CHECK(co_await engine.spawn_until_commit(*std::move(run)));
+  co_return id;
+}
+
 std::string input_of(std::size_t request) {
   const std::string text = fmt::format("write to jane.roe.{}@simulated.example", request);
   return to_text(json::object{{"model", "auto"},
@@ -42,6 +59,8 @@ void Customers::begin() {
       requests_[i].retries = true;
       parts_.agenda.in(later, [this, i] { wish_again(i); });
     }
+    if (can_be_forked(requests_[i].flow) && parts_.draws.one_in(2))
+      parts_.agenda.in(later + parts_.draws.between(0, 4 * kPatience), [this, i] { wish_fork(i); });
   }
   if (parts_.draws.one_in(3)) {
     events_.push_back({"placed", "order.placed"});
@@ -224,6 +243,30 @@ void Customers::wish_again(std::size_t request) {
   }
   if (!mine.retried)
     parts_.agenda.in(parts_.draws.between(kOneSecond, 2 * kPatience), [this, request] { wish_again(request); });
+}
+
+// From its beginning or from one of its steps, whatever has become of it; asked for once, and without a key: where the
+// answer is lost nobody knows whether there is a fork.
+void Customers::wish_fork(std::size_t request) {
+  const Request& mine = requests_[request];
+  const Books::Run* known = mine.run ? parts_.books.find(*mine.run) : nullptr;
+  if (!known || !parts_.world.is_up()) return;
+  flow::Engine::Fork wanted{{}, {}, {}, {}};
+  wanted.origin.id = *mine.run;
+  if (parts_.draws.one_in(2)) wanted.goal.step = parts_.draws.below(known->steps.size() + 1);
+  flow::RunRequest asked;
+  asked.tenant = kTenant;
+  asked.key = parts_.world.key().to_string();
+  asked.spender = parts_.world.key();
+  parts_.books.disturbed();  // a pause that had begun there goes on, and may be past its time
+  const std::size_t at = some_engine();
+  parts_.world.ask<Result<RunId>>(at,
+                                  fork(parts_.world.engine(at), parts_.world.in_flight(), std::move(wanted),
+                                       std::move(asked), parts_.world.new_run()),
+                                  [this, key = mine.key](const Result<RunId>& made) {
+                                    if (made) return parts_.books.started("fork of " + key, *made, true);
+                                    parts_.history.add(fmt::format("{} is not forked: {}", key, made.error().detail));
+                                  });
 }
 
 bool Customers::are_satisfied() const {

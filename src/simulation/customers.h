@@ -59,6 +59,7 @@ class Customers {
   void wish(std::size_t request, Verb verb);
   void wish_resumed(std::size_t request);
   void wish_again(std::size_t request);
+  void wish_fork(std::size_t request);
   std::size_t some_engine() { return parts_.draws.below(parts_.world.engines()); }
 
   Parts parts_;

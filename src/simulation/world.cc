@@ -287,6 +287,10 @@ flow::Engine& World::engine(std::size_t index) {
   return *life_->shards.at(index)->engine;
 }
 
+flow::InFlight& World::in_flight() {
+  return life_->in_flight;
+}
+
 flow::EventHub& World::events() {
   return *life_->events;
 }

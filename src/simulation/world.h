@@ -63,6 +63,8 @@ class World {
   std::size_t engines() const { return parts_.engines; }
   flow::Engine& engine(std::size_t index);
   flow::EventHub& events();
+  flow::InFlight& in_flight();
+  RunId new_run() { return RunId::generate(parts_.time, parts_.draws.entropy()); }
   /// Nobody waits in memory for anything.
   bool is_at_rest() const;
   /// On an engine's thread. `done` is not called where the process dies before.
