@@ -25,8 +25,8 @@ Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
   const auto at_with = node.ref + "/with";
   const auto* with = find_member(value, "with");
   if (with && !with->is_object()) return fault(at_with, "`with` is an object of arguments");
-  if (function == "grpc" || function == "asyncapi")
-    return fault(at, fmt::format("`call: {}` is not supported by this server", function), Errc::unsupported);
+  if (function == "grpc") return fault(at, "`call: grpc` is not supported by this server", Errc::unsupported);
+  if (function == "asyncapi") return fault(at, "`call: asyncapi` is not supported by this server", Errc::unsupported);
   CallTask task;
   task.function = function;
   if (function == "http") {
