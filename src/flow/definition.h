@@ -66,7 +66,7 @@ struct TaskList {
 };
 
 /// What `call` reaches. The engine does all of them but `function`, which is a task of the flow or a catalog.
-enum class CallKind { builtin, http, openapi, mcp, a2a, function };
+enum class CallKind { builtin, http, openapi, asyncapi, mcp, a2a, function };
 
 struct CallTask {
   std::string function;

@@ -6,28 +6,14 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "flow/engine.h"
-#include "flow/outbound/openapi.h"
 #include "flow/outbound/request_texts.h"
+#include "flow/steps.h"
 
 namespace sb::flow {
 namespace {
 
 std::string text_member(const json::value& with, std::string_view key, std::string_view otherwise = {}) {
   return std::string(string_member(with, key, otherwise));
-}
-
-/// `endpoint` is a URL, or {uri, authentication}.
-void read_endpoint(const json::value& endpoint, HttpQuestion& question) {
-  if (const auto* text = endpoint.if_string()) {
-    question.url = *text;
-    return;
-  }
-  question.url = text_member(endpoint, "uri");
-  if (const auto* authentication = find_member(endpoint, "authentication")) question.authentication = *authentication;
-}
-
-std::string effect_key(const RunId& run, std::uint32_t effect) {
-  return fmt::format("{}-{}", run.to_string(), effect);
 }
 
 /// Counted as long as the run waits for it.
@@ -70,6 +56,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::effect(LiveRun& run, Ma
       co_return co_await http_call(run, std::move(call), cancel);
     case CallKind::openapi:
       co_return co_await openapi_call(run, std::move(call), cancel);
+    case CallKind::asyncapi:
+      co_return co_await asyncapi_call(run, std::move(call), cancel);
     default:
       co_return co_await rpc_call(run, std::move(call), cancel);
   }
@@ -189,44 +177,6 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::http_call(LiveRun& run,
   if (!given)
     co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", given.error().detail));
   auto answer = co_await parts_.outbound->ask(std::move(question), secrets_of(run));
-  if (!answer) co_return std::unexpected(answer.error());
-  co_return guarded(run, *std::move(answer), string_member(call.with, "output", "content"), *given);
-}
-
-Task<std::expected<Engine::CallResult, Problem>> Engine::openapi_call(LiveRun& run, Machine::Call call,
-                                                                      CancelSource& cancel) {
-  const auto* document = find_member(call.with, "document");
-  const auto* endpoint = document ? find_member(*document, "endpoint") : nullptr;
-  HttpQuestion fetch;
-  if (endpoint) read_endpoint(*endpoint, fetch);
-  fetch.cancel = &cancel;
-  if (auto passed = guard_question(run, fetch); !passed)
-    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", passed.error().detail));
-  const std::string document_url = fetch.url;
-  auto described = co_await parts_.outbound->ask(std::move(fetch), secrets_of(run));
-  if (!described) co_return std::unexpected(described.error());
-  auto parsed = parse_json(described->body);
-  json::value description;
-  if (parsed) {
-    description = *std::move(parsed);
-  } else if (auto yaml = parse_yaml(described->body)) {
-    description = std::move(yaml->value);
-  } else {
-    co_return std::unexpected(
-        standard_problem("communication", 502, "The OpenAPI document cannot be read", yaml.error().detail));
-  }
-  const auto* parameters = find_member(call.with, "parameters");
-  auto question = openapi_request(description, document_url, string_member(call.with, "operationId"),
-                                  parameters ? *parameters : json::value(nullptr));
-  if (!question) co_return std::unexpected(question.error());
-  if (const auto* authentication = find_member(call.with, "authentication")) question->authentication = *authentication;
-  question->redirect_is_fine = bool_member(call.with, "redirect");
-  question->idempotency_key = effect_key(run.row.id, call.id);
-  question->cancel = &cancel;
-  const auto given = guard_and_give(run, call.id, *question);
-  if (!given)
-    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", given.error().detail));
-  auto answer = co_await parts_.outbound->ask(*std::move(question), secrets_of(run));
   if (!answer) co_return std::unexpected(answer.error());
   co_return guarded(run, *std::move(answer), string_member(call.with, "output", "content"), *given);
 }

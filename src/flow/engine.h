@@ -32,6 +32,7 @@
 #include "flow/outbound/given_values.h"
 #include "flow/outbound/http_call.h"
 #include "flow/parking.h"
+#include "flow/records_out.h"
 #include "flow/sealer.h"
 #include "flow/work_gate.h"
 #include "keys/envelope.h"
@@ -48,6 +49,8 @@
 #include "triage/trials.h"
 
 namespace sb::flow {
+
+struct Publication;
 
 /// Flows by id; immutable entries, thread-safe look-up. New versions may be added while runs go on with theirs.
 class FlowRegistry {
@@ -139,6 +142,7 @@ struct EngineParts {
   /// What a key may spend in a day, 0: no limit. Asked at each call, so it holds for whatever a key pays: runs that
   /// were at rest, or begin by another run, an event or a schedule. Empty: no key has a limit.
   std::function<MicroMoney(const KeyId&)> spend_limit{};
+  std::optional<RecordsOut> records_out{};  ///< nothing: flows write to no broker
 };
 
 /// Why a run ended before its first task; nothing: it did not.
@@ -401,7 +405,6 @@ class Engine {
   static bool is_outside(const TaskNode& task);
   Task<std::expected<CallResult, Problem>> effect(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> http_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
-  Task<std::expected<CallResult, Problem>> openapi_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> rpc_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> emit(LiveRun& run, Machine::Call call);
   /// An event that has passed the policy, to the inbox and to systems outside; for as long as the effect is wanted.
@@ -419,6 +422,19 @@ class Engine {
                                          policy::Direction direction = policy::Direction::outbound,
                                          const RecordJson& given = {});
   json::object secrets_of(const LiveRun& run) const;
+  // described_calls.cc: what a document describes
+  struct Description {
+    json::value document;
+    std::string url;
+  };
+  Task<std::expected<Description, Problem>> describe(LiveRun& run, const Machine::Call& call, CancelSource& cancel);
+  /// A request that the document made of the call's arguments.
+  Task<std::expected<CallResult, Problem>> ask_described(LiveRun& run, const Machine::Call& call, HttpQuestion question,
+                                                         CancelSource& cancel);
+  Task<std::expected<CallResult, Problem>> openapi_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  Task<std::expected<CallResult, Problem>> asyncapi_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  Task<std::expected<CallResult, Problem>> write_record(LiveRun& run, const Machine::Call& call,
+                                                        const Publication& publication);
   // made.cc: what a flow's expressions made
   /// `with` of a task as a script, a process or a person may see it: by the rules of what goes to a model. What the
   /// flow's author wrote is left alone, and so are its secrets. `definition`: pointer below the task's own.

@@ -33,6 +33,7 @@ class Service {
   // Before it is asked.
   int status = 200;
   std::string say = R"({"jsonrpc":"2.0","id":1,"result":{}})";
+  std::string describes;  ///< said at /api.yaml
 
  private:
   Task<void> answer(http::Exchange& exchange) {
@@ -47,7 +48,8 @@ class Service {
       asked_.push_back(std::move(text));
     }
     const bool is_text = request.path == "/text";
-    http::Response response{status, {}, is_text ? "ask bob@x.org" : say};
+    const bool is_description = request.path == "/api.yaml";
+    http::Response response{status, {}, is_text ? "ask bob@x.org" : is_description ? describes : say};
     response.headers.add("content-type", is_text ? "text/plain" : "application/json");
     response.headers.add("connection", "close");
     response.headers.add("location", "https://api.example/next?iban=DE89 3704 0044 0532 0130 00");
@@ -119,6 +121,9 @@ TEST_F(OutboundCalls, WhatThePolicyBlocksLeavesNowhereInARequest) {
            "call: http, with: {method: get, endpoint: '${ \"http://api.example/%34000056655665556\" }'}",
            "call: http, with: {method: post, endpoint: 'http://api.example/pay', body: {n: '${ .card }'}}",
            "call: openapi, with: {document: {endpoint: '${ \"http://api.example/\" + .card }'}, operationId: x}",
+           "call: asyncapi, with: {document: {endpoint: '${ \"http://api.example/\" + .card }'}, operation: x, "
+           "message: "
+           "{}}",
            "call: mcp, with: {method: tools/call, parameters: {name: x, arguments: {n: '${ .card }'}}, transport: "
            "{http: "
            "{endpoint: 'http://api.example/'}}}",
@@ -217,6 +222,129 @@ TEST(Egress, ValuesGoToTheVeryHostThatIsTrustedWithThem) {
   EXPECT_EQ(types("https://bank.example/"), none);
   EXPECT_EQ(types("http://proxied.example/"), iban) << "the operator says where it goes";
   EXPECT_EQ(types("pay.example"), none);
+}
+
+constexpr std::string_view kOrders = R"(
+asyncapi: 3.0.0
+servers:
+  web: {host: api.example, pathname: /v1, protocol: http}
+  stream: {host: 'kafka.example:9092', protocol: kafka}
+channels:
+  orders:
+    address: 'orders/{to}'
+    parameters: {to: {location: '$message.payload#/to', default: all}}
+    bindings: {kafka: {topic: orders}}
+    messages: {order: {payload: {type: object, required: [to]}, correlationId: {location: '$message.payload#/to'}}}
+  mine: {address: '{to}', parameters: {to: {location: '$message.payload#/to'}}}
+operations:
+  order: {action: send, channel: {$ref: '#/channels/orders'}}
+  tell: {action: send, channel: {$ref: '#/channels/mine'}}
+)";
+
+/// Messages of a document, over HTTP and to a broker of the test's own.
+class Publishing : public OutboundCalls {
+ protected:
+  Publishing() { service_.describes = kOrders; }
+  std::shared_ptr<LiveRun> publish(std::string_view arguments, json::value input) {
+    return call(
+        fmt::format("call: asyncapi, with: {{document: {{endpoint: 'http://api.example/api.yaml'}}, {}}}", arguments),
+        std::move(input));
+  }
+  void open_broker() {
+    records_out_ = RecordsOut{[](std::string_view brokers, std::string_view topic) -> Result<> {
+                                if (brokers == "kafka.example:9092" && topic != "secret") return {};
+                                return fail(Errc::permission_denied, "not here");
+                              },
+                              [this](OutgoingRecord record) -> Task<Result<>> {
+                                if (broker_refuses_) co_return fail(Errc::unavailable, "no broker");
+                                written_.push_back(std::move(record));
+                                co_return Result<>();
+                              }};
+    restart();
+  }
+  static std::string header(const OutgoingRecord& record, std::string_view name) {
+    const auto found = std::ranges::find(record.headers, name, [](const auto& one) { return one.first; });
+    return found == record.headers.end() ? "" : found->second;
+  }
+
+  std::vector<OutgoingRecord> written_;
+  bool broker_refuses_ = false;
+};
+
+TEST_F(Publishing, AMessageGoesToItsChannelAndPassesThePolicy) {
+  const auto run = publish(
+      "operation: order, message: {payload: {to: '${ .mail }', endpoint: '{x}'}, headers: {x-note: "
+      "'${ \"for \" + .mail }', x-key: '${ \"Key \" + $secrets.token }'}}",
+      json::object{{"mail", kMail}});
+  ASSERT_FALSE(run->problem) << to_text(run->problem->to_json());
+  ASSERT_EQ(service_.asked().size(), 2U);
+  EXPECT_EQ(service_.asked()[0], "/api.yaml?");
+  EXPECT_EQ(service_.asked()[1], R"(/v1/orders/[EMAIL_1]? x-note: for [EMAIL_1] x-key: Key 0123456789-of-the-operator )"
+                                 R"({"to":"[EMAIL_1]","endpoint":"{x}"})");
+  EXPECT_EQ(run->output.text(), R"({"jsonrpc":"2.0","id":1,"result":{}})");
+}
+
+TEST_F(Publishing, AMessageThatTheDocumentDoesNotDescribeLeavesNowhere) {
+  const auto run = publish("operation: order, message: {payload: {for: me}}", json::object{});
+  ASSERT_TRUE(run->problem);
+  EXPECT_EQ(run->problem->status, 400);
+  EXPECT_EQ(service_.asked().size(), 1U) << "the document alone";
+}
+
+TEST_F(Publishing, ARecordIsWrittenAsThePolicyLeavesItWithAKeyOfItsOwn) {
+  open_broker();
+  const auto run = publish(
+      "operation: order, protocol: kafka, message: {payload: {to: '${ .mail }'}, headers: {x-note: "
+      "'${ \"for \" + .mail }', n: 7}}",
+      json::object{{"mail", kMail}});
+  ASSERT_FALSE(run->problem) << to_text(run->problem->to_json());
+  ASSERT_EQ(written_.size(), 1U);
+  EXPECT_EQ(written_[0].topic, "orders");
+  EXPECT_EQ(written_[0].key, "[EMAIL_1]");
+  EXPECT_EQ(written_[0].value, R"({"to":"[EMAIL_1]"})");
+  EXPECT_EQ(header(written_[0], "x-note"), "for [EMAIL_1]");
+  EXPECT_EQ(header(written_[0], "n"), "7");
+  EXPECT_EQ(header(written_[0], "content-type"), "application/json");
+  EXPECT_TRUE(header(written_[0], "idempotency-key").starts_with(run->row.id.to_string() + "-"));
+  EXPECT_EQ(run->output.text(), R"({"topic":"orders","key":"[EMAIL_1]","headers":{"x-note":"for [EMAIL_1]","n":"7"},)"
+                                R"("payload":{"to":"[EMAIL_1]"}})");
+}
+
+TEST_F(Publishing, WhatMayNotBeWrittenIsNot) {
+  const auto status = [&](std::string_view arguments, json::value input) {
+    const auto run = publish(arguments, std::move(input));
+    EXPECT_TRUE(run->problem) << arguments;
+    return run->problem ? run->problem->status : 0;
+  };
+  constexpr std::string_view kTell = "operation: tell, protocol: kafka, message: {payload: {to: '${ .to }'}}";
+  EXPECT_EQ(status(kTell, json::object{{"to", "open"}}), 500) << "no broker is configured";
+  open_broker();
+  EXPECT_EQ(status(kTell, json::object{{"to", "secret"}}), 403) << "a topic that flows may not write";
+  EXPECT_EQ(status(kTell, json::object{{"to", kMail}}), 403) << "the policy would make it another topic";
+  EXPECT_EQ(status("operation: order, protocol: kafka, message: {payload: {to: a, card: '${ .card }'}}",
+                   json::object{{"card", "4000056655665556"}}),
+            403);
+  EXPECT_EQ(
+      status("operation: order, protocol: kafka, authentication: {bearer: {token: t}}, message: {payload: {to: a}}",
+             json::object{}),
+      400);
+  broker_refuses_ = true;
+  EXPECT_EQ(status(kTell, json::object{{"to", "open"}}), 503);
+  EXPECT_TRUE(written_.empty());
+  broker_refuses_ = false;
+  EXPECT_FALSE(publish(kTell, json::object{{"to", "open"}})->problem);
+  EXPECT_EQ(written_.size(), 1U);
+}
+
+TEST_F(Publishing, WhatOnlyLocalModelsMaySeeIsNotPublished) {
+  open_broker();
+  policy_ = *policy::Policy::load(
+      "{name: l, version: 1, rules: [{types: [CREDIT_CARD], direction: inbound, action: route_to_local}]}", "test");
+  const auto run = publish("operation: tell, protocol: kafka, message: {payload: {to: open}}",
+                           json::object{{"card", "4000056655665556"}});
+  ASSERT_TRUE(run->problem);
+  EXPECT_EQ(run->problem->status, 403);
+  EXPECT_TRUE(written_.empty());
 }
 
 constexpr std::string_view kIban = "DE89 3704 0044 0532 0130 00";

@@ -178,6 +178,7 @@ class EngineTest : public ::testing::Test {
                       on_verified_};
     parts.trials = trials_.get();
     parts.spend_limit = [this](const KeyId&) { return spend_limit_; };
+    parts.records_out = records_out_;
     gate_.emplace(limits_);
     if (limits_.any()) parts.gate = &*gate_;
     EngineOptions engine_options;
@@ -291,6 +292,7 @@ class EngineTest : public ::testing::Test {
   std::unique_ptr<AnswerCache> answers_;                              ///< null: no cache; read by `start`
   std::shared_ptr<const triage::Likeness> likeness_;                  ///< null: no question is like another; likewise
   std::optional<EventsOut> events_out_;                               ///< read by `start`
+  std::optional<RecordsOut> records_out_;                             ///< likewise
   std::function<std::unique_ptr<model::Provider>()> other_provider_;  ///< in place of the watched one; by `start`
   triage::LiveRouter* promise_ = nullptr;                             ///< read by `start`, as what follows
   std::function<void(std::string_view, bool)> on_verdict_;

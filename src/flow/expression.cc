@@ -209,7 +209,8 @@ Result<Template::Node> Template::compile_node(const json::value& definition, std
     Members members;
     for (const auto& [key, value] : *object) {
       const std::string_view name = key;
-      const bool data = name == "body" || name == "query" || name == "headers" || name == "parameters";
+      const bool data = name == "body" || name == "query" || name == "headers" || name == "parameters" ||
+                        name == "message" || name == "variables";
       const Context inner{context.locals, context.uris && !data,
                           context.uris && (name == "endpoint" || name == "uri" || name == "authority")};
       SB_TRY(auto member, compile_node(value, pointer_append(pointer, key), inner));

@@ -82,7 +82,8 @@ class Template {
   /// Which literal strings are URI templates ("{name}" takes top-level members of the input, percent-encoded).
   enum class Uris {
     none,
-    arguments,  ///< of `call`: the members `endpoint` and `uri`, but not inside body, query, headers and parameters
+    arguments,  ///< of `call`: the members `endpoint` and `uri`, but not inside body, query, headers, parameters,
+                ///< message and variables
   };
 
   /// `pointer` is the place in the document, for errors. Errors: invalid_argument, `param` = pointer at fault.

@@ -306,15 +306,35 @@ TEST_P(Definition, RefusesByNameAndLine) {
 }
 INSTANTIATE_TEST_SUITE_P(
     Cases, Definition,
-    testing::Values(Refused{"unknown_function", "do:\n  - a: {call: chatt}\n", "did you mean `chat`"},
-                    Refused{"unsupported_task", "do:\n  - a: {run: {container: {image: x}}}\n",
-                            "`container` is not supported"},
-                    Refused{"unknown_key", "do:\n  - a: {call: chat, wiht: {}}\n", "did you mean `with`"},
-                    Refused{"unknown_target", "do:\n  - a: {set: {x: 1}, then: b}\n", "no task `b`"},
-                    Refused{"bad_expression", "do:\n  - a: {set: {x: '${ .a | }'}}\n", "3:"},
-                    Refused{"duplicate_name", "do:\n  - a: {set: {x: 1}}\n  - a: {set: {x: 2}}\n", "appears twice"},
-                    Refused{"no_tasks", "do: []\n", "list of tasks"},
-                    Refused{"timeout", "do:\n  - a: {call: probe, timeout: {after: {months: 1}}}\n", "no `months`"}),
+    testing::Values(
+        Refused{"unknown_function", "do:\n  - a: {call: chatt}\n", "did you mean `chat`"},
+        Refused{"unsupported_task", "do:\n  - a: {run: {container: {image: x}}}\n", "`container` is not supported"},
+        Refused{"asyncapi_subscription",
+                "do:\n  - a: {call: asyncapi, with: {document: {endpoint: 'http://x'}, operation: o,\n"
+                "      subscription: {consume: {amount: 1}}}}\n",
+                "4:21: `subscription` is not supported"},
+        Refused{"asyncapi_protocol",
+                "do:\n  - a: {call: asyncapi, with: {document: {endpoint: 'http://x'}, operation: o,\n"
+                "      message: {}, protocol: mqtt}}\n",
+                "4:30: protocol `mqtt` is not supported"},
+        Refused{"asyncapi_no_protocol",
+                "do:\n  - a: {call: asyncapi, with: {document: {endpoint: 'http://x'}, operation: o,\n"
+                "      message: {}, protocol: pigeon}}\n",
+                "`pigeon` is no protocol"},
+        Refused{"asyncapi_channel_and_operation",
+                "do:\n  - a: {call: asyncapi, with: {document: {endpoint: 'http://x'}, operation: o, channel: c,\n"
+                "      message: {}}}\n",
+                "either `channel`"},
+        Refused{"asyncapi_message",
+                "do:\n  - a: {call: asyncapi, with: {document: {endpoint: 'http://x'}, operation: o,\n"
+                "      message: {payload: 1, body: 2}}}\n",
+                "body"},
+        Refused{"unknown_key", "do:\n  - a: {call: chat, wiht: {}}\n", "did you mean `with`"},
+        Refused{"unknown_target", "do:\n  - a: {set: {x: 1}, then: b}\n", "no task `b`"},
+        Refused{"bad_expression", "do:\n  - a: {set: {x: '${ .a | }'}}\n", "3:"},
+        Refused{"duplicate_name", "do:\n  - a: {set: {x: 1}}\n  - a: {set: {x: 2}}\n", "appears twice"},
+        Refused{"no_tasks", "do: []\n", "list of tasks"},
+        Refused{"timeout", "do:\n  - a: {call: probe, timeout: {after: {months: 1}}}\n", "no `months`"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST(Machine, SaysWhichTypesOfEventsItListensFor) {

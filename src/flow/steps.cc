@@ -1,8 +1,14 @@
 #include "flow/steps.h"
 
+#include <fmt/format.h>
+
 #include "flow/guard.h"
 
 namespace sb::flow {
+
+std::string effect_key(const RunId& run, std::uint32_t effect) {
+  return fmt::format("{}-{}", run.to_string(), effect);
+}
 
 store::StepRow task_step(const TaskNode& task, std::uint32_t attempt, Micros started_us) {
   store::StepRow step;

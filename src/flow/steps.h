@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -11,6 +12,8 @@
 
 namespace sb::flow {
 
+/// What an effect is known by outside, however often it is done.
+std::string effect_key(const RunId& run, std::uint32_t effect);
 store::StepRow task_step(const TaskNode& task, std::uint32_t attempt, Micros started_us);
 /// A decision of the policy's about something that comes in or goes out.
 store::StepRow guard_step(std::string_view name, policy::Direction direction, Micros started_us);

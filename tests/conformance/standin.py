@@ -42,6 +42,42 @@ OPENAPI = {
 }
 
 
+ASYNCAPI_2 = {
+    "asyncapi": "2.6.0",
+    "servers": {
+        "queue": {"url": "queue.test", "protocol": "amqp"},
+        "web": {"url": "https://{place}.test/echo", "protocol": "https", "variables": {"place": {"default": "nowhere"}}}},
+    "channels": {
+        "orders/{country}": {
+            "parameters": {"country": {"location": "$message.payload#/country"}},
+            "publish": {"bindings": {"http": {"type": "request", "method": "PUT"}}, "message": {"$ref": "#/components/messages/order"}}},
+        "heard": {"subscribe": {"message": {"payload": {"type": "string"}}}}},
+    "components": {
+        "messages": {"order": {"payload": {"$ref": "#/components/schemas/order"}}},
+        "schemas": {"order": {"type": "object", "required": ["id"], "properties": {"id": {"type": "integer"}}}}},
+}
+
+ASYNCAPI_3 = b"""
+asyncapi: 3.0.0
+servers:
+  web: {host: api.test, pathname: /echo, protocol: https}
+  locked: {host: api.test, pathname: /bearer, protocol: https}
+  queue: {host: queue.test, protocol: mqtt}
+  stream: {host: 'stream.test:9092', protocol: kafka}
+channels:
+  greetings:
+    address: greetings
+    servers: [{$ref: '#/servers/web'}, {$ref: '#/servers/stream'}]
+    messages: {greeting: {contentType: text/plain, payload: {type: string}}}
+  doors: {address: s3cret, servers: [{$ref: '#/servers/locked'}]}
+  queued: {address: queued, servers: [{$ref: '#/servers/queue'}]}
+operations:
+  greet: {action: send, channel: {$ref: '#/channels/greetings'}}
+  open: {action: receive, channel: {$ref: '#/channels/doors'}}
+  queue: {action: send, channel: {$ref: '#/channels/queued'}}
+"""
+
+
 class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -129,6 +165,10 @@ def route(http, standin: StandIn, path: str, query: dict, body: bytes):
         return http.answer(200, SWAGGER)
     if path == "/v3/openapi.json":
         return http.answer(200, OPENAPI)
+    if path == "/asyncapi-2.json":
+        return http.answer(200, ASYNCAPI_2)
+    if path == "/asyncapi-3.yaml":
+        return http.answer(200, ASYNCAPI_3, kind="application/yaml")
     if path == "/v2/pet/findByStatus":
         return http.answer(200, PETS if query.get("status") == ["available"] else [])
     if path == "/v2/pet" and http.command == "POST":

@@ -101,6 +101,7 @@ class Compiler {
   Result<CallTask> function_call(const std::string& name, const json::value& definition, const Pointer& at,
                                  const Pointer& pointer);
   Result<> catalogs(const json::value& value) const;
+  Result<> asyncapi_arguments(const json::value& with, const Pointer& pointer) const;
   Result<> arguments(const Function& function, const json::value* with, const Pointer& pointer) const;
 
   /// Names in scope while a nested list is compiled.

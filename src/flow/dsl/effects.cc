@@ -6,11 +6,15 @@
 
 #include "base/bytes.h"
 #include "flow/dsl/compiler.h"
+#include "flow/outbound/asyncapi.h"
 #include "policy/guards/json_schema.h"
 
 namespace sb::flow::dsl {
 namespace {
 
+constexpr std::string_view kAsyncApiProtocols[] = {
+    "amqp",  "amqp1", "anypointmq", "googlepubsub", "http", "ibmmq",  "jms", "kafka", "mercure", "mqtt",
+    "mqtt5", "nats",  "pulsar",     "redis",        "sns",  "solace", "sqs", "stomp", "ws"};
 constexpr std::string_view kOutputs = "content, raw, response";
 
 bool is_output(std::string_view output) {
@@ -26,7 +30,6 @@ Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
   const auto* with = find_member(value, "with");
   if (with && !with->is_object()) return fault(at_with, "`with` is an object of arguments");
   if (function == "grpc") return fault(at, "`call: grpc` is not supported by this server", Errc::unsupported);
-  if (function == "asyncapi") return fault(at, "`call: asyncapi` is not supported by this server", Errc::unsupported);
   CallTask task;
   task.function = function;
   if (function == "http") {
@@ -43,6 +46,10 @@ Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
     for (const auto* key : {"document", "operationId"}) {
       if (!find_member(*with, key)) return fault(at_with, fmt::format("`call: openapi` needs `{}`", key));
     }
+  } else if (function == "asyncapi") {
+    task.kind = CallKind::asyncapi;
+    if (!with) return fault(node.ref, "`call: asyncapi` needs `with`");
+    SB_CHECK(asyncapi_arguments(*with, at_with));
   } else if (function == "mcp") {
     task.kind = CallKind::mcp;
     if (!with) return fault(node.ref, "`call: mcp` needs `with`");
@@ -75,6 +82,35 @@ Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
   }
   node.body = std::move(task);
   return node;
+}
+
+// What the document says is known when the task runs; the protocol that the flow asks for is known now.
+Result<> Compiler::asyncapi_arguments(const json::value& with, const Pointer& pointer) const {
+  SB_CHECK(only(with, pointer, {"document", "channel", "operation", "server", "protocol", "message", "authentication"},
+                {"subscription"}));
+  if (!find_member(with, "document")) return fault(pointer, "`call: asyncapi` needs `document`");
+  const bool has_channel = find_member(with, "channel");
+  if (has_channel == static_cast<bool>(find_member(with, "operation")))
+    return fault(pointer, "`call: asyncapi` needs either `channel` (AsyncAPI 2) or `operation` (AsyncAPI 3)");
+  const auto* message = find_member(with, "message");
+  if (!message) return fault(pointer, "`call: asyncapi` needs `message`");
+  if (message->is_object()) SB_CHECK(only(*message, pointer + "/message", {"payload", "headers"}));
+  const auto* server = find_member(with, "server");
+  if (server) {
+    SB_CHECK(object_at(*server, pointer + "/server", "`server` is an object with `name` and `variables`"));
+    SB_CHECK(only(*server, pointer + "/server", {"name", "variables"}));
+    if (!find_member(*server, "name")) return fault(pointer + "/server", "a server needs `name`");
+  }
+  const auto* protocol = find_member(with, "protocol");
+  if (!protocol) return {};
+  const auto at = pointer + "/protocol";
+  if (!protocol->is_string()) return fault(at, "is the name of a protocol");
+  const std::string_view name = protocol->get_string();
+  if (std::ranges::find(kAsyncApiProtocols, name) == std::end(kAsyncApiProtocols))
+    return fault(at, fmt::format("`{}` is no protocol of the DSL", name));
+  if (server || asyncapi_protocol(name)) return {};  // where a server is named, the DSL leaves `protocol` alone
+  return fault(at, fmt::format("protocol `{}` is not supported by this server: http or kafka", name),
+               Errc::unsupported);
 }
 
 // What is written out is held against the function's schema here, what an expression gives when it has given it.
@@ -125,7 +161,7 @@ Result<CallTask> Compiler::custom_function(const std::string& name, const Pointe
   const auto* definition = all ? find_member(*all, name) : nullptr;
   if (!definition) {
     std::vector<std::string> known(functions_.begin(), functions_.end());
-    known.insert(known.end(), {"http", "openapi", "mcp", "a2a"});
+    known.insert(known.end(), {"http", "openapi", "asyncapi", "mcp", "a2a"});
     if (all && all->is_object())
       for (const auto& [key, ignored] : all->get_object()) known.emplace_back(key);
     const auto near = nearest(name, known);

@@ -48,6 +48,15 @@ std::optional<std::vector<std::pair<std::string, std::string>>> own_headers(cons
 
 }  // namespace
 
+void read_endpoint(const json::value& endpoint, HttpQuestion& question) {
+  if (const auto* text = endpoint.if_string()) {
+    question.url = *text;
+    return;
+  }
+  question.url = string_member(endpoint, "uri");
+  if (const auto* authentication = find_member(endpoint, "authentication")) question.authentication = *authentication;
+}
+
 void query_into_url(HttpQuestion& question) {
   const json::value query = std::exchange(question.query, nullptr);
   const auto* object = query.if_object();
@@ -91,12 +100,14 @@ Problem problem_of_call(const Error& error) {
   }
 }
 
+bool is_json_type(std::string_view content_type) {
+  const auto media = trim(content_type.substr(0, content_type.find(';')));
+  return media == "application/json" || media.ends_with("+json");
+}
+
 bool HttpAnswer::is_json() const {
   const auto* type = headers.if_contains("content-type");
-  if (!type || !type->is_string()) return false;
-  const std::string_view text = type->get_string();
-  const auto media = trim(text.substr(0, text.find(';')));
-  return media == "application/json" || media.ends_with("+json");
+  return type && type->is_string() && is_json_type(type->get_string());
 }
 
 json::value HttpAnswer::output(std::string_view as) const {

@@ -39,6 +39,9 @@ struct HttpQuestion {
   CancelSource* cancel = nullptr;
 };
 
+/// Of a `content-type`.
+bool is_json_type(std::string_view content_type);
+
 struct HttpAnswer {
   int status = 0;
   json::object headers;  ///< names in small letters; of a cookie that is set, its value is left out
@@ -51,6 +54,8 @@ struct HttpAnswer {
   json::value output(std::string_view as) const;
 };
 
+/// Of an `endpoint`, a URL or {uri, authentication}.
+void read_endpoint(const json::value& endpoint, HttpQuestion& question);
 /// Puts `query`, percent-encoded, behind what `url` has of it.
 void query_into_url(HttpQuestion& question);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.h"
+#include "flow/outbound/described_api.h"
 
 namespace sb::flow {
 namespace {
@@ -11,33 +12,13 @@ std::unexpected<Problem> refuse(std::string detail) {
   return std::unexpected(standard_problem("validation", 400, "The OpenAPI call is not valid", std::move(detail)));
 }
 
-/// Follows a local `$ref`, a few times at most.
-const json::value* follow(const json::value& document, const json::value* node) {
-  constexpr int kMostHops = 8;
-  for (int hop = 0; node && hop < kMostHops; ++hop) {
-    const auto ref = string_member(*node, "$ref");
-    if (ref.empty()) return node;
-    if (!ref.starts_with("#/")) return nullptr;
-    boost::system::error_code error;
-    node = document.find_pointer(ref.substr(1), error);
-  }
-  return node;
-}
-
-std::string base_url(const json::value& document, std::string_view document_url) {
+Result<std::string> base_url(const json::value& document, std::string_view document_url) {
   const auto scheme_end = document_url.find("://");
   const auto origin = document_url.substr(0, document_url.find('/', scheme_end + 3));
   if (const auto* servers = find_member(document, "servers");
       servers && servers->is_array() && !servers->get_array().empty()) {
-    std::string url(string_member(servers->get_array()[0], "url"));
-    if (const auto* variables = find_member(servers->get_array()[0], "variables");
-        variables && variables->is_object()) {
-      for (const auto& [name, variable] : variables->get_object()) {
-        const auto hole = fmt::format("{{{}}}", std::string_view(name));
-        if (const auto at = url.find(hole); at != std::string::npos)
-          url.replace(at, hole.size(), string_member(variable, "default"));
-      }
-    }
+    const auto& server = servers->get_array()[0];
+    SB_TRY(auto url, with_server_variables(std::string(string_member(server, "url")), server, nullptr));
     if (url.starts_with('/')) url.insert(0, origin);
     while (url.ends_with('/')) url.pop_back();
     return url;
@@ -74,15 +55,6 @@ std::optional<Operation> find_operation(const json::value& document, std::string
   return std::nullopt;
 }
 
-std::string plain(const json::value& value) {
-  if (value.is_string()) return std::string(value.get_string());
-  const auto* list = value.if_array();
-  if (!list) return to_text(value);
-  std::string out;
-  for (const auto& one : *list) out += (out.empty() ? "" : ",") + plain(one);
-  return out;
-}
-
 }  // namespace
 
 Outcome<HttpQuestion> openapi_request(const json::value& document, std::string_view document_url,
@@ -100,7 +72,7 @@ Outcome<HttpQuestion> openapi_request(const json::value& document, std::string_v
     const auto* declared = find_member(*of, "parameters");
     if (!declared || !declared->is_array()) continue;
     for (const auto& entry : declared->get_array()) {
-      const auto* parameter = follow(document, &entry);
+      const auto* parameter = follow_ref(document, &entry);
       if (!parameter) continue;
       const std::string name(string_member(*parameter, "name"));
       const auto in = string_member(*parameter, "in");
@@ -115,14 +87,14 @@ Outcome<HttpQuestion> openapi_request(const json::value& document, std::string_v
       if (in == "path") {
         const auto hole = fmt::format("{{{}}}", name);
         if (const auto at = path.find(hole); at != std::string::npos)
-          path.replace(at, hole.size(), http::percent_encode(plain(value)));
+          path.replace(at, hole.size(), http::percent_encode(parameter_text(value)));
       } else if (in == "query") {
         const bool many = string_member(*parameter, "collectionFormat", "multi") == "multi";
-        query[name] = value.is_array() && !many ? json::value(json::string(plain(value))) : value;
+        query[name] = value.is_array() && !many ? json::value(json::string(parameter_text(value))) : value;
       } else if (in == "header") {
-        headers[name] = plain(value);
+        headers[name] = parameter_text(value);
       } else if (in == "cookie") {
-        headers["cookie"] = fmt::format("{}={}", name, http::percent_encode(plain(value)));
+        headers["cookie"] = fmt::format("{}={}", name, http::percent_encode(parameter_text(value)));
       } else if (in == "body") {
         question.body = to_text(value);
       } else if (in == "formData") {
@@ -135,7 +107,7 @@ Outcome<HttpQuestion> openapi_request(const json::value& document, std::string_v
     std::string text;
     for (const auto& [name, value] : form_fields)
       text += fmt::format("{}{}={}", text.empty() ? "" : "&", http::percent_encode(name),
-                          http::percent_encode(plain(value)));
+                          http::percent_encode(parameter_text(value)));
     question.body = std::move(text);
     headers["content-type"] = "application/x-www-form-urlencoded";
   }
@@ -143,7 +115,9 @@ Outcome<HttpQuestion> openapi_request(const json::value& document, std::string_v
     const auto* whole = left.if_contains("body");
     question.body = to_text(whole && left.size() == 1 ? *whole : json::value(left));
   }
-  question.url = base_url(document, document_url) + path;
+  const auto base = base_url(document, document_url);
+  if (!base) return refuse(base.error().detail);
+  question.url = *base + path;
   question.query = std::move(query);
   question.headers = std::move(headers);
   return question;

@@ -1,5 +1,5 @@
 Feature: Other calls
-  OpenAPI, JSON-RPC, functions of one's own.
+  OpenAPI, AsyncAPI, JSON-RPC, functions of one's own.
 
   Scenario: OpenAPI: an operation of a Swagger document
     Given a workflow with definition:
@@ -232,17 +232,156 @@ Feature: Other calls
     When the workflow is registered
     Then the workflow should be refused with '`call: grpc` is not supported' at line 4
 
-  Scenario: AsyncAPI is refused by name
+  Scenario: AsyncAPI: a message to a channel of a 2.6 document
     Given a workflow with definition:
     """yaml
     document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
     do:
-      - ask:
+      - tell:
           call: asyncapi
-          with: {document: {endpoint: 'https://x'}, operation: o, message: {}}
+          with: {document: {endpoint: 'https://api.test/asyncapi-2.json'}, channel: 'orders/{country}', server: {name: web, variables: {place: api}}, message: {payload: {id: 7, country: de}, headers: {x-trace: t1}}}
+          output: {as: '[.method, .path, .headers["x-trace"], .body, .headers["content-type"]]'}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    [PUT, /echo/orders/de, t1, {id: 7, country: de}, application/json]
+    """
+
+  Scenario: AsyncAPI: an operation of a 3.0 document
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - tell:
+          call: asyncapi
+          with: {document: {endpoint: 'https://api.test/asyncapi-3.yaml'}, operation: greet, message: {payload: Hello}}
+          output: {as: '[.method, .path, .body, .headers["content-type"]]'}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    [POST, /echo/greetings, Hello, text/plain]
+    """
+
+  Scenario: AsyncAPI: with an authentication
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - tell:
+          call: asyncapi
+          with: {document: {endpoint: 'https://api.test/asyncapi-3.yaml'}, operation: open, message: {payload: {}}, authentication: {bearer: {token: s3cret}}}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    authenticated: true
+    """
+
+  Scenario: AsyncAPI: the same key however often the message is sent
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - tell:
+          call: asyncapi
+          with: {document: {endpoint: 'https://api.test/asyncapi-3.yaml'}, operation: greet, message: {payload: Hello}}
+          output: {as: '.headers["idempotency-key"] | test("^[0-9a-zA-Z_-]+-[0-9]+$")'}
+    """
+    When the workflow is executed
+    Then the workflow should complete with output:
+    """yaml
+    true
+    """
+
+  Scenario: AsyncAPI: a payload that its schema does not take
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - tell:
+          call: asyncapi
+          with: {document: {endpoint: 'https://api.test/asyncapi-2.json'}, channel: 'orders/{country}', server: {name: web, variables: {place: api}}, message: {payload: {id: seven, country: de}}}
+    """
+    When the workflow is executed
+    Then the workflow should fault with error:
+    """yaml
+    type: https://open-workflow-specification.org/spec/1.0.0/errors/validation
+    status: 400
+    """
+
+  Scenario: AsyncAPI: nothing may be published to the channel
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - tell:
+          call: asyncapi
+          with: {document: {endpoint: 'https://api.test/asyncapi-2.json'}, channel: heard, message: {payload: hi}}
+    """
+    When the workflow is executed
+    Then the workflow should fault with error:
+    """yaml
+    type: https://open-workflow-specification.org/spec/1.0.0/errors/validation
+    status: 400
+    """
+
+  Scenario: AsyncAPI: a server of a protocol that is not supported
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - tell:
+          call: asyncapi
+          with: {document: {endpoint: 'https://api.test/asyncapi-3.yaml'}, operation: queue, message: {payload: hi}}
+    """
+    When the workflow is executed
+    Then the workflow should fault with error:
+    """yaml
+    type: https://open-workflow-specification.org/spec/1.0.0/errors/validation
+    status: 400
+    """
+
+  Scenario: AsyncAPI: Kafka where none is configured
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - tell:
+          call: asyncapi
+          with: {document: {endpoint: 'https://api.test/asyncapi-3.yaml'}, operation: greet, protocol: kafka, message: {payload: hi}}
+    """
+    When the workflow is executed
+    Then the workflow should fault with error:
+    """yaml
+    type: https://open-workflow-specification.org/spec/1.0.0/errors/configuration
+    status: 500
+    """
+
+  Scenario: AsyncAPI: a protocol that is not supported is refused by name
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - tell:
+          call: asyncapi
+          with: {document: {endpoint: 'https://api.test/asyncapi-3.yaml'}, operation: queue, protocol: mqtt, message: {payload: hi}}
     """
     When the workflow is registered
-    Then the workflow should be refused with '`call: asyncapi` is not supported'
+    Then the workflow should be refused with 'protocol `mqtt` is not supported' at line 5
+
+  Scenario: AsyncAPI: a subscription is refused by name
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - tell:
+          call: asyncapi
+          with: {document: {endpoint: 'https://api.test/asyncapi-3.yaml'}, operation: greet, subscription: {consume: {amount: 1}}}
+    """
+    When the workflow is registered
+    Then the workflow should be refused with '`subscription` is not supported' at line 5
 
   Scenario: A function of a catalog gets what `with` says
     Given a workflow with definition:

@@ -1,0 +1,170 @@
+#include "flow/outbound/asyncapi_message.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "flow/outbound/described_api.h"
+#include "policy/guards/json_schema.h"
+
+namespace sb::flow {
+namespace {
+
+/// A schema of the document as one that stands alone: what it refers to becomes its definitions.
+class AloneSchema {
+ public:
+  explicit AloneSchema(const json::value& document) : document_(document) {}
+
+  Result<json::value> of(const json::value& schema) {
+    SB_TRY(auto alone, rewritten(schema));
+    if (auto* object = alone.if_object(); object && !definitions_.empty()) (*object)["$defs"] = std::move(definitions_);
+    return alone;
+  }
+
+ private:
+  // A value that is data is left as it is: a `$ref` in it is a word.
+  static bool is_data(std::string_view keyword) {
+    return keyword == "const" || keyword == "enum" || keyword == "default" || keyword == "examples";
+  }
+
+  Result<json::value> rewritten(const json::value& node) {
+    if (const auto* list = node.if_array()) {
+      json::array out;
+      for (const auto& one : *list) {
+        SB_TRY(auto item, rewritten(one));
+        out.push_back(std::move(item));
+      }
+      return json::value(std::move(out));
+    }
+    const auto* object = node.if_object();
+    if (!object) return node;
+    json::object out;
+    for (const auto& [key, value] : *object) {
+      const std::string_view name = key;
+      if (name == "$ref" && value.is_string()) {
+        SB_TRY(out[key], definition(value.get_string()));
+      } else if (is_data(name)) {
+        out[key] = value;
+      } else {
+        SB_TRY(out[key], rewritten(value));
+      }
+    }
+    return json::value(std::move(out));
+  }
+
+  Result<json::value> definition(std::string_view reference) {
+    const std::string ref(reference);
+    if (const auto known = names_.find(ref); known != names_.end()) return json::value("#/$defs/" + known->second);
+    const auto* target = ref.starts_with("#/") ? at_pointer(document_, ref.substr(1)) : nullptr;
+    if (!target) return fail(Errc::unsupported, fmt::format("`{}` is no part of the document", ref));
+    const auto name = std::to_string(names_.size());
+    names_.emplace(ref, name);  // before its own: it may refer to itself
+    SB_TRY(auto made, rewritten(*target));
+    definitions_[name] = std::move(made);
+    return json::value("#/$defs/" + name);
+  }
+
+  const json::value& document_;
+  std::map<std::string, std::string> names_;  ///< by reference
+  json::object definitions_;
+};
+
+Result<> hold_against(const json::value& document, const json::value& schema, const json::value& value,
+                      std::string_view what) {
+  const auto unusable = [&](const Error& error) {
+    return fail(Errc::unsupported, fmt::format("the schema of its {} cannot be used: {}", what, error.detail));
+  };
+  const auto alone = AloneSchema(document).of(schema);
+  if (!alone) return unusable(alone.error());
+  const auto compiled = policy::JsonSchema::compile(*alone);
+  if (!compiled) return unusable(compiled.error());
+  if (const auto wrong = (*compiled)->first_fault(value))
+    return fail(Errc::invalid_argument, fmt::format("{} {}", what, wrong->to_string()));
+  return {};
+}
+
+bool is_json_schema(std::string_view format) {
+  return format.empty() || format.starts_with("application/vnd.aai.asyncapi") ||
+         format.starts_with("application/schema+json") || format.starts_with("application/schema+yaml");
+}
+
+}  // namespace
+
+std::vector<const json::value*> with_traits(const json::value& document, const json::value& object) {
+  std::vector<const json::value*> all{&object};
+  const auto* traits = find_member(object, "traits");
+  if (!traits || !traits->is_array()) return all;
+  for (const auto& trait : traits->get_array()) {
+    if (const auto* found = follow_ref(document, &trait)) all.push_back(found);
+  }
+  return all;
+}
+
+const json::value* asyncapi_binding(const json::value& document, const std::vector<const json::value*>& of,
+                                    std::string_view protocol) {
+  for (const auto* object : of) {
+    const auto* bindings = follow_ref(document, find_member(*object, "bindings"));
+    if (const auto* found = bindings ? find_member(*bindings, protocol) : nullptr) return found;
+  }
+  return nullptr;
+}
+
+const json::value* at_location(std::string_view location, const json::value& payload, const json::value& headers) {
+  constexpr std::string_view kPayload = "$message.payload#", kHeader = "$message.header#";
+  if (location.starts_with(kPayload)) return at_pointer(payload, location.substr(kPayload.size()));
+  if (location.starts_with(kHeader)) return at_pointer(headers, location.substr(kHeader.size()));
+  return nullptr;
+}
+
+AsyncApiMessage::AsyncApiMessage(const json::value& document, const json::value& message)
+    : document_(document), parts_(with_traits(document, message)) {}
+
+const json::value* AsyncApiMessage::first(std::string_view key) const {
+  for (const auto* part : parts_) {
+    if (const auto* found = find_member(*part, key)) return follow_ref(document_, found);
+  }
+  return nullptr;
+}
+
+Result<> AsyncApiMessage::check(const json::value& payload, const json::value& headers) const {
+  SB_CHECK(check_payload(payload));
+  for (const auto* part : parts_) {  // a trait's headers come to the message's own
+    if (const auto* schema = find_member(*part, "headers"))
+      SB_CHECK(hold_against(document_, *schema, headers, "headers"));
+  }
+  return {};
+}
+
+// 2.x has the schema's format beside it, 3.x around it.
+Result<> AsyncApiMessage::check_payload(const json::value& payload) const {
+  const auto* schema = first("payload");
+  if (!schema) return {};
+  const auto* beside = first("schemaFormat");
+  std::string_view format = beside && beside->is_string() ? std::string_view(beside->get_string()) : "";
+  if (const auto* inner = find_member(*schema, "schema"); inner && find_member(*schema, "schemaFormat")) {
+    format = string_member(*schema, "schemaFormat");
+    schema = inner;
+  }
+  if (!is_json_schema(format))
+    return fail(Errc::unsupported, fmt::format("schemas of the format `{}` are not supported", format));
+  return hold_against(document_, *schema, payload, "payload");
+}
+
+std::string AsyncApiMessage::content_type() const {
+  const auto* own = first("contentType");
+  if (own && own->is_string()) return std::string(own->get_string());
+  return std::string(string_member(document_, "defaultContentType", "application/json"));
+}
+
+Result<std::string> AsyncApiMessage::record_key(const json::value& payload, const json::value& headers) const {
+  const auto* correlation = first("correlationId");
+  const auto* value = correlation ? at_location(string_member(*correlation, "location"), payload, headers) : nullptr;
+  const auto* binding = asyncapi_binding(document_, parts_, "kafka");
+  const auto* schema = binding ? follow_ref(document_, find_member(*binding, "key")) : nullptr;
+  if (!value && schema) value = find_member(*schema, "const");
+  if (value && schema) SB_CHECK(hold_against(document_, *schema, *value, "key"));
+  return value ? parameter_text(*value) : std::string();
+}
+
+}  // namespace sb::flow

@@ -1,0 +1,43 @@
+/// Messages of an AsyncAPI document. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/errors.h"
+#include "base/json.h"
+
+namespace sb::flow {
+
+/// A message object of a document, with its traits. Borrows both.
+class AsyncApiMessage {
+ public:
+  AsyncApiMessage(const json::value& document, const json::value& message);
+
+  /// What keeps these from being this message; nothing: they are. Errors: invalid_argument (they are not), unsupported
+  /// (a schema that we cannot hold them against).
+  Result<> check(const json::value& payload, const json::value& headers) const;
+  /// Of the body.
+  std::string content_type() const;
+  /// What the record is known by in its topic: what `correlationId` leads to, or the `const` of the Kafka binding's
+  /// key. Errors: invalid_argument (it is not what the binding's key is to be).
+  Result<std::string> record_key(const json::value& payload, const json::value& headers) const;
+
+ private:
+  Result<> check_payload(const json::value& payload) const;
+  const json::value* first(std::string_view key) const;
+
+  const json::value& document_;
+  std::vector<const json::value*> parts_;  ///< the message, then its traits
+};
+
+/// A binding of any of these objects of a document for a protocol; null: they have none.
+const json::value* asyncapi_binding(const json::value& document, const std::vector<const json::value*>& of,
+                                    std::string_view protocol);
+/// An object of a document and its traits.
+std::vector<const json::value*> with_traits(const json::value& document, const json::value& object);
+/// What an expression like `$message.payload#/user/id` or `$message.header#/key` leads to; null: nothing.
+const json::value* at_location(std::string_view location, const json::value& payload, const json::value& headers);
+
+}  // namespace sb::flow

@@ -1,0 +1,178 @@
+#include "flow/outbound/asyncapi.h"
+
+#include <gtest/gtest.h>
+
+#include "flow/outbound/described_api.h"
+
+namespace sb::flow {
+namespace {
+
+json::value document_of(std::string_view text) {
+  auto document = read_description(text);
+  EXPECT_TRUE(document) << document.error().detail;
+  return document ? *std::move(document) : json::value();
+}
+
+constexpr std::string_view kSecond = R"(
+asyncapi: 2.6.0
+defaultContentType: application/json
+servers:
+  queue: {url: 'amqp.example:5672', protocol: amqp}
+  web:
+    url: '{stage}.example:8443/v1/'
+    protocol: https
+    variables: {stage: {default: live, enum: [live, test]}}
+  stream: {url: 'kafka-1.example:9092', protocol: kafka-secure}
+channels:
+  orders/{country}/new:
+    parameters: {country: {location: '$message.payload#/to/country', schema: {type: string, default: de}}}
+    publish:
+      bindings: {http: {type: request, method: PUT}}
+      message: {$ref: '#/components/messages/order'}
+  heard: {subscribe: {message: {payload: {type: string}}}}
+  two:
+    servers: [stream]
+    bindings: {kafka: {topic: orders.two}}
+    publish:
+      message:
+        oneOf:
+          - {payload: {type: string}, contentType: text/plain}
+          - $ref: '#/components/messages/order'
+components:
+  schemas:
+    order:
+      type: object
+      required: [id]
+      properties: {id: {type: integer}, parts: {type: array, items: {$ref: '#/components/schemas/order'}}}
+  messages:
+    order:
+      payload: {$ref: '#/components/schemas/order'}
+      traits: [{headers: {type: object, properties: {trace: {type: string}}}}]
+      correlationId: {location: '$message.payload#/id'}
+      bindings: {kafka: {key: {type: integer, maximum: 99}}}
+)";
+
+constexpr std::string_view kThird = R"(
+asyncapi: 3.0.0
+servers:
+  web: {host: api.example, pathname: /hook, protocol: http}
+  stream: {host: 'kafka-1.example:9092', protocol: kafka}
+channels:
+  signups:
+    address: users.{region}.signups
+    parameters: {region: {default: eu}}
+    messages: {joined: {payload: {schemaFormat: application/schema+json;version=draft-07, schema: {required: [name]}}}}
+  nowhere: {address: null}
+  plain: {address: plain, servers: [{$ref: '#/servers/web'}], messages: {any: {$ref: '#/components/messages/any'}}}
+  coded: {address: coded, messages: {avro: {payload: {schemaFormat: application/vnd.apache.avro, schema: {}}}}}
+operations:
+  join: {action: send, channel: {$ref: '#/channels/signups'}, messages: [{$ref: '#/channels/signups/messages/joined'}]}
+  tell: {action: receive, channel: {$ref: '#/channels/plain'}}
+  ask: {action: send, channel: {$ref: '#/channels/signups'}, reply: {}}
+  lost: {action: send, channel: {$ref: '#/channels/nowhere'}}
+  code: {action: send, channel: {$ref: '#/channels/coded'}}
+  elsewhere: {action: send, channel: {$ref: 'https://other.example/x.yaml#/channels/a'}}
+components:
+  messages: {any: {contentType: text/plain, bindings: {kafka: {key: {const: fixed}}}}}
+)";
+
+Outcome<Publication> published(std::string_view document, std::string_view with) {
+  return asyncapi_publication(document_of(document), document_of(with));
+}
+std::string refusal_of(std::string_view document, std::string_view with) {
+  const auto made = published(document, with);
+  EXPECT_FALSE(made) << with;
+  if (made) return {};
+  EXPECT_EQ(made.error().status, 400);
+  return made.error().detail;
+}
+
+constexpr std::string_view kNewOrder = "channel: 'orders/{country}/new'\n";
+
+TEST(AsyncApi, AChannelOfASecondVersionIsAPathAtItsServer) {
+  const auto made = published(
+      kSecond, std::string(kNewOrder) + "message: {payload: {id: 7, to: {country: 'a/b'}}, headers: {trace: t1}}");
+  ASSERT_TRUE(made) << made.error().detail;
+  EXPECT_EQ(made->protocol, AsyncApiProtocol::http) << "the first server that we can speak to";
+  EXPECT_EQ(made->server + made->address, "https://live.example:8443/v1/orders/a%2Fb/new");
+  EXPECT_EQ(made->method, "PUT");
+  EXPECT_EQ(made->content_type, "application/json");
+  EXPECT_EQ(to_text(made->payload), R"({"id":7,"to":{"country":"a/b"}})");
+  EXPECT_EQ(to_text(made->headers), R"({"trace":"t1"})");
+}
+
+TEST(AsyncApi, AServerIsChosenByNameWithItsVariablesOrByProtocol) {
+  const std::string message = std::string(kNewOrder) + "message: {payload: {id: 7}}\n";
+  EXPECT_EQ(published(kSecond, message + "server: {name: web, variables: {stage: test}}\nprotocol: kafka")->server,
+            "https://test.example:8443/v1")
+      << "where a server is named, the protocol is left alone";
+  const auto stream = published(kSecond, message + "protocol: kafka");
+  ASSERT_TRUE(stream) << stream.error().detail;
+  EXPECT_EQ(stream->protocol, AsyncApiProtocol::kafka);
+  EXPECT_EQ(stream->server, "kafka-1.example:9092");
+  EXPECT_EQ(stream->address, "orders/de/new");
+  EXPECT_EQ(stream->key, "7");
+  EXPECT_NE(refusal_of(kSecond, message + "server: {name: web, variables: {stage: evil}}").find("`stage` cannot"),
+            std::string::npos);
+  EXPECT_NE(refusal_of(kSecond, message + "server: {name: none}").find("no server `none`"), std::string::npos);
+  EXPECT_NE(refusal_of(kSecond, message + "server: {name: queue}").find("its protocols are amqp"), std::string::npos);
+  EXPECT_NE(refusal_of(kSecond, "channel: two\nmessage: {payload: {id: 7}}\nprotocol: http").find("kafka-secure"),
+            std::string::npos);
+}
+
+TEST(AsyncApi, AMessageIsOneOfThoseThatTheDocumentDescribes) {
+  const auto text = published(kSecond, "channel: two\nmessage: {payload: plain words}");
+  ASSERT_TRUE(text) << text.error().detail;
+  EXPECT_EQ(text->content_type, "text/plain");
+  EXPECT_FALSE(text->is_json);
+  EXPECT_EQ(text->address, "orders.two") << "the binding names the topic";
+  EXPECT_EQ(text->key, "");
+  const auto order = published(kSecond, "channel: two\nmessage: {payload: {id: 8, parts: [{id: 9}]}}");
+  ASSERT_TRUE(order) << order.error().detail;
+  EXPECT_EQ(order->key, "8");
+  EXPECT_NE(refusal_of(kSecond, "channel: two\nmessage: {payload: {id: 8, parts: [{id: nine}]}}").find("/parts/0/id"),
+            std::string::npos);
+  EXPECT_NE(refusal_of(kSecond, "channel: two\nmessage: {payload: {id: 8}, headers: {trace: 1}}").find("headers"),
+            std::string::npos);
+  EXPECT_NE(refusal_of(kSecond, "channel: two\nmessage: {payload: {id: 100}}").find("key"), std::string::npos);
+  EXPECT_EQ(refusal_of(kSecond, "channel: two\nmessage: {payload: {id: secret-word}}").find("secret-word"),
+            std::string::npos)
+      << "a value is no part of an error";
+}
+
+TEST(AsyncApi, AnOperationOfAThirdVersionLeadsToItsChannel) {
+  const auto joined = published(kThird, "operation: join\nmessage: {payload: {name: Ann}}\nprotocol: kafka");
+  ASSERT_TRUE(joined) << joined.error().detail;
+  EXPECT_EQ(joined->address, "users.eu.signups");
+  EXPECT_EQ(joined->key, "");
+  const auto told = published(kThird, "operation: tell\nmessage: {payload: hi}");
+  ASSERT_TRUE(told) << told.error().detail;
+  EXPECT_EQ(told->server + told->address, "http://api.example/hook/plain");
+  EXPECT_EQ(told->method, "POST");
+  EXPECT_NE(refusal_of(kThird, "operation: join\nmessage: {payload: {}}").find("payload"), std::string::npos);
+  EXPECT_NE(refusal_of(kThird, "operation: tell\nmessage: {payload: {a: 1}}").find("text/plain"), std::string::npos);
+  EXPECT_NE(refusal_of(kThird, "operation: tell\nmessage: {payload: hi}\nprotocol: kafka").find("its protocols are"),
+            std::string::npos)
+      << "the channel is not on that server";
+}
+
+TEST(AsyncApi, WhatCannotBePublishedIsRefusedByName) {
+  for (const auto& [with, says] : std::vector<std::pair<const char*, const char*>>{
+           {"operation: none\nmessage: {}", "no operation `none`"},
+           {"channel: signups\nmessage: {}", "AsyncAPI 3: `operation`"},
+           {"operation: elsewhere\nmessage: {}", "has no channel in the document"},
+           {"operation: lost\nmessage: {}\nprotocol: kafka", "no address"},
+           {"operation: code\nmessage: {}", "`application/vnd.apache.avro` are not supported"},
+           {"operation: ask\nmessage: {payload: {name: Ann}}\nprotocol: kafka", "has a reply"}}) {
+    EXPECT_NE(refusal_of(kThird, with).find(says), std::string::npos) << with << ": " << refusal_of(kThird, with);
+  }
+  EXPECT_NE(refusal_of(kSecond, "channel: heard\nmessage: {}").find("nothing may be published"), std::string::npos);
+  EXPECT_NE(refusal_of(kSecond, "channel: none\nmessage: {}").find("no channel `none`"), std::string::npos);
+  EXPECT_NE(refusal_of(kSecond, "operation: heard\nmessage: {}").find("AsyncAPI 2: `channel`"), std::string::npos);
+  EXPECT_NE(refusal_of(kSecond, "channel: two\nmessage: {payload: hi, headers: [a]}").find("headers are no object"),
+            std::string::npos);
+  EXPECT_NE(refusal_of("{openapi: 3.0.0}", "operation: x\nmessage: {}").find("no AsyncAPI"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sb::flow
