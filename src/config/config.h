@@ -346,6 +346,7 @@ struct KafkaConfig {
   std::vector<KafkaSecretConfig> secrets;
   std::map<std::string, KafkaSourceConfig> sources;
   std::vector<KafkaSinkConfig> sinks;
+  std::vector<std::string> publish;  ///< topics that flows may write to; a `*` stands for any text
 };
 
 struct Config {

@@ -249,6 +249,8 @@ const Wrong kWrong[] = {
      "flows.hosts[0].restore[0]: expected a type of findings, such as IBAN"},
     {"kafka_sink_twice", "kafka: {brokers: 'k:1', sinks: [{topic: o, types: [a]}, {topic: o, types: [b]}]}\n",
      "kafka.sinks[1].topic: is there twice"},
+    {"kafka_publish", "kafka: {brokers: 'k:1', publish: [orders.*, 'a b']}\n",
+     "kafka.publish[1]: expected the name of a topic, where a `*` stands for any text"},
     {"likeness_without_a_time", "cache: {semantic: {file: l.json, encoder: e.sbe}}\n",
      "cache.semantic: needs cache.exact_ttl_s"},
     {"likeness_without_an_encoder", "cache: {exact_ttl_s: 60, semantic: {file: l.json}}\n",

@@ -9,7 +9,7 @@ namespace sb::server {
 namespace {
 
 bool writes(const KafkaConfig& config) {
-  return !config.sinks.empty() ||
+  return !config.sinks.empty() || !config.publish.empty() ||
          std::ranges::any_of(config.sources, [](const auto& entry) { return !entry.second.dead_letter.empty(); });
 }
 
@@ -71,6 +71,9 @@ Result<std::unique_ptr<KafkaServices>> open_kafka(const Config& config) {
     for (const auto& sink : config.kafka->sinks) sinks.push_back({sink.topic, sink.types});
     made->sinks = std::make_unique<kafka::Sinks>(*made->producer, std::move(sinks), process_metrics());
   }
+  if (!config.kafka->publish.empty())
+    made->publisher = std::make_unique<kafka::Publisher>(*made->producer, config.kafka->brokers, config.kafka->publish,
+                                                         process_metrics());
   std::vector<std::string> names;
   for (const auto& [name, source] : config.kafka->sources) names.push_back(name);
   if (!names.empty()) made->metrics = std::make_unique<kafka::SourceMetrics>(process_metrics(), std::move(names));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kafka/producer.h"
+#include "kafka/publisher.h"
 #include "kafka/sinks.h"
 #include "kafka/source.h"
 #include "server/services.h"
@@ -16,8 +17,9 @@ class Shard;
 /// Shared by all shards.
 struct KafkaServices {
   kafka::Cluster cluster;
-  std::unique_ptr<kafka::Producer> producer;  ///< null: nothing is written
-  std::unique_ptr<kafka::Sinks> sinks;        ///< null: no events leave
+  std::unique_ptr<kafka::Producer> producer;    ///< null: nothing is written
+  std::unique_ptr<kafka::Sinks> sinks;          ///< null: no events leave
+  std::unique_ptr<kafka::Publisher> publisher;  ///< null: flows write no records
   std::unique_ptr<kafka::SourceMetrics> metrics;
 };
 

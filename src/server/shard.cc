@@ -63,6 +63,17 @@ std::optional<flow::EventsOut> events_out(const Services& services) {
                          [sinks](json::value event) { return sinks->write(std::move(event)); }};
 }
 
+std::optional<flow::RecordsOut> records_out(const Services& services) {
+  auto* publisher = services.kafka ? services.kafka->publisher.get() : nullptr;
+  if (!publisher) return std::nullopt;
+  return flow::RecordsOut{
+      [publisher](std::string_view brokers, std::string_view topic) { return publisher->may_write(brokers, topic); },
+      [publisher](flow::OutgoingRecord record) {
+        return publisher->write(
+            {std::move(record.topic), std::move(record.key), std::move(record.headers), std::move(record.value)});
+      }};
+}
+
 flow::Durability durability_of(Durability configured) {
   switch (configured) {
     case Durability::sync:
@@ -133,6 +144,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
                           services.answers.get(),
                           services.likeness};
   parts.events_out = events_out(services);
+  parts.records_out = records_out(services);
   parts.on_outbox = [&services] {
     if (services.on_outbox) services.on_outbox();
   };

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/topic.h"
 #include "config/declaration/forms.h"
 #include "config/declaration/sections.h"
 
@@ -24,12 +25,9 @@ bool is_kafka_setting(std::string_view text) {
   return std::ranges::any_of(kTheirs, [&](auto prefix) { return text.starts_with(prefix); }) && text.size() <= 128 &&
          !is_kafka_secret(text) && text != "ssl.engine.location";
 }
-bool is_topic(std::string_view text) {
-  const auto fits = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("._-").contains(c);
-  };
-  return !text.empty() && text.size() <= 249 && text != "." && text != ".." && std::ranges::all_of(text, fits);
+bool is_topic_pattern(std::string_view text) {
+  return !text.empty() && text.size() <= 249 &&
+         std::ranges::all_of(text, [](char c) { return c == '*' || is_topic_character(c); });
 }
 bool is_optional_topic(std::string_view text) {
   return text.empty() || is_topic(text);
@@ -50,6 +48,8 @@ constexpr TextForm kFlowReference{"^([^\\s@/]{1,128}/[^\\s@/]{1,128}(@[A-Za-z0-9
                                   "namespace/name of a flow, with @version or without", is_flow_reference};
 constexpr TextForm kTopic{"^[A-Za-z0-9._-]{1,249}$", "the name of a topic", is_topic};
 constexpr TextForm kOptionalTopic{"^[A-Za-z0-9._-]{0,249}$", "the name of a topic, or nothing", is_optional_topic};
+constexpr TextForm kTopicPattern{"^[A-Za-z0-9._*-]{1,249}$", "the name of a topic, where a `*` stands for any text",
+                                 is_topic_pattern};
 constexpr TextForm kBrokers{"^[^\\s:,]+:[0-9]{1,5}(,\\s*[^\\s:,]+:[0-9]{1,5})*$",
                             "host:port of a broker, or several with commas between them", is_brokers};
 constexpr TextForm kKafkaSetting{
@@ -116,7 +116,11 @@ Declaration<KafkaConfig> kafka_section() {
               .names = &kKafkaSetting})
       .list("secrets", &K::secrets, secret, {.about = "Settings that are secret.", .max = 16})
       .map("sources", &K::sources, kafka_source(), {.about = "What is read, by name.", .max = 16, .names = &kName})
-      .list("sinks", &K::sinks, sink, {.about = "What is written.", .max = 64});
+      .list("sinks", &K::sinks, sink, {.about = "What is written.", .max = 64})
+      .texts("publish", &K::publish,
+             {.about = "Topics that flows may write to by `call: asyncapi`; a `*` stands for any text.",
+              .max = 64,
+              .form = &kTopicPattern});
 }
 
 }  // namespace sb::config
