@@ -45,6 +45,7 @@ do:
         message: {payload: '${ .order }', headers: {country: '${ .country }', note: '${ .note }'}}
 """
 STEALING_FLOW = FLOW.replace("name: orders", "name: steals").replace("operation: order", "operation: steal")
+HASTY_FLOW = FLOW.replace("name: orders", "name: hastens").replace("- tell:", "- tell:\n      timeout: {after: {milliseconds: 300}}")
 CATCHING_FLOW = """
 document: {dsl: '1.0.3', namespace: test, name: loses, version: '1.0.0'}
 do:
@@ -80,7 +81,7 @@ def publishing(broker, own_server):  # noqa: F811
     section["settings"]["topic.metadata.propagation.max.ms"] = "500"  # so long a topic that is not there may yet come
     section["publish"] = ["shop.*.orders", "shop.missing"]
     server = own_server(kafka=section, flows={"hosts": hosts}).start()
-    for flow in (FLOW, STEALING_FLOW, CATCHING_FLOW):
+    for flow in (FLOW, STEALING_FLOW, HASTY_FLOW, CATCHING_FLOW):
         assert server.call("POST", "/api/v1/flows", flow.encode()).status == 201
     yield server
     service.shutdown()
@@ -135,3 +136,15 @@ def test_only_named_topics_are_written_and_a_refusal_can_be_caught(broker, publi
     for topic in (secret, "shop.de.orders.secret"):
         broker.write(topic, [{"value": "mark"}])
         assert [record.value() for record in broker.read(topic, 1)] == [b"mark"]
+
+
+def test_a_time_limit_ends_the_waiting_and_not_the_record(broker, publishing):  # noqa: F811
+    topic = broker.make_topic("shop.it.orders")
+    assert start(publishing, "C-1", wait=True, country="it")["status"] == "completed"
+    broker.kill()
+    try:
+        late = publishing.run(start(publishing, "C-2", wait=True, flow="hastens", country="it")["id"])
+        assert late["status"] == "faulted" and late["error"]["status"] == 408, late
+    finally:
+        broker.start()
+    assert [record.key() for record in broker.read(topic, 2)] == [b"C-1", b"C-2"], "what was on its way goes on"

@@ -41,6 +41,8 @@ class AsyncApiReading {
   Result<Publication> publication() const {
     if (!headers_.is_object()) return no_such("the message's headers are no object");
     SB_TRY(const auto target, is_second() ? channel_of_2() : operation_of_3());
+    SB_CHECK(check_references(document_, *target.channel));
+    SB_CHECK(check_references(document_, *target.operation));
     SB_TRY(const auto server, server_for(*target.channel));
     Publication made;
     made.protocol = *asyncapi_protocol(string_member(*server.server, "protocol"));

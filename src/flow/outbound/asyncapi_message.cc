@@ -91,6 +91,21 @@ bool is_json_schema(std::string_view format) {
 
 }  // namespace
 
+Result<> check_references(const json::value& document, const json::value& object) {
+  const auto check = [&](const json::value& node) -> Result<> {
+    if (follow_ref(document, &node)) return {};
+    return fail(Errc::unsupported, fmt::format("`{}` is no part of the document", string_member(node, "$ref")));
+  };
+  if (const auto* traits = find_member(object, "traits"); traits && traits->is_array()) {
+    for (const auto& trait : traits->get_array()) SB_CHECK(check(trait));
+  }
+  for (const auto* part : with_traits(document, object)) {
+    if (!part->is_object()) continue;
+    for (const auto& [key, member] : part->get_object()) SB_CHECK(check(member));
+  }
+  return {};
+}
+
 std::vector<const json::value*> with_traits(const json::value& document, const json::value& object) {
   std::vector<const json::value*> all{&object};
   const auto* traits = find_member(object, "traits");
@@ -128,6 +143,7 @@ const json::value* AsyncApiMessage::first(std::string_view key) const {
 }
 
 Result<> AsyncApiMessage::check(const json::value& payload, const json::value& headers) const {
+  SB_CHECK(check_references(document_, *parts_.front()));
   SB_CHECK(check_payload(payload));
   for (const auto* part : parts_) {  // a trait's headers come to the message's own
     if (const auto* schema = find_member(*part, "headers"))

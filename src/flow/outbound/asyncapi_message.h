@@ -35,6 +35,8 @@ class AsyncApiMessage {
 /// A binding of any of these objects of a document for a protocol; null: they have none.
 const json::value* asyncapi_binding(const json::value& document, const std::vector<const json::value*>& of,
                                     std::string_view protocol);
+/// Whether what this object of a document and its traits refer to is in the document. Errors: unsupported.
+Result<> check_references(const json::value& document, const json::value& object);
 /// An object of a document and its traits.
 std::vector<const json::value*> with_traits(const json::value& document, const json::value& object);
 /// What an expression like `$message.payload#/user/id` or `$message.header#/key` leads to; null: nothing.

@@ -64,6 +64,8 @@ channels:
     messages: {joined: {payload: {schemaFormat: application/schema+json;version=draft-07, schema: {required: [name]}}}}
   nowhere: {address: null}
   plain: {address: plain, servers: [{$ref: '#/servers/web'}], messages: {any: {$ref: '#/components/messages/any'}}}
+  bound: {address: bound, bindings: {$ref: 'https://other.example/x.yaml#/bindings'}}
+  shaped: {address: shaped, messages: {far: {payload: {$ref: './far.json'}}}}
   coded: {address: coded, messages: {avro: {payload: {schemaFormat: application/vnd.apache.avro, schema: {}}}}}
 operations:
   join: {action: send, channel: {$ref: '#/channels/signups'}, messages: [{$ref: '#/channels/signups/messages/joined'}]}
@@ -71,6 +73,9 @@ operations:
   ask: {action: send, channel: {$ref: '#/channels/signups'}, reply: {}}
   lost: {action: send, channel: {$ref: '#/channels/nowhere'}}
   code: {action: send, channel: {$ref: '#/channels/coded'}}
+  bind: {action: send, channel: {$ref: '#/channels/bound'}}
+  shape: {action: send, channel: {$ref: '#/channels/shaped'}}
+  trace: {action: send, channel: {$ref: '#/channels/plain'}, traits: [{$ref: './traits.yaml'}]}
   elsewhere: {action: send, channel: {$ref: 'https://other.example/x.yaml#/channels/a'}}
 components:
   messages: {any: {contentType: text/plain, bindings: {kafka: {key: {const: fixed}}}}}
@@ -163,6 +168,9 @@ TEST(AsyncApi, WhatCannotBePublishedIsRefusedByName) {
            {"operation: elsewhere\nmessage: {}", "has no channel in the document"},
            {"operation: lost\nmessage: {}\nprotocol: kafka", "no address"},
            {"operation: code\nmessage: {}", "`application/vnd.apache.avro` are not supported"},
+           {"operation: bind\nmessage: {}", "`https://other.example/x.yaml#/bindings` is no part of the document"},
+           {"operation: shape\nmessage: {}", "`./far.json` is no part"},
+           {"operation: trace\nmessage: {payload: hi}", "`./traits.yaml` is no part"},
            {"operation: ask\nmessage: {payload: {name: Ann}}\nprotocol: kafka", "has a reply"}}) {
     EXPECT_NE(refusal_of(kThird, with).find(says), std::string::npos) << with << ": " << refusal_of(kThird, with);
   }
