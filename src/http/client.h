@@ -1,4 +1,5 @@
-/// HTTP/1.1 client with keep-alive pools, one Client per shard. Not thread-safe: belongs to its io_context's thread.
+/// HTTP client, one Client per shard: HTTP/1.1 with keep-alive pools, and HTTP/2 where a request asks for it. Not
+/// thread-safe: belongs to its io_context's thread.
 #pragma once
 
 #include <chrono>
@@ -38,7 +39,10 @@ struct ClientRequest {
   Url origin;             ///< pool key: scheme, host, port
   std::string target;     ///< path and query as sent
   Headers headers;        ///< Host, Content-Length and Connection are the client's work
-  std::string_view body;  ///< borrowed until `send` resumes
+  std::string_view body;  ///< borrowed until `send` resumes; over HTTP/2 until the response is destroyed
+  /// HTTP/2 (RFC 9113) or nothing: over TLS by ALPN, else with prior knowledge. Each such request has a connection of
+  /// its own.
+  bool http2 = false;
   Timeouts timeouts;
   CancelSource* cancel = nullptr;  ///< borrowed until the response is destroyed
 };
@@ -58,8 +62,10 @@ class ClientResponse {
   virtual ~ClientResponse() = default;
   virtual int status() const = 0;
   virtual const Headers& headers() const = 0;
+  /// What came behind the body, over HTTP/2; known once the body was read to its end.
+  virtual const Headers& trailers() const = 0;
   /// The next piece of the body (de-chunked, gunzipped), valid until the next call; empty at the end.
-  /// Errors: upstream_timeout, upstream_invalid (framing, or cut before its end), cancelled, unavailable.
+  /// Errors: upstream_timeout, upstream_invalid (framing, reset, or cut before its end), cancelled, unavailable.
   virtual Task<Result<std::string_view>> read_some() = 0;
   /// The rest of the body. Errors: as above, too_large.
   virtual Task<Result<std::string>> read_all(std::size_t bytes_max) = 0;

@@ -40,7 +40,7 @@ bool still_quiet(Socket& socket) {
 ClientExchange::ClientExchange(std::shared_ptr<ClientShared> shared, ClientRequest request)
     : shared_(std::move(shared)),
       request_(std::move(request)),
-      origin_(shared_->origin(request_.origin)),
+      origin_(shared_->origin(request_.origin, request_.http2)),
       total_deadline_(SteadyClock::now() + request_.timeouts.total),
       deadline_(total_deadline_) {
   shared_->add(*this);
@@ -74,6 +74,7 @@ Task<Result<>> ClientExchange::start() {
   if (stop_ != Stop::none) co_return std::unexpected(stopped("starting"));
   const auto& t = request_.timeouts;
   shared_->need_sweep(std::min({t.connect, t.first_byte, t.idle, t.total}));
+  if (request_.http2) co_return co_await start_http2();
   build_head();
   for (bool retry = false;; retry = true) {
     SB_CO_CHECK(co_await acquire(retry));
@@ -207,6 +208,10 @@ Task<Result<>> ClientExchange::handshake() {
   asio::ip::make_address(url.host, error);
   // RFC 6066 section 3: no server name for literal addresses.
   if (error) SSL_set_tlsext_host_name(stream.tls()->native_handle(), url.host.c_str());
+  if (request_.http2) {
+    constexpr std::array<unsigned char, 3> kAlpn = {2, 'h', '2'};
+    SSL_set_alpn_protos(stream.tls()->native_handle(), kAlpn.data(), kAlpn.size());
+  }
   stream.tls()->set_verify_callback(asio::ssl::host_name_verification(url.host), error);
   std::tie(error) = co_await stream.tls()->async_handshake(asio::ssl::stream_base::client, use_tuple);
   if (stop_ == Stop::timeout) {
@@ -215,6 +220,12 @@ Task<Result<>> ClientExchange::handshake() {
   }
   if (stop_ == Stop::cancelled) co_return std::unexpected(stopped("securing the connection"));
   if (error) co_return fail(Errc::unavailable, fmt::format("{}: TLS: {}", url.authority(), error.message()));
+  if (request_.http2) {
+    const unsigned char* chosen = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(stream.tls()->native_handle(), &chosen, &size);
+    if (size == 0) co_return fail(Errc::unavailable, fmt::format("{}: TLS: it speaks no HTTP/2", url.authority()));
+  }
   co_return Result<>();
 }
 
@@ -304,6 +315,7 @@ Task<bool> ClientExchange::fill() {
 }
 
 Task<Result<std::string_view>> ClientExchange::read_some() {
+  if (http2_) co_return co_await read_some_http2();
   for (;;) {
     if (failure_) co_return std::unexpected(*failure_);
     if (stop_ != Stop::none) co_return std::unexpected(stopped("reading the response"));
@@ -373,8 +385,8 @@ Task<Result<std::string>> ClientExchange::read_all(std::size_t bytes_max) {
 }
 
 bool ClientExchange::reusable() const {
-  return stop_ == Stop::none && !write_failed_ && connection_->parser.complete() && connection_->parser.keep_alive() &&
-         connection_->in.empty() && connection_->stream.socket().is_open();
+  return !http2_ && stop_ == Stop::none && !write_failed_ && connection_->parser.complete() &&
+         connection_->parser.keep_alive() && connection_->in.empty() && connection_->stream.socket().is_open();
 }
 
 void ClientExchange::finish() {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "http/client_shared.h"
+#include "http/http2_session.h"
 #include "http/inflate.h"
 #include "http/wakeup.h"
 
@@ -19,6 +20,7 @@ class ClientExchange final : public ClientResponse {
 
   int status() const override { return status_; }
   const Headers& headers() const override { return headers_; }
+  const Headers& trailers() const override;
   Task<Result<std::string_view>> read_some() override;
   Task<Result<std::string>> read_all(std::size_t bytes_max) override;
 
@@ -44,6 +46,13 @@ class ClientExchange final : public ClientResponse {
   Task<Result<>> handshake();
   Task<Outcome> round_trip(Error& error);
   Task<Outcome> read_head(Error& error);
+  // client_http2.cc: the same over HTTP/2
+  Task<Result<>> start_http2();
+  Task<Result<std::string_view>> read_some_http2();
+  /// Sends what the session has to say. Error: the connection is broken.
+  Task<Result<>> flush_http2();
+  /// Reads what comes, once, and answers it.
+  Task<Result<>> exchange_http2(std::string_view doing);
   /// False: end of the stream, or an error; see stop_ and the parser.
   Task<bool> fill();
   void build_head();
@@ -62,6 +71,7 @@ class ClientExchange final : public ClientResponse {
   Wakeup wakeup_;
   Headers headers_;
   std::string head_;
+  std::unique_ptr<Http2Session> http2_;
   std::string_view pending_;  ///< body bytes that lie in the connection's buffer
   std::unique_ptr<Inflater> inflater_;
   std::string unpacked_;

@@ -41,8 +41,8 @@ struct Origin {
 struct ClientShared : std::enable_shared_from_this<ClientShared> {
   ClientShared(asio::io_context& io_context, ClientOptions o);
 
-  using Key = std::tuple<bool, std::string, std::uint16_t>;
-  Origin& origin(const Url& url) { return origins[Key(url.tls, url.host, url.port)]; }
+  using Key = std::tuple<bool, bool, std::string, std::uint16_t>;
+  Origin& origin(const Url& url, bool http2) { return origins[Key(http2, url.tls, url.host, url.port)]; }
 
   void add(ClientExchange& exchange);
   void remove(ClientExchange& exchange);

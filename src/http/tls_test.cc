@@ -117,6 +117,20 @@ TEST_F(TlsTest, CarriesRequestsStreamsAndLargeBodies) {
   });
 }
 
+TEST_F(TlsTest, AServerThatSpeaksNoHttp2IsNotAskedOverIt) {
+  auto server = serve(io_, echo, server_options());
+  auto client = Client::create(io_, {.ca_file = identity_.certificate_file});
+  run(io_, [&]() -> Task<void> {
+    ClientRequest request;
+    request.origin = local_url(server->port(), true);
+    request.target = "/t";
+    request.http2 = true;
+    const auto refused = co_await client->send(std::move(request));
+    EXPECT_EQ(refused.error().code, Errc::unavailable);
+    EXPECT_THAT(refused.error().detail, HasSubstr("no HTTP/2"));
+  });
+}
+
 TEST_F(TlsTest, StrangersAreNotTrusted) {
   auto server = serve(io_, echo, server_options());
   SelfSigned other{"IP:127.0.0.1"};
