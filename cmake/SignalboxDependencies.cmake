@@ -19,6 +19,7 @@ target_link_libraries(rdkafka INTERFACE ${RDKAFKA_LIBRARY})
 find_library(NGHTTP2_LIBRARY nghttp2 REQUIRED)
 add_library(nghttp2 INTERFACE IMPORTED)
 target_link_libraries(nghttp2 INTERFACE ${NGHTTP2_LIBRARY})
+find_package(Protobuf 3.21 REQUIRED)
 find_library(TCMALLOC_LIBRARY libtcmalloc_minimal.so.4 REQUIRED)
 
 # Sources that scripts/install-deps unpacks from package registries, checked by hash (Debian has no package of them).
