@@ -28,7 +28,7 @@ Task<void> Api::list_flows(http::Exchange& exchange, const Caller&, std::vector<
 
 Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::vector<std::string>) {
   const std::string_view text = exchange.request().body;
-  // What is there already, to the byte, has its functions: catalogs are not asked again.
+  // What is there already, to the byte, has its functions and protos: nobody is asked again.
   const auto flows = parts_.flows.list();
   if (const auto same = std::ranges::find(flows, text, &flow::Flow::source); same != flows.end())
     co_return co_await respond_json(exchange, 200, to_text(described(**same)));
@@ -61,7 +61,7 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
   if (!known) {
     store::Commit commit;
     flow::put_sealed(commit, parts_.engine.sealer(), "flow:" + (*flow)->id(), (*flow)->source);
-    if (!cataloged.functions.empty())
+    if (!cataloged.empty())
       flow::put_sealed(commit, parts_.engine.sealer(), flow::cataloged_document(**flow),
                        cataloged.to_text(to_hex(sha256(text))));
     json::array ids{json::string((*flow)->id())};  // so that a restart finds them

@@ -20,6 +20,10 @@ namespace sb::policy {
 class JsonSchema;
 }
 
+namespace sb::flow::grpc {
+class Method;
+}
+
 namespace sb::flow {
 
 /// Where to go after a task: on, out of this list, to the end of the flow, or to a task of the same list.
@@ -66,13 +70,14 @@ struct TaskList {
 };
 
 /// What `call` reaches. The engine does all of them but `function`, which is a task of the flow or a catalog.
-enum class CallKind { builtin, http, openapi, asyncapi, mcp, a2a, function };
+enum class CallKind { builtin, http, openapi, grpc, asyncapi, mcp, a2a, function };
 
 struct CallTask {
   std::string function;
   CallKind kind = CallKind::builtin;
   std::optional<Template> with;
-  std::shared_ptr<const TaskList> body;  ///< of a function: one task
+  std::shared_ptr<const TaskList> body;        ///< of a function: one task
+  std::shared_ptr<const grpc::Method> method;  ///< of `grpc`; null where the text alone was checked
 };
 struct SetTask {
   Template value;

@@ -6,6 +6,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "flow/engine.h"
+#include "flow/grpc/call.h"
 #include "flow/outbound/request_texts.h"
 #include "flow/steps.h"
 
@@ -56,6 +57,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::effect(LiveRun& run, Ma
       co_return co_await http_call(run, std::move(call), cancel);
     case CallKind::openapi:
       co_return co_await openapi_call(run, std::move(call), cancel);
+    case CallKind::grpc:
+      co_return co_await grpc_call(run, std::move(call), cancel);
     case CallKind::asyncapi:
       co_return co_await asyncapi_call(run, std::move(call), cancel);
     default:
@@ -179,6 +182,28 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::http_call(LiveRun& run,
   auto answer = co_await parts_.outbound->ask(std::move(question), secrets_of(run));
   if (!answer) co_return std::unexpected(answer.error());
   co_return guarded(run, *std::move(answer), string_member(call.with, "output", "content"), *given);
+}
+
+// Policies read the arguments and the answer as JSON; what goes over the wire is made of what they leave.
+Task<std::expected<Engine::CallResult, Problem>> Engine::grpc_call(LiveRun& run, Machine::Call call,
+                                                                   CancelSource& cancel) {
+  const auto method = std::get<CallTask>(call.task->body).method;
+  if (!method) co_return std::unexpected(standard_problem("configuration", 500, "The flow was never registered"));
+  auto question = grpc::question(call.with, *method);
+  if (!question) co_return std::unexpected(question.error());
+  question->idempotency_key = effect_key(run.row.id, call.id);
+  question->cancel = &cancel;
+  const auto given = guard_and_give(run, call.id, *question);
+  if (!given)
+    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy", given.error().detail));
+  if (auto put = grpc::put_message(*question, *method); !put) co_return std::unexpected(put.error());
+  auto answer = co_await parts_.outbound->ask(*std::move(question), secrets_of(run));
+  if (!answer) co_return std::unexpected(answer.error());
+  auto told = grpc::answer_of(*answer, *method);
+  if (!told) co_return std::unexpected(told.error());
+  answer->headers["content-type"] = "application/json";
+  answer->body = *std::move(told);
+  co_return guarded(run, *std::move(answer), "content", *given);
 }
 
 // JSON-RPC 2.0 over HTTP: A2A as it is; MCP's streamable HTTP without a session (initialize is the server's wish, not a

@@ -405,6 +405,7 @@ class Engine {
   static bool is_outside(const TaskNode& task);
   Task<std::expected<CallResult, Problem>> effect(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> http_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  Task<std::expected<CallResult, Problem>> grpc_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> rpc_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> emit(LiveRun& run, Machine::Call call);
   /// An event that has passed the policy, to the inbox and to systems outside; for as long as the effect is wanted.

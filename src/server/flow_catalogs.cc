@@ -31,7 +31,7 @@ Result<std::shared_ptr<const flow::Flow>> load_with_catalogs(Services& services,
                                                              std::string_view origin) {
   const auto functions = flow::builtin_functions();
   const auto yaml = parse_yaml(text);
-  if (!yaml || flow::catalog_calls(yaml->value).empty()) return flow::load_flow(text, origin, functions);
+  if (!yaml || !flow::has_parts_elsewhere(yaml->value)) return flow::load_flow(text, origin, functions);
   const std::string source_hash = to_hex(sha256(text));
   const auto* head = find_member(yaml->value, "document");
   flow::Flow named;

@@ -82,7 +82,9 @@ Declaration<FlowsConfig> flows_section() {
       .path("dir", &F::dir, {.about = "Folder of flow documents; empty is the built-in flows alone."})
       .path("catalog", &F::catalog,
             {.about = "Folder of the catalog `default`: `functions/NAME/VERSION/function.yaml` below it is what flows "
-                      "call as `NAME:VERSION@default`; empty is no such catalog."})
+                      "call as `NAME:VERSION@default`, and PATH below it is what `file://PATH` of a proto is; empty is "
+                      "no such "
+                      "folder."})
       .text(
           "chat", &F::chat,
           {.about = "File in that folder that drives chat completions; empty is the built-in one.", .form = &kBareFile})

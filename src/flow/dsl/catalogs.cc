@@ -33,18 +33,18 @@ bool has_names(std::string_view member) {
   return std::ranges::find(kNamed, member) != kNamed.end();
 }
 
-void collect_calls(const json::value& value, bool named, std::vector<CatalogCall>& calls) {
+/// `see(task, function)` for all that calls a function.
+template <class See>
+void each_call(const json::value& value, bool named, See& see) {
   if (const auto* list = value.if_array()) {
-    for (const auto& one : *list) collect_calls(one, named, calls);
+    for (const auto& one : *list) each_call(one, named, see);
   }
   const auto* object = value.if_object();
   if (!object) return;
   for (const auto& [name, member] : *object) {
-    if (const auto* text = member.if_string(); text && !named && std::string_view(name) == "call") {
-      const auto call = CatalogCall::parse(*text);
-      if (call && std::ranges::find(calls, call->text(), &CatalogCall::text) == calls.end()) calls.push_back(*call);
-    }
-    if (named || !is_data(name)) collect_calls(member, !named && has_names(name), calls);
+    if (const auto* text = member.if_string(); text && !named && std::string_view(name) == "call")
+      see(value, std::string_view(*text));
+    if (named || !is_data(name)) each_call(member, !named && has_names(name), see);
   }
 }
 
@@ -75,10 +75,23 @@ Result<json::value> authentication_of(const json::value& flow, const json::value
   const auto* found = name.empty() ? authentication : all ? find_member(*all, name) : nullptr;
   if (!found) return fail(Errc::invalid_argument, fmt::format("there is no `{}` under use.authentications", name));
   if (dsl::has_expression(*found))
-    return fail(
-        Errc::invalid_argument,
-        "the authentication of a catalog has no expressions, which runs alone evaluate: name a secret with `use`");
+    return fail(Errc::invalid_argument,
+                "the authentication of what is had at registration has no expressions, which runs alone evaluate: name "
+                "a secret "
+                "with `use`");
   return *found;
+}
+
+constexpr const char* kDamaged = "the functions and protos that are kept with a flow are damaged";
+
+Result<std::map<std::string, std::string, std::less<>>> texts_in(const json::value& value) {
+  if (!value.is_object()) return fail(Errc::corrupt, kDamaged);
+  std::map<std::string, std::string, std::less<>> texts;
+  for (const auto& [name, text] : value.get_object()) {
+    if (!text.is_string()) return fail(Errc::corrupt, kDamaged);
+    texts.emplace(std::string(name), std::string(text.get_string()));
+  }
+  return texts;
 }
 
 }  // namespace
@@ -99,33 +112,62 @@ std::optional<CatalogCall> CatalogCall::parse(std::string_view text) {
 std::string Cataloged::to_text(std::string_view source_hash) const {
   json::object texts;
   for (const auto& [call, text] : functions) texts[call] = text;
-  return sb::to_text(json::object{{"source", source_hash}, {"functions", std::move(texts)}});
+  json::object kept{{"source", source_hash}, {"functions", std::move(texts)}};
+  if (protos.empty()) return sb::to_text(kept);
+  json::object files;
+  for (const auto& [url, text] : protos) files[url] = text;
+  kept["protos"] = std::move(files);
+  return sb::to_text(kept);
 }
 
 Result<std::optional<Cataloged>> Cataloged::from_text(std::string_view text, std::string_view source_hash) {
   SB_TRY(const auto parsed, parse_json(text));
-  const auto* texts = find_member(parsed, "functions");
-  if (!texts || !texts->is_object()) return fail(Errc::corrupt, "the functions that are kept with a flow are damaged");
+  const auto* functions = find_member(parsed, "functions");
+  if (!functions) return fail(Errc::corrupt, kDamaged);
   if (string_member(parsed, "source") != source_hash) return std::nullopt;
   Cataloged kept;
-  for (const auto& [call, function] : texts->get_object()) {
-    if (!function.is_string()) return fail(Errc::corrupt, "the functions that are kept with a flow are damaged");
-    kept.functions.emplace(std::string(call), std::string(function.get_string()));
+  SB_TRY(kept.functions, texts_in(*functions));
+  if (const auto* protos = find_member(parsed, "protos")) {
+    SB_TRY(kept.protos, texts_in(*protos));
   }
   return kept;
 }
 
 std::vector<CatalogCall> catalog_calls(const json::value& document) {
   std::vector<CatalogCall> calls;
-  collect_calls(document, false, calls);
+  const auto see = [&](const json::value&, std::string_view function) {
+    const auto call = CatalogCall::parse(function);
+    if (call && std::ranges::find(calls, call->text(), &CatalogCall::text) == calls.end()) calls.push_back(*call);
+  };
+  each_call(document, false, see);
   return calls;
+}
+
+std::vector<json::value> proto_endpoints(const json::value& document) {
+  std::vector<json::value> endpoints;
+  const auto see = [&](const json::value& task, std::string_view function) {
+    const auto* with = function == "grpc" ? find_member(task, "with") : nullptr;
+    const auto* proto = with ? find_member(*with, "proto") : nullptr;
+    const auto* endpoint = proto ? find_member(*proto, "endpoint") : nullptr;
+    if (!endpoint) return;
+    const auto url = proto_url(*endpoint);
+    if (!url.empty() && std::ranges::find(endpoints, url, proto_url) == endpoints.end()) endpoints.push_back(*endpoint);
+  };
+  each_call(document, false, see);
+  return endpoints;
+}
+
+std::string proto_url(const json::value& endpoint) {
+  const std::string_view url =
+      endpoint.is_string() ? std::string_view(endpoint.get_string()) : string_member(endpoint, "uri");
+  return is_expression(url) || url.find('{') != std::string_view::npos ? std::string() : std::string(url);
 }
 
 Result<CatalogPlace> place_of(const json::value& flow, const CatalogCall& call) {
   const auto* use = find_member(flow, "use");
   const auto* all = use ? find_member(*use, "catalogs") : nullptr;
   const auto* catalog = all ? find_member(*all, call.catalog) : nullptr;
-  if (!catalog && call.catalog == "default") return CatalogPlace{};
+  if (!catalog && call.catalog == "default") return CatalogPlace{"", call.path(), nullptr};
   if (!catalog) return fail(Errc::not_found, fmt::format("there is no `{}` under use.catalogs", call.catalog));
   const auto* endpoint = find_member(*catalog, "endpoint");
   if (!endpoint) return fail(Errc::invalid_argument, fmt::format("catalog `{}` needs `endpoint`", call.catalog));
@@ -136,8 +178,24 @@ Result<CatalogPlace> place_of(const json::value& flow, const CatalogCall& call) 
                 fmt::format("catalog `{}`: its endpoint is an http(s) URL; a folder of the server's is the catalog "
                             "`default` (flows.catalog)",
                             call.catalog));
-  CatalogPlace place{raw_root(root) + "/" + call.path(), nullptr};
+  CatalogPlace place{raw_root(root) + "/" + call.path(), "", nullptr};
   SB_TRY(place.authentication, authentication_of(flow, *endpoint));
+  return place;
+}
+
+Result<CatalogPlace> place_of_proto(const json::value& flow, const json::value& endpoint) {
+  CatalogPlace place{proto_url(endpoint), "", nullptr};
+  constexpr std::string_view kFile = "file://";
+  if (place.url.starts_with(kFile)) {
+    place.path = place.url.substr(std::min(place.url.find_first_not_of('/', kFile.size()), place.url.size()));
+    place.url.clear();
+    if (!std::ranges::all_of(split(place.path, '/'), is_part))
+      return fail(Errc::invalid_argument, "a file is named by its path below the folder flows.catalog of this server");
+    return place;
+  }
+  if (!place.url.starts_with("https://") && !place.url.starts_with("http://"))
+    return fail(Errc::invalid_argument, "its endpoint is an http(s) URL, or file:// and a path below flows.catalog");
+  SB_TRY(place.authentication, authentication_of(flow, endpoint));
   return place;
 }
 

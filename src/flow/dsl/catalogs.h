@@ -1,4 +1,5 @@
-/// Functions of catalogs (Open Workflow DSL 1.0.3, "Catalogs"), called as `NAME:VERSION@CATALOG`.
+/// What a flow has elsewhere: functions of catalogs (Open Workflow DSL 1.0.3, "Catalogs"), called as
+/// `NAME:VERSION@CATALOG`, and the .proto files of its gRPC calls.
 ///
 /// They are had once, when a flow is registered, and are part of it from then on: its hash covers them, its document
 /// has them under `/use/catalogs/CATALOG/functions/NAME:VERSION`, and no run ever asks for them. Pure: who has them is
@@ -31,10 +32,13 @@ struct CatalogCall {
   static std::optional<CatalogCall> parse(std::string_view text);
 };
 
-/// What was had of catalogs, by call.
+/// What was had: functions by their call, protos by their URL.
 struct Cataloged {
   std::map<std::string, std::string, std::less<>> functions{};  ///< their texts
   std::map<std::string, std::string, std::less<>> failures{};   ///< why others could not be had
+  std::map<std::string, std::string, std::less<>> protos{};     ///< their texts
+
+  bool empty() const { return functions.empty() && protos.empty(); }
 
   /// As it is kept with the flow whose source has this hash.
   std::string to_text(std::string_view source_hash) const;
@@ -50,14 +54,28 @@ inline std::string cataloged_document(const Flow& flow) {
 /// What a flow, or a function of a catalog, calls of catalogs, each once.
 std::vector<CatalogCall> catalog_calls(const json::value& document);
 
-/// Where a catalog's document lies: at a URL, or (empty) in the server's own folder.
+/// The endpoints of the protos that a flow, or a function of a catalog, names, each URL once.
+std::vector<json::value> proto_endpoints(const json::value& document);
+/// "https://...", or "file://PATH" below the server's own folder. Empty: it is said by an expression, or not at all.
+std::string proto_url(const json::value& endpoint);
+
+/// Whether a flow has anything elsewhere.
+inline bool has_parts_elsewhere(const json::value& document) {
+  return !catalog_calls(document).empty() || !proto_endpoints(document).empty();
+}
+
+/// Where a document lies: at a URL, or (empty) at a path below the server's own folder.
 struct CatalogPlace {
   std::string url;
+  std::string path;
   json::value authentication;  ///< null: none
 };
 /// `flow`: its document. The web page of a branch or a tag at GitHub or GitLab means the raw files behind it.
 /// Errors: invalid_argument, not_found (no such catalog).
 Result<CatalogPlace> place_of(const json::value& flow, const CatalogCall& call);
+
+/// Errors: invalid_argument (neither http(s) nor a file below the folder).
+Result<CatalogPlace> place_of_proto(const json::value& flow, const json::value& endpoint);
 
 /// As check_flow of definition.h, which has nothing of catalogs and says so in warnings.
 FlowReport check_flow(std::string_view text, std::span<const std::string> functions, const Cataloged& cataloged);

@@ -480,7 +480,7 @@ FlowReport check_flow_with(std::string_view text, std::span<const std::string> f
   if (!std::ranges::all_of(report.findings, [](const auto& finding) { return finding.warning; })) return report;
   flow.source = std::string(text);
   flow.hash = to_hex(sha256(text));
-  if (cataloged && !cataloged->functions.empty()) flow.hash = to_hex(sha256(cataloged->to_text(flow.hash)));
+  if (cataloged && !cataloged->empty()) flow.hash = to_hex(sha256(cataloged->to_text(flow.hash)));
   report.flow = std::make_shared<const Flow>(std::move(flow));
   return report;
 }

@@ -8,6 +8,7 @@
 #include "flow/definition.h"
 #include "flow/dsl/catalogs.h"
 #include "flow/dsl/functions.h"
+#include "flow/grpc/proto.h"
 
 namespace sb::flow::dsl {
 
@@ -95,6 +96,9 @@ class Compiler {
   Result<TaskNode> listen(TaskNode node, const json::value& value);
   Result<EventStrategy> strategy(const json::value& value, const Pointer& pointer, bool ending = false);
   Result<EventFilter> filter(const json::value& value, const Pointer& pointer) const;
+  Result<> grpc_arguments(const json::value& with, const Pointer& pointer) const;
+  /// Errors: as fault.
+  Result<std::shared_ptr<const grpc::Method>> grpc_method(const json::value& with, const Pointer& pointer);
   Result<CallTask> custom_function(const std::string& name, const Pointer& pointer);
   Result<CallTask> cataloged_function(const std::string& name, const Pointer& pointer);
   /// A call of the function that `definition`, at `at` in the flow's document, is.
@@ -123,7 +127,8 @@ class Compiler {
     YamlDocument yaml;
     std::string called;  ///< from where first
   };
-  std::map<std::string, CatalogDocument> catalog_documents_;  ///< by pointer in the flow's document
+  std::map<std::string, CatalogDocument> catalog_documents_;                  ///< by pointer in the flow's document
+  std::map<std::string, Result<std::shared_ptr<const grpc::Proto>>> protos_;  ///< that were read, by URL
   std::vector<std::string> functions_open_;  ///< being compiled: a function that calls itself has no end
   struct ExtensionUse {
     std::string extend;

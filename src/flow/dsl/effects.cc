@@ -29,7 +29,6 @@ Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
   const auto at_with = node.ref + "/with";
   const auto* with = find_member(value, "with");
   if (with && !with->is_object()) return fault(at_with, "`with` is an object of arguments");
-  if (function == "grpc") return fault(at, "`call: grpc` is not supported by this server", Errc::unsupported);
   CallTask task;
   task.function = function;
   if (function == "http") {
@@ -46,6 +45,11 @@ Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
     for (const auto* key : {"document", "operationId"}) {
       if (!find_member(*with, key)) return fault(at_with, fmt::format("`call: openapi` needs `{}`", key));
     }
+  } else if (function == "grpc") {
+    task.kind = CallKind::grpc;
+    if (!with) return fault(node.ref, "`call: grpc` needs `with`");
+    SB_CHECK(grpc_arguments(*with, at_with));
+    SB_TRY(task.method, grpc_method(*with, at_with));
   } else if (function == "asyncapi") {
     task.kind = CallKind::asyncapi;
     if (!with) return fault(node.ref, "`call: asyncapi` needs `with`");
@@ -77,7 +81,8 @@ Result<TaskNode> Compiler::call(TaskNode node, const json::value& value) {
         !(output->is_string() && is_output(output->get_string())))
       return fault(at_with + "/output", fmt::format("is one of {}", kOutputs));
     const bool reaches_out = task.kind != CallKind::builtin && task.kind != CallKind::function;
-    SB_TRY(const auto resolved, reaches_out ? with_authentication(*with, at_with) : Result<json::value>(*with));
+    SB_TRY(auto resolved, reaches_out ? with_authentication(*with, at_with) : Result<json::value>(*with));
+    if (task.kind == CallKind::grpc) resolved.get_object().erase("proto");
     SB_TRY(task.with, template_at(resolved, at_with, reaches_out ? Template::Uris::arguments : Template::Uris::none));
   }
   node.body = std::move(task);
@@ -111,6 +116,81 @@ Result<> Compiler::asyncapi_arguments(const json::value& with, const Pointer& po
   if (server || asyncapi_protocol(name)) return {};  // where a server is named, the DSL leaves `protocol` alone
   return fault(at, fmt::format("protocol `{}` is not supported by this server: http or kafka", name),
                Errc::unsupported);
+}
+
+Result<> Compiler::grpc_arguments(const json::value& with, const Pointer& pointer) const {
+  SB_CHECK(only(with, pointer, {"proto", "service", "method", "arguments"}));
+  for (const auto* key : {"proto", "service", "method"}) {
+    if (!find_member(with, key)) return fault(pointer, fmt::format("`call: grpc` needs `{}`", key));
+  }
+  const auto& proto = *find_member(with, "proto");
+  const auto at_proto = pointer + "/proto";
+  SB_CHECK(object_at(proto, at_proto, "`proto` is an object with `endpoint`"));
+  SB_CHECK(only(proto, at_proto, {"name", "endpoint"}));
+  const auto* endpoint = find_member(proto, "endpoint");
+  if (!endpoint || proto_url(*endpoint).empty())
+    return fault(at_proto, "a proto needs `endpoint`, written out: it is read when the flow is registered");
+  const auto& service = *find_member(with, "service");
+  const auto at_service = pointer + "/service";
+  SB_CHECK(object_at(service, at_service, "`service` is an object with `name` and `host`"));
+  SB_CHECK(only(service, at_service, {"name", "host", "port", "authentication"}));
+  for (const auto* key : {"name", "host"}) {
+    if (!find_member(service, key)) return fault(at_service, fmt::format("a service needs `{}`", key));
+  }
+  const auto written_out = [&](const json::value& value, const Pointer& at) -> Result<> {
+    if (!value.is_string() || is_expression(value.get_string()))
+      return fault(at, "is a name, written out: the proto must have it when the flow is registered");
+    return {};
+  };
+  SB_CHECK(written_out(*find_member(service, "name"), at_service + "/name"));
+  SB_CHECK(written_out(*find_member(with, "method"), pointer + "/method"));
+  const auto* port = find_member(service, "port");
+  if (port && !has_expression(*port) && !(port->is_int64() && port->get_int64() > 0 && port->get_int64() < 65'536))
+    return fault(at_service + "/port", "is a number from 1 to 65535");
+  if (const auto* authentication = find_member(service, "authentication")) {
+    const auto at = at_service + "/authentication";
+    const auto* use = find_member(*authentication, "use");
+    const auto* policy = authentication;
+    if (use) {
+      SB_TRY(const auto named, component(*use, at + "/use", "authentications"));
+      policy = named.first;
+    }
+    if (find_member(*policy, "digest"))
+      return fault(at, "`digest` is not supported for gRPC, which has no challenges", Errc::unsupported);
+  }
+  const auto* arguments = find_member(with, "arguments");
+  if (arguments && !arguments->is_object() && !has_expression(*arguments))
+    return fault(pointer + "/arguments", "is an object of the message's fields");
+  return {};
+}
+
+Result<std::shared_ptr<const grpc::Method>> Compiler::grpc_method(const json::value& with, const Pointer& pointer) {
+  const auto at_proto = pointer + "/proto";
+  const auto url = proto_url(with.at("proto").at("endpoint"));
+  if (!cataloged_) {
+    note(Error(Errc::unsupported, fmt::format("`{}` is looked at when the flow is registered", url), at_proto), true);
+    return nullptr;
+  }
+  const auto text = cataloged_->protos.find(url);
+  if (text == cataloged_->protos.end()) {
+    const auto why = cataloged_->failures.find(url);
+    return fault(at_proto, fmt::format("`{}` could not be had: {}", url,
+                                       why == cataloged_->failures.end() ? "nobody has asked for it" : why->second));
+  }
+  auto known = protos_.find(url);
+  if (known == protos_.end()) known = protos_.emplace(url, grpc::Proto::read(text->second)).first;
+  const auto& proto = known->second;
+  if (!proto) return fault(at_proto, fmt::format("`{}`: {}", url, proto.error().detail), proto.error().code);
+  const auto service = string_member(with.at("service"), "name");
+  auto method = (*proto)->method(service, string_member(with, "method"));
+  if (!method)
+    return fault(pointer + (method.error().param == "service" ? "/service/name" : "/method"), method.error().detail,
+                 method.error().code);
+  const auto* arguments = find_member(with, "arguments");
+  if (!arguments || has_expression(*arguments)) return method;
+  if (const auto message = (*method)->request(to_text(*arguments)); !message)
+    return fault(pointer + "/arguments", message.error().detail);
+  return method;
 }
 
 // What is written out is held against the function's schema here, what an expression gives when it has given it.
@@ -161,7 +241,7 @@ Result<CallTask> Compiler::custom_function(const std::string& name, const Pointe
   const auto* definition = all ? find_member(*all, name) : nullptr;
   if (!definition) {
     std::vector<std::string> known(functions_.begin(), functions_.end());
-    known.insert(known.end(), {"http", "openapi", "asyncapi", "mcp", "a2a"});
+    known.insert(known.end(), {"http", "openapi", "grpc", "asyncapi", "mcp", "a2a"});
     if (all && all->is_object())
       for (const auto& [key, ignored] : all->get_object()) known.emplace_back(key);
     const auto near = nearest(name, known);

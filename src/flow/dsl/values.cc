@@ -246,7 +246,8 @@ Result<json::value> Compiler::with_authentication(json::value value, std::string
         json::value resolved = *policy.first;
         member = std::move(resolved);
       }
-    } else if (name != "body" && name != "parameters" && name != "message" && member.is_object()) {
+    } else if (name != "body" && name != "parameters" && name != "message" && name != "arguments" &&
+               member.is_object()) {
       SB_TRY(member, with_authentication(std::move(member), at));
     }
   }

@@ -12,6 +12,7 @@ namespace sb::flow {
 namespace {
 
 constexpr std::size_t kMostFunctions = 100;
+constexpr std::size_t kMostProtos = 100;
 constexpr std::size_t kMostBytes = 256 << 10;
 
 }  // namespace
@@ -20,6 +21,7 @@ Task<Cataloged> CatalogReader::read(json::value document) {
   Cataloged had;
   const auto first = catalog_calls(document);
   std::deque<CatalogCall> wanted(first.begin(), first.end());
+  auto endpoints = proto_endpoints(document);
   while (!wanted.empty()) {
     const CatalogCall call = std::move(wanted.front());
     wanted.pop_front();
@@ -29,7 +31,7 @@ Task<Cataloged> CatalogReader::read(json::value document) {
       had.failures.emplace(name, fmt::format("a flow calls at most {} functions of catalogs", kMostFunctions));
       continue;
     }
-    auto text = co_await one(document, call);
+    auto text = co_await one(document, place_of(document, call));
     if (!text) {
       had.failures.emplace(name, text.error().detail);
       continue;
@@ -37,36 +39,55 @@ Task<Cataloged> CatalogReader::read(json::value document) {
     // What cannot be parsed calls nothing; the compiler says what is wrong with it.
     if (const auto function = parse_yaml(*text)) {
       for (auto& next : catalog_calls(function->value)) wanted.push_back(std::move(next));
+      for (auto& next : proto_endpoints(function->value)) endpoints.push_back(std::move(next));
     }
     had.functions.emplace(name, *std::move(text));
   }
+  co_await read_protos(document, std::move(endpoints), had);
   co_return had;
 }
 
-Task<Result<std::string>> CatalogReader::one(const json::value& document, const CatalogCall& call) {
-  SB_CO_TRY(auto place, place_of(document, call));
-  if (place.url.empty()) co_return from_folder(call);
+Task<void> CatalogReader::read_protos(const json::value& document, std::vector<json::value> endpoints, Cataloged& had) {
+  std::size_t asked = 0;
+  for (const auto& endpoint : endpoints) {
+    const std::string url = proto_url(endpoint);
+    if (had.protos.contains(url) || had.failures.contains(url)) continue;
+    if (++asked > kMostProtos) {
+      had.failures.emplace(url, fmt::format("a flow has at most {} protos", kMostProtos));
+      continue;
+    }
+    auto text = co_await one(document, place_of_proto(document, endpoint));
+    if (text)
+      had.protos.emplace(url, *std::move(text));
+    else
+      had.failures.emplace(url, text.error().detail);
+  }
+}
+
+Task<Result<std::string>> CatalogReader::one(const json::value& document, Result<CatalogPlace> place) {
+  if (!place) co_return std::unexpected(place.error());
+  if (place->url.empty()) co_return from_folder(place->path);
   HttpQuestion question;
-  question.url = place.url;
-  question.authentication = std::move(place.authentication);
+  question.url = place->url;
+  question.authentication = std::move(place->authentication);
   question.answer_bytes_max = kMostBytes;
   auto answer = co_await outbound_.ask(std::move(question), secrets_of(document));
   if (!answer)
-    co_return fail(Errc::upstream_error, fmt::format("{}: {}{}{}", place.url, answer.error().title,
+    co_return fail(Errc::upstream_error, fmt::format("{}: {}{}{}", place->url, answer.error().title,
                                                      answer.error().detail.empty() ? "" : ": ", answer.error().detail));
   co_return std::move(answer->body);
 }
 
-Result<std::string> CatalogReader::from_folder(const CatalogCall& call) const {
+Result<std::string> CatalogReader::from_folder(const std::string& path) const {
   if (folder_.empty())
-    return fail(Errc::not_found, "this server has no catalog `default` (flows.catalog), and use.catalogs has none");
-  std::ifstream file(std::filesystem::path(folder_) / call.path(), std::ios::binary);
-  if (!file) return fail(Errc::not_found, fmt::format("the catalog `default` of this server has no {}", call.path()));
+    return fail(Errc::not_found, "this server has no catalog `default` and no files of its own (flows.catalog)");
+  std::ifstream file(std::filesystem::path(folder_) / path, std::ios::binary);
+  if (!file) return fail(Errc::not_found, fmt::format("the folder flows.catalog of this server has no {}", path));
   std::string text(kMostBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > kMostBytes)
-    return fail(Errc::too_large, fmt::format("{} has more than {} bytes", call.path(), kMostBytes));
+    return fail(Errc::too_large, fmt::format("{} has more than {} bytes", path, kMostBytes));
   return text;
 }
 

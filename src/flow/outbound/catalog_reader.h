@@ -1,4 +1,4 @@
-/// Has the functions that a flow calls of catalogs, when it is registered.
+/// Has the functions of catalogs that a flow calls, and its protos, when it is registered.
 #pragma once
 
 #include <memory>
@@ -17,12 +17,14 @@ class CatalogReader {
   CatalogReader(Outbound& outbound, std::shared_ptr<const json::object> secrets, std::string folder)
       : outbound_(outbound), secrets_(std::move(secrets)), folder_(std::move(folder)) {}
 
-  /// All that the flow calls, and what these functions call in turn: at most 100 of 256 KiB each. `document`: its own.
+  /// All that the flow has elsewhere, and what these functions have in turn: at most 100 functions and as many protos,
+  /// of 256 KiB each. `document`: its own.
   Task<Cataloged> read(json::value document);
 
  private:
-  Task<Result<std::string>> one(const json::value& document, const CatalogCall& call);
-  Result<std::string> from_folder(const CatalogCall& call) const;
+  Task<void> read_protos(const json::value& document, std::vector<json::value> endpoints, Cataloged& had);
+  Task<Result<std::string>> one(const json::value& document, Result<CatalogPlace> place);
+  Result<std::string> from_folder(const std::string& path) const;
   json::object secrets_of(const json::value& document) const;
 
   Outbound& outbound_;

@@ -128,6 +128,7 @@ Task<Outcome<HttpAnswer>> Outbound::exchange(const HttpQuestion& question, const
   request.origin = to.origin;
   request.target = to.target;
   request.cancel = question.cancel;
+  request.http2 = question.http2;
   const auto* clear = question.in_clear ? &*question.in_clear : nullptr;
   if (question.body) request.body = clear ? *clear->body : *question.body;
   HttpAnswer answer;
@@ -144,7 +145,7 @@ Task<Outcome<HttpAnswer>> Outbound::exchange(const HttpQuestion& question, const
   for (const auto& [name, value] : *said) sent[name] = value;
   for (const auto& [name, value] : *meant) request.headers.add(name, value);
   if (question.body && !request.headers.has("content-type")) add("content-type", "application/json");
-  if (!request.headers.has("accept")) add("accept", "application/json, */*");
+  if (!question.http2 && !request.headers.has("accept")) add("accept", "application/json, */*");
   if (!question.idempotency_key.empty() && question.method != "GET" && question.method != "HEAD" &&
       !request.headers.has("idempotency-key"))
     add("idempotency-key", question.idempotency_key);
@@ -162,6 +163,7 @@ Task<Outcome<HttpAnswer>> Outbound::exchange(const HttpQuestion& question, const
     const std::string lower = to_lower(name);
     answer.headers[lower] = lower == "set-cookie" ? cookie_without_value(value) : value;
   }
+  for (const auto& [name, value] : (*response)->trailers()) answer.trailers[to_lower(name)] = value;
   answer.body = *std::move(body);
   co_return answer;
 }

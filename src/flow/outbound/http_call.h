@@ -26,6 +26,7 @@ struct HttpQuestion {
   std::optional<std::string> body;
   json::value authentication;  ///< the DSL's; null: none
   bool redirect_is_fine = false;
+  bool http2 = false;
   std::string idempotency_key;
   /// What goes on the wire in place of the same members, with values in place of placeholders that this host may have
   /// in clear. Nothing else is ever said of the request than what stands beside it.
@@ -44,7 +45,8 @@ bool is_json_type(std::string_view content_type);
 
 struct HttpAnswer {
   int status = 0;
-  json::object headers;  ///< names in small letters; of a cookie that is set, its value is left out
+  json::object headers;   ///< names in small letters; of a cookie that is set, its value is left out
+  json::object trailers;  ///< of HTTP/2, likewise
   std::string body;
   json::object request;       ///< {method, uri, headers}, credentials, cookies and the operator's secrets left out
   json::value authorization;  ///< {scheme, parameter}; null: none

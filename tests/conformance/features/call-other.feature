@@ -220,7 +220,7 @@ Feature: Other calls
     When the workflow is registered
     Then the workflow should be refused with 'unknown function `nothing`' at line 4
 
-  Scenario: gRPC is refused by name
+  Scenario: gRPC: a proto that cannot be had is refused where it is named
     Given a workflow with definition:
     """yaml
     document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
@@ -230,7 +230,7 @@ Feature: Other calls
           with: {proto: {endpoint: 'file://x'}, service: {name: s, host: h}, method: m}
     """
     When the workflow is registered
-    Then the workflow should be refused with '`call: grpc` is not supported' at line 4
+    Then the workflow should be refused with '`file://x` could not be had' at line 5
 
   Scenario: AsyncAPI: a message to a channel of a 2.6 document
     Given a workflow with definition:
