@@ -102,9 +102,8 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::process(LiveRun& run, M
     result.code = static_cast<int>(int_member(*answer, "code"));
   } else {
     if (!options_.processes.contains(language))
-      co_return std::unexpected(
-          standard_problem("configuration", 501, "The process may not run here",
-                           fmt::format("`{}` is not named under flows.processes in signalbox.yaml", language)));
+      co_return std::unexpected(standard_problem("configuration", 501, "The process may not run here",
+                                                 fmt::format("flows.{} is not true in signalbox.yaml", language)));
     script::ProcessSpec spec;
     if (language == "shell") {
       spec.arguments = {"/bin/sh", "-c", std::string(string_member(*with, "command")), "sh"};

@@ -76,9 +76,8 @@ Result<json::value> authentication_of(const json::value& flow, const json::value
   if (!found) return fail(Errc::invalid_argument, fmt::format("there is no `{}` under use.authentications", name));
   if (dsl::has_expression(*found))
     return fail(Errc::invalid_argument,
-                "the authentication of what is had at registration has no expressions, which runs alone evaluate: name "
-                "a secret "
-                "with `use`");
+                "the authentication of what is had at registration has no expressions, which runs alone evaluate: "
+                "name a secret with `use`");
   return *found;
 }
 
