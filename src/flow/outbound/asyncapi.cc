@@ -105,7 +105,10 @@ class AsyncApiReading {
 
   // A list, or a map by names.
   Result<> add_all(const json::value& messages, Target& target) const {
+    constexpr std::size_t kMost = 100;  // each is held against its schemas
     const auto add = [&](const json::value& entry) -> Result<> {
+      if (target.messages.size() == kMost)
+        return no_such(fmt::format("the document describes more than {} messages there", kMost));
       const auto* message = follow_ref(document_, &entry);
       if (!message) return no_such(fmt::format("`{}` is no part of the document", string_member(entry, "$ref")));
       target.messages.push_back(message);

@@ -96,7 +96,10 @@ Result<> check_references(const json::value& document, const json::value& object
     if (follow_ref(document, &node)) return {};
     return fail(Errc::unsupported, fmt::format("`{}` is no part of the document", string_member(node, "$ref")));
   };
+  constexpr std::size_t kTraitsMax = 20;  // each may bring schemas
   if (const auto* traits = find_member(object, "traits"); traits && traits->is_array()) {
+    if (traits->get_array().size() > kTraitsMax)
+      return fail(Errc::unsupported, fmt::format("the document has more than {} traits at one place", kTraitsMax));
     for (const auto& trait : traits->get_array()) SB_CHECK(check(trait));
   }
   for (const auto* part : with_traits(document, object)) {

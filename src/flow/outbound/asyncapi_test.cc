@@ -179,6 +179,18 @@ TEST(AsyncApi, WhatCannotBePublishedIsRefusedByName) {
   EXPECT_NE(refusal_of(kSecond, "operation: heard\nmessage: {}").find("AsyncAPI 2: `channel`"), std::string::npos);
   EXPECT_NE(refusal_of(kSecond, "channel: two\nmessage: {payload: hi, headers: [a]}").find("headers are no object"),
             std::string::npos);
+  const auto of_many = [](std::string_view what, int count) {
+    std::string text =
+        "asyncapi: 2.6.0\nservers: {a: {url: a.example, protocol: http}}\nchannels:\n  many: {publish: {message: ";
+    text += what == "oneOf" ? "{oneOf: [" : "{payload: {type: string}, traits: [";
+    for (int i = 0; i < count; ++i) text += i == 0 ? "{}" : ", {}";
+    return text + "]}}}\n";
+  };
+  constexpr std::string_view kMany = "channel: many\nmessage: {payload: hi}";
+  EXPECT_TRUE(published(of_many("oneOf", 100), kMany));
+  EXPECT_NE(refusal_of(of_many("oneOf", 101), kMany).find("more than 100 messages"), std::string::npos);
+  EXPECT_TRUE(published(of_many("traits", 20), kMany));
+  EXPECT_NE(refusal_of(of_many("traits", 21), kMany).find("more than 20 traits"), std::string::npos);
   EXPECT_NE(refusal_of("{openapi: 3.0.0}", "operation: x\nmessage: {}").find("no AsyncAPI"), std::string::npos);
 }
 
