@@ -39,6 +39,11 @@ class Books {
   void compare(store::Store& disk);
   /// A moment at which timers need not be in time: the wall clock was set, the disk is slow or full, nobody is there.
   void disturbed() { disturbed_us_ = time_.steady_us(); }
+  /// As long as the disk is slow it is such a moment.
+  void slow_disk(bool is_slow) {
+    is_slow_ = is_slow;
+    disturbed();
+  }
   /// Runs at work are limited: whose time has come waits for a place, for as long as others are at work.
   void queues() { queues_ = true; }
 
@@ -97,6 +102,7 @@ class Books {
   std::size_t recoveries_ = 0;  ///< crashes, and times that a disk was full
   Micros disturbed_us_ = 0;
   bool queues_ = false;
+  bool is_slow_ = false;
 };
 
 }  // namespace sb::simulation

@@ -129,11 +129,11 @@ class Simulation {
   void slow() {
     history_.add("the disk is slow");
     world_.slow_disk(draws_.between(10, 300));
-    books_.disturbed();
+    books_.slow_disk(true);
     agenda_.in(draws_.between(kVirtualSecond, 30 * kVirtualSecond), [this] {
       history_.add("the disk is as fast as before");
       world_.slow_disk(1);
-      books_.disturbed();
+      books_.slow_disk(false);
     });
   }
   bool is_calm() const { return planned_ == 0 && !is_doomed_ && world_.is_up(); }
