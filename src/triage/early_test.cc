@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "triage/decision_record.h"
 #include "triage/encoder/testing_encoder.h"
+#include "triage/insight.h"
 #include "triage/router.h"
 #include "triage/testing_data.h"
 
@@ -108,6 +109,19 @@ TEST_F(EarlyLook, IsOnTheRecordOfTheDecision) {
   ASSERT_TRUE(read) << read.error().detail;
   ASSERT_TRUE(read->basis.seen);
   EXPECT_TRUE(read->basis.seen->early);
+}
+
+TEST_F(EarlyLook, IsExplainedByItsOwnHeads) {
+  const auto data = asked_by(kAlways);
+  ASSERT_NE(data.early->fusion, data.sentence->fusion);
+  const auto text = texts().front();
+  const auto early = model_of(data).look_into(text);
+  EXPECT_TRUE(early.said.early);
+  EXPECT_EQ(early.fusion, data.early->fusion);
+  EXPECT_FALSE(early.near.empty());
+  const auto whole = model_of(asked_by(kNever)).look_into(text);
+  EXPECT_FALSE(whole.said.early);
+  EXPECT_EQ(whole.fusion, data.sentence->fusion);
 }
 
 TEST_F(EarlyLook, IsInTheFileAndModelsWithoutOneAreWrittenAsBefore) {
