@@ -166,7 +166,7 @@ Result<> Publisher::show() {
   if (files_) SB_CHECK(write_partial_tiles());
   std::string note = signer_.sign(tree_head_text(head));
   if (files_) {
-    SB_CHECK(files_->write_note(TileFiles::kCheckpoint, note));
+    SB_CHECK(files_->show(note));
     sync_files(head.size / kTileWidth * kTileWidth);
   }
   const std::lock_guard lock(mutex_);
@@ -182,7 +182,7 @@ Result<> Publisher::show_cosigned() {
     head = std::exchange(cosigned_, std::nullopt);
     if (!head || !files_ || head->size != head_->size) return {};
   }
-  const auto written = files_->write_note(TileFiles::kCheckpoint, head->note);
+  const auto written = files_->show(head->note);
   if (!written) {
     const std::lock_guard lock(mutex_);
     if (!cosigned_) cosigned_ = std::move(head);

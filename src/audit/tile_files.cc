@@ -47,6 +47,11 @@ Result<> write_all(int file, std::string_view bytes, const std::string& path) {
   return {};
 }
 
+Result<> move(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return system_error("create", to);
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> read_whole_file(const std::string& path, std::size_t bytes_max) {
@@ -88,54 +93,77 @@ Result<TileFiles> TileFiles::open(std::string folder) {
   return TileFiles(std::move(folder));
 }
 
-// Not synced one by one: sync() does that for all of them, and a start that does not find it done writes them again.
-Result<> TileFiles::replace(const std::string& path, std::string_view bytes) {
+Result<> TileFiles::make_parent_of(const std::string& path) {
   std::string parent = path.substr(0, path.rfind('/'));
-  if (parent != made_) {
-    std::error_code error;
+  if (parent == made_) return {};
+  std::error_code error;
+  const bool partial = parent.ends_with(".p");
+  if (!partial || std::filesystem::exists(parent, error) || !spares_->place_folder(parent))
     std::filesystem::create_directories(parent, error);
-    if (error) {
-      errno = error.value();
-      return system_error("create", parent);
-    }
-    made_ = std::move(parent);
+  if (error) {
+    errno = error.value();
+    return system_error("create", parent);
   }
-  const std::string scratch = path + ".new";
-  {
-    const Descriptor file(::open(scratch.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kFileMode));
-    if (file.value < 0) {
-      auto failed = system_error("create", scratch);
-      made_.clear();  // somebody may have taken the folder away
-      return failed;
-    }
-    if (auto written = write_all(file.value, bytes, scratch); !written) {
-      ::unlink(scratch.c_str());
-      return written;
-    }
-  }
-  if (::rename(scratch.c_str(), path.c_str()) != 0) return system_error("create", path);
+  made_ = std::move(parent);
   return {};
 }
 
+// Not synced one by one: sync() does that for all of them, and a start that does not find it done writes them again.
+Result<> TileFiles::write_over(const std::string& scratch, std::string_view bytes) {
+  const Descriptor file(::open(scratch.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kFileMode));
+  if (file.value < 0) {
+    auto failed = system_error("create", scratch);
+    made_.clear();  // somebody may have taken the folder away
+    return failed;
+  }
+  auto written = write_all(file.value, bytes, scratch);
+  if (!written) ::unlink(scratch.c_str());
+  return written;
+}
+
+// Where the file system has no room among its spares, or lost them, beside where it is wanted.
+Result<std::string> TileFiles::write_spare(const std::string& path, std::string_view bytes, SpareFiles::Time now) {
+  std::string scratch = spares_->take_file(now);
+  if (write_over(scratch, bytes)) return scratch;
+  scratch = path + ".new";
+  SB_CHECK(write_over(scratch, bytes));
+  return scratch;
+}
+
 Result<> TileFiles::write(const Tile& tile) {
+  const auto now = std::chrono::steady_clock::now();
   const std::string path = folder_ + "/" + tile.id.path();
-  SB_CHECK(replace(path, tile.bytes));
+  SB_CHECK(make_parent_of(path));
+  SB_TRY(const auto scratch, write_spare(path, tile.bytes, now));
+  SB_CHECK(move(scratch, path));
   if (tile.id.width == kTileWidth) {
-    std::error_code ignored;
-    std::filesystem::remove_all(path + ".p", ignored);
+    spares_->take_in_folder(path + ".p", now);
     if (made_ == path + ".p") made_.clear();
   }
   return {};
 }
 
+Result<> TileFiles::show(std::string_view tree_head) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::string path = folder_ + "/" + kCheckpoint;
+  SB_CHECK(make_parent_of(path));
+  SB_TRY(const auto scratch, write_spare(path, tree_head, now));
+  if (::renameat2(AT_FDCWD, scratch.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) != 0) return move(scratch, path);
+  spares_->take_in(scratch, now);  // the one before
+  return {};
+}
+
 Result<> TileFiles::write_note(const std::string& name, std::string_view note) {
-  return replace(folder_ + "/" + name, note);
+  const std::string path = folder_ + "/" + name;
+  SB_CHECK(make_parent_of(path));
+  SB_CHECK(write_over(path + ".new", note));
+  return move(path + ".new", path);
 }
 
 Result<> TileFiles::sync(std::uint64_t size) {
   const Descriptor folder(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.value < 0 || ::syncfs(folder.value) != 0) return system_error("sync", folder_);
-  return replace(folder_ + "/" + kSynced, std::to_string(size) + "\n");
+  return write_note(kSynced, std::to_string(size) + "\n");
 }
 
 Result<std::string> TileFiles::read(const TileId& id) const {

@@ -6,14 +6,17 @@
 ///     DIR/tile/...              see tile.h
 ///     DIR/.synced               so many leaves' full tiles are known to survive power loss
 ///     DIR/.witness/...          the tree head that each witness cosigned last (witnesses.h)
+///     DIR/.spare/...            of no meaning (spare_files.h)
 ///
 /// The database is the truth, these files are made from it: nothing here is waited for by a commit, and what power loss
 /// takes is written again at the next start.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "audit/spare_files.h"
 #include "audit/tile.h"
 #include "base/errors.h"
 
@@ -29,7 +32,9 @@ class TileFiles {
 
   /// Each file is there as a whole or not at all. A full tile takes the place of its partial ones.
   Result<> write(const Tile& tile);
-  /// `name`: kCheckpoint or another below the folder that is not a tile's.
+  /// As kCheckpoint. From the thread that writes tiles.
+  Result<> show(std::string_view tree_head);
+  /// `name`: another below the folder that is not a tile's.
   Result<> write_note(const std::string& name, std::string_view note);
   /// Makes what was written so far durable, and notes that it is. `size`: leaves, a multiple of 256.
   Result<> sync(std::uint64_t size);
@@ -41,10 +46,14 @@ class TileFiles {
   std::uint64_t synced() const;
 
  private:
-  explicit TileFiles(std::string folder) : folder_(std::move(folder)) {}
-  Result<> replace(const std::string& path, std::string_view bytes);
+  explicit TileFiles(std::string folder)
+      : folder_(std::move(folder)), spares_(std::make_shared<SpareFiles>(folder_ + "/.spare")) {}
+  Result<> make_parent_of(const std::string& path);
+  Result<> write_over(const std::string& scratch, std::string_view bytes);
+  Result<std::string> write_spare(const std::string& path, std::string_view bytes, SpareFiles::Time now);
   std::string folder_;
-  std::string made_;  ///< the folder made last: most files go where the one before went
+  std::shared_ptr<SpareFiles> spares_;  ///< of tiles, which one thread writes
+  std::string made_;                    ///< the folder made last: most files go where the one before went
 };
 
 /// The tiles that a tree of `size` leaves has and one of `since` leaves (a multiple of 256) had not, lower ones first.
