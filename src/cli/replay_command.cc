@@ -15,6 +15,7 @@
 #include "server/content.h"
 #include "server/services.h"
 #include "store/data_dir.h"
+#include "triage/kept_versions.h"
 
 namespace sb::cli {
 namespace {
@@ -45,6 +46,10 @@ struct Loaded {
   replay::Candidate candidate;
 };
 
+std::string data_of(const Invocation& it, const Config& config) {
+  return it.has("data") ? it.get("data") : config.data.dir;
+}
+
 Result<Loaded> load_candidate(const Invocation& it) {
   if (!it.has("with")) return sb::fail(Errc::invalid_argument, "--with FILE: which configuration to try");
   Loaded out;
@@ -59,12 +64,15 @@ Result<Loaded> load_candidate(const Invocation& it) {
                          ? flow::make_injection_scorer(server::default_injection_model())
                          : flow::load_injection_scorer(config.policy.injection_model));
   out.candidate.scorer = out.scorer.get();
-  if (!config.triage.file.empty()) {
+  const auto kept = triage::KeptVersions::of_server(data_of(it, config));
+  if (it.has("triage")) {
+    SB_TRY(out.candidate.router, kept.load(it.get("triage")));
+  } else if (!config.triage.file.empty()) {
     SB_TRY(out.candidate.router, triage::Router::load(config.triage.file));
   }
   for (const auto& trial : config.triage.trials) {
     auto& trials = trial.mode == TrialMode::split ? out.candidate.splits : out.candidate.shadows;
-    SB_TRY(trials[trial.name], triage::Router::load(trial.file));
+    SB_TRY(trials[trial.name], trial.version.empty() ? triage::Router::load(trial.file) : kept.load(trial.version));
   }
   return out;
 }
@@ -80,7 +88,7 @@ Result<std::optional<Micros>> moment(const Invocation& it, std::string_view flag
 /// Which runs, and by what right their texts are opened.
 Result<policy::TrafficFilter> filter_of(const Invocation& it, const Config& config) {
   policy::TrafficFilter filter;
-  filter.data = it.has("data") ? it.get("data") : config.data.dir;
+  filter.data = data_of(it, config);
   filter.master_key = it.get("master-key");
   filter.url = it.get("url");
   filter.key_file = it.get("key-file");
@@ -170,6 +178,9 @@ Command replay_command() {
       .option("with", "FILE", "the configuration to try, as `signalbox serve --config` would take it")
       .repeated("set", "KEY=VALUE", "set one key of it, such as triage.file=stricter.yaml")
       .option("data", "DIR", "whose runs; without it data.dir of the configuration")
+      .option("triage", "VERSION",
+              "a version that DIR's server has kept, with what it learnt (`signalbox triage versions`), in place of "
+              "triage.file")
       .toggle("texts", "open the texts of runs for which the record is not enough")
       .toggle("same", "exit status 1 unless every decision and cost is exactly as recorded")
       .toggle("json", "for machines")

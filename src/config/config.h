@@ -162,7 +162,8 @@ enum class TrialMode { shadow, split };
 /// A candidate beside the triage in force.
 struct TrialConfig {
   std::string name;
-  std::string file;
+  std::string file;     ///< empty: `version`
+  std::string version;  ///< id of a kept one
   TrialMode mode = TrialMode::shadow;
   std::int64_t weight_per_mille = 1000;
   std::vector<std::string> tenants;         ///< none: all

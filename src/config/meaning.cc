@@ -129,6 +129,9 @@ void check_trials(const TriageConfig& triage, ReadState& state) {
     const auto before = std::span(triage.trials).first(i);
     if (std::ranges::find(before, trial.name, &TrialConfig::name) != before.end())
       state.value_problem(here.member("name"), "is there twice; the record knows trials by their names");
+    if (trial.file.empty() == trial.version.empty())
+      state.value_problem(here, trial.file.empty() ? "says nothing of what is tried: name a file, or a version"
+                                                   : "has a file and a version; leave one of them out");
     if (trial.mode != TrialMode::split) continue;
     if (first_for_all)
       state.value_problem(here, fmt::format("is never reached: a request is in one split, and \"{}\" before it speaks "

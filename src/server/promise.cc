@@ -72,7 +72,7 @@ Result<std::shared_ptr<const triage::Router>> open_versions(Services& services) 
   const auto& config = services.config.triage;
   services.triage_versions = std::make_unique<api::TriageBook>(
       *services.store, system_clock(), services.changes, Pseudonyms(services.pseudonym_secret),
-      triage::KeptVersions(services.data.path() + "/triage"), config.approval == Approval::two_people,
+      triage::KeptVersions::of_server(services.data.path()), config.approval == Approval::two_people,
       [config, &scripts = *services.scripts](
           std::shared_ptr<const triage::Router> router) -> Result<std::unique_ptr<triage::LiveRouter>> {
         SB_CHECK(check_scripts(scripts, *router));

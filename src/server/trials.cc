@@ -9,6 +9,7 @@
 #include "replay/trial_report.h"
 #include "server/promise.h"
 #include "server/wait_for.h"
+#include "triage/kept_versions.h"
 
 namespace sb::server {
 namespace {
@@ -42,7 +43,9 @@ Result<std::unique_ptr<triage::LiveRouter>> live_candidate(const Services& servi
 }
 
 Result<std::unique_ptr<triage::LiveTrial>> make_trial(const Services& services, const TrialConfig& config) {
-  SB_TRY(auto candidate, triage::Router::load(config.file));
+  SB_TRY(auto candidate, config.version.empty()
+                             ? triage::Router::load(config.file)
+                             : triage::KeptVersions::of_server(services.data.path()).load(config.version));
   SB_CHECK(check_scripts(*services.scripts, *candidate));
   auto identity = identity_of(services, config, *candidate);
   SB_TRY(auto live, live_candidate(services, config, std::move(candidate)));

@@ -24,6 +24,8 @@ namespace sb::triage {
 class KeptVersions {
  public:
   explicit KeptVersions(std::string folder) : folder_(std::move(folder)) {}
+  /// Those of the server that works on this data directory.
+  static KeptVersions of_server(const std::string& data) { return KeptVersions(data + "/triage"); }
 
   struct Kept {
     std::string id;

@@ -355,6 +355,39 @@ def test_it_learns_by_itself_where_enough_labels_have_come(own_server, model, tm
     assert server.verify().returncode == 0
 
 
+def test_what_is_only_kept_is_tried_on_live_traffic(own_server, model, tmp_path):
+    server = learning_server(own_server, model, tmp_path)
+    assert label(server, PARKING).status == 201
+    kept = learn(server, {"use": False}).json()
+    assert kept["state"] == "retired", kept
+    question = "is there parking for my car"
+    assert intent_of(server, question) != "parking", "only kept"
+    server.process.stop()
+
+    configured = json.loads(server.config_file.read_text())
+    configured["triage"]["trials"] = [{"name": "learnt", "version": kept["version"], "mode": "split", "tags": {"channel": "beta"}},
+                                      {"name": "watch", "version": kept["version"]}]
+    server.write_config(configured)
+    server.start()
+    asked = {"model": "auto", "messages": [{"role": "user", "content": question}]}
+    tried = decision(server, server.call("POST", "/v1/chat/completions", {**asked, "metadata": {"channel": "beta"}}))
+    assert (tried["intent"], tried["trial"]) == ("parking", {"by": "candidate", "name": "learnt"})
+    beside = decision(server, server.call("POST", "/v1/chat/completions", asked))
+    assert beside["intent"] != "parking" and [one["intent"] for one in beside["shadows"]] == ["parking"]
+    began = {leaf["summary"]["trial"]: leaf["summary"] for leaf in leaves(server, "trial.begin")}
+    assert set(began) == {"learnt", "watch"}
+    server.process.stop()
+    replay = lambda *more: cli("replay", "--with", str(server.config_file), "--data", str(server.data), "--same", *more)
+    assert replay().returncode == 0, "everybody gets whom they had"
+    assert replay("--triage", kept["version"]).returncode == 1, "by what was learnt others are decided otherwise"
+    assert "is not kept here" in replay("--triage", "0" * 32).stderr
+
+    configured["triage"]["trials"] = [{"name": "gone", "version": "0" * 32}]
+    server.write_config(configured)
+    assert server.serve().process.wait(timeout=30) != 0
+    assert f"triage.trials[0]: triage version {'0' * 32} is not kept here" in server.log()
+
+
 def _try(server, texts):
     try:
         label(server, texts)

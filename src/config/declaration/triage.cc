@@ -51,7 +51,12 @@ auto trial_entry() {
             {.about = "What the record, metrics and `signalbox triage trials` call it.",
              .form = &kName,
              .required = true})
-      .path("file", &T::file, {.about = "Its triage document, as `triage.file`.", .required = true})
+      .path("file", &T::file, {.about = "Its triage document, as `triage.file`. This or `version`."})
+      .text(
+          "version", &T::version,
+          {.about = "A version of triage that this server has kept, with what was learnt: its id, as `signalbox triage "
+                    "versions` lists it.",
+           .form = &kName})
       .choice("mode", &T::mode, {{"shadow", TrialMode::shadow}, {"split", TrialMode::split}},
               {.about = "`shadow`: it decides too, on record, and nothing comes of it. `split`: it decides for some "
                         "of those who ask."})
