@@ -1,7 +1,8 @@
 // Where a machine stands, as compact JSON, and back.
 //
-// {"context": D, "now": T, "branches": [n, e], "at": [BRANCH], "failed": n, "since": T, "data": [JSON]}
-// D is an index in `data`, each document once however many places hold it; -1 is the run's own input.
+// {"context": D, "now": T, "next": [n, e], "at": [BRANCH], "failed": n, "since": T, "data": [JSON]}
+// D is an index in `data`, each document once however many places hold it; -1 is the run's own input. Numbers of
+// branches and frames that are 0 are left out.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -66,7 +67,8 @@ struct Machine::Writing {
 
 // `around`: bindings that the frame has from those outside of it.
 void Machine::Writing::frame(const Frame& frame, const Binding* around) const {
-  out.begin_object().member("r", static_cast<int>(frame.role)).member("i", frame.index);
+  out.begin_object().member("r", static_cast<int>(frame.role));
+  if (frame.index != 0) out.member("i", frame.index);
   out.member("raw", table.add(frame.raw));
   const bool fresh = frame.role == Role::function || frame.role == Role::before || frame.role == Role::after;
   if (!fresh && frame.locals.get() != around) {
@@ -108,14 +110,19 @@ std::string Machine::checkpoint() const {
   JsonWriter out(512);
   out.begin_object().member("context", table.add(context_)).member("now", now_);
   write_numbers(out, "next", {next_branch_, next_effect_});
-  out.key("authorization").raw(authorization_.is_null() ? "null" : to_text(authorization_));
+  if (!authorization_.is_null()) out.key("authorization").raw(to_text(authorization_));
   out.key("at").begin_array();
   for (const auto& branch : branches_) {
     const bool parked = branch.state != State::ready && branch.state != State::effect;
-    out.begin_object().member("id", branch.id);
-    write_numbers(out, "of", {branch.parent, branch.depth});
-    out.member("state", static_cast<int>(parked ? branch.state : State::ready));
-    out.member("wake", static_cast<int>(branch.wake)).member("until", branch.until_us);
+    const auto state = static_cast<int>(parked ? branch.state : State::ready);
+    out.begin_object();
+    if (branch.id != 0) {
+      out.member("id", branch.id);
+      write_numbers(out, "of", {branch.parent, branch.depth});
+    }
+    if (state != 0) out.member("state", state);
+    if (branch.wake != Wake{}) out.member("wake", static_cast<int>(branch.wake));
+    if (branch.until_us != 0) out.member("until", branch.until_us);
     const Binding* around = nullptr;
     if (branch.id != 0) {
       const auto parent = std::ranges::find(branches_, branch.parent, &Branch::id);
