@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <ranges>
 
 #include "base/bytes.h"
 #include "base/record_writer.h"
@@ -145,20 +146,30 @@ void die_if_asked() {
 }
 
 // What a checkpoint says beside where the machine stands: how many steps there are, so that a resumed run numbers on,
-// and what the guard found and who may see it, so that it is treated as it would have been.
+// and what the guard found and who may see it, so that it is treated as it would have been. There is one for each step:
+// what is as it is for most runs is left out.
 std::string beside_machine(const LiveRun& run) {
-  json::array findings;
-  for (const auto type : run.guard.given_types()) findings.push_back(json::string(type));
-  json::array heard;
-  for (const auto& name : run.heard) heard.push_back(json::string(name));
-  const auto trials = run.trials ? fmt::format("\"trials\":{},", triage::Trials::to_json(*run.trials)) : std::string();
-  return fmt::format(
-      "\"steps\":{},\"hash\":\"{}\",\"findings\":{},\"asked\":{},\"local\":{},\"restores\":{},\"chat\":{},\"person\":{}"
-      ","
-      "\"marked\":{},\"observes\":{},\"kept\":{},\"heard\":{},{}",
-      run.next_step, run.state_hash, to_text(findings), run.outside_asked, run.guard.needs_local(),
-      run.guard.may_restore(), run.profile == policy::JsonProfile::chat_request, run.needs_person, run.marked,
-      run.observes, run.kept_bytes, to_text(heard), trials);
+  std::string out =
+      fmt::format("\"steps\":{},\"hash\":\"{}\",\"person\":{},", run.next_step, run.state_hash, run.needs_person);
+  const auto member = [&](std::string_view name, std::string_view json) {
+    ((((out += '"') += name) += "\":") += json) += ',';
+  };
+  const auto names = [&](std::string_view name, auto texts) {
+    json::array list;
+    for (const auto text : texts) list.push_back(json::string(text));
+    if (!list.empty()) member(name, to_text(list));
+  };
+  names("findings", run.guard.given_types());
+  names("heard", std::views::all(run.heard));
+  if (run.outside_asked) member("asked", "true");
+  if (run.guard.needs_local()) member("local", "true");
+  if (!run.guard.may_restore()) member("restores", "false");
+  if (run.profile == policy::JsonProfile::chat_request) member("chat", "true");
+  if (run.observes) member("observes", "true");
+  if (run.marked != 0) member("marked", fmt::to_string(run.marked));
+  if (run.kept_bytes != 0) member("kept", fmt::to_string(run.kept_bytes));
+  if (run.trials) member("trials", triage::Trials::to_json(*run.trials));
+  return out;
 }
 
 }  // namespace
@@ -194,6 +205,7 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, bool told) 
   // Who waits for this commit is told that something is so (a run begun, an event taken): that is on disk.
   const bool waits = run.durability == Durability::sync || run.on_commit || told;
   commit.durability = waits ? store::Durability::sync : store::Durability::async;
+  commit.alone = runs_ <= 1;
   commit.run = run.row.id;
   auto& row = run.stored ? commit.update.emplace(run.row) : commit.create.emplace(run.row);
   if (!row.state.empty()) row.state.insert(1, beside_machine(run));

@@ -270,6 +270,7 @@ struct NamedRequest {
 /// One transaction. Everything in it concerns one run (or none: keys, configuration).
 struct Commit {
   Durability durability = Durability::sync;
+  bool alone = false;  ///< nothing else is at work on the caller's thread: it may wait for the disk itself
   std::optional<RunRow>
       create;  ///< Errors: already_exists (idempotency key or id taken; detail = id of the run that has it)
   /// Whole row by id; fenced: row.epoch older than the stored one is lease_lost, one that has ended is a conflict. What

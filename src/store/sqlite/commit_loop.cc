@@ -53,7 +53,7 @@ Result<> CommitLoop::enqueue(std::unique_ptr<Pending>& pending) {
   bool notify;
   {
     const std::lock_guard lock(mutex_);
-    const std::size_t size = pending->item.prepared.size_bytes;
+    const std::size_t size = pending->bytes();
     if (pending->is_commit() && (queue_.size() >= limits_.queue_max || queue_bytes_ + size > limits_.queue_bytes_max)) {
       return fail(Errc::unavailable,
                   fmt::format("the store has {} commits waiting, its limit; try again", queue_.size()));
@@ -75,7 +75,7 @@ Result<> CommitLoop::enqueue(std::unique_ptr<Pending>& pending) {
   return {};
 }
 
-void CommitLoop::push(PreparedCommit commit, Executor executor, CommitHandler handler) {
+void CommitLoop::push(std::unique_ptr<PreparedCommit> commit, Executor executor, CommitHandler handler) {
   stats_.commits.fetch_add(1, std::memory_order_relaxed);
   auto pending =
       std::make_unique<Pending>(Kind::sync, Writer::Item{std::move(commit), {}}, executor, std::move(handler));
@@ -86,7 +86,31 @@ void CommitLoop::push(PreparedCommit commit, Executor executor, CommitHandler ha
   }
 }
 
-Result<> CommitLoop::push_async(PreparedCommit commit) {
+std::optional<Result<>> CommitLoop::commit_here(std::unique_ptr<PreparedCommit>& commit) {
+  if (!limits_.commits_here || !take_turn()) return std::nullopt;
+  stats_.commits.fetch_add(1, std::memory_order_relaxed);
+  Group group;
+  group.push_back(std::make_unique<Pending>(Kind::sync, Writer::Item{std::move(commit), {}}));
+  auto outcome = process(group, false);
+  end_turn();
+  return outcome ? std::move(group.front()->item.result) : std::move(outcome);
+}
+
+bool CommitLoop::take_turn() {
+  if (!std::unique_lock(gate_, std::try_to_lock)) return false;  // held for some milliseconds, now and then
+  const std::lock_guard lock(mutex_);
+  if (caller_writes_ || !sleeping_ || stopping_ || stalled_ || !queue_.empty() || lately_us_ > kQuickSyncUs)
+    return false;
+  return caller_writes_ = true;
+}
+
+void CommitLoop::end_turn() {
+  const std::lock_guard lock(mutex_);
+  caller_writes_ = false;
+  if (awaits_caller_ || !queue_.empty()) wake_.notify_one();
+}
+
+Result<> CommitLoop::push_async(std::unique_ptr<PreparedCommit> commit) {
   stats_.commits.fetch_add(1, std::memory_order_relaxed);
   auto pending =
       std::make_unique<Pending>(Kind::async, Writer::Item{std::move(commit), {}}, std::nullopt, CommitHandler());
@@ -104,7 +128,8 @@ void CommitLoop::run() {
     Group group = take();
     const bool idle = group.empty();
     if (idle && !writer_->head_is_behind()) return;  // stopping, and nothing is left to do
-    process(std::move(group), idle);
+    const auto outcome = process(group, idle);
+    complete(group, outcome);
     if (give_up()) return;
   }
 }
@@ -130,6 +155,11 @@ bool CommitLoop::give_up() {
 // True: there is a group to take. False: nothing came for so long that the log's last leaves want their tree head.
 bool CommitLoop::wait_for_work(std::unique_lock<std::mutex>& lock) {
   for (;;) {
+    if (caller_writes_) {
+      awaits_caller_ = true;
+      wake_.wait(lock, [this] { return !caller_writes_; });
+      awaits_caller_ = false;
+    }
     if (stopping_ || urgent_ > 0 || (!stalled_ && queue_.size() >= limits_.batch_max)) return !queue_.empty();
     std::optional<Deadline> deadline;
     if (!queue_.empty())
@@ -154,7 +184,7 @@ CommitLoop::Group CommitLoop::take() {
   while (!queue_.empty() && group.size() < limits_.batch_max && bytes < kGroupBytes) {
     std::unique_ptr<Pending> next = std::move(queue_.front());
     queue_.pop_front();
-    bytes += next->item.prepared.size_bytes;
+    bytes += next->bytes();
     if (next->kind != Kind::async) --urgent_;
     group.push_back(std::move(next));
   }
@@ -208,11 +238,12 @@ Result<> CommitLoop::write(const Group& group, bool idle) {
   stats_.groups.fetch_add(1, std::memory_order_relaxed);
   stats_.group_sizes.add(items.size());
   stats_.sync_us.add(writer_->last_commit_us());
+  lately_us_ = (15 * lately_us_ + writer_->last_commit_us()) / 16;
   stats_.leaves.store(writer_->leaves(), std::memory_order_relaxed);
   return {};
 }
 
-void CommitLoop::process(Group group, bool idle) {
+Result<> CommitLoop::process(Group& group, bool idle) {
   const Result<> outcome = write(group, idle);
   answers_.release();
   idle_since_ = Steady::now();
@@ -225,15 +256,15 @@ void CommitLoop::process(Group group, bool idle) {
       ++async_done;
       if (pending->item.result) continue;
       stats_.rejected_async.fetch_add(1, std::memory_order_relaxed);
-      log_warn("store.async_commit_rejected", {{"run", pending->item.prepared.commit.run.to_string()},
+      log_warn("store.async_commit_rejected", {{"run", pending->item.prepared->commit.run.to_string()},
                                                {"code", to_string(pending->item.result.error().code)}});
     }
     unwritten_async_.fetch_sub(async_done, std::memory_order_release);
     const std::lock_guard lock(mutex_);
     stalled_.reset();
   }
-  complete(group, outcome);
   if (limits_.after_group) limits_.after_group();
+  return outcome;
 }
 
 // Nobody who waits is told a lie; what was acknowledged before is held and tried again until there is room.
@@ -246,7 +277,7 @@ void CommitLoop::settle_failure(Group& group, const Error& error) {
   retry_at_ = Steady::now() + kRetryFullDisk;
   for (auto pending = group.rbegin(); pending != group.rend(); ++pending) {
     if ((*pending)->kind != Kind::async) continue;
-    queue_bytes_ += (*pending)->item.prepared.size_bytes;
+    queue_bytes_ += (*pending)->bytes();
     queue_.push_front(std::move(*pending));
   }
   std::erase(group, nullptr);

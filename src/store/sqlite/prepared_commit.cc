@@ -68,13 +68,17 @@ void pack_run(RunRow& run, bool born, BodyWriter& body, std::string& state) {
 
 }  // namespace
 
-Result<PreparedCommit> prepare(Commit commit) {
-  SB_CHECK(check(commit));
+// In one place from here to the disk: there is so much that may be in a commit that moving it costs as much as a step's
+// encryption.
+Result<std::unique_ptr<PreparedCommit>> prepare(Commit&& given) {
+  SB_CHECK(check(given));
+  auto whole = std::make_unique<PreparedCommit>();
+  PreparedCommit& prepared = *whole;
+  Commit& commit = prepared.commit = std::move(given);
   const std::size_t size = payload_size(commit);
   if (size > kMaxColumnBytes) {
     return fail(Errc::too_large, fmt::format("a commit of {} bytes; one row holds at most {}", size, kMaxColumnBytes));
   }
-  PreparedCommit prepared;
   BodyWriter body;
   body.reserve(size);
   if (commit.create) {
@@ -106,8 +110,7 @@ Result<PreparedCommit> prepare(Commit commit) {
   for (const auto& [name, text] : commit.documents) prepared.size_bytes += name.size() + text.size();
   for (const TenantToken& token : commit.tokens) prepared.size_bytes += token.token.size() + token.sealed.size() + 64;
   for (const Reseal& change : commit.reseal) prepared.size_bytes += change.before.size() + change.after.size() + 64;
-  prepared.commit = std::move(commit);
-  return prepared;
+  return whole;
 }
 
 }  // namespace sb::store::sqlite

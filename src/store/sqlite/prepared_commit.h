@@ -2,6 +2,7 @@
 /// part.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,6 @@ struct PreparedCommit {
 };
 
 /// Errors: invalid_argument (create and update at once, or for different runs), too_large.
-Result<PreparedCommit> prepare(Commit commit);
+Result<std::unique_ptr<PreparedCommit>> prepare(Commit&& commit);
 
 }  // namespace sb::store::sqlite

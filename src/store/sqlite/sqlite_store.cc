@@ -42,10 +42,17 @@ class SqliteStore final : public Store {
 
   Task<Result<>> commit(Commit commit) override {
     const Durability durability = commit.durability;
+    const bool alone = commit.alone;
     if (before_erase_ && !commit.erase.empty()) before_erase_(commit.erase);
-    SB_CO_TRY(PreparedCommit prepared, prepare(std::move(commit)));
+    SB_CO_TRY(auto prepared, prepare(std::move(commit)));
     if (durability == Durability::async) co_return loop_->push_async(std::move(prepared));
     const Executor executor = co_await asio::this_coro::executor;
+    if (alone) {
+      if (auto written = loop_->commit_here(prepared)) {
+        co_await asio::post(executor, use_task);  // who has come meanwhile is heard before this one goes on
+        co_return *std::move(written);
+      }
+    }
     auto start = [&](auto handler) { loop_->push(std::move(prepared), executor, CommitHandler(std::move(handler))); };
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<>)>(start, use_task);
   }
@@ -256,7 +263,8 @@ Result<std::unique_ptr<Store>> open_sqlite_store(SqliteOptions options, LeafLog&
                             options.min_free_disk_bytes,
                             options.disk_check_every,
                             std::move(options.free_disk_bytes),
-                            {}};
+                            {},
+                            !options.sink};
   return std::make_unique<SqliteStore>(std::move(lock), std::move(checkpoint_database), std::move(writer),
                                        std::move(limits), std::move(readers), options.scrub_again,
                                        options.sink ? options.reads_wait_max : std::chrono::milliseconds(0),

@@ -1,5 +1,6 @@
 #include "store/sqlite/sqlite_store.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -65,6 +66,43 @@ TEST_F(SqliteStore, RefusesFilesItDoesNotUnderstand) {
   EXPECT_EQ(open_error(), Errc::corrupt);
 }
 
+// Who asks how much of the disk is free is who writes.
+TEST_F(SqliteStore, WhoIsAloneWritesItself) {
+  std::vector<std::thread::id> writers;
+  const auto store = open([&](SqliteOptions& options) {
+    options.disk_check_every = std::chrono::milliseconds(0);
+    options.free_disk_bytes = [&] {
+      writers.push_back(std::this_thread::get_id());
+      return std::uint64_t{1} << 40;
+    };
+  });
+  const auto commit = [&](bool alone, Durability durability = Durability::sync) {
+    Commit made = chat_commit(new_run_id());
+    made.alone = alone;
+    made.durability = durability;
+    return wait_for(store->commit(std::move(made)));
+  };
+  const auto ours = [&] { return std::ranges::count(writers, std::this_thread::get_id()); };
+  constexpr int kAlone = 20;
+  for (int i = 0; i < kAlone; ++i) ASSERT_TRUE(commit(true));
+  EXPECT_GT(ours(), 0) << "unless this disk is slow each time";
+  const auto alone = ours();
+  ASSERT_TRUE(commit(false));
+  EXPECT_EQ(ours(), alone) << "others wait for this thread, too";
+  ASSERT_TRUE(commit(false, Durability::async));
+  Commit taken = chat_commit(new_run_id());
+  taken.create->idempotency_key = "once";
+  Commit again = chat_commit(new_run_id());
+  again.create->idempotency_key = "once";
+  taken.alone = again.alone = true;
+  ASSERT_TRUE(wait_for(store->commit(std::move(taken))));
+  const auto refused = wait_for(store->commit(std::move(again)));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::already_exists);
+  EXPECT_EQ(store->stats().commits, kAlone + 4U);
+  ASSERT_TRUE(wait_for(store->flush())) << "the writer's thread goes on";
+}
+
 struct Tally {
   std::mutex mutex;
   std::map<std::string, std::set<std::string>> winners;  // idempotency key -> ids that were acknowledged
@@ -79,6 +117,7 @@ Task<> race(Store& store, Tally& tally, int commits) {
     Commit commit = chat_commit(id);
     const std::string key = "key-" + std::to_string(i);
     commit.create->idempotency_key = key;
+    commit.alone = i % 2 == 0;
     const auto thread = std::this_thread::get_id();
     const auto done = co_await store.commit(std::move(commit));
     const std::lock_guard lock(tally.mutex);

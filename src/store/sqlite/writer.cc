@@ -57,7 +57,7 @@ Result<> Writer::apply(std::span<Item*> items) {
   done = run(sql_.begin, "cannot begin a transaction in");
   for (Item* item : items) {
     if (!done) break;
-    item->result = apply_one(item->prepared);
+    item->result = apply_one(*item->prepared);
     if (fatal_) done = std::unexpected(*fatal_);
   }
   if (done) done = write_group();

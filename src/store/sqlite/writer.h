@@ -23,7 +23,7 @@ class Writer {
   static Result<std::unique_ptr<Writer>> open(Database database, LeafLog& log, const Clock& clock, GroupSink* sink);
 
   struct Item {
-    PreparedCommit prepared;
+    std::unique_ptr<PreparedCommit> prepared;
     Result<> result;  ///< why this one was left out, where the group as a whole succeeded
   };
 
