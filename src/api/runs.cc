@@ -66,10 +66,13 @@ Task<void> Api::list_runs(http::Exchange& exchange, const Caller& caller, std::v
     filter.tag = parts_.pseudonyms.tag(filter.tenant, std::string_view(*tag).substr(0, colon),
                                        std::string_view(*tag).substr(colon + 1));
   }
-  if (const auto before = request.query_param("before")) {
-    filter.before = RunId::parse(*before);
-    if (!filter.before)
-      co_return co_await respond_error(exchange, Error(Errc::invalid_argument, "`before` is a run id", "before"));
+  for (const auto& [name, wanted] : {std::pair("before", &filter.before), {"forked_from", &filter.forked_from}}) {
+    const auto id = request.query_param(name);
+    if (!id) continue;
+    *wanted = RunId::parse(*id);
+    if (!*wanted)
+      co_return co_await respond_error(exchange,
+                                       Error(Errc::invalid_argument, fmt::format("`{}` is a run id", name), name));
   }
   auto rows = co_await parts_.store.list_runs(filter);
   if (!rows) co_return co_await respond_error(exchange, rows.error());

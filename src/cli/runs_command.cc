@@ -21,6 +21,7 @@ std::string query_of(const Invocation& it) {
   for (const char* name : {"flow", "status", "tag"}) {
     if (it.has(name)) query += fmt::format("&{}={}", name, http::percent_encode(it.get(name)));
   }
+  if (it.has("forks-of")) query += "&forked_from=" + http::percent_encode(it.get("forks-of"));
   return query;
 }
 
@@ -97,6 +98,7 @@ Command runs_command() {
                     .option("flow", "NAME", "of this flow: namespace/name")
                     .option("status", "STATUS", "pending, running, waiting, suspended, cancelled, faulted, completed")
                     .option("tag", "NAME:VALUE", "with this tag")
+                    .option("forks-of", "ID", "that were forked from this run")
                     .option("limit", "N", "at most so many", "50")
                     .toggle("json", "as JSON")
                     .example("signalbox runs list --tag team:beta", "what a team's runs did")

@@ -325,6 +325,7 @@ struct RunFilter {
   std::optional<RunStatus> status;
   std::string route;
   std::string tag;              ///< NoteRow::mark; empty: whatever their tags
+  std::optional<RunId> forked_from{};
   std::optional<RunId> before;  ///< page: runs with a smaller id, newest first
   std::size_t limit = 50;       ///< at most 1,000
 };

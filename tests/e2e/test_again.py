@@ -138,7 +138,10 @@ def test_a_fork_is_one_whenever_the_server_dies_and_the_other_run_stays(own_serv
     assert len(shop.done["/first"]) == 1 and {"n": 7} in shop.done["/second"].values()
     assert ask().json() == {"id": run}
     assert server.run(origin) == before
-    assert [listed["id"] for listed in server.call("GET", "/api/v1/runs").json()["runs"]] == [run, origin]
+    listed = lambda query="": [one["id"] for one in server.call("GET", f"/api/v1/runs{query}").json()["runs"]]
+    assert listed() == [run, origin]
+    assert listed(f"?forked_from={origin}") == [run] and listed(f"?forked_from={run}") == []
+    assert server.call("GET", "/api/v1/runs?forked_from=it").status == 400
     server.process.stop()
     assert cli("audit", "verify", "--data", str(server.data), "--contents").returncode == 0
 
@@ -172,7 +175,10 @@ def test_who_may_not_and_what_cannot_be_gone_back_to_is_refused(own_server, shop
     assert len(shop.done["/first"]) == 2, "somebody wanted it again"
     forked = runs("fork", run, "--from", "/do/3/third", "--input", '{"n": 3}')
     assert forked.returncode == 0, forked.stderr
-    assert ended(server, forked.stdout.strip(), "completed")["forked_from"]["run"] == run
+    fork = forked.stdout.strip()
+    assert ended(server, fork, "completed")["forked_from"]["run"] == run
+    listed = runs("list", "--forks-of", run)
+    assert listed.returncode == 0 and [line.split()[0] for line in listed.stdout.splitlines()] == [fork], listed.stderr
     assert {"n": 3} in shop.done["/third"].values()
 
 

@@ -12,6 +12,7 @@ TEST_P(StoreContract, RunsAreListedNewestFirstInPages) {
     Commit next = create(ids.back(), i % 5 == 0 ? RunStatus::faulted : RunStatus::completed);
     next.create->route = i % 2 == 0 ? "small" : "large";
     next.create->flow = i % 3 == 0 ? "acme/refund@2.0.0" : "acme/refunds@1.0.0";
+    if (i % 4 == 3) next.create->forked_from = ids[i % 8 == 3 ? 0 : 1];
     ASSERT_TRUE(commit(std::move(next)));
   }
   std::vector<RunId> seen;
@@ -40,6 +41,12 @@ TEST_P(StoreContract, RunsAreListedNewestFirstInPages) {
   EXPECT_EQ(count([](RunFilter& f) { f.flow = "acme/refund"; }), 9U);
   EXPECT_EQ(count([](RunFilter& f) { f.flow = "acme/refund@2.0.0"; }), 9U);
   EXPECT_EQ(count([](RunFilter& f) { f.tenant = "nobody"; }), 0U);
+  RunFilter forks;
+  forks.forked_from = ids[0];
+  forks.before = ids[19];
+  const auto forked = wait_for(store_->list_runs(forks));
+  ASSERT_EQ(forked->size(), 2U);
+  EXPECT_EQ(std::pair(forked->at(0).id, forked->at(1).id), std::pair(ids[11], ids[3]));
 }
 
 TEST_P(StoreContract, OpenRunsArePendingOrRunningOldestFirst) {

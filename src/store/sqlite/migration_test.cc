@@ -11,7 +11,8 @@ namespace sb::store::testing {
 namespace {
 
 /// Takes migrations back, from the newest to the outbox's; more statements follow.
-#define SB_WITHOUT_ORIGINS "ALTER TABLE runs DROP COLUMN origin; ALTER TABLE runs DROP COLUMN origin_step; "
+#define SB_WITHOUT_ORIGINS \
+  "DROP INDEX runs_origin; ALTER TABLE runs DROP COLUMN origin; ALTER TABLE runs DROP COLUMN origin_step; "
 #define SB_WITHOUT_LABELS SB_WITHOUT_ORIGINS "DROP TABLE labels; "
 #define SB_WITHOUT_NOTES \
   SB_WITHOUT_LABELS "DROP TABLE notes; DROP INDEX runs_tagged; ALTER TABLE runs DROP COLUMN tags; "

@@ -318,6 +318,7 @@ Result<std::vector<RunRow>> Reader::list_runs(const RunFilter& filter) {
   if (filter.status)
     sql += *filter.status == RunStatus::completed ? " AND status = ?3" : " AND status = ?3 AND status <> 6";
   if (!filter.route.empty()) sql += " AND route = ?4";
+  if (filter.forked_from) sql += " AND origin = ?8";
   const std::string_view order = filter.tag.empty() ? "id" : "run";
   if (filter.before) sql += fmt::format(" AND {} < ?5", order);
   sql += fmt::format(" ORDER BY {} DESC LIMIT ?6", order);
@@ -329,6 +330,7 @@ Result<std::vector<RunRow>> Reader::list_runs(const RunFilter& filter) {
   if (!filter.route.empty()) list.bind(4, filter.route);
   if (filter.before) list.bind_blob(5, blob_of(filter.before->uuid));
   if (!filter.tag.empty()) list.bind(7, filter.tag);
+  if (filter.forked_from) list.bind_blob(8, blob_of(filter.forked_from->uuid));
   std::vector<RunRow> runs;
   int result;
   while ((result = list.step()) == SQLITE_ROW) runs.push_back(thin_run(list));
