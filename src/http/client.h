@@ -35,11 +35,11 @@ struct Timeouts {
 };
 
 struct ClientRequest {
-  std::string method = "POST";
-  Url origin;             ///< pool key: scheme, host, port
-  std::string target;     ///< path and query as sent
-  Headers headers;        ///< Host, Content-Length and Connection are the client's work
-  std::string_view body;  ///< borrowed until `send` resumes; over HTTP/2 until the response is destroyed
+  std::string method = "POST";  ///< any token; else `send` says invalid_argument
+  Url origin;                   ///< pool key: scheme, host, port
+  std::string target;           ///< path and query as sent
+  Headers headers;              ///< Host, Content-Length and Connection are the client's work
+  std::string_view body;        ///< borrowed until `send` resumes; over HTTP/2 until the response is destroyed
   /// HTTP/2 (RFC 9113) or nothing: over TLS by ALPN, else with prior knowledge. Each such request has a connection of
   /// its own.
   bool http2 = false;

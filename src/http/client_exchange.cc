@@ -22,6 +22,14 @@ bool has_unsafe(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
 }
 
+/// RFC 9110 section 5.6.2. A method may be of anybody's making: a blank in it would begin the request's target.
+bool is_token(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::ranges::all_of(text, [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || kMarks.contains(c);
+  });
+}
+
 bool is_ours(std::string_view name) {
   return iequals(name, "host") || iequals(name, "content-length") || iequals(name, "connection") ||
          iequals(name, "transfer-encoding");
@@ -62,6 +70,7 @@ ClientExchange::~ClientExchange() {
 Task<Result<>> ClientExchange::start() {
   if (shared_->closed) co_return fail(Errc::cancelled, "the HTTP client is shut down");
   if (request_.origin.tls && !shared_->tls()) co_return std::unexpected(shared_->tls().error());
+  if (!is_token(request_.method)) co_return fail(Errc::invalid_argument, "the request's method is no token", "method");
   if (has_unsafe(request_.target) || request_.target.find(' ') != std::string::npos) {
     co_return fail(Errc::invalid_argument, "the request target holds a blank or line break", "target");
   }

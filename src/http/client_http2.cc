@@ -60,6 +60,7 @@ Task<Result<>> ClientExchange::exchange_http2(std::string_view doing) {
 }
 
 Task<Result<std::string_view>> ClientExchange::read_some_http2() {
+  if (!ended_) limit_phase(request_.timeouts.idle);  // once: a server that does nothing but ping is idle
   for (;;) {
     if (failure_) co_return std::unexpected(*failure_);
     if (stop_ != Stop::none) co_return std::unexpected(stopped("reading the response"));
@@ -70,7 +71,6 @@ Task<Result<std::string_view>> ClientExchange::read_some_http2() {
       finish();
       co_return std::string_view();
     }
-    limit_phase(request_.timeouts.idle);
     if (auto more = co_await exchange_http2("reading the response"); !more) {
       if (stop_ != Stop::none) continue;
       failure_ = more.error();

@@ -90,6 +90,35 @@ TEST_F(ClientHttp2, AServerThatHangsIsGivenUp) {
     EXPECT_EQ(ask(said, true).error().code, Errc::upstream_timeout);
 }
 
+TEST_F(ClientHttp2, AServerThatOnlyPingsIsGivenUp) {
+  run(io_, [&]() -> Task<void> {
+    std::optional<RawPeer> peer;
+    bool over = false;
+    asio::co_spawn(
+        io_.get_executor(),
+        [&]() -> Task<void> {
+          auto [error, socket] = co_await acceptor_.async_accept(use_tuple);
+          peer.emplace(std::move(socket));
+          co_await peer->read_until("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+          co_await peer->send(kSettings + kHead);
+          Timer pause(io_.get_executor());
+          for (int i = 0; i < 100 && !over; ++i) {
+            co_await peer->send(frame(6, 0, 0, "12345678"));
+            pause.expires_after(milliseconds(50));
+            co_await pause.async_wait(use_tuple);
+          }
+          peer->socket().close();
+        },
+        [](std::exception_ptr) {});
+    auto response = co_await client_->send(request());
+    EXPECT_TRUE(response);
+    if (!response) co_return;
+    const auto told = co_await (*response)->read_all(1'000);
+    over = true;
+    EXPECT_EQ(told.error().code, Errc::upstream_timeout);
+  });
+}
+
 TEST_F(ClientHttp2, AServerOfHttp1IsToldApart) {
   const auto told = ask("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n", true);
   EXPECT_EQ(told.error().code, Errc::upstream_invalid);

@@ -417,6 +417,23 @@ TEST_F(ClientTest, ResponseMayOutliveTheClient) {
   });
 }
 
+TEST_F(ClientTest, AMethodIsOneToken) {
+  int asked = 0;
+  FakeOrigin origin(io_, [&](RawPeer& peer, int) -> Task<void> {
+    while (!(co_await peer.read_until("\r\n\r\n")).starts_with("closed")) {
+      ++asked;
+      co_await peer.send(kOk);
+    }
+  });
+  run(io_, [&]() -> Task<void> {
+    for (const char* method :
+         {"GET /other HTTP/1.1\r\nhost: a\r\n\r\nGET", "GET /other", "GET\r\nx: y", "", "G\xc3\xa4"})
+      expect_error(co_await fetch(origin.port(), method), Errc::invalid_argument);
+    EXPECT_TRUE(co_await fetch(origin.port(), "M-SEARCH"));
+  });
+  EXPECT_EQ(asked, 1);
+}
+
 TEST_F(ClientTest, LineBreaksInARequestAreRefused) {
   run(io_, [&]() -> Task<void> {
     auto target = request_to(1);

@@ -16,6 +16,9 @@ constexpr std::uint32_t kWindowBytes = 256 << 10;  // what may be under way; it 
 constexpr std::size_t kTakenBytes = 64 << 10;
 constexpr std::size_t kFieldOverhead = 32;  // as RFC 9113 section 6.5.2 counts a field
 constexpr int kHttp2InterimMax = 8;         // 1xx heads before the real one
+// Frames have 9 bytes beside what they bring, and a server may ping: beyond this it keeps us busy.
+constexpr std::size_t kFramingBytes = 1 << 20;
+constexpr std::size_t kFramingShare = 16;  // for each byte of the body
 
 bool is_of_http1(std::string_view name) {
   constexpr std::string_view kOurs[] = {"host",       "connection",       "content-length", "transfer-encoding",
@@ -51,6 +54,7 @@ struct Http2Session::Callbacks {
   static int on_data(nghttp2_session*, std::uint8_t, std::int32_t, const std::uint8_t* data, std::size_t size,
                      void* self) {
     of(self).body_ += view(data, size);
+    of(self).body_bytes_ += size;
     return 0;
   }
   static int on_close(nghttp2_session*, std::int32_t, std::uint32_t code, void* self) {
@@ -132,6 +136,8 @@ Result<std::string> Http2Session::take() {
     if (size == 0) break;
     taken += view(bytes, static_cast<std::size_t>(size));
   }
+  // A response that is none ends with the reset that we sent of it: nothing more comes.
+  if (fault_) return std::unexpected(*fault_);
   // Of what is against the protocol the other side alone is told; and then nothing more is read.
   if (!ended_ && nghttp2_session_want_read(session_.get()) == 0)
     return fail(Errc::upstream_invalid, "HTTP/2: what the server sent is against the protocol");
@@ -144,6 +150,9 @@ Result<> Http2Session::feed(std::span<const char> bytes) {
   if (fault_) return std::unexpected(*fault_);
   if (ended_) return {};
   if (fed < 0) break_off(Errc::upstream_invalid, nghttp2_strerror(static_cast<int>(fed)));
+  fed_bytes_ += bytes.size();
+  if (fed_bytes_ - body_bytes_ > kFramingBytes + kFramingShare * body_bytes_)
+    break_off(Errc::upstream_invalid, "the server sends frames that bring nothing");
   if (fault_) return std::unexpected(*fault_);
   return {};
 }

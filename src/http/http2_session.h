@@ -22,10 +22,10 @@ class Http2Session {
   Http2Session(const Http2Session&) = delete;
   Http2Session& operator=(const Http2Session&) = delete;
 
-  /// What is to be sent now; empty: nothing. Errors: upstream_invalid (what was fed is no HTTP/2).
+  /// What is to be sent now; empty: nothing. Errors: upstream_invalid (what was fed is no HTTP/2, or no response).
   Result<std::string> take();
-  /// Takes in what was read, however it is cut. Errors: upstream_invalid (reset; too many header bytes), unavailable
-  /// (refused before anything was done).
+  /// Takes in what was read, however it is cut. Errors: upstream_invalid (reset; too many header bytes; frames that
+  /// bring nothing, without end), unavailable (refused before anything was done).
   Result<> feed(std::span<const char> bytes);
 
   bool head_complete() const { return head_complete_; }
@@ -53,6 +53,7 @@ class Http2Session {
   std::unique_ptr<nghttp2_session, Delete> session_;
   std::string_view request_body_;  ///< not yet sent
   std::size_t header_bytes_left_;
+  std::size_t fed_bytes_ = 0, body_bytes_ = 0;  ///< of all, and of the body
   Headers headers_, trailers_;
   std::string body_;
   std::optional<Error> fault_;

@@ -235,6 +235,83 @@ TEST(Http2Session, AResetIsTold) {
   EXPECT_EQ(talk(*session, peer).error().code, Errc::unavailable);
 }
 
+/// "LENGTH TYPE FLAGS STREAM payload" (RFC 9113 section 4.1).
+std::string raw_frame(char type, char flags, char stream, std::string_view payload) {
+  std::string out = {
+      '\0',  static_cast<char>(payload.size() >> 8), static_cast<char>(payload.size()), type, flags, '\0', '\0', '\0',
+      stream};
+  return out.append(payload);
+}
+const std::string kRawSettings = raw_frame(4, 0, 0, "");
+const std::string kRawHead = raw_frame(1, 4, 1, "\x88");  // ":status: 200"
+
+/// What a client says in the end that hears `said`.
+Result<> told_of(const std::string& said) {
+  const auto session = session_of(http2_request("q"));
+  SB_CHECK(session->take());
+  SB_CHECK(session->feed(said));
+  SB_CHECK(session->take());
+  return {};
+}
+
+TEST(Http2Session, AResponseThatIsNoneIsToldAtOnce) {
+  const std::string two_statuses = raw_frame(1, 4, 1, "\x88\x88");
+  // "content-length: 3", which the index 28 of HPACK's static table names.
+  const std::string three_bytes = raw_frame(1, 4, 1,
+                                            "\x88\x0f\x0d\x01"
+                                            "3");
+  for (const auto& said :
+       {two_statuses, three_bytes + raw_frame(0, 1, 1, "four"), three_bytes + raw_frame(0, 1, 1, "2"),
+        raw_frame(1, 5, 1, "\x64"), kRawHead + raw_frame(1, 4, 1, "\x88")}) {
+    const auto told = told_of(kRawSettings + said);
+    ASSERT_FALSE(told) << "it is waited for until its time is up";
+    EXPECT_EQ(told.error().code, Errc::upstream_invalid);
+  }
+}
+
+TEST(Http2Session, NothingIsPushed) {
+  const std::string promise("\0\0\0\2\x82\x86\x84\x41\1a", 11);
+  for (const auto& said : {raw_frame(5, 4, 1, promise), kRawHead + raw_frame(5, 4, 1, promise)})
+    EXPECT_FALSE(told_of(kRawSettings + said));
+}
+
+TEST(Http2Session, FramesThatBringNothingHaveALimit) {
+  const std::string window = raw_frame(8, 0, 0, std::string_view("\0\0\0\1", 4)), empty = raw_frame(0, 0, 1, ""),
+                    padded = raw_frame(0, 8, 1, std::string_view("\0", 1)), unknown = raw_frame(99, 0, 0, "x"),
+                    priority = raw_frame(2, 0, 1, std::string_view("\0\0\0\0\1", 5)),
+                    continued = raw_frame(9, 0, 1, ""), ping = raw_frame(6, 0, 0, "12345678"),
+                    settings = raw_frame(4, 0, 0, "");
+  for (const auto& [before, one] : {std::pair(kRawHead, window),
+                                    {kRawHead, empty},
+                                    {kRawHead, padded},
+                                    {kRawHead, unknown},
+                                    {kRawHead, priority},
+                                    {kRawHead, ping},
+                                    {kRawHead, settings},
+                                    {raw_frame(1, 0, 1, "\x88"), continued}}) {
+    const auto session = session_of(http2_request("q"));
+    ASSERT_TRUE(session->take());
+    ASSERT_TRUE(session->feed(kRawSettings + before));
+    bool refused = false;
+    std::size_t count = 0;
+    for (; !refused && count < 400'000; ++count) refused = !session->feed(one) || !session->take();
+    EXPECT_TRUE(refused) << int{one[3]};
+  }
+}
+
+TEST(Http2Session, SmallFramesOfALongBodyAreFine) {
+  const auto session = session_of(http2_request("q"));
+  ASSERT_TRUE(session->take());
+  ASSERT_TRUE(session->feed(kRawSettings + kRawHead));
+  const std::string one = raw_frame(0, 0, 1, "x");
+  std::size_t count = 0;
+  for (; count < 300'000; ++count) {
+    if (!session->feed(one) || !session->take()) break;
+    (void)session->take_body();
+  }
+  EXPECT_EQ(count, 300'000U);
+}
+
 TEST(Http2Session, AnAnswerBeforeTheRequestIsWholeIsAnAnswer) {
   const std::string content(1'000'000, 'q');
   const auto session = session_of(http2_request(content));
