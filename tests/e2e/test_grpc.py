@@ -194,6 +194,15 @@ def test_what_cannot_be_called_is_refused_at_registration(grpc_server):
     grpc_server.proto.write_text(PROTO + 'import "google/api/annotations.proto";\n')
     error = refused(flow())
     assert error["line"] == 8 and "`google/api/annotations.proto`" in error["detail"], error
+    tasks = ""
+    for n in range(5):
+        (grpc_server.proto.parent / f"{n}.proto").write_text(PROTO + "//" + "x" * 250_000)
+        tasks += f"""
+  - t{n}: {{call: grpc, with: {{proto: {{endpoint: 'file://protos/{n}.proto'}}, service: {{name: shop.Orders, host: a}}, method: Place}}}}"""
+    head = "document: {dsl: '1.0.3', namespace: shop, name: many, version: '1.0.0'}\ndo:"
+    error = refused((head + tasks).encode())
+    assert error["line"] == 7 and "more than 1 MiB" in error["detail"], error
+    assert server.call("POST", "/api/v1/flows", (head + tasks[:tasks.index("\n  - t4")]).encode()).status == 201
     grpc_server.proto.unlink()
     error = refused(flow())
     assert error["line"] == 8 and "flows.catalog" in error["detail"], error

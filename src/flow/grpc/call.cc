@@ -158,8 +158,9 @@ Outcome<std::string> answer_of(const HttpAnswer& answer, const Method& method) {
   if (!messages) return no_answer(messages.error().detail);
   if (!many && messages->size() != 1) return no_answer("the answer is not one message");
   std::string json;
+  std::size_t weight_left = kMessageWeightMax;
   for (const auto message : *messages) {
-    const auto one = method.answer(message);
+    const auto one = method.answer(message, weight_left);
     if (!one) return no_answer(one.error().detail);
     if (json.size() + one->size() > kJsonBytesMax)
       return no_answer(fmt::format("the answer has more than {} bytes of JSON", kJsonBytesMax));

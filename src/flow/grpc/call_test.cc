@@ -95,6 +95,22 @@ TEST(GrpcCall, AnswersAreJson) {
   EXPECT_EQ(answer_of(grpc_answer(""), *many), "[]");
 }
 
+TEST(GrpcCall, TheMessagesOfAStreamAreWeighedTogether) {
+  std::string body;
+  for (int i = 0; i < 10'000; ++i) body += kSeven;
+  EXPECT_TRUE(answer_of(grpc_answer(body), *count_method("Many")));
+  const auto proto = Proto::read(R"(syntax = "proto3"; message N { int32 n = 1; repeated N more = 2; }
+                                    service Count { rpc Many(N) returns (stream N); })");
+  ASSERT_TRUE(proto);
+  std::string ten;
+  for (int i = 0; i < 10; ++i) ten += std::string("\x12\0", 2);
+  body.clear();
+  for (int i = 0; i < 10'000; ++i) body += framed(ten);
+  const auto told = answer_of(grpc_answer(body), **(*proto)->method("Count", "Many"));
+  ASSERT_FALSE(told);
+  EXPECT_THAT(told.error().detail, HasSubstr("too large"));
+}
+
 TEST(GrpcCall, WhatIsNoAnswerLeavesTheCallsEndOpen) {
   const auto one = count_method("One");
   auto no_status = grpc_answer(kSeven);

@@ -9,6 +9,8 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/type_resolver.h>
+#include <google/protobuf/util/type_resolver_util.h>
 
 #include <mutex>
 #include <vector>
@@ -23,6 +25,14 @@ constexpr int kDepthMax = 64;
 
 /// Reserved numbers and extensions: protobuf holds each against all others of its message.
 constexpr int kRangesMax = 2'000;
+/// Protobuf descends from each message into those of its fields when it makes the first: 10,000 of them take 5 MB of a
+/// thread's stack.
+constexpr int kTypesMax = 2'000;
+/// What stands before the name of a type that JSON names.
+constexpr const char* kTypeHost = "type.googleapis.com";
+/// Names, numbers, signs. Protobuf is busy for 0.3 s with 256 KiB of the shortest, and a registration waits on a
+/// shard's thread; files that people write have one in six bytes or fewer.
+constexpr int kTokensMax = 50'000;
 /// A name may be as long as the file.
 constexpr std::size_t kErrorBytesMax = 300;
 
@@ -62,13 +72,15 @@ class FirstMeaning : public pb::DescriptorPool::ErrorCollector {
   std::string text_;
 };
 
-Result<> check_depth(std::string_view text) {
+Result<> check_size(std::string_view text) {
   pb::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
   FirstError errors;
   pb::io::Tokenizer tokens(&input, &errors);
-  int depth = 0;
+  int depth = 0, count = 0;
   while (tokens.Next()) {
     const auto& token = tokens.current();
+    if (++count > kTokensMax)
+      return fail(Errc::too_large, fmt::format("the proto has more than {} names, numbers and signs", kTokensMax));
     if (token.type != pb::io::Tokenizer::TYPE_SYMBOL) continue;
     const char symbol = token.text.front();
     if (symbol == '{' || symbol == '[' || symbol == '(' || symbol == '<') ++depth;
@@ -99,6 +111,18 @@ int ranges_of(const pb::FileDescriptorProto& file) {
   return count;
 }
 
+int messages_of(const pb::DescriptorProto& message) {
+  int count = 1;
+  for (const auto& nested : message.nested_type()) count += messages_of(nested);
+  return count;
+}
+
+int messages_of(const pb::FileDescriptorProto& file) {
+  int count = 0;
+  for (const auto& message : file.message_type()) count += messages_of(message);
+  return count;
+}
+
 /// Puts a file of protobuf's own, and what it imports in turn, into `pool`. False: protobuf has no such file.
 bool add_own(pb::DescriptorPool& pool, const std::string& name) {
   if (pool.FindFileByName(name)) return true;
@@ -117,6 +141,7 @@ bool add_own(pb::DescriptorPool& pool, const std::string& name) {
 struct Messages {
   pb::DescriptorPool pool;
   pb::DynamicMessageFactory factory;
+  const std::unique_ptr<pb::util::TypeResolver> types{pb::util::NewTypeResolverForDescriptorPool(kTypeHost, &pool)};
 };
 
 class ProtoMethod final : public Method {
@@ -129,24 +154,39 @@ class ProtoMethod final : public Method {
   const std::string& path() const override { return path_; }
   bool streams_answer() const override { return method_->server_streaming(); }
 
+  // JSON of a few bytes may be a message of many: what came out is weighed before protobuf makes it.
   Result<std::string> request(std::string_view json) const override {
-    const auto message = make(method_->input_type());
+    if (json.size() > kArgumentBytesMax)
+      return fail(Errc::too_large, fmt::format("the arguments have more than {} MiB", kArgumentBytesMax >> 20));
+    const auto* type = method_->input_type();
+    std::string bytes;
+    const auto read = pb::util::JsonToBinaryString(
+        messages_->types.get(), fmt::format("{}/{}", kTypeHost, type->full_name()), {json.data(), json.size()}, &bytes);
     // What protobuf says names fields; it may repeat a value as well, and that is the run's.
-    const auto read = pb::util::JsonStringToMessage({json.data(), json.size()}, message.get());
-    if (!read.ok() || !message->IsInitialized())
-      return fail(Errc::invalid_argument, fmt::format("the arguments are no {}{}", method_->input_type()->full_name(),
-                                                      unknown_field(read.message())));
+    if (!read.ok())
+      return fail(Errc::invalid_argument,
+                  fmt::format("the arguments are no {}{}", type->full_name(), unknown_field(read.message())));
+    std::size_t weight_left = kMessageWeightMax;
+    if (const auto weighed = weigh(*type, bytes, weight_left); !weighed)
+      return fail(weighed.error().code,
+                  fmt::format("the arguments are too large a {}: {}", type->full_name(), weighed.error().detail));
+    const auto message = make(type);
+    if (!message->ParsePartialFromString(bytes) || !message->IsInitialized())
+      return fail(Errc::invalid_argument, fmt::format("the arguments are no {}", type->full_name()));
     return message->SerializePartialAsString();
   }
 
-  Result<std::string> answer(std::string_view bytes) const override {
-    const auto message = make(method_->output_type());
+  Result<std::string> answer(std::string_view bytes, std::size_t& weight_left) const override {
+    const auto* type = method_->output_type();
+    if (const auto weighed = weigh(*type, bytes, weight_left); !weighed && weighed.error().code == Errc::too_large)
+      return fail(Errc::too_large, fmt::format("the answer is too large: {}", weighed.error().detail));
+    const auto message = make(type);
     std::string json;
     pb::util::JsonPrintOptions options;
     options.always_print_primitive_fields = true;
     if (!message->ParsePartialFromArray(bytes.data(), static_cast<int>(bytes.size())) || !message->IsInitialized() ||
         !pb::util::MessageToJsonString(*message, &json, options).ok())
-      return fail(Errc::upstream_invalid, fmt::format("the answer is no {}", method_->output_type()->full_name()));
+      return fail(Errc::upstream_invalid, fmt::format("the answer is no {}", type->full_name()));
     return json;
   }
 
@@ -218,7 +258,7 @@ Result<std::shared_ptr<const Proto>> Proto::read(std::string_view text) {
   std::call_once(quiet, [] { pb::SetLogHandler(nullptr); });
   if (text.size() > kProtoBytesMax)
     return fail(Errc::too_large, fmt::format("the proto has more than {} bytes", kProtoBytesMax));
-  SB_CHECK(check_depth(text));
+  SB_CHECK(check_size(text));
   pb::io::ArrayInputStream input(text.data(), static_cast<int>(text.size()));
   FirstError errors;
   pb::io::Tokenizer tokens(&input, &errors);
@@ -232,6 +272,8 @@ Result<std::shared_ptr<const Proto>> Proto::read(std::string_view text) {
   if (ranges_of(file) > kRangesMax)
     return fail(Errc::too_large,
                 fmt::format("the proto has more than {} ranges of reserved numbers and extensions", kRangesMax));
+  if (messages_of(file) > kTypesMax)
+    return fail(Errc::too_large, fmt::format("the proto has more than {} messages", kTypesMax));
   file.set_name("the proto");
   auto messages = std::make_shared<Messages>();
   for (const auto& import : file.dependency()) {

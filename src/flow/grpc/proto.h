@@ -9,10 +9,12 @@
 #include <string_view>
 
 #include "base/errors.h"
+#include "flow/grpc/weight.h"
 
 namespace sb::flow::grpc {
 
 inline constexpr std::size_t kProtoBytesMax = 256 << 10;
+inline constexpr std::size_t kArgumentBytesMax = 4 << 20;  ///< of JSON
 
 /// One method of a service. Immutable, thread-safe.
 class Method {
@@ -22,10 +24,12 @@ class Method {
   virtual const std::string& path() const = 0;
   /// Whether the answer is a stream of messages.
   virtual bool streams_answer() const = 0;
-  /// The request's message. Errors: invalid_argument (no JSON object of this message's fields).
+  /// The request's message. Errors: invalid_argument (no JSON object of this message's fields), too_large (longer than
+  /// kArgumentBytesMax, or heavier than kMessageWeightMax).
   virtual Result<std::string> request(std::string_view json) const = 0;
-  /// An answer's message as JSON; fields that hold their default are in it. Errors: upstream_invalid.
-  virtual Result<std::string> answer(std::string_view bytes) const = 0;
+  /// An answer's message as JSON; fields that hold their default are in it. `weight_left`: of all messages of the
+  /// answer, kMessageWeightMax at first. Errors: upstream_invalid, too_large.
+  virtual Result<std::string> answer(std::string_view bytes, std::size_t& weight_left) const = 0;
 };
 
 /// A .proto file that was understood. Immutable, thread-safe; methods outlive it.

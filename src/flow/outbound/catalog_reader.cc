@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMostFunctions = 100;
 constexpr std::size_t kMostProtos = 100;
+constexpr std::size_t kMostProtoBytes = 1 << 20;  // of all of them: they are compiled while the caller waits
 constexpr std::size_t kMostBytes = 256 << 10;
 
 }  // namespace
@@ -48,7 +49,7 @@ Task<Cataloged> CatalogReader::read(json::value document) {
 }
 
 Task<void> CatalogReader::read_protos(const json::value& document, std::vector<json::value> endpoints, Cataloged& had) {
-  std::size_t asked = 0;
+  std::size_t asked = 0, bytes = 0;
   for (const auto& endpoint : endpoints) {
     const std::string url = proto_url(endpoint);
     if (had.protos.contains(url) || had.failures.contains(url)) continue;
@@ -57,7 +58,10 @@ Task<void> CatalogReader::read_protos(const json::value& document, std::vector<j
       continue;
     }
     auto text = co_await one(document, place_of_proto(document, endpoint));
-    if (text)
+    bytes += text ? text->size() : 0;
+    if (bytes > kMostProtoBytes)
+      had.failures.emplace(url, fmt::format("the protos of a flow have more than {} MiB", kMostProtoBytes >> 20));
+    else if (text)
       had.protos.emplace(url, *std::move(text));
     else
       had.failures.emplace(url, text.error().detail);
