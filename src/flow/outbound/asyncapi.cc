@@ -38,11 +38,11 @@ class AsyncApiReading {
     if (const auto* headers = part("headers")) headers_ = *headers;
   }
 
-  Result<Publication> publication() const {
+  Result<Publication> publication() {
     if (!headers_.is_object()) return no_such("the message's headers are no object");
     SB_TRY(const auto target, is_second() ? channel_of_2() : operation_of_3());
-    SB_CHECK(check_references(document_, *target.channel));
-    SB_CHECK(check_references(document_, *target.operation));
+    SB_CHECK(check_references(document_, *target.channel, work_));
+    SB_CHECK(check_references(document_, *target.operation, work_));
     SB_TRY(const auto server, server_for(*target.channel));
     Publication made;
     made.protocol = *asyncapi_protocol(string_member(*server.server, "protocol"));
@@ -123,10 +123,10 @@ class AsyncApiReading {
   }
 
   // The first that the message is; where there is none, why it is not the last.
-  Result<std::optional<AsyncApiMessage>> message_of(const Target& target) const {
+  Result<std::optional<AsyncApiMessage>> message_of(const Target& target) {
     Result<> objection;
     for (const auto* described : target.messages) {
-      AsyncApiMessage message(document_, *described);
+      AsyncApiMessage message(document_, *described, work_);
       objection = message.check(payload_, headers_);
       if (objection) return message;
     }
@@ -135,12 +135,15 @@ class AsyncApiReading {
   }
 
   // Those of the channel, where it names some; else all.
-  std::vector<NamedServer> servers_of(const json::value& channel) const {
+  Result<std::vector<NamedServer>> servers_of(const json::value& channel) const {
+    constexpr std::size_t kMost = 100;  // each of all is looked for among those of the channel
     std::vector<NamedServer> found;
     const auto* all = find_member(document_, "servers");
     if (!all || !all->is_object()) return found;
     const auto* some = find_member(channel, "servers");
     const bool chosen = some && some->is_array() && !some->get_array().empty();
+    if (all->get_object().size() > kMost || (chosen && some->get_array().size() > kMost))
+      return no_such(fmt::format("the document has more than {} servers", kMost));
     for (const auto& [name, entry] : all->get_object()) {
       const auto is_this = [&](const json::value& one) {
         return one.is_string() ? one.get_string() == name
@@ -157,7 +160,8 @@ class AsyncApiReading {
     const auto name = wanted ? string_member(*wanted, "name") : std::string_view();
     const auto protocol = asyncapi_protocol(string_member(with_, "protocol"));
     std::vector<std::string_view> others;
-    for (const auto& one : servers_of(channel)) {
+    SB_TRY(const auto servers, servers_of(channel));
+    for (const auto& one : servers) {
       if (wanted && one.name != name) continue;
       const auto spoken = asyncapi_protocol(string_member(*one.server, "protocol"));
       if (spoken && (wanted || !protocol || spoken == protocol)) return one;
@@ -246,6 +250,7 @@ class AsyncApiReading {
 
   const json::value& document_;
   const json::value& with_;
+  AsyncApiWork work_;
   json::value payload_;
   json::value headers_ = json::object();
 };

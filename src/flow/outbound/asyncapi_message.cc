@@ -11,13 +11,21 @@
 namespace sb::flow {
 namespace {
 
+constexpr std::size_t kTextShare = 64;  // so many bytes of a text are as much work as a value
+constexpr std::size_t kDataShare = 8;   // likewise of values, written as JSON
+
 /// A schema of the document as one that stands alone: what it refers to becomes its definitions.
 class AloneSchema {
  public:
-  explicit AloneSchema(const json::value& document) : document_(document) {}
+  AloneSchema(const json::value& document, AsyncApiWork& work) : document_(document), work_(work) {}
 
   Result<json::value> of(const json::value& schema) {
     SB_TRY(auto alone, rewritten(schema));
+    while (!open_.empty()) {  // one after the other: a document may have a chain of a hundred thousand
+      const auto [name, target] = open_.back();
+      open_.pop_back();
+      SB_TRY(definitions_[name], rewritten(*target));
+    }
     if (auto* object = alone.if_object(); object && !definitions_.empty()) (*object)["$defs"] = std::move(definitions_);
     return alone;
   }
@@ -29,6 +37,7 @@ class AloneSchema {
   }
 
   Result<json::value> rewritten(const json::value& node) {
+    SB_CHECK(work_.take(1 + (node.is_string() ? node.get_string().size() / kTextShare : 0)));
     if (const auto* list = node.if_array()) {
       json::array out;
       for (const auto& one : *list) {
@@ -42,9 +51,11 @@ class AloneSchema {
     json::object out;
     for (const auto& [key, value] : *object) {
       const std::string_view name = key;
+      SB_CHECK(work_.take(name.size() / kTextShare));
       if (name == "$ref" && value.is_string()) {
         SB_TRY(out[key], definition(value.get_string()));
       } else if (is_data(name)) {
+        SB_CHECK(work_.take(to_text(value).size() / kDataShare));
         out[key] = value;
       } else {
         SB_TRY(out[key], rewritten(value));
@@ -59,27 +70,28 @@ class AloneSchema {
     const auto* target = ref.starts_with("#/") ? at_pointer(document_, ref.substr(1)) : nullptr;
     if (!target) return fail(Errc::unsupported, fmt::format("`{}` is no part of the document", ref));
     const auto name = std::to_string(names_.size());
-    names_.emplace(ref, name);  // before its own: it may refer to itself
-    SB_TRY(auto made, rewritten(*target));
-    definitions_[name] = std::move(made);
+    names_.emplace(ref, name);
+    open_.emplace_back(name, target);
     return json::value("#/$defs/" + name);
   }
 
   const json::value& document_;
-  std::map<std::string, std::string> names_;  ///< by reference
+  AsyncApiWork& work_;
+  std::map<std::string, std::string> names_;                      ///< by reference
+  std::vector<std::pair<std::string, const json::value*>> open_;  ///< named, and not yet among the definitions
   json::object definitions_;
 };
 
 Result<> hold_against(const json::value& document, const json::value& schema, const json::value& value,
-                      std::string_view what) {
+                      std::string_view what, AsyncApiWork& work) {
   const auto unusable = [&](const Error& error) {
     return fail(Errc::unsupported, fmt::format("the schema of its {} cannot be used: {}", what, error.detail));
   };
-  const auto alone = AloneSchema(document).of(schema);
+  const auto alone = AloneSchema(document, work).of(schema);
   if (!alone) return unusable(alone.error());
   const auto compiled = policy::JsonSchema::compile(*alone);
   if (!compiled) return unusable(compiled.error());
-  if (const auto wrong = (*compiled)->first_fault(value))
+  if (const auto wrong = (*compiled)->first_fault(value, work.steps_done))
     return fail(Errc::invalid_argument, fmt::format("{} {}", what, wrong->to_string()));
   return {};
 }
@@ -91,8 +103,16 @@ bool is_json_schema(std::string_view format) {
 
 }  // namespace
 
-Result<> check_references(const json::value& document, const json::value& object) {
+Result<> AsyncApiWork::take(std::size_t values) {
+  if (values > values_left)
+    return fail(Errc::unsupported, "the document's schemas and references are more than one call may look at");
+  values_left -= values;
+  return {};
+}
+
+Result<> check_references(const json::value& document, const json::value& object, AsyncApiWork& work) {
   const auto check = [&](const json::value& node) -> Result<> {
+    SB_CHECK(work.take(1));
     if (follow_ref(document, &node)) return {};
     return fail(Errc::unsupported, fmt::format("`{}` is no part of the document", string_member(node, "$ref")));
   };
@@ -135,8 +155,8 @@ const json::value* at_location(std::string_view location, const json::value& pay
   return nullptr;
 }
 
-AsyncApiMessage::AsyncApiMessage(const json::value& document, const json::value& message)
-    : document_(document), parts_(with_traits(document, message)) {}
+AsyncApiMessage::AsyncApiMessage(const json::value& document, const json::value& message, AsyncApiWork& work)
+    : document_(document), work_(&work), parts_(with_traits(document, message)) {}
 
 const json::value* AsyncApiMessage::first(std::string_view key) const {
   for (const auto* part : parts_) {
@@ -146,11 +166,11 @@ const json::value* AsyncApiMessage::first(std::string_view key) const {
 }
 
 Result<> AsyncApiMessage::check(const json::value& payload, const json::value& headers) const {
-  SB_CHECK(check_references(document_, *parts_.front()));
+  SB_CHECK(check_references(document_, *parts_.front(), *work_));
   SB_CHECK(check_payload(payload));
   for (const auto* part : parts_) {  // a trait's headers come to the message's own
     if (const auto* schema = find_member(*part, "headers"))
-      SB_CHECK(hold_against(document_, *schema, headers, "headers"));
+      SB_CHECK(hold_against(document_, *schema, headers, "headers", *work_));
   }
   return {};
 }
@@ -167,7 +187,7 @@ Result<> AsyncApiMessage::check_payload(const json::value& payload) const {
   }
   if (!is_json_schema(format))
     return fail(Errc::unsupported, fmt::format("schemas of the format `{}` are not supported", format));
-  return hold_against(document_, *schema, payload, "payload");
+  return hold_against(document_, *schema, payload, "payload", *work_);
 }
 
 std::string AsyncApiMessage::content_type() const {
@@ -182,7 +202,7 @@ Result<std::string> AsyncApiMessage::record_key(const json::value& payload, cons
   const auto* binding = asyncapi_binding(document_, parts_, "kafka");
   const auto* schema = binding ? follow_ref(document_, find_member(*binding, "key")) : nullptr;
   if (!value && schema) value = find_member(*schema, "const");
-  if (value && schema) SB_CHECK(hold_against(document_, *schema, *value, "key"));
+  if (value && schema) SB_CHECK(hold_against(document_, *schema, *value, "key", *work_));
   return value ? parameter_text(*value) : std::string();
 }
 

@@ -10,10 +10,18 @@
 
 namespace sb::flow {
 
-/// A message object of a document, with its traits. Borrows both.
+/// What one call may still look at, for whoever wrote the document chose how much there is and how it is entangled.
+struct AsyncApiWork {
+  std::size_t values_left = 100'000;  ///< of schemas and references; a long text counts as many
+  std::size_t steps_done = 0;         ///< of holding the message against schemas: those of policy::JsonSchema
+  /// Errors: unsupported (there is more).
+  Result<> take(std::size_t values);
+};
+
+/// A message object of a document, with its traits. Borrows all three.
 class AsyncApiMessage {
  public:
-  AsyncApiMessage(const json::value& document, const json::value& message);
+  AsyncApiMessage(const json::value& document, const json::value& message, AsyncApiWork& work);
 
   /// What keeps these from being this message; nothing: they are. Errors: invalid_argument (they are not), unsupported
   /// (a schema that we cannot hold them against).
@@ -29,6 +37,7 @@ class AsyncApiMessage {
   const json::value* first(std::string_view key) const;
 
   const json::value& document_;
+  AsyncApiWork* work_;
   std::vector<const json::value*> parts_;  ///< the message, then its traits
 };
 
@@ -36,7 +45,7 @@ class AsyncApiMessage {
 const json::value* asyncapi_binding(const json::value& document, const std::vector<const json::value*>& of,
                                     std::string_view protocol);
 /// Whether what this object of a document and its traits refer to is in the document. Errors: unsupported.
-Result<> check_references(const json::value& document, const json::value& object);
+Result<> check_references(const json::value& document, const json::value& object, AsyncApiWork& work);
 /// An object of a document and its traits.
 std::vector<const json::value*> with_traits(const json::value& document, const json::value& object);
 /// What an expression like `$message.payload#/user/id` or `$message.header#/key` leads to; null: nothing.

@@ -1,5 +1,6 @@
 #include "flow/outbound/asyncapi.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "flow/outbound/described_api.h"
@@ -192,6 +193,88 @@ TEST(AsyncApi, WhatCannotBePublishedIsRefusedByName) {
   EXPECT_TRUE(published(of_many("traits", 20), kMany));
   EXPECT_NE(refusal_of(of_many("traits", 21), kMany).find("more than 20 traits"), std::string::npos);
   EXPECT_NE(refusal_of("{openapi: 3.0.0}", "operation: x\nmessage: {}").find("no AsyncAPI"), std::string::npos);
+}
+
+/// A document whose one message has this payload's schema, beside `schemas`.
+std::string document_with(std::string_view payload, const json::object& schemas, std::string_view more = "{}") {
+  auto document = document_of(
+      R"({asyncapi: 2.6.0, servers: {a: {url: a.example, protocol: http}}, channels: {c: {publish: {message: {}}}}})");
+  document.at("channels").at("c").at("publish").at("message") = document_of(more);
+  document.at("channels").at("c").at("publish").at("message").as_object()["payload"] = document_of(payload);
+  document.as_object()["components"] = json::object{{"schemas", schemas}};
+  return to_text(document);
+}
+constexpr std::string_view kHi = "channel: c\nmessage: {payload: hi}";
+
+TEST(AsyncApi, AChainOfReferencesIsNotFollowedOnTheStack) {
+  const auto chain = [](int length) {
+    json::object schemas;
+    for (int i = 0; i < length; ++i)
+      schemas[fmt::format("s{}", i)] =
+          json::object{{"allOf", json::array{json::object{{"$ref", fmt::format("#/components/schemas/s{}", i + 1)}}}}};
+    schemas[fmt::format("s{}", length)] = json::object{{"type", "string"}};
+    return document_with("{$ref: '#/components/schemas/s0'}", schemas);
+  };
+  EXPECT_TRUE(published(chain(30), kHi));
+  EXPECT_NE(refusal_of(chain(20'000), kHi).find("schema"), std::string::npos);
+  EXPECT_NE(refusal_of(chain(40'000), kHi).find("more than one call may look at"), std::string::npos);
+}
+
+TEST(AsyncApi, WhatIsEntangledIsLookedAtToALimit) {
+  json::value big = json::array(8'000, json::value(json::object{{"type", "string"}}));
+  for (int i = 0; i < 20; ++i) big = json::object{{"allOf", json::array{std::move(big)}}};  // each of them is a copy
+  json::array places;
+  std::string place = "#/components/schemas/big";
+  for (int i = 0; i < 20; ++i, place += "/allOf/0") places.push_back(json::object{{"$ref", place}});
+  EXPECT_NE(
+      refusal_of(document_with(to_text(json::object{{"anyOf", std::move(places)}}), {{"big", std::move(big)}}), kHi)
+          .find("more than one call may look at"),
+      std::string::npos);
+
+  const std::string long_word(1'000'000, 'x');
+  for (const char* keyword : {"title", "const"}) {
+    const json::object schema{{keyword, long_word}};
+    json::array same(7, json::value(schema));
+    EXPECT_NE(refusal_of(document_with(to_text(json::object{{"anyOf", std::move(same)}}), {}), kHi)
+                  .find("more than one call may look at"),
+              std::string::npos)
+        << keyword;
+  }
+
+  json::object wide;
+  for (int i = 0; i < 20'000; ++i) wide[fmt::format("x{}", i)] = 0;
+  auto document = document_of(document_with("{}", {{"wide", std::move(wide)}}));
+  document.at("channels").at("c").at("publish").as_object()["traits"] =
+      json::array(20, json::value(json::object{{"$ref", "#/components/schemas/wide"}}));
+  EXPECT_NE(refusal_of(to_text(document), kHi).find("more than one call may look at"), std::string::npos);
+}
+
+// Each step of these is two of the next: one message alone would take a million, and there are a hundred.
+TEST(AsyncApi, MessagesAreHeldAgainstAllSchemasWithinOneLimit) {
+  json::object schemas{{"s17", json::object{{"type", "integer"}}}};
+  for (int i = 0; i < 17; ++i) {
+    const json::object next{{"$ref", fmt::format("#/components/schemas/s{}", i + 1)}};
+    schemas[fmt::format("s{}", i)] = json::object{{"anyOf", json::array{next, next}}};
+  }
+  const json::object message{{"payload", json::object{{"$ref", "#/components/schemas/s0"}}}};
+  json::array many(100, json::value(message));
+  many.push_back(json::object{{"payload", json::object{{"type", "string"}}}});
+  many.erase(many.begin());
+  auto document = document_of(document_with("{}", schemas));
+  document.at("channels").at("c").at("publish").at("message") = json::object{{"oneOf", std::move(many)}};
+  EXPECT_FALSE(published(to_text(document), kHi)) << "the last one fits, but nobody comes there";
+}
+
+TEST(AsyncApi, ServersAreFewAndTheirAddressesShort) {
+  auto document = document_of(document_with("{type: string}", {}));
+  auto& servers = document.at("servers").as_object();
+  for (int i = 0; i < 99; ++i) servers[fmt::format("s{}", i)] = json::object{{"url", "b.example"}};
+  EXPECT_TRUE(published(to_text(document), kHi));
+  servers["one"] = json::object{{"url", "b.example"}};
+  EXPECT_NE(refusal_of(to_text(document), kHi).find("more than 100 servers"), std::string::npos);
+  servers.clear();
+  servers["a"] = json::object{{"url", std::string(10'000, 'a')}, {"protocol", "http"}, {"variables", {{"v", 1}}}};
+  EXPECT_NE(refusal_of(to_text(document), kHi).find("more than 8192 bytes"), std::string::npos);
 }
 
 }  // namespace

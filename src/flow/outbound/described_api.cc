@@ -43,7 +43,10 @@ const json::value* follow_ref(const json::value& document, const json::value* no
 Result<std::string> with_server_variables(std::string text, const json::value& server, const json::value& given) {
   const auto* variables = find_member(server, "variables");
   if (!variables || !variables->is_object()) return text;
+  constexpr std::size_t kAddressBytesMax = 8 << 10;  // it is looked through for each variable
   for (const auto& [name, variable] : variables->get_object()) {
+    if (text.size() > kAddressBytesMax)
+      return fail(Errc::invalid_argument, fmt::format("the server's address has more than {} bytes", kAddressBytesMax));
     const auto hole = fmt::format("{{{}}}", std::string_view(name));
     const auto at = text.find(hole);
     if (at == std::string::npos) continue;

@@ -94,7 +94,9 @@ Outcome<HttpQuestion> openapi_request(const json::value& document, std::string_v
       } else if (in == "header") {
         headers[name] = parameter_text(value);
       } else if (in == "cookie") {
-        headers["cookie"] = fmt::format("{}={}", name, http::percent_encode(parameter_text(value)));
+        auto& cookies = headers["cookie"];
+        const auto others = cookies.is_string() ? std::string(cookies.get_string()) + "; " : std::string();
+        cookies = fmt::format("{}{}={}", others, name, http::percent_encode(parameter_text(value)));
       } else if (in == "body") {
         question.body = to_text(value);
       } else if (in == "formData") {

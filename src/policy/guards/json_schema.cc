@@ -106,7 +106,8 @@ class Validation {
   using Find = std::function<const json::value*(std::string_view)>;
   using Matches = std::function<bool(std::string_view pattern, std::string_view text)>;
 
-  Validation(Find find, Matches matches) : find_(std::move(find)), matches_(std::move(matches)) {}
+  Validation(Find find, Matches matches, std::size_t& steps)
+      : find_(std::move(find)), matches_(std::move(matches)), steps_(steps) {}
 
   bool valid(const json::value& schema, const json::value& value, const std::string& at, int depth) {
     if (++steps_ > kMaxSteps || depth > JsonSchema::kMaxDepth * 2) return refuse(at, "depth", "a smaller document");
@@ -287,7 +288,7 @@ class Validation {
 
   Find find_;
   Matches matches_;
-  std::size_t steps_ = 0;
+  std::size_t& steps_;
 };
 
 }  // namespace
@@ -305,11 +306,17 @@ Result<std::shared_ptr<const JsonSchema>> JsonSchema::compile(const json::value&
 }
 
 std::optional<SchemaFault> JsonSchema::first_fault(const json::value& document) const {
+  std::size_t steps = 0;
+  return first_fault(document, steps);
+}
+
+std::optional<SchemaFault> JsonSchema::first_fault(const json::value& document, std::size_t& steps_done) const {
   Validation validation([this](std::string_view reference) { return parts_->find(reference); },
                         [this](std::string_view pattern, std::string_view text) {
                           const auto found = parts_->patterns.find(pattern);
                           return found != parts_->patterns.end() && re2::RE2::PartialMatch(piece(text), *found->second);
-                        });
+                        },
+                        steps_done);
   if (validation.valid(parts_->root, document, "", 0)) return std::nullopt;
   return std::move(validation.fault);
 }

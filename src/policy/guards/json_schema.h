@@ -35,6 +35,8 @@ class JsonSchema {
 
   /// Nothing where the document is valid. Work is bounded: what nests or branches too far is a fault.
   std::optional<SchemaFault> first_fault(const json::value& document) const;
+  /// The same, where the bound is of several such calls together: `steps_done` begins at 0 and counts them all.
+  std::optional<SchemaFault> first_fault(const json::value& document, std::size_t& steps_done) const;
 
  private:
   struct Parts;
