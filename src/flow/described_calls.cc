@@ -103,13 +103,15 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::asyncapi_call(LiveRun& 
   if (!description) co_return std::unexpected(description.error());
   const auto publication = asyncapi_publication(description->document, call.with);
   if (!publication) co_return std::unexpected(publication.error());
-  if (publication->protocol == AsyncApiProtocol::kafka) co_return co_await write_record(run, call, *publication);
+  if (publication->protocol == AsyncApiProtocol::kafka)
+    co_return co_await write_record(run, call, *publication, cancel);
   co_return co_await ask_described(run, call, question_of(*publication), cancel);
 }
 
 // The record passes the policy whole. A topic that the policy changes would be another place.
 Task<std::expected<Engine::CallResult, Problem>> Engine::write_record(LiveRun& run, const Machine::Call& call,
-                                                                      const Publication& publication) {
+                                                                      const Publication& publication,
+                                                                      CancelSource& cancel) {
   if (find_member(call.with, "authentication"))
     co_return std::unexpected(standard_problem("validation", 400, "The AsyncAPI call is not valid",
                                                "a flow authenticates nobody at brokers: signalbox.yaml does"));
@@ -126,7 +128,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::write_record(LiveRun& r
   if (passed->verdict >= policy::Verdict::human || is_elsewhere)
     co_return blocked(fmt::format("the record contains what the policy blocks: {}", fmt::join(passed->types, ", ")));
   auto record = record_of(passed->content.value(), publication, effect_key(run.row.id, call.id));
-  if (const auto written = co_await parts_.records_out->write(std::move(record)); !written)
+  if (const auto written = co_await parts_.records_out->write(std::move(record), &cancel); !written)
     co_return std::unexpected(
         standard_problem("communication", 503, "The record could not be written", written.error().detail));
   CallResult result;

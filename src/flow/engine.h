@@ -435,7 +435,7 @@ class Engine {
   Task<std::expected<CallResult, Problem>> openapi_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> asyncapi_call(LiveRun& run, Machine::Call call, CancelSource& cancel);
   Task<std::expected<CallResult, Problem>> write_record(LiveRun& run, const Machine::Call& call,
-                                                        const Publication& publication);
+                                                        const Publication& publication, CancelSource& cancel);
   // made.cc: what a flow's expressions made
   /// `with` of a task as a script, a process or a person may see it: by the rules of what goes to a model. What the
   /// flow's author wrote is left alone, and so are its secrets. `definition`: pointer below the task's own.

@@ -255,7 +255,8 @@ class Publishing : public OutboundCalls {
                                 if (brokers == "kafka.example:9092" && topic != "secret") return {};
                                 return fail(Errc::permission_denied, "not here");
                               },
-                              [this](OutgoingRecord record) -> Task<Result<>> {
+                              [this](OutgoingRecord record, CancelSource* cancel) -> Task<Result<>> {
+                                EXPECT_TRUE(cancel) << "a run that wants it no more waits no more";
                                 if (broker_refuses_) co_return fail(Errc::unavailable, "no broker");
                                 written_.push_back(std::move(record));
                                 co_return Result<>();

@@ -111,10 +111,9 @@ rd_kafka_resp_err_t Producer::hand_over(const Message& message, std::uint64_t id
   return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-Task<rd_kafka_resp_err_t> Producer::try_to_write(const Message& message) {
+Task<rd_kafka_resp_err_t> Producer::try_to_write(const Message& message, std::uint64_t& id) {
   const Executor executor = co_await asio::this_coro::executor;
   auto start = [&](auto handler) {
-    std::uint64_t id;
     {
       const std::lock_guard lock(mutex_);
       id = ++last_;
@@ -136,11 +135,16 @@ void Producer::renew_after_fatal() {
   if (const auto opened = open(); !opened) client_ = std::move(spent_.back()), spent_.pop_back();
 }
 
-Task<Result<>> Producer::write(Message message) {
+Task<Result<>> Producer::write(Message message, CancelSource* cancel) {
   Timer pause(co_await asio::this_coro::executor);
+  std::uint64_t id = 0;
+  const CancelRegistration unwanted(cancel, [&] { settle(id, RD_KAFKA_RESP_ERR__TIMED_OUT); });
   for (;;) {
-    const auto outcome = co_await try_to_write(message);
+    if (cancel && cancel->cancelled())
+      co_return fail(Errc::cancelled, fmt::format("topic {}: nobody waits for the record any more", message.topic));
+    const auto outcome = co_await try_to_write(message, id);
     if (outcome == RD_KAFKA_RESP_ERR_NO_ERROR) co_return Result<>();
+    if (cancel && cancel->cancelled()) continue;
     if (outcome == RD_KAFKA_RESP_ERR__FATAL)
       renew_after_fatal();
     else if (outcome != RD_KAFKA_RESP_ERR__QUEUE_FULL)

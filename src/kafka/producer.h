@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cancel.h"
 #include "base/errors.h"
 #include "base/task.h"
 #include "kafka/client.h"
@@ -33,10 +34,11 @@ class Producer {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
-  /// Returns when the record is there to stay; as long as no broker can be reached it waits.
-  /// Errors: not_found (no such topic), too_large (for the topic or the client), permission_denied, unavailable (what
-  /// else the cluster refuses it for).
-  Task<Result<>> write(Message message);
+  /// Returns when the record is there to stay; as long as no broker can be reached it waits, unless `cancel` ends that:
+  /// a record that the client has taken may come there all the same. `cancel` outlives the call.
+  /// Errors: not_found (no such topic), too_large (for the topic or the client), permission_denied, cancelled,
+  /// unavailable (what else the cluster refuses it for).
+  Task<Result<>> write(Message message, CancelSource* cancel = nullptr);
 
  private:
   struct Waiting {
@@ -47,7 +49,8 @@ class Producer {
   static void on_event(rd_kafka_t* client, rd_kafka_event_t* event, void* self);
   Result<> open();
   void renew_after_fatal();
-  Task<rd_kafka_resp_err_t> try_to_write(const Message& message);
+  /// `id`: set to what it waits under.
+  Task<rd_kafka_resp_err_t> try_to_write(const Message& message, std::uint64_t& id);
   rd_kafka_resp_err_t hand_over(const Message& message, std::uint64_t id);
   void settle(std::uint64_t id, rd_kafka_resp_err_t outcome);
 

@@ -48,12 +48,12 @@ Result<> Publisher::may_write(std::string_view brokers, std::string_view topic) 
   return {};
 }
 
-Task<Result<>> Publisher::write(Message message) {
+Task<Result<>> Publisher::write(Message message, CancelSource* cancel) {
   const std::string topic = message.topic;
-  auto done = co_await producer_.write(std::move(message));
+  auto done = co_await producer_.write(std::move(message), cancel);
   if (done) {
     written_.add();
-  } else {
+  } else if (done.error().code != Errc::cancelled) {
     failures_.add();
     log_error("kafka.not_written",
               {{"topic", topic}, {"code", to_string(done.error().code)}, {"detail", done.error().detail}});

@@ -21,7 +21,7 @@ class Publisher {
   /// 9092. Errors: permission_denied.
   Result<> may_write(std::string_view brokers, std::string_view topic) const;
   /// Errors: as Producer::write.
-  Task<Result<>> write(Message message);
+  Task<Result<>> write(Message message, CancelSource* cancel);
 
  private:
   Producer& producer_;

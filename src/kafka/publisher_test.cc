@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <chrono>
+
 namespace sb::kafka {
 namespace {
 
@@ -27,6 +30,32 @@ TEST(Publisher, FlowsWriteToTheNamedTopicsOfThisClusterAlone) {
     ASSERT_FALSE(refused) << brokers << ' ' << topic;
     EXPECT_EQ(refused.error().code, Errc::permission_denied);
   }
+}
+
+TEST(Publisher, WhoWantsARecordNoMoreWaitsForNoBroker) {
+  const auto producer = Producer::create({"127.0.0.1:1", {}});  // nobody is there
+  ASSERT_TRUE(producer);
+  MetricRegistry registry;
+  Publisher publisher(**producer, "127.0.0.1:1", {"orders"}, registry);
+  asio::io_context io;
+  CancelSource cancel;
+  std::vector<Errc> told;
+  for (int i = 0; i < 2; ++i) {  // one waits, the other comes when it is late already
+    asio::co_spawn(
+        io.get_executor(),
+        [&]() -> Task<void> {
+          const auto written = co_await publisher.write({"orders", {}, {}, "x"}, &cancel);
+          told.push_back(written ? Errc::internal : written.error().code);
+        },
+        [](std::exception_ptr error) {
+          if (error) std::rethrow_exception(error);
+        });
+    if (i == 0) io.run_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(told.empty());
+    if (i == 0) cancel.cancel();
+  }
+  io.run_for(std::chrono::seconds(30));
+  EXPECT_EQ(told, (std::vector{Errc::cancelled, Errc::cancelled}));
 }
 
 }  // namespace

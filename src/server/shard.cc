@@ -68,9 +68,10 @@ std::optional<flow::RecordsOut> records_out(const Services& services) {
   if (!publisher) return std::nullopt;
   return flow::RecordsOut{
       [publisher](std::string_view brokers, std::string_view topic) { return publisher->may_write(brokers, topic); },
-      [publisher](flow::OutgoingRecord record) {
+      [publisher](flow::OutgoingRecord record, CancelSource* cancel) {
         return publisher->write(
-            {std::move(record.topic), std::move(record.key), std::move(record.headers), std::move(record.value)});
+            {std::move(record.topic), std::move(record.key), std::move(record.headers), std::move(record.value)},
+            cancel);
       }};
 }
 
