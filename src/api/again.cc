@@ -44,13 +44,21 @@ std::optional<std::string> text_member(const json::value& body, std::string_view
 
 }  // namespace
 
-Task<Result<bool>> Api::granted_before(std::string document, std::string_view hash) {
-  if (document.empty()) co_return false;
+// Of one run, the newest last. As many as somebody may be waiting for who asks again: a run can be retried without end.
+Task<Result<Api::Wishes>> Api::wishes_of(std::string document, std::string_view key, std::string_view hash) {
+  constexpr std::size_t kMost = 20;
   SB_CO_TRY(const auto stored, co_await parts_.store.load_document(std::move(document)));
-  if (!stored) co_return false;
-  if (string_member(parse_json(*stored).value_or(nullptr), "request") != hash)
+  const auto kept = parse_json(stored.value_or("{}")).value_or(nullptr);
+  json::array wishes;
+  if (const auto* list = find_member(kept, "wishes"); list && list->is_array()) wishes = list->get_array();
+  for (const auto& wish : wishes) {
+    if (string_member(wish, "key") != key) continue;
+    if (string_member(wish, "request") == hash) co_return Wishes{true, {}};
     co_return fail(Errc::already_exists, "this Idempotency-Key was used with another request", "Idempotency-Key");
-  co_return true;
+  }
+  while (wishes.size() >= kMost) wishes.erase(wishes.begin());
+  wishes.push_back(json::object{{"key", key}, {"request", hash}});
+  co_return Wishes{false, to_text(json::object{{"wishes", std::move(wishes)}})};
 }
 
 Task<void> Api::retry_run(http::Exchange& exchange, const Caller& caller, std::vector<std::string> captured) {
@@ -63,15 +71,16 @@ Task<void> Api::retry_run(http::Exchange& exchange, const Caller& caller, std::v
   const auto key = request_key(exchange, caller);
   if (!key) co_return co_await respond_error(exchange, key.error());
   const std::string hash = key->empty() ? std::string() : request_hash(caller, "retry", to_text(*body));
-  const std::string document = key->empty() ? std::string() : fmt::format("retry:{}:{}", row->id.to_string(), *key);
+  const std::string document = key->empty() ? std::string() : fmt::format("retry:{}", row->id.to_string());
   // An erasure finds a run that has ended, or that goes on: none comes to life between its looks.
   auto pass = co_await parts_.changes.enter();
   if (!pass) co_return co_await respond_error(exchange, pass.error());
-  const auto granted = co_await granted_before(document, hash);
-  if (!granted) co_return co_await respond_error(exchange, granted.error());
-  if (!*granted) {
-    auto done = co_await parts_.engine.retry(row->id, *std::move(goal),
-                                             {actor_of(caller), document, to_text(json::object{{"request", hash}})});
+  Result<Wishes> wishes;
+  if (!document.empty()) wishes = co_await wishes_of(document, *key, hash);
+  if (!wishes) co_return co_await respond_error(exchange, wishes.error());
+  if (!wishes->granted) {
+    auto done =
+        co_await parts_.engine.retry(row->id, *std::move(goal), {actor_of(caller), document, std::move(wishes->then)});
     if (!done) co_return co_await respond_error(exchange, done.error());
   }
   pass->reset();

@@ -120,8 +120,12 @@ class Api {
   Task<void> act_on_run(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> retry_run(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> fork_run(http::Exchange&, const Caller&, std::vector<std::string>);
-  /// Whether this very wish was granted before. Errors: already_exists (the key came with another), as the store's.
-  Task<Result<bool>> granted_before(std::string document, std::string_view hash);
+  struct Wishes {
+    bool granted = false;  ///< this very wish, before
+    std::string then;      ///< what the document says once it is granted
+  };
+  /// What the document of a run knows of a wish. Errors: already_exists (the key came with another), as the store's.
+  Task<Result<Wishes>> wishes_of(std::string document, std::string_view key, std::string_view hash);
   Task<void> give_feedback(http::Exchange&, const Caller&, std::vector<std::string>);
   Task<void> get_feedback(http::Exchange&, const Caller&, std::vector<std::string>);
   /// A run that the caller may say something of. Errors: not_found, conflict (erased).

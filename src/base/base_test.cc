@@ -108,6 +108,11 @@ TEST(Text, NearestFindsTypos) {
   const std::vector<std::string> longer = {"file", "weight_per_mille"};
   EXPECT_EQ(nearest("weight", longer), "weight_per_mille");
   EXPECT_EQ(nearest("wei", longer), std::nullopt);
+  const std::vector<std::string> endless = {std::string(201, 'x')};
+  EXPECT_EQ(nearest(std::string(201, 'y') + "x", endless), std::nullopt);
+  EXPECT_EQ(nearest(endless[0], endless), std::nullopt)
+      << "nobody mistypes so long a word, and comparing two takes long";
+  EXPECT_EQ(nearest(std::string(200, 'x'), endless), endless[0]);
   EXPECT_EQ(rfc3339(1'700'000'000'123'456), "2023-11-14T22:13:20.123456Z");
 }
 

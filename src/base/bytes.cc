@@ -115,7 +115,10 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
   constexpr std::size_t kTellingBeginning = 4;
   std::optional<std::string> best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
+  constexpr std::size_t kLongestWord = 200;  // the work is that of both lengths together, and words are anybody's
+  if (word.size() > kLongestWord) return std::nullopt;
   for (const auto& candidate : candidates) {
+    if (candidate.size() >= word.size() + best_distance) continue;
     const std::size_t distance = edit_distance(word, candidate);
     if (distance < best_distance) {
       best_distance = distance;

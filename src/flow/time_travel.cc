@@ -2,11 +2,13 @@
 #include <fmt/format.h>
 
 #include <boost/asio/post.hpp>
+#include <set>
 
 #include "base/bytes.h"
 #include "base/record_writer.h"
 #include "flow/engine.h"
 #include "flow/steps.h"
+#include "flow/task_refs.h"
 
 namespace sb::flow {
 namespace {
@@ -45,14 +47,16 @@ Result<> check_task(const Flow& flow, const std::vector<store::StepRow>& steps, 
   if (task.contains("/fork/branches/"))
     return fail(Errc::invalid_argument, "a branch of a fork is not gone back into alone: name the task with the fork",
                 "from");
-  if (at_pointer(flow.document, task)) return {};
-  std::vector<std::string> known;
+  auto refs = task_refs(flow);
+  std::set<std::string> known(refs.begin(), refs.end());
   for (const auto& step : steps) {
-    if (is_task(step)) known.push_back(step.ref);
+    if (is_task(step)) known.insert(step.ref);
   }
-  const auto near = nearest(task, known);
+  if (known.contains(task)) return {};
+  const auto near = nearest(task, std::vector(known.begin(), known.end()));
   return fail(Errc::invalid_argument,
-              fmt::format("{} has no task at `{}`{}", flow.id(), task, near ? "; did you mean `" + *near + "`?" : ""),
+              fmt::format("{} has no task at `{}`{}", flow.id(), task.substr(0, 200),
+                          near ? "; did you mean `" + *near + "`?" : ""),
               "from");
 }
 

@@ -178,7 +178,10 @@ TEST_F(TimeTravel, WhatCannotGoOnIsRefusedAndSaysWhy) {
   EXPECT_EQ(refused(failed, from("/do/0/frist")),
             "invalid_argument: test/three@1.0.0 has no task at `/do/0/frist`; did you mean `/do/0/first`?");
   EXPECT_TRUE(refused(failed, from("/do/2/second")).contains("the run did not come there"));
-  EXPECT_TRUE(refused(failed, from("/document/name")).starts_with("conflict"));
+  for (const char* no_task : {"/document/name", "/do", "/do/0", "/do/0/first/call", "/do/2/second/with", "/input"})
+    EXPECT_TRUE(refused(failed, from(no_task)).starts_with("invalid_argument: test/three@1.0.0 has no task at"))
+        << refused(failed, from(no_task));
+  EXPECT_TRUE(refused(failed, from("/do/0/first/call")).contains("did you mean `/do/0/first`?"));
   EXPECT_TRUE(refused(failed, from("/do/0/fork/branches/1/b")).contains("branch of a fork"));
   EXPECT_TRUE(refused(failed, {99, {}}).contains("no step 99"));
   EXPECT_TRUE(refused(failed, {0, {}}).contains("no task of the flow"));

@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import signal
+import sqlite3
 import threading
 
 import pytest
@@ -144,6 +145,28 @@ def test_a_fork_is_one_whenever_the_server_dies_and_the_other_run_stays(own_serv
     assert server.call("GET", "/api/v1/runs?forked_from=it").status == 400
     server.process.stop()
     assert cli("audit", "verify", "--data", str(server.data), "--contents").returncode == 0
+
+
+def test_what_is_remembered_of_retries_is_one_document_of_the_newest(own_server, shop):
+    server = serving(own_server, shop).start()
+    register(server, FLOW)
+    run = begin(server)
+    ended(server, run, "faulted")
+    retry = lambda key: server.call("POST", f"/api/v1/runs/{run}/retry", idempotency_key=key)
+    for n in range(22):
+        assert retry(f"wish {n}").status == 202
+        ended(server, run, "faulted")
+    before = names(server.run(run)).count("retry")
+    assert before == 22
+    assert retry("wish 21").status == 202 and retry("wish 2").status == 202, "two of the twenty newest"
+    assert names(server.run(run)).count("retry") == before
+    assert server.call("POST", f"/api/v1/runs/{run}/retry", {"from": "/do/0/first"}, idempotency_key="wish 21").status == 409
+    assert retry("wish 0").status == 202, "forgotten: it is another one"
+    assert names(ended(server, run, "faulted")).count("retry") == before + 1
+    server.process.stop()
+    with sqlite3.connect(server.data / "signalbox.db") as database:
+        kept = [name for (name,) in database.execute("SELECT name FROM documents") if name.startswith("retry")]
+    assert kept == [f"retry:{run}"]
 
 
 def test_who_may_not_and_what_cannot_be_gone_back_to_is_refused(own_server, shop):
