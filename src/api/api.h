@@ -25,7 +25,8 @@ class LogSource;
 }
 namespace sb::flow {
 class CatalogReader;
-}
+struct ContainerOptions;
+}  // namespace sb::flow
 
 namespace sb::api {
 
@@ -78,6 +79,7 @@ struct ApiParts {
   bool auto_model = true;
   std::string currency = "USD";
   flow::CatalogReader* catalogs = nullptr;               ///< null: flows call no functions of catalogs
+  const flow::ContainerOptions* containers = nullptr;    ///< null: it is not looked at what containers flows run
   flow::EventHub* events = nullptr;                      ///< null: no events are taken, and runs are not told anything
   std::function<MirrorProgress()> mirror_progress = {};  ///< empty: there is no mirror
   /// How trials of triage stand, of a tenant's runs or (empty) all, as JSON. Errors: unavailable.

@@ -35,7 +35,7 @@ Task<void> Api::add_flow(http::Exchange& exchange, const Caller& caller, std::ve
   flow::Cataloged cataloged;
   if (const auto document = parse_yaml(text); document && parts_.catalogs)
     cataloged = co_await parts_.catalogs->read(document->value);
-  const auto report = flow::check_flow(text, flow::builtin_functions(), cataloged);
+  const auto report = flow::check_flow(text, flow::builtin_functions(), cataloged, parts_.containers);
   if (!report.flow) {
     json::array errors;
     for (const auto& finding : report.findings) {

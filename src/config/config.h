@@ -209,6 +209,27 @@ struct AtWorkConfig {
   std::vector<WorkLimitConfig> flows;
   std::size_t queue = 1'000;
 };
+struct ContainerVolumeConfig {
+  std::string folder;
+  bool write = false;
+};
+/// What `run: container` may do.
+struct ContainersConfig {
+  std::string runtime;
+  std::vector<std::string> images;  ///< a `*` stands for any text without `/`; none: no image runs
+  std::vector<ContainerVolumeConfig> volumes;
+  std::string network = "none";
+  std::string user;  ///< empty: the image's
+  bool read_only = true;
+  bool pull = false;
+  std::int64_t memory_mb = 256;
+  std::int64_t cpu_percent = 100;
+  std::int64_t pids = 128;
+  std::int64_t seconds = 300;
+  std::int64_t output_kb = 1024;
+  std::size_t at_once = 4;
+  std::int64_t keep_hours = 24;  ///< 0: for ever
+};
 struct FlowsConfig {
   std::string dir;
   std::string catalog;  ///< folder; empty: there is no catalog `default`
@@ -217,6 +238,7 @@ struct FlowsConfig {
   std::vector<FlowSecretConfig> secrets;
   bool shell = false;
   bool python = false;
+  std::optional<ContainersConfig> containers;  ///< nothing: flows run no containers
   LifecycleConfig lifecycle;
   AtWorkConfig at_work;
   std::size_t checkpoint_mb = 4;  ///< of each run; 0: none are kept

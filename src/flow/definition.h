@@ -163,7 +163,7 @@ struct ListenTask {
   std::optional<Template> each_export;
 };
 struct RunTask {
-  enum class Kind { script, shell, workflow } kind = Kind::script;
+  enum class Kind { script, shell, workflow, container } kind = Kind::script;
   Template with;
   bool await = true;
   enum class Return { output, error, code, all, none } what = Return::output;

@@ -47,6 +47,7 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::effect(LiveRun& run, Ma
   if (std::holds_alternative<EmitTask>(call.task->body)) co_return co_await emit(run, std::move(call));
   if (const auto* made = std::get_if<RunTask>(&call.task->body)) {
     if (made->kind == RunTask::Kind::workflow) co_return co_await child_run(run, std::move(call));
+    if (made->kind == RunTask::Kind::container) co_return co_await container(run, std::move(call), cancel);
     co_return co_await process(run, std::move(call), cancel);
   }
   if (!parts_.outbound)

@@ -22,6 +22,7 @@
 #include "flow/answer_cache.h"
 #include "flow/call_decision.h"
 #include "flow/carried.h"
+#include "flow/containers.h"
 #include "flow/dsl/functions.h"
 #include "flow/event_hub.h"
 #include "flow/external_guard.h"
@@ -47,6 +48,10 @@
 #include "triage/live_router.h"
 #include "triage/router.h"
 #include "triage/trials.h"
+
+namespace sb::script {
+struct ProcessResult;
+}
 
 namespace sb::flow {
 
@@ -98,6 +103,7 @@ struct EngineOptions {
   std::chrono::milliseconds review_claim{300'000};
   std::size_t answer_bytes_max = 8 * 1024 * 1024;
   std::set<std::string> processes{};              ///< of python, shell: what `run` may start beside JavaScript
+  ContainerOptions containers{};                  ///< not configured: none runs
   std::chrono::milliseconds record_again{2'000};  ///< pause before a run that found no room is taken up again
   std::size_t timers_near = 4096;                 ///< of runs at rest: so many in memory, twice as many at most
   DoubleAnswers double_answers{};
@@ -142,7 +148,9 @@ struct EngineParts {
   /// What a key may spend in a day, 0: no limit. Asked at each call, so it holds for whatever a key pays: runs that
   /// were at rest, or begin by another run, an event or a schedule. Empty: no key has a limit.
   std::function<MicroMoney(const KeyId&)> spend_limit{};
-  std::optional<RecordsOut> records_out{};  ///< nothing: flows write to no broker
+  std::optional<RecordsOut> records_out{};      ///< nothing: flows write to no broker
+  WorkGate* container_gate = nullptr;           ///< how many containers run at once; null: as many as come
+  GoingContainers* containers_going = nullptr;  ///< null where no container runs
 };
 
 /// Why a run ended before its first task; nothing: it did not.
@@ -282,6 +290,10 @@ class Engine {
   /// Starts flows by their schedule, on one engine of the server.
   void keep_schedules();
 
+  // container_runs.cc
+  /// Removes containers that flows have left, and stops those that nobody waits for; on one engine of the server.
+  void keep_containers();
+
   // promise.cc
   /// A verdict on an answer, of a person or of a model.
   struct Judged {
@@ -411,7 +423,28 @@ class Engine {
   /// An event that has passed the policy, to the inbox and to systems outside; for as long as the effect is wanted.
   Task<std::expected<void, Problem>> publish(LiveRun& run, std::uint32_t effect, const Data& event);
   Task<std::expected<CallResult, Problem>> process(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  /// What a program that ran for the task has left, past the policy.
+  static std::expected<CallResult, Problem> process_ended(LiveRun& run, const Machine::Call& call,
+                                                          const script::ProcessResult& result);
   Task<std::expected<CallResult, Problem>> child_run(LiveRun& run, Machine::Call call);
+  // container_runs.cc
+  Task<std::expected<CallResult, Problem>> container(LiveRun& run, Machine::Call call, CancelSource& cancel);
+  Task<Result<std::unique_ptr<WorkGate::Ticket>>> container_place(const LiveRun& run, CancelSource& cancel);
+  /// REQUIRES check_container. Errors: as script::run_host_program; internal (the runtime's own).
+  Task<Result<script::ProcessResult>> run_container(const ContainerSpec& spec, RunId id, std::uint32_t effect,
+                                                    CancelSource& cancel);
+  /// It is there and has begun. Errors: as run_container.
+  Task<Result<ContainerState>> start_container(const ContainerSpec& spec, RunId id, std::uint32_t effect,
+                                               CancelSource& cancel);
+  Task<Result<script::ProcessResult>> await_container(std::string name, Micros started_us, CancelSource& cancel);
+  Task<Result<script::ProcessResult>> ask_runtime(std::vector<std::string> command, CancelSource* cancel = nullptr);
+  Task<Result<ContainerState>> inspect_container(std::string name);
+  Task<void> remove_container(std::string name);
+  Task<void> remove_container_later(SpentContainer container);
+  /// What came of them is on disk.
+  void release_containers(std::vector<SpentContainer> spent);
+  Task<void> sweep_containers();
+  Task<void> sweep_container(std::string name);
   std::expected<CallResult, Problem> guarded(LiveRun& run, HttpAnswer answer, std::string_view as,
                                              const GivenValues& given);
   static Result<GuardOutcome> guard_reply(LiveRun& run, std::string told, const GivenValues& given);

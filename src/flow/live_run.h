@@ -39,6 +39,14 @@ class Audience {
   virtual Task<Result<>> flush() = 0;
 };
 
+/// A container that came to its end, until what came of it is on disk: nobody may remove it before.
+struct SpentContainer {
+  std::uint32_t effect;
+  std::string name;
+  std::optional<Micros> keep_us;  ///< from then on; nothing: it is not removed with the run
+  bool is_told = false;           ///< the machine knows what came of it: the next commit has it
+};
+
 /// Belongs to one shard; not thread-safe.
 struct LiveRun : std::enable_shared_from_this<LiveRun> {
   LiveRun(store::RunRow r, Machine m, GuardSession g) : row(std::move(r)), machine(std::move(m)), guard(std::move(g)) {}
@@ -150,7 +158,8 @@ struct LiveRun : std::enable_shared_from_this<LiveRun> {
   RecordJson failed_call;    ///< decision of a call that failed: what was tried; its step's
   /// Told of the next commit, once; or of what came in its way.
   std::move_only_function<void(Result<>)> on_commit;
-  std::optional<Error> unrecorded;            ///< a commit failed: the record would have a hole, so the run stops here
+  std::optional<Error> unrecorded;  ///< a commit failed: the record would have a hole, so the run stops here
+  std::vector<SpentContainer> containers;
   std::map<std::uint32_t, RecordJson> given;  ///< by effect under way: what services were given in clear; its step's
 };
 

@@ -73,8 +73,7 @@ Problem process_failed(const Error& error) {
 }  // namespace
 
 Task<std::expected<Engine::CallResult, Problem>> Engine::process(LiveRun& run, Machine::Call call, CancelSource&) {
-  const auto& task = std::get<RunTask>(call.task->body);
-  const bool is_shell = task.kind == RunTask::Kind::shell;
+  const bool is_shell = std::get<RunTask>(call.task->body).kind == RunTask::Kind::shell;
   const auto with = handed(run, call, is_shell ? "/run/shell" : "/run/script");
   if (!with) co_return std::unexpected(with.error());
   const std::string language = is_shell ? "shell" : std::string(string_member(*with, "language"));
@@ -119,18 +118,24 @@ Task<std::expected<Engine::CallResult, Problem>> Engine::process(LiveRun& run, M
     if (!ran) co_return std::unexpected(process_failed(ran.error()));
     result = *std::move(ran);
   }
+  co_return process_ended(run, call, result);
+}
+
+std::expected<Engine::CallResult, Problem> Engine::process_ended(LiveRun& run, const Machine::Call& call,
+                                                                 const script::ProcessResult& result) {
+  const auto& task = std::get<RunTask>(call.task->body);
   const bool asks_for_code = task.what == RunTask::Return::code || task.what == RunTask::Return::all;
   if (result.code != 0 && !asks_for_code)
-    co_return std::unexpected(
+    return std::unexpected(
         standard_problem("runtime", 500, "The process failed", fmt::format("it ended with status {}", result.code)));
   auto passed = guard_json(run, to_text(returned(task, result, call.input)));
   if (!passed || passed->verdict >= policy::Verdict::human)
-    co_return std::unexpected(standard_problem("authorization", 403, "Blocked by policy",
-                                               "the process's output contains what the policy blocks"));
+    return std::unexpected(standard_problem("authorization", 403, "Blocked by policy",
+                                            "the process's output contains what the policy blocks"));
   CallResult made;
   made.output = std::move(passed->content);
   made.decision = std::move(passed->decision);
-  co_return made;
+  return made;
 }
 
 }  // namespace sb::flow

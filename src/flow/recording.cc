@@ -248,8 +248,15 @@ Task<Result<>> Engine::commit(LiveRun& run, store::RunStatus status, bool told) 
   const bool was_stored = std::exchange(run.stored, true);
   run.owes = false;
   const bool tells = !commit.outbox.empty() && parts_.on_outbox;
+  std::vector<SpentContainer> spent;
+  if (!run.containers.empty()) {
+    const auto rest = std::ranges::partition(run.containers, &SpentContainer::is_told);
+    std::ranges::move(run.containers.begin(), rest.begin(), std::back_inserter(spent));
+    run.containers.erase(run.containers.begin(), rest.begin());
+  }
   auto written = co_await parts_.store.commit(std::move(commit));
   if (written && tells) parts_.on_outbox();
+  if (written && !spent.empty()) release_containers(std::move(spent));
   if (!written) {
     run.stored = was_stored;
     run.unrecorded = written.error();

@@ -105,6 +105,7 @@ Task<void> Engine::next_result(LiveRun& run) {
     if (wanted || result.gave) record(run, std::move(result.step), std::move(result.decision));
     if (!wanted) continue;
     run.owes = true;
+    for (auto& container : run.containers) container.is_told = container.is_told || container.effect == result.id;
     if (result.problem) {
       take_failure(run, result.id, *std::move(result.problem), result.is_answer && run.wish == LiveRun::Wish::none);
       continue;

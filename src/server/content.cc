@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/crypto.h"
 #include "base/wildcard.h"
+#include "script/host_program.h"
 #include "server/services.h"
 
 namespace sb::server {
@@ -67,6 +69,32 @@ flow::WorkLimits work_limits(const AtWorkConfig& wanted) {
   for (const auto& [name, limit] : wanted.tenants) limits.tenants[name] = limit;
   for (const auto& [name, limit] : wanted.flows) limits.flows[name] = limit;
   return limits;
+}
+
+Result<flow::ContainerOptions> container_options(const FlowsConfig& wanted, std::string_view secret) {
+  flow::ContainerOptions made;
+  if (!wanted.containers) return made;
+  const auto& from = *wanted.containers;
+  auto runtime = script::find_program(from.runtime);
+  if (!runtime)
+    return fail(runtime.error().code, fmt::format("flows.containers.runtime: {}", runtime.error().detail),
+                "flows.containers.runtime");
+  made.runtime = *std::move(runtime);
+  made.images = from.images;
+  for (const auto& volume : from.volumes) made.volumes.push_back({volume.folder, volume.write});
+  made.network = from.network;
+  made.user = from.user;
+  made.read_only = from.read_only;
+  made.pull = from.pull;
+  made.memory_mb = from.memory_mb;
+  made.cpu_percent = from.cpu_percent;
+  made.pids = from.pids;
+  made.seconds = from.seconds;
+  made.output_kb = from.output_kb;
+  made.keep_hours = from.keep_hours;
+  made.instance = to_hex(hmac_sha256(secret, "containers")).substr(0, 12);
+  made.environment = script::host_environment();
+  return made;
 }
 
 Result<flow::LifecycleOptions> lifecycle_options(const Config& config) {

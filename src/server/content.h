@@ -7,6 +7,7 @@
 
 #include "base/errors.h"
 #include "config/config.h"
+#include "flow/containers.h"
 #include "flow/lifecycle.h"
 #include "flow/work_gate.h"
 #include "model/catalog.h"
@@ -34,5 +35,8 @@ std::string policy_origin(const Config& config);
 
 /// `flows.at_work`.
 flow::WorkLimits work_limits(const AtWorkConfig& wanted);
+/// What containers of flows may do. `secret`: of the data directory, of which its containers' names are made. Errors:
+/// not_found (the runtime is not on this machine).
+Result<flow::ContainerOptions> container_options(const FlowsConfig& wanted, std::string_view secret);
 
 }  // namespace sb::server

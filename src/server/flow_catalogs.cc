@@ -28,10 +28,11 @@ Result<flow::Cataloged> fetch(Services& services, const json::value& document) {
 }  // namespace
 
 Result<std::shared_ptr<const flow::Flow>> load_with_catalogs(Services& services, std::string_view text,
-                                                             std::string_view origin) {
+                                                             std::string_view origin,
+                                                             const flow::ContainerOptions* containers) {
   const auto functions = flow::builtin_functions();
   const auto yaml = parse_yaml(text);
-  if (!yaml || !flow::has_parts_elsewhere(yaml->value)) return flow::load_flow(text, origin, functions);
+  if (!yaml || !flow::has_parts_elsewhere(yaml->value)) return flow::load_flow(text, origin, functions, {}, containers);
   const std::string source_hash = to_hex(sha256(text));
   const auto* head = find_member(yaml->value, "document");
   flow::Flow named;
@@ -44,10 +45,10 @@ Result<std::shared_ptr<const flow::Flow>> load_with_catalogs(Services& services,
   SB_TRY(const auto kept, wait_for(flow::load_sealed(*services.store, *services.sealer, place), services.startup));
   if (kept) {
     SB_TRY(const auto before, flow::Cataloged::from_text(*kept, source_hash));
-    if (before) return flow::load_flow(text, origin, functions, *before);
+    if (before) return flow::load_flow(text, origin, functions, *before, containers);
   }
   SB_TRY(const auto had, fetch(services, yaml->value));
-  SB_TRY(auto flow, flow::load_flow(text, origin, functions, had));
+  SB_TRY(auto flow, flow::load_flow(text, origin, functions, had, containers));
   store::Commit commit;
   flow::put_sealed(commit, *services.sealer, place, had.to_text(source_hash));
   SB_CHECK(wait_for(services.store->commit(std::move(commit)), services.startup));

@@ -153,6 +153,7 @@ int serve(ServeOptions options) {
   }
   for (auto& shard : *shards) shard->watch_timers();
   shards->front()->keep_schedules();
+  shards->front()->keep_containers();
   shards->front()->start_post();
   shards->front()->spawn([&services] { return keep_retention(**services); });
   shards->front()->spawn([&services] { return keep_learning(**services); });

@@ -150,18 +150,20 @@ Result<> open_cache(Services& services) {
 }
 
 Result<> load_flows(Services& services) {
-  const auto add_one = [&](std::string_view text, std::string_view origin) -> Result<std::string> {
-    SB_TRY(const auto flow, load_with_catalogs(services, text, origin));
+  const auto add_one = [&](std::string_view text, std::string_view origin,
+                           const flow::ContainerOptions* containers) -> Result<std::string> {
+    SB_TRY(const auto flow, load_with_catalogs(services, text, origin, containers));
     SB_CHECK(services.flows.add(flow));
     return flow->hash;
   };
+  // One that is registered is there, whatever the operator has closed since then: its tasks fail, the server starts.
   const auto add = [&](std::string_view text, std::string_view origin) -> Result<> {
-    SB_CHECK(add_one(text, origin));
+    SB_CHECK(add_one(text, origin, nullptr));
     return {};
   };
   std::vector<std::string> own;  // not those that came by API, each with a leaf of its own
   const auto add_own = [&](std::string_view text, std::string_view origin) -> Result<> {
-    SB_TRY(auto hash, add_one(text, origin));
+    SB_TRY(auto hash, add_one(text, origin, &services.containers));
     own.push_back(std::move(hash));
     return {};
   };
@@ -258,6 +260,12 @@ Result<> load_content(Services& services) {
   SB_CHECK(open_cache(services));
   SB_CHECK(load_flow_outside(services));
   SB_TRY(services.lifecycle, lifecycle_options(config));
+  SB_TRY(services.containers, container_options(config.flows, services.pseudonym_secret));
+  if (services.containers.configured()) {
+    flow::WorkLimits at_once;
+    at_once.all = config.flows.containers->at_once;
+    services.container_gate = std::make_unique<flow::WorkGate>(std::move(at_once));
+  }
   if (auto limits = work_limits(config.flows.at_work); limits.any())
     services.gate = std::make_unique<flow::WorkGate>(std::move(limits));
   SB_TRY(services.kafka, open_kafka(config));

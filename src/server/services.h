@@ -77,6 +77,9 @@ struct Services {
   flow::LifecycleOptions lifecycle;
   std::function<void()> on_outbox;  ///< there is something to tell; the first shard's post hears it
   flow::Egress egress;
+  flow::ContainerOptions containers;  ///< of flows
+  flow::GoingContainers containers_going;
+  std::unique_ptr<flow::WorkGate> container_gate;  ///< null: no container runs
   std::shared_ptr<const json::object> flow_secrets;
   std::unique_ptr<flow::EventHub> events;
   std::unique_ptr<KafkaServices> kafka;  ///< null: not configured

@@ -151,6 +151,8 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   };
   if (config.triage.promise) parts.promise = services.live.get();
   parts.gate = services.gate.get();
+  parts.container_gate = services.container_gate.get();
+  parts.containers_going = &services.containers_going;
   parts.spend_limit = [&services](const KeyId& id) {
     const auto key = services.keys->find(id);
     return effective_limits(key ? key->limits : KeyLimits(), services.config.keys.limits).spend_micro_per_day;
@@ -165,6 +167,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   engine_options.lifecycle = services.lifecycle;
   engine_options.always_sync = !config.mirror.url.empty() && config.mirror.mode == MirrorMode::before_ack;
   engine_options.checkpoint_bytes_max = config.flows.checkpoint_mb << 20;
+  engine_options.containers = services.containers;
   if (config.flows.shell) engine_options.processes.insert("shell");
   if (config.flows.python) engine_options.processes.insert("python");
   p.engine = std::make_unique<flow::Engine>(p.io, std::move(parts), std::move(engine_options));
@@ -205,6 +208,7 @@ Result<std::unique_ptr<Shard>> Shard::create(Services& services, std::uint16_t p
   surface.currency = config.currency;
   surface.events = services.events.get();
   surface.catalogs = p.catalogs.get();
+  surface.containers = &services.containers;
   surface.triage = services.triage_versions.get();
   surface.report_trials = [&p](std::string tenant) { return report_trials(p.services, p.reports, std::move(tenant)); };
   if (services.mirror) {
@@ -260,6 +264,10 @@ void Shard::watch_timers() {
 
 void Shard::keep_schedules() {
   asio::post(parts_->io, [this] { parts_->engine->keep_schedules(); });
+}
+
+void Shard::keep_containers() {
+  asio::post(parts_->io, [this] { parts_->engine->keep_containers(); });
 }
 
 void Shard::adopt_post() {

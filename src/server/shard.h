@@ -27,6 +27,8 @@ class Shard {
   void watch_timers();
   /// Starts flows by their schedule; one shard of a server does. Any thread.
   void keep_schedules();
+  /// Removes what containers flows have left; one shard of a server does. Any thread.
+  void keep_containers();
   /// Tells what runs have to tell; one shard of a server does, whatever is told now: what was before is told still.
   /// Before start() of any shard.
   void adopt_post();

@@ -12,11 +12,46 @@ bool is_finding_type(std::string_view text) {
   return !text.empty() && text.size() <= 32 && text.front() >= 'A' && text.front() <= 'Z' &&
          std::ranges::all_of(text, fits);
 }
+bool is_container_word(std::string_view text) {
+  const auto fits = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '-';
+  };
+  return !text.empty() && text.size() <= 128 && text.front() != '-' && text.front() != '.' &&
+         std::ranges::all_of(text, fits);
+}
+// The host's own network is no network of containers.
+bool is_network(std::string_view text) {
+  return is_container_word(text) && text != "host";
+}
+bool is_user(std::string_view text) {
+  const auto colon = text.find(':');
+  return text.empty() || (is_container_word(text.substr(0, colon)) &&
+                          (colon == std::string_view::npos || is_container_word(text.substr(colon + 1))));
+}
+// No comma or quote: the runtime reads a mount as a list.
+bool is_mountable(std::string_view text) {
+  const auto fits = [](char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' ||
+           c == '-' || c == '/';
+  };
+  return text.size() > 1 && text.size() <= 1024 && text.front() == '/' && std::ranges::all_of(text, fits);
+}
+bool is_program(std::string_view text) {
+  return !text.empty() && text.size() <= 1024 && (text.front() == '/' || !text.contains('/')) && text.front() != '-';
+}
 bool is_bare_file(std::string_view text) {
   return text.size() <= 255 && !text.contains('/') && !text.starts_with('.');
 }
 
 constexpr TextForm kFindingType{"^[A-Z][A-Z0-9_]{0,31}$", "a type of findings, such as IBAN", is_finding_type};
+constexpr TextForm kNetwork{"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$",
+                            "the name of a network of the runtime's, but not host", is_network};
+constexpr TextForm kUser{"^([A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?)?$",
+                         "a user or user:group, by name or number", is_user};
+constexpr TextForm kMountable{"^/[A-Za-z0-9_./-]{1,1023}$", "an absolute path of letters, digits, `.`, `_` and `-`",
+                              is_mountable};
+constexpr TextForm kProgram{"^(/.*|[^/-][^/]*)$", "the name of a program, or its absolute path", is_program};
 constexpr TextForm kBareFile{"^([^./][^/]{0,254})?$", "a file name without folders", is_bare_file};
 
 }  // namespace
@@ -77,6 +112,57 @@ Declaration<FlowsConfig> flows_section() {
                              "records and events stay where they are.",
                     .unit = "runs",
                     .max = 100'000});
+  using V = ContainerVolumeConfig;
+  auto volume = declare<V>("One folder of the host that containers may have.")
+                    .text("folder", &V::folder,
+                          {.about = "Its absolute path, as flows name it; folders below it are not meant.",
+                           .form = &kMountable,
+                           .required = true})
+                    .boolean("write", &V::write, {.about = "Whether containers may write there."});
+  using C = ContainersConfig;
+  auto containers =
+      declare<C>(
+          "Containers that flows may run (`run: container`), by a runtime of this machine. All run without "
+          "capabilities "
+          "and without gaining privileges. Without this section a flow with a container is refused.")
+          .text("runtime", &C::runtime,
+                {.about = "A program that takes Docker's command line: docker, podman, nerdctl; its name or path.",
+                 .form = &kProgram,
+                 .required = true})
+          .texts(
+              "images", &C::images,
+              {.about = "Images that may run, as flows name them, such as `registry.example.org/team/*` or, by digest "
+                        "alone, `registry.example.org/team/*@sha256:*`; a `*` stands for any text without `/`. "
+                        "Without any none runs.",
+               .max = 1000})
+          .list("volumes", &C::volumes, volume, {.about = "Folders of the host that they may have.", .max = 100})
+          .text("network", &C::network,
+                {.about = "Network of the runtime's that they are in; `none` is no network.", .form = &kNetwork})
+          .text("user", &C::user,
+                {.about = "User, or user:group, that they run as; empty is the image's.", .form = &kUser})
+          .boolean("read_only", &C::read_only,
+                   {.about = "Whether their root is read-only, with 64 MB of their own at /tmp."})
+          .boolean("pull", &C::pull,
+                   {.about = "Whether images may be pulled; else those run that are on this machine already."})
+          .integer("memory_mb", &C::memory_mb, {.about = "Memory of each.", .unit = "MB", .min = 6, .max = 1'048'576})
+          .integer("cpu_percent", &C::cpu_percent,
+                   {.about = "Processor time of each; 100 is one processor.", .unit = "%", .min = 1, .max = 25'600})
+          .integer("pids", &C::pids,
+                   {.about = "Processes and threads of each.", .unit = "processes", .min = 1, .max = 100'000})
+          .integer("seconds", &C::seconds,
+                   {.about = "Time of each; then it is stopped.", .unit = "s", .min = 1, .max = 604'800})
+          .integer("output_kb", &C::output_kb,
+                   {.about = "What each may write to stdout, and to stderr; beyond it it is stopped.",
+                    .unit = "KB",
+                    .min = 1,
+                    .max = 65'536})
+          .integer("at_once", &C::at_once,
+                   {.about = "Containers that run at once; others wait.", .unit = "containers", .min = 1, .max = 1'000})
+          .integer("keep_hours", &C::keep_hours,
+                   {.about = "How long those stay after their end that their flow does not want removed (the DSL's "
+                             "`cleanup: never`, which is its default); 0: for ever.",
+                    .unit = "h",
+                    .max = 8'760});
   using F = FlowsConfig;
   return declare<F>("Flows in the Open Workflow DSL.")
       .path("dir", &F::dir, {.about = "Folder of flow documents; empty is the built-in flows alone."})
@@ -93,6 +179,7 @@ Declaration<FlowsConfig> flows_section() {
       .list("secrets", &F::secrets, secret, {.about = "Secrets of flows.", .max = 1000})
       .boolean("shell", &F::shell, {.about = "Whether `run: shell` may start a walled-in shell."})
       .boolean("python", &F::python, {.about = "Whether `run: script` may start a walled-in Python."})
+      .section("containers", &F::containers, containers)
       .section("lifecycle", &F::lifecycle, lifecycle)
       .section("at_work", &F::at_work, at_work)
       .integer("checkpoint_mb", &F::checkpoint_mb,

@@ -19,6 +19,8 @@
 
 namespace sb::flow {
 
+struct ContainerOptions;
+
 /// "log:1.0.0@shared".
 struct CatalogCall {
   std::string name, version, catalog;
@@ -77,10 +79,13 @@ Result<CatalogPlace> place_of(const json::value& flow, const CatalogCall& call);
 /// Errors: invalid_argument (neither http(s) nor a file below the folder).
 Result<CatalogPlace> place_of_proto(const json::value& flow, const json::value& endpoint);
 
-/// As check_flow of definition.h, which has nothing of catalogs and says so in warnings.
-FlowReport check_flow(std::string_view text, std::span<const std::string> functions, const Cataloged& cataloged);
+/// As check_flow of definition.h, which has nothing of catalogs and says so in warnings. `containers`: what the server
+/// lets them do; null: that is looked at when one runs.
+FlowReport check_flow(std::string_view text, std::span<const std::string> functions, const Cataloged& cataloged,
+                      const ContainerOptions* containers = nullptr);
 /// As load_flow of definition.h, which has nothing of catalogs and takes no flow that calls them.
 Result<std::shared_ptr<const Flow>> load_flow(std::string_view text, std::string_view origin,
-                                              std::span<const std::string> functions, const Cataloged& cataloged);
+                                              std::span<const std::string> functions, const Cataloged& cataloged,
+                                              const ContainerOptions* containers = nullptr);
 
 }  // namespace sb::flow

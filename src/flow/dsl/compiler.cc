@@ -458,7 +458,8 @@ std::string FlowFinding::to_string(std::string_view origin) const {
 
 namespace {
 
-FlowReport check_flow_with(std::string_view text, std::span<const std::string> functions, const Cataloged* cataloged) {
+FlowReport check_flow_with(std::string_view text, std::span<const std::string> functions, const Cataloged* cataloged,
+                           const ContainerOptions* containers) {
   FlowReport report;
   auto yaml = parse_yaml(text);  // JSON is YAML
   if (!yaml) {
@@ -474,7 +475,7 @@ FlowReport check_flow_with(std::string_view text, std::span<const std::string> f
         {Errc::invalid_argument, false, 1, 1, "", "a flow is an object with `document` and `do`"});
     return report;
   }
-  dsl::Compiler compiler(*yaml, functions, cataloged);
+  dsl::Compiler compiler(*yaml, functions, cataloged, containers);
   auto flow = compiler.compile();
   report.findings = compiler.take_findings();
   if (!std::ranges::all_of(report.findings, [](const auto& finding) { return finding.warning; })) return report;
@@ -488,11 +489,12 @@ FlowReport check_flow_with(std::string_view text, std::span<const std::string> f
 }  // namespace
 
 FlowReport check_flow(std::string_view text, std::span<const std::string> functions) {
-  return check_flow_with(text, functions, nullptr);
+  return check_flow_with(text, functions, nullptr, nullptr);
 }
 
-FlowReport check_flow(std::string_view text, std::span<const std::string> functions, const Cataloged& cataloged) {
-  return check_flow_with(text, functions, &cataloged);
+FlowReport check_flow(std::string_view text, std::span<const std::string> functions, const Cataloged& cataloged,
+                      const ContainerOptions* containers) {
+  return check_flow_with(text, functions, &cataloged, containers);
 }
 
 Result<std::shared_ptr<const Flow>> load_flow(std::string_view text, std::string_view origin,
@@ -501,8 +503,9 @@ Result<std::shared_ptr<const Flow>> load_flow(std::string_view text, std::string
 }
 
 Result<std::shared_ptr<const Flow>> load_flow(std::string_view text, std::string_view origin,
-                                              std::span<const std::string> functions, const Cataloged& cataloged) {
-  auto report = check_flow(text, functions, cataloged);
+                                              std::span<const std::string> functions, const Cataloged& cataloged,
+                                              const ContainerOptions* containers) {
+  auto report = check_flow(text, functions, cataloged, containers);
   if (report.flow) return report.flow;
   const auto& first = *std::ranges::find_if(report.findings, [](const auto& finding) { return !finding.warning; });
   return fail(first.code, first.to_string(origin), first.pointer);

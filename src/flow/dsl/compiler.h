@@ -18,8 +18,10 @@ bool has_expression(const json::value& value);
 class Compiler {
  public:
   /// `cataloged`: what was had of catalogs; null: nobody has asked, so it is not known what their functions are.
-  Compiler(const YamlDocument& yaml, std::span<const std::string> functions, const Cataloged* cataloged)
-      : yaml_(yaml), functions_(functions), cataloged_(cataloged) {}
+  /// `containers`: what the server lets containers do; null: it is not known.
+  Compiler(const YamlDocument& yaml, std::span<const std::string> functions, const Cataloged* cataloged,
+           const ContainerOptions* containers)
+      : yaml_(yaml), functions_(functions), cataloged_(cataloged), containers_(containers) {}
 
   /// The flow is usable only if no finding is an error.
   Flow compile();
@@ -92,6 +94,7 @@ class Compiler {
   // effects.cc
   Result<TaskNode> call(TaskNode node, const json::value& value);
   Result<TaskNode> run(TaskNode node, const json::value& value);
+  Result<> container(const json::value& what, const Pointer& pointer);  // containers.cc
   Result<TaskNode> emit(TaskNode node, const json::value& value);
   Result<TaskNode> listen(TaskNode node, const json::value& value);
   Result<EventStrategy> strategy(const json::value& value, const Pointer& pointer, bool ending = false);
@@ -123,6 +126,7 @@ class Compiler {
   std::vector<FlowFinding> findings_;
   std::vector<std::string> locals_;
   const Cataloged* cataloged_;
+  const ContainerOptions* containers_;
   struct CatalogDocument {
     YamlDocument yaml;
     std::string called;  ///< from where first

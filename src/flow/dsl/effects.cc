@@ -301,13 +301,13 @@ Result<CallTask> Compiler::function_call(const std::string& name, const json::va
 
 Result<TaskNode> Compiler::run(TaskNode node, const json::value& value) {
   const auto at = node.ref + "/run";
-  SB_CHECK(object_at(value, at, "`run` is an object with script, shell or workflow"));
-  SB_CHECK(only(value, at, {"script", "shell", "workflow", "await", "return"}, {"container"}));
+  SB_CHECK(object_at(value, at, "`run` is an object with script, shell, workflow or container"));
+  SB_CHECK(only(value, at, {"script", "shell", "workflow", "container", "await", "return"}));
   std::vector<std::string_view> kinds;
-  for (const std::string_view kind : {"script", "shell", "workflow"}) {
+  for (const std::string_view kind : {"script", "shell", "workflow", "container"}) {
     if (find_member(value, kind)) kinds.push_back(kind);
   }
-  if (kinds.size() != 1) return fault(at, "`run` needs exactly one of script, shell, workflow");
+  if (kinds.size() != 1) return fault(at, "`run` needs exactly one of script, shell, workflow, container");
   const auto& what = *find_member(value, kinds[0]);
   const auto at_what = pointer_append(at, kinds[0]);
   SB_CHECK(object_at(what, at_what, "must be an object"));
@@ -323,6 +323,9 @@ Result<TaskNode> Compiler::run(TaskNode node, const json::value& value) {
     made.kind = RunTask::Kind::shell;
     SB_CHECK(only(what, at_what, {"command", "stdin", "arguments", "environment"}));
     if (!find_member(what, "command")) return fault(at_what, "a shell process needs `command`");
+  } else if (kinds[0] == "container") {
+    made.kind = RunTask::Kind::container;
+    SB_CHECK(container(what, at_what));
   } else {
     made.kind = RunTask::Kind::workflow;
     SB_CHECK(only(what, at_what, {"namespace", "name", "version", "input"}));

@@ -333,7 +333,7 @@ Feature: run
     status: 404
     """
 
-  Scenario: Containers are refused by name
+  Scenario: Containers are refused where the operator has named no runtime
     Given a workflow with definition:
     """yaml
     document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
@@ -342,7 +342,29 @@ Feature: run
           run: {container: {image: alpine}}
     """
     When the workflow is registered
-    Then the workflow should be refused with '`container` is not supported' at line 4
+    Then the workflow should be refused with 'no container runs here: flows.containers is not in signalbox.yaml' at line 4
+
+  Scenario: Ports of a container are refused by name
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - box:
+          run: {container: {image: alpine, ports: {80: 80}}}
+    """
+    When the workflow is registered
+    Then the workflow should be refused with '`ports` is not supported' at line 4
+
+  Scenario: A container's name that would be an option is none
+    Given a workflow with definition:
+    """yaml
+    document: {dsl: '1.0.3', namespace: test, name: flow, version: '1.0.0'}
+    do:
+      - box:
+          run: {container: {image: alpine, name: '--privileged'}}
+    """
+    When the workflow is registered
+    Then the workflow should be refused with '`name` begins with a letter or digit' at line 4
 
   Scenario: A language that is not there
     Given a workflow with definition:
