@@ -173,16 +173,15 @@ TEST_F(AtRest, AnEventThatComesWhileARunGoesToRestIsNotLost) {
   std::optional<Result<>> driven;
   asio::co_spawn(*io_, engine_->drive(run), [&](const std::exception_ptr&, Result<> result) { driven = result; });
   io_->restart();
-  // Up to the commit, whose answer waits for the next turn.
+  // Up to the commit: what comes of it waits for the next turn, or for the writer.
   for (const auto before = store_->stats().commits; store_->stats().commits == before;) io_->poll_one();
   ASSERT_FALSE(driven);
   std::set<RunId> told;
-  Carried nothing;
-  const auto taken = get(engine_->deliver(event_of("go"), "acme", std::move(nothing), told));
-  ASSERT_TRUE(taken);
-  EXPECT_EQ(*taken, 1U);
-  work_until([&] { return driven.has_value(); });
-  EXPECT_EQ(status_of(run->row.id), RunStatus::completed);
+  const auto taken = get(engine_->deliver(event_of("go"), "acme", {}, told));
+  const auto at_rest = get(engine_->deliver_at_rest(event_of("go"), "acme", {}, told));
+  ASSERT_TRUE(taken && at_rest);
+  EXPECT_EQ(*taken + *at_rest, 1U) << "where it is found depends on who was quicker";
+  work_until([&] { return driven.has_value() && status_of(run->row.id) == RunStatus::completed; });
 }
 
 TEST_F(AtRest, ARunIsTakenUpByOneAtATime) {

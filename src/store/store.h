@@ -324,7 +324,7 @@ struct RunFilter {
   std::string flow;    ///< "namespace/name" prefix; empty: all
   std::optional<RunStatus> status;
   std::string route;
-  std::string tag;              ///< NoteRow::mark; empty: whatever their tags
+  std::string tag;  ///< NoteRow::mark; empty: whatever their tags
   std::optional<RunId> forked_from{};
   std::optional<RunId> before;  ///< page: runs with a smaller id, newest first
   std::size_t limit = 50;       ///< at most 1,000

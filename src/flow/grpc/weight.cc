@@ -92,7 +92,8 @@ class Scales {
                      : (Wire::SkipField(&in, tag) ? Result<>() : no_message()));
     }
     if (!is_any) return {};
-    const auto* inner = type.file()->pool()->FindMessageTypeByName(std::string(any.type.substr(any.type.rfind('/') + 1)));
+    const auto* inner =
+        type.file()->pool()->FindMessageTypeByName(std::string(any.type.substr(any.type.rfind('/') + 1)));
     return inner ? message(*inner, any.value, path + kNameBytes, depth + 1) : Result<>();
   }
 

@@ -1,4 +1,5 @@
-/// What libprotobuf would take to write a message as JSON, told from the message's bytes before anything is made of them.
+/// What libprotobuf would take to write a message as JSON, told from the message's bytes before anything is made of
+/// them.
 #pragma once
 
 #include <cstddef>

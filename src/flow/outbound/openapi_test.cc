@@ -24,8 +24,9 @@ paths:
 )";
 
 TEST(OpenApi, ParametersGoWhereTheDocumentSays) {
-  const auto asked = openapi_request(*read_description(kApi), "https://api.example/api.yaml", "look",
-                                     {{"pet", "a/b"}, {"session", "s 1"}, {"lang", "de"}, {"x-note", "n"}, {"tag", {1, 2}}});
+  const auto asked =
+      openapi_request(*read_description(kApi), "https://api.example/api.yaml", "look",
+                      {{"pet", "a/b"}, {"session", "s 1"}, {"lang", "de"}, {"x-note", "n"}, {"tag", {1, 2}}});
   ASSERT_TRUE(asked) << asked.error().detail;
   EXPECT_EQ(asked->method, "get");
   EXPECT_EQ(asked->url, "https://live.example/v1/pets/a%2Fb");
