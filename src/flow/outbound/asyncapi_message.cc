@@ -21,7 +21,7 @@ class AloneSchema {
 
   Result<json::value> of(const json::value& schema) {
     SB_TRY(auto alone, rewritten(schema));
-    while (!open_.empty()) {  // one after the other: a document may have a chain of a hundred thousand
+    while (!open_.empty()) {  // one after the other: a document may have a chain of tens of thousands
       const auto [name, target] = open_.back();
       open_.pop_back();
       SB_TRY(definitions_[name], rewritten(*target));
