@@ -308,7 +308,8 @@ INSTANTIATE_TEST_SUITE_P(
     Cases, Definition,
     testing::Values(
         Refused{"unknown_function", "do:\n  - a: {call: chatt}\n", "did you mean `chat`"},
-        Refused{"unsupported_task", "do:\n  - a: {run: {container: {image: x}}}\n", "`container` is not supported"},
+        Refused{"unsupported_property", "do:\n  - a: {run: {container: {image: x, ports: {80: 80}}}}\n",
+                "`ports` is not supported"},
         Refused{"asyncapi_subscription",
                 "do:\n  - a: {call: asyncapi, with: {document: {endpoint: 'http://x'}, operation: o,\n"
                 "      subscription: {consume: {amount: 1}}}}\n",
