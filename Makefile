@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help deps build encoder demo test bench format lint fuzz torture simulate ledger clean
+.PHONY: help deps build encoder demo test bench format lint fuzz containers torture simulate ledger clean
 
 JOBS ?= $(shell nproc)
 PYTHON := .venv/bin/python
@@ -46,6 +46,10 @@ lint: ## formatting, clang-tidy of what changed since main (ALL=1: of everything
 
 fuzz: ## run every fuzzer for FUZZ_SECONDS (default 60) on its corpus
 	@JOBS=$(JOBS) scripts/fuzz
+
+containers: build ## the tests of `run: container` with Debian's podman, which this installs
+	@scripts/install-deps --no-demo --containers
+	@SB_REAL_CONTAINERS=1 tests/e2e/run -k containers
 
 torture: build ## fail the disk by plan, kill the server under load, again and again, and check that nothing is lost
 	@tests/torture/run

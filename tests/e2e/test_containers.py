@@ -1,8 +1,9 @@
-"""`run: container` with a real runtime where this machine can run containers, and with a stand-in everywhere."""
+"""`run: container` with a stand-in; with SB_REAL_CONTAINERS set (`make containers`) also with Debian's podman, where this machine runs containers."""
 
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -14,15 +15,20 @@ from harness import until
 RUNTIMES = {"podman": podman, "stand-in": stand_in}
 
 
-@pytest.fixture(scope="module", params=RUNTIMES)
+@pytest.fixture(scope="module")
 def runtime(request) -> Runtime:
-    if request.param == "podman" and (why := why_no_containers()):
+    """The stand-in, unless a test says otherwise: a real one takes seconds for each command, and a minute on a busy machine."""
+    kind = getattr(request, "param", "stand-in")
+    if kind == "podman" and (why := "make containers" if "SB_REAL_CONTAINERS" not in os.environ else why_no_containers()):
         pytest.skip(why)
     with tempfile.TemporaryDirectory() as home:
-        made = RUNTIMES[request.param](Path(home))
-        made.is_real = request.param == "podman"
+        made = RUNTIMES[kind](Path(home))
         yield made
         made.close()
+
+
+each_runtime = pytest.mark.parametrize("runtime", RUNTIMES, indirect=True)
+real_runtime = pytest.mark.parametrize("runtime", ["podman"], indirect=True)
 
 
 class Place:
@@ -84,6 +90,7 @@ def fault_of(run: dict) -> tuple[str, int, str]:
     return error["type"].rsplit("/", 1)[1], error["status"], error.get("title", "") + ": " + error.get("detail", "")
 
 
+@each_runtime
 def test_what_it_is_given_and_what_it_writes(place):
     place.start()
     run = place.run_of("""command: 'echo "$1|$2|$A|$(cat)"; echo oops >&2; exit 3', arguments: ['a b', '${ .n }'],
@@ -106,6 +113,7 @@ def test_without_await_the_input_goes_on(place):
     assert place.start().run_of("command: 'echo out'", ", await: false", input={"a": 1})["output"] == {"a": 1}
 
 
+@each_runtime
 @pytest.mark.parametrize("ends_meanwhile", [False, True])
 @pytest.mark.parametrize("stdin", [False, True])
 def test_a_killed_server_finds_it_again(place, stdin, ends_meanwhile):
@@ -128,6 +136,7 @@ def test_a_killed_server_finds_it_again(place, stdin, ends_meanwhile):
     assert place.server.process.stop() == 0 and place.server.verify().returncode == 0
 
 
+@each_runtime
 def test_a_server_that_stops_leaves_it_running(place):
     place.start()
     place.server.write_config({**json.loads(place.server.config_file.read_text()), "server": {"shards": 1, "drain_timeout_ms": 100}})
@@ -143,6 +152,7 @@ def test_a_server_that_stops_leaves_it_running(place):
     place.nothing_is_left_of(run)
 
 
+@each_runtime
 def test_a_cancelled_run_leaves_nothing(place):
     run = place.start().begin(f"command: '{SLOW}'")
     until("its beginning", lambda: place.lines() == ["begun"])
@@ -219,6 +229,7 @@ def test_an_image_is_looked_at_when_it_is_known(place):
     assert not place.containers_of(run["id"])
 
 
+@each_runtime
 def test_an_image_that_is_not_there_is_an_error(place):
     place.start()
     text = "document: {dsl: '1.0.3', namespace: shop, name: gone, version: '1.0.0'}\ndo: [{box: {run: {container: {image: 'localhost/gone:1'}}}}]"
@@ -253,9 +264,8 @@ def test_a_runtime_that_is_not_there_is_told_at_the_start(own_server):
     assert "flows.containers.runtime: there is no program no-such-runtime in PATH" in server.log()
 
 
+@real_runtime
 def test_what_stands_around_a_real_container(place):
-    if not place.runtime.is_real:
-        pytest.skip("the stand-in has no walls")
     place.start()
     run = place.run_of("command: 'grep -E ^Cap[EB]..: /proc/self/status; grep NoNewPrivs /proc/self/status; ls /sys/class/net; touch /x; "
                        "touch /tmp/x && echo tmp'", ", return: all")
