@@ -86,7 +86,7 @@ def rm(arguments):
     shutil.rmtree(box, ignore_errors=True)
 
 def ps(arguments):
-    for box in HOME.iterdir() if HOME.exists() else []: print(box.name)
+    for box in HOME.glob("*/state.json"): print(box.parent.name)
 
 globals()[sys.argv[1]](sys.argv[2:])
 '''.replace("IMAGE", IMAGE)
