@@ -238,7 +238,7 @@ def back_to_clear(server, key: str, listed: list[dict], policy_hash: str):
         for name, text in clear.items():
             assert database.execute("UPDATE documents SET body = ? WHERE name = ?", (b"\0" + text.encode(), name)).rowcount == 1, name
         database.execute("INSERT INTO documents VALUES ('passing', ?)", (b"\0" + written(POLICY).encode() * 100,))
-        for undo in ("ALTER TABLE runs DROP COLUMN origin", "ALTER TABLE runs DROP COLUMN origin_step", "DROP TABLE labels",
+        for undo in ("DROP INDEX runs_origin", "ALTER TABLE runs DROP COLUMN origin", "ALTER TABLE runs DROP COLUMN origin_step", "DROP TABLE labels",
                      "DROP TABLE notes", "DROP INDEX runs_tagged", "ALTER TABLE runs DROP COLUMN tags", "DROP TABLE outbox"):
             database.execute(undo)
         database.execute("PRAGMA user_version = 9")
